@@ -1,0 +1,44 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { BatchHandler, poolOf } from '#event-store';
+import type { Log, RequestReply } from '#log';
+import type { Config, Logger } from '#runtime';
+import { API_KEY, ApiKeyGuard, DirectoriesController } from './directories.controller.js';
+import { ADMIN_POOL, ADMIN_REQUESTS, Directories, MASTER_KEY, SCIM_BASE_URL } from './directories.queries.js';
+import { ADMIN_BATCHES, ADMIN_LOG, DirectoryHandler } from './directory.handler.js';
+import { adminBehaviour } from './directory.projection.js';
+
+export interface AdminOptions {
+  readonly config: Config;
+  readonly database: DataSource;
+  readonly log: Log;
+  readonly requests: RequestReply;
+  readonly masterKey: Buffer;
+  readonly apiKey: string;
+  readonly logger: Logger;
+}
+
+/** Owns tenants, directories and tokens. */
+@Module({})
+export class AdminModule {
+  static register({ config, database, log, requests, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
+    const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
+      logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+    );
+    return {
+      module: AdminModule,
+      controllers: [DirectoryHandler, DirectoriesController],
+      providers: [
+        Directories, ApiKeyGuard,
+        { provide: ADMIN_BATCHES, useValue: batches },
+        { provide: ADMIN_LOG, useValue: log },
+        { provide: ADMIN_POOL, useValue: poolOf(database) },
+        { provide: ADMIN_REQUESTS, useValue: requests },
+        { provide: MASTER_KEY, useValue: masterKey },
+        { provide: API_KEY, useValue: apiKey },
+        { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
+      ],
+      exports: [Directories, ADMIN_BATCHES],
+    };
+  }
+}

@@ -1,0 +1,76 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Injectable, Param, Post, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, MaxLength, validateSync } from 'class-validator';
+import type { FastifyRequest } from 'fastify';
+import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
+import { Rejected } from '#scim';
+import { Directories, type DirectoryView } from './directories.queries.js';
+
+export const API_KEY = Symbol('key of the admin API');
+
+/** The admin API takes the key of the installation as its bearer token. */
+@Injectable()
+export class ApiKeyGuard implements CanActivate {
+  constructor(@Inject(API_KEY) private readonly apiKey: string) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { authorization = '' } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    const given = Buffer.from(authorization.replace(/^Bearer /i, ''));
+    const wanted = Buffer.from(this.apiKey);
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return true;
+    throw new Rejected('unauthorized', 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.');
+  }
+}
+
+class NewDirectory {
+  @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
+  @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
+}
+
+class NewToken {
+  @IsString() @MaxLength(200) description = '';
+  @IsOptional() @IsISO8601({ strict: true }) expiresAt?: string;
+}
+
+/** Throws Rejected(invalidValue) that names what is wrong. */
+const checked = <T extends object>(type: new () => T, body: unknown): T => {
+  const value = plainToInstance(type, body ?? {}, { exposeDefaultValues: true });
+  const errors = validateSync(value, { whitelist: true });
+  if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap((error) => Object.values(error.constraints ?? {})).join('; '));
+  return value;
+};
+
+@Controller('api/admin')
+@UseGuards(ApiKeyGuard)
+export class DirectoriesController {
+  constructor(private readonly directories: Directories) {}
+
+  @Get('directories')
+  list(): Promise<DirectoryView[]> {
+    return this.directories.list();
+  }
+
+  @Get('directories/:id')
+  show(@Param('id') id: string): Promise<DirectoryView> {
+    return this.directories.show(id === 'first' ? undefined : id);
+  }
+
+  @Post('directories')
+  create(@Body() body: unknown): Promise<DirectoryView> {
+    const { name, kind } = checked(NewDirectory, body);
+    return this.directories.create(name, kind);
+  }
+
+  @Post('directories/:id/tokens')
+  createToken(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; token: string }> {
+    const { description, expiresAt } = checked(NewToken, body);
+    return this.directories.createToken(id, description, expiresAt ?? null);
+  }
+
+  @Delete('tokens/:id')
+  @HttpCode(204)
+  revoke(@Param('id') id: string): Promise<void> {
+    return this.directories.revokeToken(id);
+  }
+}

@@ -1,0 +1,119 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
+import { ADMIN_COMMAND_TYPES, type AdminCommand, type CommandData, type DirectoryKind, type Message } from '#contracts';
+import { seal, unseal } from '#event-store';
+import type { RequestReply } from '#log';
+import { uuidv7 } from '#runtime';
+import { Rejected } from '#scim';
+
+export const ADMIN_POOL = Symbol('pg.Pool of admin');
+export const ADMIN_REQUESTS = Symbol('RequestReply of admin');
+export const MASTER_KEY = Symbol('master key');
+export const SCIM_BASE_URL = Symbol('SCIM base URL');
+
+export interface DirectoryView {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly scimBaseUrl: string;
+  /** The newest token that works; null when all are revoked or expired. */
+  readonly token: string | null;
+  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
+}
+
+interface DirectoryRow {
+  id: string; tenant: string; name: string; kind: string;
+  tokens: { id: string; description: string; status: string; sealed: string; expires_at: string | null }[] | null;
+}
+
+const COMMAND_TIMEOUT_MS = 10_000;
+
+/** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
+@Injectable()
+export class Directories {
+  constructor(
+    @Inject(ADMIN_POOL) private readonly pool: Pool,
+    @Inject(ADMIN_REQUESTS) private readonly requests: RequestReply,
+    @Inject(MASTER_KEY) private readonly masterKey: Buffer,
+    @Inject(SCIM_BASE_URL) private readonly scimBaseUrl: string,
+  ) {}
+
+  /** All directories, the oldest first. */
+  async list(): Promise<DirectoryView[]> {
+    const { rows } = await this.pool.query<DirectoryRow>(`
+      SELECT d.id, d.tenant, d.name, d.kind,
+        (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status, 'sealed', t.sealed,
+          'expires_at', t.expires_at) ORDER BY t.id DESC) FROM admin.tokens t WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
+      FROM admin.directories d ORDER BY d.id`);
+    return rows.map((row) => this.view(row));
+  }
+
+  /** Throws Rejected(notFound). Without an id: the first one. */
+  async show(id?: string): Promise<DirectoryView> {
+    const all = await this.list();
+    const found = id === undefined ? all[0] : all.find((directory) => directory.id === id);
+    if (!found) throw new Rejected('notFound', id ? `There is no directory with the id ${id}.` : 'There is no directory yet.');
+    return found;
+  }
+
+  async create(name: string, kind: DirectoryKind, tenant?: string): Promise<DirectoryView> {
+    const owner = tenant ?? (await this.list())[0]?.tenant;
+    if (!owner) throw new Rejected('notFound', 'There is no tenant yet.');
+    const directoryId = uuidv7();
+    await this.send(owner, { type: 'CreateDirectory', directoryId, name, kind });
+    await this.createToken(directoryId, 'Made with the directory', null, owner);
+    return this.show(directoryId);
+  }
+
+  /** `expiresAt` is ISO 8601; null = never. The token is shown again by show(). */
+  async createToken(directoryId: string, description: string, expiresAt: string | null, tenant?: string): Promise<{ id: string; token: string }> {
+    const owner = tenant ?? (await this.show(directoryId)).tenant;
+    const tokenId = uuidv7();
+    const token = `muster_${randomBytes(32).toString('base64url')}`;
+    await this.send(owner, {
+      type: 'CreateToken', tokenId, directoryId, description, expiresAt,
+      hash: createHash('sha256').update(token).digest('hex'), sealed: seal(this.masterKey, tokenContext(owner, tokenId), token),
+    });
+    return { id: tokenId, token };
+  }
+
+  async revokeToken(tokenId: string): Promise<void> {
+    const directory = (await this.list()).find(({ tokens }) => tokens.some(({ id }) => id === tokenId));
+    if (!directory) throw new Rejected('notFound', `There is no token with the id ${tokenId}.`);
+    await this.send(directory.tenant, { type: 'RevokeToken', tokenId });
+  }
+
+  /** A new installation gets a tenant and a directory, so that there is something to connect to. */
+  async firstStart(): Promise<{ directory: DirectoryView; isNew: boolean }> {
+    const [first] = await this.list();
+    if (first) return { directory: first, isNew: false };
+    const tenant = uuidv7();
+    await this.send(tenant, { type: 'CreateTenant', tenantId: tenant, name: 'Default' });
+    return { directory: await this.create('Microsoft Entra ID', 'entra', tenant), isNew: true };
+  }
+
+  private view({ tokens, ...row }: DirectoryRow): DirectoryView {
+    const usable = tokens?.find(({ status, expires_at }) => status === 'active' && !(expires_at && Date.parse(expires_at) <= Date.now()));
+    return {
+      ...row, scimBaseUrl: this.scimBaseUrl,
+      token: usable ? unseal(this.masterKey, tokenContext(row.tenant, usable.id), usable.sealed).toString() : null,
+      tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({ id, description, status, expiresAt: expires_at })),
+    };
+  }
+
+  private async send(tenant: string, command: AdminCommand): Promise<void> {
+    const id = uuidv7();
+    const now = Date.now();
+    const message: Message<CommandData<AdminCommand>> = {
+      id, type: ADMIN_COMMAND_TYPES[command.type], source: 'muster/admin', subject: tenant, time: new Date(now).toISOString(), tenant,
+      directory: null, correlationId: id, causationId: null,
+      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
+    };
+    const outcome = await this.requests.request(message);
+    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+  }
+}
+
+const tokenContext = (tenant: string, tokenId: string): string => `${tenant}|${tokenId}|token`;

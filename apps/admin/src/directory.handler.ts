@@ -1,0 +1,22 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { AdminCommand } from '#contracts';
+import type { BatchHandler } from '#event-store';
+import type { Batch, Log } from '#log';
+
+export const ADMIN_BATCHES = Symbol('BatchHandler<AdminCommand>');
+export const ADMIN_LOG = Symbol('Log of admin');
+
+/** Takes batches of commands about tenants, directories and tokens from the log. */
+@Controller()
+export class DirectoryHandler {
+  constructor(
+    @Inject(ADMIN_BATCHES) private readonly batches: BatchHandler<AdminCommand>,
+    @Inject(ADMIN_LOG) private readonly log: Log,
+  ) {}
+
+  @MessagePattern('admin.commands')
+  async handle(@Payload() batch: Batch): Promise<void> {
+    this.log.committed(await this.batches.handle(batch));
+  }
+}

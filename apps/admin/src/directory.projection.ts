@@ -1,0 +1,107 @@
+import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent } from '#contracts';
+import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { decide, evolve, streamOf, type AdminState } from './directory.js';
+
+interface LoadedAdmin {
+  readonly tenants: { id: string; version: number; created: string; name: string }[] | null;
+  readonly directories: { id: string; tenant: string; version: number; created: string; name: string; kind: string }[] | null;
+  readonly tokens: {
+    id: string; tenant: string; directory: string; version: number; created: string; description: string; hash: string; sealed: string;
+    status: 'active' | 'revoked'; expires_at: string | null;
+  }[] | null;
+}
+
+const upsert = (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) => (rows: string): string => `
+  INSERT INTO admin.${table} (${Object.keys(columns).join(', ')}) SELECT r.* FROM json_to_recordset(${rows})
+    AS r(${Object.entries(columns).map(([name, type]) => `${name} ${type}`).join(', ')})
+  ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
+
+/** What admin brings to the transaction: tenants, directories, tokens. They are few: a batch loads those of its tenants. */
+export const adminBehaviour = (): Behaviour<AdminCommand> => ({
+  owner: 'admin',
+  commandTypes: new Set(Object.values(ADMIN_COMMAND_TYPES)),
+  loadSql: `
+    SELECT json_build_object(
+      'tenants', (SELECT json_agg(t) FROM admin.tenants t WHERE t.id IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'directories', (SELECT json_agg(d) FROM admin.directories d WHERE d.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'tokens', (SELECT json_agg(k) FROM admin.tokens k WHERE k.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
+  touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
+  parts: [
+    { name: 'tenants', sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']) },
+    {
+      name: 'directories',
+      sql: upsert('directories', { id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', name: 'text', kind: 'text' }, ['version', 'name']),
+    },
+    {
+      name: 'tokens',
+      sql: upsert(
+        'tokens',
+        {
+          id: 'uuid', tenant: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', description: 'text', hash: 'text',
+          sealed: 'text', status: 'text', expires_at: 'timestamptz',
+        },
+        ['version', 'status'],
+      ),
+    },
+  ],
+  begin: (loaded, now) => new AdminWorkingSet(loaded as LoadedAdmin, now.toISOString()),
+});
+
+class AdminWorkingSet implements WorkingSet<AdminCommand> {
+  private readonly states = new Map<string, { tenant: string; state: AdminState; changed: boolean }>();
+
+  constructor(loaded: LoadedAdmin, private readonly now: string) {
+    for (const { id, version, created, name } of loaded.tenants ?? []) {
+      this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
+    }
+    for (const { id, tenant, version, created, name, kind } of loaded.directories ?? []) {
+      this.states.set(id, { tenant, state: { kind: 'directory', version, created, name, directoryKind: kind }, changed: false });
+    }
+    for (const row of loaded.tokens ?? []) {
+      const { id, tenant, directory, expires_at, ...rest } = row;
+      const state: AdminState = { kind: 'token', ...rest, directoryId: directory, expiresAt: expires_at };
+      this.states.set(id, { tenant, state, changed: false });
+    }
+  }
+
+  decide({ tenant, command }: Command<AdminCommand>): Decision<AdminEvent> {
+    const stream = streamOf(command);
+    const known = this.states.get(stream);
+    const before = known?.tenant === tenant ? known.state : null;
+    const of = (id: string): AdminState => (this.states.get(id)?.tenant === tenant ? this.states.get(id)!.state : null);
+    const events = decide(command, before, {
+      tenantExists: of(tenant)?.kind === 'tenant', directoryExists: (id) => of(id)?.kind === 'directory',
+    });
+    let state = before;
+    const recorded: NewEvent<AdminEvent>[] = events.map((event, index) => {
+      state = evolve(state, event, this.now);
+      return {
+        stream, version: (before?.version ?? 0) + index + 1, type: ADMIN_EVENT_TYPES[event.type], event,
+        stored: { data: event, personal: null },
+      };
+    });
+    if (events.length > 0) this.states.set(stream, { tenant, state, changed: true });
+    return { events: recorded, outcome: { status: 'done', value: { id: stream } } };
+  }
+
+  rows(): Record<string, readonly unknown[]> {
+    const rows: Record<'tenants' | 'directories' | 'tokens', unknown[]> = { tenants: [], directories: [], tokens: [] };
+    for (const [id, { tenant, state, changed }] of this.states) {
+      if (!changed || !state) continue;
+      const { version, created } = state;
+      switch (state.kind) {
+        case 'tenant':
+          rows.tenants.push({ id, version, created, name: state.name });
+          break;
+        case 'directory':
+          rows.directories.push({ id, tenant, version, created, name: state.name, kind: state.directoryKind });
+          break;
+        case 'token': {
+          const { directoryId, description, hash, sealed, status, expiresAt } = state;
+          rows.tokens.push({ id, tenant, directory: directoryId, version, created, description, hash, sealed, status, expires_at: expiresAt });
+        }
+      }
+    }
+    return rows;
+  }
+}

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import type { AdminEvent } from '#contracts';
+import { decide, evolve, type AdminState } from './directory.js';
+
+const at = '2026-01-01T00:00:00.000Z';
+const given = (...events: AdminEvent[]): AdminState => events.reduce<AdminState>((state, event) => evolve(state, event, at), null);
+const everything = { tenantExists: true, directoryExists: () => true };
+const token = { description: 'd', hash: 'h', sealed: 's', expiresAt: null, directoryId: 'dir' };
+
+it('makes a token for a directory that exists', () => {
+  expect(decide({ type: 'CreateToken', tokenId: 't', ...token }, null, everything)).toEqual([{ type: 'TokenCreated', ...token }]);
+  expect(() => decide({ type: 'CreateToken', tokenId: 't', ...token }, null, { ...everything, directoryExists: () => false })).toThrow(/dir/);
+});
+
+it('revokes a token once; again changes nothing', () => {
+  const active = given({ type: 'TokenCreated', ...token });
+  expect(decide({ type: 'RevokeToken', tokenId: 't' }, active, everything)).toEqual([{ type: 'TokenRevoked' }]);
+  expect(decide({ type: 'RevokeToken', tokenId: 't' }, evolve(active, { type: 'TokenRevoked' }, at), everything)).toEqual([]);
+  expect(() => decide({ type: 'RevokeToken', tokenId: 't' }, null, everything)).toThrow(/no token/);
+});
+
+it('makes a directory in a tenant that exists only', () => {
+  const command = { type: 'CreateDirectory', directoryId: 'd', name: 'n', kind: 'entra' } as const;
+  expect(decide(command, null, everything)).toEqual([{ type: 'DirectoryCreated', name: 'n', kind: 'entra' }]);
+  expect(() => decide(command, null, { ...everything, tenantExists: false })).toThrow(/tenant/);
+});

@@ -1,0 +1,63 @@
+import { Rejected } from '#scim';
+import type { AdminCommand, AdminEvent } from '#contracts';
+
+/** A tenant, a directory or a token: the fold of its events; null = there is none. */
+export type AdminState =
+  | { readonly kind: 'tenant'; readonly version: number; readonly created: string; readonly name: string }
+  | { readonly kind: 'directory'; readonly version: number; readonly created: string; readonly name: string; readonly directoryKind: string }
+  | {
+      readonly kind: 'token'; readonly version: number; readonly created: string; readonly directoryId: string; readonly description: string;
+      readonly hash: string; readonly sealed: string; readonly status: 'active' | 'revoked'; readonly expiresAt: string | null;
+    }
+  | null;
+
+/** The aggregate that a command is about. */
+export const streamOf = (command: AdminCommand): string => {
+  switch (command.type) {
+    case 'CreateTenant': return command.tenantId;
+    case 'CreateDirectory': return command.directoryId;
+    case 'CreateToken':
+    case 'RevokeToken': return command.tokenId;
+  }
+};
+
+/** What should happen; [] means that nothing changed. Throws Rejected. `directoryExists` asks within the command's tenant. */
+export const decide = (
+  command: AdminCommand, state: AdminState, context: { readonly tenantExists: boolean; readonly directoryExists: (id: string) => boolean },
+): AdminEvent[] => {
+  switch (command.type) {
+    case 'CreateTenant':
+      if (state) throw new Rejected('conflict', 'The tenant exists already.');
+      return [{ type: 'TenantCreated', name: command.name }];
+    case 'CreateDirectory':
+      if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
+      if (state) throw new Rejected('conflict', 'The directory exists already.');
+      return [{ type: 'DirectoryCreated', name: command.name, kind: command.kind }];
+    case 'CreateToken': {
+      if (!context.directoryExists(command.directoryId)) throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
+      if (state) throw new Rejected('conflict', 'The token exists already.');
+      const { directoryId, description, hash, sealed, expiresAt } = command;
+      return [{ type: 'TokenCreated', directoryId, description, hash, sealed, expiresAt }];
+    }
+    case 'RevokeToken':
+      if (state?.kind !== 'token') throw new Rejected('notFound', `There is no token with the id ${command.tokenId}.`);
+      return state.status === 'revoked' ? [] : [{ type: 'TokenRevoked' }];
+    default:
+      throw new Error(`unknown command ${JSON.stringify(command satisfies never)}`);
+  }
+};
+
+/** What has happened. Never throws. */
+export const evolve = (state: AdminState, event: AdminEvent, recordedAt: string): AdminState => {
+  switch (event.type) {
+    case 'TenantCreated': return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };
+    case 'DirectoryCreated':
+      return { kind: 'directory', version: 1, created: recordedAt, name: event.name, directoryKind: event.kind };
+    case 'TokenCreated': {
+      const { directoryId, description, hash, sealed, expiresAt } = event;
+      return { kind: 'token', version: 1, created: recordedAt, directoryId, description, hash, sealed, status: 'active', expiresAt };
+    }
+    case 'TokenRevoked':
+      return state?.kind === 'token' ? { ...state, version: state.version + 1, status: 'revoked' } : state;
+  }
+};

@@ -1,0 +1,97 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Pool } from 'pg';
+import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type AdminCommand, type Outcome, type Owner, type UserCommand } from '#contracts';
+import { connectDatabase, poolOf, roleUrl, type BatchHandler } from '#event-store';
+import { LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
+import { keyFile, type Config, type Logger } from '#runtime';
+import { AdminModule } from '../../admin/src/admin.module.js';
+import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
+import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
+import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
+import { IdentityModule } from '../../identity/src/identity.module.js';
+import { USER_BATCHES } from '../../identity/src/user.handler.js';
+
+const LOG_KEEP_DAYS = 7;
+
+@Module({})
+export class ServerModule {
+  static with(imports: DynamicModule[]): DynamicModule {
+    return { module: ServerModule, imports };
+  }
+}
+
+export interface Server {
+  readonly app: NestFastifyApplication;
+  readonly apiKey: string;
+  readonly directory: DirectoryView;
+  readonly isNew: boolean;
+  /** The port that it listens on. */
+  readonly port: number;
+  readonly log: Log;
+  stop(): Promise<void>;
+}
+
+/** All services in one process, on the Postgres log. `ownerUrl` is a migrated database. */
+export const startServer = async (config: Config, ownerUrl: string, logger: Logger): Promise<Server> => {
+  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
+  const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
+  const options = { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS };
+  const [gateway, identity, admin] = await Promise.all(
+    (['gateway', 'identity', 'admin'] as const).map((role) => connectDatabase(ownerUrl, role, options)),
+  ) as [Awaited<ReturnType<typeof connectDatabase>>, Awaited<ReturnType<typeof connectDatabase>>, Awaited<ReturnType<typeof connectDatabase>>];
+  const log = new PostgresLog({
+    url: roleUrl(ownerUrl, 'log'), maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS,
+    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
+  });
+  const requestsTo = (owner: Owner, view: string): RequestReply =>
+    new RequestReply(log, {
+      owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      lookup: (commandIds) => lookUpOutcomes(poolOf(gateway), view, commandIds),
+    });
+  const identityRequests = requestsTo('identity', IDENTITY_OUTCOMES_VIEW);
+  const adminRequests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);
+  const module = ServerModule.with([
+    GatewayModule.register({ config, pool: poolOf(gateway), identity: identityRequests }),
+    IdentityModule.register({ database: identity, log, masterKey, logger }),
+    AdminModule.register({ config, database: admin, log, requests: adminRequests, masterKey, apiKey, logger }),
+  ]);
+  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, allowErrorHandlerOverride: true, routerOptions: { maxParamLength: 512 } });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
+  speakScim(app, logger);
+  const batches: Record<Owner, BatchHandler<UserCommand> | BatchHandler<AdminCommand>> = {
+    identity: app.get<BatchHandler<UserCommand>>(USER_BATCHES), admin: app.get<BatchHandler<AdminCommand>>(ADMIN_BATCHES),
+  };
+  const position = (topic: string, partition: number): Promise<Position> =>
+    batches[OWNERS.find((owner) => topic.startsWith(`${owner}.`))!].position(partition);
+  app.connectMicroservice({ strategy: new LogTransport(log, position) });
+  const fastify = app.getHttpAdapter().getInstance();
+  let started = false;
+  fastify.get('/health/live', () => ({ status: 'ok' }));
+  fastify.get('/health/ready', async (_request, reply) => {
+    const database = await poolOf(gateway).query('SELECT 1').then(() => true, () => false);
+    const ready = started && database && log.ready();
+    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', started, database, log: log.ready() });
+  });
+  await app.startAllMicroservices();
+  await app.listen(config.PORT, config.HOST);
+  const { directory, isNew } = await app.get(Directories).firstStart();
+  started = true;
+  return {
+    app, apiKey, directory, isNew, log, port: (fastify.server.address() as { port: number }).port,
+    stop: async () => {
+      identityRequests.stop();
+      adminRequests.stop();
+      await app.close();
+      await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy()]);
+    },
+  };
+};
+
+const lookUpOutcomes = async (pool: Pool, view: string, commandIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> => {
+  const { rows } = await pool.query<{ command_id: string; outcome: Outcome }>(
+    `SELECT command_id, outcome FROM ${view} WHERE command_id = ANY ($1::uuid[])`, [commandIds],
+  );
+  return new Map(rows.map(({ command_id, outcome }) => [command_id, outcome]));
+};

@@ -1,0 +1,75 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Pool } from 'pg';
+import type { RequestReply } from '#log';
+import type { Config, Logger } from '#runtime';
+import { Rejected } from '#scim';
+import { DiscoveryController } from './discovery.controller.js';
+import { parseBody } from './scim-body.js';
+import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
+import { ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
+import { GATEWAY_POOL, UserQueries } from './user.queries.js';
+import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly pool: Pool;
+  readonly identity: RequestReply;
+}
+
+/** Owns HTTP and SCIM syntax; holds no state. */
+@Module({})
+export class GatewayModule {
+  static register({ config, pool, identity }: GatewayOptions): DynamicModule {
+    return {
+      module: GatewayModule,
+      controllers: [UsersController, DiscoveryController],
+      providers: [
+        UserQueries, ScimTokenGuard,
+        { provide: CONFIG, useValue: config },
+        { provide: GATEWAY_POOL, useValue: pool },
+        { provide: IDENTITY_REQUESTS, useValue: identity },
+        { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
+      ],
+    };
+  }
+}
+
+/** Paths of SCIM and the methods that they take, for 405 (RFC 9110 §15.5.6) and for what is not built yet. */
+const METHODS: readonly [RegExp, readonly string[]][] = [
+  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PATCH', 'DELETE']],
+  [/^\/api\/scim\/v2\/ServiceProviderConfig$/, ['GET']],
+];
+const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Schemas|ResourceTypes|Users\/\.search|\.search)(\/|$)/;
+
+/** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
+export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
+  const errors = new ScimErrorFilter(logger);
+  app.useGlobalFilters(errors);
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, (body as Buffer).length === 0 ? undefined : parseBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  fastify.setErrorHandler((error, _request, reply) => errors.send(error, reply));
+  fastify.addHook('onSend', async (request, reply, payload) => {
+    if (request.url.startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
+    return payload;
+  });
+  fastify.addHook('onRequest', async (request, reply) => {
+    const path = request.url.split('?', 1)[0]!;
+    const [, allowed] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
+    if (NOT_BUILT.test(path) || (allowed && request.method === 'PUT' && !allowed.includes('PUT') && allowed.includes('PATCH'))) {
+      throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
+    }
+    if (allowed && !allowed.includes(request.method)) {
+      void reply.header('allow', allowed.join(', '));
+      throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
+    }
+  });
+};

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Pool } from 'pg';
+import { TOKENS_VIEW, type TokenRow } from '#contracts';
+import { Rejected } from '#scim';
+import { GATEWAY_POOL } from './user.queries.js';
+
+/** Who sends a request, as its token says. */
+export interface Caller {
+  readonly tenant: string;
+  readonly directory: string;
+  readonly actor: string;
+}
+
+/** A request whose token has been accepted. */
+export type ScimRequest = FastifyRequest & { caller: Caller };
+
+export const TOKEN_CACHE_MS = Symbol('TOKEN_CACHE_MS');
+const MAX_CACHED_TOKENS = 10_000;
+
+/** Turns the bearer token into tenant, directory and actor. Tokens are compared by hash and looked up anew after the cache time. */
+@Injectable()
+export class ScimTokenGuard implements CanActivate {
+  private readonly cache = new Map<string, { readonly row: Promise<TokenRow | null>; readonly sinceMs: number }>();
+
+  constructor(
+    @Inject(GATEWAY_POOL) private readonly pool: Pool,
+    @Inject(TOKEN_CACHE_MS) private readonly cacheMs: number,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<ScimRequest>();
+    const bearer = /^Bearer +([\w.~+/=-]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+    const refuse = (detail: string, error?: string): never => {
+      // RFC 6750 §3: the header is part of every 401.
+      void http.getResponse<FastifyReply>().header('www-authenticate', `Bearer realm="muster"${error ? `, error="${error}"` : ''}`);
+      throw new Rejected('unauthorized', detail);
+    };
+    if (!bearer) return refuse('A bearer token is required: "Authorization: Bearer <token>".');
+    const row = await this.lookUp(createHash('sha256').update(bearer).digest('hex'));
+    if (!row) return refuse('The token is not known. Copy the token of the directory anew.', 'invalid_token');
+    if (row.status !== 'active') return refuse('The token has been revoked. Use another token of the directory.', 'invalid_token');
+    if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
+      return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
+    }
+    request.caller = { tenant: row.tenant, directory: row.directory, actor: `token:${row.id}` };
+    return true;
+  }
+
+  private lookUp(hash: string): Promise<TokenRow | null> {
+    const nowMs = performance.now();
+    const cached = this.cache.get(hash);
+    if (cached && nowMs - cached.sinceMs < this.cacheMs) return cached.row;
+    const row = this.pool
+      .query<TokenRow>({
+        name: 'token-by-hash',
+        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt" FROM ${TOKENS_VIEW} WHERE hash = $1`,
+        values: [hash],
+      })
+      .then(({ rows }) => rows[0] ?? null);
+    // A failed look-up is no answer: the next request tries again.
+    row.catch(() => this.cache.delete(hash));
+    this.cache.delete(hash);
+    if (this.cache.size >= MAX_CACHED_TOKENS) this.cache.delete(this.cache.keys().next().value!);
+    this.cache.set(hash, { row, sinceMs: nowMs });
+    return row;
+  }
+}

@@ -1,0 +1,143 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { Outcome, UserCommand, UserRow, UserSnapshot } from '#contracts';
+import { LogUnavailable, type RequestReply } from '#log';
+import { isUuid, uuidv7, type Config } from '#runtime';
+import {
+  listResponse, parseFilter, parsePaging, parsePatch, parseResource, parseSelection, Rejected, renderResource, USER, type Selection,
+} from '#scim';
+import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { toCommand, toIfMatch } from './to-command.js';
+import { UserQueries } from './user.queries.js';
+
+export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
+export const CONFIG = Symbol('Config');
+
+/** RFC 7644 §3 for /Users. Reads come from the published view, writes become commands and are answered from their outcome. */
+@Controller('api/scim/v2/Users')
+@UseGuards(ScimTokenGuard)
+export class UsersController {
+  private readonly inFlight = new Map<string, number>();
+
+  constructor(
+    private readonly users: UserQueries,
+    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Get()
+  async list(@Req() request: ScimRequest, @Query() query: Readonly<Record<string, string | undefined>>): Promise<object> {
+    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
+    const filter = query.filter === undefined ? null : parseFilter(USER, query.filter);
+    if (query.sortBy !== undefined) throw new Rejected('notImplemented', 'Sorting is not supported: leave sortBy out.');
+    const { startIndex, count } = parsePaging(query.startIndex, query.count, {
+      defaultCount: this.config.DEFAULT_PAGE_RESOURCES, maxCount: this.config.MAX_PAGE_RESOURCES,
+    });
+    const page = await this.users.page(request.caller, filter, startIndex, count);
+    const resources = page.rows.map((row) => this.render(ofRow(row), selection));
+    return listResponse(resources, page.totalResults, startIndex, resources.length);
+  }
+
+  @Get(':id')
+  async get(
+    @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Readonly<Record<string, string | undefined>>,
+    @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object | undefined> {
+    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
+    const row = isUuid(id) ? await this.users.byId(request.caller, id) : null;
+    if (!row) throw notFound(id);
+    void reply.header('etag', etag(row.version));
+    if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === '*' || toIfMatch(ifNoneMatch)?.includes(row.version))) {
+      void reply.status(304);
+      return undefined;
+    }
+    return this.render(ofRow(row), selection);
+  }
+
+  @Post()
+  async create(
+    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Readonly<Record<string, string | undefined>>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
+    const { resource } = parseResource(USER, body);
+    return this.answer(await this.send(request.caller, { type: 'CreateUser', userId: uuidv7(), resource }), selection, reply, true);
+  }
+
+  @Patch(':id')
+  @HttpCode(200)
+  async patch(
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown,
+    @Query() query: Readonly<Record<string, string | undefined>>, @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
+    const { operations } = parsePatch(USER, body);
+    if (!isUuid(id)) throw notFound(id);
+    const userId = id.toLowerCase();
+    const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toIfMatch(ifMatch) };
+    return this.answer(await this.send(request.caller, command), selection, reply, false);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  async delete(
+    @Req() request: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<void> {
+    if (!isUuid(id)) throw notFound(id);
+    await this.send(request.caller, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toIfMatch(ifMatch) });
+  }
+
+  /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
+  private async send(caller: Caller, command: UserCommand): Promise<UserSnapshot | null> {
+    const inFlight = this.inFlight.get(caller.tenant) ?? 0;
+    if (inFlight >= this.config.MAX_COMMANDS_IN_FLIGHT_PER_TENANT) {
+      throw new Rejected('tooManyRequests', `More than ${inFlight} writes are under way for this tenant: send the next ones later.`);
+    }
+    this.inFlight.set(caller.tenant, inFlight + 1);
+    let outcome: Outcome;
+    try {
+      const id = uuidv7();
+      outcome = await this.identity.request(
+        toCommand(command, {
+          ...caller, id, correlationId: id, now: new Date(), expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
+        }),
+      );
+    } catch (error) {
+      if (error instanceof LogUnavailable) {
+        throw new Rejected('unavailable', 'The write could not be confirmed: the message log or the database is away. Send it again.');
+      }
+      throw error;
+    } finally {
+      const left = (this.inFlight.get(caller.tenant) ?? 1) - 1;
+      if (left > 0) this.inFlight.set(caller.tenant, left);
+      else this.inFlight.delete(caller.tenant);
+    }
+    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+    return outcome.value as UserSnapshot | null;
+  }
+
+  private answer(snapshot: UserSnapshot | null, selection: Selection | undefined, reply: FastifyReply, created: boolean): object {
+    if (!snapshot) throw new Rejected('internal', 'The outcome shows no user.');
+    void reply.header('etag', etag(snapshot.version));
+    if (created) void reply.header('location', this.location(snapshot.id));
+    return this.render(snapshot, selection);
+  }
+
+  private render(user: UserSnapshot, selection: Selection | undefined): object {
+    return renderResource(USER, user.resource, { ...user, location: this.location(user.id) }, selection);
+  }
+
+  private location(id: string): string {
+    return `${this.config.scimBaseUrl}/Users/${id}`;
+  }
+}
+
+const etag = (version: number): string => `W/"${version}"`;
+
+const notFound = (id: string): Rejected => new Rejected('notFound', `There is no user with the id ${id}.`);
+
+const ofRow = (row: UserRow): UserSnapshot => ({
+  id: row.id, version: row.version, created: row.created.toISOString(), lastModified: row.lastModified.toISOString(),
+  resource: row.resource,
+});

@@ -1,0 +1,22 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { UserCommand } from '#contracts';
+import type { BatchHandler } from '#event-store';
+import type { Batch, Log } from '#log';
+
+export const USER_BATCHES = Symbol('BatchHandler<UserCommand>');
+export const IDENTITY_LOG = Symbol('Log of identity');
+
+/** Takes batches of user commands from the log, and hands on what they became. */
+@Controller()
+export class UserHandler {
+  constructor(
+    @Inject(USER_BATCHES) private readonly batches: BatchHandler<UserCommand>,
+    @Inject(IDENTITY_LOG) private readonly log: Log,
+  ) {}
+
+  @MessagePattern('identity.commands')
+  async handle(@Payload() batch: Batch): Promise<void> {
+    this.log.committed(await this.batches.handle(batch));
+  }
+}

@@ -1,0 +1,46 @@
+/** Commands about a tenant, its directories and their SCIM tokens; admin owns all three. */
+export type AdminCommand =
+  | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
+  | { readonly type: 'CreateDirectory'; readonly directoryId: string; readonly name: string; readonly kind: DirectoryKind }
+  | {
+      readonly type: 'CreateToken';
+      readonly tokenId: string;
+      readonly directoryId: string;
+      readonly description: string;
+      /** SHA-256 of the token, hex: tokens are compared by hash. */
+      readonly hash: string;
+      /** The token, encrypted by the master key, base64: shown again on request. */
+      readonly sealed: string;
+      /** ISO 8601, UTC; null = never. */
+      readonly expiresAt: string | null;
+    }
+  | { readonly type: 'RevokeToken'; readonly tokenId: string };
+
+export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
+export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
+
+export type AdminEvent =
+  | { readonly type: 'TenantCreated'; readonly name: string }
+  | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
+  | {
+      readonly type: 'TokenCreated';
+      readonly directoryId: string;
+      readonly description: string;
+      readonly hash: string;
+      readonly sealed: string;
+      readonly expiresAt: string | null;
+    }
+  | { readonly type: 'TokenRevoked' };
+
+export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: string } = {
+  CreateTenant: 'muster.tenant.create.v1',
+  CreateDirectory: 'muster.directory.create.v1',
+  CreateToken: 'muster.token.create.v1',
+  RevokeToken: 'muster.token.revoke.v1',
+};
+export const ADMIN_EVENT_TYPES: { readonly [type in AdminEvent['type']]: string } = {
+  TenantCreated: 'muster.tenant.created.v1',
+  DirectoryCreated: 'muster.directory.created.v1',
+  TokenCreated: 'muster.token.created.v1',
+  TokenRevoked: 'muster.token.revoked.v1',
+};

@@ -1,0 +1,37 @@
+/**
+ * The envelope that every message wears on every log: CloudEvents 1.0 with Muster's extensions. `type` carries the version
+ * of the shape of `data` (`muster.user.create.v1`); a consumer that does not know the version dead-letters the message.
+ */
+export interface Message<Data = unknown> {
+  /** UUIDv7. For a command this is the command id; a redelivery carries the same one. */
+  readonly id: string;
+  readonly type: string;
+  readonly source: string;
+  /** The aggregate that the message is about. */
+  readonly subject: string;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly tenant: string;
+  readonly directory: string | null;
+  readonly correlationId: string;
+  /** The message that caused this one. */
+  readonly causationId: string | null;
+  readonly data: Data;
+}
+
+/** What a command message carries: who wants it, until when it is worth doing, and the command itself. */
+export interface CommandData<Command> {
+  /** Who asked, for the record: `token:<id>`, `admin`. */
+  readonly actor: string;
+  /** ISO 8601, UTC. After it the owner refuses: the client was told 503 and may have gone on to something else. */
+  readonly expiresAt: string;
+  readonly command: Command;
+}
+
+/** What an event message carries. `sequence` is dense for each (tenant, owner); `version` for each stream. */
+export interface EventData<Event> {
+  readonly sequence: number;
+  readonly version: number;
+  readonly actor: string;
+  readonly event: Event;
+}

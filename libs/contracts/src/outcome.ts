@@ -1,0 +1,24 @@
+import type { RejectionCode, Resource } from '#scim';
+
+/** What became of one command. A command has exactly one outcome, however often it is delivered (I3). */
+export type Outcome<Value = unknown> =
+  | { readonly status: 'done'; readonly value: Value }
+  | { readonly status: 'rejected'; readonly code: RejectionCode; readonly detail: string };
+
+/** A user as the answer to a write shows it; `null` after a deletion. */
+export interface UserSnapshot {
+  readonly id: string;
+  readonly version: number;
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  readonly lastModified: string;
+  readonly resource: Resource;
+}
+
+export const OUTCOME_TYPE = 'muster.outcome.v1';
+
+/** What an outcome message carries. */
+export interface OutcomeData {
+  readonly commandId: string;
+  readonly outcome: Outcome;
+}

@@ -1,0 +1,43 @@
+/** The services that own aggregates: each is the only writer of its schema and of its topics. */
+export const OWNERS = ['identity', 'admin'] as const;
+export type Owner = (typeof OWNERS)[number];
+
+export const commandsOf = (owner: Owner): string => `${owner}.commands`;
+export const outcomesOf = (owner: Owner): string => `${owner}.outcomes`;
+export const eventsOf = (owner: Owner): string => `${owner}.events`;
+export const deadOf = (topic: string): string => `${topic}.dead`;
+
+/** Every topic, for creation on Kafka. */
+export const TOPICS: readonly string[] = OWNERS.flatMap((owner) => [
+  commandsOf(owner),
+  deadOf(commandsOf(owner)),
+  outcomesOf(owner),
+  eventsOf(owner),
+]);
+
+/** Partitions of every topic on both logs. Never changed: the lane of a tenant would move while messages are under way. */
+export const PARTITIONS = 12;
+
+/** The partition of a tenant: murmur2 of the key as Kafka's own clients compute it, so that both logs agree. */
+export const partitionOf = (tenant: string): number => (murmur2(new TextEncoder().encode(tenant)) & 0x7fffffff) % PARTITIONS;
+
+/** MurmurHash2, 32 bit, with the seed of Kafka's default partitioner. */
+const murmur2 = (bytes: Uint8Array): number => {
+  const multiplier = 0x5bd1e995;
+  let hash = 0x9747b28c ^ bytes.length;
+  const words = bytes.length >> 2;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let word = 0; word < words; word++) {
+    let k = Math.imul(view.getInt32(word * 4, true), multiplier);
+    k ^= k >>> 24;
+    hash = Math.imul(hash, multiplier) ^ Math.imul(k, multiplier);
+  }
+  const rest = words * 4;
+  const tail = bytes.length - rest;
+  if (tail === 3) hash ^= view.getUint8(rest + 2) << 16;
+  if (tail >= 2) hash ^= view.getUint8(rest + 1) << 8;
+  if (tail >= 1) hash = Math.imul(hash ^ view.getUint8(rest), multiplier);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, multiplier);
+  return hash ^ (hash >>> 15);
+};

@@ -1,0 +1,33 @@
+import { DataSource } from 'typeorm';
+import { ROLES, rolePassword } from './database.js';
+import { Frame1764000000000 } from './migrations/1-frame.js';
+
+const MIGRATIONS = [Frame1764000000000];
+/** Any number that nothing else in the database locks. */
+const ADVISORY_LOCK = 7_216_001;
+
+/**
+ * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
+ * one after the other in. Throws what the database says when it refuses.
+ */
+export const migrate = async (ownerUrl: string): Promise<void> => {
+  const dataSource = await new DataSource({
+    type: 'postgres', url: ownerUrl, applicationName: 'muster-migrate', migrations: MIGRATIONS,
+    migrationsTableName: 'muster_migrations', poolSize: 2,
+  }).initialize();
+  const lock = dataSource.createQueryRunner();
+  try {
+    await lock.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    for (const role of ROLES) {
+      // Neither takes parameters; the password is base64url and the role a constant of ours.
+      const [found] = (await lock.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [`muster_${role}`])) as unknown[];
+      const password = rolePassword(ownerUrl, role);
+      await lock.query(`${found ? 'ALTER' : 'CREATE'} ROLE muster_${role} LOGIN PASSWORD '${password}'`);
+    }
+    await dataSource.runMigrations({ transaction: 'all' });
+  } finally {
+    await lock.query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
+    await lock.release();
+    await dataSource.destroy();
+  }
+};

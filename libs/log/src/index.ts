@@ -1,0 +1,4 @@
+export * from './log.js';
+export * from './log-transport.js';
+export * from './request-reply.js';
+export * from './postgres/postgres-log.js';

@@ -1,0 +1,40 @@
+import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
+import { lastValueFrom, isObservable } from 'rxjs';
+import type { Batch, Log, Position } from './log.js';
+
+/** Makes the log a transport of Nest: a controller's message pattern is a topic, its payload a whole batch of one partition. */
+export class LogTransport extends Server implements CustomTransportStrategy {
+  constructor(
+    private readonly log: Log,
+    private readonly position: (topic: string, partition: number) => Promise<Position>,
+  ) {
+    super();
+  }
+
+  listen(callback: (error?: unknown) => void): void {
+    for (const [topic, handler] of this.getHandlers()) {
+      this.log.subscribe({
+        topic,
+        position: (partition) => this.position(topic, partition),
+        handleBatch: async (batch: Batch) => {
+          // What a handler throws comes back as an Observable that errors; not subscribed to, a failure would vanish.
+          const result: unknown = await handler(batch);
+          if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+        },
+      });
+    }
+    this.log.start().then(() => callback(), callback);
+  }
+
+  async close(): Promise<void> {
+    await this.log.stop();
+  }
+
+  on(): void {
+    throw new Error('The log has no events of its own.');
+  }
+
+  unwrap<T>(): T {
+    return this.log as unknown as T;
+  }
+}

@@ -1,0 +1,64 @@
+import type { Message } from '#contracts';
+
+/** A message as a consumer finds it. `message` is null when the bytes are no message at all; `raw` then shows them. */
+export interface Received {
+  readonly offset: number;
+  readonly message: Message | null;
+  readonly raw?: string;
+}
+
+/** Messages of one partition, in order. */
+export interface Batch {
+  readonly topic: string;
+  readonly partition: number;
+  /** Which life of the topic the offsets belong to: a wiped broker starts another. */
+  readonly epoch: string;
+  readonly received: readonly Received[];
+  /** The offset after the last message. */
+  readonly nextOffset: number;
+  /** Whether the log may have lost what it handed over (see design: the append does not wait for the disk). */
+  readonly checkHeld: boolean;
+}
+
+/** Where a consumer goes on, and in which epoch that was written. */
+export interface Position {
+  readonly epoch: string;
+  readonly nextOffset: number;
+}
+
+/** A row of the Postgres log, as the write statement of a lane appends it: the lane numbers its own outputs. */
+export interface LogRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly id: string;
+  readonly message: Message;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  /** The consumer's position row: the fence and the resume point. */
+  position(partition: number): Promise<Position>;
+  /** Must not throw for content. Whatever it throws is a fault of the way: memory is dropped and the log read again. */
+  handleBatch(batch: Batch): Promise<void>;
+}
+
+/**
+ * The message log. Two adapters, one contract (log.contract.ts): the Postgres log inside one process, Kafka between several.
+ */
+export interface Log {
+  /** Resolves when the log has the messages. Throws LogUnavailable; whether they arrived is then unknown. */
+  publish(topic: string, messages: readonly Message[]): Promise<void>;
+  /** One batch of a partition at a time, in order, each message at least once. Before start(). */
+  subscribe(subscription: Subscription): void;
+  /** Every message of the topic from now on, to every process. Best effort: who misses one looks it up. Before start(). */
+  broadcast(topic: string, handle: (message: Message) => void): void;
+  /** A lane has committed these rows of the Postgres log: hand them over, in order. */
+  committed(rows: readonly LogRow[]): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  ready(): boolean;
+}
+
+/** The log cannot take or give messages now. The client gets a 503 and tries again. */
+export class LogUnavailable extends Error {}

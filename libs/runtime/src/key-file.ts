@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from './usage-error.js';
+
+/** Reads a key of 32 random bytes (base64) from DATA_DIR, or makes it there, readable by its owner only. */
+export const keyFile = (dataDir: string, name: string): string => {
+  const path = join(dataDir, name);
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(dataDir, error);
+  }
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    const key = randomBytes(32).toString('base64');
+    writeFileSync(path, `${key}\n`, { mode: 0o600, flag: 'wx' });
+    return key;
+  } catch (error) {
+    // Another process of the same installation was first: its key counts.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return keyFile(dataDir, name);
+    throw unusable(dataDir, error);
+  }
+};
+
+const unusable = (dataDir: string, error: unknown): UsageError =>
+  new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);

@@ -1,0 +1,34 @@
+/** What can be wrong with a request, in SCIM's words where it has one. */
+export type RejectionCode =
+  | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
+  | 'sensitive' | 'invalidVers' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
+  | 'preconditionFailed' | 'tooLarge' | 'unsupportedMediaType' | 'tooManyRequests' | 'internal' | 'notImplemented' | 'unavailable';
+
+/** The one expected error. `detail` tells an administrator what to do. */
+export class Rejected extends Error {
+  override readonly name = 'Rejected';
+
+  constructor(readonly code: RejectionCode, readonly detail: string) {
+    super(detail);
+  }
+}
+
+export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error';
+
+/** RFC 7644 §3.12, table 8 and table 9: the HTTP status of each code, and whether the code is a scimType. */
+const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isScimType: boolean] } = {
+  invalidSyntax: [400, true], invalidFilter: [400, true], invalidPath: [400, true], noTarget: [400, true],
+  invalidValue: [400, true], mutability: [400, true], tooMany: [400, true], sensitive: [400, true], invalidVers: [400, true],
+  uniqueness: [409, true], unauthorized: [401, false], forbidden: [403, false], notFound: [404, false],
+  methodNotAllowed: [405, false], conflict: [409, false], preconditionFailed: [412, false], tooLarge: [413, false],
+  unsupportedMediaType: [415, false], tooManyRequests: [429, false], internal: [500, false], notImplemented: [501, false],
+  unavailable: [503, false],
+};
+
+export const errorStatus = (code: RejectionCode): number => ERRORS[code][0];
+
+/** The body of an error answer (RFC 7644 §3.12): `status` is a string. */
+export const errorBody = (code: RejectionCode, detail: string): object => {
+  const [status, isScimType] = ERRORS[code];
+  return { schemas: [ERROR_URN], status: String(status), ...(isScimType ? { scimType: code } : {}), detail };
+};
