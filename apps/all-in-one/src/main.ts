@@ -14,7 +14,8 @@ interface Ready {
 const EXIT_USAGE = 64;
 const FIRST_RESTART_AFTER_MS = 200;
 const LAST_RESTART_AFTER_MS = 5_000;
-const HEALTHY_AFTER_MS = 10_000;
+/** A process that lived this long did not fail at its start. */
+const HEALTHY_AFTER_MS = 2_000;
 
 const banner = ({ scimBaseUrl, token, name, isNew }: Ready): string => `
   Muster is ready.${isNew ? ` It made a first directory, "${name}".` : ''}

@@ -57,7 +57,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     IdentityModule.register({ database: identity, log, masterKey, logger }),
     AdminModule.register({ config, database: admin, log, requests: adminRequests, masterKey, apiKey, logger }),
   ]);
-  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, allowErrorHandlerOverride: true, routerOptions: { maxParamLength: 512 } });
+  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, routerOptions: { maxParamLength: 512 } });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
   speakScim(app, logger);
   const batches: Record<Owner, BatchHandler<UserCommand> | BatchHandler<AdminCommand>> = {

@@ -56,7 +56,6 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       done(error as Error);
     }
   });
-  fastify.setErrorHandler((error, _request, reply) => errors.send(error, reply));
   fastify.addHook('onSend', async (request, reply, payload) => {
     if (request.url.startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
     return payload;

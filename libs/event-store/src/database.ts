@@ -35,10 +35,7 @@ export const connectDatabase = async (url: string, role: Role, options: Database
     poolErrorHandler: () => undefined,
     extra: { statement_timeout: options.queryTimeoutMs, connectionTimeoutMillis: options.queryTimeoutMs, keepAlive: true },
   });
-  await dataSource.initialize();
-  // A connection that breaks while it is lent out tells its query; without a listener the event would end the process.
-  poolOf(dataSource).on('connect', (client) => client.on('error', () => undefined));
-  return dataSource;
+  return dataSource.initialize();
 };
 
 /** The driver's own pool: on the write path SQL is written as SQL, with named prepared statements. */

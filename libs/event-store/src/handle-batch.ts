@@ -164,6 +164,8 @@ export class BatchHandler<C> {
     // Load and write on one connection: a crash of the database in between breaks it, and nothing is written on old knowledge.
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // A connection that breaks while it is lent out tells its query; without a listener the event would end the process.
+    client.on('error', ignore);
     try {
       const memory = await this.memory(client, batch.partition);
       const due = this.due(batch, memory);
@@ -179,6 +181,7 @@ export class BatchHandler<C> {
       broken = isDataError(error) || isStale(error) ? undefined : (error as Error);
       throw error;
     } finally {
+      client.off('error', ignore);
       client.release(broken);
     }
   }
@@ -295,6 +298,8 @@ export class BatchHandler<C> {
     });
   }
 }
+
+const ignore = (): void => undefined;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Without an id and a tenant a message can neither be answered nor recorded. */
