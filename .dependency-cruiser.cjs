@@ -17,7 +17,7 @@ module.exports = {
     rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: '^(libs/log/src/kafka/|.*\\.spec\\.ts$)' }, { path: '^node_modules/kafkajs/' }),
     rule('nothing-imports-test', 'tests are on top', { pathNot: '^test/' }, { path: '^test/' }),
     rule('no-cycles', 'a cycle has no first page', {}, { circular: true }),
-    rule('no-orphans', 'dead files', { orphan: true, pathNot: '(\\.spec\\.ts|main\\.ts|server\\.ts)$' }, {}),
+    rule('no-orphans', 'dead files', { orphan: true, pathNot: '(\\.spec\\.ts|verify\\.ts|main\\.ts|server\\.ts)$' }, {}),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

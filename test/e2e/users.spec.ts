@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#event-store';
-import { createLogger, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
+import { createLogger, keyFile, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
+import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
@@ -284,5 +285,40 @@ describe('the store', () => {
     expect((await request('GET', `/Users/${body.id}`)).body.userName).toBe(userName);
     expect((await request('POST', '/Users', { userName })).status).toBe(409);
     expect((await patch(body.id, { op: 'replace', path: 'title', value: 'Dr' })).headers.get('etag')).toBe('W/"2"');
+  });
+});
+
+describe('verify', () => {
+  const findings = async (): Promise<string[]> => {
+    const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
+    const { findings: found, compared } = await verifyInstallation(postgres.url, masterKey);
+    expect(compared['user streams']).toBeGreaterThan(20);
+    return found.map(({ invariant }) => invariant);
+  };
+  const asRoot = async (...statements: string[]): Promise<void> => {
+    // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
+    await owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
+  };
+
+  it('finds nothing on an installation that nobody has harmed', async () => {
+    expect(await findings()).toEqual([]);
+  });
+
+  it.each([
+    ['I1', 'UPDATE identity.users SET version = version + 1 WHERE id = $id', 'UPDATE identity.users SET version = version - 1 WHERE id = $id'],
+    ['I5', "UPDATE identity.users SET resource = resource || '{\"title\": \"Planted\"}' WHERE id = $id", "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id"],
+    ['I3', 'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command', undefined],
+    ['I7', "UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id", undefined],
+    ['I6', 'DELETE FROM identity.events WHERE stream = $id', undefined],
+  ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
+    const { body } = await request('POST', '/Users', { userName: unique() });
+    await request('POST', '/Users', { userName: unique() });
+    const { rows } = await owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
+    const fill = (sql: string): string => sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
+    const before = await findings();
+    await asRoot(fill(harm));
+    const after = await findings();
+    expect(after.filter((found) => found === invariant).length).toBeGreaterThan(before.filter((found) => found === invariant).length);
+    if (mend) await asRoot(fill(mend));
   });
 });

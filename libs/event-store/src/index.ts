@@ -2,3 +2,4 @@ export * from './database.js';
 export * from './handle-batch.js';
 export * from './migrate.js';
 export * from './seal.js';
+export * from './verify.js';

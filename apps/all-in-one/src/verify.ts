@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { OWNERS } from '#contracts';
+import { verifyStore, type Verification } from '#event-store';
+import { keyFile, readConfig, UsageError, type Config } from '#runtime';
+import { verifyUsers } from '../../identity/src/user-verify.queries.js';
+
+/** `npm run verify`: compares what must always be true with what a running installation holds. Exit code 1 = something is broken. */
+
+const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
+  if (DATABASE_URL) return DATABASE_URL;
+  const path = join(DATA_DIR, 'runtime.json');
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { databaseUrl: string }).databaseUrl;
+  } catch {
+    throw new UsageError(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set DATABASE_URL.`);
+  }
+};
+
+/** All checks, as one report. `url` is the owner's. */
+export const verifyInstallation = async (url: string, masterKey: Buffer): Promise<Verification> => {
+  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000 });
+  await client.connect();
+  try {
+    const parts: Verification[] = [];
+    for (const owner of OWNERS) parts.push(await verifyStore(client, owner));
+    parts.push(await verifyUsers(client, masterKey));
+    return {
+      compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
+      findings: parts.flatMap(({ findings }) => findings),
+    };
+  } finally {
+    await client.end();
+  }
+};
+
+const run = async (): Promise<void> => {
+  const config = readConfig(process.env);
+  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
+  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKey);
+  console.log(`Compared: ${Object.entries(compared).map(([what, count]) => `${count.toLocaleString('en')} ${what}`).join(', ')}.`);
+  for (const { invariant, detail } of findings) console.log(`${invariant}  ${detail}`);
+  console.log(findings.length === 0 ? 'Everything holds: I1, I3, I5, I6, I7.' : `${findings.length} findings.`);
+  process.exitCode = findings.length === 0 ? 0 : 1;
+};
+
+if (process.argv[1]?.endsWith('verify.js')) {
+  run().catch((error: Error) => {
+    console.error(error instanceof UsageError ? error.message : error);
+    process.exit(2);
+  });
+}

@@ -1,0 +1,93 @@
+import type { ClientBase } from 'pg';
+import { USER_EVENT_TYPES, type UserEvent } from '#contracts';
+import { streams, unseal, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { isEqual, type Json } from '#scim';
+import { keyContext, sealContext, userRow } from './user.projection.js';
+import { evolve, type UserState } from './user.js';
+
+const TYPE_OF_WIRE = new Map(Object.entries(USER_EVENT_TYPES).map(([type, wire]) => [wire, type as UserEvent['type']]));
+/** A user that changes while it is compared is looked at again. */
+const ATTEMPTS = 3;
+
+interface UserColumns {
+  readonly [column: string]: Json | Date;
+}
+
+/**
+ * I1, I5 and I7 of users, on a live database: each projection row is the fold of its stream, its version is the stream's, nobody has
+ * a row without a stream, and each user name is claimed by exactly the user who bears it.
+ */
+export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promise<Verification> => {
+  const findings: Finding[] = [];
+  const tenantKeys = new Map<string, Buffer>();
+  let users = 0;
+  let seen = 0;
+  for await (const events of streams(client, 'identity')) {
+    seen++;
+    let found = await compare(client, masterKey, tenantKeys, events);
+    for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
+      found = await compare(client, masterKey, tenantKeys, await oneStream(client, events[0]!.stream));
+    }
+    findings.push(...found);
+    users++;
+  }
+  const { rows: orphans } = await client.query<{ id: string }>(
+    'SELECT u.id FROM identity.users u WHERE NOT EXISTS (SELECT FROM identity.events e WHERE e.stream = u.id) LIMIT 100',
+  );
+  for (const { id } of orphans) findings.push({ invariant: 'I5', detail: `user ${id} has a row and no events` });
+  const { rows: claims } = await client.query<{ value: string; holder: string | null; ids: string[] | null }>(`
+    SELECT c.value, c.holder, u.ids FROM identity.claims c
+    FULL JOIN (SELECT tenant, user_name_folded AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 2) u USING (tenant, value)
+    WHERE c.kind IS DISTINCT FROM 'userName' OR (c.holder IS NULL) <> (u.ids IS NULL) OR array_length(u.ids, 1) > 1 OR c.holder <> u.ids[1]
+    LIMIT 100`);
+  for (const { value, holder, ids } of claims) {
+    findings.push({ invariant: 'I7', detail: `userName ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
+  }
+  return { compared: { 'user streams': seen, 'user rows': users }, findings };
+};
+
+const oneStream = async (client: ClientBase, stream: string): Promise<StoredEvent[]> =>
+  (await client.query<StoredEvent>(
+    'SELECT tenant, stream, version, type, recorded_at, data, personal FROM identity.events WHERE stream = $1 ORDER BY version', [stream],
+  )).rows;
+
+const compare = async (
+  client: ClientBase, masterKey: Buffer, tenantKeys: Map<string, Buffer>, events: readonly StoredEvent[],
+): Promise<Finding[]> => {
+  const { tenant, stream } = events[0]!;
+  const gap = events.findIndex(({ version }, index) => version !== index + 1);
+  if (gap >= 0) return [{ invariant: 'I6', detail: `user ${stream} has no version ${gap + 1}` }];
+  const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null }>(`
+    SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row
+    FROM keys.tenants t LEFT JOIN keys.persons p ON p.tenant = t.tenant AND p.person = $2
+    LEFT JOIN identity.users u ON u.tenant = t.tenant AND u.id = $2 WHERE t.tenant = $1`, [tenant, stream]);
+  const found = rows[0];
+  if (!found?.person_key) return [{ invariant: 'I5', detail: `user ${stream} has events and no key` }];
+  let state: UserState = null;
+  try {
+    const tenantKey = tenantKeys.get(tenant) ?? unseal(masterKey, keyContext(tenant), found.tenant_key);
+    tenantKeys.set(tenant, tenantKey);
+    const key = unseal(tenantKey, keyContext(tenant, stream), found.person_key);
+    for (const event of events) state = evolve(state, opened(event, key), stream, event.recorded_at.toISOString());
+  } catch (error) {
+    return [{ invariant: 'I5', detail: `the events of user ${stream} cannot be read: ${(error as Error).message}` }];
+  }
+  const expected = state && userRow(tenant, state);
+  if (!expected || !found.row) {
+    return !expected === !found.row ? [] : [{ invariant: 'I5', detail: `user ${stream} has ${found.row ? 'a row' : 'no row'}, its events say otherwise` }];
+  }
+  return Object.entries(expected).flatMap(([column, value]) => {
+    const actual = found.row![column];
+    const isTime = column === 'created' || column === 'last_modified';
+    const same = isTime ? Date.parse(String(actual)) === Date.parse(String(value)) : isEqual(actual as Json, value as Json);
+    if (same) return [];
+    return [{ invariant: column === 'version' ? 'I1' : 'I5', detail: `user ${stream}: ${column} of the row is not the fold of its events` }];
+  });
+};
+
+const opened = (event: StoredEvent, key: Buffer): UserEvent => {
+  const type = TYPE_OF_WIRE.get(event.type);
+  if (!type) throw new Error(`unknown event type ${event.type}`);
+  const personal = event.personal === null ? {} : (JSON.parse(unseal(key, sealContext(event.tenant, event.stream, event.version), event.personal).toString()) as object);
+  return { type, ...(event.data as object), ...personal } as UserEvent;
+};
