@@ -5,320 +5,330 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#event-store';
 import { createLogger, keyFile, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
+import { startKafkaBroker, whatKafkaMisses, type KafkaBroker } from '../../deploy/kafka-broker.js';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 
-const dataDir = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
-let postgres: PostgresProcess;
-let server: Server;
-let owner: pg.Client;
+for (const log of ['Postgres', 'Kafka'] as const) {
+  const missing = log === 'Kafka' && process.env.CI !== 'true' ? whatKafkaMisses() : null;
+  describe.skipIf(missing !== null)(`on the ${log} log${missing ? ` (skipped: ${missing})` : ''}`, () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
+    let postgres: PostgresProcess;
+    let server: Server;
+    let owner: pg.Client;
+    let broker: KafkaBroker | undefined;
 
-const start = async (): Promise<void> => {
-  // Port 0 is left to the system.
-  const config = Object.assign(readConfig({ DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org' }), { PORT: 0 });
-  server = await startServer(config, postgres.url, createLogger('test'));
-};
-
-beforeAll(async () => {
-  process.env.LOG_LEVEL = 'silent';
-  postgres = await startPostgres(dataDir);
-  await migrate(postgres.url);
-  await start();
-  owner = new pg.Client({ connectionString: postgres.url });
-  await owner.connect();
-}, 60_000);
-
-afterAll(async () => {
-  await owner?.end();
-  await server?.stop();
-  await postgres?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: any;
-}
-
-const request = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
-  const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }), ...headers,
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-};
-const find = (filter: string): Promise<Answer> => request('GET', `/Users?filter=${encodeURIComponent(filter)}`);
-const patch = (id: string, ...operations: object[]): Promise<Answer> =>
-  request('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations });
-let counter = 0;
-const unique = (): string => `person-${++counter}@example.org`;
-
-describe('a user', () => {
-  it('is created, found by every matching attribute, changed, deactivated and deleted', async () => {
-    const userName = unique();
-    expect((await find(`userName eq "${userName}"`)).body).toMatchObject({ totalResults: 0, Resources: [] });
-    const created = await request('POST', '/Users', {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User'],
-      userName, externalId: `ext-${userName}`, active: true, displayName: 'Ada', title: null, roles: [],
-      emails: [{ type: 'work', value: `Work-${userName}`, primary: true }, { type: 'work', value: `second-${userName}` }],
-      department: 'Research', password: 'secret', meta: { resourceType: 'User' },
-    });
-    expect(created.status).toBe(201);
-    expect(created.headers.get('etag')).toBe('W/"1"');
-    expect(created.headers.get('content-type')).toMatch(/^application\/scim\+json/);
-    const { id } = created.body;
-    expect(created.headers.get('location')).toBe(`https://scim.example.org/api/scim/v2/Users/${id}`);
-    expect(created.body).toMatchObject({ userName, displayName: 'Ada', active: true, meta: { resourceType: 'User', version: 'W/"1"' } });
-    expect(created.body['urn:ietf:params:scim:schemas:extension:enterprise:2.0:User']).toEqual({ department: 'Research' });
-    expect(created.body).not.toHaveProperty('password');
-
-    for (const filter of [
-      `userName eq "${userName.toUpperCase()}"`, `externalId eq "ext-${userName}"`, `externalId eq ext-${userName}`,
-      `emails[type eq "work"].value eq "work-${userName}"`, `emails[type eq "work"].value eq "SECOND-${userName}"`,
-      `userName eq "${userName}" and externalId eq "ext-${userName}"`, `id eq "${id}"`,
-    ]) {
-      expect((await find(filter)).body, filter).toMatchObject({ totalResults: 1, Resources: [{ id }] });
-    }
-    expect((await find(`externalId eq "EXT-${userName}"`)).body.totalResults).toBe(0);
-
-    const changed = await patch(
-      id, { op: 'Replace', path: 'displayName', value: 'Ada L.' }, { op: 'Add', path: 'emails[type eq "home"].value', value: 'h@example.org' },
-      { op: 'Replace', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', value: 'boss' },
-    );
-    expect(changed.status).toBe(200);
-    expect(changed.body.displayName).toBe('Ada L.');
-    expect(changed.body.emails).toContainEqual({ type: 'home', value: 'h@example.org' });
-    expect((await find(`id eq "${id}" and manager eq "boss"`)).body.totalResults).toBe(1);
-    expect((await find(`manager eq "boss" and id eq "${id}"`)).body.totalResults).toBe(1);
-    const read = await request('GET', `/Users/${id}`);
-    expect(read.body).toEqual(changed.body);
-    expect(read.headers.get('etag')).toBe(changed.headers.get('etag'));
-
-    expect((await patch(id, { op: 'Replace', path: 'active', value: 'False' })).body.active).toBe(false);
-    expect((await find(`userName eq "${userName}"`)).body.Resources[0].active).toBe(false);
-    expect((await request('DELETE', `/Users/${id}`)).status).toBe(204);
-    expect((await request('GET', `/Users/${id}`)).status).toBe(404);
-    expect((await request('DELETE', `/Users/${id}`)).status).toBe(404);
-    expect((await request('POST', '/Users', { userName })).status).toBe(201);
-  });
-
-  it.each([
-    { op: 'replace', path: 'active', value: false }, { op: 'Replace', path: 'active', value: 'False' }, { op: 'replace', value: { active: false } },
-    { op: 'Add', path: 'active', value: 'false' }, { op: 'replace', value: { active: 'False' } },
-    { op: 'replace', path: 'urn:ietf:params:scim:schemas:core:2.0:User:active', value: false },
-  ])('is archived by %j', async (operation) => {
-    const { body } = await request('POST', '/Users', { userName: unique() });
-    expect((await patch(body.id, operation)).body.active).toBe(false);
-    const { rows } = await owner.query("SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'", [body.id]);
-    expect(rows).toHaveLength(1);
-  });
-
-  it('is unchanged, with the same ETag, by a PATCH that changes nothing', async () => {
-    const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Same' });
-    expect((await patch(body.id, { op: 'replace', path: 'displayName', value: 'Same' })).headers.get('etag')).toBe('W/"1"');
-  });
-
-  it('changes as a whole or not at all', async () => {
-    const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Before' });
-    const refused = await patch(body.id, { op: 'replace', path: 'displayName', value: 'After' }, { op: 'remove', path: 'userName' });
-    expect(refused.status).toBe(400);
-    expect((await request('GET', `/Users/${body.id}`)).body.displayName).toBe('Before');
-  });
-
-  it('is refused with 412 when If-Match is stale', async () => {
-    const { body } = await request('POST', '/Users', { userName: unique() });
-    const operations = { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] };
-    expect((await request('PATCH', `/Users/${body.id}`, operations, { 'if-match': 'W/"7"' })).status).toBe(412);
-    expect((await request('PATCH', `/Users/${body.id}`, operations, { 'if-match': 'W/"1"' })).status).toBe(200);
-    expect((await request('GET', `/Users/${body.id}`, undefined, { 'if-none-match': 'W/"2"' })).status).toBe(304);
-  });
-
-  it('is listed by pages, each exactly once', async () => {
-    const ids = new Set<string>();
-    const { totalResults } = (await request('GET', '/Users?count=0')).body;
-    for (let startIndex = 1; startIndex <= totalResults; startIndex += 3) {
-      for (const { id } of (await request('GET', `/Users?startIndex=${startIndex}&count=3`)).body.Resources) ids.add(id);
-    }
-    expect(totalResults).toBeGreaterThan(3);
-    expect(ids.size).toBe(totalResults);
-  });
-});
-
-describe('at the same time', () => {
-  it('of 20 POSTs of one userName one is made and nineteen are refused', async () => {
-    const userName = unique();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => request('POST', '/Users', { userName })));
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(409)]);
-    expect((await find(`userName eq "${userName}"`)).body.totalResults).toBe(1);
-  });
-
-  it('of 50 PATCHes of one user all are applied', async () => {
-    const { body } = await request('POST', '/Users', { userName: unique() });
-    const answers = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => patch(body.id, { op: 'add', path: 'roles', value: [{ value: `role-${index}` }] })),
-    );
-    expect(answers.every(({ status }) => status === 200)).toBe(true);
-    const read = await request('GET', `/Users/${body.id}`);
-    expect(read.body.roles).toHaveLength(50);
-    expect(read.headers.get('etag')).toBe('W/"51"');
-  });
-
-  it('delete and create of one name in one batch both work', async () => {
-    const userName = unique();
-    const { body } = await request('POST', '/Users', { userName });
-    const answers = await Promise.all([request('DELETE', `/Users/${body.id}`), request('POST', '/Users', { userName })]);
-    expect(answers.map(({ status }) => status)).toEqual([204, 201]);
-  });
-});
-
-describe('bad input', () => {
-  it.each([
-    ['malformed JSON', 'POST', '/Users', '{"userName":', 400, 'invalidSyntax'],
-    ['a NUL character', 'POST', '/Users', '{"userName":"a\\u0000b"}', 400, 'invalidSyntax'],
-    ['a lone surrogate', 'POST', '/Users', '{"userName":"a\\ud800b"}', 400, 'invalidSyntax'],
-    ['no JSON object', 'POST', '/Users', '[]', 400, 'invalidSyntax'],
-    ['no userName', 'POST', '/Users', '{"displayName":"x"}', 400, 'invalidValue'],
-    ['a wrong type', 'POST', '/Users', '{"userName":"x","active":"maybe"}', 400, 'invalidValue'],
-    ['a bad filter', 'GET', '/Users?filter=userName%20is%20x', undefined, 400, 'invalidFilter'],
-    ['a filter on an unknown attribute', 'GET', '/Users?filter=nope%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
-    ['an operator that is not supported yet', 'GET', '/Users?filter=displayName%20co%20%22x%22', undefined, 400, 'invalidFilter'],
-    ['a bad path', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"replace","path":"emails[type eq","value":"x"}]}', 400, 'invalidPath'],
-    ['an unknown op', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"move","path":"title","value":"x"}]}', 400, 'invalidSyntax'],
-    ['an unknown id', 'GET', '/Users/nobody', undefined, 404, undefined],
-    ['an unknown path', 'GET', '/Nothing', undefined, 404, undefined],
-    ['a wrong method', 'DELETE', '/Users', undefined, 405, undefined],
-    ['what is not built yet', 'GET', '/Groups', undefined, 501, undefined],
-  ] as const)('%s gets a SCIM error', async (_name, method, path, body, status, scimType) => {
-    const answer = await request(method, path, body);
-    expect(answer.status).toBe(status);
-    expect(answer.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) });
-    expect(answer.body.scimType).toBe(scimType);
-    expect(answer.body.detail).toBeTruthy();
-  });
-
-  it('a body over the limit gets 413 and a wrong media type 415', async () => {
-    expect((await request('POST', '/Users', `{"userName":"${'x'.repeat(1_100_000)}"}`)).status).toBe(413);
-    expect((await request('POST', '/Users', '<user/>', { 'content-type': 'application/xml' })).status).toBe(415);
-  });
-
-  it('a missing, wrong, expired or revoked token gets 401 with WWW-Authenticate', async () => {
-    const admin = async (method: string, path: string, body?: object): Promise<any> => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/admin${path}`, {
-        method, headers: { authorization: `Bearer ${server.apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      expect(response.ok).toBe(true);
-      return response.status === 204 ? undefined : response.json();
+    const start = async (): Promise<void> => {
+      // Port 0 is left to the system.
+      const settings = { DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', ...(broker ? { KAFKA_BROKERS: broker.brokers } : {}) };
+      const config = Object.assign(readConfig(settings), { PORT: 0 });
+      server = await startServer(config, postgres.url, createLogger('test'));
     };
-    const tokens = `/directories/${server.directory.id}/tokens`;
-    const expired = await admin('POST', tokens, { description: 'old', expiresAt: '2020-01-01T00:00:00Z' });
-    const revoked = await admin('POST', tokens, { description: 'gone' });
-    await admin('DELETE', `/tokens/${revoked.id}`);
-    for (const authorization of ['', 'Bearer nonsense', `Bearer ${expired.token}`, `Bearer ${revoked.token}`]) {
-      const answer = await request('GET', '/Users', undefined, { authorization });
-      expect(answer.status, authorization).toBe(401);
-      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
-      expect(answer.body.schemas).toEqual(['urn:ietf:params:scim:api:messages:2.0:Error']);
+
+    beforeAll(async () => {
+      process.env.LOG_LEVEL = 'silent';
+      if (log === 'Kafka') broker = await startKafkaBroker(dataDir);
+      postgres = await startPostgres(dataDir);
+      await migrate(postgres.url);
+      await start();
+      owner = new pg.Client({ connectionString: postgres.url });
+      await owner.connect();
+    }, 180_000);
+
+    afterAll(async () => {
+      await owner?.end();
+      await server?.stop();
+      await postgres?.stop();
+      await broker?.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    }, 60_000);
+
+    interface Answer {
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: any;
     }
-  });
-});
 
-describe('a poison command', () => {
-  const poison = (type: string, command: object): object => ({
-    id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant: server.directory.tenant,
-    directory: server.directory.id, correlationId: 'c', causationId: null,
-    data: { actor: 'test', expiresAt: new Date(Date.now() + 60_000).toISOString(), command },
-  });
-  it('gets its dead letter and its 500; its neighbours succeed', async () => {
-    const { body: existing } = await request('POST', '/Users', { userName: unique() });
-    const bad = [
-      poison('muster.user.create.v1', { type: 'CreateUser', userId: uuidv7(), resource: { userName: unique(), displayName: 'a\0b' } }),
-      poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null }),
-      poison('muster.user.create.v99', { type: 'CreateUser' }),
-      { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
-    ] as { id: string }[];
-    const neighbours = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
-    await server.log.publish('identity.commands', bad as never);
-    const after = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
-    for (const answer of await Promise.all([...neighbours, ...after])) expect(answer.status).toBe(201);
-    const { rows } = await owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [bad.map(({ id }) => id)]);
-    expect(rows.map(({ outcome }) => outcome.code)).toEqual(Array(bad.length).fill('internal'));
-    const dead = await owner.query("SELECT 1 FROM log.messages WHERE topic = 'identity.commands.dead'");
-    expect(dead.rows).toHaveLength(bad.length);
-  });
-});
+    const request = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+      const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }), ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    };
+    const find = (filter: string): Promise<Answer> => request('GET', `/Users?filter=${encodeURIComponent(filter)}`);
+    const patch = (id: string, ...operations: object[]): Promise<Answer> =>
+      request('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations });
+    let counter = 0;
+    const unique = (): string => `person-${++counter}@example.org`;
 
-describe('the store', () => {
-  it('refuses UPDATE, DELETE and TRUNCATE of events', async () => {
-    for (const statement of ['UPDATE identity.events SET version = 1', 'DELETE FROM identity.events', 'TRUNCATE identity.events']) {
-      await expect(owner.query(statement), statement).rejects.toThrow(/append-only/);
-    }
-  });
+    describe('a user', () => {
+      it('is created, found by every matching attribute, changed, deactivated and deleted', async () => {
+        const userName = unique();
+        expect((await find(`userName eq "${userName}"`)).body).toMatchObject({ totalResults: 0, Resources: [] });
+        const created = await request('POST', '/Users', {
+          schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User'],
+          userName, externalId: `ext-${userName}`, active: true, displayName: 'Ada', title: null, roles: [],
+          emails: [{ type: 'work', value: `Work-${userName}`, primary: true }, { type: 'work', value: `second-${userName}` }],
+          department: 'Research', password: 'secret', meta: { resourceType: 'User' },
+        });
+        expect(created.status).toBe(201);
+        expect(created.headers.get('etag')).toBe('W/"1"');
+        expect(created.headers.get('content-type')).toMatch(/^application\/scim\+json/);
+        const { id } = created.body;
+        expect(created.headers.get('location')).toBe(`https://scim.example.org/api/scim/v2/Users/${id}`);
+        expect(created.body).toMatchObject({ userName, displayName: 'Ada', active: true, meta: { resourceType: 'User', version: 'W/"1"' } });
+        expect(created.body['urn:ietf:params:scim:schemas:extension:enterprise:2.0:User']).toEqual({ department: 'Research' });
+        expect(created.body).not.toHaveProperty('password');
 
-  it('holds no personal data in readable form', async () => {
-    const userName = unique();
-    await request('POST', '/Users', { userName, displayName: 'Readable Name' });
-    const { rows } = await owner.query<{ found: boolean }>(
-      "SELECT bool_or(e::text LIKE '%Readable Name%' OR e::text LIKE $1) AS found FROM identity.events e", [`%${userName}%`],
-    );
-    expect(rows[0]!.found).toBe(false);
-  });
+        for (const filter of [
+          `userName eq "${userName.toUpperCase()}"`, `externalId eq "ext-${userName}"`, `externalId eq ext-${userName}`,
+          `emails[type eq "work"].value eq "work-${userName}"`, `emails[type eq "work"].value eq "SECOND-${userName}"`,
+          `userName eq "${userName}" and externalId eq "ext-${userName}"`, `id eq "${id}"`,
+        ]) {
+          expect((await find(filter)).body, filter).toMatchObject({ totalResults: 1, Resources: [{ id }] });
+        }
+        expect((await find(`externalId eq "EXT-${userName}"`)).body.totalResults).toBe(0);
 
-  it('numbers versions and sequences without gaps', async () => {
-    const { rows } = await owner.query(`
-      SELECT (SELECT count(*) = max(sequence) FROM identity.events) AS sequence,
-        (SELECT bool_and(dense) FROM (SELECT count(*) = max(version) AS dense FROM identity.events GROUP BY stream) s) AS version,
-        (SELECT count(*) = max("offset") + 1 FROM log.messages WHERE topic = 'identity.outcomes') AS outcomes`);
-    expect(rows[0]).toEqual({ sequence: true, version: true, outcomes: true });
-  });
+        const changed = await patch(
+          id, { op: 'Replace', path: 'displayName', value: 'Ada L.' }, { op: 'Add', path: 'emails[type eq "home"].value', value: 'h@example.org' },
+          { op: 'Replace', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', value: 'boss' },
+        );
+        expect(changed.status).toBe(200);
+        expect(changed.body.displayName).toBe('Ada L.');
+        expect(changed.body.emails).toContainEqual({ type: 'home', value: 'h@example.org' });
+        expect((await find(`id eq "${id}" and manager eq "boss"`)).body.totalResults).toBe(1);
+        expect((await find(`manager eq "boss" and id eq "${id}"`)).body.totalResults).toBe(1);
+        const read = await request('GET', `/Users/${id}`);
+        expect(read.body).toEqual(changed.body);
+        expect(read.headers.get('etag')).toBe(changed.headers.get('etag'));
 
-  it('keeps everything over a restart, and goes on', async () => {
-    const userName = unique();
-    const { body } = await request('POST', '/Users', { userName });
-    await server.stop();
-    await start();
-    expect((await request('GET', `/Users/${body.id}`)).body.userName).toBe(userName);
-    expect((await request('POST', '/Users', { userName })).status).toBe(409);
-    expect((await patch(body.id, { op: 'replace', path: 'title', value: 'Dr' })).headers.get('etag')).toBe('W/"2"');
-  });
-});
+        expect((await patch(id, { op: 'Replace', path: 'active', value: 'False' })).body.active).toBe(false);
+        expect((await find(`userName eq "${userName}"`)).body.Resources[0].active).toBe(false);
+        expect((await request('DELETE', `/Users/${id}`)).status).toBe(204);
+        expect((await request('GET', `/Users/${id}`)).status).toBe(404);
+        expect((await request('DELETE', `/Users/${id}`)).status).toBe(404);
+        expect((await request('POST', '/Users', { userName })).status).toBe(201);
+      });
 
-describe('verify', () => {
-  const findings = async (): Promise<string[]> => {
-    const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
-    const { findings: found, compared } = await verifyInstallation(postgres.url, masterKey);
-    expect(compared['user streams']).toBeGreaterThan(20);
-    return found.map(({ invariant }) => invariant);
-  };
-  const asRoot = async (...statements: string[]): Promise<void> => {
-    // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
-    await owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
-  };
+      it.each([
+        { op: 'replace', path: 'active', value: false }, { op: 'Replace', path: 'active', value: 'False' }, { op: 'replace', value: { active: false } },
+        { op: 'Add', path: 'active', value: 'false' }, { op: 'replace', value: { active: 'False' } },
+        { op: 'replace', path: 'urn:ietf:params:scim:schemas:core:2.0:User:active', value: false },
+      ])('is archived by %j', async (operation) => {
+        const { body } = await request('POST', '/Users', { userName: unique() });
+        expect((await patch(body.id, operation)).body.active).toBe(false);
+        const { rows } = await owner.query("SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'", [body.id]);
+        expect(rows).toHaveLength(1);
+      });
 
-  it('finds nothing on an installation that nobody has harmed', async () => {
-    expect(await findings()).toEqual([]);
-  });
+      it('is unchanged, with the same ETag, by a PATCH that changes nothing', async () => {
+        const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Same' });
+        expect((await patch(body.id, { op: 'replace', path: 'displayName', value: 'Same' })).headers.get('etag')).toBe('W/"1"');
+      });
 
-  it.each([
-    ['I1', 'UPDATE identity.users SET version = version + 1 WHERE id = $id', 'UPDATE identity.users SET version = version - 1 WHERE id = $id'],
-    ['I5', "UPDATE identity.users SET resource = resource || '{\"title\": \"Planted\"}' WHERE id = $id", "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id"],
-    ['I3', 'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command', undefined],
-    ['I7', "UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id", undefined],
-    ['I6', 'DELETE FROM identity.events WHERE stream = $id', undefined],
-  ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
-    const { body } = await request('POST', '/Users', { userName: unique() });
-    await request('POST', '/Users', { userName: unique() });
-    const { rows } = await owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
-    const fill = (sql: string): string => sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
-    const before = await findings();
-    await asRoot(fill(harm));
-    const after = await findings();
-    expect(after.filter((found) => found === invariant).length).toBeGreaterThan(before.filter((found) => found === invariant).length);
-    if (mend) await asRoot(fill(mend));
+      it('changes as a whole or not at all', async () => {
+        const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Before' });
+        const refused = await patch(body.id, { op: 'replace', path: 'displayName', value: 'After' }, { op: 'remove', path: 'userName' });
+        expect(refused.status).toBe(400);
+        expect((await request('GET', `/Users/${body.id}`)).body.displayName).toBe('Before');
+      });
+
+      it('is refused with 412 when If-Match is stale', async () => {
+        const { body } = await request('POST', '/Users', { userName: unique() });
+        const operations = { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] };
+        expect((await request('PATCH', `/Users/${body.id}`, operations, { 'if-match': 'W/"7"' })).status).toBe(412);
+        expect((await request('PATCH', `/Users/${body.id}`, operations, { 'if-match': 'W/"1"' })).status).toBe(200);
+        expect((await request('GET', `/Users/${body.id}`, undefined, { 'if-none-match': 'W/"2"' })).status).toBe(304);
+      });
+
+      it('is listed by pages, each exactly once', async () => {
+        const ids = new Set<string>();
+        const { totalResults } = (await request('GET', '/Users?count=0')).body;
+        for (let startIndex = 1; startIndex <= totalResults; startIndex += 3) {
+          for (const { id } of (await request('GET', `/Users?startIndex=${startIndex}&count=3`)).body.Resources) ids.add(id);
+        }
+        expect(totalResults).toBeGreaterThan(3);
+        expect(ids.size).toBe(totalResults);
+      });
+    });
+
+    describe('at the same time', () => {
+      it('of 20 POSTs of one userName one is made and nineteen are refused', async () => {
+        const userName = unique();
+        const answers = await Promise.all(Array.from({ length: 20 }, () => request('POST', '/Users', { userName })));
+        expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(409)]);
+        expect((await find(`userName eq "${userName}"`)).body.totalResults).toBe(1);
+      });
+
+      it('of 50 PATCHes of one user all are applied', async () => {
+        const { body } = await request('POST', '/Users', { userName: unique() });
+        const answers = await Promise.all(
+          Array.from({ length: 50 }, (_, index) => patch(body.id, { op: 'add', path: 'roles', value: [{ value: `role-${index}` }] })),
+        );
+        expect(answers.every(({ status }) => status === 200)).toBe(true);
+        const read = await request('GET', `/Users/${body.id}`);
+        expect(read.body.roles).toHaveLength(50);
+        expect(read.headers.get('etag')).toBe('W/"51"');
+      });
+
+      it('delete and create of one name in one batch both work', async () => {
+        const userName = unique();
+        const { body } = await request('POST', '/Users', { userName });
+        const answers = await Promise.all([request('DELETE', `/Users/${body.id}`), request('POST', '/Users', { userName })]);
+        expect(answers.map(({ status }) => status)).toEqual([204, 201]);
+      });
+    });
+
+    describe('bad input', () => {
+      it.each([
+        ['malformed JSON', 'POST', '/Users', '{"userName":', 400, 'invalidSyntax'],
+        ['a NUL character', 'POST', '/Users', '{"userName":"a\\u0000b"}', 400, 'invalidSyntax'],
+        ['a lone surrogate', 'POST', '/Users', '{"userName":"a\\ud800b"}', 400, 'invalidSyntax'],
+        ['no JSON object', 'POST', '/Users', '[]', 400, 'invalidSyntax'],
+        ['no userName', 'POST', '/Users', '{"displayName":"x"}', 400, 'invalidValue'],
+        ['a wrong type', 'POST', '/Users', '{"userName":"x","active":"maybe"}', 400, 'invalidValue'],
+        ['a bad filter', 'GET', '/Users?filter=userName%20is%20x', undefined, 400, 'invalidFilter'],
+        ['a filter on an unknown attribute', 'GET', '/Users?filter=nope%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
+        ['an operator that is not supported yet', 'GET', '/Users?filter=displayName%20co%20%22x%22', undefined, 400, 'invalidFilter'],
+        ['a bad path', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"replace","path":"emails[type eq","value":"x"}]}', 400, 'invalidPath'],
+        ['an unknown op', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"move","path":"title","value":"x"}]}', 400, 'invalidSyntax'],
+        ['an unknown id', 'GET', '/Users/nobody', undefined, 404, undefined],
+        ['an unknown path', 'GET', '/Nothing', undefined, 404, undefined],
+        ['a wrong method', 'DELETE', '/Users', undefined, 405, undefined],
+        ['what is not built yet', 'GET', '/Groups', undefined, 501, undefined],
+      ] as const)('%s gets a SCIM error', async (_name, method, path, body, status, scimType) => {
+        const answer = await request(method, path, body);
+        expect(answer.status).toBe(status);
+        expect(answer.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) });
+        expect(answer.body.scimType).toBe(scimType);
+        expect(answer.body.detail).toBeTruthy();
+      });
+
+      it('a body over the limit gets 413 and a wrong media type 415', async () => {
+        expect((await request('POST', '/Users', `{"userName":"${'x'.repeat(1_100_000)}"}`)).status).toBe(413);
+        expect((await request('POST', '/Users', '<user/>', { 'content-type': 'application/xml' })).status).toBe(415);
+      });
+
+      it('a missing, wrong, expired or revoked token gets 401 with WWW-Authenticate', async () => {
+        const admin = async (method: string, path: string, body?: object): Promise<any> => {
+          const response = await fetch(`http://127.0.0.1:${server.port}/api/admin${path}`, {
+            method, headers: { authorization: `Bearer ${server.apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+            ...(body ? { body: JSON.stringify(body) } : {}),
+          });
+          expect(response.ok).toBe(true);
+          return response.status === 204 ? undefined : response.json();
+        };
+        const tokens = `/directories/${server.directory.id}/tokens`;
+        const expired = await admin('POST', tokens, { description: 'old', expiresAt: '2020-01-01T00:00:00Z' });
+        const revoked = await admin('POST', tokens, { description: 'gone' });
+        await admin('DELETE', `/tokens/${revoked.id}`);
+        for (const authorization of ['', 'Bearer nonsense', `Bearer ${expired.token}`, `Bearer ${revoked.token}`]) {
+          const answer = await request('GET', '/Users', undefined, { authorization });
+          expect(answer.status, authorization).toBe(401);
+          expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+          expect(answer.body.schemas).toEqual(['urn:ietf:params:scim:api:messages:2.0:Error']);
+        }
+      });
+    });
+
+    describe('a poison command', () => {
+      const poison = (type: string, command: object): object => ({
+        id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant: server.directory.tenant,
+        directory: server.directory.id, correlationId: 'c', causationId: null,
+        data: { actor: 'test', expiresAt: new Date(Date.now() + 60_000).toISOString(), command },
+      });
+      it('gets its dead letter and its 500; its neighbours succeed', async () => {
+        const { body: existing } = await request('POST', '/Users', { userName: unique() });
+        const bad = [
+          poison('muster.user.create.v1', { type: 'CreateUser', userId: uuidv7(), resource: { userName: unique(), displayName: 'a\0b' } }),
+          poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null }),
+          poison('muster.user.create.v99', { type: 'CreateUser' }),
+          { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
+        ] as { id: string }[];
+        const neighbours = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
+        await server.log.publish('identity.commands', bad as never);
+        const after = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
+        for (const answer of await Promise.all([...neighbours, ...after])) expect(answer.status).toBe(201);
+        const { rows } = await owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [bad.map(({ id }) => id)]);
+        expect(rows.map(({ outcome }) => outcome.code)).toEqual(Array(bad.length).fill('internal'));
+        const dead = await owner.query("SELECT 1 FROM log.messages WHERE topic = 'identity.commands.dead'");
+        expect(dead.rows).toHaveLength(bad.length);
+      });
+    });
+
+    describe('the store', () => {
+      it('refuses UPDATE, DELETE and TRUNCATE of events', async () => {
+        for (const statement of ['UPDATE identity.events SET version = 1', 'DELETE FROM identity.events', 'TRUNCATE identity.events']) {
+          await expect(owner.query(statement), statement).rejects.toThrow(/append-only/);
+        }
+      });
+
+      it('holds no personal data in readable form', async () => {
+        const userName = unique();
+        await request('POST', '/Users', { userName, displayName: 'Readable Name' });
+        const { rows } = await owner.query<{ found: boolean }>(
+          "SELECT bool_or(e::text LIKE '%Readable Name%' OR e::text LIKE $1) AS found FROM identity.events e", [`%${userName}%`],
+        );
+        expect(rows[0]!.found).toBe(false);
+      });
+
+      it('numbers versions and sequences without gaps', async () => {
+        const { rows } = await owner.query(`
+          SELECT (SELECT count(*) = max(sequence) FROM identity.events) AS sequence,
+            (SELECT bool_and(dense) FROM (SELECT count(*) = max(version) AS dense FROM identity.events GROUP BY stream) s) AS version,
+            (SELECT count(*) = max("offset") + 1 FROM log.messages WHERE topic = 'identity.outcomes') AS outcomes`);
+        expect(rows[0]).toEqual({ sequence: true, version: true, outcomes: true });
+      });
+
+      it('keeps everything over a restart, and goes on', async () => {
+        const userName = unique();
+        const { body } = await request('POST', '/Users', { userName });
+        await server.stop();
+        await start();
+        expect((await request('GET', `/Users/${body.id}`)).body.userName).toBe(userName);
+        expect((await request('POST', '/Users', { userName })).status).toBe(409);
+        expect((await patch(body.id, { op: 'replace', path: 'title', value: 'Dr' })).headers.get('etag')).toBe('W/"2"');
+      });
+    });
+
+    describe('verify', () => {
+      const findings = async (): Promise<string[]> => {
+        const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
+        const { findings: found, compared } = await verifyInstallation(postgres.url, masterKey);
+        expect(compared['user streams']).toBeGreaterThan(20);
+        return found.map(({ invariant }) => invariant);
+      };
+      const asRoot = async (...statements: string[]): Promise<void> => {
+        // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
+        await owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
+      };
+
+      it('finds nothing on an installation that nobody has harmed', async () => {
+        expect(await findings()).toEqual([]);
+      });
+
+      it.each([
+        ['I1', 'UPDATE identity.users SET version = version + 1 WHERE id = $id', 'UPDATE identity.users SET version = version - 1 WHERE id = $id'],
+        ['I5', "UPDATE identity.users SET resource = resource || '{\"title\": \"Planted\"}' WHERE id = $id", "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id"],
+        ['I3', 'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command', undefined],
+        ['I7', "UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id", undefined],
+        ['I6', 'DELETE FROM identity.events WHERE stream = $id', undefined],
+      ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
+        const { body } = await request('POST', '/Users', { userName: unique() });
+        await request('POST', '/Users', { userName: unique() });
+        const { rows } = await owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
+        const fill = (sql: string): string => sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
+        const before = await findings();
+        await asRoot(fill(harm));
+        const after = await findings();
+        expect(after.filter((found) => found === invariant).length).toBeGreaterThan(before.filter((found) => found === invariant).length);
+        if (mend) await asRoot(fill(mend));
+      });
+    });
   });
-});
+}

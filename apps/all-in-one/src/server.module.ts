@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type AdminCommand, type Outcome, type Owner, type UserCommand } from '#contracts';
 import { connectDatabase, poolOf, roleUrl, type BatchHandler } from '#event-store';
-import { LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
+import { KafkaLog, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { keyFile, type Config, type Logger } from '#runtime';
 import { AdminModule } from '../../admin/src/admin.module.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
@@ -41,21 +41,18 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const [gateway, identity, admin] = await Promise.all(
     (['gateway', 'identity', 'admin'] as const).map((role) => connectDatabase(ownerUrl, role, options)),
   ) as [Awaited<ReturnType<typeof connectDatabase>>, Awaited<ReturnType<typeof connectDatabase>>, Awaited<ReturnType<typeof connectDatabase>>];
-  const log = new PostgresLog({
-    url: roleUrl(ownerUrl, 'log'), maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS,
-    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
-  });
-  const requestsTo = (owner: Owner, view: string): RequestReply =>
+  const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin) });
+  const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
       owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
       lookup: (commandIds) => lookUpOutcomes(poolOf(gateway), view, commandIds),
     });
-  const identityRequests = requestsTo('identity', IDENTITY_OUTCOMES_VIEW);
-  const adminRequests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);
+  const identityRequests = requestsTo('identity', logs.gateway, IDENTITY_OUTCOMES_VIEW);
+  const adminRequests = requestsTo('admin', logs.admin, ADMIN_OUTCOMES_VIEW);
   const module = ServerModule.with([
     GatewayModule.register({ config, pool: poolOf(gateway), identity: identityRequests }),
-    IdentityModule.register({ database: identity, log, masterKey, logger }),
-    AdminModule.register({ config, database: admin, log, requests: adminRequests, masterKey, apiKey, logger }),
+    IdentityModule.register({ database: identity, log: logs.identity, masterKey, logger }),
+    AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, masterKey, apiKey, logger }),
   ]);
   const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, routerOptions: { maxParamLength: 512 } });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
@@ -65,28 +62,55 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   };
   const position = (topic: string, partition: number): Promise<Position> =>
     batches[OWNERS.find((owner) => topic.startsWith(`${owner}.`))!].position(partition);
-  app.connectMicroservice({ strategy: new LogTransport(log, position) });
+  const each = [...new Set([logs.identity, logs.admin, logs.gateway])];
+  app.connectMicroservice({ strategy: new LogTransport((topic) => (topic.startsWith('identity.') ? logs.identity : logs.admin), position) });
   const fastify = app.getHttpAdapter().getInstance();
   let started = false;
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
     const database = await poolOf(gateway).query('SELECT 1').then(() => true, () => false);
-    const ready = started && database && log.ready();
-    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', started, database, log: log.ready() });
+    const log = each.every((one) => one.ready());
+    const ready = started && database && log;
+    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', started, database, log });
   });
   await app.startAllMicroservices();
+  await Promise.all(each.map((one) => one.start()));
   await app.listen(config.PORT, config.HOST);
   const { directory, isNew } = await app.get(Directories).firstStart();
   started = true;
   return {
-    app, apiKey, directory, isNew, log, port: (fastify.server.address() as { port: number }).port,
+    app, apiKey, directory, isNew, log: logs.gateway, port: (fastify.server.address() as { port: number }).port,
     stop: async () => {
       identityRequests.stop();
       adminRequests.stop();
       await app.close();
+      await Promise.all(each.map((one) => one.stop()));
       await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy()]);
     },
   };
+};
+
+/** The Postgres log is one for all; on Kafka each service has a connection of its own, as it has in a process of its own. */
+const chooseLogs = (
+  config: Config, ownerUrl: string, logger: Logger, pools: Record<Owner, Pool>,
+): Record<Owner | 'gateway', Log> => {
+  const onError = (error: Error): void => logger.warn({ error: error.message }, 'message log interrupted');
+  if (!config.KAFKA_BROKERS) {
+    const log = new PostgresLog({
+      url: roleUrl(ownerUrl, 'log'), maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS, onError,
+    });
+    return { gateway: log, identity: log, admin: log };
+  }
+  const onDead = (error: Error): void => {
+    logger.fatal({ error: error.message }, 'a consumer died; the process ends and is started again');
+    process.exit(1);
+  };
+  const kafka = (owner: Owner | null): KafkaLog =>
+    new KafkaLog({
+      brokers: config.KAFKA_BROKERS!.split(','), owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+      maxBatchMessages: config.MAX_BATCH_MESSAGES, onError, onDead,
+    });
+  return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin') };
 };
 
 const lookUpOutcomes = async (pool: Pool, view: string, commandIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> => {

@@ -5,7 +5,8 @@ import type { Batch, Log, Position } from './log.js';
 /** Makes the log a transport of Nest: a controller's message pattern is a topic, its payload a whole batch of one partition. */
 export class LogTransport extends Server implements CustomTransportStrategy {
   constructor(
-    private readonly log: Log,
+    /** The log of each topic's owner; one and the same within one process on the Postgres log. */
+    private readonly logOf: (topic: string) => Log,
     private readonly position: (topic: string, partition: number) => Promise<Position>,
   ) {
     super();
@@ -13,7 +14,7 @@ export class LogTransport extends Server implements CustomTransportStrategy {
 
   listen(callback: (error?: unknown) => void): void {
     for (const [topic, handler] of this.getHandlers()) {
-      this.log.subscribe({
+      this.logOf(topic).subscribe({
         topic,
         position: (partition) => this.position(topic, partition),
         handleBatch: async (batch: Batch) => {
@@ -23,18 +24,17 @@ export class LogTransport extends Server implements CustomTransportStrategy {
         },
       });
     }
-    this.log.start().then(() => callback(), callback);
+    callback();
   }
 
-  async close(): Promise<void> {
-    await this.log.stop();
-  }
+  /** Whoever made the logs starts and stops them: others use them as well. */
+  close(): void {}
 
   on(): void {
     throw new Error('The log has no events of its own.');
   }
 
   unwrap<T>(): T {
-    return this.log as unknown as T;
+    throw new Error('There is nothing to unwrap.');
   }
 }

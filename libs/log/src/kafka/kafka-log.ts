@@ -1,0 +1,356 @@
+import { connect as connectSocket } from 'node:net';
+import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import type { Pool } from 'pg';
+import { PARTITIONS, TOPICS, partitionOf, type Message, type Owner } from '#contracts';
+import { LogUnavailable, type Batch, type Log, type LogRow, type Received, type Subscription } from '../log.js';
+
+export interface KafkaLogOptions {
+  /** `host:port`, one or more. */
+  readonly brokers: readonly string[];
+  /** The owner whose lanes this process runs; null for a gateway, which only sends commands and hears outcomes. */
+  readonly owner: Owner | null;
+  /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a gateway. */
+  readonly pool: Pool | null;
+  /** A topic that is made anew on the same cluster gets another suffix. */
+  readonly topicSuffix: string;
+  readonly maxBatchMessages: number;
+  readonly onError: (error: Error) => void;
+  /** A consumer that died for good: the process has to end, and whoever keeps it starts it again. */
+  readonly onDead: (error: Error) => void;
+}
+
+const SESSION_TIMEOUT_MS = 10_000;
+const HEARTBEAT_MS = 2_000;
+const MAX_WAIT_MS = 250;
+const MAX_IN_FLIGHT_RELAY_ROWS = 1_000;
+const SAVE_RELAY_EVERY_MS = 500;
+
+/**
+ * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the Postgres log
+ * to Kafka: in order, one batch in flight for a partition. Positions live in Postgres, with the effects; Kafka's own are not used.
+ */
+export class KafkaLog implements Log {
+  private readonly kafka: Kafka;
+  private readonly producer: Producer;
+  private readonly consumers: Consumer[] = [];
+  private readonly subscriptions: Subscription[] = [];
+  private readonly listeners = new Map<string, ((message: Message) => void)[]>();
+  private readonly relays = new Map<number, Relay>();
+  private readonly outgoing = new Map<string, { message: KafkaMessage; resolve: () => void; reject: (error: Error) => void }[]>();
+  private readonly joined = new Set<Consumer>();
+  private flushPlanned = false;
+  private epoch = '';
+  private connected = false;
+  private stopping = false;
+
+  constructor(private readonly options: KafkaLogOptions) {
+    this.kafka = new kafkajs.Kafka({
+      clientId: `muster-${options.owner ?? 'gateway'}`,
+      brokers: [...options.brokers],
+      logLevel: kafkajs.logLevel.NOTHING,
+      connectionTimeout: 3_000,
+      requestTimeout: 10_000,
+      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 5 },
+      socketFactory: ({ host, port, onConnect }) => {
+        const socket = connectSocket({ host, port }, onConnect);
+        socket.setNoDelay(true);
+        socket.setKeepAlive(true, 60_000);
+        return socket;
+      },
+    });
+    // Not idempotent: the client rolls its sequence back before a retry. Duplicates are dropped by id.
+    this.producer = this.kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { initialRetryTime: 50, retries: 4 } });
+  }
+
+  subscribe(subscription: Subscription): void {
+    this.subscriptions.push(subscription);
+  }
+
+  broadcast(topic: string, handle: (message: Message) => void): void {
+    this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), handle]);
+  }
+
+  ready(): boolean {
+    return this.connected && this.joined.size === this.consumers.length;
+  }
+
+  publish(topic: string, messages: readonly Message[]): Promise<void> {
+    if (!this.connected) return Promise.reject(new LogUnavailable('The message log is away.'));
+    return Promise.all(
+      messages.map((message) => new Promise<void>((resolve, reject) => {
+        const waiting = this.outgoing.get(topic) ?? [];
+        waiting.push({ message: toKafka(message, partitionOf(message.tenant)), resolve, reject });
+        this.outgoing.set(topic, waiting);
+        this.planFlush();
+      })),
+    ).then(() => undefined);
+  }
+
+  committed(rows: readonly LogRow[]): void {
+    const byPartition = Map.groupBy(rows, ({ partition }) => partition);
+    for (const [partition, mine] of byPartition) this.relays.get(partition)?.add(mine);
+  }
+
+  async start(): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      const existing = new Set(await admin.listTopics());
+      const topics = TOPICS.map((topic) => this.named(topic)).filter((topic) => !existing.has(topic));
+      if (topics.length > 0) {
+        await admin.createTopics({ waitForLeaders: true, topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1 })) });
+      }
+      const { clusterId } = await admin.describeCluster();
+      this.epoch = `${clusterId}/${this.options.topicSuffix}`;
+    } finally {
+      await admin.disconnect();
+    }
+    await this.producer.connect();
+    this.connected = true;
+    if (this.options.owner && this.options.pool) {
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        this.relays.set(partition, new Relay(this.producer, this.options.pool, this.options.owner, partition, this.epoch, (topic) => this.named(topic), this.options.onError));
+      }
+    }
+    for (const subscription of this.subscriptions) await this.consume(subscription);
+    if (this.listeners.size > 0) await this.listen();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.connected = false;
+    await Promise.all(this.consumers.map((consumer) => consumer.disconnect().catch(this.options.onError)));
+    await Promise.all([...this.relays.values()].map((relay) => relay.stop()));
+    await this.producer.disconnect().catch(this.options.onError);
+  }
+
+  private named(topic: string): string {
+    return topic + this.options.topicSuffix;
+  }
+
+  /** Messages of one turn of the event loop go out as one request. */
+  private planFlush(): void {
+    if (this.flushPlanned) return;
+    this.flushPlanned = true;
+    setImmediate(() => {
+      this.flushPlanned = false;
+      const taken = [...this.outgoing];
+      this.outgoing.clear();
+      for (const [topic, waiting] of taken) {
+        this.producer.send({ topic: this.named(topic), acks: -1, messages: waiting.map(({ message }) => message) }).then(
+          () => waiting.forEach(({ resolve }) => resolve()),
+          (error: Error) => waiting.forEach(({ reject }) => reject(new LogUnavailable(`The message log did not take the message: ${error.message}`))),
+        );
+      }
+    });
+  }
+
+  private watched(consumer: Consumer): Consumer {
+    this.consumers.push(consumer);
+    consumer.on(consumer.events.GROUP_JOIN, () => this.joined.add(consumer));
+    consumer.on(consumer.events.REBALANCING, () => this.joined.delete(consumer));
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      this.joined.delete(consumer);
+      this.options.onError(payload.error);
+      if (!payload.restart && !this.stopping) this.options.onDead(payload.error);
+    });
+    return consumer;
+  }
+
+  /** One subscription: its positions are in Postgres, so wherever Kafka starts, the consumer seeks to its own. */
+  private async consume(subscription: Subscription): Promise<void> {
+    const topic = this.named(subscription.topic);
+    const consumer = this.watched(
+      this.kafka.consumer({
+        groupId: `muster.${this.options.owner}${this.options.topicSuffix}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
+        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false,
+        retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 10 },
+      }),
+    );
+    const expected = new Map<number, number>();
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      for (const partition of payload.memberAssignment[topic] ?? []) {
+        expected.delete(partition);
+        this.relays.get(partition)?.assign().catch(this.options.onError);
+      }
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: PARTITIONS,
+      eachBatch: async (payload) => {
+        const { partition, messages } = payload.batch;
+        if (!expected.has(partition)) {
+          const position = await subscription.position(partition);
+          expected.set(partition, position.epoch === this.epoch ? position.nextOffset : 0);
+        }
+        const next = expected.get(partition)!;
+        const first = Number(messages[0]!.offset);
+        if (first < next && Number(messages[messages.length - 1]!.offset) < next) {
+          consumer.seek({ topic, partition, offset: String(next) });
+          return;
+        }
+        await this.handle(payload, subscription, next, (offset) => expected.set(partition, offset));
+      },
+    });
+  }
+
+  private async handle(
+    { batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload, subscription: Subscription, from: number, advance: (offset: number) => void,
+  ): Promise<void> {
+    const received = batch.messages.map(fromKafka).filter(({ offset }) => offset >= from);
+    for (let start = 0; start < received.length && isRunning() && !isStale(); start += this.options.maxBatchMessages) {
+      const part = received.slice(start, start + this.options.maxBatchMessages);
+      const nextOffset = part[part.length - 1]!.offset + 1;
+      const handed: Batch = {
+        topic: subscription.topic, partition: batch.partition, epoch: this.epoch, received: part, nextOffset, checkHeld: false,
+      };
+      await subscription.handleBatch(handed);
+      advance(nextOffset);
+      resolveOffset(String(nextOffset - 1));
+      await heartbeat();
+    }
+  }
+
+  /** Every process hears all outcomes, under a group of its own, from the end. */
+  private async listen(): Promise<void> {
+    const consumer = this.watched(
+      this.kafka.consumer({
+        groupId: `muster.listener.${crypto.randomUUID()}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
+        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false, retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 10 },
+      }),
+    );
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...this.listeners.keys()].map((topic) => this.named(topic)), fromBeginning: false });
+    await consumer.run({
+      autoCommit: false, partitionsConsumedConcurrently: PARTITIONS,
+      eachBatch: async ({ batch }) => {
+        const topic = batch.topic.slice(0, batch.topic.length - this.options.topicSuffix.length);
+        const listeners = this.listeners.get(topic) ?? [];
+        for (const { message } of batch.messages.map(fromKafka)) if (message) for (const listener of listeners) listener(message);
+      },
+    });
+  }
+}
+
+/** Copies the Postgres log of one partition to Kafka. It may send a row twice, never skip one. */
+class Relay {
+  private waiting: LogRow[] = [];
+  private sending = false;
+  private generation = 0;
+  private readonly next = new Map<string, number>();
+  private readonly saved = new Map<string, number>();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly producer: Producer, private readonly pool: Pool, private readonly owner: Owner, private readonly partition: number,
+    private readonly epoch: string, private readonly named: (topic: string) => string, private readonly onError: (error: Error) => void,
+  ) {}
+
+  /** Called when the partition is assigned: what a predecessor committed and did not send is sent first. */
+  async assign(): Promise<void> {
+    const generation = ++this.generation;
+    this.waiting = [];
+    const { rows: positions } = await this.pool.query<{ topic: string; epoch: string; next_offset: string }>(
+      `SELECT topic, epoch, next_offset FROM ${this.owner}.relays WHERE partition = $1`, [this.partition],
+    );
+    const backlog: LogRow[] = [];
+    for (const topic of TOPICS.filter((name) => name.startsWith(`${this.owner}.`) && name !== `${this.owner}.commands`)) {
+      const position = positions.find((row) => row.topic === topic);
+      let offset = position?.epoch === this.epoch ? Number(position.next_offset) : 0;
+      for (;;) {
+        const { rows } = await this.pool.query<{ offset: string; message: Message }>(
+          'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, this.partition, offset, MAX_IN_FLIGHT_RELAY_ROWS],
+        );
+        backlog.push(...rows.map((row) => ({ topic, partition: this.partition, offset: Number(row.offset), id: row.message.id, message: row.message })));
+        if (rows.length < MAX_IN_FLIGHT_RELAY_ROWS) break;
+        offset = Number(rows[rows.length - 1]!.offset) + 1;
+      }
+      this.next.set(topic, Math.max(offset, 0));
+    }
+    if (generation !== this.generation) return;
+    // What a batch committed meanwhile is in both lists; consumers drop it by its id.
+    this.waiting = [...backlog, ...this.waiting];
+    void this.send();
+  }
+
+  add(rows: readonly LogRow[]): void {
+    this.waiting.push(...rows);
+    void this.send();
+  }
+
+  async stop(): Promise<void> {
+    if (this.timer) clearTimeout(this.timer);
+    await this.save().catch(this.onError);
+  }
+
+  private async send(): Promise<void> {
+    if (this.sending) return;
+    this.sending = true;
+    while (this.waiting.length > 0) {
+      const rows = this.waiting.splice(0, MAX_IN_FLIGHT_RELAY_ROWS);
+      const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
+        topic: this.named(topic), messages: mine.map(({ message }) => toKafka(message, this.partition)),
+      }));
+      try {
+        await this.producer.sendBatch({ acks: -1, topicMessages });
+        for (const { topic, offset } of rows) this.next.set(topic, offset + 1);
+        this.timer ??= setTimeout(() => {
+          this.timer = null;
+          this.save().catch(this.onError);
+        }, SAVE_RELAY_EVERY_MS);
+      } catch (error) {
+        // The broker is away: they stay first in line. The client's own retries have paused already.
+        this.onError(error as Error);
+        this.waiting = [...rows, ...this.waiting];
+      }
+    }
+    this.sending = false;
+  }
+
+  /** Late on purpose: what it says too early is only sent again. */
+  private async save(): Promise<void> {
+    const moved = [...this.next].filter(([topic, offset]) => this.saved.get(topic) !== offset);
+    if (moved.length === 0) return;
+    await this.pool.query(
+      `INSERT INTO ${this.owner}.relays (topic, partition, epoch, next_offset)
+       SELECT t.topic, $1, $2, t.next_offset FROM unnest($3::text[], $4::bigint[]) AS t(topic, next_offset)
+       ON CONFLICT (topic, partition) DO UPDATE SET epoch = excluded.epoch, next_offset = excluded.next_offset`,
+      [this.partition, this.epoch, moved.map(([topic]) => topic), moved.map(([, offset]) => offset)],
+    );
+    for (const [topic, offset] of moved) this.saved.set(topic, offset);
+  }
+}
+
+/** CloudEvents, binary mode: the envelope as `ce_*` headers, the data as the value. */
+const toKafka = (message: Message, partition: number): KafkaMessage => {
+  const { id, type, source, subject, time, tenant, directory, correlationId, causationId, data } = message;
+  return {
+    key: tenant, partition, value: JSON.stringify(data ?? null),
+    headers: {
+      ce_specversion: '1.0', ce_id: id, ce_type: type, ce_source: source, ce_subject: subject, ce_time: time, ce_tenant: tenant,
+      ...(directory === null ? {} : { ce_directory: directory }), ce_correlationid: correlationId,
+      ...(causationId === null ? {} : { ce_causationid: causationId }), 'content-type': 'application/json',
+    },
+  };
+};
+
+const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: kafkajs.IHeaders }): Received => {
+  const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;
+  const raw = value?.toString() ?? '';
+  const id = header('id');
+  const type = header('type');
+  const tenant = header('tenant');
+  if (id === null || type === null || tenant === null) return { offset: Number(offset), message: null, raw };
+  try {
+    return {
+      offset: Number(offset), raw,
+      message: {
+        id, type, tenant, source: header('source') ?? '', subject: header('subject') ?? '', time: header('time') ?? '', directory: header('directory'),
+        correlationId: header('correlationid') ?? '', causationId: header('causationid'), data: JSON.parse(raw) as unknown,
+      },
+    };
+  } catch {
+    return { offset: Number(offset), message: null, raw };
+  }
+};
