@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { readConfig, startPostgres, UsageError, type PostgresProcess } from '#runtime';
+import { EXIT_USAGE, readConfig, startPostgres, UsageError, type PostgresProcess } from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
 
@@ -11,7 +11,6 @@ interface Ready {
   readonly isNew: boolean;
 }
 
-const EXIT_USAGE = 64;
 const FIRST_RESTART_AFTER_MS = 200;
 const LAST_RESTART_AFTER_MS = 5_000;
 /** A process that lived this long did not fail at its start. */

@@ -1,5 +1,6 @@
 export * from './database.js';
 export * from './handle-batch.js';
 export * from './migrate.js';
+export * from './outcomes.js';
 export * from './seal.js';
 export * from './verify.js';

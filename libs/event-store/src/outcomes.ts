@@ -1,0 +1,13 @@
+import type { Pool } from 'pg';
+import type { Outcome } from '#contracts';
+
+/** Outcomes by command id, from a published view of outcomes. */
+export const findOutcomes = async (pool: Pool, view: string, commandIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> => {
+  const { rows } = await pool.query<{ command_id: string; outcome: Outcome }>(
+    `SELECT command_id, outcome FROM ${view} WHERE command_id = ANY ($1::uuid[])`, [commandIds],
+  );
+  return new Map(rows.map(({ command_id, outcome }) => [command_id, outcome]));
+};
+
+/** Whether the database answers. */
+export const databaseAnswers = (pool: Pool): Promise<boolean> => pool.query('SELECT 1').then(() => true, () => false);

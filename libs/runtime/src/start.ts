@@ -1,0 +1,85 @@
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Config } from './config.js';
+import { UsageError } from './usage-error.js';
+
+/** What a service needs to run beside its module: logs and the like. `ready` says whether it can serve. */
+export interface Part {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  ready(): boolean | Promise<boolean>;
+}
+
+export interface ServiceOptions {
+  readonly module: DynamicModule;
+  readonly config: Config;
+  /** 0 = one that is free. */
+  readonly port: number;
+  readonly parts: readonly Part[];
+  /** Makes the transport once the module's providers exist; a gateway has none. */
+  readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
+  readonly prepare?: (app: NestFastifyApplication) => void;
+  /** Runs when everything else works; readiness waits for it. */
+  readonly begin?: (app: NestFastifyApplication) => Promise<void>;
+}
+
+export interface Service {
+  readonly app: NestFastifyApplication;
+  /** The port that it listens on. */
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Starts one Nest application with `/health/live` and `/health/ready`: 200 only when it can really serve. */
+export const startService = async (options: ServiceOptions): Promise<Service> => {
+  const { module, config, parts } = options;
+  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, routerOptions: { maxParamLength: 512 } });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
+  options.prepare?.(app);
+  const fastify = app.getHttpAdapter().getInstance();
+  let begun = false;
+  fastify.get('/health/live', () => ({ status: 'ok' }));
+  fastify.get('/health/ready', async (_request, reply) => {
+    const states = await Promise.all(parts.map(async (part) => part.ready()));
+    const ready = begun && states.every(Boolean);
+    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
+  });
+  if (options.transport) app.connectMicroservice({ strategy: options.transport(app) });
+  await app.startAllMicroservices();
+  await Promise.all(parts.map((part) => part.start()));
+  await app.listen(options.port, config.HOST);
+  await options.begin?.(app);
+  begun = true;
+  return {
+    app, port: (fastify.server.address() as { port: number }).port,
+    stop: async () => {
+      await app.close();
+      await Promise.all(parts.map((part) => part.stop()));
+    },
+  };
+};
+
+/** The exit code that says: the user has to change something, a restart is of no use. */
+export const EXIT_USAGE = 64;
+
+/** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
+export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): void => {
+  start().then(
+    (service) => {
+      const stop = (): void => void service.stop().finally(() => process.exit(0));
+      process.once('SIGTERM', stop);
+      process.once('SIGINT', stop);
+      process.once('disconnect', () => process.exit(1));
+    },
+    (error: NodeJS.ErrnoException & { port?: number }) => {
+      if (error.code === 'EADDRINUSE') {
+        console.error(`Port ${error.port} is taken. Stop what uses it, or choose another one: PORT=8090 npm start`);
+        process.exit(EXIT_USAGE);
+      }
+      console.error(error instanceof UsageError ? error.message : error);
+      process.exit(error instanceof UsageError ? EXIT_USAGE : 1);
+    },
+  );
+};
