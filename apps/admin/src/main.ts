@@ -1,0 +1,44 @@
+import 'reflect-metadata';
+import { ADMIN_OUTCOMES_VIEW } from '#contracts';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, type BatchHandler } from '#event-store';
+import { KafkaLog, LogTransport, RequestReply } from '#log';
+import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { AdminModule } from './admin.module.js';
+import { Directories } from './directories.queries.js';
+import { ADMIN_BATCHES } from './directory.handler.js';
+import { RejectedFilter } from './rejected.filter.js';
+
+/** Admin as a process of its own, over Kafka: its lanes and the admin API. */
+runProcess(async () => {
+  const config = readConfig(process.env);
+  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
+  const logger = createLogger('admin');
+  const database = await connectDatabase(config.DATABASE_URL, 'admin', {
+    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+  });
+  const pool = poolOf(database);
+  const log = new KafkaLog({
+    brokers: config.KAFKA_BROKERS.split(','), owner: 'admin', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
+    onDead: () => process.exit(1),
+  });
+  const requests = new RequestReply(log, {
+    owner: 'admin', lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+    lookup: (commandIds) => findOutcomes(pool, ADMIN_OUTCOMES_VIEW, commandIds),
+  });
+  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
+  const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
+  return startService({
+    config, port: config.ADMIN_PORT,
+    module: AdminModule.register({ config, database, log, requests, masterKey, apiKey, logger }),
+    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    prepare: (app) => {
+      app.useGlobalFilters(new RejectedFilter());
+    },
+    transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(ADMIN_BATCHES).position(partition)),
+    begin: async (app) => {
+      await app.get(Directories).firstStart();
+    },
+  });
+});

@@ -1,0 +1,33 @@
+import 'reflect-metadata';
+import { IDENTITY_OUTCOMES_VIEW } from '#contracts';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf } from '#event-store';
+import { KafkaLog, RequestReply } from '#log';
+import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { GatewayModule, speakScim } from './gateway.module.js';
+
+/** The SCIM gateway as a process of its own, over Kafka. */
+runProcess(async () => {
+  const config = readConfig(process.env);
+  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
+  const logger = createLogger('gateway');
+  const database = await connectDatabase(config.DATABASE_URL, 'gateway', {
+    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+  });
+  const pool = poolOf(database);
+  const log = new KafkaLog({
+    brokers: config.KAFKA_BROKERS.split(','), owner: null, pool: null, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
+    onDead: () => process.exit(1),
+  });
+  const identity = new RequestReply(log, {
+    owner: 'identity', lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+    lookup: (commandIds) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, commandIds),
+  });
+  return startService({
+    config, port: config.PORT,
+    module: GatewayModule.register({ config, pool, identity }),
+    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    prepare: (app) => speakScim(app, logger),
+  });
+});

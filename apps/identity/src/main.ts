@@ -1,0 +1,30 @@
+import 'reflect-metadata';
+import { connectDatabase, databaseAnswers, poolOf, type BatchHandler } from '#event-store';
+import { KafkaLog, LogTransport } from '#log';
+import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { IdentityModule } from './identity.module.js';
+import { USER_BATCHES } from './user.handler.js';
+
+/** Identity as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
+runProcess(async () => {
+  const config = readConfig(process.env);
+  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
+  const logger = createLogger('identity');
+  const database = await connectDatabase(config.DATABASE_URL, 'identity', {
+    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+  });
+  const pool = poolOf(database);
+  const log = new KafkaLog({
+    brokers: config.KAFKA_BROKERS.split(','), owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
+    onDead: () => process.exit(1),
+  });
+  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
+  return startService({
+    config, port: config.HEALTH_PORT,
+    module: IdentityModule.register({ database, log, masterKey, logger }),
+    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition)),
+  });
+});
