@@ -119,7 +119,12 @@ export class Track {
       const effect = effectOf(write, world);
       return 'refusedWith' in effect && effect.refusedWith === status;
     });
-    if (explaining.length === 0) return this.violation(`${describe(write)} was refused with ${status}`);
+    if (explaining.length === 0) {
+      const violation = this.violation(`${describe(write)} was refused with ${status}`);
+      // Believe it from now on: one fault is one violation.
+      if (status === 404) this.worlds = [null];
+      return violation;
+    }
     this.worlds = explaining;
     return null;
   }

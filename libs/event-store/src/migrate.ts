@@ -23,6 +23,8 @@ export const migrate = async (ownerUrl: string): Promise<void> => {
       const [found] = (await lock.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [`muster_${role}`])) as unknown[];
       const password = rolePassword(ownerUrl, role);
       await lock.query(`${found ? 'ALTER' : 'CREATE'} ROLE muster_${role} LOGIN PASSWORD '${password}'`);
+      // Everything on the path is a look-up by key. A plan that is prepared while a table is empty reads all of it, and stays.
+      for (const setting of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) await lock.query(`ALTER ROLE muster_${role} SET ${setting} = off`);
     }
     await dataSource.runMigrations({ transaction: 'all' });
   } finally {

@@ -160,12 +160,12 @@ export class Frame1764000000000 implements MigrationInterface {
         other_work_emails_folded text[] COLLATE "C",
         PRIMARY KEY (tenant, id)
       ) WITH (fillfactor = 85);
-      CREATE INDEX users_by_user_name ON identity.users (tenant, user_name_folded);
+      -- No index of a directory alone: without statistics the planner takes it for as good as these, and reads the whole directory.
+      CREATE INDEX users_by_user_name ON identity.users (tenant, directory, user_name_folded);
       CREATE INDEX users_by_external_id ON identity.users (tenant, directory, external_id) WHERE external_id IS NOT NULL;
-      CREATE INDEX users_by_work_email ON identity.users (tenant, work_email_folded) WHERE work_email_folded IS NOT NULL;
+      CREATE INDEX users_by_work_email ON identity.users (tenant, directory, work_email_folded) WHERE work_email_folded IS NOT NULL;
       CREATE INDEX users_by_other_work_email ON identity.users USING gin (other_work_emails_folded)
         WHERE other_work_emails_folded IS NOT NULL;
-      CREATE INDEX users_by_directory ON identity.users (tenant, directory, id);
       CREATE VIEW identity.users_v1 AS
         SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
                work_email_folded, other_work_emails_folded FROM identity.users;

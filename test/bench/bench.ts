@@ -1,0 +1,251 @@
+/**
+ * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in the same
+ * run. All systems share this machine's cores with the load generator, as those of reliability figures elsewhere did.
+ *
+ * What runs when: every system is started once and stays warm, but only one is awake at a time. The others' processes are
+ * frozen (SIGSTOP) when no transaction of theirs is open, so that they use no CPU; their Postgres stays up and idle. The floor
+ * uses the Postgres of the embedded installation, in a database of its own. Turns go floor, embedded, floor, kafka, floor, …;
+ * a warm-up turn of each comes first and is not counted.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import cliProgress from 'cli-progress';
+import { Command, InvalidArgumentError } from 'commander';
+import pg from 'pg';
+import { LoadProcess, ServerProcess } from './child.js';
+import { USERS_PATH, type Target } from './cycle.js';
+import { Installation, isBuilt, LOGS, projectRoot, removeDataDirectory, type LogKind } from './installation.js';
+import type { LoadResult } from './load.js';
+import { describeMachine, type Machine } from './machine.js';
+import { measureScale, renderScale, type ScaleResult } from './scale.js';
+import { judge, renderTable, summarise, type System, type Turn } from './summary.js';
+
+const LEVEL_WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 5;
+const WARM_UP_IN_FLIGHT = 16;
+const CEILING_SECONDS = 3;
+
+interface Options {
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly inFlight: readonly number[];
+  readonly logs?: readonly LogKind[];
+  readonly quick?: boolean;
+  readonly scale?: boolean;
+  readonly check?: boolean;
+  readonly out: string;
+}
+
+/** A system that can be woken for its turn and put to sleep after it. */
+interface Contestant {
+  readonly system: System;
+  readonly target: Target;
+  wake(): Promise<void>;
+  sleep(): Promise<void>;
+}
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
+  return value;
+};
+const counts = (text: string): number[] => text.split(',').map(count);
+const logs = (text: string): LogKind[] =>
+  text.split(',').map((name) => {
+    const log = LOGS.find((candidate) => candidate === name);
+    if (!log) throw new InvalidArgumentError(`one or more of ${LOGS.join(',')}`);
+    return log;
+  });
+
+const folder = join(projectRoot(), '.data/bench');
+const newBar = (): cliProgress.SingleBar =>
+  new cliProgress.SingleBar({ format: '{bar} {value}/{total} {what}', clearOnComplete: true, stream: process.stderr, hideCursor: true });
+let runs = 0;
+const freshPrefix = (): string => `b${Date.now().toString(36)}${runs++}`;
+
+/** What everything below starts, newest last, so that an end in whatever way stops it all. */
+const stops: (() => Promise<void>)[] = [];
+const stopAll = async (): Promise<void> => {
+  for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
+};
+
+const startInstallation = async (log: LogKind): Promise<Installation> => {
+  const dataDir = join(folder, log);
+  removeDataDirectory(dataDir);
+  process.stderr.write(`starting ${log} …\n`);
+  const muster = await Installation.start(log, dataDir);
+  stops.push(async () => {
+    await muster.stop();
+    removeDataDirectory(dataDir);
+  });
+  return muster;
+};
+
+const startFloor = async (owner: Installation): Promise<Contestant> => {
+  const url = new URL(owner.databaseUrl);
+  const database = new pg.Client({ connectionString: url.href });
+  await database.connect();
+  await database.query('CREATE DATABASE floor');
+  await database.end();
+  url.pathname = '/floor';
+  const floor = await ServerProcess.start('floor', { DATABASE_URL: url.href });
+  stops.push(() => floor.stop());
+  const target = { host: '127.0.0.1', port: floor.port, usersPath: USERS_PATH, token: 'none' };
+  // It does nothing without requests, so there is nothing to freeze.
+  return { system: 'floor', target, wake: async () => {}, sleep: async () => {} };
+};
+
+const postgresSettings = async (owner: Installation): Promise<Record<string, string>> => {
+  const database = new pg.Client({ connectionString: owner.databaseUrl });
+  await database.connect();
+  const names = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size'];
+  const { rows } = await database.query<{ name: string; value: string }>(
+    'SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1)',
+    [names],
+  );
+  await database.end();
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+};
+
+const measureCeiling = async (load: LoadProcess, levels: readonly number[]): Promise<{ inFlight: number; result: LoadResult }[]> => {
+  const empty = await ServerProcess.start('empty');
+  const target = { host: '127.0.0.1', port: empty.port, usersPath: USERS_PATH, token: 'none' };
+  try {
+    const ceiling: { inFlight: number; result: LoadResult }[] = [];
+    for (const inFlight of levels) {
+      const job = { kind: 'cycle', target, inFlight, prefix: freshPrefix(), constant: true } as const;
+      ceiling.push({ inFlight, result: await load.run({ ...job, seconds: CEILING_SECONDS, warmUpSeconds: LEVEL_WARM_UP_SECONDS }) });
+    }
+    return ceiling;
+  } finally {
+    await empty.stop();
+  }
+};
+
+/** All turns, in their order. */
+const compete = async (floor: Contestant, others: readonly Contestant[], load: LoadProcess, options: Options): Promise<Turn[]> => {
+  const order = [floor, ...Array.from({ length: options.rounds }, () => others.flatMap((other) => [other, floor])).flat()];
+  const bar = newBar();
+  bar.start(order.length * options.inFlight.length, 0, { what: 'warm-up' });
+  const cycle = (contestant: Contestant, inFlight: number, seconds: number): Promise<LoadResult> =>
+    load.run({
+      kind: 'cycle',
+      target: contestant.target,
+      prefix: freshPrefix(),
+      warmUpSeconds: LEVEL_WARM_UP_SECONDS,
+      inFlight,
+      seconds,
+    });
+  for (const contestant of [floor, ...others]) {
+    await contestant.wake();
+    await cycle(contestant, WARM_UP_IN_FLIGHT, WARM_UP_SECONDS);
+    await contestant.sleep();
+  }
+  const turns: Turn[] = [];
+  for (const contestant of order) {
+    const levels: Turn['levels'][number][] = [];
+    await contestant.wake();
+    for (const inFlight of options.inFlight) {
+      bar.update({ what: `${contestant.system} at ${inFlight} in flight` });
+      levels.push({ inFlight, result: await cycle(contestant, inFlight, options.seconds) });
+      bar.increment();
+    }
+    await contestant.sleep();
+    turns.push({ system: contestant.system, levels });
+  }
+  bar.stop();
+  return turns;
+};
+
+const chosenLogs = (options: Options): readonly LogKind[] => {
+  if (options.logs) return options.logs;
+  const built = LOGS.filter(isBuilt);
+  for (const log of LOGS) if (!built.includes(log)) console.log(`${log} is not measured: its program is not there.`);
+  return built;
+};
+
+const describe = ({ cpu, cores, memoryGib, node, platform, fdatasyncMs }: Machine): string =>
+  `${cpu}, ${cores} cores, ${memoryGib} GiB, Node ${node}, ${platform}, fdatasync of 8 KiB ${fdatasyncMs.toFixed(2)} ms`;
+
+const runCycle = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(describe(machine));
+  const load = new LoadProcess();
+  stops.push(() => load.stop());
+  const ceiling = await measureCeiling(load, options.inFlight);
+  for (const { inFlight, result } of ceiling) {
+    const perSecond = (result.completed / result.seconds).toFixed(0);
+    console.log(`ceiling of the load generator at ${inFlight} in flight: ${perSecond} cycles/s, ` +
+      `${((result.completed * 4) / result.seconds).toFixed(0)} requests/s, ${result.cpuPerRequestUs.toFixed(1)} µs of its CPU a request`);
+  }
+  const others: Contestant[] = [];
+  let owner: Installation | undefined;
+  for (const log of chosenLogs(options)) {
+    const muster = await startInstallation(log);
+    owner ??= muster;
+    await muster.freeze();
+    others.push({ system: log, target: muster.target, wake: () => muster.thaw(), sleep: () => muster.freeze() });
+  }
+  if (!owner) throw new Error('nothing to measure');
+  const settings = await postgresSettings(owner);
+  console.log(`floor on the Postgres of ${owner.log}: ${Object.entries(settings).map((pair) => pair.join(' ')).join(', ')}`);
+  const turns = await compete(await startFloor(owner), others, load, options);
+  await stopAll();
+  const rows = summarise(turns);
+  const bars = judge(rows);
+  console.log(`\n${renderTable(rows)}\n\nLatencies are p50/p99; each figure is the median of its turns (${options.seconds} s each); ratio = median over ` +
+    `${options.rounds} rounds; generator = the load generator's share of one core.\n`);
+  for (const { text, figure, reached } of bars) console.log(`${reached === null ? '-' : reached ? 'reached' : 'MISSED '} ${text}: ${figure}`);
+  save(options, { machine, settings, options, ceiling, rows, bars, turns });
+  return bars.every(({ reached }) => reached === true);
+};
+
+const runScale = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(describe(machine));
+  const results: Record<string, ScaleResult> = {};
+  for (const log of chosenLogs(options)) {
+    const load = new LoadProcess();
+    stops.push(() => load.stop());
+    const result = await measureScale(await startInstallation(log), load, newBar());
+    await stopAll();
+    results[log] = result;
+    console.log(`\n${renderScale(log, result)}`);
+  }
+  save(options, { machine, scale: results });
+  return Object.values(results).every(({ reached }) => reached);
+};
+
+const save = (options: Options, results: object): void => {
+  const path = resolve(options.out);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify({ measuredAt: new Date().toISOString(), ...results }, null, 2)}\n`);
+  console.log(`\nwritten to ${path}`);
+};
+
+const program = new Command('bench')
+  .description('The Entra cycle filter → create → patch → get on Muster, against a bare CRUD server in the same run')
+  .option('--seconds <n>', 'how long each system is measured at each number in flight', count, 5)
+  .option('--rounds <n>', 'how often each system has its turn', count, 5)
+  .option('--in-flight <list>', 'requests in flight', counts, [1, 16, 64])
+  .option('--logs <list>', `of ${LOGS.join(',')}; the default is what is there`, logs)
+  .option('--quick', 'one round of 2 s: tells whether it works, not how fast it is')
+  .option('--scale', 'instead of the cycle: filter by userName with 1,000 and with 200,000 users')
+  .option('--check', 'exit 1 unless every bar is reached')
+  .option('--out <file>', 'JSON with everything that was measured', join(folder, 'bench-results.json'));
+
+const given = program.parse().opts<Options>();
+const options: Options = given.quick ? { ...given, seconds: 2, rounds: 1 } : given;
+mkdirSync(folder, { recursive: true });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)));
+}
+try {
+  const reached = await (options.scale ? runScale(options) : runCycle(options));
+  process.exitCode = options.check && !reached ? 1 : 0;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+} finally {
+  await stopAll();
+}

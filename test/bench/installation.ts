@@ -1,0 +1,258 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import type { Target } from './cycle.js';
+
+export const LOGS = ['embedded', 'kafka'] as const;
+export type LogKind = (typeof LOGS)[number];
+export type ProcessName = 'server' | 'gateway' | 'identity' | 'admin' | 'broker' | 'postgres';
+
+/** What a running installation says about itself in DATA_DIR/runtime.json. */
+interface Runtime {
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly pids?: { readonly [name in ProcessName]?: number };
+}
+
+const READY_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 30_000;
+const IDLE_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+/** The folder of package.json, whether this runs as source or compiled. */
+export const projectRoot = (): string => {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+};
+
+const programOf = (log: LogKind): string =>
+  join(projectRoot(), log === 'embedded' ? 'dist/apps/all-in-one/src/main.js' : 'dist/deploy/stack.js');
+
+/** Whether the compiled program of this log is there. */
+export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Polls until `holds`; throws after `timeoutMs`, naming what was waited for. */
+export const until = async (what: string, holds: () => Promise<boolean> | boolean, timeoutMs: number): Promise<void> => {
+  const endsMs = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > endsMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await delay(POLL_MS);
+  }
+};
+
+/** Removes a data directory, with the cluster that may lie elsewhere behind the link `postgres`. */
+export const removeDataDirectory = (dataDir: string): void => {
+  const cluster = join(dataDir, 'postgres');
+  if (lstatSync(cluster, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    rmSync(realpathSync(cluster), { recursive: true, force: true });
+  }
+  rmSync(dataDir, { recursive: true, force: true });
+};
+
+/**
+ * A Muster that was started the way a user starts it: `npm start` (embedded) or `npm run stack` (Kafka), in a data directory of
+ * its own, with all defaults but the ports. Its output goes to `<dataDir>.log`.
+ */
+export class Installation {
+  private constructor(
+    readonly log: LogKind,
+    readonly dataDir: string,
+    readonly target: Target,
+    private readonly supervisor: ChildProcess,
+  ) {
+    process.once('exit', this.abandon);
+  }
+
+  /** Nothing is left running, however this process ends (but for SIGKILL). */
+  private readonly abandon = (): void => {
+    this.signal('SIGCONT');
+    this.supervisor.kill('SIGTERM');
+  };
+
+  /** Starts it and waits until it can serve. Throws when it ends instead, or is not ready within 120 s. */
+  static async start(log: LogKind, dataDir: string): Promise<Installation> {
+    if (!isBuilt(log)) throw new Error(`${programOf(log)} is not there; compile first (npm run build)`);
+    mkdirSync(dataDir, { recursive: true });
+    const port = await freePort();
+    const output = openSync(`${dataDir}.log`, 'a');
+    const { DATABASE_URL: _database, KAFKA_BROKERS: _brokers, PUBLIC_URL: _url, MUSTER_API_KEY: _key, ...inherited } = process.env;
+    const env = {
+      ...inherited,
+      DATA_DIR: dataDir,
+      PORT: String(port),
+      ADMIN_PORT: String(await freePort()),
+      HEALTH_PORT: String(await freePort()),
+    };
+    const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
+    closeSync(output);
+    const running = () => supervisor.exitCode === null && supervisor.signalCode === null;
+    try {
+      await until(
+        `${log} is ready`,
+        async () => {
+          if (!running()) throw new Error(`it ended; its output is in ${dataDir}.log`);
+          return (await isReady(port)) && existsSync(join(dataDir, 'runtime.json'));
+        },
+        READY_TIMEOUT_MS,
+      );
+      let directory: Directory | undefined;
+      // The first directory is made by admin, which may be a moment behind the gateway.
+      await until(`${log} has a directory`, async () => (directory = await showDirectory(dataDir)) !== undefined, READY_TIMEOUT_MS);
+      const { scimBaseUrl, token } = directory!;
+      const usersPath = `${new URL(scimBaseUrl).pathname}/Users`;
+      return new Installation(log, dataDir, { host: '127.0.0.1', port, usersPath, token }, supervisor);
+    } catch (error) {
+      if (running()) supervisor.kill('SIGTERM');
+      throw error;
+    }
+  }
+
+  /** The owner's URL of its database. */
+  get databaseUrl(): string {
+    return this.runtime().databaseUrl;
+  }
+
+  isReady(): Promise<boolean> {
+    return isReady(this.target.port);
+  }
+
+  /** The process that bears this name now; undefined while there is none. */
+  pidOf(name: ProcessName): number | undefined {
+    try {
+      // Postgres can be restarted alone; its own file is the one that is always right.
+      if (name === 'postgres') return Number(readFileSync(join(this.dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
+      return this.runtime().pids?.[name];
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Stops every process but Postgres with SIGSTOP, so that it costs nothing while another one is measured; Postgres, which the
+   * floor shares, then has no work from it: freezing waits for open transactions to end, those of background work too.
+   */
+  async freeze(): Promise<void> {
+    const database = new pg.Client({ connectionString: this.databaseUrl });
+    await database.connect();
+    try {
+      await until(
+        `${this.log} has no open transaction`,
+        async () => {
+          if (await hasWork(database)) return false;
+          this.signal('SIGSTOP');
+          // It may have begun one in between: let it finish, and try again.
+          if (!(await hasWork(database))) return true;
+          this.signal('SIGCONT');
+          return false;
+        },
+        IDLE_TIMEOUT_MS,
+      );
+    } finally {
+      await database.end();
+    }
+  }
+
+  /** Undoes `freeze` and waits until it can serve again. */
+  async thaw(): Promise<void> {
+    this.signal('SIGCONT');
+    await until(`${this.log} is ready again`, () => this.isReady(), READY_TIMEOUT_MS);
+  }
+
+  /** Waits until no transaction is open: background work, autovacuum included, has ended. */
+  async idle(): Promise<void> {
+    const database = new pg.Client({ connectionString: this.databaseUrl });
+    await database.connect();
+    try {
+      await until(`${this.log} is idle`, async () => !(await hasWork(database)), IDLE_TIMEOUT_MS);
+    } finally {
+      await database.end();
+    }
+  }
+
+  /** SIGTERM to the supervisor, which stops the rest; SIGKILL to what is left after 30 s. */
+  async stop(): Promise<void> {
+    if (this.supervisor.exitCode !== null || this.supervisor.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
+    const pids = this.pids(['server', 'gateway', 'identity', 'admin', 'broker', 'postgres']);
+    this.signal('SIGCONT');
+    this.supervisor.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      this.supervisor.kill('SIGKILL');
+      for (const pid of pids) send(pid, 'SIGKILL');
+    }, STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
+    process.off('exit', this.abandon);
+  }
+
+  private runtime(): Runtime {
+    return JSON.parse(readFileSync(join(this.dataDir, 'runtime.json'), 'utf8')) as Runtime;
+  }
+
+  private pids(names: readonly ProcessName[]): number[] {
+    return names.map((name) => this.pidOf(name)).filter((pid) => pid !== undefined);
+  }
+
+  private signal(signal: NodeJS.Signals): void {
+    for (const pid of this.pids(['gateway', 'identity', 'admin', 'server', 'broker'])) send(pid, signal);
+  }
+}
+
+const send = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+};
+
+const isReady = async (port: number): Promise<boolean> => {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`, { signal: AbortSignal.timeout(2_000) });
+    await answer.arrayBuffer();
+    return answer.status === 200;
+  } catch {
+    return false;
+  }
+};
+
+/** Whether some session or autovacuum worker is in a transaction. */
+const hasWork = async (database: pg.Client): Promise<boolean> => {
+  const { rows } = await database.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL`,
+  );
+  return rows[0]!.count > 0;
+};
+
+interface Directory {
+  readonly scimBaseUrl: string;
+  readonly token: string;
+}
+
+/** What the CLI prints about the first directory; undefined while there is none. */
+const showDirectory = async (dataDir: string): Promise<Directory | undefined> => {
+  const cli = join(projectRoot(), 'dist/apps/cli/src/main.js');
+  const { MUSTER_URL: _url, MUSTER_API_KEY: _key, ...inherited } = process.env;
+  const env = { ...inherited, DATA_DIR: dataDir };
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'directory', 'show', '--json'], { env });
+    return JSON.parse(stdout) as Directory;
+  } catch {
+    return undefined;
+  }
+};

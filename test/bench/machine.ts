@@ -1,0 +1,44 @@
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { median } from './latencies.js';
+
+/** What the figures depend on. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGib: number;
+  readonly node: string;
+  readonly platform: string;
+  /** Median time until 8 KiB are on disk, in milliseconds: the price of a commit. */
+  readonly fdatasyncMs: number;
+}
+
+const FLUSHES = 100;
+
+export const describeMachine = (folder: string): Machine => ({
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: availableParallelism(),
+  memoryGib: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+  platform: `${process.platform} ${process.arch}`,
+  fdatasyncMs: measureFlush(folder),
+});
+
+const measureFlush = (folder: string): number => {
+  const path = join(folder, 'flush.probe');
+  const file = openSync(path, 'w');
+  const page = Buffer.alloc(8192, 1);
+  try {
+    const samples = Array.from({ length: FLUSHES }, (_, index) => {
+      const startedMs = performance.now();
+      writeSync(file, page, 0, page.length, index * page.length);
+      fdatasyncSync(file);
+      return performance.now() - startedMs;
+    });
+    return median(samples);
+  } finally {
+    closeSync(file);
+    rmSync(path);
+  }
+};
