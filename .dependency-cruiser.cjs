@@ -11,7 +11,7 @@ module.exports = {
     rule('runtime-imports-nothing-of-ours', 'it is below everything', { path: '^libs/runtime/' }, { path: '^(apps|libs/(?!runtime/))' }),
     rule('app-to-app-never', 'only all-in-one composes the modules', { path: '^apps/(?!all-in-one/)([^/]+)/' }, { path: '^apps/', pathNot: '^apps/$1/' }),
     rule('pure-app-file', 'a file without a role suffix is pure; only hashing comes from node:crypto',
-      { path: '^apps/(gateway|identity|admin)/src/[^/.]+\\.ts$' },
+      { path: '^apps/(gateway|identity|admin)/src/[^/.]+\\.ts$', pathNot: '/main\\.ts$' },
       { pathNot: '^(libs/(contracts|scim)/|apps/[^/]+/src/[^/.]+\\.ts$|(node:)?crypto$)' }),
     rule('lib-through-its-index', 'one index for each lib', { path: '^(apps|libs/([^/]+)/)' }, { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^libs/$2/' }),
     rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: '^(libs/log/src/kafka/|.*\\.spec\\.ts$)' }, { path: '^node_modules/kafkajs/' }),
