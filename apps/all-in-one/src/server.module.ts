@@ -96,6 +96,7 @@ const chooseLogs = (
   }
   const onDead = (error: Error): void => {
     logger.fatal({ error: error.message }, 'a consumer died; the process ends and is started again');
+    console.error(error);
     process.exit(1);
   };
   const kafka = (owner: Owner | null): KafkaLog =>

@@ -2,7 +2,8 @@
 export type RejectionCode =
   | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
   | 'sensitive' | 'invalidVers' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
-  | 'preconditionFailed' | 'tooLarge' | 'unsupportedMediaType' | 'tooManyRequests' | 'internal' | 'notImplemented' | 'unavailable';
+  | 'preconditionFailed' | 'tooLarge' | 'unsupportedMediaType' | 'tooManyRequests' | 'internal' | 'notImplemented'
+  | 'unavailable';
 
 /** The one expected error. `detail` tells an administrator what to do. */
 export class Rejected extends Error {
@@ -15,7 +16,15 @@ export class Rejected extends Error {
 
 export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error';
 
-/** RFC 7644 §3.12, table 8 and table 9: the HTTP status of each code, and whether the code is a scimType. */
+/** The body of an error answer (RFC 7644 §3.12). `status` is a string there. */
+export interface ErrorBody {
+  readonly schemas: readonly string[];
+  readonly status: string;
+  readonly scimType?: RejectionCode;
+  readonly detail: string;
+}
+
+/** RFC 7644 §3.12, tables 8 and 9: the HTTP status of each code, and whether the code is a scimType. */
 const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isScimType: boolean] } = {
   invalidSyntax: [400, true], invalidFilter: [400, true], invalidPath: [400, true], noTarget: [400, true],
   invalidValue: [400, true], mutability: [400, true], tooMany: [400, true], sensitive: [400, true], invalidVers: [400, true],
@@ -25,10 +34,11 @@ const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isSc
   unavailable: [503, false],
 };
 
+/** The HTTP status of a code. */
 export const errorStatus = (code: RejectionCode): number => ERRORS[code][0];
 
-/** The body of an error answer (RFC 7644 §3.12): `status` is a string. */
-export const errorBody = (code: RejectionCode, detail: string): object => {
+/** The body of the error answer for a code. */
+export const errorBody = (code: RejectionCode, detail: string): ErrorBody => {
   const [status, isScimType] = ERRORS[code];
   return { schemas: [ERROR_URN], status: String(status), ...(isScimType ? { scimType: code } : {}), detail };
 };

@@ -1,60 +1,186 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rejected } from './error.js';
-import { matches, parseFilter } from './filter.js';
-import { fold } from './fold.js';
-import type { Resource } from './resource.js';
-import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
+import { MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH_LEVELS, parseFilter, parseValueFilter, type Filter } from './filter.js';
+import { ENTERPRISE_USER_URN as E, findPath, pathName, USER, USER_URN, type AttributePath } from './schema.js';
 
-const ada: Resource = {
-  id: 'AbC', userName: 'Ada@X.org', externalId: 'Ext', active: true, name: { familyName: 'Lovelace' },
-  emails: [{ type: 'work', value: 'ada@x.org' }, { type: 'home', value: 'h@y.org' }], [E]: { department: 'R&D', manager: { value: 'm1' } },
+/** The tree with all its brackets: `((title pr) and (not (active eq true)))`; parts inside brackets have their whole names. */
+const show = (filter: Filter): string => {
+  switch (filter.kind) {
+    case 'compare':
+      return `${pathName(filter.path)} ${filter.operator} ${JSON.stringify(filter.value)}`;
+    case 'present':
+      return `${pathName(filter.path)} pr`;
+    case 'and':
+    case 'or':
+      return `(${show(filter.left)} ${filter.kind} ${show(filter.right)})`;
+    case 'not':
+      return `not (${show(filter.filter)})`;
+    case 'valuePath':
+      return `${pathName(filter.path)}[${show(filter.filter)}]`;
+  }
+};
+
+const rejection = (text: string): Rejected => {
+  try {
+    parseFilter(USER, text);
+  } catch (error) {
+    if (error instanceof Rejected) return error;
+    throw error;
+  }
+  return expect.unreachable(`${text} was taken`);
 };
 
 describe('a filter', () => {
-  it.each<[string, boolean]>([
-    ['userName eq "ada@x.ORG"', true], ['USERNAME EQ "ada@x.org"', true], ['externalId eq "ext"', false], ['externalId eq Ext', true],
-    ['id eq "abc"', false], ['emails[type eq "work"].value eq "ADA@x.org"', true], ['emails[type eq "home"].value eq "ada@x.org"', false],
-    ['emails[type eq "work" and value co "x.org"]', true], ['emails.value ew "y.org"', true], ['emails eq "h@y.org"', true],
-    ['not (active eq true)', false], ['active eq "True"', true], ['name.familyName sw "love" and title pr', false],
-    ['name.familyName sw "love" or title pr', true], ['title pr or active eq true and userName pr', true],
-    [`${E}:department eq "r&d"`, true], [`${E}:manager.value eq "m1"`, true], ['title ne "x"', true], ['title eq null', true],
-  ])('%s is %s', (text, expected) => {
-    expect(matches(parseFilter(USER, text), ada)).toBe(expected);
+  it.each([
+    // What Entra asks.
+    ['userName eq "ada@example.org"', 'userName eq "ada@example.org"'],
+    ['externalId eq "0a21f0f2"', 'externalId eq "0a21f0f2"'],
+    ['externalId eq 0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef', 'externalId eq "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef"'],
+    ['externalId eq 12345', 'externalId eq "12345"'],
+    ['emails[type eq "work"].value eq "a@x"', 'emails[(emails.type eq "work" and emails.value eq "a@x")]'],
+    ['emails[type eq "work" and value eq "a@x"]', 'emails[(emails.type eq "work" and emails.value eq "a@x")]'],
+    ['id eq "1" and manager eq "2"', `(id eq "1" and ${E}:manager.value eq "2")`],
+    ['manager eq "2" and id eq "1"', `(${E}:manager.value eq "2" and id eq "1")`],
+    ['roles[primary eq "True"]', 'roles[roles.primary eq true]'],
+    // What RFC 7644 §3.4.2.2 prints, in figure 3 and its table of examples.
+    ['userName Eq "john"', 'userName eq "john"'], ['Username eq "john"', 'userName eq "john"'],
+    ['name.familyName co "O\'Malley"', 'name.familyName co "O\'Malley"'], ['title pr', 'title pr'],
+    [`${USER_URN}:userName sw "J"`, 'userName sw "J"'],
+    ['meta.lastModified gt "2011-05-13T04:42:34Z"', 'meta.lastModified gt "2011-05-13T04:42:34Z"'],
+    ['meta.lastModified le "2011-05-13T04:42:34Z"', 'meta.lastModified le "2011-05-13T04:42:34Z"'],
+    ['title pr and userType eq "Employee"', '(title pr and userType eq "Employee")'],
+    ['title pr or userType eq "Intern"', '(title pr or userType eq "Intern")'],
+    [`schemas eq "${E}"`, `schemas eq "${E}"`],
+    ['userType eq "Employee" and (emails co "example.com" or emails.value co "example.org")',
+      '(userType eq "Employee" and (emails.value co "example.com" or emails.value co "example.org"))'],
+    ['userType ne "Employee" and not (emails co "example.com" or emails.value co "example.org")',
+      '(userType ne "Employee" and not ((emails.value co "example.com" or emails.value co "example.org")))'],
+    ['userType eq "Employee" and (emails.type eq "work")', '(userType eq "Employee" and emails.type eq "work")'],
+    ['emails[type eq "work" and value co "@example.com"] or ims[type eq "xmpp" and value co "@foo.com"]',
+      '(emails[(emails.type eq "work" and emails.value co "@example.com")] or ' +
+        'ims[(ims.type eq "xmpp" and ims.value co "@foo.com")])'],
+    // Precedence: not before and before or; from left to right.
+    ['title pr or active pr and id pr', '(title pr or (active pr and id pr))'],
+    ['title pr and active pr or id pr', '((title pr and active pr) or id pr)'],
+    ['(title pr or active pr) and id pr', '((title pr or active pr) and id pr)'],
+    ['not (title pr) and id pr', '(not (title pr) and id pr)'], ['NOT(title pr)OR id pr', '(not (title pr) or id pr)'],
+    ['title pr or active pr or id pr', '((title pr or active pr) or id pr)'],
+    ['emails[not (type eq "work") or value pr]', 'emails[(not (emails.type eq "work") or emails.value pr)]'],
+    // Operands.
+    ['active eq true', 'active eq true'], ['active eq "True"', 'active eq true'], ['active ne FALSE', 'active ne false'],
+    ['title eq null', 'title eq null'], ['title eq "null"', 'title eq "null"'],
+    ['title eq "\\u00e4\\"\\\\"', 'title eq "ä\\"\\\\"'],
+    ['title eq ""', 'title eq ""'], ['title eq "true"', 'title eq "true"'],
+    ['title eq "a) or (b] and"', 'title eq "a) or (b] and"'],
+    ['title eq and', 'title eq "and"'], ['title eq pr and id pr', '(title eq "pr" and id pr)'],
+    ['  title   eq\t"x"  ', 'title eq "x"'], ['((title pr))', 'title pr'],
+    // URNs and names.
+    [`${E}:department eq "D"`, `${E}:department eq "D"`],
+    [`${E.toUpperCase()}:MANAGER.VALUE eq "m"`, `${E}:manager.value eq "m"`],
+    ['department eq "D"', `${E}:department eq "D"`], ['manager.$ref pr', `${E}:manager.$ref pr`], ['emails pr', 'emails pr'],
+    ['name[givenName eq "Ada"]', 'name[name.givenName eq "Ada"]'],
+    ['emails[type eq "work"].value pr', 'emails[(emails.type eq "work" and emails.value pr)]'],
+  ])('%s reads as %s', (text, tree) => {
+    expect(show(parseFilter(USER, text))).toBe(tree);
   });
 
-  it.each(['', 'userName', 'userName eq', 'userName is "x"', 'nope eq "x"', '(userName eq "x"', 'userName eq "x', 'userName eq "x" and', 'emails[type eq "work"', 'active eq 5',
-    `${'('.repeat(5_000)}userName pr`])('%s is refused with the place', (text) => {
-    expect(() => parseFilter(USER, text)).toThrow(/at character \d+|longer/);
+  it.each<[string, number, RegExp]>([
+    ['', 1, /attribute/], ['   ', 4, /attribute/], ['userName', 9, /operator/], ['userName eq', 12, /value/],
+    ['userName is "x"', 10, /operator.*"is"/],
+    ['userName eq "x" userName', 17, /"and"/], ['userName eq "x" and', 20, /attribute/],
+    ['userName eq "x" xor id pr', 17, /"xor"/],
+    ['and', 1, /attribute/], ['(userName eq "x"', 17, /"\)"/], ['userName eq "x")', 16, /"\)"/],
+    ['userName eq "x', 13, /not closed/], ['userName eq "\\x"', 13, /JSON string/],
+    ['userName eq "a\nb"', 13, /JSON string/], ['userName eq (', 13, /value/], ['"userName" eq "x"', 1, /attribute/],
+    ['not userName pr', 5, /"\("/],
+    ['nope eq "x"', 1, /"nope"/], ['title pr and __proto__ pr', 14, /"__proto__"/], ['name.nope eq "x"', 1, /"name\.nope"/],
+    ['emails[nope eq "x"]', 8, /"nope"/],
+    ['emails[type eq "work"', 22, /"\]"/], ['emails[]', 8, /attribute/], ['emails[type eq "work"].nope eq "x"', 23, /"nope"/],
+    ['emails[type eq "work"]value eq "x"', 23, /"value"/],
+    ['emails[emails[type eq "x"]]', 8, /"emails"/], ['emails.value[type eq "x"]', 13, /"\["/],
+    ['userName[value eq "x"]', 10, /"value"/],
+    ['name eq "x"', 6, /name/], ['addresses co "x"', 11, /addresses/], ['meta eq "x"', 6, /meta/],
+    ['active eq 5', 11, /active/], ['active eq yes', 11, /active/], ['active gt true', 8, /active/],
+    ['active co "t"', 8, /active/], ['x509Certificates ge "x"', 18, /value/],
+    ['title eq true', 10, /title/], ['title gt null', 7, /title/], ['title co null', 7, /title/],
+    ['meta.created gt "yesterday"', 17, /dateTime/], ['meta.created eq 2011', 17, /dateTime/],
+    ['password eq "x"', 1, /password/], ['password pr', 1, /password/], ['userName eq "\\u0000"', 13, /NUL/],
+    ['userName eq "\\ud800"', 13, /surrogate/],
+    ['userName eq a\0', 13, /NUL/], ['userName eq "\ud800"', 13, /surrogate/],
+  ])('%j is refused at character %i', (text, at, reason) => {
+    const { code, detail } = rejection(text);
+    expect(code).toBe('invalidFilter');
+    expect(detail).toContain(`at character ${at} of`);
+    expect(detail).toMatch(reason);
   });
 
-  it('never breaks the parser, whatever comes', () => {
-    const words = fc.constantFrom('userName', 'emails', '[', ']', '(', ')', 'eq', 'and', 'or', 'not', 'pr', '"x"', '"', '.value', ' ', '\\', 'null', 'urn:', '\u0000');
-    fc.assert(
-      fc.property(fc.array(words, { maxLength: 40 }), (parts) => {
-        try {
-          parseFilter(USER, parts.join(' '));
-        } catch (error) {
-          expect((error as Rejected).code).toBe('invalidFilter');
-        }
-      }),
-      { numRuns: 2_000 },
-    );
+  it('is refused above its limits, without overflowing the stack', () => {
+    const nested = (levels: number): string => `${'('.repeat(levels)}id pr${')'.repeat(levels)}`;
+    expect(show(parseFilter(USER, nested(MAX_FILTER_DEPTH_LEVELS)))).toBe('id pr');
+    expect(rejection(nested(MAX_FILTER_DEPTH_LEVELS + 1)).detail).toContain(`at character ${MAX_FILTER_DEPTH_LEVELS + 1} `);
+    expect(rejection('not ('.repeat(1_600)).code).toBe('invalidFilter');
+    expect(rejection('('.repeat(1_000_000)).detail).toContain('too long');
+    const flat = 'id pr or '.repeat(900);
+    expect(() => parseFilter(USER, `${flat}id pr`)).not.toThrow();
+    expect(rejection(`title eq "${'x'.repeat(MAX_FILTER_CHARACTERS)}"`).detail).toContain('too long');
+    const pairs = '() '.repeat(20);
+    expect(rejection(pairs).code).toBe('invalidFilter');
+    expect(() => parseFilter(USER, Array.from({ length: 40 }, () => '(id pr)').join(' and '))).not.toThrow();
+  });
+
+  it('in the brackets of a path names the parts of its attribute', () => {
+    const emails = findPath(USER, 'emails')!;
+    expect(show(parseValueFilter(emails,
+      'type eq "work" and PRIMARY eq true'))).toBe('(emails.type eq "work" and emails.primary eq true)');
+    expect(() => parseValueFilter(emails, 'userName eq "x"')).toThrow(/"userName"/);
+    expect(() => parseValueFilter(emails, 'value[type eq "x"]')).toThrow(/operator/);
   });
 });
 
-describe('folding', () => {
-  it('equates cases and nothing else', () => {
-    expect(fold('ÄDA')).toBe(fold('äda'));
-    expect(fold('ΟΔΟΣ')).toBe(fold('οδος'));
-    expect(fold('e\u0301')).toBe(fold('É'));
-    expect(fold('ısmail')).not.toBe(fold('ismail'));
-    expect(fold('straße')).not.toBe(fold('strasse'));
+const path = (name: string): AttributePath => findPath(USER, name)!;
+const words = fc.string({ unit: 'grapheme', maxLength: 8 }).filter((text) => !text.includes('\0') && text.isWellFormed());
+const textPath = fc.constantFrom('userName', 'name.givenName', 'emails.value', `${E}:department`, 'id').map(path);
+const comparison: fc.Arbitrary<Filter> = fc.oneof(
+  fc.record({ kind: fc.constant('compare'), path: textPath,
+    operator: fc.constantFrom('eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'), value: words }),
+  fc.record({ kind: fc.constant('compare'), path: fc.constant(path('active')), operator: fc.constantFrom('eq', 'ne'),
+    value: fc.boolean() }),
+  fc.record({ kind: fc.constant('present'), path: textPath }),
+);
+const { filter: anyFilter } = fc.letrec<{ filter: Filter }>((tie) => ({
+  filter: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true }, comparison,
+    fc.record({ kind: fc.constantFrom('and', 'or'), left: tie('filter'), right: tie('filter') }),
+    fc.record({ kind: fc.constant('not'), filter: tie('filter') }),
+  ) as fc.Arbitrary<Filter>,
+}));
+
+describe('any filter', () => {
+  it('is read as the tree that was written', () => {
+    fc.assert(fc.property(anyFilter, (filter) => {
+      expect(parseFilter(USER, show(filter))).toEqual(filter);
+    }));
   });
 
-  it('is idempotent', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-      expect(fold(fold(text))).toBe(fold(text));
-    }), { numRuns: 5_000 });
+  it('is read or refused, whatever the text', () => {
+    const pieces = fc.constantFrom(
+      'userName', 'emails', '[', ']', '(', ')', 'eq', 'and', 'or', 'not', 'pr', '"x"', '"', '.value', ' ', '\\', 'null', 'urn:',
+      '\0', '\ud800', 'true',
+      'active', '.', E,
+    );
+    const text = fc.oneof(fc.array(pieces, { maxLength: 40 }).map((parts) => parts.join(' ')), fc.string({ unit: pieces }),
+      fc.string({ unit: 'binary' }));
+    fc.assert(
+      fc.property(text, (filter) => {
+        try {
+          parseFilter(USER, filter);
+        } catch (error) {
+          expect((error as Rejected).code).toBe('invalidFilter');
+          expect((error as Rejected).detail.isWellFormed()).toBe(true);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });

@@ -1,307 +1,229 @@
 import { Rejected } from './error.js';
-import { fold } from './fold.js';
-import { isObject, type Json, type Resource } from './resource.js';
-import { findAttribute, findSubAttribute, type Attribute, type ResourceDefinition } from './schema.js';
+import { quote } from './json.js';
+import { findPath, findSubAttribute, type Attribute, type AttributePath, type ResourceDefinition } from './schema.js';
+import { instantOf } from './value.js';
 
+/** Length of a filter, in UTF-16 units. */
 export const MAX_FILTER_CHARACTERS = 8_192;
-export const MAX_FILTER_DEPTH = 32;
+/** Levels of brackets inside each other. */
+export const MAX_FILTER_DEPTH_LEVELS = 32;
 
-export type Operator = 'eq' | 'ne' | 'co' | 'sw' | 'ew' | 'gt' | 'ge' | 'lt' | 'le';
-const OPERATORS: ReadonlySet<string> = new Set(['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le']);
+const OPERATORS = ['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'] as const;
+export type Operator = (typeof OPERATORS)[number];
 
-export interface AttributePath {
-  readonly attribute: Attribute;
-  readonly subAttribute?: Attribute;
-  readonly schema: string;
-  readonly extension: boolean;
-}
-
-/** A filter (RFC 7644 §3.4.2.2), as a tree. */
+/**
+ * A filter (RFC 7644 §3.4.2.2) as a tree. A comparison with a complex attribute (`emails eq "x"`) is one with its `value`;
+ * `emails[type eq "work"].value eq "x"` is a value path whose filter asks for both.
+ */
 export type Filter =
-  | { readonly kind: 'compare'; readonly path: AttributePath; readonly operator: Operator; readonly value: string | number | boolean | null }
+  | { readonly kind: 'compare'; readonly path: AttributePath; readonly operator: Operator; readonly value: Operand }
   | { readonly kind: 'present'; readonly path: AttributePath }
   | { readonly kind: 'and' | 'or'; readonly left: Filter; readonly right: Filter }
   | { readonly kind: 'not'; readonly filter: Filter }
   | { readonly kind: 'valuePath'; readonly path: AttributePath; readonly filter: Filter };
 
+/** What an attribute is compared with: a string as the client wrote it (fold both sides), or a value of the attribute's type. */
+export type Operand = string | number | boolean | null;
+
+/** Throws Rejected(invalidFilter) that says what is wrong and at which character. */
+export const parseFilter = (definition: ResourceDefinition, text: string): Filter =>
+  new FilterParser(text, { definition }).whole();
+
+/** The filter in the brackets of a value path: its attributes are the parts of `path`. Throws like parseFilter. */
+export const parseValueFilter = (path: AttributePath, text: string): Filter => new FilterParser(text, { path }).whole();
+
+/** Where the names of a filter are looked up: in a resource type, or, inside brackets, in one attribute. */
+type Scope = { readonly definition: ResourceDefinition } | { readonly path: AttributePath };
+
 interface Token {
-  readonly type: 'word' | 'string' | '(' | ')' | '[' | ']';
+  readonly type: 'word' | 'string' | '(' | ')' | '[' | ']' | 'end';
   readonly text: string;
-  /** Counted from 1. */
+  /** The number of its first character, from 1. */
   readonly at: number;
 }
 
-const fail = (detail: string, at: number): Rejected => new Rejected('invalidFilter', `${detail} (at character ${at} of the filter).`);
+const fail = (detail: string, at: number): Rejected =>
+  new Rejected('invalidFilter', `${detail}, at character ${at} of the filter (RFC 7644 §3.4.2.2).`);
 
+/** The tokens of a filter; the last one is `end`. Strings are JSON strings, everything between marks and spaces is a word. */
 const tokenize = (text: string): Token[] => {
+  if (text.length > MAX_FILTER_CHARACTERS) throw fail('The filter is too long', MAX_FILTER_CHARACTERS + 1);
   const tokens: Token[] = [];
-  const pattern = /\s+|([()[\]])|("(?:[^"\\]|\\.)*")|([^\s()[\]"]+)/suy;
+  const pattern = /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*")|(?<word>[^\s()[\]"]+)/suy;
   while (pattern.lastIndex < text.length) {
     const at = pattern.lastIndex + 1;
-    const match = pattern.exec(text);
-    if (!match) throw fail('A string is not closed', at);
-    const [, mark, quoted, word] = match;
+    const groups = pattern.exec(text)?.groups;
+    if (!groups) throw fail('A string is not closed', at);
+    const { mark, quoted, word } = groups;
     if (mark) tokens.push({ type: mark as '(' | ')' | '[' | ']', text: mark, at });
-    else if (quoted) tokens.push({ type: 'string', text: unquote(quoted, at), at });
-    else if (word) tokens.push({ type: 'word', text: word, at });
+    else if (quoted) tokens.push({ type: 'string', text: storable(unquote(quoted, at), at), at });
+    else if (word) tokens.push({ type: 'word', text: storable(word, at), at });
   }
+  tokens.push({ type: 'end', text: 'the end', at: text.length + 1 });
   return tokens;
 };
 
-/** Strings are JSON strings (RFC 7644 §3.4.2.2, compValue). */
 const unquote = (quoted: string, at: number): string => {
-  let text: string;
   try {
-    text = JSON.parse(quoted) as string;
+    return JSON.parse(quoted) as string;
   } catch {
-    throw fail('A string is not valid JSON', at);
+    throw fail('A string is not a JSON string', at);
   }
-  if (text.includes('\0') || !text.isWellFormed()) throw fail('A string holds a NUL character or half of a surrogate pair', at);
+};
+
+/** Postgres refuses NUL characters and lone surrogates. */
+const storable = (text: string, at: number): string => {
+  if (text.includes('\0') || !text.isWellFormed()) throw fail('There is a NUL character or half of a surrogate pair', at);
   return text;
 };
 
-/** Precedence: not, and, or (RFC 7644 §3.4.2.2); `scope` = the attribute in whose value path the parser is. */
+/** By descent, a method for each level of precedence: or, and, not and brackets (RFC 7644 §3.4.2.2, table 5). */
 class FilterParser {
+  private readonly tokens: readonly Token[];
   private next = 0;
   private depth = 0;
 
-  constructor(
-    private readonly definition: ResourceDefinition, private readonly tokens: readonly Token[], private readonly length: number,
-  ) {}
+  constructor(text: string, private readonly scope: Scope) {
+    this.tokens = tokenize(text);
+  }
 
-  whole(scope?: AttributePath): Filter {
-    const filter = this.or(scope);
-    const left = this.peek();
-    if (left) throw fail(`"${left.text}" was not expected here`, left.at);
+  whole(): Filter {
+    const filter = this.or(this.scope);
+    const rest = this.peek();
+    if (rest.type !== 'end') throw this.unexpected(rest, '"and", "or" or the end');
     return filter;
   }
 
-  private or(scope?: AttributePath): Filter {
+  private or(scope: Scope): Filter {
     let left = this.and(scope);
-    while (this.take('or')) left = { kind: 'or', left, right: this.and(scope) };
+    while (this.takeWord('or')) left = { kind: 'or', left, right: this.and(scope) };
     return left;
   }
 
-  private and(scope?: AttributePath): Filter {
+  private and(scope: Scope): Filter {
     let left = this.factor(scope);
-    while (this.take('and')) left = { kind: 'and', left, right: this.factor(scope) };
+    while (this.takeWord('and')) left = { kind: 'and', left, right: this.factor(scope) };
     return left;
   }
 
-  private factor(scope?: AttributePath): Filter {
-    const token = this.peek();
-    if (!token) throw fail('The filter ends too early', this.length + 1);
-    if (++this.depth > MAX_FILTER_DEPTH) throw fail(`The filter is nested more than ${MAX_FILTER_DEPTH} deep`, token.at);
-    try {
-      if (token.type === 'word' && token.text.toLowerCase() === 'not' && this.tokens[this.next + 1]?.type === '(') {
-        this.next++;
-        return { kind: 'not', filter: this.group(scope) };
-      }
-      return token.type === '(' ? this.group(scope) : this.comparison(token, scope);
-    } finally {
-      this.depth--;
-    }
+  private factor(scope: Scope): Filter {
+    if (this.takeWord('not')) return { kind: 'not', filter: this.group('(', ')', scope) };
+    return this.peek().type === '(' ? this.group('(', ')', scope) : this.expression(scope);
   }
 
-  private group(scope?: AttributePath): Filter {
-    this.expect('(');
+  /** Only here the parser calls itself, so that the limit keeps any input from overflowing the stack. */
+  private group(open: '(' | '[', close: ')' | ']', scope: Scope): Filter {
+    const { at } = this.take(open);
+    if (++this.depth > MAX_FILTER_DEPTH_LEVELS) throw fail(`More than ${MAX_FILTER_DEPTH_LEVELS} levels of brackets`, at);
     const filter = this.or(scope);
-    this.expect(')');
+    this.take(close);
+    this.depth--;
     return filter;
   }
 
-  private comparison(token: Token, scope?: AttributePath): Filter {
-    if (token.type !== 'word') throw fail(`An attribute was expected, not "${token.text}"`, token.at);
+  private expression(scope: Scope): Filter {
+    const name = this.take('word', 'an attribute');
+    const path = pathOf(scope, name);
+    if (this.peek().type !== '[') return this.operation(path);
+    if ('path' in scope || path.subAttribute) throw this.unexpected(this.peek(), 'an operator');
+    const filter = this.group('[', ']', { path });
+    const after = this.peek();
+    if (after.type !== 'word' || !after.text.startsWith('.')) return { kind: 'valuePath', path, filter };
+    // Entra: emails[type eq "work"].value eq "x". RFC 7644 has no such form; it means a value that fulfils both.
     this.next++;
-    const path = scope ? this.inside(scope, token) : this.path(token.text, token.at);
-    if (!scope && this.peek()?.type === '[') {
-      this.next++;
-      const filter = this.or(path);
-      this.expect(']');
-      const after = this.peek();
-      if (after?.type === 'word' && after.text.startsWith('.')) {
-        // Entra: emails[type eq "work"].value eq "x" = a value that fulfils both.
-        this.next++;
-        const inner = this.inside(path, { ...after, text: after.text.slice(1) });
-        return { kind: 'valuePath', path, filter: { kind: 'and', left: filter, right: this.operation(inner) } };
-      }
-      return { kind: 'valuePath', path, filter };
-    }
-    return this.operation(path);
+    const part = pathOf({ path }, { ...after, text: after.text.slice(1) });
+    return { kind: 'valuePath', path, filter: { kind: 'and', left: filter, right: this.operation(part) } };
   }
 
   private operation(path: AttributePath): Filter {
-    const operator = this.peek();
-    const name = operator?.type === 'word' ? operator.text.toLowerCase() : '';
-    if (name === 'pr') {
-      this.next++;
-      return { kind: 'present', path };
-    }
-    if (!operator || !OPERATORS.has(name)) {
-      throw fail(`An operator (eq, ne, co, sw, ew, gt, ge, lt, le, pr) was expected`, operator?.at ?? this.length + 1);
-    }
-    this.next++;
+    const word = this.take('word', 'an operator');
+    const operator = word.text.toLowerCase();
+    if (operator === 'pr') return { kind: 'present', path };
+    if (!isOperator(operator)) throw this.unexpected(word, `an operator (${OPERATORS.join(', ')}, pr)`);
     const value = this.peek();
-    if (!value || (value.type !== 'word' && value.type !== 'string')) throw fail('A value was expected', value?.at ?? this.length + 1);
+    if (value.type !== 'word' && value.type !== 'string') throw this.unexpected(value, 'a value');
     this.next++;
-    return { kind: 'compare', path, operator: name as Operator, value: this.value(path.subAttribute ?? path.attribute, value) };
+    return comparison(path, word, operator, value);
   }
 
-  private value(attribute: Attribute, token: Token): string | number | boolean | null {
-    if (token.type === 'word' && token.text === 'null') return null;
-    switch (attribute.type) {
-      case 'boolean':
-        // Also as a string: roles[primary eq "True"].
-        if (/^(true|false)$/i.test(token.text)) return token.text.toLowerCase() === 'true';
-        throw fail(`${attribute.name} is compared with true or false`, token.at);
-      case 'integer':
-      case 'decimal':
-        if (token.type === 'word' && Number.isFinite(Number(token.text))) return Number(token.text);
-        throw fail(`${attribute.name} is compared with a number`, token.at);
-      default:
-        // One of Microsoft's samples sends externalId without quotes; a word that is JSON of another type is an error.
-        if (token.type === 'word' && /^(true|false)$/i.test(token.text)) throw fail(`${attribute.name} is compared with a string`, token.at);
-        return token.text;
-    }
+  private peek(): Token {
+    return this.tokens[this.next]!;
   }
 
-  private path(text: string, at: number): AttributePath {
-    const path = findPath(this.definition, text);
-    if (!path) throw fail(`There is no attribute "${text}"`, at);
-    return path;
-  }
-
-  private inside(scope: AttributePath, token: Token): AttributePath {
-    const subAttribute = findSubAttribute(scope.attribute, token.text);
-    if (!subAttribute) throw fail(`${scope.attribute.name} has no sub-attribute "${token.text}"`, token.at);
-    return { ...scope, subAttribute };
-  }
-
-  private peek(): Token | undefined {
-    return this.tokens[this.next];
-  }
-
-  private take(word: string): boolean {
-    const token = this.peek();
-    if (token?.type !== 'word' || token.text.toLowerCase() !== word) return false;
+  private takeWord(word: string): boolean {
+    const { type, text } = this.peek();
+    if (type !== 'word' || text.toLowerCase() !== word) return false;
     this.next++;
     return true;
   }
 
-  private expect(type: Token['type']): void {
+  private take(type: Token['type'], expected = `"${type}"`): Token {
     const token = this.peek();
-    if (token?.type !== type) throw fail(`"${type}" was expected`, token?.at ?? this.length + 1);
+    if (token.type !== type) throw this.unexpected(token, expected);
     this.next++;
+    return token;
+  }
+
+  private unexpected({ type, text, at }: Token, expected: string): Rejected {
+    return fail(`Expected ${expected}, not ${type === 'end' ? text : quote(text)}`, at);
   }
 }
 
-/** `name.givenName`, `urn:…:User:manager.value`; undefined when there is none. */
-export const findPath = (definition: ResourceDefinition, text: string): AttributePath | undefined => {
-  const whole = findAttribute(definition, text);
-  if (whole) return whole;
-  // A URN has dots of its own: the last one may part attribute and sub-attribute.
-  const dot = text.lastIndexOf('.');
-  const parent = dot > 0 ? findAttribute(definition, text.slice(0, dot)) : undefined;
-  const subAttribute = parent && findSubAttribute(parent.attribute, text.slice(dot + 1));
-  return parent && subAttribute ? { ...parent, subAttribute } : undefined;
-};
+const isOperator = (word: string): word is Operator => (OPERATORS as readonly string[]).includes(word);
 
-/** Throws Rejected(invalidFilter) that says what is wrong and where. */
-export const parseFilter = (definition: ResourceDefinition, text: string): Filter => {
-  if (text.length > MAX_FILTER_CHARACTERS) throw new Rejected('invalidFilter', `The filter is longer than ${MAX_FILTER_CHARACTERS} characters.`);
-  return new FilterParser(definition, tokenize(text), text.length).whole();
-};
-
-/** The filter in the brackets of a value path: its attributes are sub-attributes of `path`. */
-export const parseValueFilter = (definition: ResourceDefinition, path: AttributePath, text: string): Filter => {
-  if (text.length > MAX_FILTER_CHARACTERS) throw new Rejected('invalidFilter', `The filter is longer than ${MAX_FILTER_CHARACTERS} characters.`);
-  return new FilterParser(definition, tokenize(text), text.length).whole(path);
-};
-
-/** Direct evaluation in memory. A multi-valued attribute matches when any of its values does. */
-export const matches = (filter: Filter, resource: Resource): boolean => {
-  switch (filter.kind) {
-    case 'and':
-      return matches(filter.left, resource) && matches(filter.right, resource);
-    case 'or':
-      return matches(filter.left, resource) || matches(filter.right, resource);
-    case 'not':
-      return !matches(filter.filter, resource);
-    case 'valuePath':
-      return valuesAt(filter.path, resource).some((value) => matchesValue(filter.filter, value));
-    case 'present':
-      return valuesAt(filter.path, resource).some(isPresent);
-    case 'compare':
-      return compareAny(filter, valuesAt(filter.path, resource));
+const pathOf = (scope: Scope, { text, at }: Token): AttributePath => {
+  if ('path' in scope) {
+    const subAttribute = findSubAttribute(scope.path.attribute, text);
+    if (!subAttribute) throw fail(`${scope.path.attribute.name} has no part named ${quote(text)}`, at);
+    return { ...scope.path, subAttribute };
   }
+  const path = findPath(scope.definition, text);
+  if (!path) throw fail(`There is no attribute named ${quote(text)}`, at);
+  if (path.attribute.returned === 'never') throw fail(`${path.attribute.name} cannot be asked for`, at);
+  return path;
 };
 
-/** Evaluates the filter of a value path on one value of its attribute. */
-export const matchesValue = (filter: Filter, value: Json): boolean => {
-  switch (filter.kind) {
-    case 'and':
-      return matchesValue(filter.left, value) && matchesValue(filter.right, value);
-    case 'or':
-      return matchesValue(filter.left, value) || matchesValue(filter.right, value);
-    case 'not':
-      return !matchesValue(filter.filter, value);
-    case 'valuePath':
-      return false;
-    case 'present':
-      return isPresent(subValue(filter.path, value));
-    case 'compare': {
-      const found = subValue(filter.path, value);
-      return compareAny(filter, found === undefined ? [] : [found]);
-    }
-  }
-};
+const ORDERING: ReadonlySet<Operator> = new Set<Operator>(['gt', 'ge', 'lt', 'le']);
+const EQUALITY: ReadonlySet<Operator> = new Set<Operator>(['eq', 'ne']);
 
-const subValue = ({ subAttribute }: AttributePath, value: Json): Json | undefined =>
-  subAttribute && isObject(value) ? (value as Resource)[subAttribute.name] : value;
-
-const isPresent = (value: Json | undefined): boolean =>
-  value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);
-
-const valuesAt = ({ attribute, subAttribute, schema, extension }: AttributePath, resource: Resource): Json[] => {
-  const holder = extension ? resource[schema] : resource;
-  const value = isObject(holder) ? (holder as Resource)[attribute.name] : undefined;
-  if (value === undefined || value === null) return [];
-  const values = (Array.isArray(value) ? value : [value]) as Json[];
-  return subAttribute ? values.flatMap((element) => (isObject(element) ? ((element as Resource)[subAttribute.name] ?? []) : [])) : values;
-};
-
-const compareAny = (filter: Extract<Filter, { kind: 'compare' }>, values: readonly Json[]): boolean => {
-  const { operator, value: operand, path } = filter;
+/** Checks that operator and operand fit the type of the attribute, and gives the operand that type. */
+const comparison = (whole: AttributePath, { at }: Token, operator: Operator, token: Token): Filter => {
+  const path = simplePath(whole, at);
   const attribute = path.subAttribute ?? path.attribute;
-  // RFC 7644 §3.4.2.2: comparing a complex attribute means its value.
-  const simple = values.flatMap((value) => (isObject(value) ? ((value as Resource).value ?? []) : [value]));
-  if (operand === null) return operator === 'eq' ? !simple.some(isPresent) : operator === 'ne' && simple.some(isPresent);
-  // `ne` is the opposite of `eq`: also true for what is absent.
-  if (operator === 'ne') return !simple.some((value) => compare(attribute, 'eq', value, operand));
-  return simple.some((value) => compare(attribute, operator, value, operand));
+  const { name, type } = attribute;
+  const isNull = token.type === 'word' && token.text === 'null';
+  // RFC 7644 §3.4.2.2: gt, ge, lt and le fail for booleans and binaries. Neither they nor null have a beginning or an end.
+  const isEqualityOnly = isNull || type === 'boolean' || type === 'binary';
+  const isNumber = type === 'integer' || type === 'decimal';
+  const isFit = EQUALITY.has(operator) || (!isEqualityOnly && (ORDERING.has(operator) || !isNumber));
+  if (!isFit) throw fail(`${name}${isNull ? ' and null' : ''} cannot be compared with ${operator}`, at);
+  return { kind: 'compare', path, operator, value: isNull ? null : operandOf(attribute, operator, token) };
 };
 
-const compare = (attribute: Attribute, operator: Operator, value: Json, operand: string | number | boolean): boolean => {
-  if (typeof value === 'boolean' || typeof operand === 'boolean') return operator === 'eq' && value === operand;
-  let left: string | number;
-  let right: string | number;
-  if (typeof value === 'number' && typeof operand === 'number') [left, right] = [value, operand];
-  else if (attribute.type === 'dateTime' && operator !== 'co' && operator !== 'sw' && operator !== 'ew') {
-    [left, right] = [Date.parse(String(value)), Date.parse(String(operand))];
-  } else {
-    const text = attribute.caseExact ? (raw: string): string => raw : fold;
-    [left, right] = [text(String(value)), text(String(operand))];
-  }
-  switch (operator) {
-    case 'eq': return left === right;
-    case 'ne': return left !== right;
-    case 'co': return String(left).includes(String(right));
-    case 'sw': return String(left).startsWith(String(right));
-    case 'ew': return String(left).endsWith(String(right));
-    case 'gt': return left > right;
-    case 'ge': return left >= right;
-    case 'lt': return left < right;
-    case 'le': return left <= right;
-  }
+/** RFC 7644 §3.4.2.2: `emails eq "x"` asks for the `value` of an e-mail. */
+const simplePath = (path: AttributePath, at: number): AttributePath => {
+  if (path.subAttribute || path.attribute.type !== 'complex') return path;
+  const subAttribute = findSubAttribute(path.attribute, 'value');
+  if (!subAttribute) throw fail(`${path.attribute.name} has no value of its own: name one of its parts`, at);
+  return { ...path, subAttribute };
 };
 
+const operandOf = ({ name, type }: Attribute, operator: Operator, { type: tokenType, text, at }: Token): Operand => {
+  switch (type) {
+    case 'boolean':
+      // Also as a string: Entra asks for roles[primary eq "True"].
+      if (/^(true|false)$/i.test(text)) return text.length === 4;
+      throw fail(`${name} is compared with true or false, not ${quote(text)}`, at);
+    case 'integer':
+    case 'decimal':
+      if (tokenType === 'word' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return Number(text);
+      throw fail(`${name} is compared with a number, not ${quote(text)}`, at);
+    case 'dateTime':
+      if ((!EQUALITY.has(operator) && !ORDERING.has(operator)) || !Number.isNaN(instantOf(text))) return text;
+      throw fail(`${name} is compared with a dateTime such as "2026-01-31T08:00:00Z", not ${quote(text)}`, at);
+    default:
+      // One of Microsoft's samples sends an externalId without quotes. true and false are values of another type.
+      if (tokenType === 'string' || !/^(true|false)$/i.test(text)) return text;
+      throw fail(`${name} is compared with a string, not ${text}`, at);
+  }
+};

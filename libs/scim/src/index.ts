@@ -1,7 +1,21 @@
-export * from './error.js';
-export * from './filter.js';
-export * from './fold.js';
-export * from './list.js';
-export * from './patch.js';
-export * from './resource.js';
-export * from './schema.js';
+export { applyPatch } from './apply-patch.js';
+export { ERROR_URN, errorBody, errorStatus, Rejected, type ErrorBody, type RejectionCode } from './error.js';
+export {
+  MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH_LEVELS, parseFilter, type Filter, type Operand, type Operator,
+} from './filter.js';
+export { fold } from './fold.js';
+export { checkText, isEqual, MAX_DEPTH_LEVELS, type Json, type JsonObject } from './json.js';
+export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
+export { matches } from './matches.js';
+export { MAX_PATCH_OPERATIONS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
+export {
+  applyChanges, diffResource, parseResource, renderResource, type Resource, type ResourceEnvelope,
+} from './resource.js';
+export {
+  COMMON_ATTRIBUTES, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
+  pathName, USER, USER_SCHEMA, USER_URN,
+  type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
+  type Schema,
+} from './schema.js';
+export { parseSelection, type Selection } from './selection.js';
+export { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';

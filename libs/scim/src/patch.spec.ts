@@ -1,97 +1,283 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Rejected } from './error.js';
-import { applyPatch, parsePatch, touchesUserName } from './patch.js';
-import { diffResource, parseResource, type Resource } from './resource.js';
-import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
+import { Rejected, type RejectionCode } from './error.js';
+import { MAX_PATCH_OPERATIONS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
+import { ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
+import { MAX_KEY_CHARACTERS } from './value.js';
 
-const ID = 'the-id';
-const apply = (before: Resource, ...Operations: object[]): Resource =>
-  applyPatch(USER, before, parsePatch(USER, { Operations }).operations, { id: ID });
-const ada: Resource = {
-  userName: 'ada', active: true, emails: [{ type: 'work', value: 'w@x', primary: true }, { type: 'home', value: 'h@x' }],
-  roles: [{ value: 'a', primary: true }], [E]: { department: 'R&D' },
+const parse = (...Operations: unknown[]): PatchOperation[] => parsePatch(USER, { Operations }).operations;
+
+const rejection = (body: unknown): Rejected => {
+  try {
+    parsePatch(USER, body);
+  } catch (error) {
+    if (error instanceof Rejected) return error;
+    throw error;
+  }
+  return expect.unreachable('nothing was thrown');
 };
 
-describe('a PATCH', () => {
-  it.each<[string, object, (after: Resource) => unknown, unknown]>([
-    ['op with a capital, boolean as string', { op: 'Replace', path: 'active', value: 'False' }, (r) => r.active, false],
-    ['lower case, boolean', { op: 'replace', path: 'active', value: false }, (r) => r.active, false],
-    ['no path', { op: 'replace', value: { active: 'FALSE', displayName: 'D' } }, (r) => [r.active, r.displayName], [false, 'D']],
-    ['dotted key', { op: 'add', value: { 'name.givenName': 'Ada' } }, (r) => r.name, { givenName: 'Ada' }],
-    ['flat URN key', { op: 'replace', value: { [`${E}:department`]: 'Sales' } }, (r) => r[E], { department: 'Sales' }],
-    ['nested URN', { op: 'replace', value: { [E]: { costCenter: '7' } } }, (r) => r[E], { department: 'R&D', costCenter: '7' }],
-    ['manager as string', { op: 'Add', path: `${E}:manager`, value: 'm' }, (r) => (r[E] as Resource).manager, { value: 'm' }],
-    ['manager as object', { op: 'Add', path: `${E}:manager`, value: { value: 'm' } }, (r) => (r[E] as Resource).manager, { value: 'm' }],
-    ['manager as list', { op: 'Add', path: `${E}:manager`, value: [{ value: 'm', $ref: null }] }, (r) => (r[E] as Resource).manager, { value: 'm' }],
-    ['existing element', { op: 'replace', path: 'emails[type eq "work"].value', value: 'n@x' }, (r) => (r.emails as Resource[])[0],
-      { type: 'work', value: 'n@x', primary: true }],
-    ['element that is missing is created', { op: 'replace', path: 'phoneNumbers[type eq "mobile"].value', value: '1' }, (r) => r.phoneNumbers,
-      [{ type: 'mobile', value: '1' }]],
-    ['address part', { op: 'add', path: 'addresses[type eq "work"].streetAddress', value: 'S 1' }, (r) => r.addresses, [{ type: 'work', streetAddress: 'S 1' }]],
-    ['primary as string in a filter', { op: 'replace', path: 'roles[primary eq "True"].value', value: 'b' }, (r) => r.roles, [{ value: 'b', primary: true }]],
-    ['JSON in a role', { op: 'add', path: 'roles', value: [{ value: '{"id":"1","value":"Admin","displayName":"x"}' }] },
-      (r) => r.roles, [{ value: 'a', primary: true }, { value: 'Admin' }]],
-    ['remove by filter', { op: 'remove', path: 'emails[type eq "home"]' }, (r) => (r.emails as Resource[]).length, 1],
-    ['remove by value list removes these only', { op: 'Remove', path: 'emails', value: [{ value: 'h@x' }] }, (r) => (r.emails as Resource[]).length, 1],
-    ['remove of what is not there', { op: 'remove', path: 'emails[type eq "other"]' }, (r) => r.emails, ada.emails],
-    ['null removes', { op: 'replace', path: 'emails', value: null }, (r) => r.emails, undefined],
-    ['a value is added once', { op: 'add', path: 'emails', value: [{ type: 'home', value: 'h@x' }] }, (r) => r.emails, ada.emails],
-    ['a new primary takes the mark', { op: 'add', path: 'emails', value: [{ type: 'other', value: 'o@x', primary: true }] },
-      (r) => (r.emails as Resource[]).map(({ primary }) => primary ?? null), [false, null, true]],
-    ['URN before a core attribute', { op: 'replace', path: 'urn:ietf:params:scim:schemas:core:2.0:User:title', value: 'Dr' }, (r) => r.title, 'Dr'],
-    ['the id as it is', { op: 'replace', value: { id: ID, title: 'Dr' } }, (r) => r.title, 'Dr'],
-    ['an unknown attribute', { op: 'replace', path: 'nope', value: 'x' }, (r) => r, ada],
-    ['a password', { op: 'replace', path: 'password', value: 'x' }, (r) => r, ada],
-  ])('%s', (_name, operation, look, expected) => {
-    expect(look(apply(ada, operation))).toEqual(expected);
+describe('an operation', () => {
+  it.each<[string, object, object[]]>([
+    // Entra without and with aadOptscim062020.
+    ['a capital op and a boolean as text', { op: 'Replace', path: 'active', value: 'False' },
+      [{ op: 'replace', path: 'active', value: false }]],
+    ['a lower-case op and a boolean', { op: 'replace', path: 'active', value: false },
+      [{ op: 'replace', path: 'active', value: false }]],
+    ['shouting', { OP: 'ADD', PATH: 'DISPLAYNAME', VALUE: 'D' }, [{ op: 'add', path: 'displayName', value: 'D' }]],
+    ['no path', { op: 'Replace', value: { active: 'fAlSe', displayName: 'D' } },
+      [{ op: 'replace', path: 'active', value: false }, { op: 'replace', path: 'displayName', value: 'D' }]],
+    ['a path of null or blanks', { op: 'replace', path: null, value: { title: 'T' } },
+      [{ op: 'replace', path: 'title', value: 'T' }]],
+    ['a blank path', { op: 'replace', path: ' ', value: { title: 'T' } }, [{ op: 'replace', path: 'title', value: 'T' }]],
+    ['a dotted key', { op: 'replace', value: { 'name.givenName': 'A' } },
+      [{ op: 'replace', path: 'name.givenName', value: 'A' }]],
+    ['a flat URN key', { op: 'replace', value: { [`${E}:department`]: 'D' } },
+      [{ op: 'replace', path: `${E}:department`, value: 'D' }]],
+    ['a flat URN key with a part', { op: 'add', value: { [`${E}:manager.value`]: 'm' } },
+      [{ op: 'add', path: `${E}:manager.value`, value: 'm' }]],
+    ['an object under a URN', { op: 'add', value: { [E]: { department: 'D', 'manager.value': 'm' } } },
+      [{ op: 'add', path: `${E}:department`, value: 'D' }, { op: 'add', path: `${E}:manager.value`, value: 'm' }]],
+    ['an object under the URN of the core', { op: 'add', value: { [USER_URN]: { title: 'T' } } },
+      [{ op: 'add', path: 'title', value: 'T' }]],
+    ['a path that is a URN', { op: 'replace', path: E, value: { department: 'D' } },
+      [{ op: 'replace', path: `${E}:department`, value: 'D' }]],
+    ['the misspelt URN', { op: 'add', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User:department', value: 'D' },
+      [{ op: 'add', path: `${E}:department`, value: 'D' }]],
+    ['a bracketed key', { op: 'replace', value: { 'emails[type eq "work"].value': 'a@x' } },
+      [{ op: 'replace', path: 'emails[type eq "work"].value', value: 'a@x' }]],
+    ['a core attribute after its URN', { op: 'add', path: `${USER_URN}:emails[type eq "work"].value`, value: 'a@x' },
+      [{ op: 'add', path: 'emails[type eq "work"].value', value: 'a@x' }]],
+    ['names in any case', { op: 'add', path: 'EMAILS[TYPE eq "work"].VALUE', value: 'a@x' },
+      [{ op: 'add', path: 'emails[TYPE eq "work"].value', value: 'a@x' }]],
+    ['a bracket inside a filter', { op: 'add', path: 'emails[type eq "a]"].value', value: 'a@x' },
+      [{ op: 'add', path: 'emails[type eq "a]"].value', value: 'a@x' }]],
+    // Managers.
+    ['a manager as text', { op: 'Add', path: `${E}:manager`, value: 'm' },
+      [{ op: 'add', path: `${E}:manager`, value: { value: 'm' } }]],
+    ['a manager as an object', { op: 'Add', path: `${E}:manager`, value: { $ref: null, value: 'm' } },
+      [{ op: 'add', path: `${E}:manager`, value: { $ref: null, value: 'm' } }]],
+    ['a manager in a list of one', { op: 'Add', path: 'manager', value: [{ value: 'm' }] },
+      [{ op: 'add', path: `${E}:manager`, value: { value: 'm' } }]],
+    ['a manager of no name', { op: 'Replace', path: 'manager', value: '' }, [{ op: 'remove', path: `${E}:manager` }]],
+    ['a manager with a name, which is read-only', { op: 'add', path: 'manager', value: { value: 'm', displayName: 'M' } },
+      [{ op: 'add', path: `${E}:manager`, value: { value: 'm' } }]],
+    // Roles.
+    ['JSON text in a role', { op: 'Add', path: 'roles', value: [{ value: '{"id":"1","value":"Admin","displayName":"A"}' }] },
+      [{ op: 'add', path: 'roles', value: [{ value: 'Admin' }] }]],
+    ['JSON text behind a filter',
+      { op: 'Replace', path: 'roles[primary eq "True"].value', value: '{"value":"Admin","display":"A"}' },
+      [{ op: 'add', path: 'roles[primary eq "True"]', value: { value: 'Admin', display: 'A' } }]],
+    ['a primary role', { op: 'Add', path: 'roles[primary eq "True"].value', value: 'Admin' },
+      [{ op: 'add', path: 'roles[primary eq "True"].value', value: 'Admin' }]],
+    // Lists.
+    ['one value for a list', { op: 'add', path: 'emails', value: { value: 'a@x' } },
+      [{ op: 'add', path: 'emails', value: [{ value: 'a@x' }] }]],
+    ['an element in a list of one', { op: 'add', path: 'emails[type eq "work"]', value: [{ value: 'a@x' }] },
+      [{ op: 'add', path: 'emails[type eq "work"]', value: { value: 'a@x' } }]],
+    ['a boolean as text in a list', { op: 'add', path: 'emails', value: [{ value: 'a', primary: 'True' }] },
+      [{ op: 'add', path: 'emails', value: [{ value: 'a', primary: true }] }]],
+    ['an empty list to put in place', { op: 'replace', path: 'emails', value: [] }, [{ op: 'remove', path: 'emails' }]],
+    ['a list of nulls to put in place', { op: 'replace', path: 'emails', value: [null] }, [{ op: 'remove', path: 'emails' }]],
+    ['an empty list to add', { op: 'add', path: 'emails', value: [] }, []],
+    ['a list of nothing known to put in place', { op: 'replace', path: 'emails', value: [{ foo: 1 }] }, []],
+    ['an object of nothing', { op: 'replace', path: 'name', value: {} }, []],
+    // Removals.
+    ['a removal', { op: 'Remove', path: 'title' }, [{ op: 'remove', path: 'title' }]],
+    ['a removal of null', { op: 'Remove', path: 'title', value: null }, [{ op: 'remove', path: 'title' }]],
+    ['a removal of a single value', { op: 'Remove', path: 'manager', value: [{ value: 'm' }] },
+      [{ op: 'remove', path: `${E}:manager` }]],
+    ['a removal of a part', { op: 'remove', path: 'emails[type eq "work"].value', value: 'a@x' },
+      [{ op: 'remove', path: 'emails[type eq "work"].value' }]],
+    ['a removal of listed values', { op: 'Remove', path: 'emails', value: [{ $ref: null, value: 'a@x' }] },
+      [{ op: 'remove', path: 'emails', value: [{ value: 'a@x' }] }]],
+    ['a removal of one listed value', { op: 'Remove', path: 'emails', value: { value: 'a@x' } },
+      [{ op: 'remove', path: 'emails', value: [{ value: 'a@x' }] }]],
+    ['a removal of no listed values', { op: 'Remove', path: 'emails', value: [] }, []],
+    ['a removal of an extension', { op: 'remove', path: E },
+      ['employeeNumber', 'costCenter', 'organization', 'division', 'department',
+        'manager'].map((name) => ({ op: 'remove', path: `${E}:${name}` }))],
+    ['null for a text', { op: 'replace', path: 'title', value: null }, [{ op: 'remove', path: 'title' }]],
+    ['null to add', { op: 'add', value: { title: null } }, [{ op: 'remove', path: 'title' }]],
+    ['null for a part', { op: 'replace', path: 'name', value: { givenName: null, familyName: 'L' } },
+      [{ op: 'replace', path: 'name', value: { givenName: null, familyName: 'L' } }]],
+    // What is dropped or kept for later.
+    ['a password', { op: 'replace', path: 'password', value: 'secret' }, []],
+    ['a password without path', { op: 'replace', value: { PASSWORD: 's' } }, []],
+    ['a password under the URN', { op: 'replace', value: { [USER_URN]: { password: 's' } } }, []],
+    ['a password to remove', { op: 'remove', path: 'password' }, []],
+    ['schemas', { op: 'replace', value: { schemas: [USER_URN], title: 'T' } }, [{ op: 'replace', path: 'title', value: 'T' }]],
+    ['schemas after the URN', { op: 'replace', path: `${USER_URN}:schemas`, value: ['x'] }, []],
+    ['the id', { op: 'replace', value: { id: 'x', title: 'T' } },
+      [{ op: 'replace', path: 'id', value: 'x' }, { op: 'replace', path: 'title', value: 'T' }]],
+    ['values as they are sent', { op: 'replace', path: 'title', value: ' ' }, [{ op: 'replace', path: 'title', value: ' ' }]],
+  ])('is taken with %s', (_title, operation, expected) => {
+    expect(parse(operation)).toEqual(expected);
   });
 
   it.each<[string, object, string]>([
-    ['another id', { op: 'replace', path: 'id', value: 'x' }, 'mutability'],
-    ['userName removed', { op: 'remove', path: 'userName' }, 'invalidValue'],
-    ['active null', { op: 'replace', path: 'active', value: null }, 'invalidValue'],
-    ['a wrong type', { op: 'replace', path: 'displayName', value: 5 }, 'invalidValue'],
-    ['an unreadable path', { op: 'replace', path: 'emails[type eq', value: 'x' }, 'invalidPath'],
-    ['an unknown op', { op: 'move', path: 'title' }, 'invalidSyntax'],
-    ['remove without path', { op: 'remove' }, 'noTarget'],
-    ['no value', { op: 'add', path: 'title' }, 'invalidValue'],
-  ])('with %s is refused', (_name, operation, code) => {
-    try {
-      apply(ada, operation);
-      expect.unreachable();
-    } catch (error) {
-      expect((error as Rejected).code).toBe(code);
-    }
+    ['path', { op: 'add', path: 'nope', value: 1 }, 'nope'], ['part', { op: 'add', path: 'name.nope', value: 1 }, 'name.nope'],
+    ['part of a value', { op: 'add', path: 'emails[type eq "work"].nope', value: 1 }, 'emails[type eq "work"].nope'],
+    ['path with a filter', { op: 'add', path: 'nope[type eq "x"].value', value: 1 }, 'nope[type eq "x"].value'],
+    ['extension', { op: 'add', path: 'urn:ietf:params:scim:schemas:extension:Custom:2.0:User:tag', value: 'x' },
+      'urn:ietf:params:scim:schemas:extension:Custom:2.0:User:tag'],
+    ['extension by its URN', { op: 'add', value: { 'urn:x:2.0:User': { a: 1 } } }, 'urn:x:2.0:User'],
+    ['attribute of a known extension', { op: 'add', value: { [E]: { nope: 1 } } }, `${E}:nope`],
+    ['key', { op: 'add', value: { nope: 1 } }, 'nope'],
+    ['attribute inside a value', { op: 'add', path: 'emails', value: [{ nope: 1 }] }, 'emails.nope'],
+    ['attribute inside an object', { op: 'add', value: { name: { nope: 1 } } }, 'name.nope'],
+    ['attribute to remove', { op: 'remove', path: 'nope' }, 'nope'],
+    ['attribute named like a property of every object', { op: 'add', value: JSON.parse('{"__proto__":{"title":"x"}}') as object },
+      '__proto__'],
+    ['constructor', { op: 'add', path: 'constructor', value: 'x' }, 'constructor'],
+  ])('loses an unknown %s, which is named', (_title, operation, name) => {
+    expect(parsePatch(USER, { Operations: [operation] })).toEqual({ operations: [], ignored: [name] });
   });
 
-  it('leaves its input as it was and shares what is the same', () => {
-    const frozen = structuredClone(ada);
-    const after = apply(ada, { op: 'replace', path: 'title', value: 'Dr' }, { op: 'add', path: 'emails', value: { value: 'z@x' } });
-    expect(ada).toEqual(frozen);
-    expect(after.roles).toBe(ada.roles);
-    expect(diffResource(ada, apply(ada, { op: 'replace', path: 'active', value: 'True' }))).toEqual({});
-  });
-
-  it('names the user names that it may assign', () => {
-    const { operations } = parsePatch(USER, { Operations: [{ op: 'replace', path: 'userName', value: 'b' }, { op: 'add', value: { USERNAME: 'c' } }] });
-    expect(touchesUserName(operations)).toEqual(['b', 'c']);
+  it.each<[string, object, RejectionCode, RegExp]>([
+    ['no op', { path: 'title', value: 'x' }, 'invalidSyntax', /Operation 1/],
+    ['another op', { op: 'move', path: 'title' }, 'invalidSyntax', /add, replace or remove/],
+    ['an op that is no text', { op: 1, path: 'title' }, 'invalidSyntax', /op/],
+    ['a path that is no text', { op: 'add', path: 1, value: 'x' }, 'invalidPath', /path/],
+    ['a broken path', { op: 'add', path: 'emails[type eq', value: 'x' }, 'invalidPath', /cannot be read/],
+    ['a path of words', { op: 'add', path: 'foo bar', value: 'x' }, 'invalidPath', /"foo bar"/],
+    ['a path of dots', { op: 'add', path: 'a..b', value: 'x' }, 'invalidPath', /a\.\.b/],
+    ['text behind a bracket', { op: 'add', path: 'emails[type eq "work"]value', value: 'x' }, 'invalidPath', /cannot be read/],
+    ['two brackets', { op: 'add', path: 'emails[type eq "a"][type eq "b"]', value: { value: 'x' } }, 'invalidPath', /filter/],
+    ['an empty filter', { op: 'add', path: 'emails[].value', value: 'x' }, 'invalidPath', /filter/],
+    ['a broken filter', { op: 'add', path: 'emails[type eq].value', value: 'x' }, 'invalidPath',
+      /at character 8 .*emails\[type eq\]/],
+    ['a filter on nothing known', { op: 'add', path: 'emails[nope eq "x"].value', value: 'x' }, 'invalidPath', /"nope"/],
+    ['a NUL character in a filter', { op: 'add', path: 'emails[type eq "\\u0000"].value', value: 'x' }, 'invalidPath', /NUL/],
+    ['a filter of a text', { op: 'add', path: 'title[value eq "x"]', value: 'x' }, 'invalidPath', /title/],
+    ['a filter of an object', { op: 'add', path: 'name[givenName eq "x"]', value: {} }, 'invalidPath', /name/],
+    ['a filter of a part', { op: 'add', path: 'emails.value[type eq "x"]', value: {} }, 'invalidPath', /emails\.value/],
+    ['a bracketed key that is broken', { op: 'add', value: { 'emails[type eq].value': 'x' } }, 'invalidPath', /emails/],
+    ['no value to add', { op: 'add', path: 'title' }, 'invalidValue', /add of title/],
+    ['no value to put', { op: 'replace', path: 'title' }, 'invalidValue', /replace of title/],
+    ['no path and no object', { op: 'add', value: 'x' }, 'invalidValue', /Operation 1/],
+    ['no path and no value', { op: 'replace' }, 'invalidValue', /Operation 1/],
+    ['a removal of everything', { op: 'remove' }, 'noTarget', /path/],
+    ['a removal of the core', { op: 'remove', path: USER_URN }, 'noTarget', /core/],
+    ['active as null', { op: 'replace', path: 'active', value: null }, 'invalidValue', /^active /],
+    ['active as null in an object', { op: 'add', value: { Active: null } }, 'invalidValue', /^active /],
+    ['no active', { op: 'remove', path: 'active' }, 'invalidValue', /^active /],
+    ['active as other text', { op: 'replace', path: 'active', value: 'no' }, 'invalidValue', /^active .*"no"/],
+    ['a number for a text', { op: 'replace', path: 'displayName', value: 5 }, 'invalidValue', /^displayName .*not 5/],
+    ['a list for a text', { op: 'replace', path: 'title', value: [{ value: 'x' }] }, 'invalidValue', /^title .*not an array/],
+    ['a text for a list', { op: 'add', path: 'roles', value: 'Admin' }, 'invalidValue', /^roles .*not "Admin"/],
+    ['a list of texts', { op: 'add', path: 'emails', value: ['a@x'] }, 'invalidValue', /^emails .*not "a@x"/],
+    ['a text for an element', { op: 'add', path: 'emails[type eq "work"]', value: 'a@x' }, 'invalidValue', /^emails .*not "a@x"/],
+    ['two objects for an element', { op: 'add', path: 'emails[type eq "work"]', value: [{}, {}] }, 'invalidValue', /^emails /],
+    ['a wrong part', { op: 'add', path: 'emails[type eq "work"].primary', value: 'x' }, 'invalidValue', /^emails\.primary /],
+    ['a wrong part of an object', { op: 'add', path: 'name', value: { givenName: 1 } }, 'invalidValue', /^name\.givenName /],
+    ['a text under a URN', { op: 'add', value: { [E]: 'x' } }, 'invalidValue', /enterprise/],
+    ['a removal of a wrong list', { op: 'remove', path: 'emails', value: ['x'] }, 'invalidValue', /^emails /],
+    ['two primary values', { op: 'add', path: 'emails', value: [{ value: 'a', primary: true }, { value: 'b', primary: true }] },
+      'invalidValue', /primary/],
+    ['too long a name', { op: 'add', path: 'userName', value: 'x'.repeat(MAX_KEY_CHARACTERS + 1) }, 'invalidValue', /^userName /],
+    ['too long a work e-mail', { op: 'add', path: 'emails[type eq "work"].value', value: 'x'.repeat(MAX_KEY_CHARACTERS + 1) },
+      'invalidValue', /^emails\.value /],
+    ['groups', { op: 'add', path: 'groups', value: [{ value: 'g' }] }, 'mutability', /^groups /],
+    ['meta', { op: 'replace', value: { meta: { version: 'x' } } }, 'mutability', /^meta /],
+    ['a removal of the id', { op: 'remove', path: 'id' }, 'mutability', /^id /],
+    ['a null id', { op: 'replace', value: { id: null } }, 'mutability', /^id /],
+  ])('is refused with %s', (_title, operation, code, detail) => {
+    const error = rejection({ Operations: [operation] });
+    expect(error.detail).toMatch(detail);
+    expect(error.code).toBe(code);
   });
 });
 
-describe('a resource', () => {
-  it('is taken as Entra sends it', () => {
-    const { resource, ignored } = parseResource(USER, {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User'],
-      userName: 'ada', ACTIVE: 'True', title: null, roles: [], department: 'R&D', manager: 'm', meta: { resourceType: 'User' }, nope: 1,
-      password: 'x', __proto__: { polluted: true },
-    });
-    expect(resource).toEqual({ userName: 'ada', active: true, [E]: { department: 'R&D', manager: { value: 'm' } } });
-    expect(ignored).toEqual(['nope']);
-    expect(parseResource(USER, JSON.parse('{"userName":"x","__proto__":{"a":1}}')).ignored).toEqual(['__proto__']);
+describe('the body of a PATCH', () => {
+  it.each([
+    [{ schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'remove', path: 'title' }] }],
+    [{ operations: [{ op: 'remove', path: 'title' }] }], [{ OPERATIONS: [{ op: 'remove', path: 'title' }], schemas: null }],
+  ])('is taken: %j', (body) => {
+    expect(parsePatch(USER, body).operations).toEqual([{ op: 'remove', path: 'title' }]);
   });
 
-  it.each([[{}, 'userName'], [{ userName: ' ' }, 'userName'], [{ userName: 1 }, 'userName'], [{ userName: 'x', emails: 'y' }, 'emails'],
-    [{ userName: 'x', name: 'y' }, 'name'], [{ userName: 'x', emails: [{ primary: true }, { primary: true }] }, 'emails']])('%j is refused naming %s', (body, name) => {
-    expect(() => parseResource(USER, body)).toThrow(name);
+  it.each<[unknown, RejectionCode]>([
+    [null, 'invalidSyntax'], [[], 'invalidSyntax'], ['x', 'invalidSyntax'], [{}, 'invalidSyntax'],
+    [{ Operations: [] }, 'invalidSyntax'],
+    [{ Operations: { op: 'remove', path: 'title' } }, 'invalidSyntax'], [{ Operations: null }, 'invalidSyntax'],
+    [{ Operations: ['x'] }, 'invalidSyntax'],
+    [{ Operations: [null] }, 'invalidSyntax'], [{ schemas: 'x', Operations: [{ op: 'remove', path: 'title' }] }, 'invalidValue'],
+  ])('is refused: %j', (body, code) => {
+    expect(rejection(body).code).toBe(code);
+  });
+
+  it('keeps the order of its operations and says which one is wrong', () => {
+    expect(parse({ op: 'add', path: 'title', value: 'a' }, { op: 'remove', path: 'title' },
+      { op: 'add', path: 'title', value: 'b' }).map(({ op }) => op)).toEqual(
+      ['add', 'remove', 'add'],
+    );
+    expect(rejection({ Operations: [{ op: 'remove', path: 'title' }, { op: 'x' }] }).detail).toContain('Operation 2');
+  });
+
+  it('may make a limited number of changes, with or without paths', () => {
+    const many = (count: number): object[] => Array.from({ length: count }, () => ({ op: 'add', path: 'title', value: 'T' }));
+    expect(parse(...many(MAX_PATCH_OPERATIONS))).toHaveLength(MAX_PATCH_OPERATIONS);
+    expect(rejection({ Operations: many(MAX_PATCH_OPERATIONS + 1) })).toMatchObject({ code: 'invalidValue',
+      detail: expect.stringContaining('1000') as string });
+    const keys = Object.fromEntries(Array.from({ length: MAX_PATCH_OPERATIONS + 1 },
+      (_, index) => [`emails[type eq "${index}"].value`, 'x']));
+    expect(rejection({ Operations: [{ op: 'add', value: keys }] })).toMatchObject({ code: 'invalidValue',
+      detail: expect.stringContaining('1000') as string });
+  });
+
+  it('says which user names it may assign', () => {
+    const operations = parse(
+      { op: 'replace', path: 'userName', value: 'a' }, { op: 'Add', value: { USERNAME: 'b' } },
+      { op: 'add', path: `${USER_URN}:username`, value: 'c' },
+      { op: 'add', value: { [USER_URN]: { userName: 'd' } } }, { op: 'replace', path: 'displayName', value: 'e' },
+      { op: 'remove', path: 'userName' },
+      { op: 'add', path: 'roles', value: [{ value: 'userName' }] },
+    );
+    expect(touchesUserName(operations)).toEqual(['a', 'b', 'c', 'd']);
+    expect(touchesUserName([{ op: 'add', path: `${USER_URN}:USERNAME`, value: 'e' }])).toEqual(['e']);
+  });
+});
+
+describe('any body', () => {
+  const name = fc.constantFrom(
+    'userName', 'active', 'emails', 'name', 'name.givenName', 'emails[type eq "work"].value', 'emails[type eq "work"]', 'roles',
+    'id', 'password', E, `${E}:manager`,
+    USER_URN, 'emails[', 'nope', '__proto__', 'schemas', 'value', 'type', 'primary', 'meta', 'groups', '', ' ',
+  );
+  const { json } = fc.letrec((tie) => ({
+    json: fc.oneof(
+      { maxDepth: 4 }, fc.constantFrom<unknown>(null, true, 'True', 'x', 1, '', '{"value":"a"}', '{'),
+      fc.array(tie('json'), { maxLength: 3 }),
+      fc.dictionary(name, tie('json'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  }));
+  const operation = fc.record(
+    { op: fc.constantFrom<unknown>('Add', 'replace', 'REMOVE'), path: fc.oneof({ weight: 9, arbitrary: name }, json),
+      value: json },
+    { requiredKeys: ['op'] },
+  );
+  const body = fc.oneof({ weight: 9, arbitrary: fc.record({ Operations: fc.array(operation, { minLength: 1, maxLength: 2 }) }) },
+    json);
+
+  it('is taken as operations that survive JSON and are read again as themselves, or refused', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(body, (sent) => {
+        let operations: PatchOperation[];
+        try {
+          ({ operations } = parsePatch(USER, sent));
+        } catch (error) {
+          expect(error).toBeInstanceOf(Rejected);
+          return;
+        }
+        taken += operations.length;
+        expect(JSON.parse(JSON.stringify(operations))).toEqual(operations);
+        if (operations.length > 0) expect(parse(...operations)).toEqual(operations);
+        expect(operations.some(({ path }) => path.includes('password') || path === 'schemas')).toBe(false);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(taken).toBeGreaterThan(100);
   });
 });

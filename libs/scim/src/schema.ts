@@ -16,6 +16,7 @@ export interface Attribute {
   readonly subAttributes?: readonly Attribute[];
 }
 
+/** A schema as RFC 7643 §7 describes it; `id` is its URN. */
 export interface Schema {
   readonly id: string;
   readonly name: string;
@@ -36,8 +37,9 @@ export const ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enter
 /** What one of Microsoft's own samples sends instead of the enterprise URN. */
 const MISSPELT_ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User';
 
+/** What most attributes are. References and binaries are compared exactly (RFC 7643 §2.3.6, §2.3.7). */
 const attribute = (name: string, type: AttributeType, description: string, rest: Partial<Attribute> = {}): Attribute => ({
-  name, type, multiValued: false, required: false, caseExact: type === 'reference' || type === 'binary' || type === 'dateTime',
+  name, type, multiValued: false, required: false, caseExact: type === 'reference' || type === 'binary',
   mutability: 'readWrite', returned: 'default', uniqueness: 'none', description, ...rest,
 });
 const text = (name: string, description: string, rest: Partial<Attribute> = {}): Attribute =>
@@ -58,7 +60,9 @@ const plural = (name: string, description: string, canonicalValues: readonly str
 /** RFC 7643 §3.1: attributes of every resource. */
 export const COMMON_ATTRIBUTES: readonly Attribute[] = [
   attribute('schemas', 'reference', 'The schemas of the resource', { multiValued: true, required: true, returned: 'always' }),
-  text('id', 'The id that this service gave', { caseExact: true, mutability: 'readOnly', returned: 'always', uniqueness: 'server' }),
+  text('id', 'The id that this service gave', {
+    caseExact: true, mutability: 'readOnly', returned: 'always', uniqueness: 'server',
+  }),
   text('externalId', 'The id that the client gave', { caseExact: true }),
   attribute('meta', 'complex', 'Facts about the resource', {
     mutability: 'readOnly',
@@ -98,8 +102,13 @@ export const USER_SCHEMA: Schema = {
     text('password', 'Never stored', { mutability: 'writeOnly', returned: 'never' }),
     plural('emails', 'E-mail addresses', ['work', 'home', 'other'], text('value', 'The address')),
     plural('phoneNumbers', 'Phone numbers', ['work', 'home', 'mobile', 'fax', 'pager', 'other'], text('value', 'The number')),
-    plural('ims', 'Instant messaging addresses', [], text('value', 'The address')),
-    plural('photos', 'Photos', ['photo', 'thumbnail'], attribute('value', 'reference', 'The URI', { referenceTypes: ['external'] })),
+    plural(
+      'ims', 'Instant messaging addresses', ['aim', 'gtalk', 'icq', 'xmpp', 'msn', 'skype', 'qq', 'yahoo'],
+      text('value', 'The address'),
+    ),
+    plural(
+      'photos', 'Photos', ['photo', 'thumbnail'], attribute('value', 'reference', 'The URI', { referenceTypes: ['external'] }),
+    ),
     attribute('addresses', 'complex', 'Postal addresses', {
       multiValued: true,
       subAttributes: [
@@ -137,6 +146,7 @@ export const ENTERPRISE_USER_SCHEMA: Schema = {
     text('department', 'The department'),
     attribute('manager', 'complex', 'The manager', {
       subAttributes: [
+        // An id, and ids are compared exactly (RFC 7643 §3.1), although §8.7.1 prints false here.
         text('value', 'The id of the manager', { caseExact: true }),
         attribute('$ref', 'reference', 'The URI of the manager', { referenceTypes: ['User'] }),
         text('displayName', 'The name of the manager', { mutability: 'readOnly' }),
@@ -145,67 +155,104 @@ export const ENTERPRISE_USER_SCHEMA: Schema = {
   ],
 };
 
+/** RFC 7643 §4.1 with the extension of §4.3. */
 export const USER: ResourceDefinition = {
   name: 'User', endpoint: '/Users', schema: USER_SCHEMA, extensions: [ENTERPRISE_USER_SCHEMA],
 };
 
-/** An attribute and the schema that it was found in; `extension` = it lives under that schema's URN. */
+/** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {
   readonly attribute: Attribute;
+  /** The URN of the schema. */
   readonly schema: string;
   readonly extension: boolean;
 }
 
-/** Look-up tables of one resource type. Maps, so that `__proto__` is a name like any other. */
+/** `name.givenName`: an attribute, perhaps one of its parts. */
+export interface AttributePath extends FoundAttribute {
+  readonly subAttribute?: Attribute;
+}
+
+/** A schema of a resource type, its attributes by their names in lower case. */
+export interface FoundSchema {
+  readonly id: string;
+  readonly extension: boolean;
+  readonly attributes: ReadonlyMap<string, FoundAttribute>;
+}
+
+/** Look-up tables of one resource type, keys in lower case. Maps, so that `__proto__` is a name like any other. */
 interface Lookup {
-  readonly core: ReadonlyMap<string, FoundAttribute>;
-  readonly flat: ReadonlyMap<string, FoundAttribute>;
-  /** URN in lower case → the attributes below it. */
-  readonly schemas: ReadonlyMap<string, { readonly id: string; readonly extension: boolean; readonly attributes: ReadonlyMap<string, FoundAttribute> }>;
+  /** What may be named without a URN: core and common attributes, and enterprise attributes that the core has not. */
+  readonly plain: ReadonlyMap<string, FoundAttribute>;
+  readonly schemas: ReadonlyMap<string, FoundSchema>;
 }
 
 const lookups = new WeakMap<ResourceDefinition, Lookup>();
 
 const lookupOf = (definition: ResourceDefinition): Lookup => {
-  const known = lookups.get(definition);
-  if (known) return known;
-  const index = (attributes: readonly Attribute[], schema: string, extension: boolean): Map<string, FoundAttribute> =>
-    new Map(attributes.map((found) => [found.name.toLowerCase(), { attribute: found, schema, extension }]));
-  const core = index([...COMMON_ATTRIBUTES, ...definition.schema.attributes], definition.schema.id, false);
-  const schemas: Map<string, { id: string; extension: boolean; attributes: Map<string, FoundAttribute> }> = new Map();
-  schemas.set(definition.schema.id.toLowerCase(), { id: definition.schema.id, extension: false, attributes: core });
-  const flat = new Map<string, FoundAttribute>();
-  for (const extension of definition.extensions) {
-    const attributes = index(extension.attributes, extension.id, true);
-    schemas.set(extension.id.toLowerCase(), { id: extension.id, extension: true, attributes });
-    if (extension.id === ENTERPRISE_USER_URN) {
-      schemas.set(MISSPELT_ENTERPRISE_USER_URN.toLowerCase(), { id: extension.id, extension: true, attributes });
-      for (const [name, found] of attributes) if (!core.has(name)) flat.set(name, found);
-    }
-  }
-  const lookup = { core, flat, schemas };
-  lookups.set(definition, lookup);
+  let lookup = lookups.get(definition);
+  if (!lookup) lookups.set(definition, (lookup = buildLookup(definition)));
   return lookup;
 };
 
+const buildLookup = ({ schema, extensions }: ResourceDefinition): Lookup => {
+  const index = (attributes: readonly Attribute[], urn: string, extension: boolean): FoundSchema => ({
+    id: urn, extension,
+    attributes: new Map(attributes.map((found) => [found.name.toLowerCase(), { attribute: found, schema: urn, extension }])),
+  });
+  const core = index([...COMMON_ATTRIBUTES, ...schema.attributes], schema.id, false);
+  const plain = new Map(core.attributes);
+  const schemas = new Map([[core.id.toLowerCase(), core]]);
+  for (const { id, attributes } of extensions) {
+    const extension = index(attributes, id, true);
+    schemas.set(id.toLowerCase(), extension);
+    if (id !== ENTERPRISE_USER_URN) continue;
+    schemas.set(MISSPELT_ENTERPRISE_USER_URN.toLowerCase(), extension);
+    for (const [name, found] of extension.attributes) if (!plain.has(name)) plain.set(name, found);
+  }
+  return { plain, schemas };
+};
+
 /** A schema of the resource type by its URN, in any case. */
-export const findSchema = (
-  definition: ResourceDefinition, urn: string,
-): { readonly id: string; readonly extension: boolean; readonly attributes: ReadonlyMap<string, FoundAttribute> } | undefined =>
+export const findSchema = (definition: ResourceDefinition, urn: string): FoundSchema | undefined =>
   lookupOf(definition).schemas.get(urn.toLowerCase());
 
 /**
- * An attribute by its name, in any case (RFC 7643 §2.1): plain, after its URN, or — as Entra's samples send it — an enterprise
- * attribute without its URN.
+ * An attribute by its name, in any case (RFC 7643 §2.1): plain, after its URN (RFC 7644 §3.10), or, as Entra's samples send it,
+ * an enterprise attribute without its URN.
  */
 export const findAttribute = (definition: ResourceDefinition, name: string): FoundAttribute | undefined => {
-  const { core, flat, schemas } = lookupOf(definition);
+  const { plain, schemas } = lookupOf(definition);
   const lower = name.toLowerCase();
-  const found = core.get(lower) ?? flat.get(lower);
-  if (found || !lower.startsWith('urn:')) return found;
+  if (!lower.startsWith('urn:')) return plain.get(lower);
   const colon = lower.lastIndexOf(':');
   return schemas.get(lower.slice(0, colon))?.attributes.get(lower.slice(colon + 1));
 };
 
-export const findSubAttribute = (parent: Attribute, name: string): Attribute | undefined =>
-  parent.subAttributes?.find((sub) => sub.name.toLowerCase() === name.toLowerCase());
+const subAttributes = new WeakMap<Attribute, ReadonlyMap<string, Attribute>>();
+
+/** A part of a complex attribute by its name, in any case. */
+export const findSubAttribute = (parent: Attribute, name: string): Attribute | undefined => {
+  let index = subAttributes.get(parent);
+  if (!index) {
+    // Names as they are spelt come first: they are what nearly every client sends.
+    index = new Map((parent.subAttributes ?? []).flatMap((sub) => [[sub.name, sub], [sub.name.toLowerCase(), sub]]));
+    subAttributes.set(parent, index);
+  }
+  return index.get(name) ?? index.get(name.toLowerCase());
+};
+
+/** `name.givenName`, `urn:…:User:manager.value`; undefined when there is no such attribute. */
+export const findPath = (definition: ResourceDefinition, text: string): AttributePath | undefined => {
+  const whole = findAttribute(definition, text);
+  if (whole) return whole;
+  // A URN has dots of its own: only the last one may part attribute and sub-attribute.
+  const dot = text.lastIndexOf('.');
+  const parent = dot > 0 ? findAttribute(definition, text.slice(0, dot)) : undefined;
+  const subAttribute = parent && findSubAttribute(parent.attribute, text.slice(dot + 1));
+  return parent && subAttribute ? { ...parent, subAttribute } : undefined;
+};
+
+/** The canonical text of a path: what findPath finds again. */
+export const pathName = ({ attribute: { name }, subAttribute, schema, extension }: AttributePath): string =>
+  `${extension ? `${schema}:` : ''}${name}${subAttribute ? `.${subAttribute.name}` : ''}`;

@@ -1,5 +1,5 @@
 import { connect as connectSocket } from 'node:net';
-import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type Kafka, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { PARTITIONS, TOPICS, partitionOf, type Message, type Owner } from '#contracts';
 import { LogUnavailable, type Batch, type Log, type LogRow, type Received, type Subscription } from '../log.js';
@@ -24,6 +24,8 @@ const HEARTBEAT_MS = 2_000;
 const MAX_WAIT_MS = 250;
 const MAX_IN_FLIGHT_RELAY_ROWS = 1_000;
 const SAVE_RELAY_EVERY_MS = 500;
+const TOPICS_TIMEOUT_MS = 30_000;
+const TOPICS_POLL_MS = 100;
 
 /**
  * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the Postgres log
@@ -50,7 +52,7 @@ export class KafkaLog implements Log {
       logLevel: kafkajs.logLevel.NOTHING,
       connectionTimeout: 3_000,
       requestTimeout: 10_000,
-      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 5 },
+      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 12 },
       socketFactory: ({ host, port, onConnect }) => {
         const socket = connectSocket({ host, port }, onConnect);
         socket.setNoDelay(true);
@@ -95,11 +97,7 @@ export class KafkaLog implements Log {
     const admin = this.kafka.admin();
     await admin.connect();
     try {
-      const existing = new Set(await admin.listTopics());
-      const topics = TOPICS.map((topic) => this.named(topic)).filter((topic) => !existing.has(topic));
-      if (topics.length > 0) {
-        await admin.createTopics({ waitForLeaders: true, topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1 })) });
-      }
+      await this.makeTopics(admin);
       const { clusterId } = await admin.describeCluster();
       this.epoch = `${clusterId}/${this.options.topicSuffix}`;
     } finally {
@@ -114,6 +112,29 @@ export class KafkaLog implements Log {
     }
     for (const subscription of this.subscriptions) await this.consume(subscription);
     if (this.listeners.size > 0) await this.listen();
+  }
+
+  /** Makes the topics that are missing, and waits until every partition has a leader: a consumer that asks too early dies of it. */
+  private async makeTopics(admin: Admin): Promise<void> {
+    const wanted = TOPICS.map((topic) => this.named(topic));
+    for (const since = performance.now(); ; ) {
+      try {
+        const existing = new Set(await admin.listTopics());
+        const topics = wanted.filter((topic) => !existing.has(topic));
+        if (topics.length > 0) {
+          await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1 })) });
+        }
+        // Asking for a coordinator makes a new cluster create the topic behind it.
+        await admin.fetchOffsets({ groupId: 'muster.probe' });
+        const { topics: known } = await admin.fetchTopicMetadata({ topics: [...wanted, '__consumer_offsets'] });
+        if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
+      } catch (error) {
+        // Another process makes them at the same moment, or the broker is not done yet.
+        if (performance.now() - since > TOPICS_TIMEOUT_MS) throw error;
+      }
+      if (performance.now() - since > TOPICS_TIMEOUT_MS) throw new LogUnavailable('The topics did not get their leaders in time.');
+      await new Promise((resolve) => setTimeout(resolve, TOPICS_POLL_MS));
+    }
   }
 
   async stop(): Promise<void> {
@@ -164,7 +185,7 @@ export class KafkaLog implements Log {
       this.kafka.consumer({
         groupId: `muster.${this.options.owner}${this.options.topicSuffix}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
         maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false,
-        retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 10 },
+        retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
       }),
     );
     const expected = new Map<number, number>();
@@ -217,7 +238,7 @@ export class KafkaLog implements Log {
     const consumer = this.watched(
       this.kafka.consumer({
         groupId: `muster.listener.${crypto.randomUUID()}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
-        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false, retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 10 },
+        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false, retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
       }),
     );
     await consumer.connect();

@@ -1,0 +1,326 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { applyPatch } from './apply-patch.js';
+import { Rejected, type RejectionCode } from './error.js';
+import type { Json } from './json.js';
+import { parsePatch, type PatchOperation } from './patch.js';
+import { diffResource, parseResource, renderResource, type Resource } from './resource.js';
+import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
+import { MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+
+const ID = 'the-id';
+const work = { type: 'work', value: 'w@x', primary: true };
+const home = { type: 'home', value: 'h@x' };
+const office = { type: 'work', streetAddress: 'S 1', locality: 'Rome' };
+const ada: Resource = {
+  userName: 'ada', active: true, title: 'Dr', name: { givenName: 'Ada', familyName: 'L' }, emails: [work, home],
+  addresses: [office],
+  roles: [{ value: 'a', primary: true }], [E]: { department: 'D', manager: { value: 'm', $ref: 'https://x/m' } },
+};
+
+/** Through JSON, as a command travels. */
+const apply = (before: Resource, ...Operations: object[]): Resource =>
+  applyPatch(USER, before, JSON.parse(JSON.stringify(parsePatch(USER, { Operations }).operations)) as PatchOperation[],
+    { id: ID });
+
+/** The attributes that an operation changes, with their new values; null = gone. */
+const changes = (...operations: object[]): { [attribute: string]: Json | null } => diffResource(ada, apply(ada, ...operations));
+
+const rejection = (...operations: object[]): Rejected => {
+  try {
+    apply(ada, ...operations);
+  } catch (error) {
+    if (error instanceof Rejected) return error;
+    throw error;
+  }
+  return expect.unreachable('nothing was thrown');
+};
+
+const enterprise = (rest: object): { [urn: string]: Json } => ({ [E]: { ...(ada[E] as object), ...rest } as Json });
+
+describe('a PATCH', () => {
+  it.each<[string, object, object]>([
+    // Single values.
+    ['replaces a text', { op: 'replace', path: 'title', value: 'T' }, { title: 'T' }],
+    ['adds a text', { op: 'add', path: 'nickName', value: 'N' }, { nickName: 'N' }],
+    ['adds over a text', { op: 'add', path: 'title', value: 'T' }, { title: 'T' }],
+    ['replaces what is not there', { op: 'replace', path: 'nickName', value: 'N' }, { nickName: 'N' }],
+    ['removes a text', { op: 'remove', path: 'title' }, { title: null }],
+    ['removes by null', { op: 'replace', path: 'title', value: null }, { title: null }],
+    ['removes what is not there', { op: 'remove', path: 'nickName' }, {}],
+    ['archives by "False"', { op: 'Replace', path: 'active', value: 'False' }, { active: false }],
+    ['archives by false', { op: 'replace', path: 'active', value: false }, { active: false }],
+    ['archives without a path', { op: 'replace', value: { active: 'FALSE' } }, { active: false }],
+    ['archives by an add', { op: 'Add', path: 'active', value: 'false' }, { active: false }],
+    ['renames', { op: 'replace', path: 'userName', value: 'Ada' }, { userName: 'Ada' }],
+    ['changes several attributes',
+      { op: 'replace', value: { title: 'T', 'name.givenName': 'B', [`${E}:department`]: 'X', nope: 1 } },
+      { title: 'T', name: { givenName: 'B', familyName: 'L' }, ...enterprise({ department: 'X' }) }],
+    // Objects: what is not named stays.
+    ['replaces a part', { op: 'replace', path: 'name.givenName', value: 'B' }, { name: { givenName: 'B', familyName: 'L' } }],
+    ['adds a part', { op: 'add', path: 'name.middleName', value: 'K' },
+      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
+    ['adds parts', { op: 'add', path: 'name', value: { middleName: 'K' } },
+      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
+    ['replaces parts', { op: 'replace', path: 'name', value: { givenName: 'B' } }, { name: { givenName: 'B', familyName: 'L' } }],
+    ['removes a part by null', { op: 'replace', value: { name: { givenName: null, familyName: 'M' } } },
+      { name: { familyName: 'M' } }],
+    ['removes a part', { op: 'remove', path: 'name.givenName' }, { name: { familyName: 'L' } }],
+    ['removes the last parts', { op: 'add', path: 'name', value: { givenName: null, familyName: null } }, { name: null }],
+    ['removes an object', { op: 'remove', path: 'name' }, { name: null }],
+    ['clears an object by an empty list', { op: 'replace', path: 'name', value: [] }, { name: null }],
+    // Extensions and managers.
+    ['replaces in an extension', { op: 'replace', path: `${E}:department`, value: 'X' }, enterprise({ department: 'X' })],
+    ['adds to an extension', { op: 'add', path: E, value: { costCenter: '7' } }, enterprise({ costCenter: '7' })],
+    ['removes from an extension', { op: 'remove', path: `${E}:manager` }, { [E]: { department: 'D' } }],
+    ['removes an extension', { op: 'remove', path: E }, { [E]: null }],
+    ['replaces the manager by text', { op: 'Replace', path: `${E}:manager`, value: 'n' },
+      enterprise({ manager: { value: 'n' } })],
+    ['replaces the manager by a list', { op: 'Add', path: `${E}:manager`, value: [{ $ref: 'https://x/n', value: 'n' }] },
+      enterprise({ manager: { $ref: 'https://x/n', value: 'n' } })],
+    ['replaces the value of the manager', { op: 'Replace', path: `${E}:manager.value`, value: 'n' },
+      enterprise({ manager: { value: 'n' } })],
+    ['keeps the reference of the same manager', { op: 'Replace', path: `${E}:manager`, value: 'm' }, {}],
+    ['removes the value of the manager', { op: 'remove', path: 'manager.value' }, { [E]: { department: 'D' } }],
+    // A path filter.
+    ['replaces a part of a value', { op: 'replace', path: 'emails[type eq "work"].value', value: 'n@x' },
+      { emails: [{ ...work, value: 'n@x' }, home] }],
+    ['adds a part of a value', { op: 'Add', path: 'emails[type eq "home"].display', value: 'H' },
+      { emails: [work, { ...home, display: 'H' }] }],
+    ['folds the filter', { op: 'replace', path: 'emails[type eq "WORK"].value', value: 'n@x' },
+      { emails: [{ ...work, value: 'n@x' }, home] }],
+    ['adds parts to a value', { op: 'add', path: 'emails[type eq "home"]', value: { display: 'H' } },
+      { emails: [work, { ...home, display: 'H' }] }],
+    ['replaces a value, which stays the one of that filter',
+      { op: 'replace', path: 'emails[type eq "work"]', value: { value: 'n@x' } },
+      { emails: [{ type: 'work', value: 'n@x' }, home] }],
+    ['replaces every value that matches', { op: 'replace', path: 'emails[value ew "@x"].display', value: 'X' },
+      { emails: [{ ...work, display: 'X' }, { ...home, display: 'X' }] }],
+    ['replaces a primary role', { op: 'Replace', path: 'roles[primary eq "True"].value', value: 'b' },
+      { roles: [{ value: 'b', primary: true }] }],
+    ['replaces a primary role by JSON text',
+      { op: 'Add', path: 'roles[primary eq "True"].value', value: '{"value":"b","display":"B"}' },
+      { roles: [{ value: 'b', display: 'B', primary: true }] }],
+    ['removes values', { op: 'remove', path: 'emails[type eq "home"]' }, { emails: [work] }],
+    ['removes no values', { op: 'remove', path: 'emails[type eq "other"]' }, {}],
+    ['removes a part of no values', { op: 'remove', path: 'emails[type eq "other"].value' }, {}],
+    ['removes a part of a value', { op: 'remove', path: 'addresses[type eq "work"].locality' },
+      { addresses: [{ type: 'work', streetAddress: 'S 1' }] }],
+    ['removes a value with its last part', { op: 'Remove', path: 'emails[type eq "work"].value' }, { emails: [home] }],
+    ['removes the last value', { op: 'remove', path: 'roles[value eq "a"]' }, { roles: null }],
+    ['removes by null behind a filter', { op: 'replace', path: 'emails[type eq "work"].value', value: null }, { emails: [home] }],
+    // A filter that matches nothing creates the element.
+    ['creates an e-mail', { op: 'Add', path: 'emails[type eq "other"].value', value: 'o@x' },
+      { emails: [work, home, { type: 'other', value: 'o@x' }] }],
+    ['creates the first phone number', { op: 'Replace', path: 'phoneNumbers[type eq "mobile"].value', value: '1' },
+      { phoneNumbers: [{ type: 'mobile', value: '1' }] }],
+    ['creates an address', { op: 'Add', path: 'addresses[type eq "home"].streetAddress', value: 'S 2' },
+      { addresses: [office, { type: 'home', streetAddress: 'S 2' }] }],
+    ['creates what the whole filter says',
+      { op: 'add', path: 'emails[type eq "other" and primary eq "false"].value', value: 'o' },
+      { emails: [work, home, { type: 'other', primary: false, value: 'o' }] }],
+    ['creates an element by an object', { op: 'replace', path: 'ims[type eq "xmpp"]', value: { value: 'i' } },
+      { ims: [{ type: 'xmpp', value: 'i' }] }],
+    ['creates an element without a filter', { op: 'add', path: 'ims.value', value: 'i' }, { ims: [{ value: 'i' }] }],
+    ['creates what a negation asks', { op: 'add', path: 'ims[not (type eq "x")].value', value: 'i' }, { ims: [{ value: 'i' }] }],
+    ['creates a primary role', { op: 'add', path: 'entitlements[primary eq "True"].value', value: 'e' },
+      { entitlements: [{ primary: true, value: 'e' }] }],
+    // Lists.
+    ['adds a value', { op: 'add', path: 'emails', value: [{ value: 'o@x' }] }, { emails: [work, home, { value: 'o@x' }] }],
+    ['adds one value that is no list', { op: 'add', path: 'emails', value: { value: 'o@x' } },
+      { emails: [work, home, { value: 'o@x' }] }],
+    ['adds what is there only once', { op: 'add', path: 'emails', value: [home] }, {}],
+    ['adds an address that is there only once',
+      { op: 'add', path: 'addresses', value: [{ locality: 'Rome', type: 'work', streetAddress: 'S 1' }] }, {}],
+    ['adds a value only once that comes twice', { op: 'add', path: 'ims', value: [{ value: 'i' }, { value: 'i' }] },
+      { ims: [{ value: 'i' }] }],
+    ['adds parts to a value of the same type',
+      { op: 'add', path: 'emails', value: [{ type: 'HOME', value: 'H@x', display: 'H' }] },
+      { emails: [work, { type: 'HOME', value: 'H@x', display: 'H' }] }],
+    ['adds a known value of another type', { op: 'add', path: 'emails', value: [{ type: 'home', value: 'w@x' }] },
+      { emails: [work, home, { type: 'home', value: 'w@x' }] }],
+    ['replaces a list', { op: 'replace', path: 'emails', value: [home] }, { emails: [home] }],
+    ['replaces a list by itself', { op: 'replace', path: 'emails', value: [work, home] }, {}],
+    ['replaces a list by another order', { op: 'replace', path: 'emails', value: [home, work] }, { emails: [home, work] }],
+    ['clears a list', { op: 'replace', path: 'emails', value: [] }, { emails: null }],
+    ['removes a list', { op: 'remove', path: 'emails' }, { emails: null }],
+    ['removes a list by null', { op: 'replace', value: { emails: null } }, { emails: null }],
+    ['replaces a part of all values', { op: 'replace', path: 'emails.display', value: 'X' },
+      { emails: [{ ...work, display: 'X' }, { ...home, display: 'X' }] }],
+    // Removal by a list of values: only these.
+    ['removes listed values', { op: 'Remove', path: 'emails', value: [{ $ref: null, value: 'h@x' }] }, { emails: [work] }],
+    ['removes listed values in any case', { op: 'Remove', path: 'emails', value: [{ value: 'H@X' }] }, { emails: [work] }],
+    ['removes listed values of that type', { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'home' }] },
+      { emails: [work] }],
+    ['removes no values of another type', { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'work' }] }, {}],
+    ['removes no value that is not listed', { op: 'Remove', path: 'emails', value: [{ value: 'x@x' }] }, {}],
+    ['removes nobody for a list of nobody', { op: 'Remove', path: 'emails', value: [] }, {}],
+    ['removes no address that is not described', { op: 'Remove', path: 'addresses', value: [{ type: 'home' }] }, {}],
+    ['removes a described address', { op: 'Remove', path: 'addresses', value: [{ type: 'work', locality: 'Rome' }] },
+      { addresses: null }],
+    ['removes all that are listed', { op: 'Remove', path: 'emails', value: [{ value: 'h@x' }, { value: 'w@x' }] },
+      { emails: null }],
+    // RFC 7644 §3.5.2: one primary value.
+    ['moves the mark to an added value', { op: 'add', path: 'emails', value: [{ value: 'o', primary: true }] },
+      { emails: [{ ...work, primary: false }, home, { value: 'o', primary: true }] }],
+    ['moves the mark to a changed value', { op: 'replace', path: 'emails[type eq "home"].primary', value: 'True' },
+      { emails: [{ ...work, primary: false }, { ...home, primary: true }] }],
+    ['moves the mark to a created value', { op: 'add', path: 'emails[type eq "other"]', value: { value: 'o', primary: true } },
+      { emails: [{ ...work, primary: false }, home, { type: 'other', value: 'o', primary: true }] }],
+    ['moves the mark to one of several', { op: 'replace', path: 'emails.primary', value: true },
+      { emails: [{ ...work, primary: false }, { ...home, primary: true }] }],
+    ['leaves the mark where it is', { op: 'add', path: 'emails[type eq "home"].display', value: 'x' },
+      { emails: [work, { ...home, display: 'x' }] }],
+    // What changes nothing.
+    ['takes the id as it is', { op: 'replace', value: { id: ID, title: 'T' } }, { title: 'T' }],
+    ['drops a password', { op: 'replace', path: 'password', value: 'x' }, {}],
+    ['drops unknown attributes', { op: 'replace', path: 'nope', value: 'x' }, {}],
+    ['sees what is the same', { op: 'replace', path: 'active', value: 'True' }, {}],
+    ['sees the same object', { op: 'replace', path: 'name', value: { familyName: 'L', givenName: 'Ada' } }, {}],
+  ])('%s', (_title, operation, expected) => {
+    expect(changes(operation)).toEqual(expected);
+  });
+
+  it('applies its operations in their order', () => {
+    expect(changes({ op: 'remove', path: 'emails' }, { op: 'add', path: 'emails', value: [home] })).toEqual({ emails: [home] });
+    expect(changes({ op: 'add', path: 'emails', value: [home] }, { op: 'remove', path: 'emails' })).toEqual({ emails: null });
+    expect(changes({ op: 'add', path: 'title', value: 'a' }, { op: 'replace', path: 'title', value: 'Dr' })).toEqual({});
+    expect(changes(
+      { op: 'Add', path: 'emails[type eq "other"].value', value: 'o' },
+      { op: 'Add', path: 'emails[type eq "other"].display', value: 'O' },
+    )).toEqual({ emails: [work, home, { type: 'other', value: 'o', display: 'O' }] });
+  });
+
+  it.each<[string, object, RejectionCode, RegExp]>([
+    ['another id', { op: 'replace', path: 'id', value: 'x' }, 'mutability', /^id /],
+    ['another id in an object', { op: 'replace', value: { id: 'x' } }, 'mutability', /^id /],
+    ['the name of the manager', { op: 'replace', path: `${E}:manager.displayName`, value: 'M' }, 'mutability', /displayName/],
+    ['no userName', { op: 'remove', path: 'userName' }, 'mutability', /^userName /],
+    ['userName null', { op: 'replace', path: 'userName', value: null }, 'mutability', /^userName /],
+    ['a blank userName', { op: 'replace', path: 'userName', value: ' ' }, 'invalidValue', /^userName /],
+    ['a filter that does not say what it looks for', { op: 'add', path: 'emails[value co "z"].display', value: 'x' }, 'noTarget',
+      /emails\[value co "z"\]/],
+    ['a filter that says two things', { op: 'add', path: 'emails[type eq "a" and type eq "b"].value', value: 'x' }, 'noTarget',
+      /emails/],
+    ['a filter of alternatives', { op: 'add', path: 'ims[type eq "a" or type eq "b"].value', value: 'x' }, 'noTarget', /ims/],
+  ])('is refused with %s', (_title, operation, code, detail) => {
+    const error = rejection(operation);
+    expect(error.code).toBe(code);
+    expect(error.detail).toMatch(detail);
+  });
+
+  it('does all or nothing', () => {
+    const before = structuredClone(ada);
+    expect(rejection({ op: 'replace', path: 'title', value: 'T' }, { op: 'remove', path: 'emails' },
+      { op: 'replace', path: 'id', value: 'x' }).code).toBe('mutability');
+    expect(ada).toEqual(before);
+  });
+
+  it('cannot make a list longer than it may be', () => {
+    const values = (from: number, count: number): object[] =>
+      Array.from({ length: count }, (_, index) => ({ value: String(from + index) }));
+    const full = apply(ada, { op: 'add', path: 'ims', value: values(0, MAX_VALUES_PER_ATTRIBUTE) });
+    expect(apply(full, { op: 'add', path: 'ims', value: values(0, 1) })).toBe(full);
+    const oneMore = { op: 'add', path: 'ims', value: values(MAX_VALUES_PER_ATTRIBUTE, 1) };
+    expect(() => apply(full, oneMore)).toThrow(/ims has 1001 values/);
+    expect(() => apply(full, { op: 'add', path: 'ims[value eq "new"].type', value: 'x' })).toThrow(/1001 values/);
+  });
+
+  it('never stores a password or schemas, even if an operation says so', () => {
+    for (const path of ['password', 'schemas']) {
+      expect(applyPatch(USER, ada, [{ op: 'add', path, value: 'x' }], { id: ID })).toBe(ada);
+    }
+    expect(() => applyPatch(USER, ada, [{ op: 'add', path: 'nope', value: 'x' }], { id: ID })).toThrow(Rejected);
+  });
+
+  it('stores nothing that a POST would refuse, wherever an operation comes from', () => {
+    const patch = (path: string, value: Json): Resource => applyPatch(USER, ada, [{ op: 'replace', path, value }], { id: ID });
+    expect(patch('ACTIVE', 'False').active).toBe(false);
+    expect(() => patch('active', 'perhaps')).toThrow(/^active /);
+    expect(() => patch('emails', [{ value: 1 }])).toThrow(/^emails\.value /);
+    expect(() => patch('id', ['x'])).toThrow(/^id /);
+    expect(() => applyPatch(USER, ada, [{ op: 'remove', path: 'id' }], { id: ID })).toThrow(/^id /);
+  });
+
+  it('adds to a list of texts what is not there', () => {
+    const tags = { ...USER.schema.attributes.find(({ name }) => name === 'title')!, name: 'tags', multiValued: true };
+    const definition = { ...USER, schema: { ...USER.schema, attributes: [...USER.schema.attributes, tags] } };
+    const before = { userName: 'ada', tags: ['a'] };
+    const patch = (...Operations: object[]): Json | undefined =>
+      applyPatch(definition, before, parsePatch(definition, { Operations }).operations, { id: ID }).tags;
+    expect(patch({ op: 'add', path: 'tags', value: ['a', 'b'] })).toEqual(['a', 'b']);
+    expect(patch({ op: 'remove', path: 'tags', value: ['b'] })).toEqual(['a']);
+    expect(patch({ op: 'remove', path: 'tags', value: ['a'] })).toBeUndefined();
+    expect(patch({ op: 'replace', path: 'tags', value: ['c'] })).toEqual(['c']);
+  });
+
+  it('returns the resource itself when nothing changed, and shares what stayed', () => {
+    expect(apply(ada, { op: 'replace', path: 'active', value: 'True' }, { op: 'add', path: 'emails', value: [home] })).toBe(ada);
+    const after = apply(ada, { op: 'add', path: 'emails[type eq "home"].display', value: 'H' });
+    expect(after.roles).toBe(ada.roles);
+    expect(after[E]).toBe(ada[E]);
+    expect((after.emails as readonly Json[])[0]).toBe(work);
+  });
+});
+
+const freeze = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze);
+  return value;
+};
+
+describe('any PATCH', () => {
+  const text = fc.constantFrom('w@x', 'h@x', 'W@X', 'z', '', 'true');
+  const email = fc.dictionary(fc.constantFrom('value', 'type', 'display'), text, { noNullPrototype: true });
+  const marked = fc.record({ email,
+    primary: fc.option(fc.boolean()) }).map(({ email: parts, primary }) => ({ ...parts,
+      ...(primary === null ? {} : { primary }) }));
+  const path = fc.constantFrom(
+    'title', 'active', 'emails', 'emails[type eq "work"].value', 'emails[value eq "z"]', 'emails[primary eq true].display',
+    'emails.type', 'name', 'name.givenName', E,
+    `${E}:manager`, 'manager.value', 'addresses[type eq "home"].locality', 'roles',
+  );
+  const value = fc.oneof(text, fc.boolean(), fc.constant(null), marked, fc.array(marked, { maxLength: 3 }),
+    fc.record({ givenName: text }), fc.record({ manager: text, department: text }));
+  const operation = fc.record({ op: fc.constantFrom('add', 'Replace', 'remove'), path, value }, { requiredKeys: ['op', 'path'] });
+
+  it('leaves its input alone, keeps at most one new primary value, and gives what a POST would give', () => {
+    freeze(ada);
+    let applied = 0;
+    fc.assert(
+      fc.property(fc.array(operation, { minLength: 1, maxLength: 4 }), (operations) => {
+        let after: Resource;
+        try {
+          after = apply(ada, ...operations);
+        } catch (error) {
+          if (!(error instanceof Rejected)) throw error;
+          return;
+        }
+        applied++;
+        const emails = (after.emails ?? []) as readonly Resource[];
+        expect(emails.filter(({ primary }) => primary === true).length).toBeLessThanOrEqual(1);
+        const shown = renderResource(USER, after, { id: ID, created: '', lastModified: '', version: 1, location: '' });
+        expect(parseResource(USER, JSON.parse(JSON.stringify(shown)))).toEqual({ resource: after, ignored: [] });
+        if (Object.keys(diffResource(ada, after)).length === 0) expect(after).toEqual(ada);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(applied).toBeGreaterThan(300);
+  });
+
+  it('that replaces is the same the second time', () => {
+    const replace = fc.record({ op: fc.constant('replace'),
+      path: fc.constantFrom('title', 'emails', 'name', `${E}:manager`, 'emails[type eq "work"].value'), value });
+    fc.assert(
+      fc.property(replace, (one) => {
+        let after: Resource;
+        try {
+          after = apply(ada, one);
+        } catch (error) {
+          if (!(error instanceof Rejected)) throw error;
+          return;
+        }
+        expect(apply(after, one)).toBe(after);
+      }),
+    );
+  });
+});

@@ -1,0 +1,207 @@
+import { Rejected } from './error.js';
+import type { Filter } from './filter.js';
+import { fold } from './fold.js';
+import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
+import { matchesValue } from './matches.js';
+import { isReadOnly, parseTarget, toChange, type Change, type PatchOperation, type Target } from './patch.js';
+import { attributeValue, requireAttributes, type Resource } from './resource.js';
+import { findSubAttribute, type Attribute, type ResourceDefinition } from './schema.js';
+import { requireFewValues } from './value.js';
+
+/**
+ * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and shares with it
+ * what stays the same. Values are checked once more, so that no operation stores what a POST would refuse, wherever it comes
+ * from. `context.id` is the id of the resource.
+ */
+export const applyPatch = (
+  definition: ResourceDefinition, resource: Resource, operations: readonly PatchOperation[], context: { readonly id: string },
+): Resource => {
+  let result = resource;
+  for (const operation of operations) {
+    const target = parseTarget(definition, operation.path);
+    if (!target) throw new Rejected('invalidPath', `There is no attribute ${operation.path}.`);
+    const change = toChange(target, operation.op, operation.value, []);
+    if (!change) continue;
+    if (isReadOnly(target)) requireSame(change, result, context);
+    else result = applyChange(change, result);
+  }
+  requireAttributes(definition, result);
+  return result;
+};
+
+/** A read-only attribute may be sent as it is; Okta sends `id`. */
+const requireSame = ({ target: { path, text }, value }: Change, resource: Resource, context: { readonly id: string }): void => {
+  const whole = path.attribute.name === 'id' ? context.id : attributeValue(resource, path);
+  const present = path.subAttribute && isJsonObject(whole) ? whole[path.subAttribute.name] : whole;
+  if (!isEqual(present, value)) throw new Rejected('mutability', `${text} is read-only: leave it out.`);
+};
+
+const applyChange = (change: Change, resource: Resource): Resource => {
+  const { attribute, schema, extension } = change.target.path;
+  const before = attributeValue(resource, change.target.path);
+  const after = attribute.multiValued ? changedList(change, before) : changedSingle(change, before);
+  if (isEqual(before, after)) return resource;
+  if (after === undefined && attribute.required) {
+    // RFC 7644 §3.5.2.2: a required attribute that would become unassigned is a mutability error.
+    throw new Rejected('mutability', `${attribute.name} is required and cannot be removed.`);
+  }
+  if (!extension) return withPart(resource, attribute.name, after);
+  const holder = resource[schema];
+  return withPart(resource, schema, orNone(withPart(isJsonObject(holder) ? holder : {}, attribute.name, after)));
+};
+
+const withPart = (object: JsonObject, name: string, value: Json | undefined): JsonObject => {
+  if (value !== undefined) return { ...object, [name]: value };
+  const { [name]: _gone, ...rest } = object;
+  return rest;
+};
+
+/** RFC 7643 §2.5: a complex value without parts is none. */
+const orNone = (object: JsonObject): JsonObject | undefined => (Object.keys(object).length === 0 ? undefined : object);
+
+/** The object with these parts, null ones removed; others stay (RFC 7644 §3.5.2.3). */
+const merged = (object: JsonObject, parts: JsonObject): JsonObject => {
+  let result = object;
+  for (const [name, value] of Object.entries(parts)) result = withPart(result, name, value ?? undefined);
+  // A $ref is the URI of the value: another value makes it point at somebody else.
+  const isStale = 'value' in parts && !('$ref' in parts) && !isEqual(parts.value, object.value);
+  return isStale ? withPart(result, '$ref', undefined) : result;
+};
+
+/** The parts that a change writes; null = the part goes. */
+const partsOf = ({ target: { path: { subAttribute } }, op, value }: Change): JsonObject => {
+  if (subAttribute) return { [subAttribute.name]: op === 'remove' ? null : (value ?? null) };
+  return isJsonObject(value) ? value : {};
+};
+
+const changedSingle = (change: Change, before: Json | undefined): Json | undefined => {
+  const { attribute, subAttribute } = change.target.path;
+  if (change.op === 'remove' && !subAttribute) return undefined;
+  if (attribute.type !== 'complex') return change.value;
+  return orNone(merged(isJsonObject(before) ? before : {}, partsOf(change)));
+};
+
+const changedList = (change: Change, before: Json | undefined): Json | undefined => {
+  const { target } = change;
+  const values = Array.isArray(before) ? (before as readonly Json[]) : [];
+  const isOfElements = target.filter !== null || target.path.subAttribute !== undefined;
+  const after = isOfElements ? changedElements(change, values.filter(isJsonObject)) : changedWhole(change, values);
+  requireFewValues(target.text, after.length);
+  return after.length === 0 ? undefined : after;
+};
+
+const changedWhole = ({ target: { path: { attribute } }, op, value }: Change, values: readonly Json[]): readonly Json[] => {
+  const given = Array.isArray(value) ? (value as readonly Json[]) : [];
+  switch (op) {
+    case 'replace':
+      return given;
+    case 'add':
+      return addedTo(attribute, values, given);
+    case 'remove':
+      return value === undefined ? [] : values.filter(keptAfterRemoving(attribute, given));
+  }
+};
+
+/** RFC 7644 §3.5.2.1: what is there already is not added again; a known value takes the parts that came with it. */
+const addedTo = (attribute: Attribute, values: readonly Json[], added: readonly Json[]): readonly Json[] => {
+  const result = [...values];
+  // By key, so that a thousand additions to a thousand values stay a thousand steps.
+  const places = new Map(values.map((value, index) => [keyOf(attribute, value), index]));
+  const written = new Set<Json>();
+  for (const value of added) {
+    const key = keyOf(attribute, value);
+    const place = places.get(key);
+    const known = place === undefined ? undefined : result[place];
+    const next = isJsonObject(known) && isJsonObject(value) ? merged(known, value) : value;
+    if (place === undefined) places.set(key, result.push(next) - 1);
+    else result[place] = next;
+    written.add(next);
+  }
+  return onePrimary(result, written);
+};
+
+/** RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it. */
+const keyOf = (attribute: Attribute, value: Json): string => {
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  if (value.value === undefined) return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify([foldPart(attribute, 'type', value.type ?? null), foldPart(attribute, 'value', value.value)]);
+};
+
+const foldPart = (attribute: Attribute, name: string, value: Json): Json =>
+  typeof value === 'string' && findSubAttribute(attribute, name)?.caseExact === false ? fold(value) : value;
+
+/**
+ * Entra removes by a list of values, which RFC 7644 does not know: only these go, never all. A listed value without `value`
+ * means the elements that have all its parts.
+ */
+const keptAfterRemoving = (attribute: Attribute, listed: readonly Json[]): ((element: Json) => boolean) => {
+  const keys = new Set<string>();
+  const descriptions: JsonObject[] = [];
+  for (const entry of listed) {
+    if (isJsonObject(entry) && entry.value === undefined) descriptions.push(entry);
+    else keys.add(keyOf(attribute, entry));
+  }
+  return (element) => {
+    if (keys.has(keyOf(attribute, element))) return false;
+    if (!isJsonObject(element)) return true;
+    // Listed without a type, a value means that value of any type.
+    if (element.value !== undefined && keys.has(keyOf(attribute, { value: element.value }))) return false;
+    return !descriptions.some((parts) => Object.entries(parts).every(([name, part]) => isEqual(element[name], part)));
+  };
+};
+
+const changedElements = (change: Change, elements: readonly JsonObject[]): readonly Json[] => {
+  const { target, op } = change;
+  const { filter, path: { subAttribute } } = target;
+  const parts = partsOf(change);
+  const isHit = (element: JsonObject): boolean => filter === null || matchesValue(filter, element);
+  if (op === 'remove') {
+    if (!subAttribute) return elements.filter((element) => !isHit(element));
+    return elements.flatMap((element) => (isHit(element) ? withoutHusk(merged(element, parts)) : element));
+  }
+  const written = new Set<Json>();
+  const after = elements.map((element) => {
+    if (!isHit(element)) return element;
+    // RFC 7644 §3.5.2.3: without a part, the element as a whole is replaced; it stays the one that the filter names.
+    const next = op === 'replace' && !subAttribute && filter ? { ...named(filter), ...parts } : merged(element, parts);
+    written.add(next);
+    return next;
+  });
+  if (written.size === 0) {
+    const created = merged(newElement(target), parts);
+    written.add(created);
+    after.push(created);
+  }
+  return onePrimary(after, written);
+};
+
+/** What is left of an element when its last value is removed, a type and a mark, says nothing. */
+const withoutHusk = (element: JsonObject): JsonObject[] =>
+  Object.keys(element).every((name) => name === 'type' || name === 'primary') ? [] : [element];
+
+/**
+ * A path filter that matches nothing creates its element. RFC 7644 §3.5.2.3 wants noTarget, but Entra sends such paths for every
+ * first e-mail or phone number, and noTarget would refuse the whole request.
+ */
+const newElement = ({ filter, text }: Target): JsonObject => {
+  const element = filter ? named(filter) : {};
+  if (filter && !matchesValue(filter, element)) {
+    throw new Rejected('noTarget', `${text} matches no value, and its filter does not say what a new one would be.`);
+  }
+  return element;
+};
+
+/** What a filter says about the element that it looks for: `type eq "work"` → `{type: 'work'}`. */
+const named = (filter: Filter): JsonObject => {
+  if (filter.kind === 'and') return { ...named(filter.left), ...named(filter.right) };
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null || !filter.path.subAttribute) return {};
+  return { [filter.path.subAttribute.name]: filter.value };
+};
+
+/** RFC 7644 §3.5.2: a new primary value takes the mark from the others. */
+const onePrimary = (values: readonly Json[], written: ReadonlySet<Json>): readonly Json[] => {
+  const isPrimary = (value: Json): value is JsonObject => isJsonObject(value) && value.primary === true;
+  const chosen = values.findLast((value) => written.has(value) && isPrimary(value));
+  if (chosen === undefined) return values;
+  return values.map((value) => (value !== chosen && isPrimary(value) ? { ...value, primary: false } : value));
+};

@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { fold } from './fold.js';
+import { MAX_KEY_CHARACTERS } from './value.js';
+
+/** Letters with two cases are in planes 0 and 1, composed characters in 0 to 2. */
+const LAST_CODE_POINT = 0x2ffff;
+
+/** Every character by itself, with what it folds to. */
+const characters: [character: string, folded: string][] = [];
+for (let code = 0; code <= LAST_CODE_POINT; code++) {
+  const character = String.fromCodePoint(code);
+  if (character.isWellFormed()) characters.push([character, fold(character)]);
+}
+
+it.each([
+  ['ADA@Example.ORG', 'ada@example.org'], ['ÄÖÜ', 'äöü'], ['ΟΔΟΣ', 'οδος'], ['ὈΔΥΣΣΕΎΣ', 'ὀδυσσεύς'], ['É', 'e\u0301'],
+  ['J\u030c', 'ǰ'],
+  ['\u212b', 'å'], ['\u2126', 'ω'], ['\u212a', 'k'], ['ẞ', 'ß'], ['ДЯДЯ', 'дядя'], ['Ꭰ', 'ꭰ'],
+])('%s and %s are one name', (one, other) => {
+  expect(fold(one)).toBe(fold(other));
+});
+
+it.each([
+  ['ısmail', 'ismail'], ['straße', 'strasse'], ['ſ', 's'], ['ﬁ', 'fi'], ['ŉ', 'ʼn'], ['µ', 'μ'], ['e', 'é'], ['ⅷ', 'viii'],
+  ['a', 'а'],
+  ['ß', 'ss'], ['i\u0307', 'i'], ['İ', 'i'], ['İ', 'ı'],
+])('%s and %s are two names', (one, other) => {
+  expect(fold(one)).not.toBe(fold(other));
+});
+
+it('changes no character that has no other case', () => {
+  expect(fold('🙂 漢字 \u0000 a-b_c.d+e')).toBe('🙂 漢字 \u0000 a-b_c.d+e');
+});
+
+it('equates two different characters only when one is the small or composed form of the other', () => {
+  const members = new Map<string, string[]>();
+  for (const [character, folded] of characters) {
+    const group = members.get(folded);
+    if (group) group.push(character);
+    else members.set(folded, [character]);
+  }
+  const strange: string[] = [];
+  for (const group of members.values()) {
+    if (group.length === 1) continue;
+    const forms = new Set(group.map((character) => character.normalize('NFC').toLowerCase().normalize('NFC')));
+    if (forms.size > 1) strange.push(group.join(''));
+  }
+  expect(strange).toEqual(['Σςσ']);
+});
+
+it('is idempotent for every character and every text', () => {
+  for (const [character, folded] of characters) {
+    if (fold(folded) !== folded) expect.fail(character);
+  }
+  const marks = fc.constantFrom('İ', 'I', 'ı', 'Σ', 'ς', 'J', 'Å', 'A', '\u030c', '\u0307', '\u0327', '\u0345', '\u0301', 'ᾼ',
+    ' ', '.');
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.string({ unit: marks })), (text) => {
+      expect(fold(fold(text))).toBe(fold(text));
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+it('folds the longest key to less than an index row of Postgres holds, which is 2,704 bytes with two ids of 16', () => {
+  const encoder = new TextEncoder();
+  let bytesPerUnit = 0;
+  for (const [character, folded] of characters) {
+    bytesPerUnit = Math.max(bytesPerUnit, encoder.encode(folded).length / character.length);
+  }
+  expect(bytesPerUnit * MAX_KEY_CHARACTERS).toBeLessThan(2_704 - 2 * 16 - 32);
+});

@@ -1,0 +1,55 @@
+import { Rejected } from './error.js';
+
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
+
+/** Levels of objects and arrays inside each other. The deepest SCIM resource has five. */
+export const MAX_DEPTH_LEVELS = 64;
+/** How much of a client's text a message repeats. */
+const MAX_QUOTED_CHARACTERS = 100;
+
+export const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const isJsonObject = (value: Json | undefined): value is JsonObject => isObject(value);
+
+/** A client's text inside a message: in quotes and cut. Never half of a surrogate pair, which Postgres refuses. */
+export const quote = (text: string): string => {
+  const short = text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…` : text;
+  return JSON.stringify(short.toWellFormed());
+};
+
+/** Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON: Postgres refuses both. */
+export const checkText = (value: unknown, path = 'the body'): void => check(value, path, 0);
+
+const check = (value: unknown, path: string, depth: number): void => {
+  if (typeof value === 'string') {
+    if (value.includes('\0')) throw new Rejected('invalidSyntax', `${path} holds a NUL character.`);
+    if (!value.isWellFormed()) throw new Rejected('invalidSyntax', `${path} holds half of a surrogate pair.`);
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth >= MAX_DEPTH_LEVELS) {
+      throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);
+    }
+    if (Array.isArray(value)) {
+      for (const element of value) check(element, path, depth + 1);
+      return;
+    }
+    for (const [key, element] of Object.entries(value)) {
+      check(key, `the name of an attribute in ${path}`, depth);
+      check(element, depth === 0 ? quote(key) : `${path}.${quote(key)}`, depth + 1);
+    }
+  }
+};
+
+/** Whether two values are the same, whatever the order of their keys. */
+export const isEqual = (a: Json | undefined, b: Json | undefined): boolean => {
+  if (a === b) return true;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((element: Json, index) => isEqual(element, b[index] as Json));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
+};

@@ -1,0 +1,48 @@
+import { Rejected } from './error.js';
+import { isJsonObject, type Json } from './json.js';
+import { findPath, findSchema, pathName, type ResourceDefinition } from './schema.js';
+
+/** What a client wants to see (RFC 7644 §3.9): canonical paths, or URNs of whole extensions. */
+export interface Selection {
+  readonly kind: 'only' | 'without';
+  readonly paths: ReadonlySet<string>;
+}
+
+/** Throws Rejected(invalidValue) when both parameters are given. Unknown names select nothing; undefined = everything. */
+export const parseSelection = (
+  definition: ResourceDefinition, attributes?: string, excludedAttributes?: string,
+): Selection | undefined => {
+  if (attributes && excludedAttributes) {
+    throw new Rejected('invalidValue', 'Give either attributes or excludedAttributes, not both (RFC 7644 §3.9).');
+  }
+  const list = attributes || excludedAttributes;
+  if (!list) return undefined;
+  const paths = new Set<string>();
+  for (const text of list.split(',')) {
+    const name = text.trim();
+    const schema = findSchema(definition, name);
+    const path = findPath(definition, name);
+    if (schema?.extension) paths.add(schema.id);
+    else if (path) paths.add(pathName(path));
+  }
+  return { kind: attributes ? 'only' : 'without', paths };
+};
+
+/** The part of a value that is wanted, undefined = none. `path` is the canonical path of the value. */
+export const select = ({ kind, paths }: Selection, path: string, value: Json): Json | undefined => {
+  const choose = (at: string, part: Json, separator: ':' | '.'): Json | undefined => {
+    if (paths.has(at)) return kind === 'only' ? part : undefined;
+    if (Array.isArray(part)) return nonEmptyList(part.flatMap((element: Json) => choose(at, element, '.') ?? []));
+    if (!isJsonObject(part)) return kind === 'only' ? undefined : part;
+    const chosen: [string, Json][] = [];
+    for (const [name, element] of Object.entries(part)) {
+      const wanted = choose(`${at}${separator}${name}`, element, '.');
+      if (wanted !== undefined) chosen.push([name, wanted]);
+    }
+    return chosen.length === 0 ? undefined : Object.fromEntries(chosen);
+  };
+  // Below the URN of an extension stand attributes, below an attribute its parts.
+  return choose(path, value, path.startsWith('urn:') ? ':' : '.');
+};
+
+const nonEmptyList = (list: Json[]): Json[] | undefined => (list.length === 0 ? undefined : list);

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { Rejected } from './error.js';
+import type { Json } from './json.js';
+import { findAttribute, USER, type Attribute, type AttributeType } from './schema.js';
+import { instantOf, parseValue } from './value.js';
+
+const title = findAttribute(USER, 'title')!.attribute;
+const attribute = (type: AttributeType, multiValued = false): Attribute => ({ ...title, name: 'x', type, multiValued });
+
+describe('a value', () => {
+  it.each<[AttributeType, unknown, Json | undefined]>([
+    ['string', '', ''], ['string', null, undefined], ['reference', 'not checked', 'not checked'], ['binary', 'AAEC', 'AAEC'],
+    ['boolean', false, false], ['boolean', 'FALSE', false], ['boolean', 'tRue', true], ['integer', -3, -3], ['decimal', 0.5, 0.5],
+    ['dateTime', '2026-01-31T08:00:00Z', '2026-01-31T08:00:00Z'],
+    ['dateTime', '2026-01-31t08:00:00.25+02:00', '2026-01-31t08:00:00.25+02:00'],
+  ])('of type %s is taken: %j', (type, value, stored) => {
+    expect(parseValue(attribute(type), value, 'x', [])).toBe(stored);
+  });
+
+  it.each<[AttributeType, unknown, RegExp]>([
+    ['string', 1, /a string, not 1/], ['string', true, /not true/], ['reference', {}, /not an object/],
+    ['binary', [], /not an array/],
+    ['boolean', 'trueish', /true or false/], ['boolean', 0, /not 0/], ['integer', 1.5, /whole number, not 1\.5/],
+    ['integer', '1', /not "1"/],
+    ['integer', 1e300, /whole number/], ['decimal', '0.5', /a number, not "0\.5"/],
+    ['decimal', JSON.parse('1e400'), /not Infinity/],
+    ['dateTime', '2026-01-31', /dateTime/], ['dateTime', '2026-13-31T08:00:00Z', /dateTime/], ['dateTime', 1, /dateTime/],
+    ['dateTime', 'x2026-01-31T08:00:00Z', /dateTime/],
+  ])('of type %s is refused: %j', (type, value, detail) => {
+    expect(() => parseValue(attribute(type), value, 'x', [])).toThrow(Rejected);
+    expect(() => parseValue(attribute(type), value, 'x', [])).toThrow(detail);
+  });
+
+  it('of several texts is a list of texts', () => {
+    expect(parseValue(attribute('string', true), ['b', null, 'a'], 'x', [])).toEqual(['b', 'a']);
+    expect(parseValue(attribute('string', true), [], 'x', [])).toBeUndefined();
+    expect(() => parseValue(attribute('string', true), ['b', 1], 'x', [])).toThrow(/not 1/);
+    expect(() => parseValue(attribute('string', true), 'b', 'x', [])).toThrow(/an array, not "b"/);
+  });
+});
+
+it.each([
+  ['1970-01-01T00:00:00Z', 0], ['1970-01-01T01:00:00+01:00', 0], ['1970-01-01t00:00:00.25z', 250], ['1970-01-01T00:00:01', 1_000],
+  ['yesterday', Number.NaN], ['1970-01-01', Number.NaN], ['1970-01-01T25:00:00Z', Number.NaN],
+])('%s is %d milliseconds after 1970 began, whatever the zone of the machine', (text, instant) => {
+  expect(instantOf(text)).toBe(instant);
+});
