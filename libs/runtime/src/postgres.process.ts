@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from './free-port.js';
 import { ENVIRONMENT, prepareCluster, type Cluster } from './postgres.cluster.js';
+import type { Kept } from './supervise.js';
 import { UsageError } from './usage-error.js';
 
 export interface PostgresProcess {
@@ -16,6 +17,19 @@ export interface PostgresProcess {
   /** A fast shutdown: open transactions are undone, everything committed is kept. Resolves when the server has ended. */
   stop(): Promise<void>;
 }
+
+/** The embedded Postgres, to be kept running on the port that it had first. */
+export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
+  let port: number | undefined;
+  return {
+    name: 'Postgres',
+    start: async () => {
+      const server = await startPostgres(dataDir, port);
+      port = Number(new URL(server.url).port);
+      return server;
+    },
+  };
+};
 
 /** The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told. */
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
@@ -157,7 +171,10 @@ const own = async ({ pid, port, exited, session }: Server, { password }: Cluster
   }
   const { rowCount } = await session.query("SELECT FROM pg_database WHERE datname = 'muster'");
   if (rowCount === 0) await session.query('CREATE DATABASE muster');
-  return { url: urlOf(port, password, 'muster'), pid, exited, stop: () => stop(pid, exited) };
+  let hasEnded = false;
+  void exited.then(() => (hasEnded = true));
+  // The number of a process that has ended may be another's.
+  return { url: urlOf(port, password, 'muster'), pid, exited, stop: async () => (hasEnded ? undefined : stop(pid, exited)) };
 };
 
 const stop = async (pid: number, exited: Promise<void>): Promise<void> => {
