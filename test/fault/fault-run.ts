@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Installation, projectRoot, removeDataDirectory, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { Clients, type Counts } from './clients.js';
+
+export interface FaultOptions {
+  readonly log: LogKind;
+  /** Made by the run, and removed if nothing was violated. */
+  readonly dataDir: string;
+  readonly kills: number;
+  /** The clients go on after the last kill until so many writes were acknowledged. */
+  readonly acknowledgedAtLeast: number;
+  readonly progress?: (state: string, done: number, total: number) => void;
+}
+
+export interface Kill {
+  readonly process: ProcessName;
+  readonly writesInFlight: number;
+  /** Until the process was there again, the service ready, and writes acknowledged. */
+  readonly recoveredAfterMs: number;
+}
+
+export interface FaultReport {
+  readonly log: LogKind;
+  readonly kills: readonly Kill[];
+  readonly counts: Readonly<Counts>;
+  readonly users: number;
+  readonly contests: number;
+  readonly violations: readonly string[];
+  readonly verify: { readonly exitCode: number; readonly output: string };
+}
+
+/** What is killed with SIGKILL, in turn. */
+export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
+  embedded: ['server', 'postgres'],
+  kafka: ['identity', 'gateway', 'broker', 'postgres'],
+};
+
+const RECOVERY_TIMEOUT_MS = 120_000;
+const ACKNOWLEDGED_BETWEEN_KILLS = 50;
+/** The kill comes at a random moment after that. */
+const MOMENT_MS = 400;
+const ACKNOWLEDGED_AFTER_RECOVERY = 20;
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Starts an installation, lets clients write, kills one process after another with SIGKILL while writes are in flight, lets each
+ * come back by itself, and compares in the end what is there with what the clients were told; then `verify` looks at the database.
+ * Violations are in the report; it throws when the run itself breaks, or when a killed process does not come back in 120 s.
+ */
+export const runFaults = async (options: FaultOptions): Promise<FaultReport> => {
+  const { log, dataDir, progress = () => {} } = options;
+  removeDataDirectory(dataDir);
+  progress('starting', 0, options.kills);
+  const muster = await Installation.start(log, dataDir);
+  const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);
+  try {
+    clients.start();
+    const kills: Kill[] = [];
+    for (let turn = 0; turn < options.kills; turn++) {
+      const victim = VICTIMS[log][turn % VICTIMS[log].length]!;
+      progress(`killing ${victim}`, turn, options.kills);
+      kills.push(await kill(muster, clients, victim));
+    }
+    progress('writing', options.kills, options.kills);
+    await until('enough writes are acknowledged', () => clients.counts.acknowledged >= options.acknowledgedAtLeast, 600_000);
+    await clients.stop();
+    await clients.judge((done, total) => progress('comparing', done, total));
+    const verify = await runVerify(dataDir);
+    return {
+      log,
+      kills,
+      counts: clients.counts,
+      users: clients.userCount,
+      contests: clients.contestCount,
+      violations: clients.violations,
+      verify,
+    };
+  } catch (error) {
+    const state = { ...clients.counts, writesInFlight: clients.writesInFlight, ready: await muster.isReady() };
+    const violations = clients.violations.slice(0, 5).join('\n');
+    throw new Error(`${error instanceof Error ? error.message : error}; ${JSON.stringify(state)}\n${violations}`, { cause: error });
+  } finally {
+    await clients.stop().catch(() => {});
+    await muster.stop();
+  }
+};
+
+const kill = async (muster: Installation, clients: Clients, victim: ProcessName): Promise<Kill> => {
+  const acknowledged = clients.counts.acknowledged;
+  await until(
+    `writes are acknowledged before ${victim} is killed`,
+    () => clients.counts.acknowledged >= acknowledged + ACKNOWLEDGED_BETWEEN_KILLS,
+    RECOVERY_TIMEOUT_MS,
+  );
+  await delay(Math.random() * MOMENT_MS);
+  const pid = muster.pidOf(victim);
+  if (pid === undefined) throw new Error(`no process ${victim} is known`);
+  const { writesInFlight } = clients;
+  process.kill(pid, 'SIGKILL');
+  const killedMs = performance.now();
+  const isBack = async (): Promise<boolean> => {
+    const next = muster.pidOf(victim);
+    return next !== undefined && next !== pid && isAlive(next) && (await muster.isReady());
+  };
+  await until(`${victim} is back and ready`, isBack, RECOVERY_TIMEOUT_MS);
+  const whenReady = clients.counts.acknowledged;
+  await until(
+    `writes are acknowledged after ${victim} was killed`,
+    () => clients.counts.acknowledged >= whenReady + ACKNOWLEDGED_AFTER_RECOVERY,
+    RECOVERY_TIMEOUT_MS,
+  );
+  return { process: victim, writesInFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
+};
+
+/** `npm run verify` on the running installation. */
+const runVerify = (dataDir: string): Promise<FaultReport['verify']> =>
+  new Promise((resolve) => {
+    const program = join(projectRoot(), 'dist/apps/all-in-one/src/verify.js');
+    execFile(process.execPath, [program], { env: { ...process.env, DATA_DIR: dataDir } }, (error, stdout, stderr) => {
+      resolve({ exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0, output: `${stdout}${stderr}` });
+    });
+  });
+
+/** Whether the run shows what it has to: nothing violated, a clean database, and writes in flight at every kill. */
+export const isClean = ({ kills, violations, verify }: FaultReport): boolean =>
+  violations.length === 0 && verify.exitCode === 0 && kills.every(({ writesInFlight }) => writesInFlight > 0);
+
+/** The report for people. */
+export const renderReport = (report: FaultReport): string => {
+  const { log, kills, counts, users, contests, violations, verify } = report;
+  const names = [...new Set(kills.map((kill) => kill.process))];
+  return [
+    `${log}: ${kills.length} kills, ${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.lost} without answer, ` +
+      `${counts.reads} reads after a write, ${users} users, ${contests} names contested`,
+    ...names.map((name) => {
+      const own = kills.filter((kill) => kill.process === name);
+      const slowestMs = Math.max(...own.map(({ recoveredAfterMs }) => recoveredAfterMs));
+      const inFlight = own.map(({ writesInFlight }) => writesInFlight).join(', ');
+      return `  ${name.padEnd(8)} killed ${own.length} times, back after ${slowestMs} ms at most; writes in flight at each kill: ${inFlight}`;
+    }),
+    `  violations: ${violations.length}`,
+    ...violations.slice(0, 20).map((violation) => `    ${violation}`),
+    `  verify: ${verify.exitCode === 0 ? 'clean' : `exit code ${verify.exitCode}`}\n${verify.output.trim().replace(/^/gm, '    ')}`,
+  ].join('\n');
+};
