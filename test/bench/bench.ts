@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in the same
- * run. All systems share this machine's cores with the load generator, as those of reliability figures elsewhere did.
+ * run. All systems share this machine's cores with the load generator.
  *
  * What runs when: every system is started once and stays warm, but only one is awake at a time. The others' processes are
  * frozen (SIGSTOP) when no transaction of theirs is open, so that they use no CPU; their Postgres stays up and idle. The floor
@@ -16,7 +16,7 @@ import { LoadProcess, ServerProcess } from './child.js';
 import { USERS_PATH, type Target } from './cycle.js';
 import { Installation, isBuilt, LOGS, projectRoot, removeDataDirectory, type LogKind } from './installation.js';
 import type { LoadResult } from './load.js';
-import { describeMachine, type Machine } from './machine.js';
+import { describeMachine, renderMachine } from './machine.js';
 import { measureScale, renderScale, type ScaleResult } from './scale.js';
 import { judge, renderTable, summarise, type System, type Turn } from './summary.js';
 
@@ -164,12 +164,9 @@ const chosenLogs = (options: Options): readonly LogKind[] => {
   return built;
 };
 
-const describe = ({ cpu, cores, memoryGib, node, platform, fdatasyncMs }: Machine): string =>
-  `${cpu}, ${cores} cores, ${memoryGib} GiB, Node ${node}, ${platform}, fdatasync of 8 KiB ${fdatasyncMs.toFixed(2)} ms`;
-
 const runCycle = async (options: Options): Promise<boolean> => {
   const machine = describeMachine(folder);
-  console.log(describe(machine));
+  console.log(renderMachine(machine));
   const load = new LoadProcess();
   stops.push(() => load.stop());
   const ceiling = await measureCeiling(load, options.inFlight);
@@ -202,7 +199,7 @@ const runCycle = async (options: Options): Promise<boolean> => {
 
 const runScale = async (options: Options): Promise<boolean> => {
   const machine = describeMachine(folder);
-  console.log(describe(machine));
+  console.log(renderMachine(machine));
   const results: Record<string, ScaleResult> = {};
   for (const log of chosenLogs(options)) {
     const load = new LoadProcess();

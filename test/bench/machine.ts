@@ -1,5 +1,5 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { median } from './latencies.js';
 
@@ -12,9 +12,12 @@ export interface Machine {
   readonly platform: string;
   /** Median time until 8 KiB are on disk, in milliseconds: the price of a commit. */
   readonly fdatasyncMs: number;
+  /** Of the minute before the run: what else was going on. */
+  readonly loadAverage: number;
 }
 
 const FLUSHES = 100;
+const QUIET_LOAD_AVERAGE = 0.5;
 
 export const describeMachine = (folder: string): Machine => ({
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -22,8 +25,17 @@ export const describeMachine = (folder: string): Machine => ({
   memoryGib: Math.round(totalmem() / 2 ** 30),
   node: process.version,
   platform: `${process.platform} ${process.arch}`,
+  loadAverage: loadavg()[0] ?? 0,
   fdatasyncMs: measureFlush(folder),
 });
+
+/** One line for people, and a second one when something else uses the machine. */
+export const renderMachine = ({ cpu, cores, memoryGib, node, platform, fdatasyncMs, loadAverage }: Machine): string => {
+  const flush = `fdatasync of 8 KiB ${fdatasyncMs.toFixed(2)} ms`;
+  const machine = [cpu, `${cores} cores`, `${memoryGib} GiB`, `Node ${node}`, platform, flush].join(', ');
+  const busy = `\nthe machine is not quiet (load average ${loadAverage.toFixed(1)}): the figures are worth little`;
+  return loadAverage > QUIET_LOAD_AVERAGE ? machine + busy : machine;
+};
 
 const measureFlush = (folder: string): number => {
   const path = join(folder, 'flush.probe');
