@@ -1,8 +1,9 @@
 import { DataSource } from 'typeorm';
 import { ROLES, rolePassword } from './database.js';
 import { Frame1764000000000 } from './migrations/1-frame.js';
+import { LookUps1764000300000 } from './migrations/4-look-ups.js';
 
-const MIGRATIONS = [Frame1764000000000];
+const MIGRATIONS = [Frame1764000000000, LookUps1764000300000];
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
 
