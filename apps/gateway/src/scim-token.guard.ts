@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
@@ -39,7 +39,7 @@ export class ScimTokenGuard implements CanActivate {
       throw new Rejected('unauthorized', detail);
     };
     if (!bearer) return refuse('A bearer token is required: "Authorization: Bearer <token>".');
-    const row = await this.lookUp(createHash('sha256').update(bearer).digest('hex'));
+    const row = await this.lookUp(hash('sha256', bearer));
     if (!row) return refuse('The token is not known. Copy the token of the directory anew.', 'invalid_token');
     if (row.status !== 'active') return refuse('The token has been revoked. Use another token of the directory.', 'invalid_token');
     if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
@@ -49,22 +49,22 @@ export class ScimTokenGuard implements CanActivate {
     return true;
   }
 
-  private lookUp(hash: string): Promise<TokenRow | null> {
+  private lookUp(tokenHash: string): Promise<TokenRow | null> {
     const nowMs = performance.now();
-    const cached = this.cache.get(hash);
+    const cached = this.cache.get(tokenHash);
     if (cached && nowMs - cached.sinceMs < this.cacheMs) return cached.row;
     const row = this.pool
       .query<TokenRow>({
         name: 'token-by-hash',
         text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt" FROM ${TOKENS_VIEW} WHERE hash = $1`,
-        values: [hash],
+        values: [tokenHash],
       })
       .then(({ rows }) => rows[0] ?? null);
     // A failed look-up is no answer: the next request tries again.
-    row.catch(() => this.cache.delete(hash));
-    this.cache.delete(hash);
+    row.catch(() => this.cache.delete(tokenHash));
+    this.cache.delete(tokenHash);
     if (this.cache.size >= MAX_CACHED_TOKENS) this.cache.delete(this.cache.keys().next().value!);
-    this.cache.set(hash, { row, sinceMs: nowMs });
+    this.cache.set(tokenHash, { row, sinceMs: nowMs });
     return row;
   }
 }

@@ -105,7 +105,8 @@ interface Loaded {
 export class BatchHandler<C> {
   private readonly memories = new Map<number, LaneMemory>();
   private readonly loadText: string;
-  private readonly writeText: string;
+  private readonly parts: readonly WritePart[];
+  private readonly writeStatements = new Map<string, { readonly name: string; readonly text: string }>();
   private readonly consumerGroup: string;
 
   constructor(
@@ -124,7 +125,7 @@ export class BatchHandler<C> {
          FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
         CASE WHEN $3::uuid IS NULL THEN true ELSE log.holds($4, $5, $6, $3) END AS held,
         (${behaviour.loadSql.replaceAll('$json', '$7::json')}) AS loaded`;
-    this.writeText = writeStatement(behaviour);
+    this.parts = [...storeParts(owner), ...behaviour.parts];
   }
 
   /** Returns the rows of the log that were committed, in order. Throws when the way is at fault (never for content). */
@@ -285,17 +286,29 @@ export class BatchHandler<C> {
   }
 
   private async write(client: PoolClient, batch: BatchToHandle, memory: LaneMemory, turn: Turn): Promise<void> {
+    const rows: Readonly<Record<string, readonly unknown[]>> = { ...turn.parts, stored_outcomes: turn.outcomes, stored_events: turn.events };
+    const parts = this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
+    const { appended } = turn;
     await client.query({
-      name: `${this.behaviour.owner}-write`,
-      text: this.writeText,
+      ...this.writeStatement(parts),
       values: [
-        batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch,
-        memory.position.nextOffset, JSON.stringify(turn.outcomes), JSON.stringify(turn.events),
-        turn.appended.map((row) => row.topic), turn.appended.map(({ partition }) => partition), turn.appended.map(({ offset }) => offset),
-        turn.appended.map(({ id }) => id), turn.appended.map(({ message }) => JSON.stringify(message)),
-        ...this.behaviour.parts.map(({ name }) => JSON.stringify(turn.parts[name] ?? [])),
+        batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
+        appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
+        appended.map(({ id }) => id), appended.map(({ message }) => JSON.stringify(message)),
+        ...parts.map(({ name }) => JSON.stringify(rows[name])),
       ],
     });
+  }
+
+  /** Prepared once for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
+  private writeStatement(parts: readonly WritePart[]): { readonly name: string; readonly text: string } {
+    const key = parts.map(({ name }) => this.parts.findIndex((part) => part.name === name)).join('-');
+    const known = this.writeStatements.get(key);
+    if (known) return known;
+    const { owner } = this.behaviour;
+    const statement = { name: `${owner}-write-${key}`, text: writeStatement(owner, parts) };
+    this.writeStatements.set(key, statement);
+    return statement;
   }
 }
 
@@ -395,35 +408,39 @@ class Turn {
   }
 }
 
+/** The parts that every owner has. */
+const storeParts = (owner: Owner): readonly WritePart[] => [
+  {
+    name: 'stored_outcomes',
+    sql: (rows) => `INSERT INTO ${owner}.outcomes SELECT r.* FROM json_to_recordset(${rows})
+      AS r(command_id uuid, tenant uuid, outcome json, recorded_at timestamptz) RETURNING 1`,
+  },
+  {
+    name: 'stored_events',
+    sql: (rows) => `INSERT INTO ${owner}.events SELECT r.* FROM json_to_recordset(${rows})
+      AS r(tenant uuid, sequence bigint, stream uuid, version int, type text, recorded_at timestamptz, command_id uuid,
+        correlation_id text, actor text, directory uuid, data json, personal text) RETURNING 1`,
+  },
+];
+
+/** Parameters before those of the parts: the position, then the messages as arrays. */
+const FIRST_PART_PARAMETER = 13;
+
 /**
  * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order: each row
  * is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
-const writeStatement = ({ owner, parts }: Behaviour<never> | Behaviour<unknown>): string => {
-  const all = [
-    {
-      name: 'stored_outcomes', parameter: '$8::json',
-      sql: `INSERT INTO ${owner}.outcomes SELECT r.* FROM json_to_recordset($8::json)
-        AS r(command_id uuid, tenant uuid, outcome json, recorded_at timestamptz) RETURNING 1`,
-    },
-    {
-      name: 'stored_events', parameter: '$9::json',
-      sql: `INSERT INTO ${owner}.events SELECT r.* FROM json_to_recordset($9::json)
-        AS r(tenant uuid, sequence bigint, stream uuid, version int, type text, recorded_at timestamptz, command_id uuid,
-          correlation_id text, actor text, directory uuid, data json, personal text) RETURNING 1`,
-    },
-    ...parts.map((part, index) => {
-      const parameter = `$${index + 15}::json`;
-      return { name: part.name, parameter, sql: part.sql(parameter) };
-    }),
-  ];
+const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
+  const all = parts.map((part, index) => ({ ...part, rows: `$${index + FIRST_PART_PARAMETER}::json` }));
+  const written = all.map(({ name, sql, rows }) => `${name} AS (${sql(rows)})`);
+  const expected = all.map(({ name, rows }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), json_array_length(${rows}))`);
   return `
-    WITH moved AS (
+    WITH ${[
+      `moved AS (
       UPDATE ${owner}.positions SET epoch = $1, next_offset = $2
       WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 RETURNING 1
-    ),
-    ${all.map(({ name, sql }) => `${name} AS (${sql})`).join(',\n')}
-    SELECT log.expect('position', (SELECT count(*) FROM moved), 1),
-      log.expect('messages', log.append($10, $11, $12, $13, $14::json[]), cardinality($14::json[])),
-      ${all.map(({ name, parameter }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), json_array_length(${parameter}))`).join(',\n')}`;
+    )`, ...written].join(',\n')}
+    SELECT ${[
+      "log.expect('position', (SELECT count(*) FROM moved), 1)",
+      "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))", ...expected].join(',\n')}`;
 };
