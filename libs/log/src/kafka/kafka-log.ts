@@ -40,7 +40,7 @@ export class KafkaLog implements Log {
   private readonly relays = new Map<number, Relay>();
   private readonly outgoing = new Map<string, { message: KafkaMessage; resolve: () => void; reject: (error: Error) => void }[]>();
   private readonly joined = new Set<Consumer>();
-  private flushPlanned = false;
+  private readonly flushing = new Set<string>();
   private epoch = '';
   private connected = false;
   private stopping = false;
@@ -83,7 +83,7 @@ export class KafkaLog implements Log {
         const waiting = this.outgoing.get(topic) ?? [];
         waiting.push({ message: toKafka(message, partitionOf(message.tenant)), resolve, reject });
         this.outgoing.set(topic, waiting);
-        this.planFlush();
+        this.planFlush(topic);
       })),
     ).then(() => undefined);
   }
@@ -149,21 +149,25 @@ export class KafkaLog implements Log {
     return topic + this.options.topicSuffix;
   }
 
-  /** Messages of one turn of the event loop go out as one request. */
-  private planFlush(): void {
-    if (this.flushPlanned) return;
-    this.flushPlanned = true;
-    setImmediate(() => {
-      this.flushPlanned = false;
-      const taken = [...this.outgoing];
-      this.outgoing.clear();
-      for (const [topic, waiting] of taken) {
-        this.producer.send({ topic: this.named(topic), acks: -1, messages: waiting.map(({ message }) => message) }).then(
-          () => waiting.forEach(({ resolve }) => resolve()),
-          (error: Error) => waiting.forEach(({ reject }) => reject(new LogUnavailable(`The message log did not take the message: ${error.message}`))),
-        );
+  /** Messages of one turn of the event loop go out as one request; those that come while it is under way wait and form the next one. */
+  private planFlush(topic: string): void {
+    if (this.flushing.has(topic)) return;
+    this.flushing.add(topic);
+    setImmediate(() => void this.flush(topic));
+  }
+
+  private async flush(topic: string): Promise<void> {
+    for (let waiting = this.outgoing.get(topic); waiting; waiting = this.outgoing.get(topic)) {
+      this.outgoing.delete(topic);
+      try {
+        await this.producer.send({ topic: this.named(topic), acks: -1, messages: waiting.map(({ message }) => message) });
+        for (const { resolve } of waiting) resolve();
+      } catch (error) {
+        const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
+        for (const { reject } of waiting) reject(away);
       }
-    });
+    }
+    this.flushing.delete(topic);
   }
 
   private watched(consumer: Consumer): Consumer {
