@@ -3,10 +3,14 @@ import type { DataSource } from 'typeorm';
 import { BatchHandler, poolOf } from '#event-store';
 import type { Log, RequestReply } from '#log';
 import type { Config, Logger } from '#runtime';
-import { API_KEY, ApiKeyGuard, DirectoriesController } from './directories.controller.js';
+import { API_KEY, ApiKeyGuard } from './api-key.guard.js';
+import { DirectoriesController } from './directories.controller.js';
 import { ADMIN_POOL, ADMIN_REQUESTS, Directories, MASTER_KEY, SCIM_BASE_URL } from './directories.queries.js';
 import { ADMIN_BATCHES, ADMIN_LOG, DirectoryHandler } from './directory.handler.js';
 import { adminBehaviour } from './directory.projection.js';
+import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
+import { UserEventsController } from './user-events.controller.js';
+import { UserEvents } from './user-events.queries.js';
 
 export interface AdminOptions {
   readonly config: Config;
@@ -27,9 +31,10 @@ export class AdminModule {
     );
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController],
+      controllers: [DirectoryHandler, DirectoriesController, UserEventsController],
       providers: [
-        Directories, ApiKeyGuard,
+        Directories, UserEvents, ApiKeyGuard, RejectedFilter,
+        { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
         { provide: ADMIN_POOL, useValue: poolOf(database) },

@@ -1,27 +1,11 @@
-import { timingSafeEqual } from 'node:crypto';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Injectable, Param, Post, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, MaxLength, validateSync } from 'class-validator';
-import type { FastifyRequest } from 'fastify';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { Rejected } from '#scim';
+import { ApiKeyGuard } from './api-key.guard.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
-
-export const API_KEY = Symbol('key of the admin API');
-
-/** The admin API takes the key of the installation as its bearer token. */
-@Injectable()
-export class ApiKeyGuard implements CanActivate {
-  constructor(@Inject(API_KEY) private readonly apiKey: string) {}
-
-  canActivate(context: ExecutionContext): boolean {
-    const { authorization = '' } = context.switchToHttp().getRequest<FastifyRequest>().headers;
-    const given = Buffer.from(authorization.replace(/^Bearer /i, ''));
-    const wanted = Buffer.from(this.apiKey);
-    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return true;
-    throw new Rejected('unauthorized', 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.');
-  }
-}
+import { RejectedFilter } from './rejected.filter.js';
 
 class NewDirectory {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
@@ -34,7 +18,7 @@ class NewToken {
 }
 
 /** Throws Rejected(invalidValue) that names what is wrong. */
-const checked = <T extends object>(type: new () => T, body: unknown): T => {
+export const checked = <T extends object>(type: new () => T, body: unknown): T => {
   const value = plainToInstance(type, body ?? {}, { exposeDefaultValues: true });
   const errors = validateSync(value, { whitelist: true });
   if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap((error) => Object.values(error.constraints ?? {})).join('; '));
@@ -43,6 +27,7 @@ const checked = <T extends object>(type: new () => T, body: unknown): T => {
 
 @Controller('api/admin')
 @UseGuards(ApiKeyGuard)
+@UseFilters(RejectedFilter)
 export class DirectoriesController {
   constructor(private readonly directories: Directories) {}
 

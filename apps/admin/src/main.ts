@@ -34,7 +34,7 @@ runProcess(async () => {
     module: AdminModule.register({ config, database, log, requests, masterKey, apiKey, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => {
-      app.useGlobalFilters(new RejectedFilter());
+      app.useGlobalFilters(new RejectedFilter(logger));
     },
     transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(ADMIN_BATCHES).position(partition)),
     begin: async (app) => {

@@ -1,22 +1,42 @@
-import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { errorBody, errorStatus, Rejected } from '#scim';
+import { isDatabaseAway } from '#event-store';
 import { LogUnavailable } from '#log';
+import type { Logger } from '#runtime';
+import { errorBody, errorStatus, Rejected } from '#scim';
 
-/** The admin API answers errors in the shape of SCIM's too: one shape for one installation. */
+export const ADMIN_LOGGER = Symbol('Logger of admin');
+const RETRY_AFTER_SECONDS = 1;
+
+/**
+ * The admin API answers errors in the shape of SCIM's too: one shape for one installation. Its controllers name this filter, so
+ * that it is in force wherever they run; in a process of its own it also answers for paths that are not there.
+ */
 @Catch()
 export class RejectedFilter implements ExceptionFilter {
+  constructor(@Inject(ADMIN_LOGGER) private readonly logger: Logger) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
-    const { code, detail } = toRejected(error);
-    void host.switchToHttp().getResponse<FastifyReply>().status(errorStatus(code)).send(errorBody(code, detail));
+    const { code, detail } = this.rejected(error);
+    const status = errorStatus(code);
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    // RFC 9110 §11.6.1: the header is part of every 401.
+    if (status === 401) void reply.header('www-authenticate', 'Bearer realm="muster admin"');
+    if (status === 503) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    void reply.status(status).send(errorBody(code, detail));
+  }
+
+  private rejected(error: unknown): Rejected {
+    if (error instanceof Rejected) return error;
+    if (error instanceof LogUnavailable) return new Rejected('unavailable', 'The message log or the database is away. Try again.');
+    const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
+    if (status === 404) return new Rejected('notFound', 'There is nothing at this path of the admin API.');
+    if (status === 413) return new Rejected('tooLarge', 'The body is larger than the limit of this server.');
+    if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/json.');
+    if (status < 500) return new Rejected('invalidSyntax', (error as Error).message);
+    this.logger.error({ error: String(error), code: (error as { code?: string }).code }, 'request of the admin API failed');
+    return isDatabaseAway(error)
+      ? new Rejected('unavailable', 'The database is away. Try again.')
+      : new Rejected('internal', 'The admin API failed to answer; the reason is in its log.');
   }
 }
-
-const toRejected = (error: unknown): Rejected => {
-  if (error instanceof Rejected) return error;
-  if (error instanceof LogUnavailable) return new Rejected('unavailable', 'The message log or the database is away. Try again.');
-  const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
-  if (status === 404) return new Rejected('notFound', 'There is nothing at this path of the admin API.');
-  if (status < 500) return new Rejected('invalidSyntax', (error as Error).message);
-  return new Rejected('internal', 'The admin API failed to answer; the reason is in its log.');
-};

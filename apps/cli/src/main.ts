@@ -1,46 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
+import { call, listEvents, type DirectoryView } from './admin-api.js';
+import { describeActors, renderTimeline } from './timeline.js';
 
-/** `npm run cli`: speaks HTTP only. MUSTER_URL and MUSTER_API_KEY override what the running installation wrote to DATA_DIR. */
-
-interface DirectoryView {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly scimBaseUrl: string;
-  readonly token: string | null;
-  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
-}
-
-const findServer = (): { url: string; apiKey: string } => {
-  const { MUSTER_URL, MUSTER_API_KEY, DATA_DIR = './.data' } = process.env;
-  if (MUSTER_URL && MUSTER_API_KEY) return { url: MUSTER_URL, apiKey: MUSTER_API_KEY };
-  const path = join(DATA_DIR, 'runtime.json');
-  try {
-    const { adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { adminUrl: string; apiKey: string };
-    return { url: MUSTER_URL ?? adminUrl, apiKey: MUSTER_API_KEY ?? apiKey };
-  } catch {
-    throw new Error(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`);
-  }
-};
-
-const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
-  const { url, apiKey } = findServer();
-  let response: Response;
-  try {
-    response = await fetch(new URL(`/api/admin/${path}`, url), {
-      method, signal: AbortSignal.timeout(15_000),
-      headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-  } catch {
-    throw new Error(`Muster does not answer at ${url}. Start it with npm start.`);
-  }
-  const text = await response.text();
-  if (!response.ok) throw new Error(JSON.parse(text || '{}').detail ?? `Muster answered ${response.status}.`);
-  return (text ? JSON.parse(text) : undefined) as T;
-};
+/** `npm run cli`: directories, tokens and what happened to a user, for people and for scripts. */
 
 const print = (json: boolean | undefined, value: unknown, text: string): void => console.log(json ? JSON.stringify(value) : text);
 
@@ -51,7 +13,7 @@ const describe = (directory: DirectoryView): string =>
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
-const program = new Command('muster').description('Directories and tokens of a running Muster');
+const program = new Command('muster').description('Directories, tokens and events of a running Muster');
 const directory = program.command('directory').description('connections to identity providers');
 directory.command('list').description('list all').option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
   const all = await call<DirectoryView[]>('GET', 'directories');
@@ -81,6 +43,13 @@ token.command('revoke').description('make a token useless, within a second').arg
   await call('DELETE', `tokens/${encodeURIComponent(id)}`);
   console.log(`Token ${id} is revoked.`);
 });
+
+const user = program.command('user').description('what Muster recorded of a user');
+user.command('events').description('everything that happened to one user, the oldest first').argument('<id>').option('--json', 'as JSON')
+  .action(async (id: string, { json }: { json?: boolean }) => {
+    const events = await listEvents(id);
+    print(json, events, json ? '' : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  });
 
 program.parseAsync().catch((error: Error) => {
   console.error(error.message);

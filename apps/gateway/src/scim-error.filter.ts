@@ -1,5 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { isDatabaseAway } from '#event-store';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import type { Logger } from '#runtime';
 
@@ -31,9 +32,7 @@ export class ScimErrorFilter implements ExceptionFilter {
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');
-    // 08, 57, 53: connection, operator intervention, resources; the driver's own codes are the socket's.
-    const away = /^(08|57|53)/.test(code ?? '') || /^E(CONN|PIPE|TIMEDOUT)/.test(code ?? '') || /timeout|terminated|Connection/i.test(message ?? '');
-    return away
+    return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Send the request again.')
       : new Rejected('internal', 'The server failed to answer this request; the reason is in its log.');
   }

@@ -2,6 +2,7 @@ import type { Resource } from '#scim';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
 export const USERS_VIEW = 'identity.users_v1';
+export const IDENTITY_EVENTS_VIEW = 'identity.events_v1';
 export const IDENTITY_OUTCOMES_VIEW = 'identity.outcomes_v1';
 export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
 export const DIRECTORIES_VIEW = 'admin.directories_v1';
@@ -14,6 +15,23 @@ export interface UserRow {
   readonly created: Date;
   readonly lastModified: Date;
   readonly resource: Resource;
+}
+
+/** A row of `identity.events_v1`: one event of one user, without the personal data in it. */
+export interface EventRow {
+  readonly tenant: string;
+  readonly sequence: number;
+  /** The user's id. */
+  readonly stream: string;
+  readonly version: number;
+  readonly type: string;
+  readonly recordedAt: Date;
+  readonly commandId: string;
+  readonly correlationId: string;
+  readonly actor: string;
+  readonly directory: string | null;
+  /** Of a change: `attributes`, the names of what changed, not the values. */
+  readonly data: { readonly attributes?: readonly string[] };
 }
 
 /** A row of `admin.tokens_v1`. */

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Indexes of users that begin with what is looked up: none of them can stand in for another, whatever the planner knows (decision 3). */
-export class LookUps1764000300000 implements MigrationInterface {
+export class LookUps1764400000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       DROP INDEX identity.users_by_user_name, identity.users_by_external_id, identity.users_by_work_email;

@@ -1,0 +1,20 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { Rejected } from '#scim';
+
+export const API_KEY = Symbol('key of the admin API');
+
+/** The admin API takes the key of the installation as its bearer token. */
+@Injectable()
+export class ApiKeyGuard implements CanActivate {
+  constructor(@Inject(API_KEY) private readonly apiKey: string) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { authorization = '' } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    const given = Buffer.from(authorization.replace(/^Bearer /i, ''));
+    const wanted = Buffer.from(this.apiKey);
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return true;
+    throw new Rejected('unauthorized', 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.');
+  }
+}

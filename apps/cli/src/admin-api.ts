@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY override what the running installation wrote
+ * to DATA_DIR.
+ */
+
+export interface DirectoryView {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly scimBaseUrl: string;
+  readonly token: string | null;
+  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
+}
+
+export interface UserEvent {
+  readonly version: number;
+  /** `muster.user.changed.v1` */
+  readonly type: string;
+  /** ISO 8601, UTC. */
+  readonly recordedAt: string;
+  /** `token:<id>`, `admin` */
+  readonly actor: string;
+  readonly data: { readonly attributes?: readonly string[] };
+}
+
+/** Where the admin API is, and its key. Throws one line that says what to do. */
+const findServer = (): { url: string; apiKey: string } => {
+  const { MUSTER_URL, MUSTER_API_KEY, DATA_DIR = './.data' } = process.env;
+  if (MUSTER_URL && MUSTER_API_KEY) return { url: MUSTER_URL, apiKey: MUSTER_API_KEY };
+  const path = join(DATA_DIR, 'runtime.json');
+  try {
+    const { adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { adminUrl: string; apiKey: string };
+    return { url: MUSTER_URL ?? adminUrl, apiKey: MUSTER_API_KEY ?? apiKey };
+  } catch {
+    throw new Error(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`);
+  }
+};
+
+export const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
+  const { url, apiKey } = findServer();
+  let response: Response;
+  try {
+    response = await fetch(new URL(`/api/admin/${path}`, url), {
+      method, signal: AbortSignal.timeout(15_000),
+      headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+  } catch {
+    throw new Error(`Muster does not answer at ${url}. Start it with npm start.`);
+  }
+  const text = await response.text();
+  if (!response.ok) throw new Error(JSON.parse(text || '{}').detail ?? `Muster answered ${response.status}.`);
+  return (text ? JSON.parse(text) : undefined) as T;
+};
+
+/** All events of a user, page by page. */
+export const listEvents = async (userId: string): Promise<UserEvent[]> => {
+  const all: UserEvent[] = [];
+  for (let after: number | null = 0; after !== null; ) {
+    const page: { events: UserEvent[]; next: number | null } = await call('GET', `users/${encodeURIComponent(userId)}/events?after=${after}&limit=1000`);
+    all.push(...page.events);
+    after = page.next;
+  }
+  return all;
+};

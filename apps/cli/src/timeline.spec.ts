@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import type { DirectoryView, UserEvent } from './admin-api.js';
+import { describeActors, renderTimeline } from './timeline.js';
+
+const event = (version: number, type: string, attributes?: string[], actor = 'token:0197-4711abcd'): UserEvent => ({
+  version, type: `muster.user.${type}.v1`, recordedAt: `2026-01-01T10:00:0${version}.000Z`, actor, data: attributes ? { attributes } : {},
+});
+const directory: DirectoryView = {
+  id: 'd', name: 'Contoso', kind: 'entra', scimBaseUrl: '', token: null,
+  tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
+};
+
+it('shows an event a line, with what changed and by whom, in 100 columns', () => {
+  const changed = ['displayName', 'name', 'emails', 'phoneNumbers', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'];
+  const text = renderTimeline([event(1, 'created'), event(2, 'changed', changed), event(3, 'deleted', undefined, 'admin')], describeActors([directory]));
+  expect(text.split('\n')).toEqual([
+    '   time (UTC)               event    attributes                          by',
+    '1  2026-01-01 10:00:01.000  created                                      Contoso (token …4711abcd)',
+    '2  2026-01-01 10:00:02.000  changed  displayName, name, emails,          Contoso (token …4711abcd)',
+    '                                     phoneNumbers, enterprise extension',
+    '3  2026-01-01 10:00:03.000  deleted                                      admin',
+  ]);
+});
+
+it('shows an actor whose token it does not know as it was recorded', () => {
+  expect(describeActors([directory])('token:unknown')).toBe('token:unknown');
+});

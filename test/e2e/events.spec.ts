@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { migrate } from '#event-store';
+import { createLogger, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
+import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'muster-events-'));
+let postgres: PostgresProcess;
+let server: Server;
+
+beforeAll(async () => {
+  process.env.LOG_LEVEL = 'silent';
+  postgres = await startPostgres(dataDir);
+  await migrate(postgres.url);
+  server = await startServer(Object.assign(readConfig({ DATA_DIR: dataDir }), { PORT: 0 }), postgres.url, createLogger('test'));
+}, 120_000);
+
+afterAll(async () => {
+  await server?.stop();
+  await postgres?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+const request = async (token: string | null, method: string, path: string, body?: object): Promise<{ status: number; headers: Headers; body: any }> => {
+  const response = await fetch(`http://127.0.0.1:${server.port}/api/${path}`, {
+    method, headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/scim+json' } : {}) },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+};
+const scim = (method: string, path: string, body?: object) => request(server.directory.token, method, `scim/v2/Users${path}`, body);
+const events = (id: string, query = '', key = server.apiKey) => request(key, 'GET', `admin/users/${id}/events${query}`);
+
+/** A user that was created, changed, deactivated and deleted: five events, because a change of `active` is two. */
+const formerUser = async (userName: string): Promise<string> => {
+  const { body } = await scim('POST', '', { userName, displayName: 'Readable Name' });
+  await scim('PATCH', `/${body.id}`, { Operations: [{ op: 'Replace', path: 'displayName', value: 'Another Name' }, { op: 'Add', path: 'title', value: 'Dr' }] });
+  await scim('PATCH', `/${body.id}`, { Operations: [{ op: 'Replace', path: 'active', value: 'False' }] });
+  await scim('DELETE', `/${body.id}`);
+  return body.id;
+};
+
+it('tells what happened to a user, by whom, also after it is deleted, and shows no personal data', async () => {
+  const id = await formerUser('ada@example.org');
+  const { status, body } = await events(id);
+  expect(status).toBe(200);
+  expect(body.next).toBeNull();
+  expect(body.events.map(({ version, type }: { version: number; type: string }) => [version, type])).toEqual([
+    [1, 'muster.user.created.v1'], [2, 'muster.user.changed.v1'], [3, 'muster.user.changed.v1'], [4, 'muster.user.deactivated.v1'],
+    [5, 'muster.user.deleted.v1'],
+  ]);
+  expect(body.events[1].data.attributes.sort()).toEqual(['displayName', 'title']);
+  const [token] = server.directory.tokens;
+  for (const event of body.events) {
+    expect(event).toMatchObject({ stream: id, tenant: server.directory.tenant, directory: server.directory.id, actor: `token:${token!.id}` });
+    expect(new Date(event.recordedAt).toISOString()).toBe(event.recordedAt);
+  }
+  expect(body.events[2].commandId).toBe(body.events[3].commandId);
+  expect(body.events[3].sequence).toBe(body.events[2].sequence + 1);
+  expect(JSON.stringify(body)).not.toMatch(/ada@example|Readable Name|Another Name|personal/);
+});
+
+it('gives the events by pages, each exactly once', async () => {
+  const id = await formerUser('grace@example.org');
+  const versions: number[] = [];
+  for (let after: number | null = 0; after !== null; ) {
+    const { body }: { body: { events: { version: number }[]; next: number | null } } = await events(id, `?after=${after}&limit=2`);
+    expect(body.events.length).toBeLessThanOrEqual(2);
+    versions.push(...body.events.map(({ version }) => version));
+    after = body.next;
+  }
+  expect(versions).toEqual([1, 2, 3, 4, 5]);
+  expect((await events(id, '?after=5')).body).toEqual({ events: [], next: null });
+  expect((await events(id, '?limit=1000000')).body.events).toHaveLength(5);
+});
+
+it.each([
+  ['a user who never was', () => events(uuidv7()), 404, /never was a user/],
+  ['what is no id', () => events('nobody', '?after=3'), 404, /never was a user/],
+  ['a page that is no number', () => events(uuidv7(), '?limit=many'), 400, /limit/],
+  ['a negative version', () => events(uuidv7(), '?after=-1'), 400, /after/],
+  ['a version larger than any', () => events(uuidv7(), '?after=99999999999'), 400, /after/],
+  ['a SCIM token', () => events(uuidv7(), '', server.directory.token!), 401, /MUSTER_API_KEY/],
+] as const)('%s gets an error that says what is wrong', async (_name, ask, status, detail) => {
+  const answer = await ask();
+  expect(answer.status).toBe(status);
+  expect(answer.body).toMatchObject({ status: String(status), detail: expect.stringMatching(detail) });
+  expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+  if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+});
