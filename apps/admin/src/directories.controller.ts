@@ -1,14 +1,19 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, MaxLength, validateSync } from 'class-validator';
+import { IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, validateSync } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { Rejected } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
-import { Directories, type DirectoryView } from './directories.queries.js';
+import { Directories, type DirectoryView, type TenantView } from './directories.queries.js';
 import { RejectedFilter } from './rejected.filter.js';
 
-class NewDirectory {
+class NewTenant {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
+}
+
+class NewDirectory extends NewTenant {
+  /** The id of a tenant; without it the first one. */
+  @IsOptional() @IsUUID() tenant?: string;
   @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
 }
 
@@ -31,6 +36,16 @@ export const checked = <T extends object>(type: new () => T, body: unknown): T =
 export class DirectoriesController {
   constructor(private readonly directories: Directories) {}
 
+  @Get('tenants')
+  tenants(): Promise<TenantView[]> {
+    return this.directories.tenants();
+  }
+
+  @Post('tenants')
+  createTenant(@Body() body: unknown): Promise<TenantView> {
+    return this.directories.createTenant(checked(NewTenant, body).name);
+  }
+
   @Get('directories')
   list(): Promise<DirectoryView[]> {
     return this.directories.list();
@@ -43,8 +58,8 @@ export class DirectoriesController {
 
   @Post('directories')
   create(@Body() body: unknown): Promise<DirectoryView> {
-    const { name, kind } = checked(NewDirectory, body);
-    return this.directories.create(name, kind);
+    const { name, kind, tenant } = checked(NewDirectory, body);
+    return this.directories.create(name, kind, tenant);
   }
 
   @Post('directories/:id/tokens')

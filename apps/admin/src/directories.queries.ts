@@ -12,6 +12,13 @@ export const ADMIN_REQUESTS = Symbol('RequestReply of admin');
 export const MASTER_KEY = Symbol('master key');
 export const SCIM_BASE_URL = Symbol('SCIM base URL');
 
+export interface TenantView {
+  readonly id: string;
+  readonly name: string;
+  /** How many directories it has. */
+  readonly directories: number;
+}
+
 export interface DirectoryView {
   readonly id: string;
   readonly tenant: string;
@@ -29,6 +36,7 @@ interface DirectoryRow {
 }
 
 const COMMAND_TIMEOUT_MS = 10_000;
+const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
 @Injectable()
@@ -39,6 +47,20 @@ export class Directories {
     @Inject(MASTER_KEY) private readonly masterKey: Buffer,
     @Inject(SCIM_BASE_URL) private readonly scimBaseUrl: string,
   ) {}
+
+  /** All tenants, the oldest first. */
+  async tenants(): Promise<TenantView[]> {
+    const { rows } = await this.pool.query<TenantView>(`
+      SELECT t.id, t.name, (SELECT count(*)::int FROM admin.directories d WHERE d.tenant = t.id) AS directories
+      FROM admin.tenants t ORDER BY t.id`);
+    return rows;
+  }
+
+  async createTenant(name: string): Promise<TenantView> {
+    const id = uuidv7();
+    await this.send(id, { type: 'CreateTenant', tenantId: id, name });
+    return { id, name, directories: 0 };
+  }
 
   /** All directories, the oldest first. */
   async list(): Promise<DirectoryView[]> {
@@ -58,12 +80,14 @@ export class Directories {
     return found;
   }
 
+  /** Makes a directory and its first token. Without a tenant: in the first one. Throws Rejected(notFound). */
   async create(name: string, kind: DirectoryKind, tenant?: string): Promise<DirectoryView> {
-    const owner = tenant ?? (await this.list())[0]?.tenant;
-    if (!owner) throw new Rejected('notFound', 'There is no tenant yet.');
+    const tenants = await this.tenants();
+    const owner = tenant === undefined ? tenants[0] : tenants.find(({ id }) => id === tenant);
+    if (!owner) throw new Rejected('notFound', tenant === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${tenant}.`);
     const directoryId = uuidv7();
-    await this.send(owner, { type: 'CreateDirectory', directoryId, name, kind });
-    await this.createToken(directoryId, 'Made with the directory', null, owner);
+    await this.send(owner.id, { type: 'CreateDirectory', directoryId, name, kind });
+    await this.createToken(directoryId, FIRST_TOKEN, null, owner.id);
     return this.show(directoryId);
   }
 
@@ -85,13 +109,19 @@ export class Directories {
     await this.send(directory.tenant, { type: 'RevokeToken', tokenId });
   }
 
-  /** A new installation gets a tenant and a directory, so that there is something to connect to. */
+  /**
+   * A new installation gets a tenant, a directory and a token, so that there is something to connect to. A start that was killed in
+   * between is finished by the next one.
+   */
   async firstStart(): Promise<{ directory: DirectoryView; isNew: boolean }> {
     const [first] = await this.list();
-    if (first) return { directory: first, isNew: false };
-    const tenant = uuidv7();
-    await this.send(tenant, { type: 'CreateTenant', tenantId: tenant, name: 'Default' });
-    return { directory: await this.create('Microsoft Entra ID', 'entra', tenant), isNew: true };
+    if (!first) {
+      const tenant = (await this.tenants())[0] ?? (await this.createTenant('Default'));
+      return { directory: await this.create('Microsoft Entra ID', 'entra', tenant.id), isNew: true };
+    }
+    if (first.tokens.length > 0) return { directory: first, isNew: false };
+    await this.createToken(first.id, FIRST_TOKEN, null, first.tenant);
+    return { directory: await this.show(first.id), isNew: true };
   }
 
   private view({ tokens, ...row }: DirectoryRow): DirectoryView {

@@ -6,6 +6,12 @@ import { join } from 'node:path';
  * to DATA_DIR.
  */
 
+export interface TenantView {
+  readonly id: string;
+  readonly name: string;
+  readonly directories: number;
+}
+
 export interface DirectoryView {
   readonly id: string;
   readonly name: string;

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { call, listEvents, type DirectoryView } from './admin-api.js';
+import { call, listEvents, type DirectoryView, type TenantView } from './admin-api.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
-/** `npm run cli`: directories, tokens and what happened to a user, for people and for scripts. */
+/** `npm run cli`: tenants, directories, tokens and what happened to a user, for people and for scripts. */
 
 const print = (json: boolean | undefined, value: unknown, text: string): void => console.log(json ? JSON.stringify(value) : text);
 
@@ -13,7 +13,18 @@ const describe = (directory: DirectoryView): string =>
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
-const program = new Command('muster').description('Directories, tokens and events of a running Muster');
+const program = new Command('muster').description('Tenants, directories, tokens and events of a running Muster');
+const tenant = program.command('tenant').description('organisations; a user of one is never seen by another');
+const describeTenant = ({ id, name, directories }: TenantView): string => `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
+tenant.command('list').description('list all').option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
+  const all = await call<TenantView[]>('GET', 'tenants');
+  print(json, all, all.map(describeTenant).join('\n'));
+});
+tenant.command('create').description('make a tenant; it needs a directory next').argument('<name>').option('--json', 'as JSON')
+  .action(async (name: string, { json }: { json?: boolean }) => {
+    const made = await call<TenantView>('POST', 'tenants', { name });
+    print(json, made, `${describeTenant(made)}\nNext: npm run -s cli -- directory create <name> --tenant ${made.id}`);
+  });
 const directory = program.command('directory').description('connections to identity providers');
 directory.command('list').description('list all').option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
   const all = await call<DirectoryView[]>('GET', 'directories');
@@ -25,8 +36,9 @@ directory.command('show').description('SCIM base URL and token of one directory;
     print(json, { scimBaseUrl: found.scimBaseUrl, token: found.token }, describe(found));
   });
 directory.command('create').description('make a directory and its first token').argument('<name>').option('--kind <kind>', 'entra, okta or scim', 'entra')
-  .option('--json', 'as JSON').action(async (name: string, { kind, json }: { kind: string; json?: boolean }) => {
-    const made = await call<DirectoryView>('POST', 'directories', { name, kind });
+  .option('--tenant <id>', 'whose it is; the first tenant without it').option('--json', 'as JSON')
+  .action(async (name: string, { kind, tenant: owner, json }: { kind: string; tenant?: string; json?: boolean }) => {
+    const made = await call<DirectoryView>('POST', 'directories', { name, kind, ...(owner === undefined ? {} : { tenant: owner }) });
     print(json, made, describe(made));
   });
 const token = program.command('token').description('SCIM bearer tokens of a directory');
