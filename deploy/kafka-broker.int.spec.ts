@@ -5,16 +5,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { UsageError } from '#runtime';
+import { describeWithOwnKafka } from '../test/support/kafka.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
-import { whatKafkaMisses } from './kafka-jars.js';
 
-const missing = process.env.CI === 'true' ? null : whatKafkaMisses();
 // A broker takes 3 to 10 s to start on two cores.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-describe.skipIf(missing !== null)(`a Kafka broker${missing ? ` (skipped: it needs ${missing})` : ''}`, () => {
+describeWithOwnKafka('a Kafka broker', () => {
   let dataDir: string;
   let running: KafkaBroker[];
 

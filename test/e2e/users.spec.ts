@@ -3,43 +3,39 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '#event-store';
-import { createLogger, keyFile, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
-import { startKafkaBroker, whatKafkaMisses, type KafkaBroker } from '../../deploy/kafka-broker.js';
+import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
+import { newDatabase } from '../support/postgres.js';
 
 for (const log of ['Postgres', 'Kafka'] as const) {
-  const missing = log === 'Kafka' && process.env.CI !== 'true' ? whatKafkaMisses() : null;
-  describe.skipIf(missing !== null)(`on the ${log} log${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
-    let postgres: PostgresProcess;
+    let database: string;
     let server: Server;
     let owner: pg.Client;
-    let broker: KafkaBroker | undefined;
+    let kafka: SharedKafka | undefined;
 
     const start = async (): Promise<void> => {
       // Port 0 is left to the system.
-      const settings = { DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', ...(broker ? { KAFKA_BROKERS: broker.brokers } : {}) };
+      const settings = { DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}) };
       const config = Object.assign(readConfig(settings), { PORT: 0 });
-      server = await startServer(config, postgres.url, createLogger('test'));
+      server = await startServer(config, database, createLogger('test'));
     };
 
     beforeAll(async () => {
       process.env.LOG_LEVEL = 'silent';
-      if (log === 'Kafka') broker = await startKafkaBroker(dataDir);
-      postgres = await startPostgres(dataDir);
-      await migrate(postgres.url);
+      if (log === 'Kafka') kafka = await sharedKafka();
+      database = await newDatabase();
       await start();
-      owner = new pg.Client({ connectionString: postgres.url });
+      owner = new pg.Client({ connectionString: database });
       await owner.connect();
     }, 180_000);
 
     afterAll(async () => {
       await owner?.end();
       await server?.stop();
-      await postgres?.stop();
-      await broker?.stop();
       rmSync(dataDir, { recursive: true, force: true });
     }, 60_000);
 
@@ -299,7 +295,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     describe('verify', () => {
       const findings = async (): Promise<string[]> => {
         const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
-        const { findings: found, compared } = await verifyInstallation(postgres.url, masterKey);
+        const { findings: found, compared } = await verifyInstallation(database, masterKey);
         expect(compared['user streams']).toBeGreaterThan(20);
         return found.map(({ invariant }) => invariant);
       };
