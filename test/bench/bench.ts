@@ -7,14 +7,14 @@
  * uses the Postgres of the embedded installation, in a database of its own. Turns go floor, embedded, floor, kafka, floor, …;
  * a warm-up turn of each comes first and is not counted.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { LoadProcess, ServerProcess } from './child.js';
 import { USERS_PATH, type Target } from './cycle.js';
-import { Installation, isBuilt, LOGS, projectRoot, removeDataDirectory, type LogKind } from './installation.js';
+import { Installation, isBuilt, LOGS, projectRoot, type LogKind } from './installation.js';
 import type { LoadResult } from './load.js';
 import { describeMachine, renderMachine } from './machine.js';
 import { measureScale, renderScale, type ScaleResult } from './scale.js';
@@ -71,12 +71,12 @@ const stopAll = async (): Promise<void> => {
 
 const startInstallation = async (log: LogKind): Promise<Installation> => {
   const dataDir = join(folder, log);
-  removeDataDirectory(dataDir);
+  rmSync(dataDir, { recursive: true, force: true });
   process.stderr.write(`starting ${log} …\n`);
   const muster = await Installation.start(log, dataDir);
   stops.push(async () => {
     await muster.stop();
-    removeDataDirectory(dataDir);
+    rmSync(dataDir, { recursive: true, force: true });
   });
   return muster;
 };

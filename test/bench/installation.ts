@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -52,15 +52,6 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
     if (performance.now() > endsMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(POLL_MS);
   }
-};
-
-/** Removes a data directory, with the cluster that may lie elsewhere behind the link `postgres`. */
-export const removeDataDirectory = (dataDir: string): void => {
-  const cluster = join(dataDir, 'postgres');
-  if (lstatSync(cluster, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    rmSync(realpathSync(cluster), { recursive: true, force: true });
-  }
-  rmSync(dataDir, { recursive: true, force: true });
 };
 
 /**

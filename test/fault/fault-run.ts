@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Installation, projectRoot, removeDataDirectory, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { Installation, projectRoot, until, type LogKind, type ProcessName } from '../bench/installation.js';
 import { Clients, type Counts } from './clients.js';
 
 export interface FaultOptions {
@@ -58,7 +59,7 @@ const isAlive = (pid: number): boolean => {
  */
 export const runFaults = async (options: FaultOptions): Promise<FaultReport> => {
   const { log, dataDir, progress = () => {} } = options;
-  removeDataDirectory(dataDir);
+  rmSync(dataDir, { recursive: true, force: true });
   progress('starting', 0, options.kills);
   const muster = await Installation.start(log, dataDir);
   const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { LOGS, removeDataDirectory } from '../bench/installation.js';
+import { LOGS } from '../bench/installation.js';
 import { describeWithOwnKafka } from '../support/kafka.js';
 import { isClean, renderReport, runFaults, VICTIMS } from './fault-run.js';
 
@@ -21,7 +21,6 @@ for (const log of LOGS) {
       expect(isClean(report), renderReport(report)).toBe(true);
       expect(report.kills).toHaveLength(kills);
       expect(report.counts.acknowledged).toBeGreaterThanOrEqual(ACKNOWLEDGED_AT_LEAST);
-      removeDataDirectory(join(folder, log));
       rmSync(folder, { recursive: true });
     });
   });

@@ -1,9 +1,9 @@
 /** `npm run fault`: kills every process of a running Muster under load, and checks that nothing it said became untrue. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { isBuilt, LOGS, projectRoot, removeDataDirectory, type LogKind } from '../bench/installation.js';
+import { isBuilt, LOGS, projectRoot, type LogKind } from '../bench/installation.js';
 import { isClean, renderReport, runFaults, VICTIMS } from './fault-run.js';
 
 const LONG = { kills: 20, acknowledgedAtLeast: 10_000 };
@@ -50,7 +50,7 @@ try {
     });
     bar.stop();
     console.log(renderReport(report));
-    if (isClean(report)) removeDataDirectory(dataDir);
+    if (isClean(report)) rmSync(dataDir, { recursive: true, force: true });
     else {
       console.log(`  the data is left in ${dataDir}`);
       process.exitCode = 1;

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
-  chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync,
-  symlinkSync, writeFileSync,
+  chmodSync, chownSync, closeSync, cpSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync,
+  rmSync, statSync, writeFileSync,
 } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -19,6 +19,8 @@ export interface Runner {
 export interface Cluster {
   /** The folder of the server's files, without symbolic links. */
   readonly folder: string;
+  /** What the server, with that folder as its working directory, calls it. */
+  readonly name: string;
   /** The program `postgres`. */
   readonly program: string;
   readonly runner: Runner;
@@ -28,8 +30,9 @@ export interface Cluster {
 }
 
 const MAJOR_VERSION = '18';
-/** Where root keeps what the runner cannot reach in its own place. */
+/** Where root keeps a copy of the programs when the runner cannot reach them in their own place. */
 const ROOT_HOME = '/var/lib/muster';
+const WORKING_DIRECTORY = '/proc/self/cwd';
 /** Nothing of ours but these: keys and tokens in our environment are none of the server's business. */
 export const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 
@@ -37,15 +40,15 @@ export const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
   const home = resolve(dataDir);
   const password = keyFile(home, 'postgres.password');
-  const link = join(home, 'postgres');
+  const place = join(home, 'postgres');
   try {
-    const runner = findRunner(link);
+    const runner = findRunner(place);
     const { postgres, initdb } = await findBinaries(runner);
-    if (!isThere(link)) makeCluster(home, link, initdb, password, runner);
-    const folder = realpathSync(link);
+    if (!isThere(place)) makeCluster(place, initdb, password, runner);
+    const folder = realpathSync(place);
     const version = readFileSync(join(folder, 'PG_VERSION'), 'utf8').trim();
     if (version !== MAJOR_VERSION) throw new Error(`its files are of Postgres ${version}, and this is Postgres ${MAJOR_VERSION}`);
-    return { folder, program: postgres, runner, password, logFile: join(home, 'postgres.log') };
+    return { folder, name: nameFor(folder, runner), program: postgres, runner, password, logFile: join(home, 'postgres.log') };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);
@@ -55,8 +58,8 @@ export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
 /** Also true for a link that leads nowhere: what it named is lost, and an empty database in its place would hide that. */
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-const findRunner = (link: string): Runner => {
-  const owner = statSync(link, { throwIfNoEntry: false });
+const findRunner = (place: string): Runner => {
+  const owner = statSync(place, { throwIfNoEntry: false });
   const uid = process.getuid?.();
   if (uid !== 0) {
     if (owner && uid !== undefined && owner.uid !== uid) throw new Error(`it belongs to the user with the number ${owner.uid}`);
@@ -85,45 +88,49 @@ const mayEnter = (path: string, { uid, gid }: Runner): boolean => {
   }
 };
 
+/**
+ * What the runner calls a folder that is its working directory. Where it cannot enter the folders above (a checkout below /root), it
+ * still reaches this one by a link of Linux that does not go through them; so the files stay in the data directory, and are moved,
+ * copied and deleted with it.
+ */
+const nameFor = (folder: string, runner: Runner): string => {
+  if (mayEnter(folder, runner)) return folder;
+  if (!existsSync(WORKING_DIRECTORY)) throw new Error(`the user with the number ${runner.uid}, to whom root lends Postgres, may not enter it`);
+  return WORKING_DIRECTORY;
+};
+
 /** Makes the cluster beside its place and moves it there when it is whole: a start that is killed meanwhile leaves none behind. */
-const makeCluster = (home: string, link: string, initdb: string, password: string, runner: Runner): void => {
-  const unfinished = `${link}.new`;
-  if (isThere(unfinished)) {
-    if (existsSync(unfinished)) rmSync(realpathSync(unfinished), { recursive: true, force: true });
-    rmSync(unfinished, { force: true });
-  }
-  if (mayEnter(home, runner)) {
-    mkdirSync(unfinished, { mode: 0o700 });
-  } else {
-    openHome();
-    const elsewhere = join(ROOT_HOME, randomUUID());
-    symlinkSync(elsewhere, unfinished);
-    mkdirSync(elsewhere, { mode: 0o700 });
-  }
+const makeCluster = (place: string, initdb: string, password: string, runner: Runner): void => {
+  const unfinished = `${place}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
   const folder = realpathSync(unfinished);
   // initdb reads the password as the runner, who may not be able to read the data directory.
   const handed = `${folder}.password`;
+  let input: number | undefined;
   try {
     writeFileSync(handed, password, { mode: 0o600 });
     if (runner.uid !== undefined) for (const path of [folder, handed]) chownSync(path, runner.uid, runner.gid!);
+    input = openSync(handed, 'r');
+    const name = nameFor(folder, runner);
     execFileSync(
       initdb,
-      ['-D', folder, '-U', 'muster', '--auth=scram-sha-256', `--pwfile=${handed}`, '--encoding=UTF8', '--locale=C', '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8', '--no-instructions'],
-      { ...runner, env: ENVIRONMENT, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+      ['-D', name, '-U', 'muster', '--auth=scram-sha-256', `--pwfile=${name === folder ? handed : '/dev/stdin'}`, '--encoding=UTF8', '--locale=C',
+        '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
+      { ...runner, env: ENVIRONMENT, cwd: folder, stdio: [input, 'ignore', 'pipe'] },
     );
   } catch (error) {
     const { stderr, message } = error as { stderr?: Buffer; message: string };
     rmSync(folder, { recursive: true, force: true });
-    rmSync(unfinished, { force: true });
     throw new Error(stderr?.toString().trim().split('\n').find((line) => /error/i.test(line)) ?? message, { cause: error });
   } finally {
+    if (input !== undefined) closeSync(input);
     rmSync(handed, { force: true });
   }
-  renameSync(unfinished, link);
+  renameSync(folder, place);
 };
 
-/** Folders of the system's own kind, which everybody may enter; each cluster in it is closed. */
+/** Folders of the system's own kind, which everybody may enter. */
 const openHome = (): void => {
   mkdirSync(ROOT_HOME, { recursive: true });
   chmodSync(ROOT_HOME, 0o755);

@@ -136,11 +136,11 @@ const ended = async (folder: string, pid: number): Promise<void> => {
   while (runsIn(folder, pid)) await pause(POLL_MS);
 };
 
-const launch = async ({ folder, program, runner, password, logFile }: Cluster, port: number): Promise<Server | null> => {
+const launch = async ({ folder, name, program, runner, password, logFile }: Cluster, port: number): Promise<Server | null> => {
   const log = openSync(logFile, 'a', 0o600);
-  const settings = Object.entries({ ...POSTGRES_SETTINGS, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const settings = Object.entries({ ...POSTGRES_SETTINGS, port: String(port) }).flatMap(([setting, value]) => ['-c', `${setting}=${value}`]);
   // In a session of its own: Ctrl-C does not reach it, and it outlives a killed parent and is adopted by the next one.
-  const child = spawn(program, ['-D', folder, ...settings], { ...runner, env: ENVIRONMENT, cwd: folder, detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(program, ['-D', name, ...settings], { ...runner, env: ENVIRONMENT, cwd: folder, detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
   let lives = true;
   const exited = new Promise<void>((done) => {
