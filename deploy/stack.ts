@@ -1,8 +1,6 @@
-import { chmodSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '#event-store';
-import { answers, keptPostgres, keyFile, readConfig, runSupervisor, startNode, type Config, type Kept, type Running } from '#runtime';
+import { answers, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
@@ -40,34 +38,17 @@ const banner = (config: Config): string => `
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   const { PORT, ADMIN_PORT, DATA_DIR } = config;
-  const pids: Record<string, number> = {};
-  let databaseUrl: string | undefined;
-  /** Tells the command line where everything is, and again after each start. */
-  const tell = (): void => {
-    if (databaseUrl === undefined) return;
-    const runtime = {
-      url: `http://127.0.0.1:${PORT}`, adminUrl: `http://127.0.0.1:${ADMIN_PORT}`, databaseUrl,
-      apiKey: config.MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key'), pids,
-    };
-    const path = join(DATA_DIR, 'runtime.json');
-    writeFileSync(path, `${JSON.stringify(runtime)}\n`, { mode: 0o600 });
-    chmodSync(path, 0o600);
-  };
-  const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> =>
-    supervisor.keep({
-      ...kept,
-      started: ({ pid }) => {
-        pids[name] = pid;
-        tell();
-      },
-    });
+  const runtime = new RuntimeFile(config, { url: `http://127.0.0.1:${PORT}`, adminUrl: `http://127.0.0.1:${ADMIN_PORT}` });
+  const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> => supervisor.keep(runtime.telling(name, kept));
 
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.
-  databaseUrl = (await keep('postgres', keptPostgres(DATA_DIR))).url;
-  const [{ brokers }] = await Promise.all([keep('broker', keptBroker(DATA_DIR)), migrate(databaseUrl)]);
+  const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
+  const broker = async (): Promise<string> => config.KAFKA_BROKERS ?? (await keep('broker', keptBroker(DATA_DIR))).brokers;
+  const [brokers] = await Promise.all([broker(), migrate(databaseUrl)]);
   // The keys are made before several could make them.
   if (config.MASTER_KEY === undefined) keyFile(DATA_DIR, 'master.key');
   const environment = { ...process.env, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers };
   await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environment))));
+  runtime.tell(databaseUrl);
   console.log(banner(config));
 });

@@ -124,8 +124,6 @@ export class Installation {
   /** The process that bears this name now; undefined while there is none. */
   pidOf(name: ProcessName): number | undefined {
     try {
-      // Postgres can be restarted alone; its own file is the one that is always right.
-      if (name === 'postgres') return Number(readFileSync(join(this.dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
       return this.runtime().pids?.[name];
     } catch {
       return undefined;

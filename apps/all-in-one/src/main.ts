@@ -1,6 +1,5 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { EXIT_USAGE, readConfig, startPostgres, UsageError, type PostgresProcess } from '#runtime';
+import { freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode } from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
 
@@ -10,11 +9,6 @@ interface Ready {
   readonly name: string;
   readonly isNew: boolean;
 }
-
-const FIRST_RESTART_AFTER_MS = 200;
-const LAST_RESTART_AFTER_MS = 5_000;
-/** A process that lived this long did not fail at its start. */
-const HEALTHY_AFTER_MS = 2_000;
 
 const banner = ({ scimBaseUrl, token, name, isNew }: Ready): string => `
   Muster is ready.${isNew ? ` It made a first directory, "${name}".` : ''}
@@ -26,69 +20,22 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready): string => `
   Paste the SCIM base URL as "Tenant URL" and the token as "Secret Token", then press "Test Connection".
 `;
 
-const run = async (): Promise<void> => {
+runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
-  let stopping = false;
+  // Chosen here, so that a server that is started again is found where it was.
+  const port = config.PORT || (await freePort());
+  const url = `http://127.0.0.1:${port}`;
+  const runtime = new RuntimeFile(config, { url, adminUrl: url });
+  const databaseUrl = config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
+  const environment = { ...process.env, PORT: String(port), DATABASE_URL: databaseUrl };
   let told = false;
-  let postgres: PostgresProcess | null = null;
-  let child: ChildProcess | null = null;
-  let restartAfterMs = FIRST_RESTART_AFTER_MS;
-
-  const keepPostgres = async (port?: number): Promise<string> => {
-    const running = await startPostgres(config.DATA_DIR, port);
-    postgres = running;
-    void running.exited.then(() => {
-      if (stopping) return;
-      console.error('Postgres has ended; it is started again.');
-      // On the same port, so that everybody finds it again.
-      keepPostgres(Number(new URL(running.url).port)).catch(fail);
-    });
-    return running.url;
+  const onMessage = (message: unknown): void => {
+    if (told) return;
+    told = true;
+    // Not before: a second start on this folder, which finds the port taken, leaves the file of the first one alone.
+    runtime.tell(databaseUrl);
+    console.log(banner((message as { ready: Ready }).ready));
   };
-
-  const keepServer = (databaseUrl: string): void => {
-    const since = performance.now();
-    child = fork(fileURLToPath(new URL('./server.js', import.meta.url)), {
-      env: { ...process.env, DATABASE_URL: databaseUrl, POSTGRES_PID: String(postgres?.pid ?? '') },
-    });
-    child.on('message', (message: { ready?: Ready }) => {
-      if (message.ready && !told) console.log(banner(message.ready));
-      told = true;
-    });
-    child.once('exit', (code) => {
-      if (stopping) return;
-      if (code === EXIT_USAGE) return void stop(EXIT_USAGE);
-      restartAfterMs = performance.now() - since > HEALTHY_AFTER_MS ? FIRST_RESTART_AFTER_MS : Math.min(restartAfterMs * 2, LAST_RESTART_AFTER_MS);
-      console.error(`The server process has ended; it is started again in ${restartAfterMs} ms.`);
-      setTimeout(() => !stopping && keepServer(databaseUrl), restartAfterMs);
-    });
-  };
-
-  const stop = async (code: number): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    const server = child;
-    if (server && server.exitCode === null && server.signalCode === null) {
-      const ended = new Promise<void>((done) => server.once('exit', () => done()));
-      server.kill('SIGTERM');
-      const timer = setTimeout(() => server.kill('SIGKILL'), 10_000);
-      await ended;
-      clearTimeout(timer);
-    }
-    await (postgres as PostgresProcess | null)?.stop();
-    process.exit(code);
-  };
-  const fail = (error: Error): void => {
-    console.error(error instanceof UsageError ? error.message : error);
-    void stop(1);
-  };
-
-  process.on('SIGINT', () => void stop(0));
-  process.on('SIGTERM', () => void stop(0));
-  keepServer(config.DATABASE_URL ?? (await keepPostgres()));
-};
-
-run().catch((error: Error) => {
-  console.error(error instanceof UsageError ? error.message : error);
-  process.exit(error instanceof UsageError ? EXIT_USAGE : 1);
+  const start = (): ReturnType<typeof startNode> => startNode({ file: fileURLToPath(new URL('./server.js', import.meta.url)), environment, onMessage });
+  await supervisor.keep(runtime.telling('server', { name: 'The server', start }));
 });

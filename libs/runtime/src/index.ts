@@ -3,6 +3,7 @@ export * from './free-port.js';
 export * from './key-file.js';
 export * from './logger.js';
 export * from './postgres.process.js';
+export * from './runtime-file.js';
 export * from './start.js';
 export * from './supervise.js';
 export * from './usage-error.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from './usage-error.js';
+import { unusableDataDirectory } from './usage-error.js';
 
 /** Reads a key of 32 random bytes (base64) from DATA_DIR, or makes it there, readable by its owner only. */
 export const keyFile = (dataDir: string, name: string): string => {
@@ -9,7 +9,7 @@ export const keyFile = (dataDir: string, name: string): string => {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(dataDir, error);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusableDataDirectory(dataDir, error);
   }
   try {
     mkdirSync(dataDir, { recursive: true });
@@ -19,9 +19,6 @@ export const keyFile = (dataDir: string, name: string): string => {
   } catch (error) {
     // Another process of the same installation was first: its key counts.
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return keyFile(dataDir, name);
-    throw unusable(dataDir, error);
+    throw unusableDataDirectory(dataDir, error);
   }
 };
-
-const unusable = (dataDir: string, error: unknown): UsageError =>
-  new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);

@@ -7,7 +7,7 @@ import {
 import { arch, platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { keyFile } from './key-file.js';
-import { UsageError } from './usage-error.js';
+import { unusableDataDirectory, UsageError } from './usage-error.js';
 
 /** Who runs the server: Postgres refuses root, so root lends it to a user without rights. Empty = whoever we are. */
 export interface Runner {
@@ -51,7 +51,7 @@ export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
     return { folder, name: nameFor(folder, runner), program: postgres, runner, password, logFile: join(home, 'postgres.log') };
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);
+    throw unusableDataDirectory(dataDir, error);
   }
 };
 

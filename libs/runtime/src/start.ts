@@ -66,12 +66,14 @@ export const EXIT_USAGE = 64;
 
 /** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
 export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): void => {
+  // It may be gone already, before this process had loaded its modules.
+  if (process.connected === false) process.exit(1);
+  process.once('disconnect', () => process.exit(1));
   start().then(
     (service) => {
       const stop = (): void => void service.stop().finally(() => process.exit(0));
       process.once('SIGTERM', stop);
       process.once('SIGINT', stop);
-      process.once('disconnect', () => process.exit(1));
     },
     (error: NodeJS.ErrnoException & { port?: number }) => {
       if (error.code === 'EADDRINUSE') {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createSupervisor, Refused, startNode, type Kept, type Running, type Supervisor } from './supervise.js';
 
@@ -149,16 +149,28 @@ it('starts nothing any more once it stops', async () => {
   expect(late).not.toHaveBeenCalled();
 });
 
-it('leaves nobody behind when it is killed', async () => {
+/** Starts the program from a process that is then killed. Resolves when both have ended: its output is the parent's. */
+const killParentOf = async (file: string): Promise<void> => {
   const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
-    await startNode({ file: ${JSON.stringify(program('a'))}, environment: process.env, onMessage: () => console.log('up') });`;
+    await startNode({ file: ${JSON.stringify(file)}, environment: process.env, onMessage: () => console.log('up') });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(parent.stdout, 'data');
-  // Its output is the parent's: it closes when both have ended.
   const closed = once(parent.stdout, 'close');
   parent.kill('SIGKILL');
   await closed;
+};
+
+it('leaves nobody behind when it is killed', async () => {
+  await killParentOf(program('a'));
   expect(journal()).toEqual(['a is alone']);
+});
+
+it('leaves no service behind when it is killed while that one starts', async () => {
+  const file = join(folder, 'starts.mjs');
+  writeFileSync(file, `import { runProcess } from ${JSON.stringify(resolve('dist/libs/runtime/src/start.js'))};
+    runProcess(() => new Promise(() => setInterval(() => {}, 1_000)));
+    process.send('up');`);
+  await killParentOf(file);
 });
 
 it('puts the name before each line where there are several', async () => {

@@ -2,3 +2,7 @@
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** What is wrong with DATA_DIR, in one line. */
+export const unusableDataDirectory = (dataDir: string, error: unknown): UsageError =>
+  new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);

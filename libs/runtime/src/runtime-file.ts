@@ -1,0 +1,56 @@
+import { accessSync, constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from './config.js';
+import { keyFile } from './key-file.js';
+import type { Kept, Running } from './supervise.js';
+import { unusableDataDirectory } from './usage-error.js';
+
+/** DATA_DIR/runtime.json: tells those beside a running installation where it is. Readable by its owner only. */
+export class RuntimeFile {
+  private readonly path: string;
+  private readonly apiKey: string;
+  private readonly pids: Record<string, number> = {};
+  private databaseUrl: string | undefined;
+
+  /** Throws UsageError when the folder cannot be written. */
+  constructor(config: Config, private readonly urls: { readonly url: string; readonly adminUrl: string }) {
+    const { DATA_DIR, MUSTER_API_KEY } = config;
+    try {
+      mkdirSync(DATA_DIR, { recursive: true });
+      accessSync(DATA_DIR, constants.W_OK);
+    } catch (error) {
+      throw unusableDataDirectory(DATA_DIR, error);
+    }
+    this.path = join(DATA_DIR, 'runtime.json');
+    this.apiKey = MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
+  }
+
+  /** Writes it, and from then on again whenever a process is started. `databaseUrl` is the owner's. */
+  tell(databaseUrl: string): void {
+    this.databaseUrl = databaseUrl;
+    this.write();
+  }
+
+  /** The same, but its process number is told at each start. */
+  telling<R extends Running>(name: string, kept: Kept<R>): Kept<R> {
+    const started = ({ pid }: R): void => {
+      this.pids[name] = pid;
+      this.write();
+    };
+    return { ...kept, started };
+  }
+
+  private write(): void {
+    const { databaseUrl, apiKey, pids } = this;
+    if (databaseUrl === undefined) return;
+    const unfinished = `${this.path}.new`;
+    try {
+      // Whoever reads at this moment gets the old one, not half of the new one.
+      writeFileSync(unfinished, `${JSON.stringify({ ...this.urls, databaseUrl, apiKey, pids })}\n`, { mode: 0o600 });
+      renameSync(unfinished, this.path);
+    } catch (error) {
+      // A full disk must not keep a process down that could serve.
+      console.error(`${this.path} could not be written: ${(error as Error).message}`);
+    }
+  }
+}
