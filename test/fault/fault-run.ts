@@ -38,6 +38,9 @@ export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
   kafka: ['identity', 'gateway', 'broker', 'postgres'],
 };
 
+/** What has to outlive its database, so that it serves again as soon as that is back; each log has some of them. */
+const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'admin'];
+
 const RECOVERY_TIMEOUT_MS = 120_000;
 const ACKNOWLEDGED_BETWEEN_KILLS = 50;
 /** The kill comes at a random moment after that. */
@@ -105,6 +108,7 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   await delay(Math.random() * MOMENT_MS);
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
+  const survivors = victim === 'postgres' ? SERVICES.map((name) => ({ name, pid: muster.pidOf(name) })) : [];
   const { writesInFlight } = clients;
   process.kill(pid, 'SIGKILL');
   const killedMs = performance.now();
@@ -119,6 +123,10 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
     () => clients.counts.acknowledged >= whenReady + ACKNOWLEDGED_AFTER_RECOVERY,
     RECOVERY_TIMEOUT_MS,
   );
+  for (const service of survivors) {
+    const next = muster.pidOf(service.name);
+    if (next !== service.pid) clients.violations.push(`${service.name} did not survive the end of ${victim}: ${service.pid} became ${next}`);
+  }
   return { process: victim, writesInFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
 };
 
