@@ -1,9 +1,10 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
-import { freePort, UsageError } from '#runtime';
+import { setTimeout as pause } from 'node:timers/promises';
+import { freePort, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 
 export { whatKafkaMisses } from './kafka-jars.js';
@@ -13,7 +14,7 @@ export interface KafkaBroker {
   readonly brokers: string;
   readonly pid: number;
   /** Resolves when the broker has ended, for whatever reason. */
-  readonly exited: Promise<void>;
+  readonly exited: Promise<unknown>;
   /** A controlled shutdown. Resolves when the broker has ended. */
   stop(): Promise<void>;
 }
@@ -44,10 +45,6 @@ export const startKafkaBroker = async (dataDir: string, port?: number): Promise<
     if (performance.now() - since > START_TIMEOUT_MS) throw new UsageError(`Kafka did not start; ${logFile} says: ${lastLine(logFile)}`);
   }
 };
-
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-const lastLine = (file: string): string => readFileSync(file, 'utf8').trim().split('\n').pop() ?? '';
 
 /** One broker that is its own controller. Replication of everything is 1, and internal topics are small. */
 const settings = (logs: string, port: number, controllerPort: number): Readonly<Record<string, string | number>> => ({
@@ -117,31 +114,18 @@ const launch = (folder: string, classPath: string, logFile: string, port: number
 
 /** Null when the broker ended before it was ready, or was ended because it took too long. */
 const whenReady = async (child: ChildProcess, port: number, untilMs: number): Promise<KafkaBroker | null> => {
-  let lives = true;
-  const exited = new Promise<void>((done) => {
-    const end = (): void => {
-      lives = false;
-      done();
-    };
-    child.once('exit', end).once('error', end);
-  });
+  const exited = whenEnded(child);
+  const stop = (): Promise<void> => stopChild(child, STOP_TIMEOUT_MS);
   endWithThisProcess(child, exited);
-  for (; lives; await pause(POLL_MS)) {
-    if ((await speaksKafka(port)) && lives) return { brokers: `127.0.0.1:${port}`, pid: child.pid!, exited, stop: () => stop(child, exited) };
-    if (performance.now() > untilMs) await stop(child, exited);
+  for (; lives(child); await pause(POLL_MS)) {
+    if ((await speaksKafka(port)) && lives(child)) return { brokers: `127.0.0.1:${port}`, pid: child.pid!, exited, stop };
+    if (performance.now() > untilMs) await stop();
   }
   return null;
 };
 
-const stop = async (child: ChildProcess, exited: Promise<void>): Promise<void> => {
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-  await exited;
-  clearTimeout(timer);
-};
-
 /** A small shell reads from us; when we end, however we end, its input ends and it stops the broker, which would not notice. */
-const endWithThisProcess = (child: ChildProcess, exited: Promise<void>): void => {
+const endWithThisProcess = (child: ChildProcess, exited: Promise<unknown>): void => {
   if (!child.pid) return;
   const watcher = spawn('sh', ['-c', 'cat; kill "$1"', 'sh', String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   void exited.then(() => watcher.kill('SIGKILL'));

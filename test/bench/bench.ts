@@ -10,13 +10,14 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import cliProgress from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import pg from 'pg';
 import { LoadProcess, ServerProcess } from './child.js';
 import { USERS_PATH, type Target } from './cycle.js';
 import { Installation, isBuilt, LOGS, projectRoot, type LogKind } from './installation.js';
 import type { LoadResult } from './load.js';
 import { describeMachine, renderMachine } from './machine.js';
+import { count, logs } from './options.js';
 import { measureScale, renderScale, type ScaleResult } from './scale.js';
 import { judge, renderTable, summarise, type System, type Turn } from './summary.js';
 
@@ -44,18 +45,7 @@ interface Contestant {
   sleep(): Promise<void>;
 }
 
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return value;
-};
 const counts = (text: string): number[] => text.split(',').map(count);
-const logs = (text: string): LogKind[] =>
-  text.split(',').map((name) => {
-    const log = LOGS.find((candidate) => candidate === name);
-    if (!log) throw new InvalidArgumentError(`one or more of ${LOGS.join(',')}`);
-    return log;
-  });
 
 const folder = join(projectRoot(), '.data/bench');
 const newBar = (): cliProgress.SingleBar =>

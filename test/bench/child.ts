@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { stopChild } from '#runtime';
 import { projectRoot } from './installation.js';
 import type { Job, LoadMessage, LoadResult } from './load.js';
 
@@ -8,8 +9,7 @@ type ServerFile = 'floor' | 'empty';
 const start = (file: string, env: Record<string, string>): ChildProcess =>
   fork(join(projectRoot(), `dist/test/bench/${file}.js`), { env: { ...process.env, ...env } });
 
-const exited = (child: ChildProcess): Promise<void> =>
-  child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((done) => child.once('exit', () => done()));
+const STOP_TIMEOUT_MS = 10_000;
 
 /** The floor or the empty server as a process of its own. */
 export class ServerProcess {
@@ -27,9 +27,8 @@ export class ServerProcess {
     return new ServerProcess(child, port);
   }
 
-  async stop(): Promise<void> {
-    this.child.kill();
-    await exited(this.child);
+  stop(): Promise<void> {
+    return stopChild(this.child, STOP_TIMEOUT_MS);
   }
 }
 
@@ -53,8 +52,7 @@ export class LoadProcess {
     });
   }
 
-  async stop(): Promise<void> {
-    this.child.kill();
-    await exited(this.child);
+  stop(): Promise<void> {
+    return stopChild(this.child, STOP_TIMEOUT_MS);
   }
 }

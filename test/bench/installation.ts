@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { answers, freePort, lives } from '#runtime';
 import type { Target } from './cycle.js';
 
 export const LOGS = ['embedded', 'kafka'] as const;
@@ -36,15 +36,6 @@ const programOf = (log: LogKind): string =>
 /** Whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-
 /** Polls until `holds`; throws after `timeoutMs`, naming what was waited for. */
 export const until = async (what: string, holds: () => Promise<boolean> | boolean, timeoutMs: number): Promise<void> => {
   const endsMs = performance.now() + timeoutMs;
@@ -52,6 +43,12 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
     if (performance.now() > endsMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(POLL_MS);
   }
+};
+
+/** What a process is given that shall know of no other installation than its own. */
+export const cleanEnvironment = (): NodeJS.ProcessEnv => {
+  const { DATABASE_URL: _database, KAFKA_BROKERS: _brokers, PUBLIC_URL: _publicUrl, MUSTER_URL: _url, MUSTER_API_KEY: _key, ...rest } = process.env;
+  return rest;
 };
 
 /**
@@ -80,9 +77,8 @@ export class Installation {
     mkdirSync(dataDir, { recursive: true });
     const port = await freePort();
     const output = openSync(`${dataDir}.log`, 'a');
-    const { DATABASE_URL: _database, KAFKA_BROKERS: _brokers, PUBLIC_URL: _url, MUSTER_API_KEY: _key, ...inherited } = process.env;
     const env = {
-      ...inherited,
+      ...cleanEnvironment(),
       DATA_DIR: dataDir,
       PORT: String(port),
       ADMIN_PORT: String(await freePort()),
@@ -90,12 +86,11 @@ export class Installation {
     };
     const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
     closeSync(output);
-    const running = () => supervisor.exitCode === null && supervisor.signalCode === null;
     try {
       await until(
         `${log} is ready`,
         async () => {
-          if (!running()) throw new Error(`it ended; its output is in ${dataDir}.log`);
+          if (!lives(supervisor)) throw new Error(`it ended; its output is in ${dataDir}.log`);
           return (await isReady(port)) && existsSync(join(dataDir, 'runtime.json'));
         },
         READY_TIMEOUT_MS,
@@ -107,7 +102,7 @@ export class Installation {
       const usersPath = `${new URL(scimBaseUrl).pathname}/Users`;
       return new Installation(log, dataDir, { host: '127.0.0.1', port, usersPath, token }, supervisor);
     } catch (error) {
-      if (running()) supervisor.kill('SIGTERM');
+      supervisor.kill('SIGTERM');
       throw error;
     }
   }
@@ -174,7 +169,7 @@ export class Installation {
 
   /** SIGTERM to the supervisor, which stops the rest; SIGKILL to what is left after 30 s. */
   async stop(): Promise<void> {
-    if (this.supervisor.exitCode !== null || this.supervisor.signalCode !== null) return;
+    if (!lives(this.supervisor)) return;
     const exited = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
     const pids = this.pids(['server', 'gateway', 'identity', 'admin', 'broker', 'postgres']);
     this.signal('SIGCONT');
@@ -209,15 +204,7 @@ const send = (pid: number, signal: NodeJS.Signals): void => {
   }
 };
 
-const isReady = async (port: number): Promise<boolean> => {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`, { signal: AbortSignal.timeout(2_000) });
-    await answer.arrayBuffer();
-    return answer.status === 200;
-  } catch {
-    return false;
-  }
-};
+const isReady = (port: number): Promise<boolean> => answers(`http://127.0.0.1:${port}/health/ready`);
 
 /** Whether some session or autovacuum worker is in a transaction. */
 const hasWork = async (database: pg.Client): Promise<boolean> => {
@@ -236,8 +223,7 @@ interface Directory {
 /** What the CLI prints about the first directory; undefined while there is none. */
 const showDirectory = async (dataDir: string): Promise<Directory | undefined> => {
   const cli = join(projectRoot(), 'dist/apps/cli/src/main.js');
-  const { MUSTER_URL: _url, MUSTER_API_KEY: _key, ...inherited } = process.env;
-  const env = { ...inherited, DATA_DIR: dataDir };
+  const env = { ...cleanEnvironment(), DATA_DIR: dataDir };
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [cli, 'directory', 'show', '--json'], { env });
     return JSON.parse(stdout) as Directory;

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { answers, freePort, startPostgres } from '#runtime';
+import { answers, freePort, isAlive, startPostgres } from '#runtime';
+import { cleanEnvironment } from '../bench/installation.js';
 
 /** `npm start` as a user has it: the built program with its children. A start takes 2 to 4 s. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
@@ -33,8 +34,7 @@ interface Muster {
 }
 
 const run = (environment: Record<string, string> = {}): Muster => {
-  const { DATABASE_URL: _database, KAFKA_BROKERS: _brokers, PUBLIC_URL: _url, MUSTER_API_KEY: _key, ...inherited } = process.env;
-  const env = { ...inherited, DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ...environment };
+  const env = { ...cleanEnvironment(), DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ...environment };
   const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk) => (output[name] += String(chunk)));
@@ -61,13 +61,6 @@ const told = (): Told => JSON.parse(readFileSync(join(home, 'data', 'runtime.jso
 /** The number that Postgres itself writes down. */
 const postmaster = (): number => Number(readFileSync(join(home, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
 const isServer = (pid: number): boolean => execFileSync('ps', ['-o', 'args=', '-p', String(pid)]).toString().includes('server.js');
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
 const isReady = (): Promise<boolean> => answers(`${told().url}/health/ready`);
 
 it('heals a kill -9 of the server and of Postgres on the same ports, tells the numbers of the new ones, and says only once that it is ready', async () => {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive } from '#runtime';
 import { Installation, projectRoot, until, type LogKind, type ProcessName } from '../bench/installation.js';
 import { Clients, type Counts } from './clients.js';
 
@@ -46,14 +47,6 @@ const ACKNOWLEDGED_BETWEEN_KILLS = 50;
 /** The kill comes at a random moment after that. */
 const MOMENT_MS = 400;
 const ACKNOWLEDGED_AFTER_RECOVERY = 20;
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
 
 /**
  * Starts an installation, lets clients write, kills one process after another with SIGKILL while writes are in flight, lets each

@@ -2,29 +2,18 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import cliProgress from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { isBuilt, LOGS, projectRoot, type LogKind } from '../bench/installation.js';
+import { count, logs } from '../bench/options.js';
 import { isClean, renderReport, runFaults, VICTIMS } from './fault-run.js';
 
 const LONG = { kills: 20, acknowledgedAtLeast: 10_000 };
 const SHORT_ACKNOWLEDGED = 1_000;
 const SHORT_KILLS_PER_PROCESS = 2;
 
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return value;
-};
-const logs = (text: string): LogKind[] => {
-  if (text === 'both') return [...LOGS];
-  const log = LOGS.find((candidate) => candidate === text);
-  if (!log) throw new InvalidArgumentError(`${LOGS.join(', ')} or both`);
-  return [log];
-};
-
-const { log, kills, short } = new Command('fault')
+const { log: chosenLogs, kills, short } = new Command('fault')
   .description('Kills with SIGKILL while clients write; then compares what is there with what the clients were told')
-  .option('--log <log>', `${LOGS.join(', ')} or both; the default is what is there`, logs)
+  .option('--log <list>', `of ${LOGS.join(',')}; the default is what is there`, logs)
   .option('--kills <n>', `on each log; the default is ${LONG.kills}`, count)
   .option('--short', `${SHORT_KILLS_PER_PROCESS} kills of each process`)
   .parse()
@@ -35,7 +24,7 @@ mkdirSync(folder, { recursive: true });
 const bar = new cliProgress.SingleBar({ format: '{bar} {value}/{total} {state}', clearOnComplete: true, hideCursor: true });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 try {
-  for (const chosen of log ?? LOGS.filter(isBuilt)) {
+  for (const chosen of chosenLogs ?? LOGS.filter(isBuilt)) {
     const dataDir = join(folder, chosen);
     bar.start(1, 0, { state: `${chosen}: starting` });
     const report = await runFaults({

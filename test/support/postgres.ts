@@ -1,9 +1,8 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startPostgres } from '#runtime';
-import { removeDataDirectory } from '../bench/installation.js';
 import { ask } from './ask.js';
 
 /** A migrated database of the caller's own, on the server that the suites of this run share: the owner's URL. */
@@ -50,7 +49,7 @@ export const startDatabaseServer = async (): Promise<DatabaseServer> => {
     },
     stop: async () => {
       await stop();
-      removeDataDirectory(dataDir);
+      rmSync(dataDir, { recursive: true, force: true });
     },
   };
 };

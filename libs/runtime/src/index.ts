@@ -1,3 +1,4 @@
+export * from './child-process.js';
 export * from './config.js';
 export * from './free-port.js';
 export * from './key-file.js';

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { platform } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { isAlive, lastLine, lives, whenEnded } from './child-process.js';
 import { freePort } from './free-port.js';
 import { ENVIRONMENT, prepareCluster, type Cluster } from './postgres.cluster.js';
 import type { Kept } from './supervise.js';
@@ -13,7 +15,7 @@ export interface PostgresProcess {
   readonly url: string;
   readonly pid: number;
   /** Resolves when the server has ended, for whatever reason. */
-  readonly exited: Promise<void>;
+  readonly exited: Promise<unknown>;
   /** A fast shutdown: open transactions are undone, everything committed is kept. Resolves when the server has ended. */
   stop(): Promise<void>;
 }
@@ -67,24 +69,16 @@ export const startPostgres = async (dataDir: string, wantedPort?: number): Promi
 interface Server {
   readonly pid: number;
   readonly port: number;
-  readonly exited: Promise<void>;
+  readonly exited: Promise<unknown>;
   readonly session: pg.Client;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-const lastLine = (file: string): string => readFileSync(file, 'utf8').trim().split('\n').pop() ?? '';
 
 const urlOf = (port: number, password: string, database: string): string =>
   `postgres://muster:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 
 /** Whether the process exists and is the server of this folder: process numbers are used again, above all in containers. */
 const runsIn = (folder: string, pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
+  if (!isAlive(pid)) return false;
   if (platform() !== 'linux') return true;
   try {
     return readlinkSync(`/proc/${pid}/cwd`) === folder;
@@ -103,8 +97,8 @@ const connect = async (port: number, password: string): Promise<pg.Client | null
 };
 
 /** Waits for the server as long as it lives: null when it ended first. */
-const connectWhile = async (lives: () => boolean, port: number, password: string): Promise<pg.Client | null> => {
-  for (const since = performance.now(); lives(); await pause(POLL_MS)) {
+const connectWhile = async (runs: () => boolean, port: number, password: string): Promise<pg.Client | null> => {
+  for (const since = performance.now(); runs(); await pause(POLL_MS)) {
     const session = await connect(port, password);
     if (session) return session;
     if (performance.now() - since > RECOVERY_TIMEOUT_MS) return null;
@@ -142,16 +136,9 @@ const launch = async ({ folder, name, program, runner, password, logFile }: Clus
   // In a session of its own: Ctrl-C does not reach it, and it outlives a killed parent and is adopted by the next one.
   const child = spawn(program, ['-D', name, ...settings], { ...runner, env: ENVIRONMENT, cwd: folder, detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
-  let lives = true;
-  const exited = new Promise<void>((done) => {
-    const end = (): void => {
-      lives = false;
-      done();
-    };
-    child.once('exit', end).once('error', end);
-  });
+  const exited = whenEnded(child);
   child.unref();
-  const session = await connectWhile(() => lives, port, password);
+  const session = await connectWhile(() => lives(child), port, password);
   return session && { pid: child.pid!, port, session, exited };
 };
 
@@ -177,7 +164,7 @@ const own = async ({ pid, port, exited, session }: Server, { password }: Cluster
   return { url: urlOf(port, password, 'muster'), pid, exited, stop: async () => (hasEnded ? undefined : stop(pid, exited)) };
 };
 
-const stop = async (pid: number, exited: Promise<void>): Promise<void> => {
+const stop = async (pid: number, exited: Promise<unknown>): Promise<void> => {
   const signal = (name: NodeJS.Signals): void => {
     try {
       process.kill(pid, name);

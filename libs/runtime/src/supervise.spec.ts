@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { isAlive } from './child-process.js';
 import { createSupervisor, Refused, startNode, type Kept, type Running, type Supervisor } from './supervise.js';
 
 // Real processes: a Node takes about 50 ms to start, more on a busy machine.
@@ -53,13 +54,6 @@ const node = (name: string, file = program(name), stopTimeoutMs?: number): Kept 
   },
   started: (running) => signals.emit(name, running),
 });
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
 
 it('starts again what was killed', async () => {
   const { pid } = await supervisor.keep(node('a'));

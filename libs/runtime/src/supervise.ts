@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { stopChild, whenEnded } from './child-process.js';
 import { EXIT_USAGE } from './start.js';
 import { UsageError } from './usage-error.js';
 
@@ -8,7 +10,7 @@ import { UsageError } from './usage-error.js';
 export interface Running {
   readonly pid: number;
   /** Resolves when it has ended, for whatever reason, with its exit code where that is known. */
-  readonly exited: Promise<number | null | void>;
+  readonly exited: Promise<unknown>;
   /** Asks it to end. Resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -131,18 +133,9 @@ export const startNode = async ({ file, environment, prefix, onMessage, stopTime
     if (from) createInterface(from).on('line', (line) => to.write(`${prefix}${line}\n`));
   }
   if (onMessage) child.on('message', onMessage);
-  const exited = new Promise<number | null>((done) => child.once('exit', done));
-  // Later errors are of messages that no longer reach it.
-  await new Promise((done, fail) => child.once('spawn', done).on('error', fail));
-  return {
-    pid: child.pid!, exited,
-    stop: async () => {
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-      await exited;
-      clearTimeout(timer);
-    },
-  };
+  const exited = whenEnded(child);
+  await once(child, 'spawn');
+  return { pid: child.pid!, exited, stop: () => stopChild(child, stopTimeoutMs) };
 };
 
 /** Whether a URL answers 200. */
