@@ -1,11 +1,10 @@
 import type { ClientBase } from 'pg';
-import { USER_EVENT_TYPES, type UserEvent } from '#contracts';
-import { streams, unseal, type Finding, type StoredEvent, type Verification } from '#event-store';
+import type { UserEvent } from '#contracts';
+import { streams, unseal, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
 import { isEqual, type Json } from '#scim';
 import { keyContext, sealContext, userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
 
-const TYPE_OF_WIRE = new Map(Object.entries(USER_EVENT_TYPES).map(([type, wire]) => [wire, type as UserEvent['type']]));
 /** A user that changes while it is compared is looked at again. */
 const ATTEMPTS = 3;
 
@@ -86,8 +85,6 @@ const compare = async (
 };
 
 const opened = (event: StoredEvent, key: Buffer): UserEvent => {
-  const type = TYPE_OF_WIRE.get(event.type);
-  if (!type) throw new Error(`unknown event type ${event.type}`);
   const personal = event.personal === null ? {} : (JSON.parse(unseal(key, sealContext(event.tenant, event.stream, event.version), event.personal).toString()) as object);
-  return { type, ...(event.data as object), ...personal } as UserEvent;
+  return upcast<UserEvent>(event.type, { ...(event.data as object), ...personal });
 };

@@ -3,4 +3,5 @@ export * from './handle-batch.js';
 export * from './migrate.js';
 export * from './outcomes.js';
 export * from './seal.js';
+export * from './upcast.js';
 export * from './verify.js';

@@ -1,0 +1,34 @@
+import { ADMIN_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
+
+/** What an event says, as it was stored: readable data and opened personal data in one. */
+type Shape = Readonly<Record<string, unknown>>;
+
+/** The wire type of the next version, and how the shape becomes that one. Gets nothing but the shape; never throws. */
+export interface Step {
+  readonly to: string;
+  readonly change: (shape: Shape) => Shape;
+}
+
+/**
+ * Wire type of an old version → the step to the next one. Stored events are never rewritten, so a step stays for ever; its
+ * version keeps its file in test/fixtures/events. No event has changed its shape yet.
+ */
+export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map();
+
+/** Wire type of the newest version → the type that `evolve` knows. */
+const NEWEST = new Map(Object.entries({ ...USER_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [wire, type]));
+
+/** Steps until the newest version is reached. */
+export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap<string, Step>) => {
+  const upcast = <Event>(wire: string, shape: Shape): Event => {
+    const type = newest.get(wire);
+    if (type !== undefined) return { ...shape, type } as Event;
+    const step = steps.get(wire);
+    if (!step) throw new Error(`unknown event type ${wire}`);
+    return upcast(step.to, step.change(shape));
+  };
+  return upcast;
+};
+
+/** A stored event as today's code knows it: whoever reads stored events goes through here. Throws for an unknown type or version. */
+export const upcast = upcaster(NEWEST, OLD_VERSIONS);

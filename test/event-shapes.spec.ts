@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import * as contracts from '#contracts';
+import type { AdminCommand, AdminEvent, UserCommand, UserEvent } from '#contracts';
+import { OLD_VERSIONS, unseal, upcast, type Behaviour } from '#event-store';
+import { adminBehaviour } from '../apps/admin/src/directory.projection.js';
+import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/directory.js';
+import { keyContext, sealContext, userBehaviour } from '../apps/identity/src/user.projection.js';
+import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
+
+/**
+ * test/fixtures/events holds one event of every version that was ever written. Such events lie in stores and are never rewritten, so
+ * what a file holds of the event is never changed. A new shape is a new version (`…v2` in libs/contracts), a step in
+ * libs/event-store/src/upcast.ts and a file of its own.
+ */
+interface Fixture {
+  /** Wire type. */
+  readonly type: string;
+  /** The events before it in its stream. */
+  readonly after: readonly string[];
+  readonly data: object;
+  /** Opened. */
+  readonly personal: object | null;
+  /** What today's code folds the stream to. */
+  readonly state: UserState | AdminState;
+}
+
+const FOLDER = 'test/fixtures/events';
+const FIXTURES = new Map(
+  readdirSync(FOLDER).map((name) => [name.replace(/\.json$/, ''), JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8')) as Fixture]),
+);
+const NEWEST = Object.entries(contracts).filter(([name]) => name.endsWith('_EVENT_TYPES')).flatMap(([, types]) => Object.values(types as object) as string[]);
+
+const TENANT = '01980000-0000-7000-8000-000000000001';
+const DIRECTORY = '01980000-0000-7000-8000-000000000002';
+const USER = '01980000-0000-7000-8000-000000000003';
+const TOKEN = '01980000-0000-7000-8000-000000000004';
+const NOW = '2026-01-02T03:04:05.678Z';
+
+/** Wire type → what the store is handed for the first event of that type. */
+const write = <C>(behaviour: Behaviour<C>, loaded: unknown, commands: readonly C[], open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open) => {
+  const work = behaviour.begin(loaded, new Date(NOW));
+  const events = commands.flatMap((command) => work.decide({ id: USER, tenant: TENANT, directory: DIRECTORY, command }).events);
+  const opened = open(work.rows());
+  return events.map(({ type, stream, version, stored: { data, personal } }) => ({
+    type, data: JSON.parse(JSON.stringify(data)) as unknown, personal: personal === null ? null : opened(stream, version, personal),
+  }));
+};
+type Open = (stream: string, version: number, personal: string) => unknown;
+
+/** Every event as today's code writes it. */
+const written = (): { type: string; data: unknown; personal: unknown }[] => {
+  const masterKey = Buffer.alloc(32, 7);
+  const userCommands: UserCommand[] = [
+    {
+      type: 'CreateUser', userId: USER, resource: {
+        userName: 'ada@example.org', externalId: 'ada', active: false, name: { givenName: 'Ada', familyName: 'Lovelace' },
+        emails: [{ type: 'work', value: 'ada@example.org', primary: true }],
+      },
+    },
+    {
+      type: 'PatchUser', userId: USER, ifMatch: null,
+      operations: [{ op: 'replace', path: 'active', value: true }, { op: 'replace', path: 'title', value: 'Countess' }, { op: 'remove', path: 'externalId' }],
+    },
+    { type: 'DeleteUser', userId: USER, ifMatch: null },
+  ];
+  const adminCommands: AdminCommand[] = [
+    { type: 'CreateTenant', tenantId: TENANT, name: 'Default' },
+    { type: 'CreateDirectory', directoryId: DIRECTORY, name: 'Microsoft Entra ID', kind: 'entra' },
+    { type: 'CreateToken', tokenId: TOKEN, directoryId: DIRECTORY, description: 'First', hash: '00ff', sealed: 'c2VhbGVk', expiresAt: '2027-01-01T00:00:00.000Z' },
+    { type: 'RevokeToken', tokenId: TOKEN },
+  ];
+  return [
+    ...write(userBehaviour(masterKey), { users: null, claims: null, directories: [{ id: DIRECTORY, version: 3 }], tenant_keys: null }, userCommands, (rows) => {
+      const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
+      const [person] = rows.new_person_keys as { wrapped: string }[];
+      const key = unseal(unseal(masterKey, keyContext(TENANT), tenant!.wrapped), keyContext(TENANT, USER), person!.wrapped);
+      return (stream, version, personal) => JSON.parse(unseal(key, sealContext(TENANT, stream, version), personal).toString());
+    }),
+    ...write(adminBehaviour(), { tenants: null, directories: null, tokens: null }, adminCommands, () => () => null),
+  ];
+};
+
+const fold = (wire: string): UserState | AdminState => {
+  const { after } = FIXTURES.get(wire)!;
+  const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
+  if (wire.startsWith('muster.user.')) {
+    return shapes.reduce<UserState>((state, { type, data, personal }) => evolveUser(state, upcast<UserEvent>(type, { ...data, ...personal }), USER, NOW), null);
+  }
+  return shapes.reduce<AdminState>((state, { type, data }) => evolveAdmin(state, upcast<AdminEvent>(type, { ...data }), NOW), null);
+};
+
+it('every version of every event type has a file', () => {
+  expect(NEWEST.length).toBeGreaterThan(0);
+  expect([...NEWEST, ...OLD_VERSIONS.keys()].filter((wire) => !FIXTURES.has(wire))).toEqual([]);
+});
+
+describe.each([...FIXTURES])('%s', (wire, fixture) => {
+  it('is stored under its name and folds to its state, also where it is an old version', () => {
+    expect(fixture.type).toBe(wire);
+    expect(fold(wire)).toEqual(fixture.state);
+  });
+});
+
+describe.each(NEWEST)('%s', (wire) => {
+  it('is written in the shape of its version: another shape is a new version', () => {
+    const event = written().find(({ type }) => type === wire);
+    const { data, personal } = FIXTURES.get(wire)!;
+    expect(event).toEqual({ type: wire, data, personal });
+  });
+});
