@@ -10,3 +10,13 @@ it('has a default for every setting and reads numbers', () => {
 it('refuses a wrong setting in one line that names it', () => {
   expect(() => readConfig({ PORT: 'x', PUBLIC_URL: 'ftp://a' })).toThrow(/PORT.*PUBLIC_URL/);
 });
+
+it('refuses a key of another length before it wraps anything, and does not repeat it', () => {
+  const key = Buffer.alloc(32, 1).toString('base64');
+  expect(readConfig({ MASTER_KEY: key }).MASTER_KEY).toBe(key);
+  expect(() => readConfig({ MASTER_KEY: 'c2hvcnQ=' })).toThrow(/^MASTER_KEY must be 32 bytes in base64$/);
+});
+
+it('reads an empty setting as none', () => {
+  expect(readConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ PORT: 8080, DATABASE_URL: undefined });
+});

@@ -1,47 +1,64 @@
 import 'reflect-metadata';
 import { plainToInstance, Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, IsUrl, Max, Min, validateSync } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
 import { UsageError } from './usage-error.js';
+
+/** What one setting is: the checks of readConfig and docs/configuration.md are both made of it. */
+export interface Setting {
+  readonly name: string;
+  readonly description: string;
+  /** What it may be, in words. */
+  readonly values: string;
+  readonly optional: boolean;
+}
+
+/** Every setting, in the order of the class. */
+export const SETTINGS: Setting[] = [];
+
+/** A property decorator that records the setting and applies its checks. */
+const setting = (description: string, values: string, checks: readonly PropertyDecorator[], optional = false): PropertyDecorator => (target, name) => {
+  SETTINGS.push({ name: String(name), description, values, optional });
+  for (const check of optional ? [IsOptional(), ...checks] : checks) check(target, name);
+};
+
+/** A whole number; its unit is the end of its name. */
+const count = (description: string, min = 1, max = Number.MAX_SAFE_INTEGER): PropertyDecorator =>
+  setting(description, max === Number.MAX_SAFE_INTEGER ? `whole number from ${min}` : `${min} to ${max}`, [Type(() => Number), IsInt(), Min(min), Max(max)]);
+const port = (description: string): PropertyDecorator => count(description, 0, 65_535);
+const text = (description: string): PropertyDecorator => setting(description, 'text', [IsString()]);
+const oneOf = (description: string, ...values: string[]): PropertyDecorator => setting(description, values.join(', '), [IsIn(values)]);
+const optionalText = (description: string): PropertyDecorator => setting(description, 'text', [IsString()], true);
+const optionalUrl = (description: string): PropertyDecorator =>
+  setting(description, 'http or https URL', [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })], true);
+const optionalKey = (description: string): PropertyDecorator =>
+  setting(description, '32 bytes, base64', [Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' })], true);
 
 /** Every setting of Muster, read from environment variables of the names in capitals; units are part of the names. */
 export class Config {
-  /** Port of the SCIM gateway (and of the admin API when all services run in one process). */
-  @Type(() => Number) @IsInt() @Min(0) @Max(65535) PORT = 8080;
-  /** Port of the admin API when it is a process of its own. */
-  @Type(() => Number) @IsInt() @Min(0) @Max(65535) ADMIN_PORT = 8081;
-  /** Port of identity's health endpoint when it is a process of its own. */
-  @Type(() => Number) @IsInt() @Min(0) @Max(65535) HEALTH_PORT = 8082;
-  /** Address to listen on. */
-  @IsString() HOST = '127.0.0.1';
-  /** Embedded database, generated keys and runtime.json live here. */
-  @IsString() DATA_DIR = './.data';
-  /** What clients see before `/api/scim/v2`; the default is `http://localhost:PORT`. */
-  @IsOptional() @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] }) PUBLIC_URL?: string;
-  /** Postgres; without it the embedded one is started. The owner's URL for migrations and all-in-one. */
-  @IsOptional() @IsString() DATABASE_URL?: string;
-  /** Kafka brokers, `host:port,host:port`; without it the Postgres log is used, by one process. */
-  @IsOptional() @IsString() KAFKA_BROKERS?: string;
-  /** Change it when topics are made anew on the same cluster: positions start again and the retained log is published again. */
-  @IsString() KAFKA_TOPIC_SUFFIX = '';
-  /** 32 bytes, base64, that wrap every other key; without it DATA_DIR/master.key is made with mode 0600. */
-  @IsOptional() @IsString() MASTER_KEY?: string;
-  /** Bearer key of the admin API; without it DATA_DIR/admin.key is made with mode 0600. */
-  @IsOptional() @IsString() MUSTER_API_KEY?: string;
+  @port('Port of the SCIM gateway (and of the admin API when all services run in one process).') PORT = 8080;
+  @port('Port of the admin API when it is a process of its own.') ADMIN_PORT = 8081;
+  @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
+  @text('Address to listen on.') HOST = '127.0.0.1';
+  @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
+  @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
+  @optionalText("Postgres 18; without it the embedded one is started. The owner's URL for migrations and all in one process.") DATABASE_URL?: string;
+  @optionalText('Kafka brokers, `host:port,host:port`; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
+  @text('Change it when topics are made anew on the same cluster: positions start again and the retained log is published again.')
+  KAFKA_TOPIC_SUFFIX = '';
+  @optionalKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
+  @optionalText('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.') MUSTER_API_KEY?: string;
+  @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
-  @Type(() => Number) @IsInt() @Min(1) MAX_BODY_BYTES = 1_048_576;
-  @Type(() => Number) @IsInt() @Min(1) MAX_BATCH_MESSAGES = 256;
-  @Type(() => Number) @IsInt() @Min(1) MAX_PAGE_RESOURCES = 1_000;
-  @Type(() => Number) @IsInt() @Min(1) DEFAULT_PAGE_RESOURCES = 100;
-  @Type(() => Number) @IsInt() @Min(1) MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
-  @Type(() => Number) @IsInt() @Min(1) DATABASE_POOL_CONNECTIONS = 10;
-  /** After this an outcome that has not come is looked up in the database. */
-  @Type(() => Number) @IsInt() @Min(1) OUTCOME_LOOKUP_AFTER_MS = 1_000;
-  /** After this the client gets a 503, and the owner refuses the command. */
-  @Type(() => Number) @IsInt() @Min(1) COMMAND_EXPIRES_AFTER_MS = 10_000;
-  /** How long a read may take in the database. */
-  @Type(() => Number) @IsInt() @Min(1) QUERY_TIMEOUT_MS = 5_000;
-  /** How long a SCIM token is trusted before it is looked up again. */
-  @Type(() => Number) @IsInt() @Min(0) TOKEN_CACHE_MS = 500;
+  @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
+  @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
+  @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
+  @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
+  @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
+  @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
+  @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;
+  @count('After this the client gets a 503, and the owner refuses the command.') COMMAND_EXPIRES_AFTER_MS = 10_000;
+  @count('How long one statement, or waiting for a connection, may take in the database.') QUERY_TIMEOUT_MS = 5_000;
+  @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
 
   get publicUrl(): string {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');
@@ -54,9 +71,7 @@ export class Config {
 
 /** Reads and checks the settings. Throws UsageError with one line that names every wrong setting. */
 export const readConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
-  const known = Object.keys(new Config());
-  const names = [...known, 'PUBLIC_URL', 'DATABASE_URL', 'KAFKA_BROKERS', 'MASTER_KEY', 'MUSTER_API_KEY'];
-  const given = Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+  const given = Object.fromEntries(SETTINGS.flatMap(({ name }) => (environment[name] ? [[name, environment[name]]] : [])));
   const config = plainToInstance(Config, given, { exposeDefaultValues: true });
   const errors = validateSync(config);
   if (errors.length > 0) {
