@@ -29,7 +29,7 @@ module.exports = {
       { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^libs/$2/' }),
     rule('lib-by-its-name', 'a path that climbs out of its room hides that it crosses a border', { path: '^(apps|deploy|test|libs/([^/]+))/' },
       { path: '^libs/[^/]+/src/index\\.ts$', pathNot: '^libs/$2/', dependencyTypesNot: ['aliased-subpath-import'] }),
-    rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: ['^libs/log/src/kafka/', '^test/', TESTS] }, { path: '^node_modules/kafkajs/' }),
+    rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: ['^libs/log/src/kafka/', '^test/support/', TESTS] }, { path: '^node_modules/kafkajs/' }),
     rule('nothing-imports-test', 'tests are on top; a spec beside its file gets its servers there', { pathNot: ['^test/', TESTS] }, { path: '^test/' }),
     rule('nothing-imports-deploy', 'the product runs where nothing of deploy is', { pathNot: '^(deploy|test)/' }, { path: '^deploy/' }),
     rule('every-import-resolves', 'what cannot be found is checked by no other rule', {}, { couldNotResolve: true }),

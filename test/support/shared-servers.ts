@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TestProject } from 'vitest/node';
 import { findBroker, whatSharedKafkaMisses } from './find-broker.js';
 import type { SharedKafka } from './kafka.js';
 import { startDatabaseServer } from './postgres.js';
@@ -9,7 +8,7 @@ import { startDatabaseServer } from './postgres.js';
  * vitest's globalSetup. A broker takes 5 s to start on two cores and a Postgres 1 s, so the suites of a run share one of each. They
  * run in vitest's own process from the moment that the first suite asks for one until the end: a run of unit tests starts neither.
  */
-export default async (project: TestProject): Promise<() => Promise<void>> => {
+export default async (project: { provide(key: 'sharedServers', value: string): void }): Promise<() => Promise<void>> => {
   const ends: (() => Promise<void>)[] = [];
   const started = <T extends { stop(): Promise<void> }>(start: () => Promise<T>): (() => Promise<T>) =>
     once(async () => {

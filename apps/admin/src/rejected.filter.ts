@@ -1,8 +1,7 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { isDatabaseAway } from '#event-store';
 import { LogUnavailable } from '#log';
-import type { Logger } from '#runtime';
+import { isDatabaseAway, type Logger } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 
 export const ADMIN_LOGGER = Symbol('Logger of admin');

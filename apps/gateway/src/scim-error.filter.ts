@@ -1,8 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { isDatabaseAway } from '#event-store';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import type { Logger } from '#runtime';
+import { isDatabaseAway, type Logger } from '#runtime';
 
 export const SCIM_MEDIA_TYPE = 'application/scim+json; charset=utf-8';
 const RETRY_AFTER_SECONDS = 1;

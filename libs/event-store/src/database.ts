@@ -38,12 +38,5 @@ export const connectDatabase = async (url: string, role: Role, options: Database
   return dataSource.initialize();
 };
 
-/** Whether an error of a query says that the database is away, and not that the query is wrong. */
-export const isDatabaseAway = (error: unknown): boolean => {
-  const { code = '', message = '' } = error as { code?: string; message?: string };
-  // 08, 57, 53: connection, operator intervention, resources; the driver's own codes are the socket's.
-  return /^(08|57|53)/.test(code) || /^E(CONN|PIPE|TIMEDOUT)/.test(code) || /timeout|terminated|Connection/i.test(message);
-};
-
 /** The driver's own pool: on the write path SQL is written as SQL, with named prepared statements. */
 export const poolOf = (dataSource: DataSource): Pool => (dataSource.driver as unknown as { master: Pool }).master;

@@ -1,5 +1,6 @@
 export * from './child-process.js';
 export * from './config.js';
+export * from './database-away.js';
 export * from './free-port.js';
 export * from './key-file.js';
 export * from './logger.js';
