@@ -1,10 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#event-store';
 import { createLogger, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { runCycles } from '../../apps/cli/src/demo-cycle.js';
+import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo-people.js';
+import { Requests } from '../../apps/cli/src/demo-requests.js';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-events-'));
 let postgres: PostgresProcess;
@@ -90,4 +93,33 @@ it.each([
   expect(answer.body).toMatchObject({ status: String(status), detail: expect.stringMatching(detail) });
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
   if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+});
+
+describe('the cycles of npm run demo', () => {
+  const run = (name: string) => {
+    const people = inventPeople(name, 60);
+    return runCycles(people, new Requests(`http://127.0.0.1:${server.port}/api/scim/v2`, server.directory.token!), () => undefined)
+      .then((result) => ({ ...result, first: people[0]! }));
+  };
+
+  it('get answers that Entra accepts, again and again, and leave the history of each person', async () => {
+    for (const name of ['first', 'second']) {
+      const { problems, rows, ids, first } = await run(name);
+      expect(problems).toEqual([]);
+      expect(rows.find(({ step }) => step === 'Hard delete')!.statuses).toEqual(new Map([[204, 2]]));
+      const { body } = await events(ids.get(first)!);
+      expect(body.events.map(({ type }: { type: string }) => type.split('.')[2])).toEqual([
+        'created', 'changed', 'changed', 'changed', 'changed', 'changed', 'deactivated', 'changed', 'reactivated',
+      ]);
+      expect(isInvented(renamedUpn(first)) && isInvented(tombstoneOf(first))).toBe(true);
+    }
+  });
+
+  it('tell of each person about whom Entra would not accept an answer', async () => {
+    await run('taken');
+    const { problems } = await run('taken');
+    // Everybody is there already, or trips over the name that a predecessor took; only one was deleted for good and can be made anew.
+    expect(problems).toHaveLength(59);
+    for (const problem of problems) expect(problem).toMatch(/ should be answered by 200 and .*, not by (\{"schemas".*"totalResults":1,|409 userName .* is taken)/);
+  });
 });

@@ -32,14 +32,14 @@ export interface UserEvent {
   readonly data: { readonly attributes?: readonly string[] };
 }
 
-/** Where the admin API is, and its key. Throws one line that says what to do. */
-const findServer = (): { url: string; apiKey: string } => {
+/** Where the admin API is, its key, and where the gateway is if that is known. Throws one line that says what to do. */
+export const findServer = (): { url: string; apiKey: string; gatewayUrl: string | null } => {
   const { MUSTER_URL, MUSTER_API_KEY, DATA_DIR = './.data' } = process.env;
-  if (MUSTER_URL && MUSTER_API_KEY) return { url: MUSTER_URL, apiKey: MUSTER_API_KEY };
+  if (MUSTER_URL && MUSTER_API_KEY) return { url: MUSTER_URL, apiKey: MUSTER_API_KEY, gatewayUrl: null };
   const path = join(DATA_DIR, 'runtime.json');
   try {
-    const { adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { adminUrl: string; apiKey: string };
-    return { url: MUSTER_URL ?? adminUrl, apiKey: MUSTER_API_KEY ?? apiKey };
+    const { url, adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { url: string; adminUrl: string; apiKey: string };
+    return { url: MUSTER_URL ?? adminUrl, apiKey: MUSTER_API_KEY ?? apiKey, gatewayUrl: MUSTER_URL ? null : url };
   } catch {
     throw new Error(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`);
   }

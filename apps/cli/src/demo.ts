@@ -1,0 +1,114 @@
+import cliProgress from 'cli-progress';
+import { Command, InvalidArgumentError } from 'commander';
+import { call, findServer, listEvents, type DirectoryView } from './admin-api.js';
+import { IN_FLIGHT, runCycles } from './demo-cycle.js';
+import { displayNameOf, inventPeople, isInvented, type Person } from './demo-people.js';
+import { formatCount, renderReport } from './demo-report.js';
+import { eachInFlight, Requests } from './demo-requests.js';
+import { describeActors, renderTimeline } from './timeline.js';
+
+/** `npm run demo`: what Entra does to the running Muster, with invented people in a directory of their own. */
+
+const DIRECTORY_NAME = 'Demo';
+const MAX_USERS = 100_000;
+const MAX_TOLD_PROBLEMS = 5;
+const PAGE_USERS = 100;
+
+const newBar = (): cliProgress.SingleBar =>
+  new cliProgress.SingleBar({ format: '{bar} {value}/{total} {what}', clearOnComplete: true, stopOnComplete: true, hideCursor: true });
+
+const findDirectory = async (): Promise<DirectoryView | undefined> =>
+  (await call<DirectoryView[]>('GET', 'directories')).find(({ name }) => name === DIRECTORY_NAME);
+
+/** The directory of the demo is used again, and made when there is none; with a token that works. */
+const prepareDirectory = async (): Promise<DirectoryView> => {
+  const directory = (await findDirectory()) ?? (await call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' }));
+  if (directory.token) return directory;
+  await call('POST', `directories/${directory.id}/tokens`, { description: 'npm run demo' });
+  return call('GET', `directories/${directory.id}`);
+};
+
+/** The SCIM base URL as it is reached from here: what the installation is called outside need not lead back to it. */
+const baseUrlOf = (directory: DirectoryView): string => {
+  const { gatewayUrl } = findServer();
+  return gatewayUrl ? `${gatewayUrl}/api/scim/v2` : directory.scimBaseUrl;
+};
+
+const demonstrate = async (users: number): Promise<void> => {
+  const directory = await prepareDirectory();
+  const baseUrl = baseUrlOf(directory);
+  // Every run has people of its own: those of an earlier one are still there.
+  const people = inventPeople(Math.floor(Date.now() / 1000).toString(36), users);
+  console.log(`\n${formatCount(users)} invented people, ${IN_FLIGHT} requests at a time, to ${baseUrl}\n`);
+  const bar = newBar();
+  bar.start(1, 0, { what: '' });
+  const { rows, problems, ids } = await runCycles(people, new Requests(baseUrl, directory.token!), (done, total, what) => {
+    bar.setTotal(total);
+    bar.update(done, { what });
+  }).finally(() => bar.stop());
+  console.log(`${renderReport(rows)}\n`);
+  tellProblems(problems);
+  const id = ids.get(people[0]!);
+  if (id !== undefined) await tellHistory(people[0]!, id);
+  console.log(`\nThe people stay in the directory "${DIRECTORY_NAME}", which no other directory sees. To delete them:`);
+  console.log('  npm run demo -- --clean');
+};
+
+const tellProblems = (problems: readonly string[]): void => {
+  if (problems.length === 0) return console.log('Every answer is one that Entra accepts.');
+  process.exitCode = 1;
+  for (const problem of problems.slice(0, MAX_TOLD_PROBLEMS)) console.log(problem);
+  if (problems.length > MAX_TOLD_PROBLEMS) console.log('…');
+  console.log(`\nEntra would not accept the answers about ${formatCount(problems.length)} of the people.`);
+};
+
+const tellHistory = async (person: Person, id: string): Promise<void> => {
+  console.log(`\nWhat Muster recorded of ${displayNameOf(person)}, ${person.upn}:\n`);
+  console.log(renderTimeline(await listEvents(id), describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  console.log('\nThe values are in the events too, encrypted with a key of that person. See it again:');
+  console.log(`  npm run -s cli -- user events ${id}`);
+};
+
+/** Deletes the people of all runs, and nobody else who may have come into their directory. */
+const clean = async (): Promise<void> => {
+  const directory = await findDirectory();
+  if (!directory) return console.log(`There is no directory "${DIRECTORY_NAME}", so there is nothing to delete.`);
+  const requests = new Requests(baseUrlOf(directory), (await prepareDirectory()).token!);
+  const ids: string[] = [];
+  for (let startIndex = 1, total = 1; startIndex <= total; startIndex += PAGE_USERS) {
+    const path = `/Users?startIndex=${startIndex}&count=${PAGE_USERS}&attributes=userName`;
+    const page = await requests.send('List', 'GET', path, null, { status: 200 });
+    total = page.totalResults ?? 0;
+    ids.push(...(page.Resources ?? []).filter(({ userName }) => isInvented(userName!)).map(({ id }) => id!));
+  }
+  const bar = newBar();
+  bar.start(ids.length, 0, { what: 'deleted' });
+  await eachInFlight(ids, IN_FLIGHT, async (id) => {
+    await requests.send('Delete', 'DELETE', `/Users/${id}`, null, { status: 204 });
+    bar.increment();
+  }).finally(() => bar.stop());
+  console.log(`${formatCount(ids.length)} people of the demo are deleted. Their events stay: history is not rewritten.`);
+};
+
+const toUsers = (text: string): number => {
+  const users = Number(text);
+  if (!Number.isInteger(users) || users < 1 || users > MAX_USERS) throw new InvalidArgumentError(`It is a whole number from 1 to ${formatCount(MAX_USERS)}.`);
+  return users;
+};
+
+new Command('npm run demo --')
+  .description(
+    'Sends a running Muster what Microsoft Entra ID sends in an initial and an incremental cycle, for invented people in a directory '
+    + 'of their own; checks every answer, and shows what Muster recorded. Exit code 1 = an answer was wrong.',
+  )
+  .option('--users <n>', 'how many people', toUsers, 1_000)
+  .option('--clean', 'instead: delete the people of all earlier runs')
+  .addHelpText('after', `
+It finds the Muster that npm start or npm run stack started in DATA_DIR (./.data).
+MUSTER_URL (of the admin API) and MUSTER_API_KEY name another one.`)
+  .action((options: { users: number; clean?: boolean }) => (options.clean ? clean() : demonstrate(options.users)))
+  .parseAsync()
+  .catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
