@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { call, findServer, listEvents, type DirectoryView } from './admin-api.js';
+import { call, findServer, listEvents } from './admin-api.sender.js';
+import type { DirectoryView } from './admin-views.js';
 import { IN_FLIGHT, runCycles } from './demo-cycle.js';
 import { displayNameOf, inventPeople, isInvented, type Person } from './demo-people.js';
 import { formatCount, renderReport } from './demo-report.js';

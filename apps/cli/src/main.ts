@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { call, listEvents, type DirectoryView, type TenantView } from './admin-api.js';
+import { call, listEvents } from './admin-api.sender.js';
+import type { DirectoryView, TenantView } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
 /** `npm run cli`: tenants, directories, tokens and what happened to a user, for people and for scripts. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { DirectoryView, UserEvent } from './admin-api.js';
+import type { DirectoryView, UserEvent } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
 const event = (version: number, type: string, attributes?: string[], actor = 'token:0197-4711abcd'): UserEvent => ({

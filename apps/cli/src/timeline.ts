@@ -1,4 +1,4 @@
-import type { DirectoryView, UserEvent } from './admin-api.js';
+import type { DirectoryView, UserEvent } from './admin-views.js';
 
 const DETAILS_WIDTH = 34;
 

@@ -1,36 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { UserEvent } from './admin-views.js';
 
 /**
  * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY override what the running installation wrote
  * to DATA_DIR.
  */
-
-export interface TenantView {
-  readonly id: string;
-  readonly name: string;
-  readonly directories: number;
-}
-
-export interface DirectoryView {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly scimBaseUrl: string;
-  readonly token: string | null;
-  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
-}
-
-export interface UserEvent {
-  readonly version: number;
-  /** `muster.user.changed.v1` */
-  readonly type: string;
-  /** ISO 8601, UTC. */
-  readonly recordedAt: string;
-  /** `token:<id>`, `admin` */
-  readonly actor: string;
-  readonly data: { readonly attributes?: readonly string[] };
-}
 
 /** Where the admin API is, its key, and where the gateway is if that is known. Throws one line that says what to do. */
 export const findServer = (): { url: string; apiKey: string; gatewayUrl: string | null } => {

@@ -1,0 +1,27 @@
+/** What the admin API shows, as far as the command line looks at it. */
+
+export interface TenantView {
+  readonly id: string;
+  readonly name: string;
+  readonly directories: number;
+}
+
+export interface DirectoryView {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly scimBaseUrl: string;
+  readonly token: string | null;
+  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
+}
+
+export interface UserEvent {
+  readonly version: number;
+  /** `muster.user.changed.v1` */
+  readonly type: string;
+  /** ISO 8601, UTC. */
+  readonly recordedAt: string;
+  /** `token:<id>`, `admin` */
+  readonly actor: string;
+  readonly data: { readonly attributes?: readonly string[] };
+}
