@@ -104,7 +104,7 @@ const launch = (folder: string, classPath: string, logFile: string, port: number
   // In a session of its own: Ctrl-C does not reach it, so that it ends after those who use it.
   const child = spawn(
     javaCommand(),
-    ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true',
+    ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true',
       ...LOGGING, '-cp', classPath, 'kafka.Kafka', file],
     { cwd: folder, detached: true, stdio: ['ignore', log, log] },
   );
