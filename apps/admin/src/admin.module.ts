@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { BatchHandler, poolOf } from '#event-store';
+import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
 import type { Log, RequestReply } from '#log';
 import type { Config, Logger } from '#runtime';
 import { API_KEY, ApiKeyGuard } from './api-key.guard.js';
@@ -11,6 +11,8 @@ import { adminBehaviour } from './directory.projection.js';
 import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
 import { UserEventsController } from './user-events.controller.js';
 import { UserEvents } from './user-events.queries.js';
+
+const OUTCOME_RETENTION = Symbol('OutcomeRetention of admin');
 
 export interface AdminOptions {
   readonly config: Config;
@@ -29,6 +31,7 @@ export class AdminModule {
     const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
     );
+    const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
       controllers: [DirectoryHandler, DirectoriesController, UserEventsController],
@@ -37,6 +40,7 @@ export class AdminModule {
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
+        { provide: OUTCOME_RETENTION, useValue: outcomes },
         { provide: ADMIN_POOL, useValue: poolOf(database) },
         { provide: ADMIN_REQUESTS, useValue: requests },
         { provide: MASTER_KEY, useValue: masterKey },

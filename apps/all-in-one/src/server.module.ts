@@ -52,7 +52,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     config, port: config.PORT,
     module: ServerModule.with([
       GatewayModule.register({ config, pool: poolOf(gateway), identity: identityRequests }),
-      IdentityModule.register({ database: identity, log: logs.identity, masterKey, logger }),
+      IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
       AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, masterKey, apiKey, logger }),
     ]),
     parts: [

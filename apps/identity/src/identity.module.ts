@@ -1,12 +1,15 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { BatchHandler, poolOf } from '#event-store';
+import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
 import type { Log } from '#log';
-import type { Logger } from '#runtime';
+import type { Config, Logger } from '#runtime';
 import { IDENTITY_LOG, USER_BATCHES, UserHandler } from './user.handler.js';
 import { userBehaviour } from './user.projection.js';
 
+const OUTCOME_RETENTION = Symbol('OutcomeRetention of identity');
+
 export interface IdentityOptions {
+  readonly config: Config;
   readonly database: DataSource;
   readonly log: Log;
   readonly masterKey: Buffer;
@@ -16,14 +19,19 @@ export interface IdentityOptions {
 /** Owns users: who is who, their events, their projection. */
 @Module({})
 export class IdentityModule {
-  static register({ database, log, masterKey, logger }: IdentityOptions): DynamicModule {
+  static register({ config, database, log, masterKey, logger }: IdentityOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
     );
+    const outcomes = new OutcomeRetention(poolOf(database), 'identity', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: IdentityModule,
       controllers: [UserHandler],
-      providers: [{ provide: USER_BATCHES, useValue: batches }, { provide: IDENTITY_LOG, useValue: log }],
+      providers: [
+        { provide: USER_BATCHES, useValue: batches },
+        { provide: IDENTITY_LOG, useValue: log },
+        { provide: OUTCOME_RETENTION, useValue: outcomes },
+      ],
       exports: [USER_BATCHES],
     };
   }

@@ -23,7 +23,7 @@ runProcess(async () => {
   const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
   return startService({
     config, port: config.HEALTH_PORT,
-    module: IdentityModule.register({ database, log, masterKey, logger }),
+    module: IdentityModule.register({ config, database, log, masterKey, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition)),
   });

@@ -1,10 +1,11 @@
 import { DataSource } from 'typeorm';
 import { ROLES, rolePassword } from './database.js';
 import { Frame1764000000000 } from './migrations/1-frame.js';
+import { OutcomeRetention1764200000000 } from './migrations/2-outcome-retention.js';
 import { EventsView1764300000000 } from './migrations/3-events-view.js';
 import { LookUps1764400000000 } from './migrations/4-look-ups.js';
 
-const MIGRATIONS = [Frame1764000000000, EventsView1764300000000, LookUps1764400000000];
+const MIGRATIONS = [Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000];
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
 

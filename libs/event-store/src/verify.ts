@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import type { Owner } from '#contracts';
+import { isOld } from './outcome-retention.job.js';
 
 /** One broken invariant, in words that name the rows. */
 export interface Finding {
@@ -27,15 +28,19 @@ const PAGE_ROWS = 2_000;
 
 /**
  * I6 and I3 of one owner, on a live database: sequences are dense for each tenant, versions for each stream, and each event
- * belongs to a command whose one outcome is not a rejection. Walks by key: no statement reads more than a page.
+ * belongs to a command whose one outcome is not a rejection, or was deleted for its age. Walks by key: no statement reads more than
+ * a page.
  */
 export const verifyStore = async (client: ClientBase, owner: Owner): Promise<Verification> => {
   const findings: Finding[] = [];
   let events = 0;
   let last = { tenant: '00000000-0000-0000-0000-000000000000', sequence: 0 };
   for (;;) {
-    const { rows } = await client.query<{ tenant: string; sequence: string; stream: string; version: number; answered: string | null }>(
-      `SELECT e.tenant, e.sequence, e.stream, e.version, o.outcome->>'status' AS answered
+    const { rows } = await client.query<{
+      tenant: string; sequence: string; stream: string; version: number; answered: string | null; old: boolean | null;
+    }>(
+      `SELECT e.tenant, e.sequence, e.stream, e.version, o.outcome->>'status' AS answered,
+         ${isOld('e', `(SELECT deleted_before FROM ${owner}.outcome_retention)`)} AS old
        FROM ${owner}.events e LEFT JOIN ${owner}.outcomes o USING (command_id)
        WHERE (e.tenant, e.sequence) > ($1, $2) ORDER BY e.tenant, e.sequence LIMIT ${PAGE_ROWS}`,
       [last.tenant, last.sequence],
@@ -46,7 +51,7 @@ export const verifyStore = async (client: ClientBase, owner: Owner): Promise<Ver
       if (sequence !== expected) {
         findings.push({ invariant: 'I6', detail: `${owner}: tenant ${row.tenant} has sequence ${sequence} where ${expected} was due` });
       }
-      if (row.answered !== 'done') {
+      if (row.answered !== 'done' && !(row.answered === null && row.old)) {
         const what = row.answered === null ? 'has no outcome' : 'was rejected';
         findings.push({ invariant: 'I3', detail: `${owner}: the command behind ${row.stream} version ${row.version} ${what}` });
       }

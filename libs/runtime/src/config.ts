@@ -57,6 +57,9 @@ export class Config {
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
   @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;
   @count('After this the client gets a 503, and the owner refuses the command.') COMMAND_EXPIRES_AFTER_MS = 10_000;
+  // The log keeps messages for 7 days.
+  @count('Outcomes of commands are kept that long: longer than the commands themselves, which may be delivered again.', 8, 3_650)
+  OUTCOME_KEEP_DAYS = 8;
   @count('How long one statement, or waiting for a connection, may take in the database.') QUERY_TIMEOUT_MS = 5_000;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
 
