@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#event-store';
 import { createLogger, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { runCycles } from '../../apps/cli/src/demo-cycle.js';
+import { runCycles } from '../../apps/cli/src/demo-cycle.sender.js';
 import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo-people.js';
-import { Requests } from '../../apps/cli/src/demo-requests.js';
+import { Requests } from '../../apps/cli/src/demo-requests.sender.js';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-events-'));
 let postgres: PostgresProcess;

@@ -1,31 +1,6 @@
+import type { Expected, Row, ScimBody } from './demo-answers.js';
+
 /** Requests of the demo: sent, timed, counted, and checked for what Entra would accept. */
-
-/** A SCIM body as far as the demo looks at it. */
-export interface ScimBody {
-  readonly id?: string;
-  readonly userName?: string;
-  readonly displayName?: string;
-  readonly active?: boolean;
-  readonly totalResults?: number;
-  readonly Resources?: readonly ScimBody[];
-  readonly detail?: string;
-}
-
-/** All requests of one step. */
-export interface Row {
-  readonly cycle: string;
-  readonly step: string;
-  readonly statuses: Map<number, number>;
-  readonly timesMs: number[];
-  firstMs: number;
-  lastMs: number;
-}
-
-export interface Expected {
-  readonly status: number;
-  /** What must be true of the body, in words that end "an answer with …". */
-  readonly body?: readonly [words: string, holds: (body: ScimBody) => boolean];
-}
 
 /** An answer that Entra would not accept: it would count a failure, or quarantine the whole job. */
 export class NotAccepted extends Error {}

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { Expected, Row, ScimBody } from './demo-answers.js';
 import { changeInCapitals, changeInLowerCase, createBody, managerIn, patchBody, setActive, setManager, setUserName } from './demo-messages.js';
 import { renamedUpn, tombstoneOf, type Person } from './demo-people.js';
-import { eachInFlight, NotAccepted, type Expected, type Requests, type Row, type ScimBody } from './demo-requests.js';
+import { eachInFlight, NotAccepted, type Requests } from './demo-requests.sender.js';
 
 /** Entra works on several people at a time. */
 export const IN_FLIGHT = 8;
