@@ -9,7 +9,7 @@ export type Resource = JsonObject;
 type Attributes = { [name: string]: Json };
 
 /**
- * The resource in the body of a POST (RFC 7644 §3.3) or PUT, its values as sent but for what entra.md's clients need coerced.
+ * The resource in the body of a POST (RFC 7644 §3.3) or PUT, its values as sent but for what Entra and its like need coerced.
  * `ignored` lists unknown attributes. Throws Rejected: invalidSyntax when the body is no object, invalidValue naming the path.
  */
 export const parseResource = (definition: ResourceDefinition, body: unknown): { resource: Resource; ignored: string[] } => {

