@@ -127,7 +127,7 @@ it('says in one line that its port is taken, and ends with 64', async () => {
 
 it.each([
   ['alone', {}],
-  ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: 'key', MUSTER_API_KEY: 'key' }],
+  ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'key' }],
 ])('says in one line that a file cannot be its data directory, and ends with 64: %s', async (_title, environment) => {
   writeFileSync(join(home, 'data'), '');
   const { ended, output } = run(environment);
