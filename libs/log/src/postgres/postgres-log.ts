@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { PARTITIONS, partitionOf, type Message } from '#contracts';
+import { PARTITIONS, TOPICS, partitionOf, type Message } from '#contracts';
 import { LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
 
 export interface PostgresLogOptions {
@@ -14,7 +14,8 @@ export interface PostgresLogOptions {
 interface Lane {
   readonly subscription: Subscription;
   readonly partition: number;
-  nextOffset: number;
+  /** The offset after the last one that was read or handed over; null while that is being found out. */
+  end: number | null;
   waiting: { offset: number; message: Message }[];
   running: boolean;
 }
@@ -30,8 +31,11 @@ const EPOCH = 'postgres';
 /** Only one process may number the offsets: it holds this advisory lock as long as its connection lives. */
 const ADVISORY_LOCK = 7_216_002;
 const RECONNECT_AFTER_MS = 200;
+const RETRY_AFTER_MS = 200;
 const BACKLOG_PAGE_MESSAGES = 1_000;
 const MAX_APPEND_MESSAGES = 1_000;
+const MAX_PENDING_PUBLISHES = 10_000;
+const MAX_MISSED_MESSAGES = 10_000;
 const ROLL_EVERY_MS = 3_600_000;
 
 /**
@@ -45,9 +49,13 @@ export class PostgresLog implements Log {
   private lanes = new Map<string, Lane>();
   private ends = new Map<string, number>();
   private pending: Pending[] = [];
-  private appending = false;
+  private appending: Promise<void> | null = null;
   private flushPlanned = false;
   private reconnecting: Promise<void> | null = null;
+  /** Batches that are being handled, by topic and partition: a fault does not end them, and the next one waits. */
+  private readonly handling = new Map<string, Promise<void>>();
+  /** What was committed while its lane was being read: it is handed over afterwards, unless it was read. */
+  private missed: LogRow[] = [];
   private rollTimer: NodeJS.Timeout | null = null;
   private readonly subscriptions: Subscription[] = [];
   private readonly listeners = new Map<string, ((message: Message) => void)[]>();
@@ -72,17 +80,21 @@ export class PostgresLog implements Log {
     this.rollTimer = setInterval(() => void this.roll(), ROLL_EVERY_MS);
   }
 
+  /** What is being appended and handled is brought to its end; what waits is read by the next process. */
   async stop(): Promise<void> {
     this.stopping = true;
     if (this.rollTimer) clearInterval(this.rollTimer);
-    await this.reconnecting?.catch(() => undefined);
+    await this.reconnecting;
+    await this.appending;
     const client = this.client;
     this.down(new LogUnavailable('The log is being stopped.'));
+    await Promise.all(this.handling.values());
     await client?.end().catch(() => undefined);
   }
 
   publish(topic: string, messages: readonly Message[]): Promise<void> {
-    if (!this.client) return Promise.reject(new LogUnavailable('The database is away.'));
+    if (!this.client || this.stopping) return Promise.reject(new LogUnavailable('The database is away.'));
+    if (this.pending.length >= MAX_PENDING_PUBLISHES) return Promise.reject(new LogUnavailable('The message log is behind.'));
     const done = new Promise<void>((resolve, reject) => this.pending.push({ topic, messages, resolve, reject }));
     this.planFlush();
     return done;
@@ -90,7 +102,16 @@ export class PostgresLog implements Log {
 
   committed(rows: readonly LogRow[]): void {
     for (const row of rows) {
-      for (const listener of this.listeners.get(row.topic) ?? []) listener(row.message);
+      if (this.client) this.handOver(row);
+      else this.missed.push(row);
+      for (const listener of this.listeners.get(row.topic) ?? []) {
+        // It is committed: what a listener makes of it is no fault of the lane.
+        try {
+          listener(row.message);
+        } catch (error) {
+          this.options.onError(error as Error);
+        }
+      }
     }
   }
 
@@ -100,14 +121,11 @@ export class PostgresLog implements Log {
     this.flushPlanned = true;
     setImmediate(() => {
       this.flushPlanned = false;
-      void this.flush();
+      if (this.client && this.pending.length > 0) this.appending = this.flush(this.client);
     });
   }
 
-  private async flush(): Promise<void> {
-    const client = this.client;
-    if (!client || this.appending || this.pending.length === 0) return;
-    this.appending = true;
+  private async flush(client: pg.Client): Promise<void> {
     const taken: Pending[] = [];
     let count = 0;
     while (this.pending.length > 0 && (count === 0 || count + this.pending[0]!.messages.length <= MAX_APPEND_MESSAGES)) {
@@ -128,11 +146,10 @@ export class PostgresLog implements Log {
     } catch (error) {
       const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
       for (const { reject } of taken) reject(away);
-      this.appending = false;
+      taken.length = 0;
       this.fail(client, error as Error);
-      return;
     }
-    this.appending = false;
+    this.appending = null;
     // The connection broke while the answer was under way: whether the rows survive is for the next read to tell.
     if (this.client === client) for (const row of rows) this.handOver(row);
     for (const { resolve } of taken) resolve();
@@ -150,6 +167,11 @@ export class PostgresLog implements Log {
   private handOver(row: LogRow): void {
     const lane = this.lanes.get(`${row.topic}/${row.partition}`);
     if (!lane) return;
+    if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push(row);
+    // It was in the table already when that was read.
+    if (lane.end !== null && row.offset < lane.end) return;
+    if (row.offset !== lane.end) return this.fail(this.client!, new Error(`${row.topic}/${row.partition} was handed ${row.offset} instead of ${lane.end}`));
+    lane.end = row.offset + 1;
     lane.waiting.push({ offset: row.offset, message: row.message });
     if (!lane.running) void this.run(lane);
   }
@@ -157,30 +179,53 @@ export class PostgresLog implements Log {
   private async run(lane: Lane): Promise<void> {
     lane.running = true;
     const client = this.client!;
-    while (this.client === client && lane.waiting.length > 0) {
-      const received = lane.waiting.splice(0, this.options.maxBatchMessages);
-      const nextOffset = received[received.length - 1]!.offset + 1;
-      const batch: Batch = {
-        topic: lane.subscription.topic, partition: lane.partition, epoch: EPOCH, received, nextOffset, checkHeld: true,
-      };
-      try {
-        await lane.subscription.handleBatch(batch);
-        lane.nextOffset = nextOffset;
-      } catch (error) {
-        this.fail(client, error as Error);
-        return;
-      }
+    const key = `${lane.subscription.topic}/${lane.partition}`;
+    // One that was begun before a fault.
+    await this.handling.get(key);
+    while (this.client === client && !this.stopping && lane.waiting.length > 0) {
+      const handled = this.handle(client, lane);
+      this.handling.set(key, handled);
+      await handled;
+      this.handling.delete(key);
     }
     lane.running = false;
   }
 
-  /** After any fault: drop everything in memory, connect anew, read again. */
+  private async handle(client: pg.Client, lane: Lane): Promise<void> {
+    const received = lane.waiting.splice(0, this.options.maxBatchMessages);
+    const nextOffset = received[received.length - 1]!.offset + 1;
+    const batch: Batch = { topic: lane.subscription.topic, partition: lane.partition, epoch: EPOCH, received, nextOffset, checkHeld: true };
+    try {
+      await lane.subscription.handleBatch(batch);
+    } catch (error) {
+      this.options.onError(error as Error);
+      await this.readAgain(client, lane);
+    }
+  }
+
+  /** After a fault of a handler: what its lane has in memory is dropped and read again. The others have nothing to do with it. */
+  private async readAgain(client: pg.Client, lane: Lane): Promise<void> {
+    lane.end = null;
+    lane.waiting = [];
+    while (lane.end === null) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+      if (this.client !== client || this.stopping) return;
+      await this.read(client, lane).catch(this.options.onError);
+    }
+    this.handOverMissed();
+  }
+
+  private handOverMissed(): void {
+    for (const row of this.missed.splice(0)) this.handOver(row);
+  }
+
+  /** After a fault of the connection: drop everything in memory, connect anew, read again. */
   private fail(client: pg.Client, error: Error): void {
     if (this.client !== client) return;
     this.options.onError(error);
     this.down(new LogUnavailable(`The database is away: ${error.message}`));
     client.end().catch(() => undefined);
-    if (!this.stopping) this.reconnecting ??= this.reconnect().finally(() => (this.reconnecting = null));
+    this.reconnecting ??= this.reconnect();
   }
 
   private down(error: LogUnavailable): void {
@@ -191,14 +236,12 @@ export class PostgresLog implements Log {
   }
 
   private async reconnect(): Promise<void> {
-    while (!this.stopping) {
+    while (!this.client && !this.stopping) {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_AFTER_MS));
-      try {
-        return await this.connect();
-      } catch (error) {
-        this.options.onError(error as Error);
-      }
+      await this.connect().catch(this.options.onError);
     }
+    // In the same turn as the look at the client: a handler may throw at once, and then somebody has to connect again.
+    this.reconnecting = null;
   }
 
   private async connect(): Promise<void> {
@@ -213,6 +256,7 @@ export class PostgresLog implements Log {
       const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [ADVISORY_LOCK]);
       if (!rows[0]!.locked) throw new Error('another Muster process works with this database; several processes need Kafka');
       await client.query('SELECT log.roll($1)', [this.options.keepDays]);
+      this.missed = [];
       const { lanes, ends } = await this.load(client);
       await client.query('SET synchronous_commit = off');
       this.lanes = lanes;
@@ -223,41 +267,47 @@ export class PostgresLog implements Log {
       throw error;
     }
     for (const lane of this.lanes.values()) if (lane.waiting.length > 0) void this.run(lane);
+    this.handOverMissed();
   }
 
   private async load(client: pg.Client): Promise<{ lanes: Map<string, Lane>; ends: Map<string, number> }> {
     const lanes = new Map<string, Lane>();
     const ends = new Map<string, number>();
-    const topics = this.subscriptions.map(({ topic }) => topic);
+    // All of them: who publishes to a topic need not consume it.
     const { rows } = await client.query<{ topic: string; partition: number; next_offset: string }>(
-      'SELECT topic, partition, next_offset FROM log.ends($1)', [topics],
+      'SELECT topic, partition, next_offset FROM log.ends($1)', [TOPICS],
     );
     for (const row of rows) ends.set(`${row.topic}/${row.partition}`, Number(row.next_offset));
     for (const subscription of this.subscriptions) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const key = `${subscription.topic}/${partition}`;
-        const position = await subscription.position(partition);
-        const nextOffset = position.epoch === EPOCH ? position.nextOffset : 0;
-        const end = ends.get(key) ?? 0;
+        const lane: Lane = { subscription, partition, end: null, running: false, waiting: [] };
         // Rows that are older than the retention are gone, and a position is never behind its own commit.
-        ends.set(key, Math.max(end, nextOffset));
-        lanes.set(key, {
-          subscription, partition, nextOffset, running: false, waiting: await this.backlog(client, subscription.topic, partition, nextOffset),
-        });
+        ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane)));
+        lanes.set(key, lane);
       }
     }
     return { lanes, ends };
   }
 
-  private async backlog(client: pg.Client, topic: string, partition: number, from: number): Promise<Lane['waiting']> {
+  /** Reads what waits for a lane, from its position row on. Returns where it ends. */
+  private async read(client: pg.Client, lane: Lane): Promise<number> {
+    const { subscription: { topic }, partition } = lane;
+    const position = await lane.subscription.position(partition);
+    let end = position.epoch === EPOCH ? position.nextOffset : 0;
     const waiting: Lane['waiting'] = [];
-    for (;;) {
+    for (let full = true; full; ) {
       const { rows } = await client.query<{ offset: string; message: Message }>(
-        'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, from + waiting.length, BACKLOG_PAGE_MESSAGES],
+        'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, end, BACKLOG_PAGE_MESSAGES],
       );
       for (const row of rows) waiting.push({ offset: Number(row.offset), message: row.message });
-      if (rows.length < BACKLOG_PAGE_MESSAGES) return waiting;
+      // Not the number of rows: the first ones may be gone, with their age.
+      end = (waiting.at(-1)?.offset ?? end - 1) + 1;
+      full = rows.length === BACKLOG_PAGE_MESSAGES;
     }
+    lane.waiting = waiting;
+    lane.end = end;
+    return end;
   }
 
   private async roll(): Promise<void> {

@@ -1,0 +1,243 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
+import { BatchHandler, connectDatabase, migrate, poolOf, roleUrl, type Behaviour } from '#event-store';
+import { startPostgres, type PostgresProcess } from '#runtime';
+import { append, Consumer, idsOf, numbersOf, itIsALog, newMessages, newTenant } from '../log.contract.js';
+import { LogUnavailable, type Batch } from '../log.js';
+import { PostgresLog } from './postgres-log.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+const COMMANDS = commandsOf('identity');
+
+describe('the Postgres log', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'muster-postgres-log-'));
+  let postgres: PostgresProcess;
+  let pool: pg.Pool;
+  const logs: PostgresLog[] = [];
+
+  const kill = async (): Promise<void> => {
+    process.kill(postgres.pid, 'SIGKILL');
+    await postgres.exited;
+  };
+  const restart = async (): Promise<void> => {
+    postgres = await startPostgres(dataDir, Number(new URL(postgres.url).port));
+  };
+  /** Breaks the connection of the log, and no other. */
+  const disconnect = (): Promise<unknown> =>
+    pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-log'");
+  const newLog = (options: { maxBatchMessages?: number } = {}): PostgresLog => {
+    const log = new PostgresLog({
+      url: roleUrl(postgres.url, 'log'), maxBatchMessages: 100, keepDays: 7, onError: () => undefined, ...options,
+    });
+    logs.push(log);
+    return log;
+  };
+
+  beforeAll(async () => {
+    postgres = await startPostgres(dataDir);
+    await migrate(postgres.url);
+    pool = new pg.Pool({ connectionString: postgres.url });
+    pool.on('error', () => undefined);
+  });
+
+  afterEach(async () => {
+    for (const log of logs.splice(0)) await log.stop();
+  });
+
+  afterAll(async () => {
+    await pool.end();
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  itIsALog({ databaseUrl: () => postgres.url, newLog, kill, restart });
+
+  it('is one process alone; another one is refused, and let in when the first has gone', async () => {
+    const [first, second] = [newLog(), newLog()];
+    await first.start();
+    await expect(second.start()).rejects.toThrow(/another Muster process/);
+    expect(second.ready()).toBe(false);
+    await first.stop();
+    await second.start();
+    expect(second.ready()).toBe(true);
+  });
+
+  it('reads a backlog that begins after what was dropped with its age', async () => {
+    const topic = commandsOf('admin');
+    const tenant = newTenant(7);
+    // More than a page, and the oldest rows are gone.
+    const messages = newMessages(tenant, 2_500);
+    const offsets = messages.map((_, index) => index);
+    await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [
+      offsets.map(() => topic), offsets.map(() => 7), offsets, idsOf(messages), messages.map((message) => JSON.stringify(message)),
+    ]);
+    await pool.query('DELETE FROM log.messages WHERE topic = $1 AND partition = 7 AND "offset" < 700', [topic]);
+    const consumer = new Consumer(pool, topic);
+    const log = newLog();
+    log.subscribe(consumer);
+    await log.start();
+    await consumer.has(messages.slice(700));
+    expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages.slice(700)));
+  });
+
+  it('hands over once what a lane committed while the table was being read', async () => {
+    const [events, commands] = [new Consumer(pool, eventsOf('identity')), new Consumer(pool)];
+    const messages = newMessages(newTenant(9), 3);
+    const log = newLog();
+    const subscribe = (consumer: Consumer, partition: number, committed: Message[]): void =>
+      log.subscribe({
+        topic: consumer.topic, handleBatch: (batch) => consumer.handleBatch(batch),
+        position: async (asked) => {
+          if (asked === partition) log.committed(await append(pool, events.topic, committed));
+          return consumer.position(asked);
+        },
+      });
+    // Before the lane of the messages is read, and after.
+    subscribe(events, 9, messages.slice(0, 1));
+    subscribe(commands, 0, messages.slice(1));
+    await log.start();
+    await events.has(messages);
+    expect(numbersOf(events.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
+  });
+
+  it('finds what nobody told of when the next row comes', async () => {
+    const events = new Consumer(pool, eventsOf('identity'));
+    const messages = newMessages(newTenant(9), 3);
+    const log = newLog();
+    log.subscribe(events);
+    await log.start();
+    await append(pool, events.topic, messages.slice(0, 2));
+    log.committed(await append(pool, events.topic, messages.slice(2)));
+    await events.has(messages);
+    expect(numbersOf(events.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
+  });
+
+  it('handles one batch of a partition at a time, also when its connection breaks meanwhile', async () => {
+    const messages = newMessages(newTenant(10), 2);
+    const consumer = new Consumer(pool);
+    const log = newLog();
+    let [under, most] = [0, 0];
+    consumer.before = async () => {
+      most = Math.max(most, ++under);
+      if (consumer.begun.length === 1) {
+        await disconnect();
+        await vi.waitFor(() => log.publish(COMMANDS, messages.slice(1)), { timeout: 60_000 });
+      }
+      under--;
+    };
+    log.subscribe(consumer);
+    await log.start();
+    await log.publish(COMMANDS, messages.slice(0, 1));
+    await consumer.has(messages);
+    expect(most).toBe(1);
+  });
+
+  it('takes no more than it may keep in memory while the database is slow', async () => {
+    const topic = commandsOf('admin');
+    const log = newLog();
+    await log.start();
+    const locker = await pool.connect();
+    await locker.query('BEGIN; LOCK log.messages IN ACCESS EXCLUSIVE MODE');
+    const messages = newMessages(newTenant(), 1);
+    // The first one is under way, the next 10,000 wait.
+    const waiting = [log.publish(topic, messages)];
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let count = 0; count < 10_000; count++) waiting.push(log.publish(topic, messages));
+    await expect(log.publish(topic, messages)).rejects.toBeInstanceOf(LogUnavailable);
+    await locker.query('ROLLBACK');
+    locker.release();
+    await Promise.all(waiting);
+  });
+
+  describe('with the transaction of a lane', () => {
+    let lane: pg.Pool;
+    let end: () => Promise<void>;
+    /** Every command is done, and nothing else happens. */
+    const behaviour: Behaviour<object> = {
+      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: 'SELECT $json AS loaded', touches: () => ({}), parts: [],
+      begin: () => ({ decide: () => ({ events: [], outcome: { status: 'done', value: null } }), rows: () => ({}) }),
+    };
+    const commands = (count: number): Message[] =>
+      newMessages(newTenant(8), count).map((message) => ({
+        ...message, data: { actor: 'test', expiresAt: new Date(Date.now() + 600_000).toISOString(), command: {} },
+      }));
+    const answered = async (messages: readonly Message[]): Promise<string[]> => {
+      const { rows } = await pool.query<{ command_id: string }>('SELECT command_id FROM identity.outcomes WHERE command_id = ANY ($1)', [idsOf(messages)]);
+      return rows.map(({ command_id }) => command_id);
+    };
+    const newHandler = (): BatchHandler<object> => new BatchHandler(lane, behaviour, () => new Date(), () => undefined);
+
+    beforeAll(async () => {
+      const database = await connectDatabase(postgres.url, 'identity', { poolConnections: 3, queryTimeoutMs: 5_000 });
+      lane = poolOf(database);
+      end = () => database.destroy();
+    });
+
+    afterAll(() => end());
+
+    it('does not wait for the disk when it appends, but the commit that holds an outcome does', async () => {
+      await pool.query(`
+        CREATE TABLE seen_commits (session text, setting text);
+        CREATE FUNCTION see_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN
+          INSERT INTO public.seen_commits VALUES (session_user, current_setting('synchronous_commit'));
+          RETURN NULL;
+        END $$;
+        CREATE TRIGGER see_commit AFTER INSERT ON log.messages FOR EACH STATEMENT EXECUTE FUNCTION see_commit()`);
+      try {
+        const handler = newHandler();
+        const log = newLog();
+        const done = new Promise<void>((resolve) => log.broadcast(outcomesOf('identity'), () => resolve()));
+        log.subscribe({
+          topic: COMMANDS, position: (partition) => handler.position(partition),
+          handleBatch: async (batch) => log.committed(await handler.handle(batch)),
+        });
+        await log.start();
+        await log.publish(COMMANDS, commands(1));
+        await done;
+        const { rows } = await pool.query('SELECT DISTINCT session, setting FROM seen_commits ORDER BY session');
+        expect(rows).toEqual([{ session: 'muster_identity', setting: 'on' }, { session: 'muster_log', setting: 'off' }]);
+      } finally {
+        await pool.query('DROP TRIGGER see_commit ON log.messages; DROP FUNCTION see_commit; DROP TABLE seen_commits');
+      }
+    });
+
+    it('does not carry out what was handed over and then lost in a crash, though its offset is used again', async () => {
+      // The crash comes before anybody writes the appended rows to the disk.
+      await pool.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
+      await pool.query('SELECT pg_reload_conf()');
+      const [lost, kept] = [commands(3), commands(3)];
+      const handler = newHandler();
+      const log = newLog();
+      let handed: Batch | undefined;
+      const refused = new Promise<unknown>((resolve) => {
+        log.subscribe({
+          topic: COMMANDS, position: (partition) => handler.position(partition),
+          handleBatch: async (batch) => {
+            if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return void (await handler.handle(batch));
+            handed = batch;
+            await kill();
+            await restart();
+            await vi.waitFor(() => log.publish(COMMANDS, kept), { timeout: 60_000 });
+            await handler.handle(batch).catch(resolve);
+            throw new LogUnavailable('away');
+          },
+        });
+      });
+      await log.start();
+      await log.publish(COMMANDS, lost).catch(() => undefined);
+      expect(String(await refused)).toMatch(/no longer holds/);
+      await vi.waitFor(async () => expect(await answered(kept)).toHaveLength(3), { timeout: 60_000 });
+      expect(await answered(lost)).toEqual([]);
+      const { rows } = await pool.query('SELECT id FROM log.messages WHERE topic = $1 AND partition = 8 AND "offset" = ANY ($2) ORDER BY "offset"', [
+        COMMANDS, handed!.received.map(({ offset }) => offset),
+      ]);
+      // Otherwise nothing was lost, and the test has shown nothing.
+      expect(rows.map(({ id }) => id)).toEqual(idsOf(kept).slice(0, handed!.received.length));
+    });
+  });
+});
