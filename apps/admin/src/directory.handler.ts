@@ -1,14 +1,15 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { AdminCommand } from '#contracts';
 import type { BatchHandler } from '#event-store';
-import type { Batch, Log } from '#log';
+import { HandlerFaultFilter, type Batch, type Log } from '#log';
 
 export const ADMIN_BATCHES = Symbol('BatchHandler<AdminCommand>');
 export const ADMIN_LOG = Symbol('Log of admin');
 
 /** Takes batches of commands about tenants, directories and tokens from the log. */
 @Controller()
+@UseFilters(HandlerFaultFilter)
 export class DirectoryHandler {
   constructor(
     @Inject(ADMIN_BATCHES) private readonly batches: BatchHandler<AdminCommand>,

@@ -1,14 +1,15 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { UserCommand } from '#contracts';
 import type { BatchHandler } from '#event-store';
-import type { Batch, Log } from '#log';
+import { HandlerFaultFilter, type Batch, type Log } from '#log';
 
 export const USER_BATCHES = Symbol('BatchHandler<UserCommand>');
 export const IDENTITY_LOG = Symbol('Log of identity');
 
 /** Takes batches of user commands from the log, and hands on what they became. */
 @Controller()
+@UseFilters(HandlerFaultFilter)
 export class UserHandler {
   constructor(
     @Inject(USER_BATCHES) private readonly batches: BatchHandler<UserCommand>,

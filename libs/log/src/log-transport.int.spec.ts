@@ -1,10 +1,11 @@
-import { Controller, Module } from '@nestjs/common';
+import { Controller, Module, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload, type MicroserviceOptions } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, it } from 'vitest';
 import { roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { newDatabase } from '../../../test/support/postgres.js';
+import { HandlerFaultFilter } from './handler-fault.filter.js';
 import type { Batch } from './log.js';
 import { LogTransport } from './log-transport.js';
 import { PostgresLog } from './postgres/postgres-log.js';
@@ -13,6 +14,7 @@ const batches: Batch[] = [];
 let noticed = (): void => undefined;
 
 @Controller()
+@UseFilters(HandlerFaultFilter)
 class Consumer {
   @MessagePattern('identity.commands')
   async handle(@Payload() batch: Batch): Promise<void> {
