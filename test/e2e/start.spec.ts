@@ -125,6 +125,13 @@ it('says in one line that its port is taken, and ends with 64', async () => {
   }
 });
 
+it('says in one line that it cannot listen on an address of another machine, and ends with 64', async () => {
+  // RFC 5737: nobody has it.
+  const { ended, output } = run({ HOST: '192.0.2.1', PORT: '8080' });
+  expect(await ended).toBe(64);
+  expect(output).toEqual({ stdout: '', stderr: expect.stringMatching(/^Muster cannot serve there: .*192\.0\.2\.1:8080. Set HOST and PORT to others.\n$/) });
+});
+
 it.each([
   ['alone', {}],
   ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'key' }],

@@ -62,6 +62,12 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
 /** The exit code that says: the user has to change something, a restart is of no use. */
 export const EXIT_USAGE = 64;
 
+const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError =>
+  new UsageError(code === 'EADDRINUSE'
+    ? `Port ${port} is taken. Stop what uses it, or choose another one: PORT=8090 npm start`
+    // An address that is not this machine's, or a port below 1024 as a normal user.
+    : `Muster cannot serve there: ${message}. Set HOST and PORT to others.`);
+
 /** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
 export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): void => {
   // It may be gone already, before this process had loaded its modules.
@@ -74,12 +80,9 @@ export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): voi
       process.once('SIGINT', stop);
     },
     (error: NodeJS.ErrnoException & { port?: number }) => {
-      if (error.code === 'EADDRINUSE') {
-        console.error(`Port ${error.port} is taken. Stop what uses it, or choose another one: PORT=8090 npm start`);
-        process.exit(EXIT_USAGE);
-      }
-      console.error(error instanceof UsageError ? error.message : error);
-      process.exit(error instanceof UsageError ? EXIT_USAGE : 1);
+      const cause = error.syscall === 'listen' ? cannotListen(error) : error;
+      console.error(cause instanceof UsageError ? cause.message : cause);
+      process.exit(cause instanceof UsageError ? EXIT_USAGE : 1);
     },
   );
 };
