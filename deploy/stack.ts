@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { migrate } from '#event-store';
-import { answers, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import { answers, freePort, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
 
 const APPS = ['admin', 'identity', 'gateway'] as const;
 type App = (typeof APPS)[number];
+const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT'] as const;
 
 const keptBroker = (dataDir: string): Kept<KafkaBroker> => {
   let port: number | undefined;
@@ -37,6 +38,8 @@ const banner = (config: Config): string => `
 
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
+  // Chosen here, so that a process that is started again is found where it was.
+  for (const name of PORTS) config[name] ||= await freePort();
   const { PORT, ADMIN_PORT, DATA_DIR } = config;
   const runtime = new RuntimeFile(config, { url: `http://127.0.0.1:${PORT}`, adminUrl: `http://127.0.0.1:${ADMIN_PORT}` });
   const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> => supervisor.keep(runtime.telling(name, kept));
@@ -47,7 +50,8 @@ runSupervisor(async (supervisor) => {
   const [brokers] = await Promise.all([broker(), migrate(databaseUrl)]);
   // The keys are made before several could make them.
   if (config.MASTER_KEY === undefined) keyFile(DATA_DIR, 'master.key');
-  const environment = { ...process.env, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers };
+  const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
+  const environment = { ...process.env, ...ports, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers };
   await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environment))));
   runtime.tell(databaseUrl);
   console.log(banner(config));

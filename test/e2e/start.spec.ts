@@ -118,7 +118,7 @@ it('says in one line that its port is taken, and ends with 64', async () => {
   try {
     const { ended, output } = run({ PORT: String(port) });
     expect(await ended).toBe(64);
-    expect(output).toEqual({ stdout: '', stderr: `Port ${port} is taken. Stop what uses it, or choose another one: PORT=8090 npm start\n` });
+    expect(output).toEqual({ stdout: '', stderr: `Port ${port} is taken. Stop what uses it, or set PORT to another one.\n` });
     expect(existsSync(join(home, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
   } finally {
     stranger.close();

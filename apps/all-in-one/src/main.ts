@@ -23,11 +23,11 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready): string => `
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   // Chosen here, so that a server that is started again is found where it was.
-  const port = config.PORT || (await freePort());
-  const url = `http://127.0.0.1:${port}`;
+  config.PORT ||= await freePort();
+  const url = `http://127.0.0.1:${config.PORT}`;
   const runtime = new RuntimeFile(config, { url, adminUrl: url });
   const databaseUrl = config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
-  const environment = { ...process.env, PORT: String(port), DATABASE_URL: databaseUrl };
+  const environment = { ...process.env, PORT: String(config.PORT), DATABASE_URL: databaseUrl };
   let told = false;
   const onMessage = (message: unknown): void => {
     if (told) return;

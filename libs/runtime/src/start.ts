@@ -17,6 +17,7 @@ export interface ServiceOptions {
   readonly config: Config;
   /** 0 = one that is free. */
   readonly port: number;
+  /** Started together, and stopped the last one first: a log works on its database until it has stopped. */
   readonly parts: readonly Part[];
   /** Makes the transport once the module's providers exist; a gateway has none. */
   readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
@@ -54,7 +55,7 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
     app, port: (fastify.server.address() as { port: number }).port,
     stop: async () => {
       await app.close();
-      await Promise.all(parts.map((part) => part.stop()));
+      for (const part of parts.toReversed()) await part.stop();
     },
   };
 };
@@ -62,11 +63,14 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
 /** The exit code that says: the user has to change something, a restart is of no use. */
 export const EXIT_USAGE = 64;
 
-const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError =>
-  new UsageError(code === 'EADDRINUSE'
-    ? `Port ${port} is taken. Stop what uses it, or choose another one: PORT=8090 npm start`
+const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
+  // Who starts the processes of an installation sets all of them.
+  const setting = ['ADMIN_PORT', 'HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
+  return new UsageError(code === 'EADDRINUSE'
+    ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`
     // An address that is not this machine's, or a port below 1024 as a normal user.
-    : `Muster cannot serve there: ${message}. Set HOST and PORT to others.`);
+    : `Muster cannot serve there: ${message}. Set HOST and ${setting} to others.`);
+};
 
 /** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
 export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): void => {

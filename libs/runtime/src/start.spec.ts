@@ -1,0 +1,30 @@
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { expect, it } from 'vitest';
+import { readConfig } from './config.js';
+import { startService, type Part } from './start.js';
+import { answers } from './supervise.js';
+
+@Module({})
+class Nothing {}
+
+it('is ready while all its parts are, and stops the last one first, each when those after it have ended', async () => {
+  const journal: string[] = [];
+  let isReady = true;
+  const part = (name: string): Part => ({
+    start: async () => undefined,
+    stop: async () => {
+      journal.push(`${name} stops`);
+      await new Promise((done) => setImmediate(done));
+      journal.push(`${name} has ended`);
+    },
+    ready: () => isReady,
+  });
+  const service = await startService({ module: { module: Nothing }, config: readConfig({}), port: 0, parts: [part('database'), part('log')] });
+  const url = `http://127.0.0.1:${service.port}/health/ready`;
+  expect(await answers(url)).toBe(true);
+  isReady = false;
+  expect(await answers(url)).toBe(false);
+  await service.stop();
+  expect(journal).toEqual(['log stops', 'log has ended', 'database stops', 'database has ended']);
+});
