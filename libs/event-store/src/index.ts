@@ -1,8 +1,10 @@
+export * from './behaviour.js';
 export * from './database.js';
 export * from './handle-batch.js';
 export * from './migrate.js';
 export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retention.job.js';
 export * from './outcomes.js';
 export * from './seal.js';
+export type { AppendedRow, BatchToHandle } from './turn.js';
 export * from './upcast.js';
 export * from './verify.js';

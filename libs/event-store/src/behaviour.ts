@@ -1,0 +1,52 @@
+import type { Outcome, Owner } from '#contracts';
+
+/** One command of a batch, as a decision sees it. */
+export interface Command<C> {
+  readonly id: string;
+  readonly tenant: string;
+  readonly directory: string | null;
+  readonly command: C;
+}
+
+/** Facts that a decision made, about one stream. */
+export interface NewEvent<E> {
+  readonly stream: string;
+  readonly version: number;
+  readonly type: string;
+  readonly event: E;
+  /** What the store keeps readable, and what it keeps sealed with the person's key (`personal` is ciphertext already). */
+  readonly stored: { readonly data: unknown; readonly personal: string | null };
+}
+
+export interface Decision<E> {
+  readonly events: readonly NewEvent<E>[];
+  readonly outcome: Outcome;
+}
+
+/** Rows for one table: `sql` is an INSERT, UPDATE or DELETE that ends in RETURNING and reads its rows from the parameter. */
+export interface WritePart {
+  readonly name: string;
+  sql(parameter: string): string;
+}
+
+/**
+ * What an owner brings to the transaction. `begin` gets what was loaded and returns the working set of one batch: decisions are
+ * applied to it at once, so that the next command of the batch sees them, and its rows are written at the end.
+ */
+export interface Behaviour<C> {
+  readonly owner: Owner;
+  /** Wire type → command, for the versions that this owner knows. */
+  readonly commandTypes: ReadonlySet<string>;
+  /** A SELECT that returns one row with one json column named `loaded`; its only parameter is what `touches` returns, as json. */
+  readonly loadSql: string;
+  touches(commands: readonly Command<C>[]): unknown;
+  readonly parts: readonly WritePart[];
+  begin(loaded: unknown, now: Date): WorkingSet<C>;
+}
+
+export interface WorkingSet<C> {
+  /** Throws Rejected for what a client did wrong; anything else that it throws is poison. */
+  decide(command: Command<C>): Decision<unknown>;
+  /** The rows of each part, by its name. */
+  rows(): Readonly<Record<string, readonly unknown[]>>;
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { OUTCOME_TYPE, deadOf, eventsOf, outcomesOf, type CommandData, type EventData, type Message, type Outcome, type OutcomeData, type Owner } from '#contracts';
+import type { Decision } from './behaviour.js';
+
+/** The part of the log that the transaction needs; handed in, because event store and log do not know each other. */
+export interface BatchToHandle {
+  readonly topic: string;
+  readonly partition: number;
+  readonly epoch: string;
+  readonly received: readonly { readonly offset: number; readonly message: Message | null; readonly raw?: string }[];
+  readonly nextOffset: number;
+  readonly checkHeld: boolean;
+}
+
+/** A row of the Postgres log that this transaction appended. */
+export interface AppendedRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly id: string;
+  readonly message: Message;
+}
+
+/** What one partition's only writer remembers between batches; thrown away after any fault. */
+export interface LaneMemory {
+  position: { epoch: string; nextOffset: number };
+  readonly ends: Map<string, number>;
+  readonly sequences: Map<string, number>;
+}
+
+/** One round of a lane: numbers what is decided, in memory. */
+export class Turn {
+  readonly outcomes: { command_id: string; tenant: string; outcome: Outcome; recorded_at: Date }[] = [];
+  readonly events: Record<string, unknown>[] = [];
+  readonly appended: AppendedRow[] = [];
+  readonly sequences = new Map<string, number>();
+  parts: Readonly<Record<string, readonly unknown[]>> = {};
+  private readonly answered = new Map<string, Outcome>();
+  private readonly ends: Map<string, number>;
+
+  constructor(
+    private readonly owner: Owner, private readonly batch: BatchToHandle, private readonly now: Date,
+    private readonly memory: LaneMemory,
+  ) {
+    this.ends = new Map(memory.ends);
+  }
+
+  outcomeOf(commandId: string): Outcome | undefined {
+    return this.answered.get(commandId);
+  }
+
+  /** A command that was delivered twice answers the same; the outcome is stored once and published again. */
+  repeat(command: Message, outcome: Outcome): void {
+    this.publishOutcome(command, outcome);
+  }
+
+  answer(command: Message, outcome: Outcome): void {
+    this.answered.set(command.id, outcome);
+    this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome, recorded_at: this.now });
+    this.publishOutcome(command, outcome);
+  }
+
+  record(command: Message, { events, outcome }: Decision<unknown>): void {
+    for (const { stream, version, type, event, stored } of events) {
+      const sequence = (this.sequences.get(command.tenant) ?? this.memory.sequences.get(command.tenant) ?? 0) + 1;
+      this.sequences.set(command.tenant, sequence);
+      const { actor } = command.data as CommandData<unknown>;
+      this.events.push({
+        tenant: command.tenant, sequence, stream, version, type, recorded_at: this.now, command_id: command.id,
+        correlation_id: command.correlationId, actor, directory: command.directory, ...stored,
+      });
+      const data: EventData<unknown> = { sequence, version, actor, event };
+      this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
+    }
+    this.answer(command, outcome);
+  }
+
+  /** What cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
+  bury(message: Message | null, raw: string | undefined, reason: unknown): void {
+    const cause = message ?? {
+      id: randomUUID(), type: 'unreadable', source: 'unknown', subject: '', time: this.now.toISOString(), tenant: 'system',
+      directory: null, correlationId: '', causationId: null, data: null,
+    };
+    this.append(deadOf(this.batch.topic), {
+      ...this.envelope(cause, 'muster.dead.v1', cause.subject),
+      // As text, twice encoded: what the database refused as data must not be refused again.
+      data: { reason: String(reason), message: Buffer.from(raw ?? JSON.stringify(message)).toString('base64') },
+    });
+    if (message) {
+      this.answer(message, {
+        status: 'rejected', code: 'internal', detail: 'The request could not be carried out; it was set aside for examination.',
+      });
+    }
+  }
+
+  private publishOutcome(command: Message, outcome: Outcome): void {
+    const data: OutcomeData = { commandId: command.id, outcome };
+    this.append(outcomesOf(this.owner), { ...this.envelope(command, OUTCOME_TYPE, command.subject), data });
+  }
+
+  private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {
+    const { tenant, directory, correlationId } = cause;
+    return {
+      id: randomUUID(), type, source: `muster/${this.owner}`, subject, time: this.now.toISOString(), tenant, directory,
+      correlationId, causationId: cause.id,
+    };
+  }
+
+  private append(topic: string, message: Message): void {
+    const offset = this.ends.get(topic) ?? 0;
+    this.ends.set(topic, offset + 1);
+    this.appended.push({ topic, partition: this.batch.partition, offset, id: message.id, message });
+  }
+}
