@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { ADMIN_OUTCOMES_VIEW } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, type BatchHandler } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
 import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { AdminModule } from './admin.module.js';
@@ -13,6 +13,7 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('admin');
+  await untilMigrated(config.DATABASE_URL, 'admin', (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(config.DATABASE_URL, 'admin', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });

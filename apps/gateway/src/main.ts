@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { IDENTITY_OUTCOMES_VIEW } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated } from '#event-store';
 import { KafkaLog, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
@@ -10,6 +10,7 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('gateway');
+  await untilMigrated(config.DATABASE_URL, 'gateway', (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(config.DATABASE_URL, 'gateway', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { connectDatabase, databaseAnswers, poolOf, type BatchHandler } from '#event-store';
+import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport } from '#log';
 import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
@@ -10,6 +10,7 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('identity');
+  await untilMigrated(config.DATABASE_URL, 'identity', (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(config.DATABASE_URL, 'identity', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });

@@ -7,4 +7,5 @@ export * from './outcomes.js';
 export * from './seal.js';
 export type { AppendedRow, BatchToHandle } from './turn.js';
 export * from './upcast.js';
+export * from './until-migrated.js';
 export * from './verify.js';

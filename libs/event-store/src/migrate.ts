@@ -6,6 +6,8 @@ import { EventsView1764300000000 } from './migrations/3-events-view.js';
 import { LookUps1764400000000 } from './migrations/4-look-ups.js';
 
 const MIGRATIONS = [Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000];
+/** All are in the table `muster_migrations` of a database of the newest shape. */
+export const migrationNames = MIGRATIONS.map(({ name }) => name);
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
 
@@ -30,6 +32,7 @@ export const migrate = async (ownerUrl: string): Promise<void> => {
       for (const setting of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) await lock.query(`ALTER ROLE muster_${role} SET ${setting} = off`);
     }
     await dataSource.runMigrations({ transaction: 'all' });
+    await lock.query(`GRANT SELECT ON muster_migrations TO ${ROLES.map((role) => `muster_${role}`).join(', ')}`);
   } finally {
     await lock.query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
     await lock.release();

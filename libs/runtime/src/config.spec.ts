@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { readConfig } from './config.js';
 
@@ -5,6 +6,13 @@ it('has a default for every setting and reads numbers', () => {
   expect(readConfig({}).scimBaseUrl).toBe('http://localhost:8080/api/scim/v2');
   expect(readConfig({ PORT: '9000' }).PORT).toBe(9000);
   expect(readConfig({ PUBLIC_URL: 'https://scim.example.org/' }).scimBaseUrl).toBe('https://scim.example.org/api/scim/v2');
+});
+
+it('takes a master key of 32 bytes only: any other would fail at the first user', () => {
+  expect(readConfig({ MASTER_KEY: randomBytes(32).toString('base64') }).MASTER_KEY).toHaveLength(44);
+  for (const wrong of ['secret', randomBytes(32).toString('hex'), randomBytes(24).toString('base64')]) {
+    expect(() => readConfig({ MASTER_KEY: wrong })).toThrow(/^MASTER_KEY must be 32 bytes/);
+  }
 });
 
 it('refuses a wrong setting in one line that names it', () => {

@@ -77,11 +77,12 @@ export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): voi
   // It may be gone already, before this process had loaded its modules.
   if (process.connected === false) process.exit(1);
   process.once('disconnect', () => process.exit(1));
+  let stop = async (): Promise<void> => undefined;
+  // From the beginning: the first process of a container is deaf to signals that it does not ask for, also while it waits.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().finally(() => process.exit(0)));
   start().then(
     (service) => {
-      const stop = (): void => void service.stop().finally(() => process.exit(0));
-      process.once('SIGTERM', stop);
-      process.once('SIGINT', stop);
+      stop = () => service.stop();
     },
     (error: NodeJS.ErrnoException & { port?: number }) => {
       const cause = error.syscall === 'listen' ? cannotListen(error) : error;

@@ -1,0 +1,17 @@
+import 'reflect-metadata';
+import { migrate } from '#event-store';
+import { readConfig, UsageError } from '#runtime';
+
+/** `npm run migrate`: brings a database to the newest shape, before or while services of their own are started on it. */
+
+const run = async (): Promise<void> => {
+  const { DATABASE_URL } = readConfig(process.env);
+  if (!DATABASE_URL) throw new UsageError('DATABASE_URL is missing: the URL of the owner of the database, who may make roles.');
+  await migrate(DATABASE_URL);
+  console.log('The database has the newest shape.');
+};
+
+run().catch((error: Error) => {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = 1;
+});
