@@ -10,12 +10,17 @@ export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 export interface Scope {
   readonly tenant: string;
   readonly directory: string;
+  readonly seesUnmanaged: boolean;
 }
 
 export interface Page {
   readonly rows: readonly UserRow[];
   readonly totalResults: number;
 }
+
+/** SQL: the users that a directory sees. Two texts, so that each is prepared for what it asks. */
+const isSeen = ({ seesUnmanaged }: Scope): string => `tenant = $1 AND ${seesUnmanaged ? '(directory = $2 OR directory IS NULL)' : 'directory = $2'}`;
+const nameOf = ({ seesUnmanaged }: Scope, name: string): string => (seesUnmanaged ? `${name}-or-unmanaged` : name);
 
 const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource';
 
@@ -24,24 +29,24 @@ const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource
 export class UserQueries {
   constructor(@Inject(GATEWAY_POOL) private readonly pool: Pool) {}
 
-  async byId({ tenant, directory }: Scope, id: string): Promise<UserRow | null> {
+  async byId(scope: Scope, id: string): Promise<UserRow | null> {
     const { rows } = await this.pool.query<UserRow>({
-      name: 'user-by-id',
-      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND directory = $2 AND id = $3`,
-      values: [tenant, directory, id],
+      name: nameOf(scope, 'user-by-id'),
+      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND id = $3`,
+      values: [scope.tenant, scope.directory, id],
     });
     return rows[0] ?? null;
   }
 
   /** A page in the order of creation. `startIndex` counts from 1 (RFC 7644 §3.4.2.4). */
-  async page({ tenant, directory }: Scope, filter: Filter | null, startIndex: number, count: number): Promise<Page> {
+  async page(scope: Scope, filter: Filter | null, startIndex: number, count: number): Promise<Page> {
     const compiled = filter ? compileFilter(USER, filter, 3) : { sql: 'true', values: [], name: 'all', unique: false };
-    const where = `tenant = $1 AND directory = $2 AND ${compiled.sql}`;
-    const values = [tenant, directory, ...compiled.values];
+    const where = `${isSeen(scope)} AND ${compiled.sql}`;
+    const values = [scope.tenant, scope.directory, ...compiled.values];
     if (compiled.unique) {
       // At most one hit: no count, no sort.
       const { rows } = await this.pool.query<UserRow>({
-        name: `users-${compiled.name}`, text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${where} LIMIT 1`, values,
+        name: nameOf(scope, `users-${compiled.name}`), text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${where} LIMIT 1`, values,
       });
       return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
     }
