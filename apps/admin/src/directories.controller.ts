@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { IsBoolean, IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync } from 'class-validator';
+import { IsBoolean, IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync, type ValidationError } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { checkText, Rejected } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
@@ -30,13 +30,17 @@ class NewToken {
   @IsOptional() @IsISO8601({ strict: true }) expiresAt?: string;
 }
 
+const reasonsOf = ({ property, constraints, children }: ValidationError): string[] => [
+  ...Object.values(constraints ?? {}), ...(children ?? []).flatMap((child) => reasonsOf(child).map((reason) => `${property}.${reason}`)),
+];
+
 /** Throws Rejected(invalidValue) that names what is wrong. */
 export const checked = <T extends object>(type: new () => T, body: unknown): T => {
   // Postgres refuses what a JSON text may hold: NUL characters and lone surrogates.
   checkText(body);
   const value = plainToInstance(type, body ?? {}, { exposeDefaultValues: true });
   const errors = validateSync(value, { whitelist: true });
-  if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap((error) => Object.values(error.constraints ?? {})).join('; '));
+  if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap(reasonsOf).join('; '));
   return value;
 };
 

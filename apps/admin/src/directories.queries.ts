@@ -36,7 +36,7 @@ interface DirectoryRow {
   tokens: { id: string; description: string; status: string; sealed: string; expires_at: string | null }[] | null;
 }
 
-const COMMAND_TIMEOUT_MS = 10_000;
+export const COMMAND_TIMEOUT_MS = 10_000;
 const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
