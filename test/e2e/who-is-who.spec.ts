@@ -161,6 +161,14 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(again.body.id).not.toBe(id);
     });
 
+    it('an externalId is that of one user of its directory', async () => {
+      const [entra, okta] = await twoDirectories();
+      const { body: { id } } = await scim(entra, 'POST', '', { userName: 'ada@x', externalId: 'e1' });
+      const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob@x' });
+      expect(await patch(entra, bob.id, { op: 'replace', value: { externalId: 'e1' } })).toMatchObject({ status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining(id) } });
+      expect((await scim(okta, 'POST', '', { userName: 'zoe@x', externalId: 'e1' })).status).toBe(201);
+    });
+
     it('of 20 POSTs of one known person one links it and nineteen are refused', async () => {
       const [entra] = await twoDirectories();
       const { body: { userId: id } } = await signIn(entra, 'p1', 'ada@x', { email: 'ada@mail' });

@@ -87,11 +87,14 @@ const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Cand
   return found.filter(({ refused }) => !refused.includes(mine));
 };
 
-/** Two whom one identity provider tells apart by their ids are two people, though they share an e-mail. */
-const isSomebodyElse = ({ directory, signIn }: Person, candidate: Candidate): boolean =>
+/**
+ * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their names where it gives
+ * no ids. An id beside none tells nothing apart.
+ */
+const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
   signIn
     ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
-    : candidate.directory === directory;
+    : candidate.directory === directory && (candidate.resource.externalId === undefined) === (externalId === null);
 
 const requireManageable = ({ directory }: Person, candidate: Candidate, what: string, nameOf: (directory: string) => string): void => {
   const { id } = candidate;

@@ -134,9 +134,8 @@ describe('what was undone', () => {
     const past = world([['u', ...linked]]);
     past.send(null, UNLINK);
     past.send(null, { type: 'TransferUser', userId: 'u', directoryId: 'entra' });
-    expect(past.send('entra', { type: 'CreateUser', userId: 'v', resource: { userName: 'al', externalId: 'e1', active: true, ...email('ada@example.org') } }).outcome.status).toBe('done');
-    expect([...past.users.keys()]).toEqual(['u', 'v']);
-    expect(past.send('entra', create({ userName: 'ada', externalId: 'e2' })).userId).toBe('u');
+    const again: UserCommand = { type: 'CreateUser', userId: 'v', resource: { userName: 'al', externalId: 'e1', active: true, ...email('ada@example.org') } };
+    expect(past.send('entra', again).userId).toBe('u');
   });
 });
 
