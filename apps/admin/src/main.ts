@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
 import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { AdminModule } from './admin.module.js';

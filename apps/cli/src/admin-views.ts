@@ -24,5 +24,5 @@ export interface UserEvent {
   readonly recordedAt: string;
   /** `token:<id>`, `admin` */
   readonly actor: string;
-  readonly data: { readonly attributes?: readonly string[] };
+  readonly data: { readonly attributes?: readonly string[]; readonly matching?: { readonly rule: string } | null };
 }

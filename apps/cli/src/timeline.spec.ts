@@ -22,6 +22,12 @@ it('shows an event a line, with what changed and by whom, in 100 columns', () =>
   ]);
 });
 
+it('tells how a user was found', () => {
+  const found = (version: number, type: string, rule: string): UserEvent => ({ ...event(version, type, ['title']), data: { attributes: ['title'], matching: { rule } } });
+  const text = renderTimeline([found(1, 'created', 'create'), found(2, 'linked', 'email'), found(3, 'linked', 'id')], describeActors([]));
+  expect(text.split('\n').slice(1).map((line) => line.slice(27, -20).trim())).toEqual(['created  title', 'linked   found by e-mail, title', 'linked   title']);
+});
+
 it('shows an actor whose token it does not know as it was recorded', () => {
   expect(describeActors([directory])('token:unknown')).toBe('token:unknown');
 });
