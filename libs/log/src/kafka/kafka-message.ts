@@ -1,0 +1,37 @@
+import type { IHeaders, Message as KafkaMessage } from 'kafkajs';
+import type { Message } from '#contracts';
+import type { Received } from '../log.js';
+
+/** CloudEvents, binary mode: the envelope as `ce_*` headers, the data as the value. */
+export const toKafka = (message: Message, partition: number): KafkaMessage => {
+  const { id, type, source, subject, time, tenant, directory, correlationId, causationId, data } = message;
+  return {
+    key: tenant, partition, value: JSON.stringify(data ?? null),
+    headers: {
+      ce_specversion: '1.0', ce_id: id, ce_type: type, ce_source: source, ce_subject: subject, ce_time: time, ce_tenant: tenant,
+      ...(directory === null ? {} : { ce_directory: directory }), ce_correlationid: correlationId,
+      ...(causationId === null ? {} : { ce_causationid: causationId }), 'content-type': 'application/json',
+    },
+  };
+};
+
+/** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
+export const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: IHeaders }): Received => {
+  const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;
+  const raw = value?.toString() ?? '';
+  const id = header('id');
+  const type = header('type');
+  const tenant = header('tenant');
+  if (id === null || type === null || tenant === null) return { offset: Number(offset), message: null, raw };
+  try {
+    return {
+      offset: Number(offset), raw,
+      message: {
+        id, type, tenant, source: header('source') ?? '', subject: header('subject') ?? '', time: header('time') ?? '', directory: header('directory'),
+        correlationId: header('correlationid') ?? '', causationId: header('causationid'), data: JSON.parse(raw) as unknown,
+      },
+    };
+  } catch {
+    return { offset: Number(offset), message: null, raw };
+  }
+};
