@@ -3,5 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
+  // Where vitest runs globalSetup: without this it would take the compiled files, of whatever was compiled last.
+  environments: { __vitest__: { resolve: { conditions: ['source', 'node'] } } },
   test: { include: ['**/*.spec.ts'], exclude: ['node_modules', 'dist'], globalSetup: 'test/support/shared-servers.ts' },
 });

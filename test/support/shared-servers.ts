@@ -29,6 +29,8 @@ export default async (project: { provide(key: 'sharedServers', value: string): v
     database: () => (database = database.catch(() => undefined).then(databases).then((server) => server.newDatabase())),
   };
   const server = createServer((request, response) => {
+    // A suite that is busy for seconds does not see that an idle connection was closed, and would ask on it.
+    response.setHeader('connection', 'close');
     answers[request.url!.slice(1)]!().then(
       (answer) => response.end(JSON.stringify(answer)),
       (error: Error) => response.writeHead(500).end(error.message),

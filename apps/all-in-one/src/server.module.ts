@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleUrl, type BatchHandler, type Role } from '#event-store';
-import { KafkaLog, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
+import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { keyFile, startService, type Config, type Logger } from '#runtime';
 import { AdminModule } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
@@ -11,8 +11,6 @@ import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
 import { IdentityModule } from '../../identity/src/identity.module.js';
 import { USER_BATCHES } from '../../identity/src/user.handler.js';
-
-const LOG_KEEP_DAYS = 7;
 
 @Module({})
 export class ServerModule {

@@ -311,10 +311,17 @@ export const itIsALog = (adapter: Adapter): void => {
 
   it('lets every listener hear what is committed from the start on, in order, though one of them throws', async () => {
     const [before, after] = [newMessages(newTenant(6), 3), newMessages(newTenant(6), 30)];
-    const first = await started([]);
-    await commit(first, OUTCOMES, before);
-    await first.stop();
     const signal = new Signal();
+    const first = newLog();
+    const heardBefore: Message[] = [];
+    first.broadcast(OUTCOMES, (message) => {
+      heardBefore.push(message);
+      signal.tell();
+    });
+    await first.start();
+    await commit(first, OUTCOMES, before);
+    await signal.until(() => heardBefore.length === before.length);
+    await first.stop();
     const heard: Message[][] = [[], []];
     const log = newLog();
     log.broadcast(OUTCOMES, () => {

@@ -20,6 +20,9 @@ export interface Batch {
   readonly checkHeld: boolean;
 }
 
+/** How long messages are kept, on both logs. */
+export const LOG_KEEP_DAYS = 7;
+
 /** Where a consumer goes on, and in which epoch that was written. */
 export interface Position {
   readonly epoch: string;

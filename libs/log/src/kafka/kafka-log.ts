@@ -1,10 +1,14 @@
 import { connect as connectSocket } from 'node:net';
-import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type Kafka, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { PARTITIONS, TOPICS, partitionOf, type Message, type Owner } from '#contracts';
-import { LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
-import { fromKafka, toKafka } from './kafka-message.js';
+import { PARTITIONS, type Message, type Owner } from '#contracts';
+import { LOG_KEEP_DAYS, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
+import { Listener } from './listener.js';
+import { makeTopics } from './make-topics.js';
+import { Publisher } from './publisher.js';
 import { Relay } from './relay.js';
+import { Subscriber } from './subscriber.js';
 
 export interface KafkaLogOptions {
   /** `host:port`, one or more. */
@@ -17,33 +21,37 @@ export interface KafkaLogOptions {
   readonly topicSuffix: string;
   readonly maxBatchMessages: number;
   readonly onError: (error: Error) => void;
-  /** A consumer that died for good: the process has to end, and whoever keeps it starts it again. */
+  /** It does not come back by itself: the process has to end, and whoever keeps it starts it again. */
   readonly onDead: (error: Error) => void;
 }
 
-const SESSION_TIMEOUT_MS = 10_000;
-const HEARTBEAT_MS = 2_000;
-const MAX_WAIT_MS = 250;
-const TOPICS_TIMEOUT_MS = 30_000;
-const TOPICS_POLL_MS = 100;
+const WATCH_EVERY_MS = 5_000;
+const ASK_AFTER_MS = 10_000;
+/** Half a minute: after a broker was away a consumer needs up to SESSION_TIMEOUT_MS to join again. */
+const MAX_ANSWERS_IN_SILENCE = 6;
+const RETRY_AFTER_MS = 200;
+const ROLL_EVERY_MS = 3_600_000;
+/** Any number that nothing else in the database locks. */
+const ROLL_LOCK = 7_216_003;
 
 /**
  * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the Postgres log
- * to Kafka: in order, one batch in flight for a partition. Positions live in Postgres, with the effects; Kafka's own are not used.
+ * to Kafka. Positions live in Postgres, with the effects; Kafka's own are not used.
  */
 export class KafkaLog implements Log {
   private readonly kafka: Kafka;
   private readonly producer: Producer;
-  private readonly consumers: Consumer[] = [];
+  private readonly publisher: Publisher;
   private readonly subscriptions: Subscription[] = [];
   private readonly listeners = new Map<string, ((message: Message) => void)[]>();
-  private readonly relays = new Map<number, Relay>();
-  private readonly outgoing = new Map<string, { message: KafkaMessage; resolve: () => void; reject: (error: Error) => void }[]>();
-  private readonly joined = new Set<Consumer>();
-  private readonly flushing = new Set<string>();
-  private epoch = '';
-  private connected = false;
+  private consumers: (Subscriber | Listener)[] = [];
+  private relays: Relay[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
+  private clusterId = '';
+  private started = false;
   private stopping = false;
+  private dead = false;
+  private answersInSilence = 0;
 
   constructor(private readonly options: KafkaLogOptions) {
     this.kafka = new kafkajs.Kafka({
@@ -52,7 +60,8 @@ export class KafkaLog implements Log {
       logLevel: kafkajs.logLevel.NOTHING,
       connectionTimeout: 3_000,
       requestTimeout: 10_000,
-      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 12 },
+      // A broker that is away is given up after 4 s, and after 8 s by publish().
+      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
       socketFactory: ({ host, port, onConnect }) => {
         const socket = connectSocket({ host, port }, onConnect);
         socket.setNoDelay(true);
@@ -62,6 +71,7 @@ export class KafkaLog implements Log {
     });
     // Not idempotent: the client rolls its sequence back before a retry. Duplicates are dropped by id.
     this.producer = this.kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { initialRetryTime: 50, retries: 4 } });
+    this.publisher = new Publisher(this.producer, (topic) => this.named(topic));
   }
 
   subscribe(subscription: Subscription): void {
@@ -73,75 +83,43 @@ export class KafkaLog implements Log {
   }
 
   ready(): boolean {
-    return this.connected && this.joined.size === this.consumers.length;
+    return this.started && !this.stopping && !this.dead && this.consumers.every((consumer) => consumer.ready());
   }
 
-  publish(topic: string, messages: readonly Message[]): Promise<void> {
-    if (!this.connected) return Promise.reject(new LogUnavailable('The message log is away.'));
-    return Promise.all(
-      messages.map((message) => new Promise<void>((resolve, reject) => {
-        const waiting = this.outgoing.get(topic) ?? [];
-        waiting.push({ message: toKafka(message, partitionOf(message.tenant)), resolve, reject });
-        this.outgoing.set(topic, waiting);
-        this.planFlush(topic);
-      })),
-    ).then(() => undefined);
+  async publish(topic: string, messages: readonly Message[]): Promise<void> {
+    if (!this.started || this.stopping) throw new LogUnavailable('The message log is away.');
+    await this.publisher.publish(topic, messages);
   }
 
   committed(rows: readonly LogRow[]): void {
-    const byPartition = Map.groupBy(rows, ({ partition }) => partition);
-    for (const [partition, mine] of byPartition) this.relays.get(partition)?.add(mine);
+    for (const [partition, mine] of Map.groupBy(rows, ({ partition: number }) => number)) this.relays[partition]?.add(mine);
   }
 
+  /** Throws when the broker is away, or the topics cannot be made. */
   async start(): Promise<void> {
-    const admin = this.kafka.admin();
-    await admin.connect();
     try {
-      await this.makeTopics(admin);
-      const { clusterId } = await admin.describeCluster();
-      this.epoch = `${clusterId}/${this.options.topicSuffix}`;
-    } finally {
-      await admin.disconnect();
-    }
-    await this.producer.connect();
-    this.connected = true;
-    if (this.options.owner && this.options.pool) {
-      for (let partition = 0; partition < PARTITIONS; partition++) {
-        this.relays.set(partition, new Relay(this.producer, this.options.pool, this.options.owner, partition, this.epoch, (topic) => this.named(topic), this.options.onError));
-      }
-    }
-    for (const subscription of this.subscriptions) await this.consume(subscription);
-    if (this.listeners.size > 0) await this.listen();
-  }
-
-  /** Makes the topics that are missing, and waits until every partition has a leader: a consumer that asks too early dies of it. */
-  private async makeTopics(admin: Admin): Promise<void> {
-    const wanted = TOPICS.map((topic) => this.named(topic));
-    for (const since = performance.now(); ; ) {
-      try {
-        const existing = new Set(await admin.listTopics());
-        const topics = wanted.filter((topic) => !existing.has(topic));
-        if (topics.length > 0) {
-          await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1 })) });
-        }
-        // Asking for a coordinator makes a new cluster create the topic behind it.
-        await admin.fetchOffsets({ groupId: 'muster.probe' });
-        const { topics: known } = await admin.fetchTopicMetadata({ topics: [...wanted, '__consumer_offsets'] });
-        if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
-      } catch (error) {
-        // Another process makes them at the same moment, or the broker is not done yet.
-        if (performance.now() - since > TOPICS_TIMEOUT_MS) throw error;
-      }
-      if (performance.now() - since > TOPICS_TIMEOUT_MS) throw new LogUnavailable('The topics did not get their leaders in time.');
-      await new Promise((resolve) => setTimeout(resolve, TOPICS_POLL_MS));
+      this.clusterId = await this.ask(async (admin) => {
+        await makeTopics(admin, (topic) => this.named(topic));
+        return (await admin.describeCluster()).clusterId;
+      });
+      await this.producer.connect();
+      this.makeRelays();
+      this.makeConsumers();
+      await Promise.all(this.consumers.map((consumer) => consumer.start()));
+      this.every(WATCH_EVERY_MS, () => this.watch());
+      this.started = true;
+    } catch (error) {
+      await this.stop();
+      throw error;
     }
   }
 
+  /** Batches that have been begun and messages that are under way are brought to their end. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.connected = false;
-    await Promise.all(this.consumers.map((consumer) => consumer.disconnect().catch(this.options.onError)));
-    await Promise.all([...this.relays.values()].map((relay) => relay.stop()));
+    for (const timer of this.timers) clearInterval(timer);
+    await Promise.all(this.consumers.map((consumer) => consumer.stop()));
+    await Promise.all([...this.relays.map((relay) => relay.stop()), this.publisher.stop()]);
     await this.producer.disconnect().catch(this.options.onError);
   }
 
@@ -149,111 +127,90 @@ export class KafkaLog implements Log {
     return topic + this.options.topicSuffix;
   }
 
-  /** Messages of one turn of the event loop go out as one request; those that come while it is under way wait and form the next one. */
-  private planFlush(topic: string): void {
-    if (this.flushing.has(topic)) return;
-    this.flushing.add(topic);
-    setImmediate(() => void this.flush(topic));
+  private get epoch(): string {
+    return `${this.clusterId}/${this.options.topicSuffix}`;
   }
 
-  private async flush(topic: string): Promise<void> {
-    for (let waiting = this.outgoing.get(topic); waiting; waiting = this.outgoing.get(topic)) {
-      this.outgoing.delete(topic);
+  private makeRelays(): void {
+    const { owner, pool, onError } = this.options;
+    if (!owner || !pool) return;
+    this.relays = Array.from({ length: PARTITIONS }, (_, partition) => new Relay({
+      producer: this.producer, pool, owner, partition, epoch: this.epoch, named: (topic) => this.named(topic), onError,
+    }));
+    // As the Postgres log does where it is alone. Several processes may roll at the same moment.
+    const roll = async (): Promise<void> => {
+      await pool.query('SELECT log.roll($1) FROM pg_advisory_xact_lock($2)', [LOG_KEEP_DAYS, ROLL_LOCK]);
+    };
+    roll().catch(onError);
+    this.every(ROLL_EVERY_MS, roll);
+  }
+
+  private makeConsumers(): void {
+    const { owner, topicSuffix, maxBatchMessages, onError } = this.options;
+    const common = { kafka: this.kafka, onError, onDead: (error: Error) => this.die(error) };
+    this.consumers = this.subscriptions.map((subscription) => {
+      const topic = this.named(subscription.topic);
+      return new Subscriber({
+        // A group for each topic: the members of one have to be interested in the same.
+        ...common, groupId: `muster.${owner}.${topic}`, subscription, topic, epoch: this.epoch, maxBatchMessages,
+        onAssigned: (partitions) => {
+          for (const partition of partitions) this.relays[partition]?.assign();
+          return this.isSameCluster();
+        },
+      });
+    });
+    if (this.listeners.size > 0) {
+      const listeners = new Map([...this.listeners].map(([topic, handlers]) => [topic + topicSuffix, handlers]));
+      this.consumers.push(new Listener({ ...common, listeners }));
+    }
+  }
+
+  private every(ms: number, act: () => Promise<void>): void {
+    let acting = false;
+    this.timers.push(setInterval(() => {
+      if (acting) return;
+      acting = true;
+      void act().catch(this.options.onError).finally(() => (acting = false));
+    }, ms));
+  }
+
+  private die(error: Error): void {
+    if (this.dead || this.stopping) return;
+    this.dead = true;
+    this.options.onDead(error);
+  }
+
+  private async ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.kafka.admin();
+    try {
+      await admin.connect();
+      return await question(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /** A broker that was wiped while we run has other offsets than ours. Waits for its answer. */
+  private async isSameCluster(): Promise<boolean> {
+    while (!this.stopping && !this.dead) {
       try {
-        await this.producer.send({ topic: this.named(topic), acks: -1, messages: waiting.map(({ message }) => message) });
-        for (const { resolve } of waiting) resolve();
+        const { clusterId } = await this.ask((admin) => admin.describeCluster());
+        if (clusterId === this.clusterId) return true;
+        this.die(new Error('The broker was made anew; a new start makes the topics and sends the log again.'));
       } catch (error) {
-        const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
-        for (const { reject } of waiting) reject(away);
+        this.options.onError(error as Error);
+        await delay(RETRY_AFTER_MS);
       }
     }
-    this.flushing.delete(topic);
+    return false;
   }
 
-  private watched(consumer: Consumer): Consumer {
-    this.consumers.push(consumer);
-    consumer.on(consumer.events.GROUP_JOIN, () => this.joined.add(consumer));
-    consumer.on(consumer.events.REBALANCING, () => this.joined.delete(consumer));
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      this.joined.delete(consumer);
-      this.options.onError(payload.error);
-      if (!payload.restart && !this.stopping) this.options.onDead(payload.error);
-    });
-    return consumer;
-  }
-
-  /** One subscription: its positions are in Postgres, so wherever Kafka starts, the consumer seeks to its own. */
-  private async consume(subscription: Subscription): Promise<void> {
-    const topic = this.named(subscription.topic);
-    const consumer = this.watched(
-      this.kafka.consumer({
-        groupId: `muster.${this.options.owner}${this.options.topicSuffix}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
-        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false,
-        retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
-      }),
-    );
-    const expected = new Map<number, number>();
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      for (const partition of payload.memberAssignment[topic] ?? []) {
-        expected.delete(partition);
-        this.relays.get(partition)?.assign().catch(this.options.onError);
-      }
-    });
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({
-      autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: PARTITIONS,
-      eachBatch: async (payload) => {
-        const { partition, messages } = payload.batch;
-        if (!expected.has(partition)) {
-          const position = await subscription.position(partition);
-          expected.set(partition, position.epoch === this.epoch ? position.nextOffset : 0);
-        }
-        const next = expected.get(partition)!;
-        const first = Number(messages[0]!.offset);
-        if (first < next && Number(messages[messages.length - 1]!.offset) < next) {
-          consumer.seek({ topic, partition, offset: String(next) });
-          return;
-        }
-        await this.handle(payload, subscription, next, (offset) => expected.set(partition, offset));
-      },
-    });
-  }
-
-  private async handle(
-    { batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload, subscription: Subscription, from: number, advance: (offset: number) => void,
-  ): Promise<void> {
-    const received = batch.messages.map(fromKafka).filter(({ offset }) => offset >= from);
-    for (let start = 0; start < received.length && isRunning() && !isStale(); start += this.options.maxBatchMessages) {
-      const part = received.slice(start, start + this.options.maxBatchMessages);
-      const nextOffset = part[part.length - 1]!.offset + 1;
-      const handed: Batch = {
-        topic: subscription.topic, partition: batch.partition, epoch: this.epoch, received: part, nextOffset, checkHeld: false,
-      };
-      await subscription.handleBatch(handed);
-      advance(nextOffset);
-      resolveOffset(String(nextOffset - 1));
-      await heartbeat();
+  /** A consumer that is silent although the broker answers is lost, or the broker has lost its topics. */
+  private async watch(): Promise<void> {
+    if (this.consumers.every((consumer) => consumer.silentMs() < ASK_AFTER_MS)) {
+      this.answersInSilence = 0;
+    } else if ((await this.isSameCluster()) && ++this.answersInSilence > MAX_ANSWERS_IN_SILENCE) {
+      this.die(new Error('A consumer is silent although the broker answers.'));
     }
-  }
-
-  /** Every process hears all outcomes, under a group of its own, from the end. */
-  private async listen(): Promise<void> {
-    const consumer = this.watched(
-      this.kafka.consumer({
-        groupId: `muster.listener.${crypto.randomUUID()}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS,
-        maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1, allowAutoTopicCreation: false, retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
-      }),
-    );
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...this.listeners.keys()].map((topic) => this.named(topic)), fromBeginning: false });
-    await consumer.run({
-      autoCommit: false, partitionsConsumedConcurrently: PARTITIONS,
-      eachBatch: async ({ batch }) => {
-        const topic = batch.topic.slice(0, batch.topic.length - this.options.topicSuffix.length);
-        const listeners = this.listeners.get(topic) ?? [];
-        for (const { message } of batch.messages.map(fromKafka)) if (message) for (const listener of listeners) listener(message);
-      },
-    });
   }
 }

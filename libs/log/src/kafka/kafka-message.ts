@@ -15,6 +15,9 @@ export const toKafka = (message: Message, partition: number): KafkaMessage => {
   };
 };
 
+/** About as many bytes as it takes on the wire: the headers of ours take less than 1 KiB. */
+export const sizeOf = ({ value }: KafkaMessage): number => 1_024 + Buffer.byteLength(value!);
+
 /** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
 export const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: IHeaders }): Received => {
   const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;

@@ -1,96 +1,185 @@
-import type { Producer } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { TOPICS, type Message, type Owner } from '#contracts';
+import { TOPICS, commandsOf, type Message, type Owner } from '#contracts';
 import type { LogRow } from '../log.js';
-import { toKafka } from './kafka-message.js';
+import { sizeOf, toKafka } from './kafka-message.js';
+import { MAX_REQUEST_BYTES } from './publisher.js';
 
-const MAX_IN_FLIGHT_RELAY_ROWS = 1_000;
-const SAVE_RELAY_EVERY_MS = 500;
+export interface RelayOptions {
+  readonly producer: Producer;
+  readonly pool: Pool;
+  readonly owner: Owner;
+  readonly partition: number;
+  readonly epoch: string;
+  /** The topic as Kafka knows it. */
+  readonly named: (topic: string) => string;
+  readonly onError: (error: Error) => void;
+}
 
-/** Copies the Postgres log of one partition to Kafka. It may send a row twice, never skip one. */
+interface Waiting {
+  readonly topic: string;
+  readonly offset: number;
+  readonly message: KafkaMessage;
+  readonly bytes: number;
+}
+
+const READ_ROWS = 100;
+const MAX_WAITING_BYTES = 4 * 1_048_576;
+const RETRY_AFTER_MS = 200;
+const SAVE_EVERY_MS = 500;
+
+/**
+ * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may be sent
+ * twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is read from the table.
+ */
 export class Relay {
-  private waiting: LogRow[] = [];
-  private sending = false;
-  private generation = 0;
+  private readonly topics: readonly string[];
+  /** Of each topic, the first row that Kafka does not have. */
   private readonly next = new Map<string, number>();
   private readonly saved = new Map<string, number>();
+  /** Rows that follow on `next` without a gap, and where they end. */
+  private waiting: Waiting[] = [];
+  private readonly ends = new Map<string, number>();
+  private waitingBytes = 0;
+  /** The table holds rows that are not in `waiting`. */
+  private behind = false;
+  /** Another process may have sent some of this partition: where to go on is in the database. */
+  private unsure = true;
+  private running = false;
+  private finished: Promise<void> = Promise.resolve();
+  private stopping = false;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(
-    private readonly producer: Producer, private readonly pool: Pool, private readonly owner: Owner, private readonly partition: number,
-    private readonly epoch: string, private readonly named: (topic: string) => string, private readonly onError: (error: Error) => void,
-  ) {}
+  constructor(private readonly options: RelayOptions) {
+    this.topics = TOPICS.filter((topic) => topic.startsWith(`${options.owner}.`) && topic !== commandsOf(options.owner));
+  }
 
-  /** Called when the partition is assigned: what a predecessor committed and did not send is sent first. */
-  async assign(): Promise<void> {
-    const generation = ++this.generation;
-    this.waiting = [];
-    const { rows: positions } = await this.pool.query<{ topic: string; epoch: string; next_offset: string }>(
-      `SELECT topic, epoch, next_offset FROM ${this.owner}.relays WHERE partition = $1`, [this.partition],
-    );
-    const backlog: LogRow[] = [];
-    for (const topic of TOPICS.filter((name) => name.startsWith(`${this.owner}.`) && name !== `${this.owner}.commands`)) {
-      const position = positions.find((row) => row.topic === topic);
-      let offset = position?.epoch === this.epoch ? Number(position.next_offset) : 0;
-      for (;;) {
-        const { rows } = await this.pool.query<{ offset: string; message: Message }>(
-          'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, this.partition, offset, MAX_IN_FLIGHT_RELAY_ROWS],
-        );
-        backlog.push(...rows.map((row) => ({ topic, partition: this.partition, offset: Number(row.offset), id: row.message.id, message: row.message })));
-        if (rows.length < MAX_IN_FLIGHT_RELAY_ROWS) break;
-        offset = Number(rows[rows.length - 1]!.offset) + 1;
-      }
-      this.next.set(topic, Math.max(offset, 0));
-    }
-    if (generation !== this.generation) return;
-    // What a batch committed meanwhile is in both lists; consumers drop it by its id.
-    this.waiting = [...backlog, ...this.waiting];
-    void this.send();
+  /** The partition was assigned: what a predecessor committed and did not send is sent first. */
+  assign(): void {
+    this.unsure = true;
+    this.wake();
   }
 
   add(rows: readonly LogRow[]): void {
-    this.waiting.push(...rows);
-    void this.send();
+    for (const row of rows) if (!this.behind) this.append(row);
+    this.wake();
   }
 
+  /** Sends what waits, unless Kafka is away: then the next process does. */
   async stop(): Promise<void> {
+    this.stopping = true;
+    await this.finished;
     if (this.timer) clearTimeout(this.timer);
-    await this.save().catch(this.onError);
+    await this.save().catch(this.options.onError);
+  }
+
+  private append({ topic, offset, message }: LogRow): void {
+    const end = this.ends.get(topic);
+    if (end !== undefined && offset < end) return;
+    if (offset !== end || this.waitingBytes > MAX_WAITING_BYTES) {
+      this.behind = true;
+      return;
+    }
+    const made = toKafka(message, this.options.partition);
+    const bytes = sizeOf(made);
+    this.waiting.push({ topic, offset, message: made, bytes });
+    this.waitingBytes += bytes;
+    this.ends.set(topic, offset + 1);
+  }
+
+  private wake(): void {
+    if (this.running) return;
+    this.running = true;
+    this.finished = this.run();
+  }
+
+  private async run(): Promise<void> {
+    for (;;) {
+      try {
+        if (this.unsure && !this.stopping) await this.findPosition();
+        else if (this.waiting.length > 0) await this.send();
+        else if (this.behind && !this.stopping) await this.readOn();
+        else break;
+      } catch (error) {
+        this.options.onError(error as Error);
+        if (this.stopping) break;
+        await delay(RETRY_AFTER_MS);
+      }
+    }
+    this.running = false;
+  }
+
+  private async findPosition(): Promise<void> {
+    const { pool, owner, partition, epoch } = this.options;
+    this.unsure = false;
+    try {
+      const { rows } = await pool.query<{ topic: string; epoch: string; next_offset: string }>(
+        `SELECT topic, epoch, next_offset FROM ${owner}.relays WHERE partition = $1`, [partition],
+      );
+      for (const topic of this.topics) {
+        const row = rows.find((found) => found.topic === topic);
+        const next = Math.max(row?.epoch === epoch ? Number(row.next_offset) : 0, this.next.get(topic) ?? 0);
+        this.next.set(topic, next);
+        this.ends.set(topic, next);
+      }
+    } catch (error) {
+      this.unsure = true;
+      throw error;
+    }
+    this.waiting = [];
+    this.waitingBytes = 0;
+    this.behind = true;
+  }
+
+  private async readOn(): Promise<void> {
+    const { pool, partition } = this.options;
+    // What is handed over from here on is among the rows that are read, or follows on them, or shows that there are more.
+    this.behind = false;
+    try {
+      for (const topic of this.topics) {
+        const { rows } = await pool.query<{ offset: string; message: Message }>(
+          'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, this.ends.get(topic)!, READ_ROWS],
+        );
+        // The first ones may be gone, with their age.
+        if (rows.length > 0) this.ends.set(topic, Math.max(this.ends.get(topic)!, Number(rows[0]!.offset)));
+        for (const row of rows) this.append({ topic, partition, offset: Number(row.offset), id: row.message.id, message: row.message });
+        if (rows.length === READ_ROWS) this.behind = true;
+      }
+    } catch (error) {
+      this.behind = true;
+      throw error;
+    }
   }
 
   private async send(): Promise<void> {
-    if (this.sending) return;
-    this.sending = true;
-    while (this.waiting.length > 0) {
-      const rows = this.waiting.splice(0, MAX_IN_FLIGHT_RELAY_ROWS);
-      const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
-        topic: this.named(topic), messages: mine.map(({ message }) => toKafka(message, this.partition)),
-      }));
-      try {
-        await this.producer.sendBatch({ acks: -1, topicMessages });
-        for (const { topic, offset } of rows) this.next.set(topic, offset + 1);
-        this.timer ??= setTimeout(() => {
-          this.timer = null;
-          this.save().catch(this.onError);
-        }, SAVE_RELAY_EVERY_MS);
-      } catch (error) {
-        // The broker is away: they stay first in line. The client's own retries have paused already.
-        this.onError(error as Error);
-        this.waiting = [...rows, ...this.waiting];
-      }
-    }
-    this.sending = false;
+    let [count, bytes] = [0, 0];
+    while (count < this.waiting.length && (count === 0 || bytes + this.waiting[count]!.bytes <= MAX_REQUEST_BYTES)) bytes += this.waiting[count++]!.bytes;
+    const rows = this.waiting.slice(0, count);
+    const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
+      topic: this.options.named(topic), messages: mine.map(({ message }) => message),
+    }));
+    await this.options.producer.sendBatch({ acks: -1, topicMessages });
+    // They stay first in line until Kafka has them.
+    this.waiting.splice(0, count);
+    this.waitingBytes -= bytes;
+    for (const { topic, offset } of rows) this.next.set(topic, offset + 1);
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.save().catch(this.options.onError);
+    }, SAVE_EVERY_MS);
   }
 
   /** Late on purpose: what it says too early is only sent again. */
   private async save(): Promise<void> {
+    const { pool, owner, partition, epoch } = this.options;
     const moved = [...this.next].filter(([topic, offset]) => this.saved.get(topic) !== offset);
     if (moved.length === 0) return;
-    await this.pool.query(
-      `INSERT INTO ${this.owner}.relays (topic, partition, epoch, next_offset)
+    await pool.query(
+      `INSERT INTO ${owner}.relays (topic, partition, epoch, next_offset)
        SELECT t.topic, $1, $2, t.next_offset FROM unnest($3::text[], $4::bigint[]) AS t(topic, next_offset)
        ON CONFLICT (topic, partition) DO UPDATE SET epoch = excluded.epoch, next_offset = excluded.next_offset`,
-      [this.partition, this.epoch, moved.map(([topic]) => topic), moved.map(([, offset]) => offset)],
+      [partition, epoch, moved.map(([topic]) => topic), moved.map(([, offset]) => offset)],
     );
     for (const [topic, offset] of moved) this.saved.set(topic, offset);
   }

@@ -1,0 +1,69 @@
+import type { Consumer, Kafka } from 'kafkajs';
+
+export interface GroupMemberOptions {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  readonly onError: (error: Error) => void;
+  /** It will not come back by itself. */
+  readonly onDead: (error: Error) => void;
+}
+
+/**
+ * The least that a broker allows by default. So long the partitions of a killed process wait for another one: shorter than a
+ * command lives. The price of losing a session is a rebalance; the position rows keep two processes apart.
+ */
+const SESSION_TIMEOUT_MS = 6_000;
+const HEARTBEAT_MS = 1_500;
+/** As long as a fetch waits for messages, and at the most as long as the others wait for a partition that is slow. */
+export const MAX_WAIT_MS = 250;
+/** Three heartbeats, and what a fetch waits. */
+const SILENT_AFTER_MS = 5_000;
+
+/** A kafkajs consumer, and whether it lives: kafkajs retries for half a minute before it says that something is wrong. */
+export class GroupMember {
+  readonly consumer: Consumer;
+  private joined = false;
+  private lastBeatMs = performance.now();
+  private stopping = false;
+
+  constructor({ kafka, groupId, onError, onDead }: GroupMemberOptions) {
+    this.consumer = kafka.consumer({
+      groupId, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1,
+      allowAutoTopicCreation: false,
+      // A restart that is planned already would come after stop(), and stay.
+      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: async () => !this.stopping },
+    });
+    const { events } = this.consumer;
+    this.consumer.on(events.GROUP_JOIN, () => {
+      this.joined = true;
+      this.beat();
+    });
+    this.consumer.on(events.HEARTBEAT, () => this.beat());
+    this.consumer.on(events.REBALANCING, () => (this.joined = false));
+    this.consumer.on(events.CRASH, ({ payload }) => {
+      this.joined = false;
+      if (this.stopping) return;
+      onError(payload.error);
+      if (!payload.restart) onDead(payload.error);
+    });
+  }
+
+  /** Whether it is a member of its group, and the group has heard of it lately. */
+  alive(): boolean {
+    return this.joined && this.silentMs() < SILENT_AFTER_MS;
+  }
+
+  silentMs(): number {
+    return performance.now() - this.lastBeatMs;
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.joined = false;
+    await this.consumer.disconnect();
+  }
+
+  private beat(): void {
+    this.lastBeatMs = performance.now();
+  }
+}

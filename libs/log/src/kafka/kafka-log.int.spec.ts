@@ -1,0 +1,347 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import kafkajs from 'kafkajs';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
+import { startKafkaBroker, type KafkaBroker } from '../../../../deploy/kafka-broker.js';
+import { describeWithOwnKafka } from '../../../../test/support/kafka.js';
+import { newDatabase } from '../../../../test/support/postgres.js';
+import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
+import { LogUnavailable } from '../log.js';
+import { KafkaLog, type KafkaLogOptions } from './kafka-log.js';
+
+// A broker takes 3 to 20 s to start on two cores that do other work.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+const TIMEOUT_MS = 100_000;
+const COMMANDS = commandsOf('identity');
+const EVENTS = eventsOf('identity');
+const OUTCOMES = outcomesOf('identity');
+
+describeWithOwnKafka('the Kafka log', () => {
+  let dataDir: string;
+  let broker: KafkaBroker;
+  let databaseUrl: string;
+  let pool: pg.Pool;
+  const logs: KafkaLog[] = [];
+  const dead: Error[] = [];
+  const signal = new Signal();
+
+  const kill = async (): Promise<void> => {
+    process.kill(broker.pid, 'SIGKILL');
+    await broker.exited;
+  };
+  const restart = async (): Promise<void> => {
+    broker = await startKafkaBroker(dataDir, Number(broker.brokers.split(':')[1]));
+  };
+  /** A process of identity. */
+  const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
+    const log = new KafkaLog({
+      brokers: [broker.brokers], owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100, onError: () => undefined,
+      onDead: (error) => {
+        dead.push(error);
+        signal.tell();
+      },
+      ...options,
+    });
+    logs.push(log);
+    return log;
+  };
+
+  beforeAll(async () => {
+    dataDir = mkdtempSync(join(tmpdir(), 'muster-kafka-log-'));
+    [broker, databaseUrl] = await Promise.all([startKafkaBroker(dataDir), newDatabase()]);
+    pool = new pg.Pool({ connectionString: databaseUrl });
+  });
+
+  afterEach(async () => {
+    for (const log of logs.splice(0)) await log.stop();
+    expect(dead.splice(0)).toEqual([]);
+  });
+
+  afterAll(async () => {
+    await pool?.end();
+    await broker?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  const client = (): kafkajs.Kafka => new kafkajs.Kafka({ brokers: [broker.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const started = async (subscriptions: readonly Consumer[] = [], options: Partial<KafkaLogOptions> = {}): Promise<KafkaLog> => {
+    const log = newLog(options);
+    for (const subscription of subscriptions) log.subscribe(subscription);
+    await log.start();
+    return log;
+  };
+  /** Hears as a process of its own does, until the test ends. */
+  const listen = async (topic: string): Promise<Message[]> => {
+    const heard: Message[] = [];
+    const log = newLog({ owner: null, pool: null });
+    log.broadcast(topic, (message) => {
+      heard.push(message);
+      signal.tell();
+    });
+    await log.start();
+    return heard;
+  };
+  const has = (heard: readonly Message[], wanted: readonly Message[]): Promise<void> =>
+    signal.until(() => {
+      const ids = new Set(idsOf(heard));
+      return wanted.every(({ id }) => ids.has(id));
+    });
+  /** What was heard of a tenant, each for the first time. */
+  const firsts = (heard: readonly Message[], tenant: string): unknown[] => [
+    ...new Set(numbersOf(heard.filter((message) => message.tenant === tenant))),
+  ];
+  const withAdmin = async <T>(use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> => {
+    const admin = client().admin();
+    await admin.connect();
+    try {
+      return await use(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  };
+  const large = (tenant: string, count: number): Message[] =>
+    newMessages(tenant, count).map((message) => ({ ...message, data: { ...(message.data as object), text: 'x'.repeat(700_000) } }));
+
+  itIsALog({ databaseUrl: () => databaseUrl, newLog, kill, restart });
+
+  it('shows bytes that are no message, in their place', async () => {
+    const consumer = new Consumer(pool);
+    const log = await started([consumer]);
+    const [before, after] = [newMessages(newTenant(0), 1), newMessages(newTenant(0), 1)];
+    await log.publish(COMMANDS, before);
+    const producer = client().producer();
+    await producer.connect();
+    await producer.send({
+      topic: `${COMMANDS}.spec`, messages: [
+        { partition: 0, value: Buffer.from([0xff, 0x00]) }, { partition: 0, value: null }, { partition: 0, value: '{}', headers: { ce_id: 'only' } },
+        { partition: 0, value: 'no json', headers: { ce_id: 'a', ce_type: 'b', ce_tenant: 'c' } },
+      ],
+    });
+    await producer.disconnect();
+    await log.publish(COMMANDS, after);
+    await consumer.has(after);
+    const received = consumer.handled.flatMap((batch) => batch.received);
+    expect(received.map(({ message, raw }) => message?.id ?? raw)).toEqual([before[0]!.id, '\ufffd\0', '', '{}', 'no json', after[0]!.id]);
+  });
+
+  it('takes messages of one turn that are too large for one request, and relays them', async () => {
+    const [heard, consumer] = [await listen(EVENTS), new Consumer(pool)];
+    const log = await started([consumer]);
+    const [published, committed] = [large(newTenant(), 30), large(newTenant(), 30)];
+    await Promise.all(published.map((message) => log.publish(COMMANDS, [message])));
+    log.committed(await append(pool, EVENTS, committed));
+    await Promise.all([consumer.has(published), has(heard, committed)]);
+    expect(numbersOf(consumer.messages(published[0]!.tenant))).toEqual(numbersOf(published));
+    expect(firsts(heard, committed[0]!.tenant)).toEqual(numbersOf(committed));
+  });
+
+  it('goes on with the oldest message when Kafka no longer holds what the position row names', async () => {
+    const messages = newMessages(newTenant(1), 10);
+    const first = new Consumer(pool);
+    const log = await started([first]);
+    await log.publish(COMMANDS, messages);
+    await first.has(messages);
+    await log.stop();
+    const { epoch, nextOffset } = first.handled.findLast(({ partition }) => partition === 1)!;
+    await first.moveTo(1, epoch, nextOffset - 8);
+    await withAdmin(async (admin) => {
+      const topic = `${COMMANDS}.spec`;
+      // Otherwise it does not know the topic.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: String(nextOffset - 5) }] });
+    });
+    const second = new Consumer(pool);
+    await started([second]);
+    await second.has(messages.slice(5));
+    expect(numbersOf(second.messages(messages[0]!.tenant))).toEqual(numbersOf(messages.slice(5)));
+  });
+
+  it('ends the process when a topic has less than its position row says, and says what to do', async () => {
+    const consumer = new Consumer(pool);
+    const first = await started([consumer]);
+    const messages = newMessages(newTenant(2), 2);
+    await first.publish(COMMANDS, messages.slice(0, 1));
+    await consumer.has(messages.slice(0, 1));
+    await first.stop();
+    const { epoch, nextOffset } = consumer.handled.findLast(({ partition }) => partition === 2)!;
+    await consumer.moveTo(2, epoch, nextOffset + 1_000);
+    const log = await started([consumer]);
+    await log.publish(COMMANDS, messages.slice(1));
+    await signal.until(() => dead.length > 0);
+    expect(log.ready()).toBe(false);
+    expect(String(dead.splice(0))).toMatch(/identity\.commands\/2 .*KAFKA_TOPIC_SUFFIX/);
+    expect(idsOf(consumer.messages(messages[0]!.tenant))).toEqual(idsOf(messages.slice(0, 1)));
+    await consumer.moveTo(2, epoch, nextOffset);
+  });
+
+  it('keeps its partitions while a batch takes longer than a session lives', async () => {
+    const consumer = new Consumer(pool);
+    const log = await started([consumer]);
+    const messages = newMessages(newTenant(3), 1);
+    consumer.before = async ({ partition }) => {
+      if (partition === 3) await pool.query('SELECT pg_sleep(8)');
+    };
+    await log.publish(COMMANDS, messages);
+    await consumer.has(messages);
+    expect(log.ready()).toBe(true);
+    expect(consumer.begun.filter(({ partition }) => partition === 3)).toHaveLength(1);
+  });
+
+  it('shares the partitions between processes, and each goes on where another one stopped', async () => {
+    const tenants = Array.from({ length: 12 }, (_, partition) => newTenant(partition));
+    const published = tenants.map((tenant) => newMessages(tenant, 30));
+    const [first, second] = [new Consumer(pool), new Consumer(pool)];
+    const publish = (log: KafkaLog, from: number): Promise<unknown> => Promise.all(published.map((messages) => log.publish(COMMANDS, messages.slice(from, from + 10))));
+    const handled = (): string[] => [...first.messages(...tenants), ...second.messages(...tenants)].map(({ id }) => id);
+    const all = (count: number): Promise<void> => signal.until(() => new Set(handled()).size === count);
+    first.signal.until(() => (signal.tell(), false)).catch(() => undefined);
+    second.signal.until(() => (signal.tell(), false)).catch(() => undefined);
+    const log = await started([first]);
+    await publish(log, 0);
+    await all(120);
+    const other = await started([second]);
+    await vi.waitFor(() => expect(log.ready()).toBe(true), { timeout: TIMEOUT_MS });
+    await publish(log, 10);
+    await all(240);
+    expect(second.handled.length).toBeGreaterThan(0);
+    await other.stop();
+    await publish(log, 20);
+    await all(360);
+    // Nobody died: nothing was handled twice, and each tenant in order.
+    expect(handled()).toHaveLength(360);
+    for (const [index, tenant] of tenants.entries()) {
+      const numbers = [...first.messages(tenant), ...second.messages(tenant)].map(({ data }) => (data as { number: number }).number);
+      expect(numbers.sort((a, b) => a - b)).toEqual(numbersOf(published[index]!));
+      for (const consumer of [first, second]) expect(numbersOf(consumer.messages(tenant))).toEqual([...numbersOf(consumer.messages(tenant)) as number[]].sort((a, b) => a - b));
+    }
+  });
+
+  it('lets each process hear what is committed', async () => {
+    const heard = [await listen(OUTCOMES), await listen(OUTCOMES)];
+    const log = await started();
+    const messages = newMessages(newTenant(), 10);
+    log.committed(await append(pool, OUTCOMES, messages));
+    await Promise.all(heard.map((list) => has(list, messages)));
+    for (const list of heard) expect(firsts(list, messages[0]!.tenant)).toEqual(numbersOf(messages));
+  });
+
+  describe('the relay', () => {
+    const tenant = newTenant(7);
+
+    it('sends what a predecessor committed and did not send', async () => {
+      const heard = await listen(EVENTS);
+      const messages = newMessages(tenant, 20);
+      await append(pool, EVENTS, messages);
+      await started([new Consumer(pool)]);
+      await has(heard, messages);
+      expect(firsts(heard, tenant)).toEqual(numbersOf(messages));
+    });
+
+    it('sends again what it may not have sent: the id tells', async () => {
+      const heard = await listen(EVENTS);
+      const messages = newMessages(newTenant(6), 5);
+      const log = await started([new Consumer(pool)]);
+      log.committed(await append(pool, EVENTS, messages));
+      await has(heard, messages);
+      await log.stop();
+      await pool.query('UPDATE identity.relays SET next_offset = next_offset - 3 WHERE topic = $1 AND partition = 6', [EVENTS]);
+      await started([new Consumer(pool)]);
+      await signal.until(() => heard.length === 8);
+      expect(idsOf(heard)).toEqual([...idsOf(messages), ...idsOf(messages.slice(2))]);
+    });
+
+    it('skips nothing when it is stopped in the middle of many rows', async () => {
+      const heard = await listen(EVENTS);
+      const messages = newMessages(newTenant(8), 2_500);
+      await append(pool, EVENTS, messages);
+      for (let times = 0; times < 5; times++) await (await started([new Consumer(pool)])).stop();
+      await started([new Consumer(pool)]);
+      await has(heard, messages);
+      expect(firsts(heard, messages[0]!.tenant)).toEqual(numbersOf(messages));
+    });
+
+    it('sends once and in order what lanes commit while it reads what is there', async () => {
+      const heard = await listen(EVENTS);
+      const messages = newMessages(newTenant(9), 600);
+      const log = newLog();
+      log.subscribe(new Consumer(pool));
+      await append(pool, EVENTS, messages.slice(0, 300));
+      const starting = log.start();
+      for (let from = 300; from < 600; from += 5) log.committed(await append(pool, EVENTS, messages.slice(from, from + 5)));
+      await starting;
+      await has(heard, messages);
+      expect(numbersOf(heard.filter((message) => message.tenant === messages[0]!.tenant))).toEqual(numbersOf(messages));
+    });
+
+    it('finds what another process committed before it died, when its own lane goes on', async () => {
+      const heard = await listen(EVENTS);
+      const messages = newMessages(newTenant(10), 9);
+      const log = await started([new Consumer(pool)]);
+      log.committed(await append(pool, EVENTS, messages.slice(0, 3)));
+      await has(heard, messages.slice(0, 3));
+      await append(pool, EVENTS, messages.slice(3, 6));
+      log.committed(await append(pool, EVENTS, messages.slice(6)));
+      await has(heard, messages);
+      expect(firsts(heard, messages[0]!.tenant)).toEqual(numbersOf(messages));
+    });
+
+    it('keeps what is committed while the broker is away, and stops all the same', async () => {
+      const messages = newMessages(newTenant(11), 300);
+      const log = await started([new Consumer(pool)]);
+      await kill();
+      log.committed(await append(pool, EVENTS, messages.slice(0, 150)));
+      // More than is kept in memory.
+      const waiting = large(newTenant(), 100).map((message) => log.publish(COMMANDS, [message]));
+      const refused = await Promise.allSettled(waiting);
+      expect(refused.map((result) => (result as PromiseRejectedResult).reason)).toEqual(Array(100).fill(expect.any(LogUnavailable)));
+      expect(String((refused.at(-1) as PromiseRejectedResult).reason)).toMatch(/behind/);
+      log.committed(await append(pool, EVENTS, messages.slice(150)));
+      await log.stop();
+      await restart();
+      const heard = await listen(EVENTS);
+      await started([new Consumer(pool)]);
+      await has(heard, messages);
+      expect(firsts(heard, messages[0]!.tenant)).toEqual(numbersOf(messages));
+    });
+
+    it('drops the days of the log that are too old, as the Postgres log does', async () => {
+      const table = 'log.messages_20200101';
+      await pool.query(`CREATE TABLE ${table} PARTITION OF log.messages FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')`);
+      await started();
+      await vi.waitFor(async () => {
+        const { rows } = await pool.query<{ found: string | null }>('SELECT to_regclass($1) AS found', [table]);
+        expect(rows[0]!.found).toBeNull();
+      }, { timeout: TIMEOUT_MS });
+    });
+  });
+
+  it('ends the process when the broker was made anew; the next one sends the retained log again, and starts from the beginning', async () => {
+    const tenant = newTenant(5);
+    const [command] = newMessages(tenant, 1);
+    const committed = newMessages(tenant, 5);
+    const consumer = new Consumer(pool);
+    const log = await started([consumer]);
+    log.committed(await append(pool, EVENTS, committed));
+    await log.publish(COMMANDS, [command!]);
+    await consumer.has([command!]);
+    const before = consumer.handled.at(-1)!;
+    await kill();
+    rmSync(join(dataDir, 'kafka'), { recursive: true });
+    await restart();
+    await signal.until(() => dead.length > 0);
+    expect(log.ready()).toBe(false);
+    dead.splice(0);
+    await log.stop();
+    const heard = await listen(EVENTS);
+    const next = new Consumer(pool);
+    const second = await started([next]);
+    await has(heard, committed);
+    await second.publish(COMMANDS, [command!]);
+    await next.has([command!]);
+    expect(next.handled.at(-1)!.epoch).not.toBe(before.epoch);
+    expect(next.handled.at(-1)!.received.at(-1)!.offset).toBe(0);
+  });
+});

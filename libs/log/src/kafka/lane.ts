@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Received, Subscription } from '../log.js';
+
+/** The partition as the consumer sees it. Each throws while the consumer is not running. */
+export interface Source {
+  pause(): void;
+  resume(): void;
+  seek(offset: number): void;
+}
+
+export interface LaneOptions {
+  readonly subscription: Subscription;
+  readonly partition: number;
+  readonly epoch: string;
+  readonly maxBatchMessages: number;
+  readonly source: Source;
+  readonly onError: (error: Error) => void;
+  /** The topic has less than the position row says: it lost messages, or is another one. */
+  readonly onLost: (error: Error) => void;
+}
+
+const RETRY_AFTER_MS = 200;
+
+/**
+ * One partition of a subscription, in order, one batch at a time. It begins at the position row whenever the partition is assigned
+ * to this process and after each fault of the handler; the other partitions go on meanwhile.
+ */
+export class Lane {
+  private waiting: Received[] = [];
+  /** The offset that comes next; null while the partition is not ours, or where to begin is being found out. */
+  private next: number | null = null;
+  private opening = false;
+  /** Each opening and closing begins another one: what an older one awaits is of no use any more. */
+  private turn = 0;
+  private handling: Promise<void> | null = null;
+  private paused = false;
+
+  constructor(private readonly options: LaneOptions) {}
+
+  /** Whether it takes what comes, or the partition is none of ours. */
+  ready(): boolean {
+    return !this.opening;
+  }
+
+  /** Nothing is fetched until the position row is known. `allowed` = whether the offsets are still of our epoch. */
+  async open(allowed: Promise<boolean>): Promise<void> {
+    const turn = this.close();
+    this.opening = true;
+    this.pause();
+    // A batch that was begun before: its effects may not be there yet.
+    await this.handling;
+    const isAllowed = await allowed;
+    while (isAllowed && turn === this.turn && this.next === null) {
+      try {
+        const position = await this.options.subscription.position(this.options.partition);
+        if (turn === this.turn) this.begin(position.epoch === this.options.epoch ? position.nextOffset : 0);
+      } catch (error) {
+        if (turn !== this.turn) return;
+        this.options.onError(error as Error);
+        await delay(RETRY_AFTER_MS);
+      }
+    }
+    if (turn === this.turn) this.opening = false;
+  }
+
+  private begin(offset: number): void {
+    this.options.source.seek(offset);
+    this.options.source.resume();
+    this.paused = false;
+    this.next = offset;
+  }
+
+  /** The partition is another process's, or none's. A batch that has been begun is brought to its end; the position row is its fence. */
+  close(): number {
+    this.waiting = [];
+    this.next = null;
+    this.opening = false;
+    return ++this.turn;
+  }
+
+  /** Resolves when nothing is being handled. */
+  async stop(): Promise<void> {
+    this.close();
+    await this.handling;
+  }
+
+  take(received: readonly Received[]): void {
+    const { next } = this;
+    if (next === null || received.length === 0) return;
+    const { offset } = received[0]!;
+    if (offset < next) {
+      this.close();
+      const { topic } = this.options.subscription;
+      this.options.onLost(new Error(
+        `${topic}/${this.options.partition} goes on at ${offset}, but ${next} was reached: it lost messages, or was made anew. ` +
+        'Set KAFKA_TOPIC_SUFFIX to a new value, for all services.',
+      ));
+      return;
+    }
+    this.waiting.push(...received);
+    this.next = received[received.length - 1]!.offset + 1;
+    this.handling ??= this.handleAll(this.turn);
+  }
+
+  /**
+   * Resolves when all is handled that was taken, or after `timeoutMs`: then nothing more is fetched of this partition until it is
+   * done, and the others go on.
+   */
+  async settled(timeoutMs: number): Promise<void> {
+    const timer = new AbortController();
+    const late = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([this.handling, late]);
+    timer.abort();
+    if (this.handling !== null && this.next !== null) this.pause();
+  }
+
+  private async handleAll(turn: number): Promise<void> {
+    const { subscription, partition, epoch } = this.options;
+    while (turn === this.turn && this.waiting.length > 0) {
+      const received = this.waiting.splice(0, this.options.maxBatchMessages);
+      const nextOffset = received[received.length - 1]!.offset + 1;
+      try {
+        await subscription.handleBatch({ topic: subscription.topic, partition, epoch, received, nextOffset, checkHeld: false });
+      } catch (error) {
+        this.options.onError(error as Error);
+        await delay(RETRY_AFTER_MS);
+        if (turn === this.turn) void this.open(Promise.resolve(true));
+      }
+    }
+    this.handling = null;
+    if (turn === this.turn && this.paused) this.resume();
+  }
+
+  private pause(): void {
+    this.paused = true;
+    this.tell('pause');
+  }
+
+  private resume(): void {
+    this.paused = false;
+    this.tell('resume');
+  }
+
+  /** A consumer that does not run is about to join again, and then everything is opened again. */
+  private tell(what: 'pause' | 'resume'): void {
+    try {
+      this.options.source[what]();
+    } catch (error) {
+      this.options.onError(error as Error);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import type { Kafka } from 'kafkajs';
+import { PARTITIONS, type Message } from '#contracts';
+import { GroupMember } from './group-member.js';
+import { fromKafka } from './kafka-message.js';
+
+export interface ListenerOptions {
+  readonly kafka: Kafka;
+  /** By the topic as Kafka knows it. */
+  readonly listeners: ReadonlyMap<string, readonly ((message: Message) => void)[]>;
+  readonly onError: (error: Error) => void;
+  readonly onDead: (error: Error) => void;
+}
+
+/** Every process hears all of a topic, from the end, under a group of its own. */
+export class Listener {
+  private readonly member: GroupMember;
+
+  constructor(private readonly options: ListenerOptions) {
+    this.member = new GroupMember({ ...options, groupId: `muster.listener.${randomUUID()}` });
+  }
+
+  ready(): boolean {
+    return this.member.alive();
+  }
+
+  silentMs(): number {
+    return this.member.silentMs();
+  }
+
+  /** Resolves when it hears: where the end is, it asks with its first fetch. */
+  async start(): Promise<void> {
+    const { listeners, onError } = this.options;
+    const { consumer } = this.member;
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...listeners.keys()], fromBeginning: false });
+    const fetched = new Promise<void>((resolve) => consumer.on(consumer.events.FETCH, () => resolve()));
+    await consumer.run({
+      autoCommit: false, partitionsConsumedConcurrently: PARTITIONS,
+      eachBatch: async ({ batch }) => {
+        for (const { message } of batch.messages.map(fromKafka)) {
+          for (const listener of listeners.get(batch.topic) ?? []) {
+            if (!message) continue;
+            // Best effort: what one listener makes of it is nothing to the others.
+            try {
+              listener(message);
+            } catch (error) {
+              onError(error as Error);
+            }
+          }
+        }
+      },
+    });
+    await fetched;
+  }
+
+  async stop(): Promise<void> {
+    await this.member.stop().catch(this.options.onError);
+  }
+}
