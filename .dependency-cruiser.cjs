@@ -31,7 +31,7 @@ module.exports = {
       { path: '^libs/[^/]+/src/index\\.ts$', pathNot: '^libs/$2/', dependencyTypesNot: ['aliased-subpath-import'] }),
     rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: ['^libs/log/src/kafka/', '^test/support/', TESTS] }, { path: '^node_modules/kafkajs/' }),
     rule('nothing-imports-test', 'tests are on top; a spec beside its file gets its servers there', { pathNot: ['^test/', TESTS] }, { path: '^test/' }),
-    rule('nothing-imports-deploy', 'the product runs where nothing of deploy is', { pathNot: '^(deploy|test)/' }, { path: '^deploy/' }),
+    rule('nothing-imports-deploy', 'the product runs where nothing of deploy is', { pathNot: ['^(deploy|test)/', TESTS] }, { path: '^deploy/' }),
     rule('every-import-resolves', 'what cannot be found is checked by no other rule', {}, { couldNotResolve: true }),
     rule('every-package-is-named', 'a package that only another one brings may leave with it', {}, { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] }),
     rule('no-tools-in-the-product', 'an installation is made without devDependencies', { path: '^(apps|libs|deploy)/', pathNot: TESTS },
