@@ -30,6 +30,14 @@ describe('a history without faults', () => {
     expect(track.id).toBe('id-2');
   });
 
+  it('lets come back whom it archived, as the same user', () => {
+    const track = ada();
+    track.acknowledged(deactivate, seen('m1', 3, { active: false }));
+    expect(track.acknowledged(create, seen('m0', 5))).toBeNull();
+    expect(track.refused(create, 409)).toBeNull();
+    expect(track.read(seen('m0', 5))).toBeNull();
+  });
+
   it('allows both ends of a write that got no answer, until a later answer decides', () => {
     for (const end of [seen('m1', 2), seen('m2', 3)]) {
       const track = ada();
@@ -73,6 +81,11 @@ describe('a planted violation is found:', () => {
     }],
     ['an acknowledged change is missing', () => ada().read(seen('m0', 1))],
     ['an acknowledged change is missing, but its version is there', () => ada().read(seen('m0', 2))],
+    ['who comes back is somebody else', () => {
+      const track = ada();
+      track.acknowledged(deactivate, seen('m1', 3, { active: false }));
+      return track.acknowledged(create, seen('m0', 1, { id: 'id-2' }));
+    }],
     ['an acknowledged deactivation is missing', () => {
       const track = ada();
       track.acknowledged(deactivate, seen('m1', 3, { active: false }));

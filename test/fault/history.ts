@@ -43,7 +43,9 @@ const effectOf = (write: Write, world: World): Effect => {
     case 'invalid':
       return { refusedWith: 400 };
     case 'create':
-      return world ? { refusedWith: 409 } : { world: { id: null, mark: write.mark, active: true, version: null, versionAtLeast: 1 } };
+      if (!world) return { world: { id: null, mark: write.mark, active: true, version: null, versionAtLeast: 1 } };
+      // Who was archived comes back (decision 5).
+      return world.active ? { refusedWith: 409 } : changed(world, { mark: write.mark, active: true });
     case 'patch':
       if (!world) return { refusedWith: 404 };
       return write.ifMatch !== null && write.ifMatch !== world.version ? { refusedWith: 412 } : changed(world, { mark: write.mark });
