@@ -13,7 +13,7 @@ const CONFIGURATION = {
 };
 
 /**
- * Makes the topics that are missing, and waits until every partition has a leader: a consumer that asks too early dies of it.
+ * Makes the topics that are missing, and waits until every partition has a leader that knows it: a consumer that asks too early dies of it.
  * Throws LogUnavailable after 30 s, or what the broker said last.
  */
 export const makeTopics = async (admin: Admin, named: (topic: string) => string): Promise<void> => {
@@ -30,7 +30,11 @@ export const makeTopics = async (admin: Admin, named: (topic: string) => string)
       // Asking for a coordinator makes a new cluster create the topic behind it.
       await admin.fetchOffsets({ groupId: 'muster.probe' });
       const { topics: known } = await admin.fetchTopicMetadata({ topics: [...wanted, '__consumer_offsets'] });
-      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
+      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) {
+        // The metadata name a leader before that broker has learnt of it; its own word counts.
+        for (const topic of wanted) await admin.fetchTopicOffsets(topic);
+        return;
+      }
     } catch (error) {
       // Another process makes them at the same moment, or the broker is not done yet.
       if (isLate) throw error;
