@@ -1,16 +1,24 @@
-import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
-import { ScimTokenGuard } from './scim-token.guard.js';
+import { listResponse, refuseFilter, Rejected, renderResourceType, renderSchema, USER } from '#scim';
+import { OptionalTokenGuard, ScimTokenGuard } from './scim-token.guard.js';
 import { CONFIG } from './users.controller.js';
 
-/** RFC 7644 §4. Says truly what works. */
-@Controller('api/scim/v2/ServiceProviderConfig')
-@UseGuards(ScimTokenGuard)
+const RESOURCE_TYPES = [USER];
+const SCHEMAS = RESOURCE_TYPES.flatMap(({ schema, extensions }) => [schema, ...extensions]);
+
+/**
+ * RFC 7644 §4: what this service can do, made of what it does it by. How to authenticate may be read by anybody (RFC 7643 §5);
+ * resource types and schemas need a token, because a tenant's own attributes are going to be among them.
+ */
+@Controller('api/scim/v2')
 export class DiscoveryController {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
-  @Get()
-  serviceProviderConfig(): object {
+  @Get('ServiceProviderConfig')
+  @UseGuards(OptionalTokenGuard)
+  serviceProviderConfig(@Query('filter') filter: string | undefined): object {
+    refuseFilter(filter);
     return {
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
       patch: { supported: true },
@@ -26,7 +34,47 @@ export class DiscoveryController {
           specUri: 'https://www.rfc-editor.org/info/rfc6750',
         },
       ],
-      meta: { resourceType: 'ServiceProviderConfig', location: `${this.config.scimBaseUrl}/ServiceProviderConfig` },
+      meta: { resourceType: 'ServiceProviderConfig', location: this.location('ServiceProviderConfig') },
     };
   }
+
+  @Get('ResourceTypes')
+  @UseGuards(ScimTokenGuard)
+  resourceTypes(@Query('filter') filter: string | undefined): object {
+    refuseFilter(filter);
+    return whole(RESOURCE_TYPES.map((type) => renderResourceType(type, this.location('ResourceTypes', type.name))));
+  }
+
+  @Get('ResourceTypes/:name')
+  @UseGuards(ScimTokenGuard)
+  resourceType(@Param('name') name: string, @Query('filter') filter: string | undefined): object {
+    refuseFilter(filter);
+    const type = RESOURCE_TYPES.find((known) => known.name === name);
+    if (!type) throw new Rejected('notFound', `There is no resource type ${name}; there are: ${RESOURCE_TYPES.map((known) => known.name).join()}.`);
+    return renderResourceType(type, this.location('ResourceTypes', type.name));
+  }
+
+  @Get('Schemas')
+  @UseGuards(ScimTokenGuard)
+  schemas(@Query('filter') filter: string | undefined): object {
+    refuseFilter(filter);
+    return whole(SCHEMAS.map((schema) => renderSchema(schema, this.location('Schemas', schema.id))));
+  }
+
+  @Get('Schemas/:urn')
+  @UseGuards(ScimTokenGuard)
+  schema(@Param('urn') urn: string, @Query('filter') filter: string | undefined): object {
+    refuseFilter(filter);
+    // A URN is compared without its case (RFC 8141 §3.1).
+    const schema = SCHEMAS.find(({ id }) => id.toLowerCase() === urn.toLowerCase());
+    if (!schema) throw new Rejected('notFound', `There is no schema ${urn}; GET /Schemas lists those that there are.`);
+    return renderSchema(schema, this.location('Schemas', schema.id));
+  }
+
+  private location(...path: readonly string[]): string {
+    return [this.config.scimBaseUrl, ...path].join('/');
+  }
 }
+
+/** RFC 7644 §4: paging is ignored here; there is one page. */
+const whole = (resources: readonly object[]): object => listResponse(resources, resources.length, 1, resources.length);

@@ -7,7 +7,7 @@ import { Rejected } from '#scim';
 import { DiscoveryController } from './discovery.controller.js';
 import { parseBody } from './scim-body.js';
 import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
-import { ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
+import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
 import { GATEWAY_POOL, UserQueries } from './user.queries.js';
 import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
 
@@ -25,7 +25,7 @@ export class GatewayModule {
       module: GatewayModule,
       controllers: [UsersController, DiscoveryController],
       providers: [
-        UserQueries, ScimTokenGuard,
+        UserQueries, ScimTokenGuard, OptionalTokenGuard,
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
         { provide: IDENTITY_REQUESTS, useValue: identity },
@@ -35,13 +35,13 @@ export class GatewayModule {
   }
 }
 
-/** Paths of SCIM and the methods that they take, for 405 (RFC 9110 §15.5.6) and for what is not built yet. */
+/** Paths of SCIM and the methods that they take. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
-  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
-  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PATCH', 'DELETE']],
-  [/^\/api\/scim\/v2\/ServiceProviderConfig$/, ['GET']],
+  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'HEAD', 'OPTIONS', 'POST']],
+  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE']],
+  [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET', 'HEAD', 'OPTIONS']],
 ];
-const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Schemas|ResourceTypes|Users\/\.search|\.search)(\/|$)/;
+const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Users\/\.search|\.search)(\/|$)/;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
@@ -62,13 +62,15 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   });
   fastify.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?', 1)[0]!;
+    if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
     const [, allowed] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
-    if (NOT_BUILT.test(path) || (allowed && request.method === 'PUT' && !allowed.includes('PUT') && allowed.includes('PATCH'))) {
-      throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
-    }
-    if (allowed && !allowed.includes(request.method)) {
-      void reply.header('allow', allowed.join(', '));
+    if (!allowed) return;
+    const isAllowed = allowed.includes(request.method);
+    // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
+    if (!isAllowed || request.method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
+    if (!isAllowed) {
       throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
     }
+    if (request.method === 'OPTIONS') await reply.status(204).send();
   });
 };

@@ -70,3 +70,17 @@ export class ScimTokenGuard implements CanActivate {
     return row;
   }
 }
+
+/**
+ * For what anybody may read: RFC 7643 §5 wants the ways of authentication to be found without any. Whoever does send a token gets
+ * to know when it is wrong, because some clients try a new one here.
+ */
+@Injectable()
+export class OptionalTokenGuard implements CanActivate {
+  constructor(private readonly tokens: ScimTokenGuard) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { authorization } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    return authorization === undefined || this.tokens.canActivate(context);
+  }
+}

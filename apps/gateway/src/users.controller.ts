@@ -1,10 +1,11 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Outcome, UserCommand, UserRow, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import {
-  listResponse, parseFilter, parsePaging, parsePatch, parseResource, parseSelection, Rejected, renderResource, USER, type Selection,
+  listResponse, parseFilter, parsePaging, parsePatch, parseReplacement, parseResource, parseSelection, Rejected, renderResource, USER,
+  type Selection,
 } from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { toCommand, toIfMatch } from './to-command.js';
@@ -76,6 +77,20 @@ export class UsersController {
     if (!isUuid(id)) throw notFound(id);
     const userId = id.toLowerCase();
     const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toIfMatch(ifMatch) };
+    return this.answer(await this.send(request.caller, command), selection, reply, false);
+  }
+
+  @Put(':id')
+  async replace(
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown,
+    @Query() query: Readonly<Record<string, string | undefined>>, @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
+    const { resource } = parseReplacement(USER, body);
+    // RFC 7644 §3.5.1: a PUT never creates.
+    if (!isUuid(id)) throw notFound(id);
+    const command: UserCommand = { type: 'ReplaceUser', userId: id.toLowerCase(), resource, ifMatch: toIfMatch(ifMatch) };
     return this.answer(await this.send(request.caller, command), selection, reply, false);
   }
 

@@ -115,6 +115,14 @@ const mentioned = (command: UserCommand, directory: string | null): Mentioned =>
         userNames: [resource.userName, upn], formerUpns: [upn], emails: texts(workEmailOf(withoutTombstone(resource))), externalIds: texts(resource.externalId),
       };
     }
+    case 'ReplaceUser': {
+      const { resource } = command;
+      if (typeof resource?.userName !== 'string') return {};
+      return {
+        userNames: [resource.userName], externalIds: texts(resource.externalId),
+        emails: texts(workEmailOf(resource)).flatMap((email) => [email, withoutTombstoneDigits(email)]),
+      };
+    }
     case 'PatchUser':
       if (!Array.isArray(command.operations)) return {};
       return {

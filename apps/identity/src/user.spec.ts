@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Matching, UserCommand, UserEvent } from '#contracts';
+import type { Resource } from '#scim';
 import { directory, UserWorld } from '../../../test/support/user-world.js';
 import { evolve, type UserState } from './user.js';
 
@@ -43,6 +44,8 @@ const UNLINK: UserCommand = { type: 'UnlinkUser', userId: 'u', signIn: null };
 const unlinkSignIn = (providerId: string): UserCommand => ({ type: 'UnlinkUser', userId: 'u', signIn: { directory: 'entra', loginType: 'oidc', providerId } });
 const TOMBSTONE = `${'0123456789abcdef'.repeat(2)}ada@example.org`;
 
+const replace = (resource: Resource, ifMatch: number[] | null = null): UserCommand => ({ type: 'ReplaceUser', userId: 'u', resource, ifMatch });
+
 describe('decide', () => {
   it.each<[string, Given, UserCommand, UserEvent[]]>([
     ['a new user is created', [], create({ userName: 'ada' }), [created()]],
@@ -53,6 +56,14 @@ describe('decide', () => {
     ['active:false archives', given(created()), patch('active', 'False'), [{ type: 'UserChanged', changes: { active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
     ['a current If-Match passes', given(created()), patch('title', 'Dr', [1]), [{ type: 'UserChanged', changes: { title: 'Dr' }, ...under }]],
     ['a deletion', given(created()), remove, [{ type: 'UserDeleted', ...under }]],
+    ['a replacement removes what it leaves out, and names only what changed', given(created({ title: 'Dr', nickName: 'A' })),
+      replace({ userName: 'ada', active: true, nickName: 'A', locale: 'it' }), [{ type: 'UserChanged', changes: { locale: 'it', title: null }, ...under }]],
+    ['a replacement by the same is no event', given(created()), replace({ active: true, userName: 'ada' }), []],
+    ['a replacement archives', given(created()), replace({ userName: 'ada', active: false }),
+      [{ type: 'UserChanged', changes: { active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
+    ['a replacement that does not speak of active leaves an archived user archived', given(created({ active: false })), replace({ userName: 'ada' }), []],
+    ['a replacement reactivates only when it says so', given(created({ active: false })), replace({ userName: 'ada', active: true }),
+      [{ type: 'UserChanged', changes: { active: true }, ...under }, { type: 'UserReactivated', ...under }]],
     ['e-mails are not unique by themselves', [['other', created({ userName: 'bob', ...email('m@x') })]], create({ userName: 'ada', ...email('m@x') }),
       [{ ...created(email('m@x')), matching: { rule: 'create', candidates: ['other'], result: 'u' } } as UserEvent]],
     ['whom nobody manages a POST links, and the user becomes what was sent', given(created(ada, null)), create({ userName: 'Ada', externalId: 'e1' }),
@@ -99,6 +110,10 @@ describe('decide', () => {
     ['a write to a user of nobody who has a web role', given(created({ roles: [{ value: 'Admin' }] }, null)), patch('title', 'Dr'), 'offered', 'conflict', /web role/],
     ['the deletion of such a user', given(created({ roles: [{ value: 'Admin' }] }, null)), remove, 'offered', 'conflict', /web role/],
     ['a stale If-Match', given(created()), patch('title', 'Dr', [7]), 'entra', 'preconditionFailed', /W\/"1"/],
+    ['a replacement with a taken name', [['x', created({ userName: 'taken' })], ['u', created()]], replace({ userName: 'Taken' }), 'entra', 'uniqueness', /userName Taken .* x\./],
+    ['a replacement with the externalId of another', [['x', created({ userName: 'x', externalId: 'e1' })], ['u', created()]], replace({ userName: 'ada', externalId: 'e1' }), 'entra', 'uniqueness', /externalId e1 .* x\./],
+    ['a replacement of a user that is not there', [], replace({ userName: 'ada' }), 'entra', 'notFound', / u\./],
+    ['a replacement with a stale If-Match', given(created()), replace({ userName: 'ada' }, [7]), 'entra', 'preconditionFailed', /W\/"1"/],
     ['a deleted user', given(created(), { type: 'UserDeleted', ...under }), remove, 'entra', 'notFound', / u\./],
     ['an e-mail that is a login name', [['x', created({ userName: 'x', ...email('m@x') }, 'mail')]], create({ userName: 'ada', ...email('M@x') }), 'mail', 'uniqueness', /e-mail M@x.* x\./],
     ['a change to such an e-mail', [['x', created({ userName: 'x', ...email('m@x') }, 'mail')], ['u', created({}, 'mail')]], patch('emails[type eq "work"].value', 'm@x'), 'mail', 'uniqueness', /m@x/],

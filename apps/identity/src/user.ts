@@ -65,6 +65,13 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       requireMatch(command.ifMatch, user.version);
       return written(user, applyPatch(USER, user.resource, command.operations, { id: user.id }), directory, context);
     }
+    case 'ReplaceUser': {
+      const directory = sender(context);
+      const user = visible(command.userId, state, directory);
+      requireMatch(command.ifMatch, user.version);
+      // RFC 7644 §3.5.1: what is left out is removed. But not active: silence must not give back access.
+      return written(user, { ...command.resource, active: command.resource.active ?? user.resource.active ?? true }, directory, context);
+    }
     case 'DeleteUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);

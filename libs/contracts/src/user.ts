@@ -9,6 +9,8 @@ export type UserCommand =
       readonly operations: readonly PatchOperation[];
       readonly ifMatch: readonly number[] | null;
     }
+  /** `resource` is all that the user shall have; `active` left out = as it is. */
+  | { readonly type: 'ReplaceUser'; readonly userId: string; readonly resource: Resource; readonly ifMatch: readonly number[] | null }
   | { readonly type: 'DeleteUser'; readonly userId: string; readonly ifMatch: readonly number[] | null }
   | {
       /** Somebody has signed in through the directory that sends this; `userId` is the id that a new user would get. */
@@ -89,6 +91,7 @@ export type AttributeChanges = { readonly [attribute: string]: Json | null };
 export const USER_COMMAND_TYPES: { readonly [type in UserCommand['type']]: string } = {
   CreateUser: 'muster.user.create.v1',
   PatchUser: 'muster.user.patch.v1',
+  ReplaceUser: 'muster.user.replace.v1',
   DeleteUser: 'muster.user.delete.v1',
   RecordSignIn: 'muster.user.record-sign-in.v1',
   UnlinkUser: 'muster.user.unlink.v1',

@@ -1,4 +1,5 @@
 export { applyPatch } from './apply-patch.js';
+export { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
 export { ERROR_URN, errorBody, errorStatus, Rejected, type ErrorBody, type RejectionCode } from './error.js';
 export {
   MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH_LEVELS, parseFilter, type Filter, type Operand, type Operator,
@@ -9,7 +10,7 @@ export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from 
 export { matches } from './matches.js';
 export { MAX_PATCH_OPERATIONS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
 export {
-  applyChanges, diffResource, parseResource, renderResource, type Resource, type ResourceEnvelope,
+  applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,
 } from './resource.js';
 export {
   COMMON_ATTRIBUTES, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,

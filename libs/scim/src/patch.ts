@@ -178,8 +178,8 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
   }
   if (!isStored(path)) return undefined;
   if (path.attribute.name === 'active' && !path.extension && (op === 'remove' || value === null)) {
-    // It would reactivate whom nobody meant to reactivate.
-    throw new Rejected('invalidValue', 'active must be true or false; it cannot be removed.');
+    // RFC 7644 §3.5.2.2: what is required cannot be removed. It would reactivate whom nobody meant to reactivate.
+    throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
   if (value === null) return { target, op: 'remove' };
   const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;

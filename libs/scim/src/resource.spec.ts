@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rejected } from './error.js';
 import type { Json } from './json.js';
-import { applyChanges, diffResource, parseResource, renderResource, type Resource } from './resource.js';
+import { applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource } from './resource.js';
 import { ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
 import { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
 
@@ -19,6 +19,17 @@ const rejection = (body: unknown): Rejected => {
   }
   return expect.unreachable('nothing was thrown');
 };
+
+describe('a user in the body of a PUT', () => {
+  it('has the attributes that the body has, and no active of its own', () => {
+    expect(parseReplacement(USER, { id: 'other', meta: {}, userName: 'ada', title: null, groups: [{ value: 'g' }], password: 'p' }).resource).toEqual({ userName: 'ada' });
+    expect(parseReplacement(USER, { userName: 'ada', active: 'False' }).resource).toEqual({ userName: 'ada', active: false });
+  });
+
+  it('needs what is required (RFC 7644 §3.5.1)', () => {
+    expect(() => parseReplacement(USER, { active: true })).toThrow(/^userName is required/);
+  });
+});
 
 describe('a user in the body of a POST', () => {
   it('is taken as Entra sends it', () => {

@@ -8,11 +8,30 @@ import { parseValue, wrongType } from './value.js';
 export type Resource = JsonObject;
 type Attributes = { [name: string]: Json };
 
+/** A resource that a client describes; `ignored` lists attributes that nobody knows. */
+interface ParsedResource {
+  readonly resource: Resource;
+  readonly ignored: string[];
+}
+
+/** What a resource has when nobody says otherwise: RFC 7643 §4.1.1 leaves it to the service; whoever is provisioned may act. */
+const DEFAULTS: Resource = { active: true };
+
 /**
- * The resource in the body of a POST (RFC 7644 §3.3) or PUT, its values as sent but for what Entra and its like need coerced.
- * `ignored` lists unknown attributes. Throws Rejected: invalidSyntax when the body is no object, invalidValue naming the path.
+ * The resource in the body of a POST (RFC 7644 §3.3), its values as sent but for what Entra and its like need coerced. Throws
+ * Rejected: invalidSyntax when the body is no object, invalidValue naming the path.
  */
-export const parseResource = (definition: ResourceDefinition, body: unknown): { resource: Resource; ignored: string[] } => {
+export const parseResource = (definition: ResourceDefinition, body: unknown): ParsedResource => {
+  const { resource, ignored } = parseReplacement(definition, body);
+  const defaults = Object.entries(DEFAULTS).filter(([name]) => findAttribute(definition, name) && !(name in resource));
+  return { resource: { ...resource, ...Object.fromEntries(defaults) }, ignored };
+};
+
+/**
+ * The resource in the body of a PUT (RFC 7644 §3.5.1): as for a POST, but that what has a default and is left out stays out, for
+ * the owner to keep as it is.
+ */
+export const parseReplacement = (definition: ResourceDefinition, body: unknown): ParsedResource => {
   if (!isObject(body)) throw new Rejected('invalidSyntax', `The body must be a JSON object that describes a ${definition.name}.`);
   const ignored: string[] = [];
   const resource: Attributes = {};
@@ -49,8 +68,6 @@ export const parseResource = (definition: ResourceDefinition, body: unknown): { 
     }
   }
   requireAttributes(definition, resource);
-  // RFC 7643 §4.1.1 leaves the default to the service: whoever is provisioned may act.
-  if (definition.schema.attributes.some(({ name }) => name === 'active')) resource.active ??= true;
   return { resource, ignored };
 };
 
@@ -65,11 +82,11 @@ export const requireUrns = (schemas: unknown): void => {
   }
 };
 
-/** Throws Rejected(invalidValue) naming a required attribute that is missing or blank (RFC 7643 §2.2). */
+/** Throws Rejected(invalidValue) naming a required attribute that is missing or blank and has no default (RFC 7643 §2.2). */
 export const requireAttributes = (definition: ResourceDefinition, resource: Resource): void => {
   for (const { name, required } of definition.schema.attributes) {
     const value = resource[name];
-    if (required && (value === undefined || (typeof value === 'string' && value.trim() === ''))) {
+    if (required && !(name in DEFAULTS) && (value === undefined || (typeof value === 'string' && value.trim() === ''))) {
       throw new Rejected('invalidValue', `${name} is required and must not be blank.`);
     }
   }

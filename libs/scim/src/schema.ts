@@ -98,7 +98,10 @@ export const USER_SCHEMA: Schema = {
     text('preferredLanguage', 'The preferred language (RFC 9110 §12.5.4)'),
     text('locale', 'The locale (RFC 5646)'),
     text('timezone', 'The time zone (IANA)'),
-    attribute('active', 'boolean', 'Whether the user may act; false archives the user'),
+    // Required, where RFC 7643 §8.7.1 says false: there is no user of whom nobody knows whether he may act, and it cannot be removed.
+    attribute('active', 'boolean', 'Whether the user may act; false archives the user. Who is created without it may act', {
+      required: true,
+    }),
     text('password', 'Never stored', { mutability: 'writeOnly', returned: 'never' }),
     plural('emails', 'E-mail addresses', ['work', 'home', 'other'], text('value', 'The address')),
     plural('phoneNumbers', 'Phone numbers', ['work', 'home', 'mobile', 'fax', 'pager', 'other'], text('value', 'The number')),
