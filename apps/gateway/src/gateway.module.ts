@@ -41,12 +41,12 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET', 'HEAD', 'OPTIONS']],
 ];
+const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Users\/\.search|\.search)(\/|$)/;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
-  const errors = new ScimErrorFilter(logger);
-  app.useGlobalFilters(errors);
+  app.useGlobalFilters(new ScimErrorFilter(logger, app.get<Config>(CONFIG).MAX_BODY_BYTES));
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (_request, body, done) => {
@@ -62,6 +62,9 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   });
   fastify.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?', 1)[0]!;
+    if (OTHER_VERSION.test(path)) {
+      throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
+    }
     if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
     const [, allowed] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
     if (!allowed) return;

@@ -1,11 +1,13 @@
-import { checkText, Rejected } from '#scim';
+import { checkText, MAX_DEPTH_LEVELS, Rejected } from '#scim';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** Whether a text may hold a NUL character or a lone surrogate, written out or escaped; most bodies hold neither. */
 const SUSPICIOUS = /\0|\\u0000|\\ud[89a-f]/i;
+/** Whether a text opens so many brackets that some may stand too deep. */
+const BRACKETS = new RegExp(`(?:[[{][^[{]*){${MAX_DEPTH_LEVELS + 1}}`);
 
-/** The JSON of a body. Throws Rejected(invalidSyntax) for what is no JSON and for text that Postgres refuses. */
+/** The JSON of a body. Throws Rejected(invalidSyntax) for what is no JSON or too deep, and for text that Postgres refuses. */
 export const parseBody = (bytes: Uint8Array): unknown => {
   let text: string;
   let value: unknown;
@@ -15,6 +17,6 @@ export const parseBody = (bytes: Uint8Array): unknown => {
   } catch (error) {
     throw new Rejected('invalidSyntax', `The body is not valid JSON: ${(error as Error).message}.`);
   }
-  if (SUSPICIOUS.test(text)) checkText(value);
+  if (SUSPICIOUS.test(text) || BRACKETS.test(text)) checkText(value);
   return value;
 };

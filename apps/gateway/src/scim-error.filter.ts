@@ -9,7 +9,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
 @Catch()
 export class ScimErrorFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly logger: Logger, private readonly maxBodyBytes: number) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     this.send(error, host.switchToHttp().getResponse<FastifyReply>());
@@ -27,7 +27,9 @@ export class ScimErrorFilter implements ExceptionFilter {
     const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
     const status = error instanceof HttpException ? error.getStatus() : statusCode;
     if (status === 404) return new Rejected('notFound', 'There is nothing at this path. The SCIM base path is /api/scim/v2.');
-    if (status === 413) return new Rejected('tooLarge', 'The body is larger than the limit of this server.');
+    if (status === 413) {
+      return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
+    }
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');

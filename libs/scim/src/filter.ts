@@ -47,7 +47,7 @@ const fail = (detail: string, at: number): Rejected =>
 
 /** The tokens of a filter; the last one is `end`. Strings are JSON strings, everything between marks and spaces is a word. */
 const tokenize = (text: string): Token[] => {
-  if (text.length > MAX_FILTER_CHARACTERS) throw fail('The filter is too long', MAX_FILTER_CHARACTERS + 1);
+  if (text.length > MAX_FILTER_CHARACTERS) throw fail(`The filter is longer than ${MAX_FILTER_CHARACTERS} characters`, MAX_FILTER_CHARACTERS + 1);
   const tokens: Token[] = [];
   const pattern = /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*")|(?<word>[^\s()[\]"]+)/suy;
   while (pattern.lastIndex < text.length) {

@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMuster, type Muster } from '../support/muster.js';
+
+/**
+ * What clients send, word for word, and what they have to get: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
+ * Okta, `rfc/` is what RFC 7644 says and what no client should send.
+ *
+ * Not here, because groups are not built: displayName filters with excludedAttributes=members, POST with the ADSCIM schema, members in
+ * PATCH, answers with 204, memberships over a deactivation. Not built either: OAuth client credentials, pulling from Microsoft Graph. Who
+ * is the same person as whom (rehire, a sign-in that came first) stands with the rules of matching. Of RFC 7644 §3.12, table 9: nothing
+ * is `tooMany`, because every list has pages; nothing is `sensitive`, because Entra can only ask in the URI.
+ */
+
+interface Step {
+  /** Method and path, the query as it reads before it is encoded. */
+  readonly send: string;
+  /** Besides those that every request has; null takes one away. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly body?: unknown;
+  /** Instead of a body: text that need not be JSON. */
+  readonly raw?: string;
+  readonly answer: {
+    readonly status: number;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** Parts of the body. */
+    readonly body?: object;
+    /** Attributes of the body with all that they have; null: it has none of that name. */
+    readonly exactly?: Readonly<Record<string, unknown>>;
+  };
+}
+
+interface Shape {
+  readonly says: string;
+  readonly source: string;
+  readonly steps: readonly Step[];
+}
+
+/**
+ * Fills a text: {{unique}} is new for each file, {{id}} the last user that was made, {{id1}} the first, {{step}} counts, and {{x*400}}
+ * is an x 400 times.
+ */
+const filled = (text: string, names: ReadonlyMap<string, string>): string =>
+  text.replace(/\{\{(?:(\w+)|(.)\*(\d+))\}\}/gs, (place, name: string | undefined, character: string, times: string) => {
+    if (name === undefined) return character.repeat(Number(times));
+    const value = names.get(name);
+    if (value === undefined) throw new Error(`${place} stands for nothing`);
+    return value;
+  });
+
+/** The same in whatever holds texts. `{"$times": 3, "$of": "v{{n}}"}` is a list of three; /…/ in an expectation is a pattern. */
+const fill = (value: unknown, names: ReadonlyMap<string, string>, isExpected = false): unknown => {
+  if (typeof value === 'string') {
+    const text = filled(value, names);
+    return isExpected && /^\/.*\/$/s.test(text) ? expect.stringMatching(new RegExp(text.slice(1, -1), 's')) : text;
+  }
+  if (Array.isArray(value)) return value.map((element: unknown) => fill(element, names, isExpected));
+  if (typeof value !== 'object' || value === null) return value;
+  if ('$times' in value && '$of' in value) {
+    return Array.from({ length: value.$times as number }, (_, index) => fill(value.$of, new Map([...names, ['n', String(index)]]), isExpected));
+  }
+  return Object.fromEntries(Object.entries(value).map(([name, element]) => [filled(name, names), fill(element, names, isExpected)]));
+};
+
+let muster: Muster;
+
+beforeAll(async () => {
+  muster = await startMuster();
+}, 180_000);
+afterAll(() => muster?.stop(), 60_000);
+
+const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<{ status: number; headers: Headers; body: unknown }> => {
+  const [, method, path, query] = /^([A-Z]+) \/?([^?]*)(?:\?(.*))?$/s.exec(filled(step.send, names))!;
+  const content = step.raw === undefined ? step.body && JSON.stringify(fill(step.body, names)) : filled(step.raw, names);
+  const headers = {
+    authorization: `Bearer ${muster.token}`, ...(content === undefined ? {} : { 'content-type': 'application/scim+json' }), ...step.headers,
+  };
+  const response = await fetch(new URL(`${muster.scimUrl}/${path}${query === undefined ? '' : `?${encodeURI(query)}`}`), {
+    method: method!, headers: Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === null ? [] : [[name, value]])),
+    ...(content === undefined ? {} : { body: content as string }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+};
+
+const check = (title: string, { answer }: Step, got: Awaited<ReturnType<typeof send>>, names: ReadonlyMap<string, string>): void => {
+  const context = `${title}\nanswered ${got.status} ${JSON.stringify(got.body)?.slice(0, 2_000)}\n`;
+  expect(got.status, context).toBe(answer.status);
+  for (const [name, value] of Object.entries(fill(answer.headers ?? {}, names, true) as Record<string, unknown>)) {
+    expect(got.headers.get(name), `${context}${name}`).toEqual(value);
+  }
+  if (answer.body) expect(got.body, context).toMatchObject(fill(answer.body, names, true) as object);
+  for (const [name, value] of Object.entries(answer.exactly ?? {})) {
+    if (value === null) expect(got.body, context).not.toHaveProperty([name]);
+    else expect((got.body as Readonly<Record<string, unknown>>)[name], `${context}${name}`).toEqual(fill(value, names, true));
+  }
+};
+
+describe.each(['entra', 'okta', 'rfc'])('%s', (folder) => {
+  const files = readdirSync(`${import.meta.dirname}/${folder}`).map((name) => `${import.meta.dirname}/${folder}/${name}`);
+  const shapes = files.map((file) => [file.slice(file.lastIndexOf('/') + 1, -'.json'.length), JSON.parse(readFileSync(file, 'utf8')) as Shape] as const);
+
+  it.each(shapes)('%s', async (_name, shape) => {
+    const names = new Map<string, string>([['unique', randomUUID()]]);
+    let users = 0;
+    for (const [index, step] of shape.steps.entries()) {
+      names.set('step', String(index + 1));
+      const got = await send(step, names);
+      const { id } = (got.body ?? {}) as { id?: unknown };
+      if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++users}`, id);
+      check(`${shape.says} (${shape.source})\nstep ${index + 1}: ${step.send.slice(0, 200)}`, step, got, names);
+    }
+  });
+});
