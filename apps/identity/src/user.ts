@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource } from '#scim';
 import type {
   AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
@@ -63,7 +63,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
       requireMatch(command.ifMatch, user.version);
-      return written(user, applyPatch(USER, user.resource, command.operations, { id: user.id }), directory, context);
+      return written(user, applyPatch(USER, user.resource, command.operations, readOnlyOf(user)), directory, context);
     }
     case 'ReplaceUser': {
       const directory = sender(context);
@@ -242,6 +242,11 @@ const existing = (userId: string, state: UserState): User => {
   if (!state) throw notFound(userId);
   return state;
 };
+
+/** What a client may send back in a PATCH, because it was shown it, but never change. */
+const readOnlyOf = ({ id, created, lastModified, version }: User): JsonObject => ({
+  id, meta: { resourceType: USER.name, created, lastModified, version: `W/"${version}"` },
+});
 
 /** A directory sees the users that it manages, and those of nobody if it is offered them; the others do not exist for it. */
 const visible = (userId: string, state: UserState, { id, offerExistingUsers }: Directory): User => {

@@ -9,6 +9,7 @@ import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
 import { MAX_VALUES_PER_ATTRIBUTE } from './value.js';
 
 const ID = 'the-id';
+const META = { resourceType: 'User', created: '2026-01-01T00:00:00.000Z', lastModified: '2026-01-02T00:00:00.000Z', version: 'W/"3"' };
 const work = { type: 'work', value: 'w@x', primary: true };
 const home = { type: 'home', value: 'h@x' };
 const office = { type: 'work', streetAddress: 'S 1', locality: 'Rome' };
@@ -21,7 +22,7 @@ const ada: Resource = {
 /** Through JSON, as a command travels. */
 const apply = (before: Resource, ...Operations: object[]): Resource =>
   applyPatch(USER, before, JSON.parse(JSON.stringify(parsePatch(USER, { Operations }).operations)) as PatchOperation[],
-    { id: ID });
+    { id: ID, meta: META });
 
 /** The attributes that an operation changes, with their new values; null = gone. */
 const changes = (...operations: object[]): { [attribute: string]: Json | null } => diffResource(ada, apply(ada, ...operations));
@@ -173,12 +174,20 @@ describe('a PATCH', () => {
       { emails: [work, { ...home, display: 'x' }] }],
     // What changes nothing.
     ['takes the id as it is', { op: 'replace', value: { id: ID, title: 'T' } }, { title: 'T' }],
+    ['takes all that is read-only as it is',
+      { op: 'replace', value: { id: ID, meta: { ...META, location: `https://a.proxy/scim/Users/${ID}` }, groups: [], 'meta.version': META.version, title: 'T' } }, { title: 'T' }],
     ['drops a password', { op: 'replace', path: 'password', value: 'x' }, {}],
     ['drops unknown attributes', { op: 'replace', path: 'nope', value: 'x' }, {}],
     ['sees what is the same', { op: 'replace', path: 'active', value: 'True' }, {}],
     ['sees the same object', { op: 'replace', path: 'name', value: { familyName: 'L', givenName: 'Ada' } }, {}],
   ])('%s', (_title, operation, expected) => {
     expect(changes(operation)).toEqual(expected);
+  });
+
+  it('gives the mark to the value that asks for it, also when the former holder is sent along', () => {
+    const [w, h] = [{ type: 'work', value: 'w@x' }, { type: 'home', value: 'h@x' }];
+    expect(changes({ op: 'add', path: 'emails', value: [{ ...h, primary: true }] }, { op: 'add', path: 'emails', value: [{ ...w, primary: true }, h] }))
+      .toEqual({ emails: [{ ...w, primary: true }, { ...h, primary: false }] });
   });
 
   it('applies its operations in their order', () => {
@@ -192,6 +201,12 @@ describe('a PATCH', () => {
   });
 
   it.each<[string, object, RejectionCode, RegExp]>([
+    ['another meta', { op: 'replace', value: { meta: { version: 'x' } } }, 'mutability', /^meta /],
+    ['meta of which one part is another', { op: 'replace', path: 'meta', value: { ...META, created: '2001-01-01T00:00:00Z' } }, 'mutability', /^meta /],
+    ['another part of meta', { op: 'replace', path: 'meta.created', value: '2001-01-01T00:00:00Z' }, 'mutability', /^meta.created /],
+    ['the location of another user', { op: 'add', path: 'meta.location', value: 'https://x/Users/another' }, 'mutability', /^meta.location /],
+    ['a group', { op: 'add', path: 'groups', value: [{ value: 'g' }] }, 'mutability', /^groups /],
+    ['no id', { op: 'replace', path: 'id', value: null }, 'mutability', /^id /],
     ['another id', { op: 'replace', path: 'id', value: 'x' }, 'mutability', /^id /],
     ['another id in an object', { op: 'replace', value: { id: 'x' } }, 'mutability', /^id /],
     ['the name of the manager', { op: 'replace', path: `${E}:manager.displayName`, value: 'M' }, 'mutability', /displayName/],

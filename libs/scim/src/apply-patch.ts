@@ -11,10 +11,10 @@ import { requireFewValues } from './value.js';
 /**
  * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and shares with it
  * what stays the same. Values are checked once more, so that no operation stores what a POST would refuse, wherever it comes
- * from. `context.id` is the id of the resource.
+ * from. `readOnly` has what only the service writes, as the client was shown it: `id`, `meta`.
  */
 export const applyPatch = (
-  definition: ResourceDefinition, resource: Resource, operations: readonly PatchOperation[], context: { readonly id: string },
+  definition: ResourceDefinition, resource: Resource, operations: readonly PatchOperation[], readOnly: JsonObject,
 ): Resource => {
   let result = resource;
   for (const operation of operations) {
@@ -22,19 +22,33 @@ export const applyPatch = (
     if (!target) throw new Rejected('invalidPath', `There is no attribute ${operation.path}.`);
     const change = toChange(target, operation.op, operation.value, []);
     if (!change) continue;
-    if (isReadOnly(target)) requireSame(change, result, context);
+    if (isReadOnly(target)) requireSame(definition, change, { ...result, ...readOnly });
     else result = applyChange(change, result);
   }
   requireAttributes(definition, result);
   return result;
 };
 
-/** A read-only attribute may be sent as it is; Okta sends `id`. */
-const requireSame = ({ target: { path, text }, value }: Change, resource: Resource, context: { readonly id: string }): void => {
-  const whole = path.attribute.name === 'id' ? context.id : attributeValue(resource, path);
-  const present = path.subAttribute && isJsonObject(whole) ? whole[path.subAttribute.name] : whole;
-  if (!isEqual(present, value)) throw new Rejected('mutability', `${text} is read-only: leave it out.`);
+/** A read-only attribute may be sent as it is; Okta sends `id`. Of an object each part has to be the same. */
+const requireSame = (definition: ResourceDefinition, { target: { path, text }, value = null }: Change, shown: Resource): void => {
+  const { attribute, subAttribute } = path;
+  const whole = attributeValue(shown, path);
+  const isSame = (part: Attribute | undefined, given: Json): boolean => {
+    const present = !part ? whole : isJsonObject(whole) ? whole[part.name] : undefined;
+    // One resource has many URIs: a proxy or another base path in front of the service makes more.
+    if (attribute.name === 'meta' && part?.name === 'location') return String(given).endsWith(`${definition.endpoint}/${String(shown.id)}`);
+    return isEqual(present, given) || (present === undefined && isNone(given));
+  };
+  const isRight = subAttribute || !isJsonObject(value) ? isSame(subAttribute, value)
+    : Object.entries(value).every(([name, given]) => {
+        const part = findSubAttribute(attribute, name);
+        return part === undefined || isSame(part, given);
+      });
+  if (!isRight) throw new Rejected('mutability', `${text} is read-only: leave it out.`);
 };
+
+/** RFC 7643 §2.5: null and an empty array say that there is no value. */
+const isNone = (value: Json): boolean => value === null || (Array.isArray(value) && value.length === 0);
 
 const applyChange = (change: Change, resource: Resource): Resource => {
   const { attribute, schema, extension } = change.target.path;
@@ -107,7 +121,7 @@ const addedTo = (attribute: Attribute, values: readonly Json[], added: readonly 
   const result = [...values];
   // By key, so that a thousand additions to a thousand values stay a thousand steps.
   const places = new Map(values.map((value, index) => [keyOf(attribute, value), index]));
-  const written = new Set<Json>();
+  const marked = new Set<Json>();
   for (const value of added) {
     const key = keyOf(attribute, value);
     const place = places.get(key);
@@ -115,9 +129,9 @@ const addedTo = (attribute: Attribute, values: readonly Json[], added: readonly 
     const next = isJsonObject(known) && isJsonObject(value) ? merged(known, value) : value;
     if (place === undefined) places.set(key, result.push(next) - 1);
     else result[place] = next;
-    written.add(next);
+    if (isPrimary(value) || (known !== undefined && marked.has(known))) marked.add(next);
   }
-  return onePrimary(result, written);
+  return onePrimary(result, marked);
 };
 
 /** RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it. */
@@ -159,20 +173,22 @@ const changedElements = (change: Change, elements: readonly JsonObject[]): reado
     if (!subAttribute) return elements.filter((element) => !isHit(element));
     return elements.flatMap((element) => (isHit(element) ? withoutHusk(merged(element, parts)) : element));
   }
-  const written = new Set<Json>();
+  const marked = new Set<Json>();
+  let isWritten = false;
   const after = elements.map((element) => {
     if (!isHit(element)) return element;
+    isWritten = true;
     // RFC 7644 §3.5.2.3: without a part, the element as a whole is replaced; it stays the one that the filter names.
     const next = op === 'replace' && !subAttribute && filter ? { ...named(filter), ...parts } : merged(element, parts);
-    written.add(next);
+    if (isPrimary(parts)) marked.add(next);
     return next;
   });
-  if (written.size === 0) {
+  if (!isWritten) {
     const created = merged(newElement(target), parts);
-    written.add(created);
+    marked.add(created);
     after.push(created);
   }
-  return onePrimary(after, written);
+  return onePrimary(after, marked);
 };
 
 /** What is left of an element when its last value is removed, a type and a mark, says nothing. */
@@ -198,10 +214,11 @@ const named = (filter: Filter): JsonObject => {
   return { [filter.path.subAttribute.name]: filter.value };
 };
 
-/** RFC 7644 §3.5.2: a new primary value takes the mark from the others. */
-const onePrimary = (values: readonly Json[], written: ReadonlySet<Json>): readonly Json[] => {
-  const isPrimary = (value: Json): value is JsonObject => isJsonObject(value) && value.primary === true;
-  const chosen = values.findLast((value) => written.has(value) && isPrimary(value));
+const isPrimary = (value: Json): value is JsonObject => isJsonObject(value) && value.primary === true;
+
+/** RFC 7644 §3.5.2: a value that is marked as primary takes the mark from the others. `marked` = those that an operation marks. */
+const onePrimary = (values: readonly Json[], marked: ReadonlySet<Json>): readonly Json[] => {
+  const chosen = values.findLast((value) => marked.has(value) && isPrimary(value));
   if (chosen === undefined) return values;
   return values.map((value) => (value !== chosen && isPrimary(value) ? { ...value, primary: false } : value));
 };

@@ -178,10 +178,7 @@ describe('an operation', () => {
     ['too long a name', { op: 'add', path: 'userName', value: 'x'.repeat(MAX_KEY_CHARACTERS + 1) }, 'invalidValue', /^userName /],
     ['too long a work e-mail', { op: 'add', path: 'emails[type eq "work"].value', value: 'x'.repeat(MAX_KEY_CHARACTERS + 1) },
       'invalidValue', /^emails\.value /],
-    ['groups', { op: 'add', path: 'groups', value: [{ value: 'g' }] }, 'mutability', /^groups /],
-    ['meta', { op: 'replace', value: { meta: { version: 'x' } } }, 'mutability', /^meta /],
     ['a removal of the id', { op: 'remove', path: 'id' }, 'mutability', /^id /],
-    ['a null id', { op: 'replace', value: { id: null } }, 'mutability', /^id /],
   ])('is refused with %s', (_title, operation, code, detail) => {
     const error = rejection({ Operations: [operation] });
     expect(error.detail).toMatch(detail);

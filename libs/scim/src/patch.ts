@@ -172,8 +172,8 @@ export interface Change {
 export const toChange = (target: Target, op: PatchOperation['op'], value: unknown, ignored: string[]): Change | undefined => {
   const { path, filter, text } = target;
   if (isReadOnly(target)) {
-    // Okta sends the id along. Whether it is the right one is known where the resource is; nothing else can be the same.
-    if (op !== 'remove' && typeof value === 'string') return { target, op, value };
+    // Okta sends the id along. Whether it is the right one is known where the resource is.
+    if (op !== 'remove' && value !== undefined) return { target, op, value: value as Json };
     throw new Rejected('mutability', `${text} is read-only: leave it out.`);
   }
   if (!isStored(path)) return undefined;
