@@ -9,8 +9,8 @@ import { startMuster, type Muster } from '../support/muster.js';
  *
  * Not here, because groups are not built: displayName filters with excludedAttributes=members, POST with the ADSCIM schema, members in
  * PATCH, answers with 204, memberships over a deactivation. Not built either: OAuth client credentials, pulling from Microsoft Graph. Who
- * is the same person as whom (rehire, a sign-in that came first) stands with the rules of matching. Of RFC 7644 §3.12, table 9: nothing
- * is `tooMany`, because every list has pages; nothing is `sensitive`, because Entra can only ask in the URI.
+ * is the same person as whom (rehire, a sign-in that came first) stands with the rules of matching. Of RFC 7644 §3.12, table 9: `tooMany`
+ * takes more users than a file can make; nothing is `sensitive`, because Entra can only ask in the URI.
  */
 
 interface Step {

@@ -35,11 +35,11 @@ export class GatewayModule {
   }
 }
 
-/** Paths of SCIM and the methods that they take. */
+/** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
-  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'HEAD', 'OPTIONS', 'POST']],
-  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE']],
-  [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET', 'HEAD', 'OPTIONS']],
+  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
+  [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Users\/\.search|\.search)(\/|$)/;
@@ -66,8 +66,9 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
     }
     if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
-    const [, allowed] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
-    if (!allowed) return;
+    const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
+    if (!methods) return;
+    const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
     const isAllowed = allowed.includes(request.method);
     // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
     if (!isAllowed || request.method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
