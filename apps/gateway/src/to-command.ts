@@ -26,12 +26,12 @@ export const toCommand = (command: UserCommand, origin: CommandOrigin): Message<
   data: { actor: origin.actor, expiresAt: new Date(origin.now.getTime() + origin.expiresAfterMs).toISOString(), command },
 });
 
-/** The versions that an If-Match header names (RFC 7644 §3.14, RFC 9110 §13.1.1); null = no header or `*`. */
-export const toIfMatch = (header: string | undefined): number[] | null => {
+/** The versions that an If-Match or If-None-Match header names (RFC 7644 §3.14, RFC 9110 §13.1); null = no header or `*`. */
+export const toVersions = (header: string | undefined, name = 'If-Match'): number[] | null => {
   if (header === undefined || header.trim() === '*') return null;
   const versions = header.split(',').map((tag) => /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(tag)?.[1]);
   if (versions.every((version) => version === undefined) && !header.includes('"')) {
-    throw new Rejected('invalidSyntax', `If-Match must be a list of ETags such as W/"3", not ${header}.`);
+    throw new Rejected('invalidSyntax', `${name} must be a list of ETags such as W/"3", not ${header}.`);
   }
   // A tag that we never gave out matches nothing.
   return versions.map((version) => (version === undefined ? -1 : Number(version)));

@@ -8,7 +8,7 @@ import {
   type Selection,
 } from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { toCommand, toIfMatch } from './to-command.js';
+import { toCommand, toVersions } from './to-command.js';
 import { UserQueries } from './user.queries.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
@@ -48,7 +48,7 @@ export class UsersController {
     const row = isUuid(id) ? await this.users.byId(request.caller, id) : null;
     if (!row) throw notFound(id);
     void reply.header('etag', etag(row.version));
-    if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === '*' || toIfMatch(ifNoneMatch)?.includes(row.version))) {
+    if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === '*' || toVersions(ifNoneMatch, 'If-None-Match')?.includes(row.version))) {
       void reply.status(304);
       return undefined;
     }
@@ -76,7 +76,7 @@ export class UsersController {
     const { operations } = parsePatch(USER, body);
     if (!isUuid(id)) throw notFound(id);
     const userId = id.toLowerCase();
-    const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toIfMatch(ifMatch) };
+    const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toVersions(ifMatch) };
     return this.answer(await this.send(request.caller, command), selection, reply, false);
   }
 
@@ -90,7 +90,7 @@ export class UsersController {
     const { resource } = parseReplacement(USER, body);
     // RFC 7644 §3.5.1: a PUT never creates.
     if (!isUuid(id)) throw notFound(id);
-    const command: UserCommand = { type: 'ReplaceUser', userId: id.toLowerCase(), resource, ifMatch: toIfMatch(ifMatch) };
+    const command: UserCommand = { type: 'ReplaceUser', userId: id.toLowerCase(), resource, ifMatch: toVersions(ifMatch) };
     return this.answer(await this.send(request.caller, command), selection, reply, false);
   }
 
@@ -100,7 +100,7 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined,
   ): Promise<void> {
     if (!isUuid(id)) throw notFound(id);
-    await this.send(request.caller, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toIfMatch(ifMatch) });
+    await this.send(request.caller, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toVersions(ifMatch) });
   }
 
   /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
