@@ -1,4 +1,4 @@
-import { fold, touchesUserName, type Json, type Resource } from '#scim';
+import { fold, foldedAttributes, touchesUserName, USER, type Json, type Resource } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { claimOf, decide, evolve, snapshotOf, type UserState } from './user.js';
@@ -50,13 +50,15 @@ export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
     {
       name: 'upserted_users',
       sql: (rows) => `
-        INSERT INTO identity.users SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, id uuid, directory uuid, version int,
+        INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
+          work_email_folded, other_work_emails_folded, folded)
+        SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, id uuid, directory uuid, version int,
           created timestamptz, last_modified timestamptz, resource jsonb, user_name_folded text, external_id text,
-          work_email_folded text, other_work_emails_folded text[])
+          work_email_folded text, other_work_emails_folded text[], folded jsonb)
         ON CONFLICT (tenant, id) DO UPDATE SET directory = excluded.directory, version = excluded.version,
           last_modified = excluded.last_modified, resource = excluded.resource, user_name_folded = excluded.user_name_folded,
           external_id = excluded.external_id, work_email_folded = excluded.work_email_folded,
-          other_work_emails_folded = excluded.other_work_emails_folded
+          other_work_emails_folded = excluded.other_work_emails_folded, folded = excluded.folded
         RETURNING 1`,
     },
     {
@@ -228,7 +230,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
 export const sealContext = (tenant: string, stream: string, version: number): string => `${tenant}|${stream}|${version}|personal`;
 export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
 
-/** The row of the projection: the fold of the events, with the folded columns that filters look up. */
+/** The row of the projection: the fold of the events, with the folded columns that filters look up, and what else filters compare folded. */
 export const userRow = (tenant: string, state: NonNullable<UserState>): Record<string, unknown> => {
   const workEmails = (Array.isArray(state.resource.emails) ? state.resource.emails : []).flatMap((email) => {
     const { type, value } = email as { type?: Json; value?: Json };
@@ -239,5 +241,6 @@ export const userRow = (tenant: string, state: NonNullable<UserState>): Record<s
     last_modified: state.lastModified, resource: state.resource, user_name_folded: fold(String(state.resource.userName)),
     external_id: state.resource.externalId ?? null, work_email_folded: workEmails[0] ?? null,
     other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null,
+    folded: foldedAttributes(USER, state.resource),
   };
 };

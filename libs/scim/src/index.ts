@@ -4,6 +4,7 @@ export {
   MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH_LEVELS, parseFilter, type Filter, type Operand, type Operator,
 } from './filter.js';
 export { fold } from './fold.js';
+export { foldedAttributes } from './folded.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
 export { matches } from './matches.js';
