@@ -8,7 +8,9 @@ import { DiscoveryController } from './discovery.controller.js';
 import { parseBody } from './scim-body.js';
 import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
 import { ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
-import { GATEWAY_POOL, UserQueries } from './user.queries.js';
+import { SearchController } from './search.controller.js';
+import { usersUrl } from './to-response.js';
+import { GATEWAY_POOL, UserQueries, USERS_URL } from './user.queries.js';
 import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
 
 export interface GatewayOptions {
@@ -23,11 +25,12 @@ export class GatewayModule {
   static register({ config, pool, identity }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      controllers: [UsersController, DiscoveryController],
+      controllers: [SearchController, UsersController, DiscoveryController],
       providers: [
         UserQueries, ScimTokenGuard,
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
+        { provide: USERS_URL, useValue: usersUrl(config.scimBaseUrl) },
         { provide: IDENTITY_REQUESTS, useValue: identity },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
@@ -38,10 +41,11 @@ export class GatewayModule {
 /** Paths of SCIM and the methods that they take, for 405 (RFC 9110 §15.5.6) and for what is not built yet. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2(\/Users)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/ServiceProviderConfig$/, ['GET']],
 ];
-const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Schemas|ResourceTypes|Users\/\.search|\.search)(\/|$)/;
+const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Schemas|ResourceTypes)(\/|$)/;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {

@@ -1,14 +1,14 @@
 import type { Resource } from '#scim';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
-export const USERS_VIEW = 'identity.users_v1';
+export const USERS_VIEW = 'identity.users_v2';
 export const IDENTITY_EVENTS_VIEW = 'identity.events_v1';
 export const IDENTITY_OUTCOMES_VIEW = 'identity.outcomes_v1';
 export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
 export const DIRECTORIES_VIEW = 'admin.directories_v1';
 export const TOKENS_VIEW = 'admin.tokens_v1';
 
-/** A row of `identity.users_v1`: one user that a directory manages. */
+/** A row of `identity.users_v2`: one user that a directory manages. */
 export interface UserRow {
   readonly id: string;
   readonly version: number;

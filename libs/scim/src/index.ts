@@ -18,5 +18,6 @@ export {
   type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
   type Schema,
 } from './schema.js';
+export { parseSearch, parseSearchRequest, type Search, type Sort } from './search.js';
 export { parseSelection, type Selection } from './selection.js';
-export { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+export { instantOf, MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
