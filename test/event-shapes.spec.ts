@@ -33,6 +33,7 @@ const NEWEST = Object.entries(contracts).filter(([name]) => name.endsWith('_EVEN
 
 const TENANT = '01980000-0000-7000-8000-000000000001';
 const DIRECTORY = '01980000-0000-7000-8000-000000000002';
+const OTHER_DIRECTORY = '01980000-0000-7000-8000-000000000005';
 const USER = '01980000-0000-7000-8000-000000000003';
 const TOKEN = '01980000-0000-7000-8000-000000000004';
 const NOW = '2026-01-02T03:04:05.678Z';
@@ -51,6 +52,7 @@ type Open = (stream: string, version: number, personal: string) => unknown;
 /** Every event as today's code writes it. */
 const written = (): { type: string; data: unknown; personal: unknown }[] => {
   const masterKey = Buffer.alloc(32, 7);
+  const directories = [DIRECTORY, OTHER_DIRECTORY].map((id) => ({ tenant: TENANT, id, version: 3, name: id, offerExistingUsers: false, emailIsLoginName: false }));
   const userCommands: UserCommand[] = [
     {
       type: 'CreateUser', userId: USER, resource: {
@@ -62,16 +64,24 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       type: 'PatchUser', userId: USER, ifMatch: null,
       operations: [{ op: 'replace', path: 'active', value: true }, { op: 'replace', path: 'title', value: 'Countess' }, { op: 'remove', path: 'externalId' }],
     },
+    {
+      type: 'RecordSignIn', userId: USER, loginType: 'oidc', providerId: 'oid-ada', upn: 'ada@example.org', email: 'ada@example.org', displayName: 'Ada Lovelace',
+    },
+    { type: 'UnlinkUser', userId: USER, signIn: { directory: DIRECTORY, loginType: 'oidc', providerId: 'oid-ada' } },
+    { type: 'TransferUser', userId: USER, directoryId: OTHER_DIRECTORY },
+    { type: 'UnlinkUser', userId: USER, signIn: null },
+    { type: 'CreateUser', userId: USER, resource: { userName: 'ada@example.org', active: true, displayName: 'Ada Lovelace' } },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
   const adminCommands: AdminCommand[] = [
     { type: 'CreateTenant', tenantId: TENANT, name: 'Default' },
     { type: 'CreateDirectory', directoryId: DIRECTORY, name: 'Microsoft Entra ID', kind: 'entra' },
+    { type: 'ChangeDirectory', directoryId: DIRECTORY, settings: { offerExistingUsers: true, emailIsLoginName: true } },
     { type: 'CreateToken', tokenId: TOKEN, directoryId: DIRECTORY, description: 'First', hash: '00ff', sealed: 'c2VhbGVk', expiresAt: '2027-01-01T00:00:00.000Z' },
     { type: 'RevokeToken', tokenId: TOKEN },
   ];
   return [
-    ...write(userBehaviour(masterKey), { users: null, claims: null, directories: [{ id: DIRECTORY, version: 3 }], tenant_keys: null }, userCommands, (rows) => {
+    ...write(userBehaviour(masterKey), { users: null, directories, tenant_keys: null }, userCommands, (rows) => {
       const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
       const [person] = rows.new_person_keys as { wrapped: string }[];
       const key = unseal(unseal(masterKey, keyContext(TENANT), tenant!.wrapped), keyContext(TENANT, USER), person!.wrapped);

@@ -80,6 +80,7 @@ interface User {
   readonly created: string;
   readonly lastModified: string;
   readonly resource: Resource;
+  readonly managedBy: 'its directory' | 'another' | 'nobody';
 }
 
 const usersOf = ({ schema, extensions }: ResourceDefinition): fc.Arbitrary<User[]> => {
@@ -91,6 +92,7 @@ const usersOf = ({ schema, extensions }: ResourceDefinition): fc.Arbitrary<User[
   }));
   const user = fc.record({
     version: fc.integer({ min: 1, max: 12 }), created: fc.constantFrom(...MOMENTS), lastModified: fc.constantFrom(...MOMENTS), resource,
+    managedBy: fc.constantFrom('its directory' as const, 'its directory' as const, 'another' as const, 'nobody' as const),
   });
   return fc.array(user, { minLength: 1, maxLength: ids.length }).map((users) => users.map((found, index) => ({ id: ids[index]!, ...found })));
 };
@@ -196,8 +198,9 @@ const INSERT = userBehaviour(Buffer.alloc(32)).parts.find(({ name }) => name ===
 /** In a tenant of their own, written as identity writes them. */
 const insert = async (definition: ResourceDefinition, users: readonly User[]): Promise<{ tenant: string; directory: string }> => {
   const tenant = `0198a000-0000-7000-9000-${(++tenants).toString(16).padStart(12, '0')}`;
+  const directoryOf = ({ managedBy }: User): string | null => (managedBy === 'nobody' ? null : managedBy === 'another' ? ids[0]! : tenant);
   const rows = users.map((user) => ({
-    ...userRow(tenant, { ...user, directory: tenant }),
+    ...userRow(tenant, { ...user, directory: directoryOf(user), signIns: [], awaited: false, refused: [], before: null }),
     // Identity knows none but the attributes of a user.
     ...(definition === USER ? {} : { folded: foldedAttributes(definition, user.resource) }),
   }));
@@ -257,16 +260,18 @@ describe('a search', () => {
     return typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(b as string)) : Number(a) - Number(b);
   };
 
-  it('pages through what matches, in the order that was asked for', async () => {
+  it('pages through what matches of the users that the directory sees, in the order that was asked for', async () => {
     const users = new UserQueries(gateway, USERS_URL);
     const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(USER));
     await fc.assert(
       fc.asyncProperty(
         usersOf(USER), filters, fc.option(fc.record({ path: paths, descending: fc.boolean() })), fc.integer({ min: 1, max: 9 }),
-        async (all, filter, sort, count) => {
-          const scope = await insert(USER, all);
-          const hits = all.map((user) => ({ id: user.id, resource: shown(USER, user) })).filter(({ resource }) => !filter || matches(filter, resource));
+        fc.boolean(),
+        async (all, filter, sort, count, seesUnmanaged) => {
+          const scope = { ...(await insert(USER, all)), seesUnmanaged };
+          const seen = all.filter(({ managedBy }) => managedBy === 'its directory' || (seesUnmanaged && managedBy === 'nobody'));
+          const hits = seen.map((user) => ({ id: user.id, resource: shown(USER, user) })).filter(({ resource }) => !filter || matches(filter, resource));
           if (sort) {
             hits.sort((a, b) => (sort.descending ? -1 : 1) * compareKeys(keyOf(sort.path, a.resource), keyOf(sort.path, b.resource)) || (a.id < b.id ? -1 : 1));
           }
@@ -287,7 +292,7 @@ describe('a search', () => {
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
     const queries = new UserQueries(pool, USERS_URL);
-    return queries.page({ tenant: ids[0]!, directory: ids[0]! }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
+    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
   };
   const leaf = (name: string, operator: Operator): Filter =>
     ({ kind: 'compare', path: pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === name && !subAttribute)!, operator, value: 'x' });

@@ -11,6 +11,8 @@ import { adminBehaviour } from './directory.projection.js';
 import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
 import { UserEventsController } from './user-events.controller.js';
 import { UserEvents } from './user-events.queries.js';
+import { UserLinksController } from './user-links.controller.js';
+import { IDENTITY_REQUESTS, UserLinks } from './user-links.sender.js';
 
 const OUTCOME_RETENTION = Symbol('OutcomeRetention of admin');
 
@@ -19,6 +21,8 @@ export interface AdminOptions {
   readonly database: DataSource;
   readonly log: Log;
   readonly requests: RequestReply;
+  /** To identity, which owns users. */
+  readonly identity: RequestReply;
   readonly masterKey: Buffer;
   readonly apiKey: string;
   readonly logger: Logger;
@@ -27,22 +31,23 @@ export interface AdminOptions {
 /** Owns tenants, directories and tokens. */
 @Module({})
 export class AdminModule {
-  static register({ config, database, log, requests, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
+  static register({ config, database, log, requests, identity, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController, UserEventsController],
+      controllers: [DirectoryHandler, DirectoriesController, UserEventsController, UserLinksController],
       providers: [
-        Directories, UserEvents, ApiKeyGuard, RejectedFilter,
+        Directories, UserEvents, UserLinks, ApiKeyGuard, RejectedFilter,
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
         { provide: OUTCOME_RETENTION, useValue: outcomes },
         { provide: ADMIN_POOL, useValue: poolOf(database) },
         { provide: ADMIN_REQUESTS, useValue: requests },
+        { provide: IDENTITY_REQUESTS, useValue: identity },
         { provide: MASTER_KEY, useValue: masterKey },
         { provide: API_KEY, useValue: apiKey },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },

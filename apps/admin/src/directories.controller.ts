@@ -1,8 +1,8 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, validateSync } from 'class-validator';
+import { IsBoolean, IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync, type ValidationError } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
-import { Rejected } from '#scim';
+import { checkText, Rejected } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { Directories, type DirectoryView, type TenantView } from './directories.queries.js';
 import { RejectedFilter } from './rejected.filter.js';
@@ -17,16 +17,30 @@ class NewDirectory extends NewTenant {
   @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
 }
 
+/** Null is no value here: it would not be one in the database either. */
+const isGiven = (_object: object, value: unknown): boolean => value !== undefined;
+
+class ChangedDirectory {
+  @ValidateIf(isGiven) @IsBoolean() offerExistingUsers?: boolean;
+  @ValidateIf(isGiven) @IsBoolean() emailIsLoginName?: boolean;
+}
+
 class NewToken {
   @IsString() @MaxLength(200) description = '';
   @IsOptional() @IsISO8601({ strict: true }) expiresAt?: string;
 }
 
+const reasonsOf = ({ property, constraints, children }: ValidationError): string[] => [
+  ...Object.values(constraints ?? {}), ...(children ?? []).flatMap((child) => reasonsOf(child).map((reason) => `${property}.${reason}`)),
+];
+
 /** Throws Rejected(invalidValue) that names what is wrong. */
 export const checked = <T extends object>(type: new () => T, body: unknown): T => {
+  // Postgres refuses what a JSON text may hold: NUL characters and lone surrogates.
+  checkText(body);
   const value = plainToInstance(type, body ?? {}, { exposeDefaultValues: true });
   const errors = validateSync(value, { whitelist: true });
-  if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap((error) => Object.values(error.constraints ?? {})).join('; '));
+  if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap(reasonsOf).join('; '));
   return value;
 };
 
@@ -60,6 +74,11 @@ export class DirectoriesController {
   create(@Body() body: unknown): Promise<DirectoryView> {
     const { name, kind, tenant } = checked(NewDirectory, body);
     return this.directories.create(name, kind, tenant);
+  }
+
+  @Patch('directories/:id')
+  change(@Param('id') id: string, @Body() body: unknown): Promise<DirectoryView> {
+    return this.directories.change(id, checked(ChangedDirectory, body));
   }
 
   @Post('directories/:id/tokens')

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import { ADMIN_COMMAND_TYPES, type AdminCommand, type CommandData, type DirectoryKind, type Message } from '#contracts';
+import { ADMIN_COMMAND_TYPES, type AdminCommand, type CommandData, type DirectoryKind, type DirectorySettings, type Message } from '#contracts';
 import { seal, unseal } from '#event-store';
 import type { RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
@@ -24,6 +24,7 @@ export interface DirectoryView {
   readonly tenant: string;
   readonly name: string;
   readonly kind: string;
+  readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
   /** The newest token that works; null when all are revoked or expired. */
   readonly token: string | null;
@@ -31,11 +32,11 @@ export interface DirectoryView {
 }
 
 interface DirectoryRow {
-  id: string; tenant: string; name: string; kind: string;
+  id: string; tenant: string; name: string; kind: string; settings: DirectorySettings;
   tokens: { id: string; description: string; status: string; sealed: string; expires_at: string | null }[] | null;
 }
 
-const COMMAND_TIMEOUT_MS = 10_000;
+export const COMMAND_TIMEOUT_MS = 10_000;
 const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
@@ -66,6 +67,7 @@ export class Directories {
   async list(): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(`
       SELECT d.id, d.tenant, d.name, d.kind,
+        json_build_object('offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name) AS settings,
         (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status, 'sealed', t.sealed,
           'expires_at', t.expires_at) ORDER BY t.id DESC) FROM admin.tokens t WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
       FROM admin.directories d ORDER BY d.id`);
@@ -88,6 +90,13 @@ export class Directories {
     const directoryId = uuidv7();
     await this.send(owner.id, { type: 'CreateDirectory', directoryId, name, kind });
     await this.createToken(directoryId, FIRST_TOKEN, null, owner.id);
+    return this.show(directoryId);
+  }
+
+  /** Changes what is named, and leaves the rest. Throws Rejected(notFound). */
+  async change(directoryId: string, settings: Partial<DirectorySettings>): Promise<DirectoryView> {
+    const { tenant } = await this.show(directoryId);
+    await this.send(tenant, { type: 'ChangeDirectory', directoryId, settings });
     return this.show(directoryId);
   }
 

@@ -4,7 +4,7 @@ import { decide, evolve, streamOf, type AdminState } from './directory.js';
 
 interface LoadedAdmin {
   readonly tenants: { id: string; version: number; created: string; name: string }[] | null;
-  readonly directories: { id: string; tenant: string; version: number; created: string; name: string; kind: string }[] | null;
+  readonly directories: { id: string; tenant: string; version: number; created: string; name: string; kind: string; offer_existing_users: boolean; email_is_login_name: boolean }[] | null;
   readonly tokens: {
     id: string; tenant: string; directory: string; version: number; created: string; description: string; hash: string; sealed: string;
     status: 'active' | 'revoked'; expires_at: string | null;
@@ -30,7 +30,14 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
     { name: 'tenants', sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']) },
     {
       name: 'directories',
-      sql: upsert('directories', { id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', name: 'text', kind: 'text' }, ['version', 'name']),
+      sql: upsert(
+        'directories',
+        {
+          id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', name: 'text', kind: 'text', offer_existing_users: 'boolean',
+          email_is_login_name: 'boolean',
+        },
+        ['version', 'name', 'offer_existing_users', 'email_is_login_name'],
+      ),
     },
     {
       name: 'tokens',
@@ -54,8 +61,9 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
     for (const { id, version, created, name } of loaded.tenants ?? []) {
       this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
     }
-    for (const { id, tenant, version, created, name, kind } of loaded.directories ?? []) {
-      this.states.set(id, { tenant, state: { kind: 'directory', version, created, name, directoryKind: kind }, changed: false });
+    for (const { id, tenant, version, created, name, kind, ...row } of loaded.directories ?? []) {
+      const settings = { offerExistingUsers: row.offer_existing_users, emailIsLoginName: row.email_is_login_name };
+      this.states.set(id, { tenant, state: { kind: 'directory', version, created, name, directoryKind: kind, settings }, changed: false });
     }
     for (const row of loaded.tokens ?? []) {
       const { id, tenant, directory, expires_at, ...rest } = row;
@@ -94,7 +102,10 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
           rows.tenants.push({ id, version, created, name: state.name });
           break;
         case 'directory':
-          rows.directories.push({ id, tenant, version, created, name: state.name, kind: state.directoryKind });
+          rows.directories.push({
+            id, tenant, version, created, name: state.name, kind: state.directoryKind, offer_existing_users: state.settings.offerExistingUsers,
+            email_is_login_name: state.settings.emailIsLoginName,
+          });
           break;
         case 'token': {
           const { directoryId, description, hash, sealed, status, expiresAt } = state;

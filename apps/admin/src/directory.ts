@@ -1,21 +1,25 @@
 import { Rejected } from '#scim';
-import type { AdminCommand, AdminEvent } from '#contracts';
+import type { AdminCommand, AdminEvent, DirectorySettings } from '#contracts';
 
 /** A tenant, a directory or a token: the fold of its events; null = there is none. */
 export type AdminState =
   | { readonly kind: 'tenant'; readonly version: number; readonly created: string; readonly name: string }
-  | { readonly kind: 'directory'; readonly version: number; readonly created: string; readonly name: string; readonly directoryKind: string }
+  | { readonly kind: 'directory'; readonly version: number; readonly created: string; readonly name: string; readonly directoryKind: string; readonly settings: DirectorySettings }
   | {
       readonly kind: 'token'; readonly version: number; readonly created: string; readonly directoryId: string; readonly description: string;
       readonly hash: string; readonly sealed: string; readonly status: 'active' | 'revoked'; readonly expiresAt: string | null;
     }
   | null;
 
+const DEFAULT_SETTINGS: DirectorySettings = { offerExistingUsers: false, emailIsLoginName: false };
+const SETTINGS = Object.keys(DEFAULT_SETTINGS) as (keyof DirectorySettings)[];
+
 /** The aggregate that a command is about. */
 export const streamOf = (command: AdminCommand): string => {
   switch (command.type) {
     case 'CreateTenant': return command.tenantId;
-    case 'CreateDirectory': return command.directoryId;
+    case 'CreateDirectory':
+    case 'ChangeDirectory': return command.directoryId;
     case 'CreateToken':
     case 'RevokeToken': return command.tokenId;
   }
@@ -33,6 +37,12 @@ export const decide = (
       if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
       if (state) throw new Rejected('conflict', 'The directory exists already.');
       return [{ type: 'DirectoryCreated', name: command.name, kind: command.kind }];
+    case 'ChangeDirectory': {
+      if (state?.kind !== 'directory') throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
+      const now = state.settings;
+      const changed = SETTINGS.filter((name) => command.settings[name] !== undefined && command.settings[name] !== now[name]);
+      return changed.length === 0 ? [] : [{ type: 'DirectoryChanged', settings: Object.fromEntries(changed.map((name) => [name, command.settings[name]])) }];
+    }
     case 'CreateToken': {
       if (!context.directoryExists(command.directoryId)) throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
       if (state) throw new Rejected('conflict', 'The token exists already.');
@@ -52,7 +62,9 @@ export const evolve = (state: AdminState, event: AdminEvent, recordedAt: string)
   switch (event.type) {
     case 'TenantCreated': return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };
     case 'DirectoryCreated':
-      return { kind: 'directory', version: 1, created: recordedAt, name: event.name, directoryKind: event.kind };
+      return { kind: 'directory', version: 1, created: recordedAt, name: event.name, directoryKind: event.kind, settings: DEFAULT_SETTINGS };
+    case 'DirectoryChanged':
+      return state?.kind === 'directory' ? { ...state, version: state.version + 1, settings: { ...state.settings, ...event.settings } } : state;
     case 'TokenCreated': {
       const { directoryId, description, hash, sealed, expiresAt } = event;
       return { kind: 'token', version: 1, created: recordedAt, directoryId, description, hash, sealed, status: 'active', expiresAt };

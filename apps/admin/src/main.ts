@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { ADMIN_OUTCOMES_VIEW } from '#contracts';
+import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
 import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
@@ -24,15 +24,18 @@ runProcess(async () => {
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),
   });
-  const requests = new RequestReply(log, {
-    owner: 'admin', lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
-    lookup: (commandIds) => findOutcomes(pool, ADMIN_OUTCOMES_VIEW, commandIds),
-  });
+  const requestsTo = (owner: Owner, view: string): RequestReply =>
+    new RequestReply(log, {
+      owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      lookup: (commandIds) => findOutcomes(pool, view, commandIds),
+    });
+  const requests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);
+  const identity = requestsTo('identity', IDENTITY_OUTCOMES_VIEW);
   const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
   const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
   return startService({
     config, port: config.ADMIN_PORT,
-    module: AdminModule.register({ config, database, log, requests, masterKey, apiKey, logger }),
+    module: AdminModule.register({ config, database, log, requests, identity, masterKey, apiKey, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => {
       app.useGlobalFilters(new RejectedFilter(logger));

@@ -53,7 +53,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     module: ServerModule.with([
       GatewayModule.register({ config, pool: poolOf(gateway), identity: identityRequests }),
       IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
-      AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, masterKey, apiKey, logger }),
+      AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, masterKey, apiKey, logger }),
     ]),
     parts: [
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },

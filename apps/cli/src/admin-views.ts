@@ -10,6 +10,7 @@ export interface DirectoryView {
   readonly id: string;
   readonly name: string;
   readonly kind: string;
+  readonly settings: { readonly offerExistingUsers: boolean; readonly emailIsLoginName: boolean };
   readonly scimBaseUrl: string;
   readonly token: string | null;
   readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
@@ -23,5 +24,5 @@ export interface UserEvent {
   readonly recordedAt: string;
   /** `token:<id>`, `admin` */
   readonly actor: string;
-  readonly data: { readonly attributes?: readonly string[] };
+  readonly data: { readonly attributes?: readonly string[]; readonly matching?: { readonly rule: string } | null };
 }

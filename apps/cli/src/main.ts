@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { call, listEvents } from './admin-api.sender.js';
 import type { DirectoryView, TenantView } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
@@ -11,6 +11,8 @@ const describe = (directory: DirectoryView): string =>
   [
     `${directory.name} (${directory.kind})  ${directory.id}`, `  SCIM base URL  ${directory.scimBaseUrl}`,
     `  Token          ${directory.token ?? '(none that is active)'}`,
+    ...(directory.settings.offerExistingUsers ? ['  Offers existing users to the identity provider'] : []),
+    ...(directory.settings.emailIsLoginName ? ['  The e-mail is the login name'] : []),
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
@@ -42,6 +44,17 @@ directory.command('create').description('make a directory and its first token').
     const made = await call<DirectoryView>('POST', 'directories', { name, kind, ...(owner === undefined ? {} : { tenant: owner }) });
     print(json, made, describe(made));
   });
+const isOn = (value: string): boolean => {
+  if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('It is either on or off.');
+  return value === 'on';
+};
+directory.command('set').description('change the settings of a directory').argument('<id>')
+  .option('--offer-existing-users <on|off>', 'the identity provider also sees users that nobody manages; its first write to one links it', isOn)
+  .option('--email-is-login-name <on|off>', 'the work e-mail is unique in the tenant', isOn).option('--json', 'as JSON')
+  .action(async (id: string, { json, ...settings }: { offerExistingUsers?: boolean; emailIsLoginName?: boolean; json?: boolean }) => {
+    const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
+    print(json, changed, describe(changed));
+  });
 const token = program.command('token').description('SCIM bearer tokens of a directory');
 token.command('create').description('make a token').argument('[directory]', 'id; the first directory without one')
   .option('--description <text>', 'what it is for', '').option('--expires-at <time>', 'ISO 8601').option('--json', 'as JSON')
@@ -57,11 +70,20 @@ token.command('revoke').description('make a token useless, within a second').arg
   console.log(`Token ${id} is revoked.`);
 });
 
-const user = program.command('user').description('what Muster recorded of a user');
+const user = program.command('user').description('what Muster recorded of a user, and whose it is');
 user.command('events').description('everything that happened to one user, the oldest first').argument('<id>').option('--json', 'as JSON')
   .action(async (id: string, { json }: { json?: boolean }) => {
     const events = await listEvents(id);
     print(json, events, json ? '' : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  });
+user.command('unlink').description('nobody manages the user any more; what a link changed is undone').argument('<id>').action(async (id: string) => {
+  await call('POST', `users/${encodeURIComponent(id)}/unlink`, {});
+  console.log(`Nobody manages the user ${id} now.`);
+});
+user.command('transfer').description('another directory manages the user from now on').argument('<id>').argument('<directory>')
+  .action(async (id: string, target: string) => {
+    await call('POST', `users/${encodeURIComponent(id)}/transfer`, { directory: target });
+    console.log(`The user ${id} belongs to the directory ${target} now.`);
   });
 
 program.parseAsync().catch((error: Error) => {

@@ -6,7 +6,7 @@ const event = (version: number, type: string, attributes?: string[], actor = 'to
   version, type: `muster.user.${type}.v1`, recordedAt: `2026-01-01T10:00:0${version}.000Z`, actor, data: attributes ? { attributes } : {},
 });
 const directory: DirectoryView = {
-  id: 'd', name: 'Contoso', kind: 'entra', scimBaseUrl: '', token: null,
+  id: 'd', name: 'Contoso', kind: 'entra', settings: { offerExistingUsers: false, emailIsLoginName: false }, scimBaseUrl: '', token: null,
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 
@@ -20,6 +20,12 @@ it('shows an event a line, with what changed and by whom, in 100 columns', () =>
     '                                     phoneNumbers, enterprise extension',
     '3  2026-01-01 10:00:03.000  deleted                                      admin',
   ]);
+});
+
+it('tells how a user was found', () => {
+  const found = (version: number, type: string, rule: string): UserEvent => ({ ...event(version, type, ['title']), data: { attributes: ['title'], matching: { rule } } });
+  const text = renderTimeline([found(1, 'created', 'create'), found(2, 'linked', 'email'), found(3, 'linked', 'id')], describeActors([]));
+  expect(text.split('\n').slice(1).map((line) => line.slice(27, -20).trim())).toEqual(['created  title', 'linked   found by e-mail, title', 'linked   title']);
 });
 
 it('shows an actor whose token it does not know as it was recorded', () => {

@@ -10,10 +10,10 @@ export const describeActors = (directories: readonly DirectoryView[]): ((actor: 
   return (actor) => known.get(actor) ?? actor;
 };
 
-/** Events of one user as a table for people. It shows the names of what changed; the values are sealed. */
+/** Events of one user as a table for people. It shows how the user was found and the names of what changed; the values are sealed. */
 export const renderTimeline = (events: readonly UserEvent[], who: (actor: string) => string): string => {
   const lines = events.flatMap(({ version, recordedAt, type, data, actor }) => {
-    const [details = '', ...more] = wrap((data.attributes ?? []).map(shortName));
+    const [details = '', ...more] = wrap([...foundBy(data.matching?.rule), ...(data.attributes ?? []).map(shortName)]);
     const time = recordedAt.replace('T', ' ').replace('Z', '');
     return [
       [String(version), time, type.split('.')[2] ?? type, details, who(actor)],
@@ -26,6 +26,10 @@ export const renderTimeline = (events: readonly UserEvent[], who: (actor: string
     .map((line) => line.map((cell, column) => (column === 0 ? cell.padStart(widths[0]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd())
     .join('\n');
 };
+
+/** How the user was found, where it had to be looked for. */
+const foundBy = (rule: string | undefined): string[] =>
+  ({ providerId: ['found by provider id'], upn: ['found by UPN'], email: ['found by e-mail'] })[rule ?? ''] ?? [];
 
 /** An extension changes as a whole, under its URN: `…:extension:enterprise:2.0:User`. */
 const shortName = (attribute: string): string => {

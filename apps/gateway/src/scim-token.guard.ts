@@ -11,6 +11,8 @@ export interface Caller {
   readonly tenant: string;
   readonly directory: string;
   readonly actor: string;
+  /** Whether the directory also sees the users that nobody manages (R17). */
+  readonly seesUnmanaged: boolean;
 }
 
 /** A request whose token has been accepted. */
@@ -45,7 +47,7 @@ export class ScimTokenGuard implements CanActivate {
     if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
       return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
     }
-    request.caller = { tenant: row.tenant, directory: row.directory, actor: `token:${row.id}` };
+    request.caller = { tenant: row.tenant, directory: row.directory, actor: `token:${row.id}`, seesUnmanaged: row.offerExistingUsers };
     return true;
   }
 
@@ -56,7 +58,7 @@ export class ScimTokenGuard implements CanActivate {
     const row = this.pool
       .query<TokenRow>({
         name: 'token-by-hash',
-        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt" FROM ${TOKENS_VIEW} WHERE hash = $1`,
+        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers" FROM ${TOKENS_VIEW} WHERE hash = $1`,
         values: [tokenHash],
       })
       .then(({ rows }) => rows[0] ?? null);

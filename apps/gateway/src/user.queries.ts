@@ -12,12 +12,17 @@ export const USERS_URL = Symbol('URL of all users');
 export interface Scope {
   readonly tenant: string;
   readonly directory: string;
+  readonly seesUnmanaged: boolean;
 }
 
 export interface Page {
   readonly rows: readonly UserRow[];
   readonly totalResults: number;
 }
+
+/** SQL: the users that a directory sees. Two texts, so that each is prepared for what it asks. */
+const isSeen = ({ seesUnmanaged }: Scope): string => `tenant = $1 AND ${seesUnmanaged ? '(directory = $2 OR directory IS NULL)' : 'directory = $2'}`;
+const nameOf = ({ seesUnmanaged }: Scope, name: string): string => (seesUnmanaged ? `${name}-or-unmanaged` : name);
 
 const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource';
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null };
@@ -35,11 +40,11 @@ export class UserQueries {
     this.columns = new UserColumns(USER, usersUrl);
   }
 
-  async byId({ tenant, directory }: Scope, id: string): Promise<UserRow | null> {
+  async byId(scope: Scope, id: string): Promise<UserRow | null> {
     const { rows } = await this.pool.query<UserRow>({
-      name: 'user-by-id',
-      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND directory = $2 AND id = $3`,
-      values: [tenant, directory, id],
+      name: nameOf(scope, 'user-by-id'),
+      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND id = $3`,
+      values: [scope.tenant, scope.directory, id],
     });
     return rows[0] ?? null;
   }
@@ -63,33 +68,33 @@ export class UserQueries {
   }
 
   /** At most one user can match: no count, no sort. */
-  private async only({ tenant, directory }: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search): Promise<Page> {
+  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search): Promise<Page> {
     const { rows } = await this.pool.query<UserRow>({
-      name: `user-by-${lookUp}-eq`,
-      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND directory = $2 AND ${sql} LIMIT 1`,
-      values: [tenant, directory, ...values],
+      name: nameOf(scope, `user-by-${lookUp}-eq`),
+      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND ${sql} LIMIT 1`,
+      values: [scope.tenant, scope.directory, ...values],
     });
     return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
   }
 
   /** The users are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
   private async several(
-    { tenant, directory }: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
+    scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
   ): Promise<Page> {
-    const where = `tenant = $1 AND directory = $2 AND ${sql}`;
+    const where = `${isSeen(scope)} AND ${sql}`;
     const [limit, offset] = [`$${values.length + 3}`, `$${values.length + 4}`];
     const key = sort ? `, ${compileSort(this.columns, sort)} AS key` : '';
     // In Postgres, too, NULL comes last in ascending order and first in descending.
     const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
     const { rows } = await this.pool.query<{ total: string; users: readonly UserJson[] | null }>({
-      ...(lookUp && !sort ? { name: `users-by-${lookUp}-eq` } : {}),
+      ...(lookUp && !sort ? { name: nameOf(scope, `users-by-${lookUp}-eq`) } : {}),
       text: `
         WITH hits AS MATERIALIZED (SELECT id${key} FROM ${USERS_VIEW} WHERE ${where}),
           page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})
         SELECT (SELECT count(*) FROM hits) AS total, (SELECT json_agg(u) FROM (
           SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND id = page.id OFFSET 0) u
           ORDER BY ${order}) u) AS users`,
-      values: [tenant, directory, ...values, count, startIndex - 1],
+      values: [scope.tenant, scope.directory, ...values, count, startIndex - 1],
     });
     const users = rows[0]!.users ?? [];
     return {

@@ -14,7 +14,7 @@ interface UserColumns {
 
 /**
  * I1, I5 and I7 of users, on a live database: each projection row is the fold of its stream, its version is the stream's, nobody has
- * a row without a stream, and each user name is claimed by exactly the user who bears it.
+ * a row without a stream, and each user name and sign-in identity is claimed by exactly the user who bears it.
  */
 export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promise<Verification> => {
   const findings: Finding[] = [];
@@ -34,13 +34,18 @@ export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promis
     'SELECT u.id FROM identity.users u WHERE NOT EXISTS (SELECT FROM identity.events e WHERE e.stream = u.id) LIMIT 100',
   );
   for (const { id } of orphans) findings.push({ invariant: 'I5', detail: `user ${id} has a row and no events` });
-  const { rows: claims } = await client.query<{ value: string; holder: string | null; ids: string[] | null }>(`
-    SELECT c.value, c.holder, u.ids FROM identity.claims c
-    FULL JOIN (SELECT tenant, user_name_folded AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 2) u USING (tenant, value)
-    WHERE c.kind IS DISTINCT FROM 'userName' OR (c.holder IS NULL) <> (u.ids IS NULL) OR array_length(u.ids, 1) > 1 OR c.holder <> u.ids[1]
+  const { rows: claims } = await client.query<{ kind: string; value: string; holder: string | null; ids: string[] | null }>(`
+    SELECT kind, value, c.holder, b.ids FROM identity.claims c
+    FULL JOIN (
+      SELECT tenant, 'userName' AS kind, user_name_folded AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 3
+      UNION ALL
+      SELECT tenant, 'signIn', concat_ws('/', s->>'directory', s->>'loginType', s->>'providerId'), array_agg(id)
+      FROM identity.users CROSS JOIN jsonb_array_elements(links->'signIns') AS s GROUP BY 1, 3
+    ) b USING (tenant, kind, value)
+    WHERE (c.holder IS NULL) <> (b.ids IS NULL) OR array_length(b.ids, 1) > 1 OR c.holder <> b.ids[1]
     LIMIT 100`);
-  for (const { value, holder, ids } of claims) {
-    findings.push({ invariant: 'I7', detail: `userName ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
+  for (const { kind, value, holder, ids } of claims) {
+    findings.push({ invariant: 'I7', detail: `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
   }
   return { compared: { 'user streams': seen, 'user rows': users }, findings };
 };

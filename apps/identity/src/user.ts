@@ -1,51 +1,95 @@
 import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type Resource } from '#scim';
-import type { UserCommand, UserEvent, UserSnapshot } from '#contracts';
+import type {
+  AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
+} from '#contracts';
+import {
+  externalIdKey, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
+} from './matching.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
-export type UserState = {
-  readonly id: string;
-  readonly directory: string;
+export type UserState = (Candidate & {
   readonly version: number;
   /** ISO 8601, UTC. */
   readonly created: string;
   readonly lastModified: string;
-  readonly resource: Resource;
-} | null;
+  /** What the user was when nobody managed it yet: an unlink brings that back. */
+  readonly before: Resource | null;
+}) | null;
+type User = NonNullable<UserState>;
+
+/** A directory as it is when a batch is decided. */
+export interface Directory extends DirectorySettings {
+  readonly id: string;
+  readonly version: number;
+  readonly name: string;
+}
 
 /** What a decision may look at besides the user itself. */
 export interface UserContext {
-  readonly directory: { readonly id: string; readonly version: number };
-  /** Who holds a unique user name in the tenant, by its folded form. */
-  readonly holderOf: (userNameFolded: string) => string | null;
+  /** The directory whose client sends the command; null = an administrator does. */
+  readonly directory: string | null;
+  /** Within the tenant. */
+  readonly directoryOf: (id: string) => Directory | null;
+  readonly bearersOf: BearersOf<User>;
+  /** Who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
+  readonly matching: Matching | null;
 }
+
+/** Who is meant by a command that does not say so: it is decided about the user in `result`. Throws Rejected. */
+export const matchingOf = (command: UserCommand, context: UserContext): Matching | null => {
+  if (command.type !== 'CreateUser' && command.type !== 'RecordSignIn') return null;
+  const { id: directory } = sender(context);
+  const person = command.type === 'CreateUser' ? { ...personOf(command.resource), signIn: null } : {
+    externalId: null, userName: command.upn, upn: command.upn, email: command.email, signIn: signInOf(directory, command),
+  };
+  return match({ userId: command.userId, directory, ...person }, context.bearersOf, (id) => context.directoryOf(id)?.name ?? id);
+};
 
 /** What should happen. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. */
 export const decide = (command: UserCommand, state: UserState, context: UserContext): UserEvent[] => {
-  const decidedUnder = { directory: context.directory.id, directoryVersion: context.directory.version };
   switch (command.type) {
     case 'CreateUser': {
-      if (state) throw new Rejected('uniqueness', `A user with the id ${command.userId} exists already.`);
-      requireFree(command.resource, command.userId, context);
-      const created: UserEvent = { type: 'UserCreated', resource: command.resource, ...decidedUnder };
-      return command.resource.active === false ? [created, { type: 'UserDeactivated', ...decidedUnder }] : [created];
+      const { matching } = context;
+      const directory = sender(context);
+      const resource = withoutTombstone(command.resource);
+      if (!state) {
+        requireFree(resource, null, directory, context);
+        return created(resource, directory.id, matching, directory);
+      }
+      if (!matching || matching.rule === 'create') throw new Rejected('uniqueness', `A user with the id ${command.userId} exists already.`);
+      return linked(state, resource, matching, directory, context);
     }
     case 'PatchUser': {
-      const user = managed(command.userId, state, context);
+      const directory = sender(context);
+      const user = visible(command.userId, state, directory);
       requireMatch(command.ifMatch, user.version);
-      const after = applyPatch(USER, user.resource, command.operations, { id: user.id });
-      const changes = diffResource(user.resource, after);
-      if (Object.keys(changes).length === 0) return [];
-      if ('userName' in changes) requireFree(after, user.id, context);
-      const events: UserEvent[] = [{ type: 'UserChanged', changes, ...decidedUnder }];
-      if ('active' in changes) {
-        events.push({ type: after.active === false ? 'UserDeactivated' : 'UserReactivated', ...decidedUnder });
-      }
-      return events;
+      return written(user, applyPatch(USER, user.resource, command.operations, { id: user.id }), directory, context);
     }
     case 'DeleteUser': {
-      const user = managed(command.userId, state, context);
+      const directory = sender(context);
+      const user = visible(command.userId, state, directory);
       requireMatch(command.ifMatch, user.version);
-      return [{ type: 'UserDeleted', ...decidedUnder }];
+      return [{ type: 'UserDeleted', ...under(directory) }];
+    }
+    case 'RecordSignIn': {
+      const directory = sender(context);
+      const matching = context.matching!;
+      const { loginType, providerId } = command;
+      const signedIn: UserEvent = { type: 'UserSignedIn', loginType, providerId, matching, ...under(directory) };
+      if (state) return [signedIn];
+      const resource = signedInResource(command);
+      requireFree(resource, null, directory, context);
+      return [...created(resource, null, matching, directory), signedIn];
+    }
+    case 'UnlinkUser': {
+      const user = existing(command.userId, state);
+      return command.signIn ? signInUnlinked(user, command.signIn, context) : unlinked(user, context);
+    }
+    case 'TransferUser': {
+      const user = existing(command.userId, state);
+      const directory = known(command.directoryId, context);
+      if (user.directory === directory.id) return [];
+      return [{ type: 'UserTransferred', changes: withoutExternalId(user.resource), ...under(directory) }];
     }
     default:
       return unreachable(command);
@@ -56,28 +100,56 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
 export const evolve = (state: UserState, event: UserEvent, id: string, recordedAt: string): UserState => {
   if (event.type === 'UserCreated') {
     return {
-      id, directory: event.directory, version: 1, created: recordedAt, lastModified: recordedAt, resource: event.resource,
+      id, directory: event.manager, version: 1, created: recordedAt, lastModified: recordedAt, resource: event.resource,
+      signIns: [], before: null, refused: [], awaited: false,
     };
   }
   if (!state) return null;
+  const version = state.version + 1;
   // The clock of the machine may go back; what a client is told does not.
   const lastModified = recordedAt > state.lastModified ? recordedAt : state.lastModified;
-  const next = { ...state, version: state.version + 1, lastModified };
+  const next = { ...state, version, lastModified };
   switch (event.type) {
     case 'UserChanged':
-      return { ...next, resource: applyChanges(state.resource, event.changes) };
+      return { ...next, resource: applyChanges(state.resource, event.changes), awaited: false };
     case 'UserDeactivated':
     case 'UserReactivated':
       return next;
     case 'UserDeleted':
       return null;
+    case 'UserLinked':
+      return {
+        ...next, directory: event.directory, resource: applyChanges(state.resource, event.changes), awaited: false,
+        before: state.directory === null ? state.resource : state.before, refused: state.refused.filter((key) => key !== event.directory),
+      };
+    case 'UserUnlinked':
+      return {
+        ...next, directory: null, resource: applyChanges(state.resource, event.changes), awaited: false, before: null,
+        // Only a link that was found is a mistake when it is undone.
+        refused: state.before === null || state.refused.includes(event.directory) ? state.refused : [...state.refused, event.directory],
+      };
+    case 'UserTransferred':
+      return {
+        ...next, directory: event.directory, resource: applyChanges(state.resource, event.changes), awaited: true, before: null,
+        refused: state.refused.filter((key) => key !== event.directory),
+      };
+    // What a client sees of the user stays the same, and so does the time of its last change.
+    case 'UserSignedIn': {
+      const signIn = signInOf(event.directory, event);
+      const isKnown = state.signIns.some((one) => signInKey(one) === signInKey(signIn));
+      return { ...state, version, signIns: isKnown ? state.signIns : [...state.signIns, signIn], refused: state.refused.filter((key) => key !== signInKey(signIn)) };
+    }
+    case 'SignInUnlinked': {
+      const key = signInKey(signInOf(event.directory, event));
+      return {
+        ...state, version, signIns: state.signIns.filter((signIn) => signInKey(signIn) !== key),
+        refused: state.refused.includes(key) ? state.refused : [...state.refused, key],
+      };
+    }
     default:
       return unreachable(event);
   }
 };
-
-/** The unique name that a user holds; a change of it frees the old one. */
-export const claimOf = (state: UserState): string | null => (state ? fold(String(state.resource.userName)) : null);
 
 /** What an answer shows of a user. */
 export const snapshotOf = (state: UserState): UserSnapshot | null =>
@@ -85,11 +157,93 @@ export const snapshotOf = (state: UserState): UserSnapshot | null =>
     id: state.id, version: state.version, created: state.created, lastModified: state.lastModified, resource: state.resource,
   };
 
-/** A directory sees only the users that it manages; the others do not exist for it (I12). */
-const managed = (userId: string, state: UserState, { directory }: UserContext): NonNullable<UserState> => {
-  if (!state || state.directory !== directory.id) throw new Rejected('notFound', `There is no user with the id ${userId}.`);
+/** What a command answers. */
+export const answerTo = (command: UserCommand, state: UserState, matching: Matching | null): UserSnapshot | RecordedSignIn | null =>
+  command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state);
+
+const under = ({ id, version }: Directory): DecidedUnder => ({ directory: id, directoryVersion: version });
+
+const created = (resource: Resource, manager: string | null, matching: Matching | null, directory: Directory): UserEvent[] => [
+  { type: 'UserCreated', resource, manager, matching, ...under(directory) },
+  ...activation(true, resource, directory),
+];
+
+/** What a write of the directory makes of a user that it sees; the first write to one that nobody manages links it (R17). */
+const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] => {
+  if (user.directory === null) return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
+  const after = withoutTombstone(wanted);
+  const changes = diffResource(user.resource, after);
+  if (Object.keys(changes).length === 0) return [];
+  requireFree(after, user, directory, context);
+  return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
+};
+
+const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
+  const after = withoutTombstone(wanted);
+  requireFree(after, user, directory, context);
+  const changes = diffResource(user.resource, after);
+  return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
+};
+
+const activation = (wasActive: boolean, after: Resource, directory: Directory): UserEvent[] =>
+  isActive(after) === wasActive ? [] : [{ type: wasActive ? 'UserDeactivated' : 'UserReactivated', ...under(directory) }];
+
+/** Who left stays out: an unlink gives back the person as it was before the link, but for `active`. */
+const unlinked = (user: User, context: UserContext): UserEvent[] => {
+  if (user.directory === null) return [];
+  const { active } = user.resource;
+  const after = user.before ? { ...user.before, ...(active === undefined ? {} : { active }) } : null;
+  if (after) requireFreeName(after, user, context);
+  const changes = after ? diffResource(user.resource, after) : withoutExternalId(user.resource);
+  return [{ type: 'UserUnlinked', changes, directory: user.directory, directoryVersion: context.directoryOf(user.directory)?.version ?? 0 }];
+};
+
+const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserEvent[] => {
+  const { directory, loginType, providerId } = signIn;
+  if (!user.signIns.some((known) => signInKey(known) === signInKey(signIn))) {
+    throw new Rejected('notFound', `The user with the id ${user.id} has no such sign-in identity.`);
+  }
+  return [{ type: 'SignInUnlinked', loginType, providerId, directory, directoryVersion: context.directoryOf(directory)?.version ?? 0 }];
+};
+
+const withoutExternalId = (resource: Resource): AttributeChanges => (resource.externalId === undefined ? {} : { externalId: null });
+
+const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({ directory, loginType, providerId });
+
+const personOf = (resource: Resource): { externalId: string | null; userName: string; upn: string; email: string | null } => ({
+  externalId: typeof resource.externalId === 'string' ? resource.externalId : null,
+  userName: String(resource.userName), upn: upnOf(resource), email: workEmailOf(withoutTombstone(resource)),
+});
+
+const signedInResource = ({ upn, email, displayName }: Extract<UserCommand, { type: 'RecordSignIn' }>): Resource => ({
+  userName: upn, active: true, ...(displayName === null ? {} : { displayName }),
+  ...(email === null ? {} : { emails: [{ type: 'work', value: email, primary: true }] }),
+});
+
+const sender = (context: UserContext): Directory => {
+  if (!context.directory) throw new Error('this command names its directory');
+  return known(context.directory, context);
+};
+
+const known = (id: string, context: UserContext): Directory => {
+  const directory = context.directoryOf(id);
+  if (!directory) throw new Rejected('notFound', `There is no directory with the id ${id}.`);
+  return directory;
+};
+
+const existing = (userId: string, state: UserState): User => {
+  if (!state) throw notFound(userId);
   return state;
 };
+
+/** A directory sees the users that it manages, and those of nobody if it is offered them; the others do not exist for it. */
+const visible = (userId: string, state: UserState, { id, offerExistingUsers }: Directory): User => {
+  if (!state || !(state.directory === id || (state.directory === null && offerExistingUsers))) throw notFound(userId);
+  if (state.directory === null) requireUnprivileged(state, `The id ${userId}`);
+  return state;
+};
+
+const notFound = (userId: string): Rejected => new Rejected('notFound', `There is no user with the id ${userId}.`);
 
 /** RFC 7644 §3.14: a write whose If-Match names none of the current versions is refused with 412. */
 const requireMatch = (ifMatch: readonly number[] | null, version: number): void => {
@@ -98,11 +252,33 @@ const requireMatch = (ifMatch: readonly number[] | null, version: number): void 
   }
 };
 
-const requireFree = (resource: Resource, userId: string, context: UserContext): void => {
-  const holder = context.holderOf(fold(String(resource.userName)));
-  if (holder !== null && holder !== userId) {
-    throw new Rejected('uniqueness', `userName ${String(resource.userName)} is taken by the user with the id ${holder}.`);
+/** Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. What the user bears already is not asked again. */
+const requireFree = (after: Resource, user: User | null, directory: Directory, context: UserContext): void => {
+  requireFreeName(after, user, context);
+  const { externalId } = after;
+  if (typeof externalId === 'string' && !(user?.directory === directory.id && user.resource.externalId === externalId)) {
+    requireNobodyElse(context.bearersOf('externalId', externalIdKey(directory.id, externalId)), user, `externalId ${externalId}`);
   }
+  const email = workEmailOf(after);
+  const emailBefore = user && workEmailOf(user.resource);
+  if (email !== null && !(user?.directory === directory.id && emailBefore !== null && fold(emailBefore) === fold(email))) {
+    const bearers = context.bearersOf('email', fold(email));
+    // R31: also who is managed by another directory may not take what is a login name there.
+    const isLoginName = (id: string | null): boolean => id !== null && context.directoryOf(id)?.emailIsLoginName === true;
+    const owners = directory.emailIsLoginName ? bearers : bearers.filter((bearer) => isLoginName(bearer.directory));
+    requireNobodyElse(owners, user, `The e-mail ${email}, which is a login name,`);
+  }
+};
+
+const requireFreeName = (after: Resource, user: User | null, context: UserContext): void => {
+  const userName = String(after.userName);
+  if (user && fold(String(user.resource.userName)) === fold(userName)) return;
+  requireNobodyElse(context.bearersOf('userName', fold(userName)), user, `userName ${userName}`);
+};
+
+const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string): void => {
+  const other = bearers.find(({ id }) => id !== user?.id);
+  if (other) throw new Rejected('uniqueness', `${what} is taken by the user with the id ${other.id}.`);
 };
 
 const unreachable = (value: never): never => {

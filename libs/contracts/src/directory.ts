@@ -2,6 +2,7 @@
 export type AdminCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
   | { readonly type: 'CreateDirectory'; readonly directoryId: string; readonly name: string; readonly kind: DirectoryKind }
+  | { readonly type: 'ChangeDirectory'; readonly directoryId: string; readonly settings: Partial<DirectorySettings> }
   | {
       readonly type: 'CreateToken';
       readonly tokenId: string;
@@ -19,9 +20,18 @@ export type AdminCommand =
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
+/** What an administrator may switch in a directory; all off in a new one. */
+export interface DirectorySettings {
+  /** Users that nobody manages are offered to the identity provider too; its first write to one links it. */
+  readonly offerExistingUsers: boolean;
+  /** The work e-mail is what people sign in with, and therefore unique in the tenant. */
+  readonly emailIsLoginName: boolean;
+}
+
 export type AdminEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }
   | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
+  | { readonly type: 'DirectoryChanged'; readonly settings: Partial<DirectorySettings> }
   | {
       readonly type: 'TokenCreated';
       readonly directoryId: string;
@@ -35,12 +45,14 @@ export type AdminEvent =
 export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
   CreateDirectory: 'muster.directory.create.v1',
+  ChangeDirectory: 'muster.directory.change.v1',
   CreateToken: 'muster.token.create.v1',
   RevokeToken: 'muster.token.revoke.v1',
 };
 export const ADMIN_EVENT_TYPES: { readonly [type in AdminEvent['type']]: string } = {
   TenantCreated: 'muster.tenant.created.v1',
   DirectoryCreated: 'muster.directory.created.v1',
+  DirectoryChanged: 'muster.directory.changed.v1',
   TokenCreated: 'muster.token.created.v1',
   TokenRevoked: 'muster.token.revoked.v1',
 };

@@ -9,7 +9,49 @@ export type UserCommand =
       readonly operations: readonly PatchOperation[];
       readonly ifMatch: readonly number[] | null;
     }
-  | { readonly type: 'DeleteUser'; readonly userId: string; readonly ifMatch: readonly number[] | null };
+  | { readonly type: 'DeleteUser'; readonly userId: string; readonly ifMatch: readonly number[] | null }
+  | {
+      /** Somebody has signed in through the directory that sends this; `userId` is the id that a new user would get. */
+      readonly type: 'RecordSignIn';
+      readonly userId: string;
+      readonly loginType: LoginType;
+      /** The id that the identity provider gives, the same at each sign-in of this login type; compared exactly. */
+      readonly providerId: string;
+      readonly upn: string;
+      readonly email: string | null;
+      readonly displayName: string | null;
+    }
+  /** Undoes a link: that of the managing directory, or with `signIn` that of one sign-in identity. */
+  | { readonly type: 'UnlinkUser'; readonly userId: string; readonly signIn: SignIn | null }
+  | { readonly type: 'TransferUser'; readonly userId: string; readonly directoryId: string };
+
+export const LOGIN_TYPES = ['oidc', 'saml'] as const;
+export type LoginType = (typeof LOGIN_TYPES)[number];
+
+/** With what a person signs in. A provider id says who somebody is within its directory and login type, and nowhere else. */
+export interface SignIn {
+  readonly directory: string;
+  readonly loginType: LoginType;
+  readonly providerId: string;
+}
+
+/** Which step of the order provider id → UPN → e-mail → create decided who is meant; `id` = the request named the user. */
+export type MatchingRule = 'id' | 'providerId' | 'upn' | 'email' | 'create';
+
+/** How it was decided who is meant. */
+export interface Matching {
+  readonly rule: MatchingRule;
+  /** The users that this step looked at. With `create`: those who share the e-mail but are known to be others. */
+  readonly candidates: readonly string[];
+  /** The user who is meant. */
+  readonly result: string;
+}
+
+/** What RecordSignIn answers. */
+export interface RecordedSignIn {
+  readonly userId: string;
+  readonly matching: Matching;
+}
 
 /** The settings of the directory that were in force when the decision was made. */
 export interface DecidedUnder {
@@ -19,22 +61,48 @@ export interface DecidedUnder {
 
 /** Facts about one user: past tense, never renamed, never reshaped (a new shape is a new version, see upcast.ts). */
 export type UserEvent =
-  | ({ readonly type: 'UserCreated'; readonly resource: Resource } & DecidedUnder)
-  | ({ readonly type: 'UserChanged'; readonly changes: { readonly [attribute: string]: Json | null } } & DecidedUnder)
+  | ({
+      readonly type: 'UserCreated';
+      readonly resource: Resource;
+      /** The directory that manages the user; null = nobody does. */
+      readonly manager: string | null;
+      /** Null = decided before matching was recorded. */
+      readonly matching: Matching | null;
+    } & DecidedUnder)
+  | ({ readonly type: 'UserChanged'; readonly changes: AttributeChanges } & DecidedUnder)
   | ({ readonly type: 'UserDeactivated' } & DecidedUnder)
   | ({ readonly type: 'UserReactivated' } & DecidedUnder)
-  | ({ readonly type: 'UserDeleted' } & DecidedUnder);
+  | ({ readonly type: 'UserDeleted' } & DecidedUnder)
+  /** A known person was taken over by the directory, or has come back to it. */
+  | ({ readonly type: 'UserLinked'; readonly matching: Matching; readonly changes: AttributeChanges } & DecidedUnder)
+  /** `directory` no longer manages the user. */
+  | ({ readonly type: 'UserUnlinked'; readonly changes: AttributeChanges } & DecidedUnder)
+  /** An administrator gave the user to `directory`. */
+  | ({ readonly type: 'UserTransferred'; readonly changes: AttributeChanges } & DecidedUnder)
+  | ({ readonly type: 'UserSignedIn'; readonly loginType: LoginType; readonly providerId: string; readonly matching: Matching } & DecidedUnder)
+  | ({ readonly type: 'SignInUnlinked'; readonly loginType: LoginType; readonly providerId: string } & DecidedUnder);
+
+/** Attribute → its new value; null = it went. */
+export type AttributeChanges = { readonly [attribute: string]: Json | null };
 
 /** Type names on the wire, each with the version of its shape. */
 export const USER_COMMAND_TYPES: { readonly [type in UserCommand['type']]: string } = {
   CreateUser: 'muster.user.create.v1',
   PatchUser: 'muster.user.patch.v1',
   DeleteUser: 'muster.user.delete.v1',
+  RecordSignIn: 'muster.user.record-sign-in.v1',
+  UnlinkUser: 'muster.user.unlink.v1',
+  TransferUser: 'muster.user.transfer.v1',
 };
 export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } = {
-  UserCreated: 'muster.user.created.v1',
+  UserCreated: 'muster.user.created.v2',
   UserChanged: 'muster.user.changed.v1',
   UserDeactivated: 'muster.user.deactivated.v1',
   UserReactivated: 'muster.user.reactivated.v1',
   UserDeleted: 'muster.user.deleted.v1',
+  UserLinked: 'muster.user.linked.v1',
+  UserUnlinked: 'muster.user.unlinked.v1',
+  UserTransferred: 'muster.user.transferred.v1',
+  UserSignedIn: 'muster.user.signed-in.v1',
+  SignInUnlinked: 'muster.user.sign-in-unlinked.v1',
 };

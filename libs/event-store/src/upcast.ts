@@ -11,9 +11,12 @@ export interface Step {
 
 /**
  * Wire type of an old version → the step to the next one. Stored events are never rewritten, so a step stays for ever; its
- * version keeps its file in test/fixtures/events. No event has changed its shape yet.
+ * version keeps its file in test/fixtures/events.
  */
-export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map();
+export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
+  // Whoever created a user managed it, and nobody else was looked for.
+  ['muster.user.created.v1', { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) }],
+]);
 
 /** Wire type of the newest version → the type that `evolve` knows. */
 const NEWEST = new Map(Object.entries({ ...USER_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [wire, type]));

@@ -1,9 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from './config.js';
 import { UsageError } from './usage-error.js';
+
+const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 50;
 
 /** What a service needs to run beside its module: logs and the like. `ready` says whether it can serve. */
 export interface Part {
@@ -49,7 +53,10 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   if (options.transport) app.connectMicroservice({ strategy: options.transport(app) });
   await app.startAllMicroservices();
   await Promise.all(parts.map((part) => part.start()));
-  await options.begin?.(app);
+  if (options.begin) {
+    await untilReady(parts);
+    await options.begin(app);
+  }
   await app.listen(options.port, config.HOST);
   return {
     app, port: (fastify.server.address() as { port: number }).port,
@@ -58,6 +65,15 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
       for (const part of parts.toReversed()) await part.stop();
     },
   };
+};
+
+/** A consumer of a new group takes seconds to join it: a command that is sent before may be too late when it is read. */
+const untilReady = async (parts: readonly Part[]): Promise<void> => {
+  for (const since = performance.now(); ; await pause(READY_POLL_MS)) {
+    const states = await Promise.all(parts.map(async (part) => part.ready()));
+    if (states.every(Boolean)) return;
+    if (performance.now() - since > READY_TIMEOUT_MS) throw new Error(`Database or message log were not ready after ${READY_TIMEOUT_MS / 1_000} s.`);
+  }
 };
 
 /** The exit code that says: the user has to change something, a restart is of no use. */

@@ -1,0 +1,67 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  USER_COMMAND_TYPES, type CommandData, type LoginType, type Message, type RecordedSignIn, type SignIn, type UserCommand, type UserSnapshot,
+} from '#contracts';
+import type { RequestReply } from '#log';
+import { isUuid, uuidv7 } from '#runtime';
+import { Rejected } from '#scim';
+import { COMMAND_TIMEOUT_MS, Directories } from './directories.queries.js';
+import { UserEvents } from './user-events.queries.js';
+
+export const IDENTITY_REQUESTS = Symbol('RequestReply from admin to identity');
+
+/** Who a person was at a sign-in. */
+export interface SeenAtSignIn {
+  readonly loginType: LoginType;
+  readonly providerId: string;
+  readonly upn: string;
+  readonly email: string | null;
+  readonly displayName: string | null;
+}
+
+/** What an administrator, or a sign-in, changes about whose a user is. Identity owns users: it is told, and says what became of it. */
+@Injectable()
+export class UserLinks {
+  constructor(
+    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+    private readonly directories: Directories,
+    private readonly events: UserEvents,
+  ) {}
+
+  /** Without a directory: through the first one. Throws Rejected. */
+  async recordSignIn(directoryId: string | undefined, seen: SeenAtSignIn): Promise<RecordedSignIn> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    return (await this.send(tenant, id, { type: 'RecordSignIn', userId: uuidv7(), ...seen })) as RecordedSignIn;
+  }
+
+  /** `signIn` null = from its directory. Throws Rejected. Returns the version that the user has now. */
+  async unlink(userId: string, signIn: SignIn | null): Promise<number> {
+    const user = (await this.send(await this.tenantOf(userId), null, { type: 'UnlinkUser', userId, signIn })) as UserSnapshot;
+    return user.version;
+  }
+
+  /** Throws Rejected. Returns the version that the user has now. */
+  async transfer(userId: string, directoryId: string): Promise<number> {
+    const user = (await this.send(await this.tenantOf(userId), null, { type: 'TransferUser', userId, directoryId })) as UserSnapshot;
+    return user.version;
+  }
+
+  private async tenantOf(userId: string): Promise<string> {
+    const [first] = isUuid(userId) ? await this.events.page(userId, 0, 1) : [];
+    if (!first) throw new Rejected('notFound', `There is no user with the id ${userId}.`);
+    return first.tenant;
+  }
+
+  private async send(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
+    const id = uuidv7();
+    const now = Date.now();
+    const message: Message<CommandData<UserCommand>> = {
+      id, type: USER_COMMAND_TYPES[command.type], source: 'muster/admin', subject: command.userId, time: new Date(now).toISOString(), tenant,
+      directory, correlationId: id, causationId: null,
+      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
+    };
+    const outcome = await this.identity.request(message);
+    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+    return outcome.value;
+  }
+}

@@ -1,0 +1,188 @@
+import { fold, Rejected, type Resource } from '#scim';
+import type { Matching, MatchingRule, SignIn } from '#contracts';
+
+/** A user as far as matching looks at it. */
+export interface Candidate {
+  readonly id: string;
+  /** The directory that manages the user; null = nobody does. */
+  readonly directory: string | null;
+  readonly resource: Resource;
+  readonly signIns: readonly SignIn[];
+  /** An administrator gave the user to its directory, which has not sent it yet. */
+  readonly awaited: boolean;
+  /** Who was matched with this user by mistake: directories by id, sign-in identities by key. */
+  readonly refused: readonly string[];
+}
+
+/** By what a user is looked up. `externalId` and `signIn` count within their directory. */
+export type KeyKind = 'userName' | 'formerUpn' | 'email' | 'externalId' | 'signIn';
+export interface Key {
+  readonly kind: KeyKind;
+  readonly value: string;
+}
+
+/** Everybody in the tenant who bears a key. */
+export type BearersOf<User extends Candidate> = (kind: KeyKind, value: string) => readonly User[];
+
+/** Somebody whom a directory sends or who signs in. */
+export interface Person {
+  /** The id that a new user would get. */
+  readonly userId: string;
+  readonly directory: string;
+  /** Null = it is provisioned: the directory is going to manage the user. */
+  readonly signIn: SignIn | null;
+  readonly externalId: string | null;
+  readonly userName: string;
+  /** A user name of its own, or the one before a soft deletion. */
+  readonly upn: string;
+  readonly email: string | null;
+}
+
+/** An e-mail that so many bear says nothing about a person; no more of them are looked at. */
+export const MAX_EMAIL_BEARERS = 10;
+
+/**
+ * Who is meant: provider id → UPN → e-mail → create (R13). The first step that knows anybody decides; nobody is taken over silently
+ * when two are possible, or when it would hand over a web role (R14). Throws Rejected: uniqueness, conflict, or forbidden for the
+ * sign-in of an archived user. `nameOf` gives the name of a directory.
+ */
+export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (directory: string) => string): Matching => {
+  const steps: readonly [MatchingRule, () => readonly Candidate[]][] = [
+    ['providerId', () => byProviderId(person, bearersOf)], ['upn', () => byUpn(person, bearersOf)], ['email', () => byEmail(person, bearersOf)],
+  ];
+  for (const [rule, look] of steps) {
+    const found = look();
+    if (found.length === 0 || (rule === 'email' && found.every((candidate) => isSomebodyElse(person, candidate)))) continue;
+    const [candidate, ...others] = found;
+    const what = describe(person, rule);
+    if (others.length > 0) {
+      throw new Rejected(
+        'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what} at all but one of them.`,
+      );
+    }
+    if (person.signIn) requireSignInOf(person, rule, candidate!, what);
+    else requireManageable(person, candidate!, what, nameOf);
+    return { rule, candidates: [candidate!.id], result: candidate!.id };
+  }
+  return { rule: 'create', candidates: byEmail(person, bearersOf).map(({ id }) => id), result: person.userId };
+};
+
+const byProviderId = ({ directory, signIn, externalId }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
+  if (signIn) return bearersOf('signIn', signInKey(signIn));
+  return externalId === null ? [] : bearersOf('externalId', externalIdKey(directory, externalId));
+};
+
+/** Who bears the name goes before who bore it until a soft deletion freed it. */
+const byUpn = ({ userName, upn }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
+  const bearing = bearersOf('userName', fold(userName));
+  if (bearing.length > 0) return bearing;
+  const named = upn === userName ? [] : bearersOf('userName', fold(upn));
+  return named.length > 0 ? named : bearersOf('formerUpn', fold(upn));
+};
+
+const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
+  const found = email === null ? [] : bearersOf('email', fold(email));
+  if (found.length >= MAX_EMAIL_BEARERS) return [];
+  const mine = signIn ? signInKey(signIn) : directory;
+  return found.filter(({ refused }) => !refused.includes(mine));
+};
+
+/**
+ * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their names where it gives
+ * no ids. An id beside none tells nothing apart.
+ */
+const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
+  signIn
+    ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
+    : candidate.directory === directory && (candidate.resource.externalId === undefined) === (externalId === null);
+
+const requireManageable = ({ directory }: Person, candidate: Candidate, what: string, nameOf: (directory: string) => string): void => {
+  const { id } = candidate;
+  if (candidate.directory === null) {
+    requireUnprivileged(candidate, what);
+  } else if (candidate.directory !== directory) {
+    throw new Rejected(
+      'uniqueness',
+      `${what} is taken by the user with the id ${id}, whom the directory "${nameOf(candidate.directory)}" manages. An administrator can transfer the user.`,
+    );
+  } else if (isActive(candidate.resource) && !candidate.awaited) {
+    throw new Rejected('uniqueness', `${what} is taken by the user with the id ${id}, whom this directory manages already.`);
+  }
+};
+
+const requireSignInOf = ({ directory }: Person, rule: MatchingRule, candidate: Candidate, what: string): void => {
+  if (!isActive(candidate.resource)) {
+    throw new Rejected('forbidden', `${what} is that of the user with the id ${candidate.id}, who is archived. Reactivate the user first.`);
+  }
+  if (rule !== 'providerId' && candidate.directory !== directory) requireUnprivileged(candidate, what);
+};
+
+/** Throws Rejected(conflict) when taking the user over would hand over a web role. */
+export const requireUnprivileged = ({ id, resource }: Pick<Candidate, 'id' | 'resource'>, what: string): void => {
+  if (Array.isArray(resource.roles) && resource.roles.length > 0) {
+    throw new Rejected(
+      'conflict',
+      `${what} is that of the user with the id ${id}, who has a web role and is not managed by this directory. An administrator can transfer the user.`,
+    );
+  }
+};
+
+const describe = ({ signIn, externalId, userName, email }: Person, rule: MatchingRule): string => {
+  switch (rule) {
+    case 'providerId': return signIn ? `The ${signIn.loginType} id ${signIn.providerId}` : `externalId ${String(externalId)}`;
+    case 'email': return `The e-mail ${String(email)}`;
+    default: return `userName ${userName}`;
+  }
+};
+
+/** An absent `active` is true, as at the creation of a user. */
+export const isActive = ({ active }: Resource): boolean => active !== false;
+
+export const signInKey = ({ directory, loginType, providerId }: SignIn): string => `${directory}/${loginType}/${providerId}`;
+export const externalIdKey = (directory: string, externalId: string): string => `${directory}/${externalId}`;
+
+/** Whether a key is unique in the tenant. */
+export const isClaimed = (kind: KeyKind): boolean => kind === 'userName' || kind === 'signIn';
+
+/** All keys of a user. */
+export const keysOf = ({ directory, resource, signIns }: Candidate): Key[] => {
+  const userName = String(resource.userName);
+  const upn = upnOf(resource);
+  const email = workEmailOf(resource);
+  return [
+    { kind: 'userName', value: fold(userName) },
+    ...(upn === userName ? [] : [{ kind: 'formerUpn', value: fold(upn) } as const]),
+    ...(email === null ? [] : [{ kind: 'email', value: fold(email) } as const]),
+    ...(directory !== null && typeof resource.externalId === 'string'
+      ? [{ kind: 'externalId', value: externalIdKey(directory, resource.externalId) } as const]
+      : []),
+    ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
+  ];
+};
+
+/** A soft deletion at Entra renames to `<32 hex digits><UPN>`, with active:false. */
+const TOMBSTONE = /^[0-9a-f]{32}(?=[^@]+@)/i;
+
+/** The name by which a person is matched: what a soft deletion put before it is no part of it. */
+export const upnOf = (resource: Resource): string => {
+  const userName = String(resource.userName);
+  return isActive(resource) ? userName : withoutTombstoneDigits(userName);
+};
+
+export const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
+
+/** The first work e-mail. */
+export const workEmailOf = ({ emails }: Resource): string | null => {
+  const values = Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];
+  const found = values.find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
+  return (found?.value as string | undefined) ?? null;
+};
+
+/** A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before them. */
+export const withoutTombstone = (resource: Resource): Resource => {
+  if (upnOf(resource) === resource.userName || !Array.isArray(resource.emails)) return resource;
+  const emails = (resource.emails as { value?: unknown }[]).map((email) =>
+    typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email,
+  );
+  return { ...resource, emails } as Resource;
+};

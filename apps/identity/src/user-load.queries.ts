@@ -1,0 +1,139 @@
+import { fold, touchesUserName, type Json, type PatchOperation, type Resource } from '#scim';
+import type { SignIn, UserCommand } from '#contracts';
+import type { Command } from '#event-store';
+import { MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, withoutTombstoneDigits, workEmailOf, type KeyKind } from './matching.js';
+import type { Directory } from './user.js';
+
+/** What one query loads for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
+export interface LoadedUsers {
+  readonly users: {
+    tenant: string; id: string; directory: string | null; version: number; created: string; last_modified: string;
+    resource: Resource; links: Links | null; wrapped: string;
+  }[] | null;
+  readonly directories: (Directory & { tenant: string })[] | null;
+  readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
+}
+
+/** The column `links`: what next to nobody has, so that it costs nobody else anything. */
+export interface Links {
+  readonly signIns: readonly SignIn[];
+  readonly before: Resource | null;
+  /** The user name of `before`, folded. */
+  readonly nameBefore: string | null;
+  readonly refused: readonly string[];
+  readonly awaited: boolean;
+}
+
+interface Touched {
+  readonly users: { tenant: string; id: string }[];
+  /** Users whose name before a link may be given back. */
+  readonly unlinked: { tenant: string; id: string }[];
+  readonly claims: { tenant: string; kind: KeyKind; value: string }[];
+  readonly former_upns: { tenant: string; value: string }[];
+  readonly emails: { tenant: string; value: string }[];
+  readonly external_ids: { tenant: string; directory: string; value: string }[];
+  readonly tenants: string[];
+}
+
+/** OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by statistics, and these say nothing of an empty table. */
+export const LOAD_SQL = `
+  SELECT json_build_object(
+    'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
+        'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped))
+      FROM (
+        SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)
+        UNION
+        SELECT t.tenant, c.holder FROM (
+          SELECT tenant, kind, value FROM json_to_recordset(($json)->'claims') AS t(tenant uuid, kind text, value text)
+          UNION ALL
+          SELECT t.tenant, 'userName', u.name FROM json_to_recordset(($json)->'unlinked') AS t(tenant uuid, id uuid)
+          CROSS JOIN LATERAL (SELECT links->>'nameBefore' AS name FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
+        ) t
+        CROSS JOIN LATERAL (SELECT holder FROM identity.claims
+          WHERE tenant = t.tenant AND kind = t.kind AND value = t.value COLLATE "C" OFFSET 0) c
+        UNION
+        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'former_upns') AS t(tenant uuid, value text)
+        CROSS JOIN LATERAL (SELECT id FROM identity.users
+          WHERE former_upn_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u
+        UNION
+        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'emails') AS t(tenant uuid, value text)
+        CROSS JOIN LATERAL (SELECT id FROM identity.users
+          WHERE work_email_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u
+        UNION
+        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'external_ids') AS t(tenant uuid, directory uuid, value text)
+        CROSS JOIN LATERAL (SELECT id FROM identity.users
+          WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory = t.directory LIMIT ${MAX_EMAIL_BEARERS}) u
+      ) t
+      CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
+      LEFT JOIN LATERAL (SELECT wrapped FROM keys.persons WHERE tenant = t.tenant AND person = t.id OFFSET 0) k ON true),
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
+        'offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name))
+      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
+      CROSS JOIN LATERAL (SELECT * FROM admin.directories_v2 WHERE tenant = t.tenant::uuid OFFSET 0) d),
+    'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
+      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
+      CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k)
+  )`;
+
+/** What has to be loaded for these commands. A command of a wrong shape touches nothing: decide will say what is wrong. */
+export const touches = (commands: readonly Command<UserCommand>[]): Touched => {
+  const touched: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };
+  for (const { tenant, directory, command } of commands) {
+    touched.tenants.push(tenant);
+    if (typeof command.userId === 'string') touched.users.push({ tenant, id: command.userId });
+    const { userNames = [], formerUpns = [], emails = [], externalIds = [], signIns = [] } = mentioned(command, directory);
+    touched.claims.push(
+      ...userNames.map((name) => ({ tenant, kind: 'userName', value: fold(name) }) as const),
+      ...signIns.map((signIn) => ({ tenant, kind: 'signIn', value: signInKey(signIn) }) as const),
+    );
+    touched.former_upns.push(...formerUpns.map((upn) => ({ tenant, value: fold(upn) })));
+    touched.emails.push(...emails.map((email) => ({ tenant, value: fold(email) })));
+    if (directory) touched.external_ids.push(...externalIds.map((value) => ({ tenant, directory, value })));
+    if (command.type === 'UnlinkUser' && typeof command.userId === 'string') touched.unlinked.push({ tenant, id: command.userId });
+  }
+  return Object.fromEntries(Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])])) as unknown as Touched;
+};
+
+const distinct = <T>(rows: T[]): T[] => (rows.length < 2 ? rows : [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
+
+interface Mentioned {
+  readonly userNames?: readonly string[];
+  readonly formerUpns?: readonly string[];
+  readonly emails?: readonly string[];
+  readonly externalIds?: readonly string[];
+  readonly signIns?: readonly SignIn[];
+}
+
+/** The keys by which a decision about a command may look for users. */
+const mentioned = (command: UserCommand, directory: string | null): Mentioned => {
+  switch (command.type) {
+    case 'CreateUser': {
+      const { resource } = command;
+      if (typeof resource?.userName !== 'string') return {};
+      const upn = upnOf(resource);
+      return {
+        userNames: [resource.userName, upn], formerUpns: [upn], emails: texts(workEmailOf(withoutTombstone(resource))), externalIds: texts(resource.externalId),
+      };
+    }
+    case 'PatchUser':
+      if (!Array.isArray(command.operations)) return {};
+      return {
+        userNames: touchesUserName(command.operations), externalIds: assigned(command.operations, /(^|:)externalId$/i),
+        emails: assigned(command.operations, /(^|:)emails($|[[.])/i).flatMap((email) => [email, withoutTombstoneDigits(email)]),
+      };
+    case 'RecordSignIn': {
+      const { upn, email, loginType, providerId } = command;
+      return { userNames: texts(upn), formerUpns: texts(upn), emails: texts(email), signIns: directory ? [{ directory, loginType, providerId }] : [] };
+    }
+    default:
+      return {};
+  }
+};
+
+const texts = (value: unknown): string[] => (typeof value === 'string' ? [value] : []);
+
+/** The texts that operations may assign to an attribute, however they spell the path. */
+const assigned = (operations: readonly PatchOperation[], path: RegExp): string[] =>
+  operations.flatMap((operation) => (path.test(operation?.path) ? [operation.value ?? null].flat(1).flatMap(textsOf) : []));
+
+const textsOf = (value: Json): string[] => (typeof value === 'string' ? [value] : texts((value as { value?: unknown } | null)?.value));

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fold } from '#scim';
+import { directoriesOf, muddled, play, settings, tellable, type Step } from '../../../test/support/user-sequences.js';
+import { UserWorld, type User } from '../../../test/support/user-world.js';
+
+const SOURCES = ['entra', 'okta'] as const;
+
+const ids = (): (() => string) => {
+  let count = 0;
+  return () => `u${++count}`;
+};
+
+/** Twice the same value under one name; what R13 says of keys, in words of its own. */
+const shared = (values: readonly (string | null)[]): string[] => {
+  const known = values.filter((value) => value !== null);
+  return known.filter((value, index) => known.indexOf(value) !== index);
+};
+const nameOf = ({ resource }: User): string => fold(String(resource.userName));
+const bare = (name: string): string => (/^[0-9a-f]{32}./.test(name) ? name.slice(32) : name);
+const mailOf = ({ resource }: User): string | null => {
+  const [first] = (resource.emails ?? []) as { value: string }[];
+  return first ? fold(first.value) : null;
+};
+
+const expectUniqueKeys = (users: readonly User[]): void => {
+  expect(shared(users.map(nameOf)), 'user names').toEqual([]);
+  expect(shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))), 'sign-in identities').toEqual([]);
+  expect(shared(users.map(({ directory, resource }) => (directory && resource.externalId ? `${directory} ${String(resource.externalId)}` : null))), 'externalIds').toEqual([]);
+  for (const { directory, resource } of users) if (directory === null) expect(resource).not.toHaveProperty('externalId');
+};
+
+/** A new user is made only when nobody who is there could be the person. */
+const expectNobodyMeant = ({ action, before, sender }: Step): void => {
+  const isSignIn = action.what === 'signIn';
+  const users = [...before.values()];
+  const identity = JSON.stringify({ directory: sender, loginType: action.loginType, providerId: action.providerId });
+  const meant = users.filter((user) => {
+    const sameId = isSignIn
+      ? user.signIns.some((signIn) => JSON.stringify(signIn) === identity)
+      : user.directory === sender && action.externalId !== null && user.resource.externalId === action.externalId;
+    const sameName = bare(nameOf(user)) === fold(action.userName) || nameOf(user) === fold(action.userName);
+    return sameId || sameName;
+  });
+  expect(meant.map(({ id }) => id), `${action.what} of ${action.userName}`).toEqual([]);
+  const byMail = users.filter((user) => action.email !== null && mailOf(user) === fold(action.email));
+  const others = byMail.filter((user) => {
+    const isUndone = user.refused.length > 0;
+    const isToldApart = isSignIn
+      ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType) : user.directory === sender && ('externalId' in user.resource) === (action.externalId !== null);
+    return !isUndone && !isToldApart;
+  });
+  expect(others.map(({ id }) => id), `${action.what} with ${action.email}`).toEqual([]);
+};
+
+describe('random sequences from two directories and a sign-in source', () => {
+  it('people who can be told apart: never two users for one, never one user for two', () => {
+    const reached = { linked: 0, back: 0, signedIn: 0 };
+    fc.assert(
+      fc.property(tellable, fc.tuple(fc.boolean(), fc.boolean(), fc.constant(false)), (sequence, offers) => {
+        const world = new UserWorld(directoriesOf(SOURCES, offers));
+        const owner = new Map<string, number>();
+        for (const step of play(world, SOURCES, sequence, ids())) {
+          const { action, before, result } = step;
+          if (result.userId) {
+            expect(owner.get(result.userId) ?? action.person, 'the person behind a user').toBe(action.person);
+            owner.set(result.userId, action.person);
+          }
+          for (const { type } of result.events) {
+            if (type === 'UserLinked' && action.what === 'create') reached[before.get(result.userId!)!.directory ? 'back' : 'linked']++;
+            if (type === 'UserSignedIn' && before.has(result.userId!)) reached.signedIn++;
+          }
+        }
+        // After every step would be slower by the length of the sequence and find the same: a prefix is a sequence too.
+        const people = [...world.users.keys()].map((id) => owner.get(id)!);
+        expect(new Set(people).size, 'as many users as people').toBe(people.length);
+        expectUniqueKeys([...world.users.values()]);
+      }),
+      { numRuns: 3_000 },
+    );
+    for (const [what, count] of Object.entries(reached)) expect(count, what).toBeGreaterThan(100);
+  });
+
+  it('people who share names, e-mails and ids: keys stay unique, and nobody new is made of somebody known', () => {
+    let created = 0;
+    fc.assert(
+      fc.property(muddled, settings, (sequence, chosen) => {
+        const world = new UserWorld(directoriesOf(SOURCES, chosen));
+        for (const step of play(world, SOURCES, sequence, ids())) {
+          if (step.result.events.some(({ type }) => type === 'UserCreated')) {
+            created++;
+            expectNobodyMeant(step);
+          }
+        }
+        expectUniqueKeys([...world.users.values()]);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(created).toBeGreaterThan(3_000);
+  });
+});

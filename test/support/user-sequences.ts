@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import type { Json } from '#scim';
+import { LOGIN_TYPES, type LoginType, type UserCommand } from '#contracts';
+import { directory, type User, type UserWorld } from './user-world.js';
+
+/** What one source says about somebody. */
+export interface Described {
+  /** Whom the source means; nobody but the test knows. */
+  readonly person: number;
+  readonly userName: string;
+  readonly email: string | null;
+  readonly externalId: string | null;
+  readonly providerId: string;
+  readonly hasRole: boolean;
+}
+
+export type Action = Described & {
+  readonly source: 0 | 1;
+  readonly loginType: LoginType;
+  readonly active: boolean;
+  readonly what:
+    | 'create' | 'title' | 'rename' | 'deactivate' | 'reactivate' | 'tombstone' | 'mail' | 'delete' | 'signIn' | 'unlink' | 'unlinkSignIn' | 'transfer';
+};
+
+const OFTEN = ['create', 'create', 'create', 'title', 'rename', 'deactivate', 'reactivate', 'tombstone', 'tombstone', 'delete', 'signIn', 'signIn', 'signIn'] as const;
+
+const actions = (described: fc.Arbitrary<Described>, what: readonly Action['what'][]): fc.Arbitrary<Action[]> =>
+  fc.array(
+    fc.tuple(described, fc.record({
+      source: fc.constantFrom(0, 1), loginType: fc.constantFrom(...LOGIN_TYPES), active: fc.boolean(), what: fc.constantFrom(...what),
+    })).map(([who, how]) => ({ ...who, ...how })),
+    { minLength: 1, maxLength: 40 },
+  );
+
+/** Three people whom every source can tell apart, though each changes names. So it is known who is who. */
+export const tellable: fc.Arbitrary<Action[]> = actions(
+  fc.tuple(fc.nat(2), fc.nat(2), fc.boolean()).map(([person, name, upper]) => ({
+    person, userName: `p${person}${upper ? 'A' : 'a'}${name}@x`, email: `p${person}@mail`, externalId: `e${person}`, providerId: `id${person}`, hasRole: false,
+  })), OFTEN,
+);
+
+/** People of whom sources say what they like: names, e-mails and ids that others have too, and administrators who step in. */
+export const muddled: fc.Arbitrary<Action[]> = actions(
+  fc.record({
+    person: fc.nat(3), userName: fc.constantFrom('a@x', 'A@x', 'b@x', 'c@x'), email: fc.constantFrom(null, null, 'm@mail', 'M@mail', 'n@mail'),
+    externalId: fc.constantFrom(null, null, null, 'e1', 'e2', 'e3'), providerId: fc.constantFrom('id1', 'id2'), hasRole: fc.nat(9).map((die) => die === 0),
+  }), [...OFTEN, 'mail', 'unlink', 'unlinkSignIn', 'transfer'],
+);
+
+/** Two directories; whether they are offered existing users, and whether e-mails are login names in them. */
+export const settings = fc.tuple(fc.boolean(), fc.boolean(), fc.constantFrom(false, false, false, true));
+export const directoriesOf = (ids: readonly [string, string], [offer0, offer1, isLoginName]: readonly boolean[]): ReturnType<typeof directory>[] => [
+  directory(ids[0], { offerExistingUsers: offer0!, emailIsLoginName: isLoginName! }), directory(ids[1], { offerExistingUsers: offer1! }),
+];
+
+/** The command that an action is, and who sends it (null = an administrator). `target` is the user that its sender takes for the person. */
+export const commandOf = (action: Action, sources: readonly [string, string], target: string | undefined, newId: string): { sender: string | null; command: UserCommand } => {
+  const { source, userName, email, externalId, providerId, loginType } = action;
+  const sender = sources[source];
+  const userId = target ?? newId;
+  const patch = (...changes: [path: string, value: Json][]): { sender: string; command: UserCommand } => ({
+    sender, command: { type: 'PatchUser', userId, ifMatch: null, operations: changes.map(([path, value]) => ({ op: 'replace', path, value })) },
+  });
+  switch (action.what) {
+    case 'create': {
+      const resource = {
+        userName, active: action.active, ...(email === null ? {} : { emails: [{ type: 'work', value: email }] }), ...(externalId === null ? {} : { externalId }),
+        ...(action.hasRole ? { roles: [{ value: 'Admin' }] } : {}),
+      };
+      return { sender, command: { type: 'CreateUser', userId: newId, resource } };
+    }
+    case 'signIn':
+      return { sender, command: { type: 'RecordSignIn', userId: newId, loginType, providerId, upn: userName, email, displayName: null } };
+    case 'title': return patch(['title', `of ${userName}`]);
+    case 'rename': return patch(['userName', userName], ...(externalId === null ? [] : [['externalId', externalId] as [string, Json]]));
+    case 'mail': return patch(['emails[type eq "work"].value', email]);
+    case 'deactivate': return patch(['active', 'False']);
+    case 'reactivate': return patch(['active', true], ['userName', userName]);
+    case 'tombstone': return patch(['userName', `${'0123456789abcdef'.repeat(2)}${userName}`], ['active', false], ['emails[type eq "work"].value', `${'0'.repeat(32)}${email ?? 'x@x'}`]);
+    case 'delete': return { sender, command: { type: 'DeleteUser', userId, ifMatch: null } };
+    case 'unlink': return { sender: null, command: { type: 'UnlinkUser', userId, signIn: null } };
+    case 'unlinkSignIn': return { sender: null, command: { type: 'UnlinkUser', userId, signIn: { directory: sender, loginType, providerId } } };
+    case 'transfer': return { sender: null, command: { type: 'TransferUser', userId, directoryId: sender } };
+  }
+};
+
+export interface Step {
+  readonly action: Action;
+  readonly sender: string | null;
+  readonly command: UserCommand;
+  /** Before the command. */
+  readonly before: ReadonlyMap<string, User>;
+  readonly result: ReturnType<UserWorld['send']>;
+}
+
+/** Does all actions. Each source remembers which user a person is, as Entra does; administrators and newcomers go by the last one. */
+export const play = (world: UserWorld, sources: readonly [string, string], sequence: readonly Action[], newId: () => string): Step[] => {
+  const remembered = new Map<string, string>();
+  return sequence.map((action) => {
+    const { source, person } = action;
+    const target = remembered.get(`${source}/${person}`) ?? remembered.get(`${person}`);
+    const { sender, command } = commandOf(action, sources, target, newId());
+    const before = new Map(world.users);
+    const result = world.send(sender, command);
+    if (result.userId && action.what === 'create') remembered.set(`${source}/${person}`, result.userId);
+    if (result.userId) remembered.set(`${person}`, result.userId);
+    return { action, sender, command, before, result };
+  });
+};

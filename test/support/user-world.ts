@@ -1,0 +1,55 @@
+import { Rejected } from '#scim';
+import type { Outcome, UserCommand, UserEvent } from '#contracts';
+import { keysOf } from '../../apps/identity/src/matching.js';
+import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from '../../apps/identity/src/user.js';
+
+export type User = NonNullable<UserState>;
+
+export const directory = (id: string, settings: Partial<Directory> = {}): Directory => ({
+  id, version: 1, name: `Directory ${id}`, offerExistingUsers: false, emailIsLoginName: false, ...settings,
+});
+
+/** One tenant, decided by the pure code alone: whoever bears a key is found by looking at everybody. */
+export class UserWorld {
+  readonly users = new Map<string, User>();
+
+  constructor(private readonly directories: readonly Directory[], private readonly now = '2026-01-01T00:00:00.000Z') {}
+
+  context(sender: string | null): UserContext {
+    return {
+      directory: sender, matching: null,
+      directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
+      bearersOf: (kind, value) => [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)),
+    };
+  }
+
+  /** What happened, without doing it. Throws Rejected. */
+  decide(sender: string | null, command: UserCommand): { userId: string; events: UserEvent[]; outcome: Outcome } {
+    const context = this.context(sender);
+    const matching = matchingOf(command, context);
+    const userId = matching?.result ?? command.userId;
+    const before = this.users.get(userId) ?? null;
+    const events = decide(command, before, { ...context, matching });
+    const after = events.reduce<UserState>((state, event) => evolve(state, event, userId, this.now), before);
+    return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching) } };
+  }
+
+  send(sender: string | null, command: UserCommand): { userId: string | null; events: UserEvent[]; outcome: Outcome } {
+    try {
+      const decision = this.decide(sender, command);
+      this.apply(decision.userId, decision.events);
+      return decision;
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      return { userId: null, events: [], outcome: { status: 'rejected', code: error.code, detail: error.detail } };
+    }
+  }
+
+  apply(userId: string, events: readonly UserEvent[]): void {
+    for (const event of events) {
+      const after = evolve(this.users.get(userId) ?? null, event, userId, this.now);
+      if (after) this.users.set(userId, after);
+      else this.users.delete(userId);
+    }
+  }
+}
