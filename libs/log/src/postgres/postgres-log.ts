@@ -104,13 +104,20 @@ export class PostgresLog implements Log {
     for (const row of rows) {
       if (this.client) this.handOver(row);
       else this.missed.push(row);
-      for (const listener of this.listeners.get(row.topic) ?? []) {
-        // It is committed: what a listener makes of it is no fault of the lane.
-        try {
-          listener(row.message);
-        } catch (error) {
-          this.options.onError(error as Error);
-        }
+    }
+    // The lane goes on first: its next batch is in the database while the answers of this one are written.
+    setImmediate(() => {
+      for (const row of rows) this.tell(row);
+    });
+  }
+
+  private tell({ topic, message }: LogRow): void {
+    for (const listener of this.listeners.get(topic) ?? []) {
+      // It is committed: what a listener makes of it is no fault of the lane.
+      try {
+        listener(message);
+      } catch (error) {
+        this.options.onError(error as Error);
       }
     }
   }
