@@ -8,7 +8,9 @@ import { DiscoveryController } from './discovery.controller.js';
 import { parseBody } from './scim-body.js';
 import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
 import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
-import { GATEWAY_POOL, UserQueries } from './user.queries.js';
+import { SearchController } from './search.controller.js';
+import { usersUrl } from './to-response.js';
+import { GATEWAY_POOL, UserQueries, USERS_URL } from './user.queries.js';
 import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
 
 export interface GatewayOptions {
@@ -23,11 +25,12 @@ export class GatewayModule {
   static register({ config, pool, identity }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      controllers: [UsersController, DiscoveryController],
+      controllers: [SearchController, UsersController, DiscoveryController],
       providers: [
         UserQueries, ScimTokenGuard, OptionalTokenGuard,
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
+        { provide: USERS_URL, useValue: usersUrl(config.scimBaseUrl) },
         { provide: IDENTITY_REQUESTS, useValue: identity },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
@@ -38,11 +41,12 @@ export class GatewayModule {
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2(\/Users)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
-const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me|Users\/\.search|\.search)(\/|$)/;
+const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me)(\/|$)/;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {

@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { USERS_VIEW, type UserRow } from '#contracts';
-import { USER, type Filter } from '#scim';
-import { compileFilter } from './filter-to-sql.js';
+import { Rejected, USER, type Search } from '#scim';
+import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import { UserColumns } from './user-columns.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
+export const USERS_URL = Symbol('URL of all users');
 
 /** Whose users a request may see: I12. */
 export interface Scope {
@@ -23,11 +25,20 @@ const isSeen = ({ seesUnmanaged }: Scope): string => `tenant = $1 AND ${seesUnma
 const nameOf = ({ seesUnmanaged }: Scope, name: string): string => (seesUnmanaged ? `${name}-or-unmanaged` : name);
 
 const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource';
+const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null };
+/** SQLSTATE query_canceled: QUERY_TIMEOUT_MS has passed. */
+const TIMED_OUT = '57014';
 
-/** Reads of the published view. Each statement is prepared once for a connection. */
+type UserJson = Omit<UserRow, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
+
+/** Reads of the published view. What clients ask again and again is prepared once for a connection. */
 @Injectable()
 export class UserQueries {
-  constructor(@Inject(GATEWAY_POOL) private readonly pool: Pool) {}
+  private readonly columns: UserColumns;
+
+  constructor(@Inject(GATEWAY_POOL) private readonly pool: Pool, @Inject(USERS_URL) usersUrl: string) {
+    this.columns = new UserColumns(USER, usersUrl);
+  }
 
   async byId(scope: Scope, id: string): Promise<UserRow | null> {
     const { rows } = await this.pool.query<UserRow>({
@@ -38,25 +49,52 @@ export class UserQueries {
     return rows[0] ?? null;
   }
 
-  /** A page in the order of creation. `startIndex` counts from 1 (RFC 7644 §3.4.2.4). */
-  async page(scope: Scope, filter: Filter | null, startIndex: number, count: number): Promise<Page> {
-    const compiled = filter ? compileFilter(USER, filter, 3) : { sql: 'true', values: [], name: 'all', unique: false };
-    const where = `${isSeen(scope)} AND ${compiled.sql}`;
-    const values = [scope.tenant, scope.directory, ...compiled.values];
-    if (compiled.unique) {
-      // At most one hit: no count, no sort.
-      const { rows } = await this.pool.query<UserRow>({
-        name: nameOf(scope, `users-${compiled.name}`), text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${where} LIMIT 1`, values,
-      });
-      return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
+  /** A page, in the order of creation where no other is asked for. Throws Rejected(tooMany) when the search takes too long. */
+  async page(scope: Scope, search: Search): Promise<Page> {
+    const compiled = search.filter ? compileFilter(this.columns, search.filter, 3) : ALL;
+    if (compiled.lookUp === 'id' || compiled.lookUp === 'userName') return this.only(scope, compiled, search);
+    try {
+      return await this.several(scope, compiled, search);
+    } catch (error) {
+      // A list of everything, and a look-up, are never the client's fault.
+      const isSearch = search.sort !== null || (search.filter !== null && compiled.lookUp === null);
+      if (!isSearch || (error as { code?: string }).code !== TIMED_OUT) throw error;
+      throw new Rejected(
+        'tooMany',
+        'The search was given up, because it looks at too many users for the time that a query may take. Add a condition by which ' +
+          'users are looked up (userName eq, externalId eq, emails[type eq "work"].value eq), leave sortBy out, or raise QUERY_TIMEOUT_MS.',
+      );
     }
-    const page = values.length;
-    const { rows } = await this.pool.query<{ total: string; users: (Omit<UserRow, 'created' | 'lastModified'> & { created: string; lastModified: string })[] | null }>({
+  }
+
+  /** At most one user can match: no count, no sort. */
+  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search): Promise<Page> {
+    const { rows } = await this.pool.query<UserRow>({
+      name: nameOf(scope, `user-by-${lookUp}-eq`),
+      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND ${sql} LIMIT 1`,
+      values: [scope.tenant, scope.directory, ...values],
+    });
+    return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
+  }
+
+  /** The users are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
+  private async several(
+    scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
+  ): Promise<Page> {
+    const where = `${isSeen(scope)} AND ${sql}`;
+    const [limit, offset] = [`$${values.length + 3}`, `$${values.length + 4}`];
+    const key = sort ? `, ${compileSort(this.columns, sort)} AS key` : '';
+    // In Postgres, too, NULL comes last in ascending order and first in descending.
+    const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
+    const { rows } = await this.pool.query<{ total: string; users: readonly UserJson[] | null }>({
+      ...(lookUp && !sort ? { name: nameOf(scope, `users-by-${lookUp}-eq`) } : {}),
       text: `
-        SELECT (SELECT count(*) FROM ${USERS_VIEW} WHERE ${where}) AS total,
-          (SELECT json_agg(u) FROM (SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${where}
-            ORDER BY id LIMIT $${page + 1} OFFSET $${page + 2}) u) AS users`,
-      values: [...values, count, startIndex - 1],
+        WITH hits AS MATERIALIZED (SELECT id${key} FROM ${USERS_VIEW} WHERE ${where}),
+          page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})
+        SELECT (SELECT count(*) FROM hits) AS total, (SELECT json_agg(u) FROM (
+          SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND id = page.id OFFSET 0) u
+          ORDER BY ${order}) u) AS users`,
+      values: [scope.tenant, scope.directory, ...values, count, startIndex - 1],
     });
     const users = rows[0]!.users ?? [];
     return {

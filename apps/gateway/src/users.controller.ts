@@ -1,20 +1,18 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { Outcome, UserCommand, UserRow, UserSnapshot } from '#contracts';
+import type { Outcome, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
-import {
-  listResponse, parseFilter, parsePaging, parsePatch, parseReplacement, parseResource, parseSelection, Rejected, renderResource, USER,
-  type Selection,
-} from '#scim';
+import { parsePatch, parseReplacement, parseResource, parseSelection, Rejected, USER, type Selection } from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { toCommand, toVersions } from './to-command.js';
+import { ofRow, toUser, userLocation } from './to-response.js';
 import { UserQueries } from './user.queries.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
 export const CONFIG = Symbol('Config');
 
-/** RFC 7644 §3 for /Users. Reads come from the published view, writes become commands and are answered from their outcome. */
+/** RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their outcome. */
 @Controller('api/scim/v2/Users')
 @UseGuards(ScimTokenGuard)
 export class UsersController {
@@ -25,19 +23,6 @@ export class UsersController {
     @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
-
-  @Get()
-  async list(@Req() request: ScimRequest, @Query() query: Readonly<Record<string, string | undefined>>): Promise<object> {
-    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
-    const filter = query.filter === undefined ? null : parseFilter(USER, query.filter);
-    if (query.sortBy !== undefined) throw new Rejected('notImplemented', 'Sorting is not supported: leave sortBy out.');
-    const { startIndex, count } = parsePaging(query.startIndex, query.count, {
-      defaultCount: this.config.DEFAULT_PAGE_RESOURCES, maxCount: this.config.MAX_PAGE_RESOURCES,
-    });
-    const page = await this.users.page(request.caller, filter, startIndex, count);
-    const resources = page.rows.map((row) => this.render(ofRow(row), selection));
-    return listResponse(resources, page.totalResults, startIndex, resources.length);
-  }
 
   @Get(':id')
   async get(
@@ -52,7 +37,7 @@ export class UsersController {
       void reply.status(304);
       return undefined;
     }
-    return this.render(ofRow(row), selection);
+    return toUser(ofRow(row), this.config.scimBaseUrl, selection);
   }
 
   @Post()
@@ -135,24 +120,11 @@ export class UsersController {
   private answer(snapshot: UserSnapshot | null, selection: Selection | undefined, reply: FastifyReply, created: boolean): object {
     if (!snapshot) throw new Rejected('internal', 'The outcome shows no user.');
     void reply.header('etag', etag(snapshot.version));
-    if (created) void reply.header('location', this.location(snapshot.id));
-    return this.render(snapshot, selection);
-  }
-
-  private render(user: UserSnapshot, selection: Selection | undefined): object {
-    return renderResource(USER, user.resource, { ...user, location: this.location(user.id) }, selection);
-  }
-
-  private location(id: string): string {
-    return `${this.config.scimBaseUrl}/Users/${id}`;
+    if (created) void reply.header('location', userLocation(this.config.scimBaseUrl, snapshot.id));
+    return toUser(snapshot, this.config.scimBaseUrl, selection);
   }
 }
 
 const etag = (version: number): string => `W/"${version}"`;
 
 const notFound = (id: string): Rejected => new Rejected('notFound', `There is no user with the id ${id}.`);
-
-const ofRow = (row: UserRow): UserSnapshot => ({
-  id: row.id, version: row.version, created: row.created.toISOString(), lastModified: row.lastModified.toISOString(),
-  resource: row.resource,
-});

@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
 import type { Log } from '#log';
 import type { Config, Logger } from '#runtime';
+import { FoldUsers } from './fold-users.job.js';
 import { IDENTITY_LOG, USER_BATCHES, UserHandler } from './user.handler.js';
 import { userBehaviour } from './user.projection.js';
 
@@ -31,6 +32,7 @@ export class IdentityModule {
         { provide: USER_BATCHES, useValue: batches },
         { provide: IDENTITY_LOG, useValue: log },
         { provide: OUTCOME_RETENTION, useValue: outcomes },
+        { provide: FoldUsers, useValue: new FoldUsers(poolOf(database)) },
       ],
       exports: [USER_BATCHES],
     };

@@ -1,4 +1,4 @@
-import { fold, type Json, type Resource } from '#scim';
+import { fold, foldedAttributes, USER, type Json, type Resource } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, upnOf, type Key } from './matching.js';
@@ -8,7 +8,7 @@ import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext,
 /** The columns of the projection and their types. */
 const USER_COLUMNS = {
   tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
-  user_name_folded: 'text', former_upn_folded: 'text', external_id: 'text', work_email_folded: 'text', other_work_emails_folded: 'text[]', links: 'jsonb',
+  user_name_folded: 'text', former_upn_folded: 'text', external_id: 'text', work_email_folded: 'text', other_work_emails_folded: 'text[]', links: 'jsonb', folded: 'jsonb',
 };
 /** What never changes in a row. */
 const FIXED = ['tenant', 'id', 'created'];
@@ -214,7 +214,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
 export const sealContext = (tenant: string, stream: string, version: number): string => `${tenant}|${stream}|${version}|personal`;
 export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
 
-/** The row of the projection: the fold of the events, with the folded columns that filters and matching look up. */
+/** The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and what else filters compare folded. */
 export const userRow = (tenant: string, state: NonNullable<UserState>): Record<string, unknown> => {
   const workEmails = (Array.isArray(state.resource.emails) ? state.resource.emails : []).flatMap((email) => {
     const { type, value } = email as { type?: Json; value?: Json };
@@ -228,6 +228,7 @@ export const userRow = (tenant: string, state: NonNullable<UserState>): Record<s
     former_upn_folded: upn === userName ? null : fold(upn),
     external_id: state.resource.externalId ?? null, work_email_folded: workEmails[0] ?? null,
     other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null, links: linksOf(state),
+    folded: foldedAttributes(USER, state.resource),
   };
 };
 

@@ -60,7 +60,7 @@ export class Config {
   // The log keeps messages for 7 days.
   @count('Outcomes of commands are kept that long: longer than the commands themselves, which may be delivered again.', 8, 3_650)
   OUTCOME_KEEP_DAYS = 8;
-  @count('How long one statement, or waiting for a connection, may take in the database.') QUERY_TIMEOUT_MS = 5_000;
+  @count('How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.') QUERY_TIMEOUT_MS = 5_000;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
 
   get publicUrl(): string {

@@ -5,6 +5,7 @@ export {
   MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH_LEVELS, parseFilter, type Filter, type Operand, type Operator,
 } from './filter.js';
 export { fold } from './fold.js';
+export { foldedAttributes } from './folded.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
 export { matches } from './matches.js';
@@ -18,5 +19,6 @@ export {
   type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
   type Schema,
 } from './schema.js';
+export { parseSearch, parseSearchRequest, type Search, type Sort } from './search.js';
 export { parseSelection, type Selection } from './selection.js';
-export { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+export { instantOf, MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseFilter, parseValueFilter } from './filter.js';
-import { matches, matchesValue } from './matches.js';
+import { compareTexts, matches, matchesValue } from './matches.js';
 import type { Resource } from './resource.js';
 import { ENTERPRISE_USER_URN as E, findPath, USER } from './schema.js';
 
@@ -58,6 +58,15 @@ describe('a filter of a resource', () => {
   ])('%s is %s', (text, expected) => {
     expect(matches(parseFilter(USER, text), ada)).toBe(expected);
   });
+});
+
+it.each<[string, string, number]>([
+  ['', 'a', -1], ['a', '', 1], ['a', 'a', 0], ['a', 'b', -1], ['ab', 'a', 1],
+  // UTF-16 would put these the other way round.
+  ['\uffff', '😀', -1], ['x😀', 'x\ue000', 1], ['😀', '😁', -1], ['\ud7ff', '😀', -1], ['𐐀', '😀', -1],
+])('texts are ordered by code points: %j and %j give %i', (left, right, sign) => {
+  expect(Math.sign(compareTexts(left, right))).toBe(sign);
+  expect(Math.sign(Buffer.compare(Buffer.from(left), Buffer.from(right)))).toBe(sign);
 });
 
 it('asks one value of an attribute', () => {

@@ -52,7 +52,7 @@ const holds = ({ path, operator, value: operand }: Extract<Filter, { kind: 'comp
 const compare = (attribute: Attribute, operator: Operator, value: Json, operand: Exclude<Operand, null>): boolean => {
   if (operator === 'ne') return !compare(attribute, 'eq', value, operand);
   if (typeof value !== typeof operand) return false;
-  if (typeof value !== 'string' || typeof operand !== 'string') return ordered(operator, value as number, operand as number);
+  if (typeof value !== 'string' || typeof operand !== 'string') return ordered(operator, value as number | boolean, operand as number | boolean);
   if (attribute.type === 'dateTime' && operator !== 'co' && operator !== 'sw' && operator !== 'ew') {
     return ordered(operator, instantOf(value), instantOf(operand));
   }
@@ -65,12 +65,28 @@ const compare = (attribute: Attribute, operator: Operator, value: Json, operand:
     case 'ew':
       return left.endsWith(right);
     default:
-      return ordered(operator, left, right);
+      return ordered(operator, compareTexts(left, right), 0);
   }
 };
 
-/** Texts in the order of their UTF-16 units, numbers and instants by size (RFC 7644 §3.4.2.2, gt). */
-const ordered = <T extends string | number>(operator: Operator, left: T, right: T): boolean => {
+/**
+ * Below 0 when `left` comes first, 0 when they are the same: by Unicode code points, as COLLATE "C" does in Postgres. JavaScript's own <
+ * compares UTF-16 units, and the units of a character above U+FFFF are smaller than U+E000.
+ */
+export const compareTexts = (left: string, right: string): number => {
+  const length = Math.min(left.length, right.length);
+  for (let at = 0; at < length; at++) {
+    const [a, b] = [left.charCodeAt(at), right.charCodeAt(at)];
+    if (a === b) continue;
+    return isSurrogate(a) === isSurrogate(b) ? a - b : isSurrogate(a) ? 1 : -1;
+  }
+  return left.length - right.length;
+};
+
+const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;
+
+/** Numbers and instants by size (RFC 7644 §3.4.2.2, gt). */
+const ordered = <T extends number | boolean>(operator: Operator, left: T, right: T): boolean => {
   switch (operator) {
     case 'eq':
       return left === right;

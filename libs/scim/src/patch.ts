@@ -123,15 +123,16 @@ export const parseTarget = (definition: ResourceDefinition, text: string): Targe
   const open = text.indexOf('[');
   const head = open < 0 ? text : text.slice(0, open);
   const path = findPath(definition, head);
-  if (!path && !READABLE.test(head)) throw unreadable(text);
+  if (!path && !READABLE.test(head)) throw unreadable(text, head.search(/[^\w$.:-]/) + 1 || 1);
   if (open < 0) return path && { path, filter: null, text: pathName(path) };
   const close = text.lastIndexOf(']');
   const tail = text.slice(close + 1);
-  if (close < open || (tail !== '' && !(tail.startsWith('.') && READABLE.test(tail.slice(1))))) throw unreadable(text);
+  if (close < open) throw unreadable(text, text.length + 1);
+  if (tail !== '' && !(tail.startsWith('.') && READABLE.test(tail.slice(1)))) throw unreadable(text, close + 2);
   if (!path) return undefined;
   const { attribute, subAttribute } = path;
   if (!attribute.multiValued || attribute.type !== 'complex' || subAttribute) {
-    throw new Rejected('invalidPath', `${pathName(path)} has no values that a filter could pick, in the path ${quote(text)}.`);
+    throw new Rejected('invalidPath', `${pathName(path)} has no values that a filter could pick, at character ${open + 1} of the path ${quote(text)}.`);
   }
   const filterText = text.slice(open + 1, close);
   const filter = filterOfPath(path, filterText, text);
@@ -150,8 +151,9 @@ const filterOfPath = (path: AttributePath, filterText: string, text: string): Fi
   }
 };
 
-const unreadable = (text: string): Rejected =>
-  new Rejected('invalidPath', `The path ${quote(text)} cannot be read: write it like emails[type eq "work"].value.`);
+/** `at` counts from 1. */
+const unreadable = (text: string, at: number): Rejected =>
+  new Rejected('invalidPath', `The path ${quote(text)} cannot be read at character ${at}: write it like emails[type eq "work"].value.`);
 
 /** Whether only the service itself writes the target. */
 export const isReadOnly = ({ path: { attribute, subAttribute } }: Target): boolean =>

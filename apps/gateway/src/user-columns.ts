@@ -1,0 +1,78 @@
+import type { Attribute, AttributePath, FoundAttribute, ResourceDefinition } from '#scim';
+
+/** Where a value lies, as SQL. */
+export interface Value {
+  /** Its text, NULL when there is none; folded where case is ignored. */
+  readonly text: string;
+  /** The value as jsonb; null for what the service itself knows of every user. */
+  readonly json: string | null;
+  /** A moment as timestamptz. */
+  readonly time?: string;
+  /** The parts of what is not in `json`. */
+  readonly parts?: Readonly<Record<string, Value>>;
+}
+
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+const member = (json: string, name: string): Value => ({ text: `${json}->>${literal(name)}`, json: `${json}->${literal(name)}` });
+const plain = (text: string): Value => ({ text, json: null });
+
+/** A part of a complex value. */
+export const partOf = ({ json, parts }: Value, name: string): Value => parts?.[name] ?? member(json!, name);
+
+/** Any SQL of jsonb as a value. */
+export const jsonValue = (json: string): Value => ({ text: `${json} #>> '{}'`, json });
+
+/**
+ * Where each attribute of a user lies in a row of `identity.users_v2`: this is renderResource of libs/scim, as SQL. A multi-valued
+ * attribute is one jsonb array. `usersUrl` is the URL of all users.
+ */
+export class UserColumns {
+  private readonly own: ReadonlyMap<string, Value>;
+
+  constructor(definition: ResourceDefinition, usersUrl: string) {
+    // The texts of times as clients see them, folded.
+    const time = (column: string): Value => ({
+      text: `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"t"HH24:MI:SS.MS"z"')`, json: null, time: column,
+    });
+    const extensions = definition.extensions.map(
+      ({ id }) => ` || CASE WHEN resource ? ${literal(id)} THEN jsonb_build_array(${literal(id)}) ELSE '[]' END`,
+    );
+    this.own = new Map([
+      ['id', plain('id::text')],
+      ['schemas', jsonValue(`(jsonb_build_array(${literal(definition.schema.id)})${extensions.join('')})`)],
+      ['meta', {
+        ...plain(''),
+        parts: {
+          resourceType: plain(literal(definition.name)), created: time('created'), lastModified: time('last_modified'),
+          location: plain(`${literal(`${usersUrl}/`)} || id::text`), version: plain(`'W/"' || version || '"'`),
+        },
+      }],
+      // Columns with indexes.
+      ['userName', plain('user_name_folded')],
+      ['externalId', plain('external_id')],
+    ]);
+  }
+
+  /** The value, or all values, of an attribute; not of its parts. */
+  attribute({ attribute, schema, extension }: FoundAttribute): Value {
+    const own = extension ? undefined : this.own.get(attribute.name);
+    if (own) return own;
+    const name = extension ? schema : attribute.name;
+    const value = ignoresCase(attribute) ? firstFolded(name) : member('resource', name);
+    return extension ? partOf(value, attribute.name) : value;
+  }
+}
+
+/** What folding changes lies in `folded` as well, an extension as a whole (foldedAttributes of libs/scim). */
+const firstFolded = (name: string): Value => {
+  const [folded, resource] = [member('folded', name), member('resource', name)];
+  return { text: `coalesce(${folded.text}, ${resource.text})`, json: `coalesce(${folded.json}, ${resource.json})` };
+};
+
+const ignoresCase = ({ type, caseExact, subAttributes }: Attribute): boolean =>
+  type === 'complex' ? (subAttributes ?? []).some(ignoresCase) : type === 'string' && !caseExact;
+
+/** Whether a path names a core attribute of a user as a whole. */
+export const isCore = ({ attribute, subAttribute, extension }: AttributePath, name: string): boolean =>
+  attribute.name === name && !subAttribute && !extension;
