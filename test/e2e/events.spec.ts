@@ -1,30 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '#event-store';
-import { createLogger, readConfig, startPostgres, uuidv7, type PostgresProcess } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { uuidv7 } from '#runtime';
+import type { Server } from '../../apps/all-in-one/src/server.module.js';
 import { runCycles } from '../../apps/cli/src/demo-cycle.sender.js';
 import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo-people.js';
 import { Requests } from '../../apps/cli/src/demo-requests.sender.js';
+import { startMuster, type Muster } from '../support/muster.js';
 
-const dataDir = mkdtempSync(join(tmpdir(), 'muster-events-'));
-let postgres: PostgresProcess;
+let muster: Muster;
 let server: Server;
 
 beforeAll(async () => {
-  process.env.LOG_LEVEL = 'silent';
-  postgres = await startPostgres(dataDir);
-  await migrate(postgres.url);
-  server = await startServer(Object.assign(readConfig({ DATA_DIR: dataDir }), { PORT: 0 }), postgres.url, createLogger('test'));
+  muster = await startMuster();
+  server = muster.server;
 }, 120_000);
 
-afterAll(async () => {
-  await server?.stop();
-  await postgres?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+afterAll(() => muster?.stop(), 60_000);
 
 const request = async (token: string | null, method: string, path: string, body?: object): Promise<{ status: number; headers: Headers; body: any }> => {
   const response = await fetch(`http://127.0.0.1:${server.port}/api/${path}`, {

@@ -46,8 +46,7 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   const fastify = app.getHttpAdapter().getInstance();
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
-    const states = await Promise.all(parts.map(async (part) => part.ready()));
-    const ready = states.every(Boolean);
+    const ready = await areReady(parts);
     return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
   });
   if (options.transport) app.connectMicroservice({ strategy: options.transport(app) });
@@ -67,11 +66,13 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   };
 };
 
+const areReady = async (parts: readonly Part[]): Promise<boolean> =>
+  (await Promise.all(parts.map(async (part) => part.ready()))).every(Boolean);
+
 /** A consumer of a new group takes seconds to join it: a command that is sent before may be too late when it is read. */
 const untilReady = async (parts: readonly Part[]): Promise<void> => {
   for (const since = performance.now(); ; await pause(READY_POLL_MS)) {
-    const states = await Promise.all(parts.map(async (part) => part.ready()));
-    if (states.every(Boolean)) return;
+    if (await areReady(parts)) return;
     if (performance.now() - since > READY_TIMEOUT_MS) throw new Error(`Database or message log were not ready after ${READY_TIMEOUT_MS / 1_000} s.`);
   }
 };

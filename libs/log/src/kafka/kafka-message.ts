@@ -18,6 +18,16 @@ export const toKafka = (message: Message, partition: number): KafkaMessage => {
 /** About as many bytes as it takes on the wire: the headers of ours take less than 1 KiB. */
 export const sizeOf = ({ value }: KafkaMessage): number => 1_024 + Buffer.byteLength(value!);
 
+/** Kafka takes 1 MiB at once unless it was told otherwise. */
+const MAX_REQUEST_BYTES = 900_000;
+
+/** How many of those that wait, from the first on, go into one request; one that is larger alone goes alone. */
+export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): number => {
+  let [count, bytes] = [0, 0];
+  while (count < waiting.length && (count === 0 || bytes + waiting[count]!.bytes <= MAX_REQUEST_BYTES)) bytes += waiting[count++]!.bytes;
+  return count;
+};
+
 /** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
 export const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: IHeaders }): Received => {
   const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;

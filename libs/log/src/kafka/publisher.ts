@@ -1,7 +1,7 @@
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import { partitionOf, type Message } from '#contracts';
 import { LogUnavailable } from '../log.js';
-import { sizeOf, toKafka } from './kafka-message.js';
+import { countOfRequest, sizeOf, toKafka } from './kafka-message.js';
 
 interface Outgoing {
   readonly message: KafkaMessage;
@@ -10,8 +10,6 @@ interface Outgoing {
   readonly reject: (error: Error) => void;
 }
 
-/** Kafka takes 1 MiB at once unless it was told otherwise; a message that is larger alone goes alone. */
-export const MAX_REQUEST_BYTES = 900_000;
 const MAX_OUTGOING_BYTES = 64 * 1_048_576;
 
 /** Sends what is published: messages of one turn of the event loop as one request, and one request of a topic at a time. */
@@ -62,9 +60,7 @@ export class Publisher {
 
   private take(topic: string): Outgoing[] {
     const waiting = this.outgoing.get(topic) ?? [];
-    let [count, bytes] = [0, 0];
-    while (count < waiting.length && (count === 0 || bytes + waiting[count]!.bytes <= MAX_REQUEST_BYTES)) bytes += waiting[count++]!.bytes;
-    return waiting.splice(0, count);
+    return waiting.splice(0, countOfRequest(waiting));
   }
 }
 

@@ -3,8 +3,7 @@ import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { TOPICS, commandsOf, type Message, type Owner } from '#contracts';
 import type { LogRow } from '../log.js';
-import { sizeOf, toKafka } from './kafka-message.js';
-import { MAX_REQUEST_BYTES } from './publisher.js';
+import { countOfRequest, sizeOf, toKafka } from './kafka-message.js';
 
 export interface RelayOptions {
   readonly producer: Producer;
@@ -153,17 +152,17 @@ export class Relay {
   }
 
   private async send(): Promise<void> {
-    let [count, bytes] = [0, 0];
-    while (count < this.waiting.length && (count === 0 || bytes + this.waiting[count]!.bytes <= MAX_REQUEST_BYTES)) bytes += this.waiting[count++]!.bytes;
-    const rows = this.waiting.slice(0, count);
+    const rows = this.waiting.slice(0, countOfRequest(this.waiting));
     const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
       topic: this.options.named(topic), messages: mine.map(({ message }) => message),
     }));
     await this.options.producer.sendBatch({ acks: -1, topicMessages });
     // They stay first in line until Kafka has them.
-    this.waiting.splice(0, count);
-    this.waitingBytes -= bytes;
-    for (const { topic, offset } of rows) this.next.set(topic, offset + 1);
+    this.waiting.splice(0, rows.length);
+    for (const { topic, offset, bytes } of rows) {
+      this.waitingBytes -= bytes;
+      this.next.set(topic, offset + 1);
+    }
     this.timer ??= setTimeout(() => {
       this.timer = null;
       this.save().catch(this.options.onError);
