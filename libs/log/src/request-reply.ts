@@ -17,20 +17,26 @@ interface Waiter {
 }
 
 const SWEEP_EVERY_MS = 250;
+const MAX_WAITING_COMMANDS = 10_000;
+const MAX_LOOKUP_COMMANDS = 1_000;
 
 /** Publishes a command and waits for its outcome: the answer to a client is sent only after the commit that holds it. */
 export class RequestReply {
   private readonly waiters = new Map<string, Waiter>();
   private readonly timer: NodeJS.Timeout;
+  private stopped = false;
+  private lookingUp = false;
 
   constructor(private readonly log: Log, private readonly options: RequestReplyOptions) {
     log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
-    this.timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS);
+    this.timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS);
     this.timer.unref();
   }
 
   /** Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is unknown. */
   request(message: Message): Promise<Outcome> {
+    if (this.stopped) return Promise.reject(new LogUnavailable('The service is being stopped.'));
+    if (this.waiters.size >= MAX_WAITING_COMMANDS) return Promise.reject(new LogUnavailable('Too many commands wait for their outcome.'));
     return new Promise<Outcome>((resolve, reject) => {
       const since = performance.now();
       // Registered before it is published: the outcome may be faster than the acknowledgement.
@@ -42,38 +48,43 @@ export class RequestReply {
   }
 
   stop(): void {
+    this.stopped = true;
     clearInterval(this.timer);
     for (const { reject } of this.waiters.values()) reject(new LogUnavailable('The service is being stopped.'));
     this.waiters.clear();
   }
 
-  private settle(message: Message): void {
-    if (message.type !== OUTCOME_TYPE) return;
-    const { commandId, outcome } = message.data as OutcomeData;
-    const waiter = this.waiters.get(commandId);
-    if (!waiter) return;
-    this.waiters.delete(commandId);
-    waiter.resolve(outcome);
+  private settle({ type, data }: Message): void {
+    if (type !== OUTCOME_TYPE) return;
+    // On Kafka anybody may write anything.
+    const { commandId, outcome } = (data ?? {}) as Partial<OutcomeData>;
+    if (commandId !== undefined && outcome !== undefined) this.answer(commandId, outcome);
   }
 
-  private async sweep(): Promise<void> {
+  private answer(commandId: string, outcome: Outcome): void {
+    this.waiters.get(commandId)?.resolve(outcome);
+    this.waiters.delete(commandId);
+  }
+
+  private sweep(): void {
     const now = performance.now();
-    const late: string[] = [];
-    for (const [commandId, waiter] of this.waiters) {
-      if (now - waiter.since >= this.options.timeoutMs) {
-        this.waiters.delete(commandId);
-        waiter.reject(new LogUnavailable('No outcome in time.'));
-      } else if (now - waiter.lookedUp >= this.options.lookupAfterMs) {
-        waiter.lookedUp = now;
-        late.push(commandId);
-      }
-    }
-    if (late.length === 0) return;
-    // The database being away is no news here: the waiter times out by itself.
-    const found = await this.options.lookup(late).catch(() => new Map<string, Outcome>());
-    for (const [commandId, outcome] of found) {
-      this.waiters.get(commandId)?.resolve(outcome);
+    for (const [commandId, { since, reject }] of this.waiters) {
+      if (now - since < this.options.timeoutMs) continue;
       this.waiters.delete(commandId);
+      reject(new LogUnavailable('No outcome in time.'));
     }
+    // A database that is slow gets one question at a time: the reads of the gateway use the same connections.
+    if (this.lookingUp) return;
+    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= this.options.lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
+    if (late.length > 0) void this.lookUp(late);
+  }
+
+  private async lookUp(late: readonly (readonly [string, Waiter])[]): Promise<void> {
+    this.lookingUp = true;
+    for (const [, waiter] of late) waiter.lookedUp = performance.now();
+    // The database being away is no news here: the waiter times out by itself.
+    const found = await this.options.lookup(late.map(([commandId]) => commandId)).catch(() => new Map<string, Outcome>());
+    this.lookingUp = false;
+    for (const [commandId, outcome] of found) this.answer(commandId, outcome);
   }
 }

@@ -1,0 +1,128 @@
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { IDENTITY_OUTCOMES_VIEW, OUTCOME_TYPE, commandsOf, outcomesOf, type Message, type Outcome } from '#contracts';
+import { findOutcomes, roleUrl } from '#event-store';
+import { newDatabase } from '../../../test/support/postgres.js';
+import { append, Consumer, newMessages, newTenant, Signal } from './log.contract.js';
+import { LogUnavailable } from './log.js';
+import { PostgresLog } from './postgres/postgres-log.js';
+import { RequestReply, type RequestReplyOptions } from './request-reply.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+const DONE: Outcome = { status: 'done', value: 'the outcome' };
+
+let pool: pg.Pool;
+let log: PostgresLog;
+let consumer: Consumer;
+let requests: RequestReply[];
+
+beforeAll(async () => {
+  pool = new pg.Pool({ connectionString: await newDatabase() });
+});
+beforeEach(() => {
+  const { connectionString } = pool.options;
+  log = new PostgresLog({ url: roleUrl(connectionString!, 'log'), maxBatchMessages: 100, keepDays: 7, onError: () => undefined });
+  consumer = new Consumer(pool);
+  log.subscribe(consumer);
+  requests = [];
+});
+afterEach(async () => {
+  for (const each of requests) each.stop();
+  await log.stop();
+});
+afterAll(() => pool.end());
+
+const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<RequestReply> => {
+  const made = new RequestReply(log, {
+    owner: 'identity', lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
+  });
+  requests.push(made);
+  await log.start();
+  return made;
+};
+const newCommand = (): Message => newMessages(newTenant(), 1)[0]!;
+const outcomeOf = (command: Message, data: unknown = { commandId: command.id, outcome: DONE }): Message => ({
+  ...newCommand(), tenant: command.tenant, type: OUTCOME_TYPE, data,
+});
+const tell = async (...messages: Message[]): Promise<void> => log.committed(await append(pool, outcomesOf('identity'), messages));
+const store = (command: Message): Promise<unknown> =>
+  pool.query('INSERT INTO identity.outcomes VALUES ($1, $2, $3, now())', [command.id, command.tenant, JSON.stringify(DONE)]);
+
+it('answers with the outcome of the command, whatever else is among the outcomes', async () => {
+  const [command, other] = [newCommand(), newCommand()];
+  const made = await newRequests();
+  consumer.before = () => tell(outcomeOf(command, null), outcomeOf(command, { commandId: command.id }), outcomeOf(other), outcomeOf(command));
+  expect(await made.request(command)).toEqual(DONE);
+});
+
+it('looks up an outcome that it did not hear', async () => {
+  const command = newCommand();
+  const made = await newRequests({ lookupAfterMs: 1 });
+  consumer.before = () => store(command).then(() => undefined);
+  expect(await made.request(command)).toEqual(DONE);
+});
+
+it('rejects when no outcome comes in time, also while it looks one up, and looks up once at a time', async () => {
+  const signal = new Signal();
+  const asked: (readonly string[])[] = [];
+  let answer = (): void => undefined;
+  const made = await newRequests({
+    lookupAfterMs: 1, timeoutMs: 1_000,
+    lookup: (ids) => {
+      asked.push(ids);
+      signal.tell();
+      return new Promise((resolve) => (answer = () => resolve(new Map())));
+    },
+  });
+  const [first, second] = [newCommand(), newCommand()];
+  const firstRejected = expect(made.request(first)).rejects.toBeInstanceOf(LogUnavailable);
+  await signal.until(() => asked.length === 1);
+  // It comes while the question about the first is not answered; when it times out, many sweeps have passed.
+  await expect(made.request(second)).rejects.toBeInstanceOf(LogUnavailable);
+  await firstRejected;
+  expect(asked).toEqual([[first.id]]);
+  const third = newCommand();
+  const thirdRejected = expect(made.request(third)).rejects.toBeInstanceOf(LogUnavailable);
+  answer();
+  await signal.until(() => asked.length === 2);
+  expect(asked[1]).toEqual([third.id]);
+  await thirdRejected;
+});
+
+it('goes on looking up after the database was away', async () => {
+  const command = newCommand();
+  let times = 0;
+  const made = await newRequests({
+    lookupAfterMs: 1,
+    lookup: (ids) => (times++ === 0 ? pool.query('SELECT no_such_column').then(() => new Map()) : findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)),
+  });
+  await store(command);
+  expect(await made.request(command)).toEqual(DONE);
+  expect(times).toBe(2);
+});
+
+it('rejects at once what the log does not take', async () => {
+  const made = await newRequests();
+  await log.stop();
+  await expect(made.request(newCommand())).rejects.toBeInstanceOf(LogUnavailable);
+});
+
+it('lets nobody wait after its stop', async () => {
+  const made = await newRequests();
+  const waiting = expect(made.request(newCommand())).rejects.toBeInstanceOf(LogUnavailable);
+  await consumer.signal.until(() => consumer.handled.length > 0);
+  made.stop();
+  await waiting;
+  const command = newCommand();
+  await expect(made.request(command)).rejects.toBeInstanceOf(LogUnavailable);
+  expect((await pool.query('SELECT 1 FROM log.messages WHERE topic = $1 AND id = $2', [commandsOf('identity'), command.id])).rows).toEqual([]);
+});
+
+it('keeps no more commands waiting than its limit', async () => {
+  const made = await newRequests();
+  const waiting = Array.from({ length: 10_000 }, () => made.request(newCommand()).catch((error: unknown) => error));
+  // And not what the log says when it is behind.
+  await expect(made.request(newCommand())).rejects.toThrow(/wait for their outcome/);
+  made.stop();
+  await Promise.all(waiting);
+});
