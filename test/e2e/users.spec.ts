@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
@@ -289,6 +289,25 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await request('GET', `/Users/${body.id}`)).body.userName).toBe(userName);
         expect((await request('POST', '/Users', { userName })).status).toBe(409);
         expect((await patch(body.id, { op: 'replace', path: 'title', value: 'Dr' })).headers.get('etag')).toBe('W/"2"');
+      });
+    });
+
+    describe('a stop', () => {
+      it('waits for the answer that is under way', async () => {
+        const lock = new pg.Client({ connectionString: database });
+        await lock.connect();
+        await lock.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
+        const answer = request('POST', '/Users', { userName: unique() });
+        await vi.waitFor(async () => {
+          const { rows } = await lock.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass");
+          expect(rows).toHaveLength(1);
+        }, { timeout: 60_000 });
+        const stopped = server.stop();
+        await lock.query('COMMIT');
+        await lock.end();
+        expect((await answer).status).toBe(201);
+        await stopped;
+        await start();
       });
     });
 

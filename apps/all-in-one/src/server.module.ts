@@ -73,9 +73,10 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   return {
     ...service, ...first!, apiKey, log: logs.gateway,
     stop: async () => {
+      // Answers that are under way are given first.
+      await service.stop();
       identityRequests.stop();
       adminRequests.stop();
-      await service.stop();
       await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy()]);
     },
   };

@@ -44,6 +44,11 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
   options.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
+  let stopping = false;
+  // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (stopping) void reply.header('connection', 'close');
+  });
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
     const ready = await areReady(parts);
@@ -60,6 +65,7 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   return {
     app, port: (fastify.server.address() as { port: number }).port,
     stop: async () => {
+      stopping = true;
       await app.close();
       for (const part of parts.toReversed()) await part.stop();
     },
