@@ -65,11 +65,10 @@ export class Signal {
 export class Consumer implements Subscription {
   readonly begun: Batch[] = [];
   readonly handled: Batch[] = [];
-  readonly signal = new Signal();
   /** Runs before the effect of a batch. */
   before: (batch: Batch) => Promise<void> | void = () => undefined;
 
-  constructor(private readonly pool: pg.Pool, readonly topic = COMMANDS) {}
+  constructor(private readonly pool: pg.Pool, readonly topic = COMMANDS, readonly signal = new Signal()) {}
 
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(

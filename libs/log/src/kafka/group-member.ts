@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, Kafka } from 'kafkajs';
 
 export interface GroupMemberOptions {
@@ -16,6 +17,7 @@ const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
 /** As long as a fetch waits for messages, and at the most as long as the others wait for a partition that is slow. */
 export const MAX_WAIT_MS = 250;
+const RESTART_AFTER_MS = 1_000;
 /** Three heartbeats, and what a fetch waits. */
 const SILENT_AFTER_MS = 5_000;
 
@@ -30,8 +32,7 @@ export class GroupMember {
     this.consumer = kafka.consumer({
       groupId, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1,
       allowAutoTopicCreation: false,
-      // A restart that is planned already would come after stop(), and stay.
-      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: async () => !this.stopping },
+      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: () => this.mayRestart() },
     });
     const { events } = this.consumer;
     this.consumer.on(events.GROUP_JOIN, () => {
@@ -61,6 +62,12 @@ export class GroupMember {
     this.stopping = true;
     this.joined = false;
     await this.consumer.disconnect();
+  }
+
+  /** kafkajs itself would restart at once, and also after stop(). */
+  private async mayRestart(): Promise<boolean> {
+    await delay(RESTART_AFTER_MS, undefined, { ref: false });
+    return !this.stopping;
   }
 
   private beat(): void {

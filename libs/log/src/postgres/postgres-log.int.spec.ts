@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
 import { BatchHandler, connectDatabase, migrate, poolOf, roleUrl, type Behaviour } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
-import { append, Consumer, idsOf, numbersOf, itIsALog, newMessages, newTenant } from '../log.contract.js';
+import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
 import { LogUnavailable, type Batch } from '../log.js';
 import { PostgresLog } from './postgres-log.js';
 
@@ -204,6 +204,30 @@ describe('the Postgres log', () => {
       } finally {
         await pool.query('DROP TRIGGER see_commit ON log.messages; DROP FUNCTION see_commit; DROP TABLE seen_commits');
       }
+    });
+
+    it('carries out once what comes twice, and answers it twice', async () => {
+      const handler = newHandler();
+      const log = newLog();
+      const signal = new Signal();
+      const heard: Message[] = [];
+      log.broadcast(outcomesOf('identity'), (message) => {
+        heard.push(message);
+        signal.tell();
+      });
+      log.subscribe({
+        topic: COMMANDS, position: (partition) => handler.position(partition),
+        handleBatch: async (batch) => log.committed(await handler.handle(batch)),
+      });
+      await log.start();
+      const messages = commands(1);
+      // In one batch, and in another one.
+      await log.publish(COMMANDS, [...messages, ...messages]);
+      await log.publish(COMMANDS, messages);
+      const answers = (): unknown[] => heard.flatMap(({ causationId, data }) => (causationId === messages[0]!.id ? [data] : []));
+      await signal.until(() => answers().length === 3);
+      expect(new Set(answers().map((answer) => JSON.stringify(answer))).size).toBe(1);
+      expect(await answered(messages)).toEqual(idsOf(messages));
     });
 
     it('does not carry out what was handed over and then lost in a crash, though its offset is used again', async () => {
