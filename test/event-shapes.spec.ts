@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as contracts from '#contracts';
-import type { AdminCommand, AdminEvent, UserCommand, UserEvent } from '#contracts';
+import type { AdminCommand, AdminEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
 import { OLD_VERSIONS, unseal, upcast, type Behaviour } from '#event-store';
 import { adminBehaviour } from '../apps/admin/src/directory.projection.js';
 import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/directory.js';
+import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
+import { groupBehaviour } from '../apps/group/src/group.projection.js';
 import { keyContext, sealContext, userBehaviour } from '../apps/identity/src/user.projection.js';
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
@@ -22,7 +24,7 @@ interface Fixture {
   /** Opened. */
   readonly personal: object | null;
   /** What today's code folds the stream to. */
-  readonly state: UserState | AdminState;
+  readonly state: UserState | AdminState | GroupState;
 }
 
 const FOLDER = 'test/fixtures/events';
@@ -35,6 +37,8 @@ const TENANT = '01980000-0000-7000-8000-000000000001';
 const DIRECTORY = '01980000-0000-7000-8000-000000000002';
 const OTHER_DIRECTORY = '01980000-0000-7000-8000-000000000005';
 const USER = '01980000-0000-7000-8000-000000000003';
+const GROUP = '01980000-0000-7000-8000-000000000006';
+const NESTED_GROUP = '01980000-0000-7000-8000-000000000007';
 const TOKEN = '01980000-0000-7000-8000-000000000004';
 const NOW = '2026-01-02T03:04:05.678Z';
 
@@ -52,7 +56,7 @@ type Open = (stream: string, version: number, personal: string) => unknown;
 /** Every event as today's code writes it. */
 const written = (): { type: string; data: unknown; personal: unknown }[] => {
   const masterKey = Buffer.alloc(32, 7);
-  const directories = [DIRECTORY, OTHER_DIRECTORY].map((id) => ({ tenant: TENANT, id, version: 3, name: id, offerExistingUsers: false, emailIsLoginName: false }));
+  const directories = [DIRECTORY, OTHER_DIRECTORY].map((id) => ({ tenant: TENANT, id, version: 3, name: id, offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }));
   const userCommands: UserCommand[] = [
     {
       type: 'CreateUser', userId: USER, resource: {
@@ -80,7 +84,17 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     { type: 'CreateToken', tokenId: TOKEN, directoryId: DIRECTORY, description: 'First', hash: '00ff', sealed: 'c2VhbGVk', expiresAt: '2027-01-01T00:00:00.000Z' },
     { type: 'RevokeToken', tokenId: TOKEN },
   ];
+  const groupCommands: GroupCommand[] = [
+    { type: 'CreateGroup', groupId: GROUP, resource: { displayName: 'Engineering', externalId: 'eng' }, members: [USER, NESTED_GROUP] },
+    {
+      type: 'PatchGroup', groupId: GROUP, ifMatch: null,
+      operations: [{ op: 'replace', path: 'displayName', value: 'R&D' }, { op: 'remove', path: 'externalId' }],
+    },
+    { type: 'DeleteGroup', groupId: GROUP, ifMatch: null },
+  ];
+  const known = [{ tenant: TENANT, users: [USER], groups: [NESTED_GROUP] }];
   return [
+    ...write(groupBehaviour(), { groups: null, claims: null, present: null, known, directories: null }, groupCommands, () => () => null),
     ...write(userBehaviour(masterKey), { users: null, directories, tenant_keys: null }, userCommands, (rows) => {
       const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
       const [person] = rows.new_person_keys as { wrapped: string }[];
@@ -91,11 +105,14 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
   ];
 };
 
-const fold = (wire: string): UserState | AdminState => {
+const fold = (wire: string): UserState | AdminState | GroupState => {
   const { after } = FIXTURES.get(wire)!;
   const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
   if (wire.startsWith('muster.user.')) {
     return shapes.reduce<UserState>((state, { type, data, personal }) => evolveUser(state, upcast<UserEvent>(type, { ...data, ...personal }), USER, NOW), null);
+  }
+  if (wire.startsWith('muster.group.')) {
+    return shapes.reduce<GroupState>((state, { type, data }) => evolveGroup(state, upcast<GroupEvent>(type, { ...data }), GROUP, NOW), null);
   }
   return shapes.reduce<AdminState>((state, { type, data }) => evolveAdmin(state, upcast<AdminEvent>(type, { ...data }), NOW), null);
 };

@@ -254,7 +254,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra] = await twoDirectories();
       for (const value of [null, 'on', 1]) expect((await admin('PATCH', `directories/${entra.id}`, { offerExistingUsers: value })).status, String(value)).toBe(400);
       expect((await admin('PATCH', `directories/${uuidv7()}`, { offerExistingUsers: true })).status).toBe(404);
-      expect((await admin('GET', `directories/${entra.id}`)).body.settings).toEqual({ offerExistingUsers: false, emailIsLoginName: false });
+      expect((await admin('GET', `directories/${entra.id}`)).body.settings).toEqual({ offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false });
     });
 
     it('verify finds nothing, and finds a planted corruption of each new column and claim', async () => {

@@ -6,7 +6,7 @@ import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext,
 export type User = NonNullable<UserState>;
 
 export const directory = (id: string, settings: Partial<Directory> = {}): Directory => ({
-  id, version: 1, name: `Directory ${id}`, offerExistingUsers: false, emailIsLoginName: false, ...settings,
+  id, version: 1, name: `Directory ${id}`, offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false, ...settings,
 });
 
 /** One tenant, decided by the pure code alone: whoever bears a key is found by looking at everybody. */

@@ -23,6 +23,7 @@ const isGiven = (_object: object, value: unknown): boolean => value !== undefine
 class ChangedDirectory {
   @ValidateIf(isGiven) @IsBoolean() offerExistingUsers?: boolean;
   @ValidateIf(isGiven) @IsBoolean() emailIsLoginName?: boolean;
+  @ValidateIf(isGiven) @IsBoolean() offerLocalGroups?: boolean;
 }
 
 class NewToken {

@@ -67,7 +67,8 @@ export class Directories {
   async list(): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(`
       SELECT d.id, d.tenant, d.name, d.kind,
-        json_build_object('offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name) AS settings,
+        json_build_object('offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
+          'offerLocalGroups', d.offer_local_groups) AS settings,
         (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status, 'sealed', t.sealed,
           'expires_at', t.expires_at) ORDER BY t.id DESC) FROM admin.tokens t WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
       FROM admin.directories d ORDER BY d.id`);

@@ -4,7 +4,10 @@ import { decide, evolve, streamOf, type AdminState } from './directory.js';
 
 interface LoadedAdmin {
   readonly tenants: { id: string; version: number; created: string; name: string }[] | null;
-  readonly directories: { id: string; tenant: string; version: number; created: string; name: string; kind: string; offer_existing_users: boolean; email_is_login_name: boolean }[] | null;
+  readonly directories: {
+    id: string; tenant: string; version: number; created: string; name: string; kind: string; offer_existing_users: boolean; email_is_login_name: boolean;
+    offer_local_groups: boolean;
+  }[] | null;
   readonly tokens: {
     id: string; tenant: string; directory: string; version: number; created: string; description: string; hash: string; sealed: string;
     status: 'active' | 'revoked'; expires_at: string | null;
@@ -34,9 +37,9 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
         'directories',
         {
           id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', name: 'text', kind: 'text', offer_existing_users: 'boolean',
-          email_is_login_name: 'boolean',
+          email_is_login_name: 'boolean', offer_local_groups: 'boolean',
         },
-        ['version', 'name', 'offer_existing_users', 'email_is_login_name'],
+        ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
       ),
     },
     {
@@ -62,7 +65,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
       this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
     }
     for (const { id, tenant, version, created, name, kind, ...row } of loaded.directories ?? []) {
-      const settings = { offerExistingUsers: row.offer_existing_users, emailIsLoginName: row.email_is_login_name };
+      const settings = { offerExistingUsers: row.offer_existing_users, emailIsLoginName: row.email_is_login_name, offerLocalGroups: row.offer_local_groups };
       this.states.set(id, { tenant, state: { kind: 'directory', version, created, name, directoryKind: kind, settings }, changed: false });
     }
     for (const row of loaded.tokens ?? []) {
@@ -104,7 +107,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
         case 'directory':
           rows.directories.push({
             id, tenant, version, created, name: state.name, kind: state.directoryKind, offer_existing_users: state.settings.offerExistingUsers,
-            email_is_login_name: state.settings.emailIsLoginName,
+            email_is_login_name: state.settings.emailIsLoginName, offer_local_groups: state.settings.offerLocalGroups,
           });
           break;
         case 'token': {

@@ -11,7 +11,7 @@ export type AdminState =
     }
   | null;
 
-const DEFAULT_SETTINGS: DirectorySettings = { offerExistingUsers: false, emailIsLoginName: false };
+const DEFAULT_SETTINGS: DirectorySettings = { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false };
 const SETTINGS = Object.keys(DEFAULT_SETTINGS) as (keyof DirectorySettings)[];
 
 /** The aggregate that a command is about. */

@@ -1,14 +1,16 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
-import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleUrl, type BatchHandler, type Role } from '#event-store';
+import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { keyFile, startService, type Config, type Logger } from '#runtime';
 import { AdminModule } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
+import { GROUP_BATCHES, IDENTITY_EVENTS } from '../../group/src/group.handler.js';
+import { GroupModule } from '../../group/src/group.module.js';
 import { IdentityModule } from '../../identity/src/identity.module.js';
 import { USER_BATCHES } from '../../identity/src/user.handler.js';
 
@@ -36,35 +38,38 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
   const connect = (role: Role): ReturnType<typeof connectDatabase> =>
     connectDatabase(ownerUrl, role, { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
-  const [gateway, identity, admin] = await Promise.all([connect('gateway'), connect('identity'), connect('admin')]);
-  const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin) });
+  const [gateway, identity, admin, group] = await Promise.all([connect('gateway'), connect('identity'), connect('admin'), connect('group')]);
+  const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
       owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
       lookup: (commandIds) => findOutcomes(poolOf(gateway), view, commandIds),
     });
   const identityRequests = requestsTo('identity', logs.gateway, IDENTITY_OUTCOMES_VIEW);
+  const groupRequests = requestsTo('group', logs.gateway, GROUP_OUTCOMES_VIEW);
   const adminRequests = requestsTo('admin', logs.admin, ADMIN_OUTCOMES_VIEW);
   let first: { directory: DirectoryView; isNew: boolean } | undefined;
   const service = await startService({
     config, port: config.PORT,
     module: ServerModule.with([
-      GatewayModule.register({ config, pool: poolOf(gateway), identity: identityRequests }),
+      GatewayModule.register({ config, pool: poolOf(gateway), requests: { identity: identityRequests, group: groupRequests } }),
       IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
+      GroupModule.register({ config, database: group, log: logs.group, logger }),
       AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, masterKey, apiKey, logger }),
     ]),
     parts: [
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },
-      ...new Set([logs.identity, logs.admin, logs.gateway]),
+      ...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway]),
     ],
     prepare: (app) => speakScim(app, logger),
     transport: (app) => {
-      const positionOf: Record<Owner, (partition: number) => Promise<Position>> = {
-        identity: (partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition),
-        admin: (partition) => app.get<BatchHandler<unknown>>(ADMIN_BATCHES).position(partition),
+      const consumers: Record<string, { readonly owner: Owner; readonly at: { position(partition: number): Promise<Position> } }> = {
+        [commandsOf('identity')]: { owner: 'identity', at: app.get<BatchHandler<unknown>>(USER_BATCHES) },
+        [commandsOf('admin')]: { owner: 'admin', at: app.get<BatchHandler<unknown>>(ADMIN_BATCHES) },
+        [commandsOf('group')]: { owner: 'group', at: app.get<BatchHandler<unknown>>(GROUP_BATCHES) },
+        [eventsOf('identity')]: { owner: 'group', at: app.get<EventConsumer>(IDENTITY_EVENTS) },
       };
-      const ownerOf = (topic: string): Owner => (topic.startsWith('identity.') ? 'identity' : 'admin');
-      return new LogTransport((topic) => logs[ownerOf(topic)], (topic, partition) => positionOf[ownerOf(topic)](partition));
+      return new LogTransport((topic) => logs[consumers[topic]!.owner], (topic, partition) => consumers[topic]!.at.position(partition));
     },
     begin: async (app) => {
       first = await app.get(Directories).firstStart();
@@ -76,8 +81,9 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       // Answers that are under way are given first.
       await service.stop();
       identityRequests.stop();
+      groupRequests.stop();
       adminRequests.stop();
-      await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy()]);
+      await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy(), group.destroy()]);
     },
   };
 };
@@ -91,7 +97,7 @@ const chooseLogs = (
     const log = new PostgresLog({
       url: roleUrl(ownerUrl, 'log'), maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS, onError,
     });
-    return { gateway: log, identity: log, admin: log };
+    return { gateway: log, identity: log, admin: log, group: log };
   }
   const onDead = (error: Error): void => {
     logger.fatal({ error: error.message }, 'a consumer died; the process ends and is started again');
@@ -103,5 +109,5 @@ const chooseLogs = (
       brokers: config.KAFKA_BROKERS!.split(','), owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,
       maxBatchMessages: config.MAX_BATCH_MESSAGES, onError, onDead,
     });
-  return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin') };
+  return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin'), group: kafka('group') };
 };

@@ -10,7 +10,7 @@ export interface DirectoryView {
   readonly id: string;
   readonly name: string;
   readonly kind: string;
-  readonly settings: { readonly offerExistingUsers: boolean; readonly emailIsLoginName: boolean };
+  readonly settings: { readonly offerExistingUsers: boolean; readonly emailIsLoginName: boolean; readonly offerLocalGroups: boolean };
   readonly scimBaseUrl: string;
   readonly token: string | null;
   readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];

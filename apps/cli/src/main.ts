@@ -13,6 +13,7 @@ const describe = (directory: DirectoryView): string =>
     `  Token          ${directory.token ?? '(none that is active)'}`,
     ...(directory.settings.offerExistingUsers ? ['  Offers existing users to the identity provider'] : []),
     ...(directory.settings.emailIsLoginName ? ['  The e-mail is the login name'] : []),
+    ...(directory.settings.offerLocalGroups ? ['  Lists local groups to the identity provider'] : []),
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
@@ -50,8 +51,9 @@ const isOn = (value: string): boolean => {
 };
 directory.command('set').description('change the settings of a directory').argument('<id>')
   .option('--offer-existing-users <on|off>', 'the identity provider also sees users that nobody manages; its first write to one links it', isOn)
-  .option('--email-is-login-name <on|off>', 'the work e-mail is unique in the tenant', isOn).option('--json', 'as JSON')
-  .action(async (id: string, { json, ...settings }: { offerExistingUsers?: boolean; emailIsLoginName?: boolean; json?: boolean }) => {
+  .option('--email-is-login-name <on|off>', 'the work e-mail is unique in the tenant', isOn)
+  .option('--offer-local-groups <on|off>', 'the identity provider also sees local groups, which it cannot change', isOn).option('--json', 'as JSON')
+  .action(async (id: string, { json, ...settings }: { offerExistingUsers?: boolean; emailIsLoginName?: boolean; offerLocalGroups?: boolean; json?: boolean }) => {
     const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
     print(json, changed, describe(changed));
   });

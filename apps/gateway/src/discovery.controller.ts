@@ -1,10 +1,10 @@
 import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
-import { listResponse, refuseFilter, Rejected, renderResourceType, renderSchema, USER } from '#scim';
+import { listResponse, refuseFilter, Rejected, renderResourceType, renderSchema, GROUP, USER } from '#scim';
 import { OptionalTokenGuard, ScimTokenGuard } from './scim-token.guard.js';
-import { CONFIG } from './users.controller.js';
+import { CONFIG } from './commands.sender.js';
 
-const RESOURCE_TYPES = [USER];
+const RESOURCE_TYPES = [USER, GROUP];
 const SCHEMAS = RESOURCE_TYPES.flatMap(({ schema, extensions }) => [schema, ...extensions]);
 
 /**

@@ -1,13 +1,13 @@
 import { USERS_VIEW } from '#contracts';
-import { fold, instantOf, type AttributePath, type AttributeType, type Filter, type Operator, type Sort } from '#scim';
-import { isCore, jsonValue, partOf, type UserColumns, type Value } from './user-columns.js';
+import { fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Sort } from '#scim';
+import { isCore, jsonValue, partOf, type ResourceColumns, type Value } from './resource-columns.js';
 
-/** A condition on `identity.users_v2`. */
+/** A condition on a published view of resources. */
 export interface CompiledFilter {
   readonly sql: string;
   readonly values: readonly string[];
   /** The attribute that an index finds, when the filter is nothing but `eq` on it: such statements are prepared. */
-  readonly lookUp: 'userName' | 'id' | 'externalId' | 'workEmail' | null;
+  readonly lookUp: 'userName' | 'displayName' | 'id' | 'externalId' | 'workEmail' | null;
 }
 
 type Compare = Extract<Filter, { kind: 'compare' }>;
@@ -24,20 +24,21 @@ const SYMBOLS: { readonly [operator in Operator]?: string } = { eq: '=', gt: '>'
 const PRESENT = `'$.** ? (@.type() == "string" && @ != "" || @.type() == "number" || @.type() == "boolean")'`;
 
 /**
- * Turns any filter into parameterised SQL that is true for exactly those users for which `matches` of libs/scim is; its parameters
+ * Turns any filter into parameterised SQL that is true for exactly those resources for which `matches` of libs/scim is; its parameters
  * begin at `$first`. A condition may also be NULL, which a WHERE takes for false, as NOT does here. Texts are compared as bytes: what
  * ignores case has been folded by `fold`, on both sides, and never is by the database.
  */
-export const compileFilter = (columns: UserColumns, filter: Filter, first: number): CompiledFilter => {
+export const compileFilter = (columns: ResourceColumns, filter: Filter, first: number): CompiledFilter => {
   const compiler = new FilterCompiler(columns, first);
   const sql = compiler.condition(filter, null);
   return { sql, values: compiler.values, lookUp: lookUpOf(filter) };
 };
 
 /** The SQL of what users are ordered by (RFC 7644 §3.4.2.3); NULL when there is none. */
-export const compileSort = (columns: UserColumns, { path }: Sort): string => {
+export const compileSort = (columns: ResourceColumns, { path }: Sort): string => {
   const { attribute, subAttribute } = path;
   const all = columns.attribute(path);
+  if (all.rows) throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
   // Of several values the primary one counts, else the first.
   const one = attribute.multiValued
     ? jsonValue(`coalesce(jsonb_path_query_first(${all.json}, '$[*] ? (@.primary == true)'), ${all.json}->0)`)
@@ -51,7 +52,7 @@ export const compileSort = (columns: UserColumns, { path }: Sort): string => {
 class FilterCompiler {
   readonly values: string[] = [];
 
-  constructor(private readonly columns: UserColumns, private readonly first: number) {}
+  constructor(private readonly columns: ResourceColumns, private readonly first: number) {}
 
   /** `element` is the value in whose brackets the filter stands: its attributes are parts of that. */
   condition(filter: Filter, element: Value | null): string {
@@ -82,6 +83,7 @@ class FilterCompiler {
     if (element) return ofPart(element);
     const value = this.columns.attribute(path);
     if (!attribute.multiValued) return ofPart(value);
+    if (value.rows) return `EXISTS (SELECT FROM ${value.rows} AND ${ofPart(value)})`;
     return `EXISTS (SELECT FROM jsonb_array_elements(${value.json}) AS e(value) WHERE ${ofPart(jsonValue('e.value'))})`;
   }
 
@@ -99,9 +101,6 @@ class FilterCompiler {
   private test(path: AttributePath, operator: Operator, operand: string | number | boolean): (value: Value) => string {
     const attribute = path.subAttribute ?? path.attribute;
     const symbol = SYMBOLS[operator];
-    if (symbol && isCore(path, 'id') && operator === 'eq') {
-      return () => (UUID.test(String(operand)) ? `id = ${this.parameter(String(operand), 'uuid')}` : 'false');
-    }
     if (symbol && attribute.type === 'dateTime') {
       // Milliseconds since 1970: unlike a dateTime, each of them has one text, and the database knows it.
       const instant = this.parameter(String(instantOf(String(operand))), 'numeric');
@@ -111,18 +110,21 @@ class FilterCompiler {
       const number = this.parameter(String(operand), 'numeric');
       return ({ text }) => `(${text})::numeric ${symbol} ${number}`;
     }
-    const text = this.parameter(attribute.caseExact ? String(operand) : fold(String(operand)), 'text');
+    const given = attribute.caseExact ? String(operand) : fold(String(operand));
+    // One parameter, however many values are compared with it; none, where none is: the database could not tell its type.
+    let known: string | undefined;
+    const text = (): string => (known ??= this.parameter(given, 'text'));
     switch (operator) {
       case 'co':
-        return (value) => `strpos(${value.text}, ${text}) > 0`;
+        return (value) => `strpos(${value.text}, ${text()}) > 0`;
       case 'sw':
-        return (value) => `starts_with(${value.text}, ${text})`;
+        return (value) => `starts_with(${value.text}, ${text()})`;
       case 'ew':
-        return (value) => `right(${value.text}, length(${text})) = ${text}`;
+        return (value) => `right(${value.text}, length(${text()})) = ${text()}`;
       case 'eq':
-        return (value) => `${value.text} = ${text}`;
+        return (value) => (!value.uuid ? `${value.text} = ${text()}` : UUID.test(given) ? `${value.uuid} = ${text()}::uuid` : 'false');
       default:
-        return (value) => `(${value.text}) COLLATE "C" ${symbol} ${text}`;
+        return (value) => `(${value.text}) COLLATE "C" ${symbol} ${text()}`;
     }
   }
 
@@ -171,7 +173,9 @@ const lookUpOf = (filter: Filter): CompiledFilter['lookUp'] => {
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || typeof filter.value !== 'string') return null;
   const { path, value } = filter;
   if (isCore(path, 'id')) return UUID.test(value) ? 'id' : null;
-  return isCore(path, 'userName') ? 'userName' : isCore(path, 'externalId') ? 'externalId' : null;
+  // The type says which of the names has a column and an index: a user's displayName has not.
+  const names = ['userName', 'externalId', ...(path.attribute.uniqueness === 'server' ? ['displayName'] : [])] as const;
+  return (names.find((name) => isCore(path, name)) as CompiledFilter['lookUp']) ?? null;
 };
 
 /** The e-mail in `emails[type eq "work"].value eq "…"`, whose parts may come in either order. */

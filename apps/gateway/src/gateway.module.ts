@@ -4,34 +4,42 @@ import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
 import type { Config, Logger } from '#runtime';
 import { Rejected } from '#scim';
+import type { GroupRow, UserRow } from '#contracts';
+import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { DiscoveryController } from './discovery.controller.js';
+import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
+import { MemberQueries } from './members.queries.js';
+import { GATEWAY_POOL, ResourceQueries } from './resource.queries.js';
+import { resourceTables } from './resource-tables.js';
 import { parseBody } from './scim-body.js';
 import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
 import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
 import { SearchController } from './search.controller.js';
-import { usersUrl } from './to-response.js';
-import { GATEWAY_POOL, UserQueries, USERS_URL } from './user.queries.js';
-import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
+import { USER_QUERIES, UsersController } from './users.controller.js';
 
 export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
-  readonly identity: RequestReply;
+  readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
 }
 
 /** Owns HTTP and SCIM syntax; holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, identity }: GatewayOptions): DynamicModule {
+  static register({ config, pool, requests }: GatewayOptions): DynamicModule {
+    const { users, groups } = resourceTables(config.scimBaseUrl);
     return {
       module: GatewayModule,
-      controllers: [SearchController, UsersController, DiscoveryController],
+      controllers: [SearchController, UsersController, GroupsController, DiscoveryController],
       providers: [
-        UserQueries, ScimTokenGuard, OptionalTokenGuard,
+        ScimTokenGuard, OptionalTokenGuard, Commands, UserCommands, GroupCommands,
+        { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users) },
+        { provide: GROUP_QUERIES, useValue: new ResourceQueries<GroupRow>(pool, groups) },
+        { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
-        { provide: USERS_URL, useValue: usersUrl(config.scimBaseUrl) },
-        { provide: IDENTITY_REQUESTS, useValue: identity },
+        { provide: IDENTITY_REQUESTS, useValue: requests.identity },
+        { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
     };
@@ -40,13 +48,13 @@ export class GatewayModule {
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
-  [/^\/api\/scim\/v2\/Users\/?$/, ['GET', 'POST']],
-  [/^\/api\/scim\/v2(\/Users)?\/\.search$/, ['POST']],
-  [/^\/api\/scim\/v2\/Users\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
+  [/^\/api\/scim\/v2\/(Users|Groups)\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2(\/Users|\/Groups)?\/\.search$/, ['POST']],
+  [/^\/api\/scim\/v2\/(Users|Groups)\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
-const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me)(\/|$)/;
+const NOT_BUILT = /^\/api\/scim\/v2\/(Bulk|Me)(\/|$)/;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {

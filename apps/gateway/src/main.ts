@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { IDENTITY_OUTCOMES_VIEW } from '#contracts';
+import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated } from '#event-store';
 import { KafkaLog, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
@@ -21,13 +21,15 @@ runProcess(async () => {
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),
   });
-  const identity = new RequestReply(log, {
-    owner: 'identity', lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
-    lookup: (commandIds) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, commandIds),
-  });
+  const requestsTo = (owner: Owner, view: string): RequestReply =>
+    new RequestReply(log, {
+      owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      lookup: (commandIds) => findOutcomes(pool, view, commandIds),
+    });
+  const requests = { identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW), group: requestsTo('group', GROUP_OUTCOMES_VIEW) };
   return startService({
     config, port: config.PORT,
-    module: GatewayModule.register({ config, pool, identity }),
+    module: GatewayModule.register({ config, pool, requests }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => speakScim(app, logger),
   });

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { TOKENS_VIEW, type TokenRow } from '#contracts';
 import { Rejected } from '#scim';
-import { GATEWAY_POOL } from './user.queries.js';
+import { GATEWAY_POOL } from './resource.queries.js';
 
 /** Who sends a request, as its token says. */
 export interface Caller {
@@ -13,6 +13,8 @@ export interface Caller {
   readonly actor: string;
   /** Whether the directory also sees the users that nobody manages (R17). */
   readonly seesUnmanaged: boolean;
+  /** Whether it also sees local groups (R19). */
+  readonly seesLocalGroups: boolean;
 }
 
 /** A request whose token has been accepted. */
@@ -47,7 +49,8 @@ export class ScimTokenGuard implements CanActivate {
     if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
       return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
     }
-    request.caller = { tenant: row.tenant, directory: row.directory, actor: `token:${row.id}`, seesUnmanaged: row.offerExistingUsers };
+    const { tenant, directory, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups } = row;
+    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups };
     return true;
   }
 
@@ -58,7 +61,8 @@ export class ScimTokenGuard implements CanActivate {
     const row = this.pool
       .query<TokenRow>({
         name: 'token-by-hash',
-        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers" FROM ${TOKENS_VIEW} WHERE hash = $1`,
+        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
+          offer_local_groups AS "offerLocalGroups" FROM ${TOKENS_VIEW} WHERE hash = $1`,
         values: [tokenHash],
       })
       .then(({ rows }) => rows[0] ?? null);

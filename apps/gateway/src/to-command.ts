@@ -1,5 +1,5 @@
-import { USER_COMMAND_TYPES, type CommandData, type Message, type UserCommand } from '#contracts';
-import { Rejected } from '#scim';
+import { GROUP_COMMAND_TYPES, USER_COMMAND_TYPES, type CommandData, type GroupCommand, type Message, type UserCommand } from '#contracts';
+import { Rejected, type Json, type Resource } from '#scim';
 
 /** What surrounds a command besides its content; time and id are handed in. */
 export interface CommandOrigin {
@@ -12,19 +12,36 @@ export interface CommandOrigin {
   readonly expiresAfterMs: number;
 }
 
-/** The message that carries a user command to its owner. */
-export const toCommand = (command: UserCommand, origin: CommandOrigin): Message<CommandData<UserCommand>> => ({
-  id: origin.id,
-  type: USER_COMMAND_TYPES[command.type],
-  source: 'muster/gateway',
-  subject: command.userId,
-  time: origin.now.toISOString(),
-  tenant: origin.tenant,
-  directory: origin.directory,
-  correlationId: origin.correlationId,
-  causationId: null,
+/** A command, its name on the wire, and the aggregate that it is about. */
+export interface NamedCommand<Command> {
+  readonly type: string;
+  readonly subject: string;
+  readonly command: Command;
+}
+
+export const ofUser = (command: UserCommand): NamedCommand<UserCommand> => ({ type: USER_COMMAND_TYPES[command.type], subject: command.userId, command });
+
+export const ofGroup = (command: GroupCommand): NamedCommand<GroupCommand> => ({
+  type: GROUP_COMMAND_TYPES[command.type], subject: command.type === 'LeaveGroups' ? command.memberId : command.groupId, command,
+});
+
+/** The message that carries a command to its owner. */
+export const toCommand = <Command>({ type, subject, command }: NamedCommand<Command>, origin: CommandOrigin): Message<CommandData<Command>> => ({
+  id: origin.id, type, source: 'muster/gateway', subject, time: origin.now.toISOString(), tenant: origin.tenant, directory: origin.directory,
+  correlationId: origin.correlationId, causationId: null,
   data: { actor: origin.actor, expiresAt: new Date(origin.now.getTime() + origin.expiresAfterMs).toISOString(), command },
 });
+
+/** A group as a client sends it, taken apart: memberships are no part of the group itself. Throws Rejected(invalidValue). */
+export const membersOf = ({ members, ...resource }: Resource): { readonly resource: Resource; readonly members: string[] } => ({
+  resource, members: [...new Set(((members ?? []) as Json[]).map(idOf))],
+});
+
+const idOf = (member: Json): string => {
+  const id = (member as { readonly value?: Json }).value;
+  if (typeof id !== 'string') throw new Rejected('invalidValue', 'Each of the members needs a value: the id of a user or of a group.');
+  return id.toLowerCase();
+};
 
 /** The versions that an If-Match or If-None-Match header names (RFC 7644 §3.14, RFC 9110 §13.1); null = no header or `*`. */
 export const toVersions = (header: string | undefined, name = 'If-Match'): number[] | null => {
@@ -36,3 +53,7 @@ export const toVersions = (header: string | undefined, name = 'If-Match'): numbe
   // A tag that we never gave out matches nothing.
   return versions.map((version) => (version === undefined ? -1 : Number(version)));
 };
+
+/** RFC 9110 §13.1.2: whether a client that sends If-None-Match has this version already. */
+export const isNotModified = (ifNoneMatch: string | undefined, version: number): boolean =>
+  ifNoneMatch !== undefined && (ifNoneMatch.trim() === '*' || toVersions(ifNoneMatch, 'If-None-Match')?.includes(version) === true);

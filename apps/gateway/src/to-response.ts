@@ -1,25 +1,60 @@
-import type { UserRow, UserSnapshot } from '#contracts';
-import { listResponse, renderResource, USER, type Selection } from '#scim';
+import type { GroupOfUser, GroupRow, GroupSnapshot, Member, UserRow, UserSnapshot } from '#contracts';
+import { GROUP, listResponse, pickAttribute, renderResource, USER, type Json, type Selection } from '#scim';
 
-/** The URL of a user; `scimBaseUrl` has no slash at its end. */
-export const userLocation = (scimBaseUrl: string, id: string): string => `${usersUrl(scimBaseUrl)}/${id}`;
-export const usersUrl = (scimBaseUrl: string): string => `${scimBaseUrl}/Users`;
+/** URLs of resources; `scimBaseUrl` has no slash at its end. */
+export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoint: string }, id: string): string => `${scimBaseUrl}${endpoint}/${id}`;
+
+export const etag = (version: number): string => `W/"${version}"`;
+
+/** Whose groups a client sees among those that a user is in. */
+export interface Seer {
+  readonly directory: string;
+  readonly seesLocalGroups: boolean;
+}
 
 /** A user as a client sees it. */
-export const toUser = (user: UserSnapshot, scimBaseUrl: string, selection: Selection | undefined): object =>
-  renderResource(USER, user.resource, { ...user, location: userLocation(scimBaseUrl, user.id) }, selection);
+export const toUser = (user: UserSnapshot, seer: Seer, scimBaseUrl: string, selection: Selection | undefined): object => {
+  const groups = groupsSeen(user, seer).map(({ id, display, direct }) => ({
+    value: id, $ref: locationOf(scimBaseUrl, GROUP, id), display, type: direct ? 'direct' : 'indirect',
+  }));
+  const resource = groups.length === 0 ? user.resource : { ...user.resource, groups };
+  return renderResource(USER, resource, { ...user, location: locationOf(scimBaseUrl, USER, user.id) }, selection);
+};
+
+/** The groups in which a client sees a user. */
+export const groupsSeen = ({ groups }: UserSnapshot, { directory, seesLocalGroups }: Seer): readonly GroupOfUser[] =>
+  (groups ?? []).filter((group) => group.directory === directory || (group.directory === null && seesLocalGroups));
 
 /** A page of users (RFC 7644 §3.4.2); `startIndex` is the number of its first one, from 1. */
 export const toUserList = (
-  page: { readonly rows: readonly UserRow[]; readonly totalResults: number }, startIndex: number, scimBaseUrl: string,
+  page: { readonly rows: readonly UserRow[]; readonly totalResults: number }, startIndex: number, seer: Seer, scimBaseUrl: string,
   selection: Selection | undefined,
 ): object => {
-  const resources = page.rows.map((row) => toUser(ofRow(row), scimBaseUrl, selection));
+  const resources = page.rows.map((row) => toUser(ofUserRow(row), seer, scimBaseUrl, selection));
   return listResponse(resources, page.totalResults, startIndex, resources.length);
 };
 
 /** A row of the published view as what an outcome holds of a user. */
-export const ofRow = (row: UserRow): UserSnapshot => ({
-  id: row.id, version: row.version, created: row.created.toISOString(), lastModified: row.lastModified.toISOString(),
-  resource: row.resource,
+export const ofUserRow = ({ created, lastModified, groups, ...row }: UserRow): UserSnapshot => ({
+  ...row, created: created.toISOString(), lastModified: lastModified.toISOString(), ...(groups ? { groups } : {}),
 });
+
+/** A row of the published view as what an outcome holds of a group. */
+export const ofGroupRow = ({ directory: _owner, created, lastModified, ...row }: GroupRow): GroupSnapshot => ({
+  ...row, created: created.toISOString(), lastModified: lastModified.toISOString(),
+});
+
+/** Whether a client wants to see members. */
+export const wantsMembers = (selection: Selection | undefined): boolean =>
+  pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '' }]) !== undefined;
+
+/** A group as a client sees it, without its members. */
+export const toGroup = (group: GroupSnapshot, scimBaseUrl: string, selection: Selection | undefined): object =>
+  renderResource(GROUP, group.resource, { ...group, location: locationOf(scimBaseUrl, GROUP, group.id) }, selection);
+
+/** A member as a client sees it. */
+export const toMember = ({ value, type }: Member, scimBaseUrl: string, selection: Selection | undefined): Json => {
+  const member = { value, $ref: locationOf(scimBaseUrl, type === 'User' ? USER : GROUP, value), type };
+  const [picked] = pickAttribute(selection, 'members', [member]) as readonly [Json];
+  return picked;
+};

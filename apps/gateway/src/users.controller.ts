@@ -1,130 +1,84 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { Outcome, UserCommand, UserSnapshot } from '#contracts';
-import { LogUnavailable, type RequestReply } from '#log';
-import { isUuid, uuidv7, type Config } from '#runtime';
-import { parsePatch, parseReplacement, parseResource, parseSelection, Rejected, USER, type Selection } from '#scim';
-import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { toCommand, toVersions } from './to-command.js';
-import { ofRow, toUser, userLocation } from './to-response.js';
-import { UserQueries } from './user.queries.js';
+import type { UserRow, UserSnapshot } from '#contracts';
+import { isUuid, type Config } from '#runtime';
+import { parseSelection, pickAttribute, Rejected, USER, type Selection } from '#scim';
+import { CONFIG, UserCommands } from './commands.sender.js';
+import type { ResourceQueries } from './resource.queries.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
+import { isNotModified } from './to-command.js';
+import { etag, groupsSeen, locationOf, ofUserRow, toUser } from './to-response.js';
 
-export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
-export const CONFIG = Symbol('Config');
+export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
+
+type Parameters = Readonly<Record<string, string | undefined>>;
 
 /** RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their outcome. */
 @Controller('api/scim/v2/Users')
 @UseGuards(ScimTokenGuard)
 export class UsersController {
-  private readonly inFlight = new Map<string, number>();
-
   constructor(
-    private readonly users: UserQueries,
-    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+    @Inject(USER_QUERIES) private readonly users: ResourceQueries<UserRow>,
+    private readonly commands: UserCommands,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Get(':id')
   async get(
-    @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Readonly<Record<string, string | undefined>>,
+    @Req() { caller }: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
-    const row = isUuid(id) ? await this.users.byId(request.caller, id) : null;
-    if (!row) throw notFound(id);
-    void reply.header('etag', etag(row.version));
-    if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === '*' || toVersions(ifNoneMatch, 'If-None-Match')?.includes(row.version))) {
+    const selection = selectionOf(query);
+    const row = isUuid(id) ? await this.users.byId(caller, id) : null;
+    if (!row) throw new Rejected('notFound', `There is no user with the id ${id}.`);
+    const user = ofUserRow(row);
+    void reply.header('etag', etag(user.version));
+    // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.
+    const showsGroups = groupsSeen(user, caller).length > 0 && pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) !== undefined;
+    if (!showsGroups && isNotModified(ifNoneMatch, user.version)) {
       void reply.status(304);
       return undefined;
     }
-    return toUser(ofRow(row), this.config.scimBaseUrl, selection);
+    return toUser(user, caller, this.config.scimBaseUrl, selection);
   }
 
   @Post()
-  async create(
-    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Readonly<Record<string, string | undefined>>,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<object> {
-    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
-    const { resource } = parseResource(USER, body);
-    return this.answer(await this.send(request.caller, { type: 'CreateUser', userId: uuidv7(), resource }), selection, reply, true);
+  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const selection = selectionOf(query);
+    const user = await this.commands.create(request.caller, body);
+    void reply.header('location', locationOf(this.config.scimBaseUrl, USER, user.id));
+    return this.answer(user, request, selection, reply);
   }
 
   @Patch(':id')
   @HttpCode(200)
   async patch(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown,
-    @Query() query: Readonly<Record<string, string | undefined>>, @Headers('if-match') ifMatch: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
+    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
-    const { operations } = parsePatch(USER, body);
-    if (!isUuid(id)) throw notFound(id);
-    const userId = id.toLowerCase();
-    const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toVersions(ifMatch) };
-    return this.answer(await this.send(request.caller, command), selection, reply, false);
+    const selection = selectionOf(query);
+    return this.answer(await this.commands.patch(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
   @Put(':id')
   async replace(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown,
-    @Query() query: Readonly<Record<string, string | undefined>>, @Headers('if-match') ifMatch: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
+    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
-    const { resource } = parseReplacement(USER, body);
-    // RFC 7644 §3.5.1: a PUT never creates.
-    if (!isUuid(id)) throw notFound(id);
-    const command: UserCommand = { type: 'ReplaceUser', userId: id.toLowerCase(), resource, ifMatch: toVersions(ifMatch) };
-    return this.answer(await this.send(request.caller, command), selection, reply, false);
+    const selection = selectionOf(query);
+    return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  async delete(
-    @Req() request: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined,
-  ): Promise<void> {
-    if (!isUuid(id)) throw notFound(id);
-    await this.send(request.caller, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toVersions(ifMatch) });
+  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
+    return this.commands.delete(caller, { id, ifMatch });
   }
 
-  /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
-  private async send(caller: Caller, command: UserCommand): Promise<UserSnapshot | null> {
-    const inFlight = this.inFlight.get(caller.tenant) ?? 0;
-    if (inFlight >= this.config.MAX_COMMANDS_IN_FLIGHT_PER_TENANT) {
-      throw new Rejected('tooManyRequests', `More than ${inFlight} writes are under way for this tenant: send the next ones later.`);
-    }
-    this.inFlight.set(caller.tenant, inFlight + 1);
-    let outcome: Outcome;
-    try {
-      const id = uuidv7();
-      outcome = await this.identity.request(
-        toCommand(command, {
-          ...caller, id, correlationId: id, now: new Date(), expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
-        }),
-      );
-    } catch (error) {
-      if (error instanceof LogUnavailable) {
-        throw new Rejected('unavailable', 'The write could not be confirmed: the message log or the database is away. Send it again.');
-      }
-      throw error;
-    } finally {
-      const left = (this.inFlight.get(caller.tenant) ?? 1) - 1;
-      if (left > 0) this.inFlight.set(caller.tenant, left);
-      else this.inFlight.delete(caller.tenant);
-    }
-    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
-    return outcome.value as UserSnapshot | null;
-  }
-
-  private answer(snapshot: UserSnapshot | null, selection: Selection | undefined, reply: FastifyReply, created: boolean): object {
-    if (!snapshot) throw new Rejected('internal', 'The outcome shows no user.');
-    void reply.header('etag', etag(snapshot.version));
-    if (created) void reply.header('location', userLocation(this.config.scimBaseUrl, snapshot.id));
-    return toUser(snapshot, this.config.scimBaseUrl, selection);
+  private answer(user: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
+    void reply.header('etag', etag(user.version));
+    return toUser(user, caller, this.config.scimBaseUrl, selection);
   }
 }
 
-const etag = (version: number): string => `W/"${version}"`;
-
-const notFound = (id: string): Rejected => new Rejected('notFound', `There is no user with the id ${id}.`);
+const selectionOf = ({ attributes, excludedAttributes }: Parameters): Selection | undefined => parseSelection(USER, attributes, excludedAttributes);

@@ -1,5 +1,5 @@
 import { fold, touchesUserName, type Json, type PatchOperation, type Resource } from '#scim';
-import type { SignIn, UserCommand } from '#contracts';
+import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, withoutTombstoneDigits, workEmailOf, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
@@ -8,7 +8,7 @@ import type { Directory } from './user.js';
 export interface LoadedUsers {
   readonly users: {
     tenant: string; id: string; directory: string | null; version: number; created: string; last_modified: string;
-    resource: Resource; links: Links | null; wrapped: string;
+    resource: Resource; links: Links | null; wrapped: string; groups: readonly GroupOfUser[] | null;
   }[] | null;
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
@@ -39,7 +39,10 @@ interface Touched {
 export const LOAD_SQL = `
   SELECT json_build_object(
     'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
-        'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped))
+        'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped,
+        'groups', CASE WHEN EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id) THEN (
+          SELECT json_agg(json_build_object('id', g.id, 'directory', g.directory, 'display', g.display, 'direct', g.direct))
+          FROM ${GROUPS_OF}(t.tenant, ARRAY[t.id]) g) END))
       FROM (
         SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)
         UNION
@@ -67,9 +70,10 @@ export const LOAD_SQL = `
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
       LEFT JOIN LATERAL (SELECT wrapped FROM keys.persons WHERE tenant = t.tenant AND person = t.id OFFSET 0) k ON true),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
-        'offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name))
+        'offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
+        'offerLocalGroups', d.offer_local_groups))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
-      CROSS JOIN LATERAL (SELECT * FROM admin.directories_v2 WHERE tenant = t.tenant::uuid OFFSET 0) d),
+      CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k)

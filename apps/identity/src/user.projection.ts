@@ -1,5 +1,5 @@
 import { fold, foldedAttributes, USER, type Json, type Resource } from '#scim';
-import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
+import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, upnOf, type Key } from './matching.js';
 import { LOAD_SQL, touches, type Links, type LoadedUsers } from './user-load.queries.js';
@@ -72,13 +72,15 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly directories: Map<string, Directory>;
   private readonly wrapped = new Map<string, string>();
+  /** Group owns them: an answer shows them, and no decision looks at them. */
+  private readonly groups = new Map<string, readonly GroupOfUser[]>();
   private readonly tenantKeys = new Map<string, Buffer>();
   private readonly personKeys = new Map<string, Buffer>();
   private readonly newTenantKeys: { tenant: string; wrapped: string }[] = [];
   private readonly newPersonKeys: { tenant: string; person: string; wrapped: string }[] = [];
 
   constructor(private readonly loaded: LoadedUsers, private readonly now: string, private readonly masterKey: Buffer) {
-    for (const { tenant, wrapped, links, ...row } of loaded.users ?? []) {
+    for (const { tenant, wrapped, links, groups, ...row } of loaded.users ?? []) {
       const state: UserState = {
         id: row.id, directory: row.directory, version: row.version, resource: row.resource,
         created: new Date(row.created).toISOString(), lastModified: new Date(row.last_modified).toISOString(),
@@ -86,6 +88,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.wrapped.set(`${tenant}/${row.id}`, wrapped);
+      if (groups) this.groups.set(`${tenant}/${row.id}`, groups);
       this.index(tenant, row.id, [], keysOf(state));
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]));
@@ -117,7 +120,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.users.set(`${tenant}/${userId}`, { tenant, state, stored: known?.stored ?? false, changed: true });
       this.move(tenant, userId, before, state);
     }
-    return { events: recorded, outcome: { status: 'done', value: answerTo(command, state, matching) } };
+    return { events: recorded, outcome: { status: 'done', value: answerTo(command, state, matching, this.groups.get(`${tenant}/${userId}`)) } };
   }
 
   rows(): Record<string, readonly unknown[]> {

@@ -26,6 +26,8 @@ export interface DirectorySettings {
   readonly offerExistingUsers: boolean;
   /** The work e-mail is what people sign in with, and therefore unique in the tenant. */
   readonly emailIsLoginName: boolean;
+  /** Local groups are listed to the identity provider too, which cannot change them. */
+  readonly offerLocalGroups: boolean;
 }
 
 export type AdminEvent =

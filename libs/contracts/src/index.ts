@@ -1,5 +1,6 @@
 export * from './directory.js';
 export * from './envelope.js';
+export * from './group.js';
 export * from './outcome.js';
 export * from './topics.js';
 export * from './user.js';

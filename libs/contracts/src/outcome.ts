@@ -13,6 +13,18 @@ export interface UserSnapshot {
   readonly created: string;
   readonly lastModified: string;
   readonly resource: Resource;
+  /** The groups that the user is in; absent = none. */
+  readonly groups?: readonly GroupOfUser[];
+}
+
+/** A group that a user is in. */
+export interface GroupOfUser {
+  readonly id: string;
+  /** The directory that owns the group, null = a local one: not every client sees each group. */
+  readonly directory: string | null;
+  readonly display: string;
+  /** False = through other groups. */
+  readonly direct: boolean;
 }
 
 export const OUTCOME_TYPE = 'muster.outcome.v1';

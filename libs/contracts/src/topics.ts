@@ -1,6 +1,9 @@
 /** The services that own aggregates: each is the only writer of its schema and of its topics. */
-export const OWNERS = ['identity', 'admin'] as const;
+export const OWNERS = ['identity', 'admin', 'group'] as const;
 export type Owner = (typeof OWNERS)[number];
+
+/** The schema of an owner, as SQL: `group` is a reserved word. */
+export const schemaOf = (owner: Owner): string => `"${owner}"`;
 
 export const commandsOf = (owner: Owner): string => `${owner}.commands`;
 export const outcomesOf = (owner: Owner): string => `${owner}.outcomes`;

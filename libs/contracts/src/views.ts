@@ -1,13 +1,22 @@
 import type { Resource } from '#scim';
+import type { GroupOfUser } from './outcome.js';
 import type { Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
 export const USERS_VIEW = 'identity.users_v2';
+export const GROUPS_VIEW = '"group".groups_v1';
+export const MEMBERS_VIEW = '"group".members_v1';
+/** A function of a tenant and ids of members: the groups that each is in, directly or through others. */
+export const GROUPS_OF = '"group".groups_of';
+/** A function of tenant, group, last member of the page before, and page length: the active users in a group, also through others. */
+export const EFFECTIVE_MEMBERS = '"group".effective_members';
 export const IDENTITY_EVENTS_VIEW = 'identity.events_v1';
 export const IDENTITY_OUTCOMES_VIEW = 'identity.outcomes_v1';
+export const GROUP_EVENTS_VIEW = '"group".events_v1';
+export const GROUP_OUTCOMES_VIEW = '"group".outcomes_v1';
 export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
-export const DIRECTORIES_VIEW = 'admin.directories_v2';
-export const TOKENS_VIEW = 'admin.tokens_v2';
+export const DIRECTORIES_VIEW = 'admin.directories_v3';
+export const TOKENS_VIEW = 'admin.tokens_v3';
 
 /** A row of `identity.users_v2`: one user, managed by a directory or by nobody. */
 export interface UserRow {
@@ -16,6 +25,19 @@ export interface UserRow {
   readonly created: Date;
   readonly lastModified: Date;
   readonly resource: Resource;
+  /** Beside the view: the groups that the user is in; null = none. */
+  readonly groups: readonly GroupOfUser[] | null;
+}
+
+/** A row of `"group".groups_v1`: one group, owned by a directory or local. */
+export interface GroupRow {
+  readonly id: string;
+  readonly directory: string | null;
+  readonly version: number;
+  readonly created: Date;
+  readonly lastModified: Date;
+  readonly resource: Resource;
+  readonly memberCount: number;
 }
 
 /** A row of `identity.events_v1`: one event of one user, without the personal data in it. */
@@ -35,7 +57,7 @@ export interface EventRow {
   readonly data: { readonly attributes?: readonly string[]; readonly matching?: Matching | null };
 }
 
-/** A row of `admin.tokens_v2`: a token, and what its directory lets it see. */
+/** A row of `admin.tokens_v3`: a token, and what its directory lets it see. */
 export interface TokenRow {
   readonly id: string;
   readonly tenant: string;
@@ -43,4 +65,5 @@ export interface TokenRow {
   readonly status: 'active' | 'revoked';
   readonly expiresAt: Date | null;
   readonly offerExistingUsers: boolean;
+  readonly offerLocalGroups: boolean;
 }

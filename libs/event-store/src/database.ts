@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 
 /** The roles that connect, one for each service; each writes its own schema only. `log` is the Postgres log's own. */
-export const ROLES = ['gateway', 'identity', 'admin', 'log'] as const;
+export const ROLES = ['gateway', 'identity', 'admin', 'group', 'log'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** The password that `migrate` gives to a role: derived from the owner's, so that one URL configures an installation. */

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { deadOf, eventsOf, outcomesOf, type CommandData, type Message, type Outcome } from '#contracts';
+import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
 import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
@@ -42,8 +42,8 @@ export class BatchHandler<C> {
     this.loadText = `
       SELECT
         (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
-         FROM ${owner}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
-        (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${owner}.events e WHERE e.tenant = t.tenant), 0))
+         FROM ${schemaOf(owner)}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
+        (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schemaOf(owner)}.events e WHERE e.tenant = t.tenant), 0))
          FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
         CASE WHEN $3::uuid IS NULL THEN true ELSE log.holds($4, $5, $6, $3) END AS held,
         (${behaviour.loadSql.replaceAll('$json', '$7::json')}) AS loaded`;
@@ -121,7 +121,7 @@ export class BatchHandler<C> {
     const { owner } = this.behaviour;
     const topic = `${owner}.commands`;
     const position = await client.query<{ epoch: string; next_offset: string }>(
-      `SELECT epoch, next_offset FROM ${owner}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
+      `SELECT epoch, next_offset FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
       [this.consumerGroup, topic, partition],
     );
     const row = position.rows[0];

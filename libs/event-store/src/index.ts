@@ -9,3 +9,4 @@ export type { AppendedRow, BatchToHandle } from './turn.js';
 export * from './upcast.js';
 export * from './until-migrated.js';
 export * from './verify.js';
+export * from './consume-events.js';

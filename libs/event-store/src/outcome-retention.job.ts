@@ -1,6 +1,6 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Pool } from 'pg';
-import type { Owner } from '#contracts';
+import { schemaOf, type Owner } from '#contracts';
 
 export interface OutcomeRetentionOptions {
   /** More than the log keeps messages: a command that is delivered again must find its outcome. */
@@ -64,7 +64,7 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
   /** Says what will be deleted before it is, so that verify never takes it for lost; never back, when the setting is raised. */
   private async announce(): Promise<string> {
     const { rows } = await this.pool.query<{ before: string }>(
-      `UPDATE ${this.owner}.outcome_retention SET deleted_before = greatest(deleted_before, now() - make_interval(days => $1))
+      `UPDATE ${schemaOf(this.owner)}.outcome_retention SET deleted_before = greatest(deleted_before, now() - make_interval(days => $1))
        RETURNING (now() - make_interval(days => $1))::text AS before`, [this.options.keepDays],
     );
     return rows[0]!.before;
@@ -74,10 +74,10 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
   private async deleteChunk(after: string, before: string): Promise<{ deleted: number; last: string | null }> {
     const { rows } = await this.pool.query<{ deleted: number; last: string | null }>(
       `WITH chunk AS (
-         SELECT command_id, recorded_at FROM ${this.owner}.outcomes
+         SELECT command_id, recorded_at FROM ${schemaOf(this.owner)}.outcomes
          WHERE command_id > $1 AND command_id < ${leastIdOf('$2::timestamptz')} ORDER BY command_id LIMIT ${CHUNK_ROWS}
        ), deleted AS (
-         DELETE FROM ${this.owner}.outcomes o USING chunk WHERE o.command_id = chunk.command_id AND ${isOld('chunk', '$2::timestamptz')} RETURNING 1
+         DELETE FROM ${schemaOf(this.owner)}.outcomes o USING chunk WHERE o.command_id = chunk.command_id AND ${isOld('chunk', '$2::timestamptz')} RETURNING 1
        )
        SELECT (SELECT count(*) FROM deleted)::int AS deleted, (SELECT command_id FROM chunk ORDER BY command_id OFFSET ${CHUNK_ROWS - 1}) AS last`,
       [after, before],

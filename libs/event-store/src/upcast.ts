@@ -1,4 +1,4 @@
-import { ADMIN_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
+import { ADMIN_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
 
 /** What an event says, as it was stored: readable data and opened personal data in one. */
 type Shape = Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
 ]);
 
 /** Wire type of the newest version → the type that `evolve` knows. */
-const NEWEST = new Map(Object.entries({ ...USER_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [wire, type]));
+const NEWEST = new Map(Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [wire, type]));
 
 /** Steps until the newest version is reached. */
 export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap<string, Step>) => {

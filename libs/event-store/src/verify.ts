@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { Owner } from '#contracts';
+import { schemaOf, type Owner } from '#contracts';
 import { isOld } from './outcome-retention.job.js';
 
 /** One broken invariant, in words that name the rows. */
@@ -40,8 +40,8 @@ export const verifyStore = async (client: ClientBase, owner: Owner): Promise<Ver
       tenant: string; sequence: string; stream: string; version: number; answered: string | null; old: boolean | null;
     }>(
       `SELECT e.tenant, e.sequence, e.stream, e.version, o.outcome->>'status' AS answered,
-         ${isOld('e', `(SELECT deleted_before FROM ${owner}.outcome_retention)`)} AS old
-       FROM ${owner}.events e LEFT JOIN ${owner}.outcomes o USING (command_id)
+         ${isOld('e', `(SELECT deleted_before FROM ${schemaOf(owner)}.outcome_retention)`)} AS old
+       FROM ${schemaOf(owner)}.events e LEFT JOIN ${schemaOf(owner)}.outcomes o USING (command_id)
        WHERE (e.tenant, e.sequence) > ($1, $2) ORDER BY e.tenant, e.sequence LIMIT ${PAGE_ROWS}`,
       [last.tenant, last.sequence],
     );
@@ -69,7 +69,7 @@ export async function* streams(client: ClientBase, owner: Owner): AsyncGenerator
   let open: StoredEvent[] = [];
   for (;;) {
     const { rows } = await client.query<StoredEvent>(
-      `SELECT tenant, stream, version, type, recorded_at, data, personal FROM ${owner}.events
+      `SELECT tenant, stream, version, type, recorded_at, data, personal FROM ${schemaOf(owner)}.events
        WHERE (stream, version) > ($1, $2) ORDER BY stream, version LIMIT ${PAGE_ROWS}`,
       [last.stream, last.version],
     );

@@ -1,16 +1,16 @@
-import type { Owner } from '#contracts';
+import { schemaOf, type Owner } from '#contracts';
 import type { WritePart } from './behaviour.js';
 
 /** The parts that every owner has. */
 export const storeParts = (owner: Owner): readonly WritePart[] => [
   {
     name: 'stored_outcomes',
-    sql: (rows) => `INSERT INTO ${owner}.outcomes SELECT r.* FROM json_to_recordset(${rows})
+    sql: (rows) => `INSERT INTO ${schemaOf(owner)}.outcomes SELECT r.* FROM json_to_recordset(${rows})
       AS r(command_id uuid, tenant uuid, outcome json, recorded_at timestamptz) RETURNING 1`,
   },
   {
     name: 'stored_events',
-    sql: (rows) => `INSERT INTO ${owner}.events SELECT r.* FROM json_to_recordset(${rows})
+    sql: (rows) => `INSERT INTO ${schemaOf(owner)}.events SELECT r.* FROM json_to_recordset(${rows})
       AS r(tenant uuid, sequence bigint, stream uuid, version int, type text, recorded_at timestamptz, command_id uuid,
         correlation_id text, actor text, directory uuid, data json, personal text) RETURNING 1`,
   },
@@ -30,7 +30,7 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
   return `
     WITH ${[
       `moved AS (
-      UPDATE ${owner}.positions SET epoch = $1, next_offset = $2
+      UPDATE ${schemaOf(owner)}.positions SET epoch = $1, next_offset = $2
       WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 RETURNING 1
     )`, ...written].join(',\n')}
     SELECT ${[

@@ -8,17 +8,17 @@ export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
-export { matches } from './matches.js';
-export { MAX_PATCH_OPERATIONS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
+export { matches, matchesValue } from './matches.js';
+export { MAX_PATCH_OPERATIONS, parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';
 export {
   applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,
 } from './resource.js';
 export {
   COMMON_ATTRIBUTES, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
-  pathName, USER, USER_SCHEMA, USER_URN,
+  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, USER, USER_SCHEMA, USER_URN,
   type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
   type Schema,
 } from './schema.js';
 export { parseSearch, parseSearchRequest, type Search, type Sort } from './search.js';
-export { parseSelection, type Selection } from './selection.js';
-export { instantOf, MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+export { parseSelection, pickAttribute, type Selection } from './selection.js';
+export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';

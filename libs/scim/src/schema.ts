@@ -163,6 +163,28 @@ export const USER: ResourceDefinition = {
   name: 'User', endpoint: '/Users', schema: USER_SCHEMA, extensions: [ENTERPRISE_USER_SCHEMA],
 };
 
+export const GROUP_URN = 'urn:ietf:params:scim:schemas:core:2.0:Group';
+
+/** RFC 7643 §4.2. */
+export const GROUP_SCHEMA: Schema = {
+  id: GROUP_URN,
+  name: 'Group',
+  description: 'Group',
+  attributes: [
+    text('displayName', 'The name, unique among the groups of a directory', { required: true, uniqueness: 'server' }),
+    attribute('members', 'complex', 'The members: users, and groups', {
+      multiValued: true,
+      subAttributes: [
+        text('value', 'The id of the member', { required: true, caseExact: true, mutability: 'immutable' }),
+        attribute('$ref', 'reference', 'The URI of the member', { mutability: 'immutable', referenceTypes: ['User', 'Group'] }),
+        text('type', 'What the member is', { mutability: 'immutable', canonicalValues: ['User', 'Group'] }),
+      ],
+    }),
+  ],
+};
+
+export const GROUP: ResourceDefinition = { name: 'Group', endpoint: '/Groups', schema: GROUP_SCHEMA, extensions: [] };
+
 /** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {
   readonly attribute: Attribute;

@@ -45,4 +45,8 @@ export const select = ({ kind, paths }: Selection, path: string, value: Json): J
   return choose(path, value, path.startsWith('urn:') ? ':' : '.');
 };
 
+/** The part of a value of an attribute that is wanted, undefined = none: for what is not rendered with the rest of its resource. */
+export const pickAttribute = (selection: Selection | undefined, path: string, value: Json): Json | undefined =>
+  selection ? select(selection, path, value) : value;
+
 const nonEmptyList = (list: Json[]): Json[] | undefined => (list.length === 0 ? undefined : list);

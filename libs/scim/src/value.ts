@@ -3,6 +3,8 @@ import { checkText, isObject, quote, type Json } from './json.js';
 import { findSubAttribute, type Attribute } from './schema.js';
 
 export const MAX_VALUES_PER_ATTRIBUTE = 1_000;
+/** Members that one request names; a body is mostly too long before that. */
+export const MAX_MEMBERS_PER_REQUEST = 20_000;
 /** Length of one text, in UTF-16 units. */
 export const MAX_TEXT_CHARACTERS = 65_536;
 /**
@@ -10,7 +12,7 @@ export const MAX_TEXT_CHARACTERS = 65_536;
  * a UTF-16 unit folds to at most six bytes.
  */
 export const MAX_KEY_CHARACTERS = 400;
-const KEY_PATHS: ReadonlySet<string> = new Set(['userName', 'externalId', 'emails.value']);
+const KEY_PATHS: ReadonlySet<string> = new Set(['userName', 'externalId', 'emails.value', 'members.value']);
 
 /** The parts of a complex value; null, where a PATCH asks for it, says that a part goes. */
 export type Parts = { [name: string]: Json };
@@ -48,11 +50,10 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
   return values.length === 0 ? undefined : values;
 };
 
-/** Throws Rejected(invalidValue) above MAX_VALUES_PER_ATTRIBUTE. */
+/** Throws Rejected(invalidValue) above MAX_VALUES_PER_ATTRIBUTE, or for members above MAX_MEMBERS_PER_REQUEST. */
 export const requireFewValues = (path: string, count: number): void => {
-  if (count > MAX_VALUES_PER_ATTRIBUTE) {
-    throw new Rejected('invalidValue', `${path} has ${count} values; the limit is ${MAX_VALUES_PER_ATTRIBUTE}.`);
-  }
+  const limit = path === 'members' ? MAX_MEMBERS_PER_REQUEST : MAX_VALUES_PER_ATTRIBUTE;
+  if (count > limit) throw new Rejected('invalidValue', `${path} has ${count} values; the limit is ${limit}.`);
 };
 
 /** The object of a single complex attribute: as it is, in a list of one, or a manager's id. Undefined: there is none. */

@@ -1,41 +1,41 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { PARTITIONS } from '#contracts';
+import { PARTITIONS, schemaOf, type Owner } from '#contracts';
 
 /** The tables that every owner has: events, outcomes, positions. */
-const ownerTables = (owner: string): string => `
-  CREATE TABLE ${owner}.events (
+export const ownerTables = (owner: Owner): string => `
+  CREATE TABLE ${schemaOf(owner)}.events (
     tenant uuid NOT NULL, sequence bigint NOT NULL, stream uuid NOT NULL, version int NOT NULL, type text NOT NULL,
     recorded_at timestamptz NOT NULL, command_id uuid NOT NULL, correlation_id text NOT NULL, actor text NOT NULL,
     directory uuid, data json NOT NULL, personal text,
     PRIMARY KEY (tenant, sequence),
     UNIQUE (stream, version)
   );
-  CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${owner}.events
+  CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${schemaOf(owner)}.events
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
-  CREATE TABLE ${owner}.outcomes (
+  CREATE TABLE ${schemaOf(owner)}.outcomes (
     command_id uuid PRIMARY KEY, tenant uuid NOT NULL, outcome json NOT NULL, recorded_at timestamptz NOT NULL
   );
-  CREATE VIEW ${owner}.outcomes_v1 AS SELECT command_id, tenant, outcome FROM ${owner}.outcomes;
+  CREATE VIEW ${schemaOf(owner)}.outcomes_v1 AS SELECT command_id, tenant, outcome FROM ${schemaOf(owner)}.outcomes;
 
-  CREATE TABLE ${owner}.positions (
+  CREATE TABLE ${schemaOf(owner)}.positions (
     consumer_group text NOT NULL, topic text NOT NULL, partition int NOT NULL,
     epoch text NOT NULL, next_offset bigint NOT NULL,
     PRIMARY KEY (consumer_group, topic, partition)
   ) WITH (fillfactor = 50);
-  INSERT INTO ${owner}.positions
+  INSERT INTO ${schemaOf(owner)}.positions
     SELECT 'muster.${owner}', '${owner}.commands', partition, '', 0 FROM generate_series(0, ${PARTITIONS - 1}) AS partition;
 
-  CREATE TABLE ${owner}.relays (
+  CREATE TABLE ${schemaOf(owner)}.relays (
     topic text NOT NULL, partition int NOT NULL, epoch text NOT NULL, next_offset bigint NOT NULL,
     PRIMARY KEY (topic, partition)
   ) WITH (fillfactor = 50);
 
-  GRANT USAGE ON SCHEMA ${owner} TO muster_${owner}, muster_gateway;
-  GRANT SELECT, INSERT ON ${owner}.events, ${owner}.outcomes TO muster_${owner};
-  GRANT SELECT, UPDATE ON ${owner}.positions TO muster_${owner};
-  GRANT SELECT, INSERT, UPDATE ON ${owner}.relays TO muster_${owner};
-  GRANT SELECT ON ${owner}.outcomes_v1 TO muster_gateway, muster_admin;`;
+  GRANT USAGE ON SCHEMA ${schemaOf(owner)} TO muster_${owner}, muster_gateway;
+  GRANT SELECT, INSERT ON ${schemaOf(owner)}.events, ${schemaOf(owner)}.outcomes TO muster_${owner};
+  GRANT SELECT, UPDATE ON ${schemaOf(owner)}.positions TO muster_${owner};
+  GRANT SELECT, INSERT, UPDATE ON ${schemaOf(owner)}.relays TO muster_${owner};
+  GRANT SELECT ON ${schemaOf(owner)}.outcomes_v1 TO muster_gateway, muster_admin;`;
 
 /** The whole frame: roles are made by migrate.ts before it; here the schemas, the log, the stores and the projections. */
 export class Frame1764000000000 implements MigrationInterface {

@@ -2,7 +2,7 @@ import { connect as connectSocket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { PARTITIONS, type Message, type Owner } from '#contracts';
+import { PARTITIONS, commandsOf, type Message, type Owner } from '#contracts';
 import { LOG_KEEP_DAYS, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
@@ -154,7 +154,8 @@ export class KafkaLog implements Log {
         // A group for each topic: the members of one have to be interested in the same.
         ...common, groupId: `muster.${owner}.${topic}`, subscription, topic, epoch: this.epoch, maxBatchMessages,
         onAssigned: (partitions) => {
-          for (const partition of partitions) this.relays[partition]?.assign();
+          // Whoever has the commands of a lane sends what the lane says.
+          if (owner && subscription.topic === commandsOf(owner)) for (const partition of partitions) this.relays[partition]?.assign();
           return this.isSameCluster();
         },
       });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { TOPICS, commandsOf, type Message, type Owner } from '#contracts';
+import { TOPICS, commandsOf, schemaOf, type Message, type Owner } from '#contracts';
 import type { LogRow } from '../log.js';
 import { countOfRequest, sizeOf, toKafka } from './kafka-message.js';
 
@@ -114,7 +114,7 @@ export class Relay {
     this.unsure = false;
     try {
       const { rows } = await pool.query<{ topic: string; epoch: string; next_offset: string }>(
-        `SELECT topic, epoch, next_offset FROM ${owner}.relays WHERE partition = $1`, [partition],
+        `SELECT topic, epoch, next_offset FROM ${schemaOf(owner)}.relays WHERE partition = $1`, [partition],
       );
       for (const topic of this.topics) {
         const row = rows.find((found) => found.topic === topic);
@@ -175,7 +175,7 @@ export class Relay {
     const moved = [...this.next].filter(([topic, offset]) => this.saved.get(topic) !== offset);
     if (moved.length === 0) return;
     await pool.query(
-      `INSERT INTO ${owner}.relays (topic, partition, epoch, next_offset)
+      `INSERT INTO ${schemaOf(owner)}.relays (topic, partition, epoch, next_offset)
        SELECT t.topic, $1, $2, t.next_offset FROM unnest($3::text[], $4::bigint[]) AS t(topic, next_offset)
        ON CONFLICT (topic, partition) DO UPDATE SET epoch = excluded.epoch, next_offset = excluded.next_offset`,
       [partition, epoch, moved.map(([topic]) => topic), moved.map(([, offset]) => offset)],

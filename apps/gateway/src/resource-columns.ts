@@ -8,14 +8,19 @@ export interface Value {
   readonly json: string | null;
   /** A moment as timestamptz. */
   readonly time?: string;
+  /** A column of ids: an index finds them as what they are, not as texts. */
+  readonly uuid?: string;
   /** The parts of what is not in `json`. */
   readonly parts?: Readonly<Record<string, Value>>;
+  /** The values of a multi-valued attribute that are rows of their own: what to select from, where. */
+  readonly rows?: string;
 }
 
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 const member = (json: string, name: string): Value => ({ text: `${json}->>${literal(name)}`, json: `${json}->${literal(name)}` });
-const plain = (text: string): Value => ({ text, json: null });
+export const plain = (text: string): Value => ({ text, json: null });
+export const uuid = (column: string): Value => ({ text: `${column}::text`, json: null, uuid: column });
 
 /** A part of a complex value. */
 export const partOf = ({ json, parts }: Value, name: string): Value => parts?.[name] ?? member(json!, name);
@@ -23,14 +28,12 @@ export const partOf = ({ json, parts }: Value, name: string): Value => parts?.[n
 /** Any SQL of jsonb as a value. */
 export const jsonValue = (json: string): Value => ({ text: `${json} #>> '{}'`, json });
 
-/**
- * Where each attribute of a user lies in a row of `identity.users_v2`: this is renderResource of libs/scim, as SQL. A multi-valued
- * attribute is one jsonb array. `usersUrl` is the URL of all users.
- */
-export class UserColumns {
+/** Where each attribute of a resource lies in a row of its view: this is renderResource of libs/scim, as SQL. A multi-valued attribute is one jsonb array, or rows of elsewhere. */
+export class ResourceColumns {
   private readonly own: ReadonlyMap<string, Value>;
 
-  constructor(definition: ResourceDefinition, usersUrl: string) {
+  /** `url` is that of all resources of the type; `own` are the attributes that have columns, or tables, of their own. */
+  constructor(definition: ResourceDefinition, url: string, own: Readonly<Record<string, Value>>) {
     // The texts of times as clients see them, folded.
     const time = (column: string): Value => ({
       text: `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"t"HH24:MI:SS.MS"z"')`, json: null, time: column,
@@ -38,20 +41,19 @@ export class UserColumns {
     const extensions = definition.extensions.map(
       ({ id }) => ` || CASE WHEN resource ? ${literal(id)} THEN jsonb_build_array(${literal(id)}) ELSE '[]' END`,
     );
-    this.own = new Map([
-      ['id', plain('id::text')],
-      ['schemas', jsonValue(`(jsonb_build_array(${literal(definition.schema.id)})${extensions.join('')})`)],
-      ['meta', {
+    this.own = new Map(Object.entries({
+      id: uuid('id'),
+      schemas: jsonValue(`(jsonb_build_array(${literal(definition.schema.id)})${extensions.join('')})`),
+      meta: {
         ...plain(''),
         parts: {
           resourceType: plain(literal(definition.name)), created: time('created'), lastModified: time('last_modified'),
-          location: plain(`${literal(`${usersUrl}/`)} || id::text`), version: plain(`'W/"' || version || '"'`),
+          location: plain(`${literal(`${url}/`)} || id::text`), version: plain(`'W/"' || version || '"'`),
         },
-      }],
-      // Columns with indexes.
-      ['userName', plain('user_name_folded')],
-      ['externalId', plain('external_id')],
-    ]);
+      },
+      externalId: plain('external_id'),
+      ...own,
+    }));
   }
 
   /** The value, or all values, of an attribute; not of its parts. */
@@ -73,6 +75,6 @@ const firstFolded = (name: string): Value => {
 const ignoresCase = ({ type, caseExact, subAttributes }: Attribute): boolean =>
   type === 'complex' ? (subAttributes ?? []).some(ignoresCase) : type === 'string' && !caseExact;
 
-/** Whether a path names a core attribute of a user as a whole. */
+/** Whether a path names a core attribute as a whole. */
 export const isCore = ({ attribute, subAttribute, extension }: AttributePath, name: string): boolean =>
   attribute.name === name && !subAttribute && !extension;

@@ -1,0 +1,121 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { GroupCommand, GroupSnapshot, Outcome, UserCommand, UserSnapshot } from '#contracts';
+import { LogUnavailable, type RequestReply } from '#log';
+import { isUuid, uuidv7, type Config } from '#runtime';
+import { GROUP, parsePatch, parseReplacement, parseResource, Rejected, USER } from '#scim';
+import type { Caller } from './scim-token.guard.js';
+import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
+
+export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
+export const GROUP_REQUESTS = Symbol('RequestReply of group');
+export const CONFIG = Symbol('Config');
+
+/** What a write is about, as it stands in a request; `ifMatch` is the header. */
+export interface Write {
+  readonly id: string;
+  readonly body: unknown;
+  readonly ifMatch: string | undefined;
+}
+
+/** Sends commands and waits for what their owners say. */
+@Injectable()
+export class Commands {
+  private readonly inFlight = new Map<string, number>();
+
+  constructor(@Inject(CONFIG) private readonly config: Config) {}
+
+  /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
+  async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
+    const inFlight = this.inFlight.get(caller.tenant) ?? 0;
+    if (inFlight >= this.config.MAX_COMMANDS_IN_FLIGHT_PER_TENANT) {
+      throw new Rejected('tooManyRequests', `More than ${inFlight} writes are under way for this tenant: send the next ones later.`);
+    }
+    this.inFlight.set(caller.tenant, inFlight + 1);
+    let outcome: Outcome;
+    try {
+      const id = uuidv7();
+      outcome = await owner.request(
+        toCommand(command, { ...caller, id, correlationId: id, now: new Date(), expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS }),
+      );
+    } catch (error) {
+      if (error instanceof LogUnavailable) {
+        throw new Rejected('unavailable', 'The write could not be confirmed: the message log or the database is away. Send it again.');
+      }
+      throw error;
+    } finally {
+      const left = (this.inFlight.get(caller.tenant) ?? 1) - 1;
+      if (left > 0) this.inFlight.set(caller.tenant, left);
+      else this.inFlight.delete(caller.tenant);
+    }
+    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+    return outcome.value;
+  }
+}
+
+/** Writes of users. Each throws Rejected. */
+@Injectable()
+export class UserCommands {
+  constructor(private readonly commands: Commands, @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply) {}
+
+  create(caller: Caller, body: unknown): Promise<UserSnapshot> {
+    const { resource } = parseResource(USER, body);
+    return this.send(caller, { type: 'CreateUser', userId: uuidv7(), resource });
+  }
+
+  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
+    const { operations } = parsePatch(USER, body);
+    return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
+  }
+
+  /** RFC 7644 §3.5.1: it never creates. */
+  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
+    const { resource } = parseReplacement(USER, body);
+    return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
+  }
+
+  async delete(caller: Caller, { id, ifMatch }: Omit<Write, 'body'>): Promise<void> {
+    await this.commands.send(this.identity, caller, ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ifMatch: toVersions(ifMatch) }));
+  }
+
+  private async send(caller: Caller, command: UserCommand): Promise<UserSnapshot> {
+    const snapshot = await this.commands.send(this.identity, caller, ofUser(command));
+    if (!snapshot) throw new Rejected('internal', 'The outcome shows no user.');
+    return snapshot as UserSnapshot;
+  }
+}
+
+/** Writes of groups. Each throws Rejected. */
+@Injectable()
+export class GroupCommands {
+  constructor(private readonly commands: Commands, @Inject(GROUP_REQUESTS) private readonly group: RequestReply) {}
+
+  create(caller: Caller, body: unknown): Promise<GroupSnapshot> {
+    return this.send(caller, { type: 'CreateGroup', groupId: uuidv7(), ...membersOf(parseResource(GROUP, body).resource) });
+  }
+
+  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
+    const { operations } = parsePatch(GROUP, body);
+    return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
+  }
+
+  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
+    const content = membersOf(parseReplacement(GROUP, body).resource);
+    return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });
+  }
+
+  async delete(caller: Caller, { id, ifMatch }: Omit<Write, 'body'>): Promise<void> {
+    await this.commands.send(this.group, caller, ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ifMatch: toVersions(ifMatch) }));
+  }
+
+  private async send(caller: Caller, command: GroupCommand): Promise<GroupSnapshot> {
+    const snapshot = await this.commands.send(this.group, caller, ofGroup(command));
+    if (!snapshot) throw new Rejected('internal', 'The outcome shows no group.');
+    return snapshot as GroupSnapshot;
+  }
+}
+
+/** The id as it is stored. Throws Rejected(notFound) for what is no id of ours. */
+const known = (id: string, what: string): string => {
+  if (!isUuid(id)) throw new Rejected('notFound', `There is no ${what} with the id ${id}.`);
+  return id.toLowerCase();
+};

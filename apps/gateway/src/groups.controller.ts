@@ -1,0 +1,86 @@
+import type { Readable } from 'node:stream';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { GroupRow, GroupSnapshot } from '#contracts';
+import { isUuid, type Config } from '#runtime';
+import { GROUP, parseSelection, Rejected, type Selection } from '#scim';
+import { CONFIG, GroupCommands } from './commands.sender.js';
+import { MemberQueries } from './members.queries.js';
+import type { ResourceQueries } from './resource.queries.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
+import { isNotModified } from './to-command.js';
+import { etag, locationOf, ofGroupRow } from './to-response.js';
+
+export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
+
+type Parameters = Readonly<Record<string, string | undefined>>;
+
+/** RFC 7644 §3 for one group. Members are streamed: of them there may be very many. */
+@Controller('api/scim/v2/Groups')
+@UseGuards(ScimTokenGuard)
+export class GroupsController {
+  constructor(
+    @Inject(GROUP_QUERIES) private readonly groups: ResourceQueries<GroupRow>,
+    private readonly members: MemberQueries,
+    private readonly commands: GroupCommands,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Get(':id')
+  async get(
+    @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
+    @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Readable | undefined> {
+    const selection = selectionOf(query);
+    const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
+    if (!row) throw new Rejected('notFound', `There is no group with the id ${id}.`);
+    if (isNotModified(ifNoneMatch, row.version)) {
+      void reply.header('etag', etag(row.version)).status(304);
+      return undefined;
+    }
+    return this.answer(ofGroupRow(row), request, selection, reply);
+  }
+
+  @Post()
+  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<Readable> {
+    const selection = selectionOf(query);
+    const group = await this.commands.create(request.caller, body);
+    void reply.header('location', locationOf(this.config.scimBaseUrl, GROUP, group.id));
+    return this.answer(group, request, selection, reply);
+  }
+
+  /** 204, as Microsoft asks for it: the group may be large. RFC 7644 §3.5.2: with `attributes` it has to be the group. */
+  @Patch(':id')
+  async patch(
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
+    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Readable | undefined> {
+    const selection = selectionOf(query);
+    const group = await this.commands.patch(request.caller, { id, body, ifMatch });
+    if (query.attributes) return this.answer(group, request, selection, reply);
+    void reply.header('etag', etag(group.version)).status(204);
+    return undefined;
+  }
+
+  @Put(':id')
+  async replace(
+    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
+    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Readable> {
+    const selection = selectionOf(query);
+    return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
+    return this.commands.delete(caller, { id, ifMatch });
+  }
+
+  private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Readable {
+    void reply.header('etag', etag(group.version));
+    return this.members.stream(caller.tenant, group, selection);
+  }
+}
+
+const selectionOf = ({ attributes, excludedAttributes }: Parameters): Selection | undefined => parseSelection(GROUP, attributes, excludedAttributes);

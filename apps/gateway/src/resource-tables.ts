@@ -1,0 +1,77 @@
+import { DIRECTORIES_VIEW, GROUPS_OF, GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW } from '#contracts';
+import { GROUP, USER, type ResourceDefinition } from '#scim';
+import type { CompiledFilter } from './filter-to-sql.js';
+import { plain, ResourceColumns, uuid } from './resource-columns.js';
+
+/** Whose resources a request may see: I12. */
+export interface Scope {
+  readonly tenant: string;
+  readonly directory: string;
+  readonly seesUnmanaged: boolean;
+  readonly seesLocalGroups: boolean;
+}
+
+/** How resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory. */
+export interface ResourceTable {
+  readonly definition: ResourceDefinition;
+  /** Begins the names of prepared statements. */
+  readonly name: string;
+  readonly view: string;
+  readonly columns: ResourceColumns;
+  /** The columns of a row, as SQL. */
+  readonly select: string;
+  /** Whether what belongs to no directory is seen too. */
+  readonly seesUnowned: (scope: Scope) => boolean;
+  /** Look-ups that find one resource at most. */
+  readonly unique: ReadonlySet<CompiledFilter['lookUp']>;
+  /** Conditions by which resources are looked up, for people. */
+  readonly advice: string;
+}
+
+/** SQL: the groups that a member is in, as an array of GroupOfUser; NULL = in none, which costs one look. */
+const groupsOf = (id: string): string => `
+  CASE WHEN EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = $1 AND m.member = ${id}) THEN (
+    SELECT json_agg(json_build_object('id', g.id, 'directory', g.directory, 'display', g.display, 'direct', g.direct))
+    FROM ${GROUPS_OF}($1, ARRAY[${id}]) g) END`;
+
+/** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
+const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g
+  WHERE (g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
+const memberRows = `${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.group_id = u.id`;
+
+/** `baseUrl` has no slash at its end. The view of each statement has the name `u`. */
+export const resourceTables = (
+  baseUrl: string, { user, group }: { readonly user: ResourceDefinition; readonly group: ResourceDefinition } = { user: USER, group: GROUP },
+): { readonly users: ResourceTable; readonly groups: ResourceTable } => ({
+  users: {
+    definition: user, name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource, ${groupsOf('u.id')} AS groups`,
+    columns: new ResourceColumns(user, `${baseUrl}${USER.endpoint}`, {
+      userName: plain('user_name_folded'),
+      groups: {
+        ...plain(''), rows: groupRows,
+        parts: {
+          value: uuid('g.id'), display: plain('g.display_folded'), type: plain("CASE WHEN g.direct THEN 'direct' ELSE 'indirect' END"),
+          $ref: plain(`'${baseUrl}${GROUP.endpoint}/' || g.id`),
+        },
+      },
+    }),
+    seesUnowned: ({ seesUnmanaged }) => seesUnmanaged,
+    unique: new Set(['id', 'userName'] as const), advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
+  },
+  groups: {
+    definition: group, name: 'group', view: GROUPS_VIEW,
+    select: 'u.id, u.directory, u.version, u.created, u.last_modified AS "lastModified", u.resource, u.member_count AS "memberCount"',
+    columns: new ResourceColumns(group, `${baseUrl}${GROUP.endpoint}`, {
+      displayName: plain('display_name_folded'),
+      members: {
+        ...plain(''), rows: memberRows,
+        parts: {
+          value: uuid('m.member'), type: plain("CASE m.kind WHEN 'U' THEN 'user' ELSE 'group' END"),
+          $ref: plain(`'${baseUrl}' || CASE m.kind WHEN 'U' THEN '${USER.endpoint}/' ELSE '${GROUP.endpoint}/' END || m.member`),
+        },
+      },
+    }),
+    seesUnowned: ({ seesLocalGroups }) => seesLocalGroups,
+    unique: new Set(['id'] as const), advice: 'displayName eq, externalId eq',
+  },
+});

@@ -1,0 +1,135 @@
+import { DIRECTORIES_VIEW, USERS_VIEW, type GroupCommand } from '#contracts';
+import type { Command } from '#event-store';
+import type { Json, Resource } from '#scim';
+import { nameKey, type GroupState } from './group.js';
+import { splitOperations, type MemberChange } from './membership.js';
+
+/** What one query loads for a batch. Never the members of a group as a whole, unless a command speaks of all of them. */
+export interface LoadedGroups {
+  readonly groups: (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & { tenant: string; last_modified: string; member_count: number })[] | null;
+  readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
+  /** Memberships that there are, as far as the batch asks. */
+  readonly present: { tenant: string; group: string; users: string[] | null; groups: string[] | null }[] | null;
+  /** What there is under the ids that are to become members. */
+  readonly known: { tenant: string; users: string[] | null; groups: string[] | null }[] | null;
+  readonly directories: { tenant: string; id: string; name: string; offerLocalGroups: boolean }[] | null;
+}
+
+interface Touched {
+  readonly groups: { tenant: string; id: string }[];
+  readonly names: { tenant: string; value: string }[];
+  /** Whether these are members. */
+  readonly pairs: { tenant: string; group: string; members: string[] }[];
+  /** Groups of which all members are needed. */
+  readonly whole: { tenant: string; group: string }[];
+  /** Who is to become a member. */
+  readonly candidates: { tenant: string; ids: string[] }[];
+  /** Groups whose own groups, and theirs, are needed: a group may not come to contain itself. */
+  readonly climbing: { tenant: string; id: string }[];
+  /** Whoever leaves all groups that it is in. */
+  readonly leavers: { tenant: string; id: string }[];
+  readonly tenants: string[];
+}
+
+/** OFFSET 0 keeps each look-up a look-up (decision 3). */
+export const LOAD_SQL = `
+  SELECT json_build_object(
+    'groups', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', g.directory, 'version', g.version,
+        'created', g.created, 'last_modified', g.last_modified, 'resource', g.resource, 'member_count', g.member_count))
+      FROM (
+        SELECT tenant, id FROM json_to_recordset(($json)->'groups') AS t(tenant uuid, id uuid)
+        UNION
+        SELECT t.tenant, m.group_id FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
+        CROSS JOIN LATERAL (SELECT group_id FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+      ) t
+      CROSS JOIN LATERAL (SELECT * FROM "group".groups WHERE tenant = t.tenant AND id = t.id OFFSET 0) g),
+    'claims', (SELECT json_agg(json_build_object('tenant', t.tenant, 'value', t.value, 'holder', c.holder))
+      FROM json_to_recordset(($json)->'names') AS t(tenant uuid, value text)
+      CROSS JOIN LATERAL (SELECT holder FROM "group".claims
+        WHERE tenant = t.tenant AND kind = 'displayName' AND value = t.value COLLATE "C" OFFSET 0) c),
+    'present', (
+      WITH RECURSIVE up AS (
+        SELECT t.tenant, m.group_id, m.member FROM json_to_recordset(($json)->'climbing') AS t(tenant uuid, id uuid)
+        CROSS JOIN LATERAL (SELECT group_id, member FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+        UNION
+        SELECT up.tenant, m.group_id, m.member FROM up
+        CROSS JOIN LATERAL (SELECT group_id, member FROM "group".members WHERE tenant = up.tenant AND member = up.group_id OFFSET 0) m
+      )
+      SELECT json_agg(p) FROM (
+        SELECT tenant, group_id AS "group", json_agg(member) FILTER (WHERE kind = 'U') AS users, json_agg(member) FILTER (WHERE kind = 'G') AS groups
+        FROM (
+          SELECT t.tenant, t."group" AS group_id, m.member, m.kind
+          FROM json_to_recordset(($json)->'pairs') AS t(tenant uuid, "group" uuid, members json)
+          CROSS JOIN LATERAL json_array_elements_text(t.members) AS one(id)
+          CROSS JOIN LATERAL (SELECT member, kind FROM "group".members
+            WHERE tenant = t.tenant AND group_id = t."group" AND member = one.id::uuid OFFSET 0) m
+          UNION
+          SELECT t.tenant, t."group", m.member, m.kind FROM json_to_recordset(($json)->'whole') AS t(tenant uuid, "group" uuid)
+          CROSS JOIN LATERAL (SELECT member, kind FROM "group".members WHERE tenant = t.tenant AND group_id = t."group" OFFSET 0) m
+          UNION
+          SELECT t.tenant, m.group_id, m.member, m.kind FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
+          CROSS JOIN LATERAL (SELECT group_id, member, kind FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+          UNION
+          SELECT tenant, group_id, member, 'G' FROM up
+        ) AS found GROUP BY 1, 2
+      ) p),
+    'known', (SELECT json_agg(json_build_object('tenant', t.tenant,
+        'users', (SELECT json_agg(u.id) FROM json_array_elements_text(t.ids) AS one(id)
+          CROSS JOIN LATERAL (SELECT id FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid OFFSET 0) u),
+        'groups', (SELECT json_agg(g.id) FROM json_array_elements_text(t.ids) AS one(id)
+          CROSS JOIN LATERAL (SELECT id FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid OFFSET 0) g)))
+      FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'offerLocalGroups', d.offer_local_groups))
+      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
+      CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d)
+  )`;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** What has to be loaded for these commands. A command of a wrong shape touches nothing: decide will say what is wrong. */
+export const touches = (commands: readonly Command<GroupCommand>[]): Touched => {
+  const touched: Touched = { groups: [], names: [], pairs: [], whole: [], candidates: [], climbing: [], leavers: [], tenants: [] };
+  for (const { tenant, directory, command } of commands) {
+    if (!touched.tenants.includes(tenant)) touched.tenants.push(tenant);
+    const id = command.type === 'LeaveGroups' ? command.memberId : command.groupId;
+    if (typeof id !== 'string' || !UUID.test(id)) continue;
+    if (command.type !== 'LeaveGroups') touched.groups.push({ tenant, id });
+    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') touched.leavers.push({ tenant, id });
+    const { name, changes } = mentioned(command);
+    // A local group has its name among the local ones, a directory's among that directory's; an administrator changes local ones only.
+    if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
+    const needsAll = changes.some(({ op }) => op === 'replace' || op === 'removeWhere');
+    const ids = (...ops: readonly MemberChange['op'][]): string[] =>
+      changes.flatMap((change) => ('ids' in change && ops.includes(change.op) ? change.ids.filter((one) => UUID.test(one)) : []));
+    const candidates = ids('add', 'replace');
+    if (candidates.length > 0) {
+      touched.candidates.push({ tenant, ids: candidates });
+      touched.climbing.push({ tenant, id });
+    }
+    if (needsAll) touched.whole.push({ tenant, group: id });
+    else if (changes.length > 0) touched.pairs.push({ tenant, group: id, members: ids('add', 'remove') });
+  }
+  return touched;
+};
+
+/** The name that a command may give, and what it says of memberships. What is wrong with it is said when it is decided. */
+const mentioned = (command: GroupCommand): { readonly name?: Json | undefined; readonly changes: readonly MemberChange[] } => {
+  switch (command.type) {
+    case 'CreateGroup':
+    case 'ReplaceGroup': {
+      const ids = Array.isArray(command.members) ? (command.members as string[]) : [];
+      return { name: (command.resource as Resource | null)?.displayName, changes: [{ op: command.type === 'CreateGroup' ? 'add' : 'replace', ids }] };
+    }
+    case 'PatchGroup': {
+      if (!Array.isArray(command.operations)) return { changes: [] };
+      const names = command.operations.filter(({ path }) => /(^|:)displayName$/i.test(path)).map(({ value }) => value);
+      try {
+        return { name: names.at(-1), changes: splitOperations(command.operations).members };
+      } catch {
+        return { changes: [] };
+      }
+    }
+    default:
+      return { changes: [] };
+  }
+};

@@ -1,0 +1,234 @@
+import { fold, foldedAttributes, GROUP } from '#scim';
+import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
+import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { LOAD_SQL, touches, type LoadedGroups } from './group-load.queries.js';
+import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from './group.js';
+
+/** The columns of the projection and their types. */
+const GROUP_COLUMNS = {
+  tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
+  display_name_folded: 'text', external_id: 'text', folded: 'jsonb', member_count: 'int',
+};
+/** What never changes in a row. */
+const FIXED = ['tenant', 'id', 'directory', 'created'];
+const columns = Object.keys(GROUP_COLUMNS);
+
+/** What group brings to the transaction. */
+export const groupBehaviour = (): Behaviour<GroupCommand> => ({
+  owner: 'group',
+  commandTypes: new Set(Object.values(GROUP_COMMAND_TYPES)),
+  loadSql: LOAD_SQL,
+  touches,
+  parts: [
+    {
+      name: 'upserted_groups',
+      sql: (rows) => `
+        INSERT INTO "group".groups (${columns.join(', ')})
+        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(GROUP_COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})
+        ON CONFLICT (tenant, id) DO UPDATE SET
+          ${columns.filter((name) => !FIXED.includes(name)).map((name) => `${name} = excluded.${name}`).join(', ')}
+        RETURNING 1`,
+    },
+    {
+      // Its memberships go with it, by trigger.
+      name: 'deleted_groups',
+      sql: (rows) => `
+        DELETE FROM "group".groups g USING json_to_recordset(${rows}) AS r(tenant uuid, id uuid)
+        WHERE g.tenant = r.tenant AND g.id = r.id RETURNING 1`,
+    },
+    {
+      name: 'upserted_group_claims',
+      sql: (rows) => `
+        INSERT INTO "group".claims SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, kind text, value text, holder uuid)
+        ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
+    },
+    {
+      name: 'new_members',
+      sql: (rows) => `
+        INSERT INTO "group".members SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid, kind "char") RETURNING 1`,
+    },
+    {
+      name: 'gone_members',
+      sql: (rows) => `
+        DELETE FROM "group".members m USING json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid)
+        WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
+    },
+  ],
+  begin: (loaded, now) => new GroupWorkingSet(loaded as LoadedGroups, now.toISOString()),
+});
+
+interface Known {
+  readonly tenant: string;
+  readonly state: GroupState;
+  /** Whether there is a row of it. */
+  readonly stored: boolean;
+  readonly changed: boolean;
+}
+
+interface Membership {
+  /** What the database has; null = none. */
+  readonly stored: MemberType | null;
+  now: MemberType | null;
+}
+
+/** The groups and memberships that one batch touches, as they become while its commands are decided one after the other. */
+class GroupWorkingSet implements WorkingSet<GroupCommand> {
+  private readonly groups = new Map<string, Known>();
+  /** Tenant and name → who bears it. */
+  private readonly bearers = new Map<string, string | null>();
+  private readonly claims = new Map<string, { tenant: string; kind: 'displayName'; value: string; holder: string | null }>();
+  /** Tenant and group → its members, as far as they are known. */
+  private readonly members = new Map<string, Map<string, Membership>>();
+  /** Tenant and member → the groups that it is known to be in. */
+  private readonly groupsOf = new Map<string, Set<string>>();
+  private readonly types = new Map<string, MemberType>();
+  private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
+
+  constructor(loaded: LoadedGroups, private readonly now: string) {
+    for (const { tenant, last_modified, member_count, ...row } of loaded.groups ?? []) {
+      const state: GroupState = {
+        ...row, created: new Date(row.created).toISOString(), lastModified: new Date(last_modified).toISOString(), memberCount: member_count,
+      };
+      this.groups.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
+    }
+    for (const { tenant, value, holder } of loaded.claims ?? []) this.bearers.set(`${tenant}/${value}`, holder);
+    for (const { tenant, group, users, groups } of loaded.present ?? []) {
+      for (const id of users ?? []) this.put(tenant, group, id, { stored: 'User', now: 'User' });
+      for (const id of groups ?? []) this.put(tenant, group, id, { stored: 'Group', now: 'Group' });
+    }
+    for (const { tenant, users, groups } of loaded.known ?? []) {
+      for (const id of users ?? []) this.types.set(`${tenant}/${id}`, 'User');
+      for (const id of groups ?? []) this.types.set(`${tenant}/${id}`, 'Group');
+    }
+    this.directories = new Map((loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]));
+  }
+
+  decide({ tenant, directory, command }: Command<GroupCommand>): Decision<GroupEvent> {
+    const context = this.context(tenant, directory);
+    const events: NewEvent<GroupEvent>[] = [];
+    // All are decided before any is applied: a command that is refused has changed nothing.
+    const decided = this.concerned(tenant, command).map((id) => ({ id, made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context) }));
+    for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
+    const state = command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
+    return { events, outcome: { status: 'done', value: snapshotOf(state) } };
+  }
+
+  rows(): Record<string, readonly unknown[]> {
+    const changed = [...this.groups.values()].filter((group) => group.changed);
+    const memberships = [...this.members].flatMap(([key, members]) => {
+      const { tenant, state } = this.groups.get(key) ?? { tenant: '', state: null };
+      if (!state) return [];
+      return [...members].flatMap(([member, { stored, now }]) => (stored === now ? [] : [{ tenant, group_id: state.id, member, kind: now?.[0], isNew: now !== null }]));
+    });
+    return {
+      upserted_groups: changed.flatMap(({ tenant, state }) => (state ? [groupRow(tenant, state)] : [])),
+      deleted_groups: [...this.groups].flatMap(([key, { tenant, state, stored }]) =>
+        stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
+      ),
+      upserted_group_claims: [...this.claims.values()],
+      new_members: memberships.filter(({ isNew }) => isNew),
+      gone_members: memberships.filter(({ isNew }) => !isNew),
+    };
+  }
+
+  private context(tenant: string, directory: string | null): GroupContext {
+    return {
+      directory,
+      seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
+      nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
+      bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,
+      memberOf: (groupId, id) => this.members.get(`${tenant}/${groupId}`)?.get(id)?.now ?? null,
+      membersOf: (groupId) => [...(this.members.get(`${tenant}/${groupId}`) ?? [])].flatMap(([value, { now: type }]): Member[] => (type ? [{ type, value }] : [])),
+      // A group that came or went in this batch.
+      typeOf: (id) => {
+        const group = this.groups.get(`${tenant}/${id}`);
+        return group ? (group.state ? 'Group' : null) : (this.types.get(`${tenant}/${id}`) ?? null);
+      },
+      contains: (groupId, id) => this.contains(tenant, groupId, id),
+    };
+  }
+
+  /** Walks up from `id`: groups have few groups, and may have very many members. */
+  private contains(tenant: string, groupId: string, id: string): boolean {
+    const seen = new Set([id]);
+    for (const one of seen) {
+      for (const parent of this.groupsOf.get(`${tenant}/${one}`) ?? []) {
+        if (parent === groupId) return true;
+        seen.add(parent);
+      }
+    }
+    return false;
+  }
+
+  /** The groups about which a command has to be decided: the one that it names, and those that somebody leaves with it. */
+  private concerned(tenant: string, command: GroupCommand): readonly string[] {
+    switch (command.type) {
+      case 'LeaveGroups':
+        return [...(this.groupsOf.get(`${tenant}/${command.memberId}`) ?? [])];
+      case 'DeleteGroup':
+        return [command.groupId, ...(this.groupsOf.get(`${tenant}/${command.groupId}`) ?? [])];
+      default:
+        return [command.groupId];
+    }
+  }
+
+  private apply(tenant: string, id: string, events: readonly GroupEvent[]): NewEvent<GroupEvent>[] {
+    const key = `${tenant}/${id}`;
+    const known = this.groups.get(key);
+    const before = known?.state ?? null;
+    let state = before;
+    let version = before?.version ?? 0;
+    const recorded = events.map((event): NewEvent<GroupEvent> => {
+      state = evolve(state, event, id, this.now);
+      version++;
+      if (event.type === 'GroupMembersChanged') {
+        for (const { value } of event.removed) this.move(tenant, id, value, null);
+        for (const { value, type } of event.added) this.move(tenant, id, value, type);
+      }
+      return { stream: id, version, type: GROUP_EVENT_TYPES[event.type], event, stored: { data: event, personal: null } };
+    });
+    if (events.length === 0) return recorded;
+    this.groups.set(key, { tenant, state, stored: known?.stored ?? false, changed: true });
+    this.rename(tenant, before, state);
+    if (!state) {
+      for (const member of this.members.get(key)?.keys() ?? []) this.groupsOf.get(`${tenant}/${member}`)?.delete(id);
+      this.members.delete(key);
+    }
+    return recorded;
+  }
+
+  /** A name that went is free for the next command of the batch, one that came is taken. */
+  private rename(tenant: string, before: GroupState, after: GroupState): void {
+    const [old, name] = [before && nameKey(before.directory, before.resource), after && nameKey(after.directory, after.resource)];
+    if (old === name) return;
+    const claim = (value: string | null, holder: string | null): void => {
+      if (value === null) return;
+      this.bearers.set(`${tenant}/${value}`, holder);
+      this.claims.set(`${tenant}/${value}`, { tenant, kind: 'displayName', value, holder });
+    };
+    claim(old, null);
+    claim(name, after?.id ?? null);
+  }
+
+  private move(tenant: string, group: string, member: string, now: MemberType | null): void {
+    const known = this.members.get(`${tenant}/${group}`)?.get(member);
+    this.put(tenant, group, member, { stored: known?.stored ?? null, now });
+  }
+
+  private put(tenant: string, group: string, member: string, membership: Membership): void {
+    const key = `${tenant}/${group}`;
+    const members = this.members.get(key) ?? new Map<string, Membership>();
+    this.members.set(key, members.set(member, membership));
+    const groups = this.groupsOf.get(`${tenant}/${member}`) ?? new Set<string>();
+    this.groupsOf.set(`${tenant}/${member}`, groups);
+    if (membership.now) groups.add(group);
+    else groups.delete(group);
+  }
+}
+
+/** The row of the projection: the fold of the events, but for the memberships, which are rows of their own. */
+export const groupRow = (tenant: string, state: NonNullable<GroupState>): Record<string, unknown> => ({
+  tenant, id: state.id, directory: state.directory, version: state.version, created: state.created, last_modified: state.lastModified,
+  resource: state.resource, display_name_folded: fold(String(state.resource.displayName)), external_id: state.resource.externalId ?? null,
+  folded: foldedAttributes(GROUP, state.resource), member_count: state.memberCount,
+});

@@ -1,0 +1,213 @@
+import { applyChanges, applyPatch, diffResource, fold, GROUP, matchesValue, Rejected, type JsonObject, type Resource } from '#scim';
+import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType } from '#contracts';
+import { splitOperations, type MemberChange } from './membership.js';
+
+/** A group as the fold of its events, without its members, of which there may be very many; null = there is none. */
+export type GroupState = {
+  readonly id: string;
+  /** The directory that owns it; null = a local group. */
+  readonly directory: string | null;
+  readonly version: number;
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  readonly lastModified: string;
+  /** Without `members`. */
+  readonly resource: Resource;
+  readonly memberCount: number;
+} | null;
+type Group = NonNullable<GroupState>;
+
+/** What a decision may look at besides the group itself: what the batch has loaded, and what it has decided since. */
+export interface GroupContext {
+  /** The directory whose client sends the command; null = an administrator does. */
+  readonly directory: string | null;
+  /** Whether that directory is shown local groups. */
+  readonly seesLocalGroups: boolean;
+  readonly nameOf: (directory: string) => string;
+  /** Who bears a name among the groups of a directory, or among the local ones. */
+  readonly bearerOf: (nameKey: string) => string | null;
+  /** What a member of the group is; null = it is none. */
+  readonly memberOf: (groupId: string, id: string) => MemberType | null;
+  /** All members of the group; asked only where a command speaks of all. */
+  readonly membersOf: (groupId: string) => readonly Member[];
+  /** What the tenant has under this id; null = nothing. */
+  readonly typeOf: (id: string) => MemberType | null;
+  /** Whether `groupId` contains `id`, directly or through other groups. */
+  readonly contains: (groupId: string, id: string) => boolean;
+}
+
+/** Memberships in one event: no message becomes too large for a log. */
+export const MAX_MEMBERS_PER_EVENT = 1_000;
+
+/**
+ * What should happen to the group in `state`. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. A
+ * DeleteGroup or LeaveGroups is also decided about each group in which the one that goes is a member.
+ */
+export const decide = (command: GroupCommand, state: GroupState, context: GroupContext): GroupEvent[] => {
+  switch (command.type) {
+    case 'CreateGroup': {
+      if (state) throw new Rejected('uniqueness', `A group with the id ${command.groupId} exists already.`);
+      const { groupId, resource, members } = command;
+      requireFreeName(resource, groupId, context.directory, context);
+      return [
+        { type: 'GroupCreated', resource, directory: context.directory },
+        ...membershipEvents(groupId, [{ op: 'add', ids: members }], context),
+      ];
+    }
+    case 'PatchGroup': {
+      const group = writable(command.groupId, state, context);
+      requireMatch(command.ifMatch, group.version);
+      const { attributes, members } = splitOperations(command.operations);
+      const after = applyPatch(GROUP, group.resource, attributes, readOnlyOf(group));
+      return [...changed(group, after, context), ...membershipEvents(group.id, members, context)];
+    }
+    case 'ReplaceGroup': {
+      const group = writable(command.groupId, state, context);
+      requireMatch(command.ifMatch, group.version);
+      return [...changed(group, command.resource, context), ...membershipEvents(group.id, [{ op: 'replace', ids: command.members }], context)];
+    }
+    case 'DeleteGroup': {
+      // A group in which it is a member, whoever owns that: nothing may point at a group that is gone.
+      if (state && state.id !== command.groupId) return membershipEvents(state.id, [{ op: 'remove', ids: [command.groupId] }], context);
+      const group = writable(command.groupId, state, context);
+      requireMatch(command.ifMatch, group.version);
+      return [{ type: 'GroupDeleted' }];
+    }
+    case 'LeaveGroups':
+      return state ? membershipEvents(state.id, [{ op: 'remove', ids: [command.memberId] }], context) : [];
+    default:
+      return unreachable(command);
+  }
+};
+
+/** What has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
+export const evolve = (state: GroupState, event: GroupEvent, id: string, recordedAt: string): GroupState => {
+  if (event.type === 'GroupCreated') {
+    const { directory, resource } = event;
+    return { id, directory, version: 1, created: recordedAt, lastModified: recordedAt, resource, memberCount: 0 };
+  }
+  if (!state) return null;
+  // The clock of the machine may go back; what a client is told does not.
+  const next = { ...state, version: state.version + 1, lastModified: recordedAt > state.lastModified ? recordedAt : state.lastModified };
+  switch (event.type) {
+    case 'GroupChanged':
+      return { ...next, resource: applyChanges(state.resource, event.changes) };
+    case 'GroupMembersChanged':
+      return { ...next, memberCount: state.memberCount + event.added.length - event.removed.length };
+    case 'GroupDeleted':
+      return null;
+    default:
+      return unreachable(event);
+  }
+};
+
+/** What an answer shows of a group. */
+export const snapshotOf = (state: GroupState): GroupSnapshot | null => {
+  if (!state) return null;
+  const { directory: _owner, ...snapshot } = state;
+  return snapshot;
+};
+
+/** A name as it is unique: among the groups of a directory, or among the local ones. */
+export const nameKey = (directory: string | null, resource: Resource): string => `${directory ?? 'local'}/${fold(String(resource.displayName))}`;
+
+const changed = (group: Group, after: Resource, context: GroupContext): GroupEvent[] => {
+  const changes = diffResource(group.resource, after);
+  if (Object.keys(changes).length === 0) return [];
+  requireFreeName(after, group.id, group.directory, context);
+  return [{ type: 'GroupChanged', changes }];
+};
+
+/** Exactly who comes and who goes, after all changes in their order. Throws Rejected(invalidValue) for whom the tenant does not have. */
+const membershipEvents = (groupId: string, changes: readonly MemberChange[], context: GroupContext): GroupEvent[] => {
+  const after = new Map<string, MemberType | null>();
+  const memberOf = (id: string): MemberType | null => (after.has(id) ? after.get(id)! : context.memberOf(groupId, id));
+  const add = (id: string): void => {
+    if (!memberOf(id)) after.set(id, typeOfNew(id, groupId, context));
+  };
+  const remove = (id: string): void => {
+    if (memberOf(id)) after.set(id, null);
+  };
+  const all = (): Member[] => [
+    ...context.membersOf(groupId).filter(({ value }) => !after.has(value)),
+    ...[...after].flatMap(([value, type]) => (type ? [{ value, type }] : [])),
+  ];
+  for (const change of changes) {
+    switch (change.op) {
+      case 'add':
+        change.ids.forEach(add);
+        break;
+      case 'remove':
+        change.ids.forEach(remove);
+        break;
+      case 'replace': {
+        const stays = new Set(change.ids);
+        for (const { value } of all()) if (!stays.has(value)) remove(value);
+        change.ids.forEach(add);
+        break;
+      }
+      case 'removeWhere':
+        for (const member of all()) if (matchesValue(change.filter, { ...member })) remove(member.value);
+        break;
+      default:
+        unreachable(change);
+    }
+  }
+  const added: Member[] = [];
+  const removed: Member[] = [];
+  for (const [value, type] of after) {
+    const before = context.memberOf(groupId, value);
+    if (type && !before) added.push({ type, value });
+    else if (!type && before) removed.push({ type: before, value });
+  }
+  const events: GroupEvent[] = [];
+  for (let at = 0; at < Math.max(added.length, removed.length); at += MAX_MEMBERS_PER_EVENT) {
+    const [end] = [at + MAX_MEMBERS_PER_EVENT];
+    events.push({ type: 'GroupMembersChanged', added: added.slice(at, end), removed: removed.slice(at, end) });
+  }
+  return events;
+};
+
+const typeOfNew = (id: string, groupId: string, context: GroupContext): MemberType => {
+  const type = context.typeOf(id);
+  if (!type) throw new Rejected('invalidValue', `There is no user or group with the id ${id}, so it cannot be a member.`);
+  if (type === 'Group' && (id === groupId || context.contains(id, groupId))) {
+    throw new Rejected('invalidValue', `The group ${id} cannot be a member of ${groupId}: a group would contain itself.`);
+  }
+  return type;
+};
+
+/** The group, if the sender owns it. Throws Rejected: notFound for what it does not see, conflict naming the owner of what it sees. */
+const writable = (groupId: string, state: GroupState, { directory, seesLocalGroups, nameOf }: GroupContext): Group => {
+  if (state && state.directory === directory) return state;
+  if (!state || (directory !== null && !(state.directory === null && seesLocalGroups))) throw notFound(groupId);
+  throw new Rejected('conflict', state.directory === null
+    ? `The group ${groupId} is a local one: only administrators of Muster change it.`
+    : `The group ${groupId} belongs to the directory "${nameOf(state.directory)}": only its identity provider changes it.`);
+};
+
+const notFound = (groupId: string): Rejected => new Rejected('notFound', `There is no group with the id ${groupId}.`);
+
+const requireFreeName = (resource: Resource, groupId: string, directory: string | null, context: GroupContext): void => {
+  const bearer = context.bearerOf(nameKey(directory, resource));
+  if (bearer !== null && bearer !== groupId) {
+    const name = String(resource.displayName);
+    throw new Rejected('uniqueness', `displayName ${name} is taken by the group with the id ${bearer}.`);
+  }
+};
+
+/** RFC 7644 §3.14: a write whose If-Match names none of the current versions is refused with 412. */
+const requireMatch = (ifMatch: readonly number[] | null, version: number): void => {
+  if (ifMatch && !ifMatch.includes(version)) {
+    throw new Rejected('preconditionFailed', `The group has changed meanwhile: its version is W/"${version}".`);
+  }
+};
+
+/** What a client may send back in a PATCH, because it was shown it, but never change. */
+const readOnlyOf = ({ id, created, lastModified, version }: Group): JsonObject => ({
+  id, meta: { resourceType: GROUP.name, created, lastModified, version: `W/"${version}"` },
+});
+
+const unreachable = (value: never): never => {
+  throw new Error(`unknown: ${JSON.stringify(value)}`);
+};

@@ -1,0 +1,34 @@
+import 'reflect-metadata';
+import { commandsOf } from '#contracts';
+import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler, type EventConsumer } from '#event-store';
+import { KafkaLog, LogTransport } from '#log';
+import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
+import { GroupModule } from './group.module.js';
+
+/** Group as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
+runProcess(async () => {
+  const config = readConfig(process.env);
+  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Group needs DATABASE_URL and KAFKA_BROKERS.');
+  const logger = createLogger('group');
+  await untilMigrated(config.DATABASE_URL, 'group', (reason) => logger.info({ reason }, 'waiting for the database'));
+  const database = await connectDatabase(config.DATABASE_URL, 'group', {
+    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+  });
+  const pool = poolOf(database);
+  const log = new KafkaLog({
+    brokers: config.KAFKA_BROKERS.split(','), owner: 'group', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
+    onDead: () => process.exit(1),
+  });
+  return startService({
+    config, port: config.HEALTH_PORT,
+    module: GroupModule.register({ config, database, log, logger }),
+    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    transport: (app) => new LogTransport(
+      () => log,
+      (topic, partition) => app.get<BatchHandler<unknown> | EventConsumer>(topic === commandsOf('group') ? GROUP_BATCHES : IDENTITY_EVENTS).position(partition),
+    ),
+  });
+});
