@@ -5,9 +5,9 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
 
-const APPS = ['admin', 'identity', 'gateway'] as const;
+const APPS = ['admin', 'identity', 'group', 'gateway'] as const;
 type App = (typeof APPS)[number];
-const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT'] as const;
+const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
 
 const keptBroker = (dataDir: string): Kept<KafkaBroker> => {
   let port: number | undefined;
@@ -21,7 +21,7 @@ const keptBroker = (dataDir: string): Kept<KafkaBroker> => {
   };
 };
 
-const portOf = (app: App, config: Config): number => ({ gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT })[app];
+const portOf = (app: App, config: Config): number => ({ gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT })[app];
 
 const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
   name: app,
@@ -30,7 +30,7 @@ const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept
 });
 
 const banner = (config: Config): string => `
-  Muster is ready: gateway, identity and admin are processes of their own, over Kafka.
+  Muster is ready: gateway, identity, group and admin are processes of their own, over Kafka.
 
     SCIM base URL   ${config.scimBaseUrl}
     Token           npm run -s cli -- directory show

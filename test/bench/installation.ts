@@ -9,7 +9,7 @@ import type { Target } from './cycle.js';
 
 export const LOGS = ['embedded', 'kafka'] as const;
 export type LogKind = (typeof LOGS)[number];
-export type ProcessName = 'server' | 'gateway' | 'identity' | 'admin' | 'broker' | 'postgres';
+export type ProcessName = 'server' | 'gateway' | 'identity' | 'group' | 'admin' | 'broker' | 'postgres';
 
 /** What a running installation says about itself in DATA_DIR/runtime.json. */
 interface Runtime {
@@ -171,7 +171,7 @@ export class Installation {
   async stop(): Promise<void> {
     if (!lives(this.supervisor)) return;
     const exited = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
-    const pids = this.pids(['server', 'gateway', 'identity', 'admin', 'broker', 'postgres']);
+    const pids = this.pids(['server', 'gateway', 'identity', 'group', 'admin', 'broker', 'postgres']);
     this.signal('SIGCONT');
     this.supervisor.kill('SIGTERM');
     const timer = setTimeout(() => {
@@ -192,7 +192,7 @@ export class Installation {
   }
 
   private signal(signal: NodeJS.Signals): void {
-    for (const pid of this.pids(['gateway', 'identity', 'admin', 'server', 'broker'])) send(pid, signal);
+    for (const pid of this.pids(['gateway', 'identity', 'group', 'admin', 'server', 'broker'])) send(pid, signal);
   }
 }
 

@@ -36,11 +36,11 @@ export interface FaultReport {
 /** What is killed with SIGKILL, in turn. */
 export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
   embedded: ['server', 'postgres'],
-  kafka: ['identity', 'gateway', 'broker', 'postgres'],
+  kafka: ['identity', 'group', 'gateway', 'broker', 'postgres'],
 };
 
 /** What has to outlive its database, so that it serves again as soon as that is back; each log has some of them. */
-const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'admin'];
+const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'admin'];
 
 const RECOVERY_TIMEOUT_MS = 120_000;
 const ACKNOWLEDGED_BETWEEN_KILLS = 50;

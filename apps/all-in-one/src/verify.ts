@@ -4,6 +4,7 @@ import pg from 'pg';
 import { OWNERS } from '#contracts';
 import { verifyStore, type Verification } from '#event-store';
 import { keyFile, readConfig, UsageError, type Config } from '#runtime';
+import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
 /** `npm run verify`: compares what must always be true with what a running installation holds. Exit code 1 = something is broken. */
@@ -26,6 +27,7 @@ export const verifyInstallation = async (url: string, masterKey: Buffer): Promis
     const parts: Verification[] = [];
     for (const owner of OWNERS) parts.push(await verifyStore(client, owner));
     parts.push(await verifyUsers(client, masterKey));
+    parts.push(await verifyGroups(client));
     return {
       compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
       findings: parts.flatMap(({ findings }) => findings),

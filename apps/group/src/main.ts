@@ -23,7 +23,7 @@ runProcess(async () => {
     onDead: () => process.exit(1),
   });
   return startService({
-    config, port: config.HEALTH_PORT,
+    config, port: config.GROUP_HEALTH_PORT,
     module: GroupModule.register({ config, database, log, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     transport: (app) => new LogTransport(

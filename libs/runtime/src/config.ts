@@ -38,6 +38,7 @@ export class Config {
   @port('Port of the SCIM gateway (and of the admin API when all services run in one process).') PORT = 8080;
   @port('Port of the admin API when it is a process of its own.') ADMIN_PORT = 8081;
   @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
+  @port("Port of group's health endpoint when it is a process of its own.") GROUP_HEALTH_PORT = 8083;
   @text('Address to listen on.') HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;

@@ -1,0 +1,128 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClientBase } from 'pg';
+import { USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
+import { streams, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { isEqual, type Json } from '#scim';
+import { groupRow } from './group.projection.js';
+import { evolve, type GroupState } from './group.js';
+
+/** A group that changes while it is compared is looked at again. */
+const ATTEMPTS = 3;
+/** A user who has just been deleted leaves its groups a moment later. */
+const DRAINED_AFTER_MS = 5_000;
+const LOOK_AGAIN_MS = 250;
+const PAGE_ROWS = 10_000;
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
+
+interface Member {
+  readonly tenant: string;
+  readonly group_id: string;
+  readonly member: string;
+}
+
+/**
+ * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each name is claimed by
+ * exactly the group that bears it; and no membership points at a user or group that is not there.
+ */
+export const verifyGroups = async (client: ClientBase): Promise<Verification> => {
+  const findings: Finding[] = [];
+  const compared = { 'group streams': 0, memberships: 0 };
+  for await (const events of streams(client, 'group')) {
+    compared['group streams']++;
+    let found = await compare(client, events);
+    for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
+      found = await compare(client, await oneStream(client, events[0]!.stream));
+    }
+    findings.push(...found);
+  }
+  const { rows: orphans } = await client.query<{ id: string }>(
+    'SELECT g.id FROM "group".groups g WHERE NOT EXISTS (SELECT FROM "group".events e WHERE e.stream = g.id) LIMIT 100',
+  );
+  for (const { id } of orphans) findings.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
+  const { rows: claims } = await client.query<{ value: string; holder: string | null; ids: string[] | null }>(`
+    SELECT value, c.holder, b.ids FROM "group".claims c
+    FULL JOIN (
+      SELECT tenant, 'displayName' AS kind, coalesce(directory::text, 'local') || '/' || display_name_folded AS value, array_agg(id) AS ids
+      FROM "group".groups GROUP BY 1, 3
+    ) b USING (tenant, kind, value)
+    WHERE (c.holder IS NULL) <> (b.ids IS NULL) OR array_length(b.ids, 1) > 1 OR c.holder <> b.ids[1]
+    LIMIT 100`);
+  for (const { value, holder, ids } of claims) {
+    findings.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
+  }
+  for await (const page of memberships(client)) {
+    compared.memberships += page.length;
+    const dangling = await nobody(client, page);
+    for (const { group_id, member } of dangling) findings.push({ invariant: 'I7', detail: `group ${group_id} has the member ${member}, whom there is not` });
+  }
+  return { compared, findings };
+};
+
+async function* memberships(client: ClientBase): AsyncGenerator<Member[]> {
+  for (let last: Member = { tenant: LEAST_ID, group_id: LEAST_ID, member: LEAST_ID }, full = true; full; ) {
+    const { rows } = await client.query<Member>(
+      `SELECT tenant, group_id, member FROM "group".members WHERE (tenant, group_id, member) > ($1, $2, $3)
+       ORDER BY tenant, group_id, member LIMIT ${PAGE_ROWS}`, [last.tenant, last.group_id, last.member],
+    );
+    if (rows.length > 0) yield rows;
+    full = rows.length === PAGE_ROWS;
+    last = rows.at(-1) ?? last;
+  }
+}
+
+/** Memberships of what is not there, or in what is not there, also after the lanes have had their time. */
+const nobody = async (client: ClientBase, page: readonly Member[]): Promise<readonly Member[]> => {
+  let found = page;
+  for (const sinceMs = performance.now(); ; await delay(LOOK_AGAIN_MS)) {
+    ({ rows: found } = await client.query<Member>(`
+      SELECT m.tenant, m.group_id, m.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
+      JOIN "group".members m USING (tenant, group_id, member)
+      LEFT JOIN ${USERS_VIEW} u ON m.kind = 'U' AND u.tenant = m.tenant AND u.id = m.member
+      LEFT JOIN "group".groups n ON m.kind = 'G' AND n.tenant = m.tenant AND n.id = m.member
+      LEFT JOIN "group".groups g ON g.tenant = m.tenant AND g.id = m.group_id
+      WHERE g.id IS NULL OR (u.id IS NULL AND n.id IS NULL)`,
+      [found.map(({ tenant }) => tenant), found.map(({ group_id }) => group_id), found.map(({ member }) => member)],
+    ));
+    if (found.length === 0 || performance.now() - sinceMs > DRAINED_AFTER_MS) return found;
+  }
+};
+
+const oneStream = async (client: ClientBase, stream: string): Promise<StoredEvent[]> =>
+  (await client.query<StoredEvent>(
+    'SELECT tenant, stream, version, type, recorded_at, data, personal FROM "group".events WHERE stream = $1 ORDER BY version', [stream],
+  )).rows;
+
+const compare = async (client: ClientBase, events: readonly StoredEvent[]): Promise<Finding[]> => {
+  const { tenant, stream } = events[0]!;
+  const gap = events.findIndex(({ version }, index) => version !== index + 1);
+  if (gap >= 0) return [{ invariant: 'I6', detail: `group ${stream} has no version ${gap + 1}` }];
+  let state: GroupState = null;
+  const members = new Map<string, MemberType>();
+  for (const { type, data, recorded_at } of events) {
+    const event = upcast<GroupEvent>(type, data as object as Readonly<Record<string, unknown>>);
+    state = evolve(state, event, stream, recorded_at.toISOString());
+    if (event.type === 'GroupMembersChanged') {
+      for (const { value } of event.removed) members.delete(value);
+      for (const { value, type: kind } of event.added) members.set(value, kind);
+    }
+  }
+  if (!state) members.clear();
+  // One statement: the row and the members are of one moment.
+  const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null }>(`
+    SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
+      (SELECT array_agg(kind || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members`, [tenant, stream]);
+  const { row, members: stored } = rows[0]!;
+  const expected = state && groupRow(tenant, state);
+  if (!expected !== !row) return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];
+  const findings = Object.entries(expected ?? {}).flatMap(([column, value]): Finding[] => {
+    const actual = row![column]!;
+    const isTime = column === 'created' || column === 'last_modified';
+    const same = isTime ? Date.parse(String(actual)) === Date.parse(String(value)) : isEqual(actual, value as Json);
+    return same ? [] : [{ invariant: column === 'version' ? 'I1' : 'I5', detail: `group ${stream}: ${column} of the row is not the fold of its events` }];
+  });
+  const actual = new Set(stored ?? []);
+  const due = new Set([...members].map(([id, type]) => `${type[0]} ${id}`));
+  for (const one of due) if (!actual.has(one)) findings.push({ invariant: 'I5', detail: `group ${stream} has not the member ${one.slice(2)} that its events say` });
+  for (const one of actual) if (!due.has(one)) findings.push({ invariant: 'I5', detail: `group ${stream} has the member ${one.slice(2)} without an event` });
+  return findings;
+};
