@@ -14,6 +14,7 @@ import { Command } from 'commander';
 import pg from 'pg';
 import { LoadProcess, ServerProcess } from './child.js';
 import { USERS_PATH, type Target } from './cycle.js';
+import { measureGroups, renderGroups, type GroupsResult } from './groups.js';
 import { Installation, isBuilt, LOGS, projectRoot, type LogKind } from './installation.js';
 import type { LoadResult } from './load.js';
 import { describeMachine, renderMachine } from './machine.js';
@@ -33,6 +34,7 @@ interface Options {
   readonly logs?: readonly LogKind[];
   readonly quick?: boolean;
   readonly scale?: boolean;
+  readonly groups?: boolean;
   readonly check?: boolean;
   readonly out: string;
 }
@@ -203,6 +205,23 @@ const runScale = async (options: Options): Promise<boolean> => {
   return Object.values(results).every(({ reached }) => reached);
 };
 
+const runGroups = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(renderMachine(machine));
+  const results: Record<string, GroupsResult> = {};
+  for (const log of chosenLogs(options)) {
+    const load = new LoadProcess();
+    stops.push(() => load.stop());
+    const result = await measureGroups(await startInstallation(log), load, newBar());
+    await stopAll();
+    results[log] = result;
+    console.log(`\n${renderGroups(log, result)}`);
+  }
+  save(options, { machine, groups: results });
+  // The bars are those of the embedded default.
+  return results.embedded?.bars.every(({ reached }) => reached) ?? true;
+};
+
 const save = (options: Options, results: object): void => {
   const path = resolve(options.out);
   mkdirSync(dirname(path), { recursive: true });
@@ -218,6 +237,7 @@ const program = new Command('bench')
   .option('--logs <list>', `of ${LOGS.join(',')}; the default is what is there`, logs)
   .option('--quick', 'one round of 2 s: tells whether it works, not how fast it is')
   .option('--scale', 'instead of the cycle: filter by userName with 1,000 and with 200,000 users')
+  .option('--groups', 'instead of the cycle: groups of 100,000 members')
   .option('--check', 'exit 1 unless every bar is reached')
   .option('--out <file>', 'JSON with everything that was measured', join(folder, 'bench-results.json'));
 
@@ -228,7 +248,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 }
 try {
-  const reached = await (options.scale ? runScale(options) : runCycle(options));
+  const reached = await (options.scale ? runScale(options) : options.groups ? runGroups(options) : runCycle(options));
   process.exitCode = options.check && !reached ? 1 : 0;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

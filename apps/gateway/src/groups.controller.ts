@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
@@ -30,7 +29,7 @@ export class GroupsController {
   async get(
     @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Readable | undefined> {
+  ): Promise<object | undefined> {
     const selection = selectionOf(query);
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no group with the id ${id}.`);
@@ -42,7 +41,7 @@ export class GroupsController {
   }
 
   @Post()
-  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<Readable> {
+  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const selection = selectionOf(query);
     const group = await this.commands.create(request.caller, body);
     void reply.header('location', locationOf(this.config.scimBaseUrl, GROUP, group.id));
@@ -54,7 +53,7 @@ export class GroupsController {
   async patch(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Readable | undefined> {
+  ): Promise<object | undefined> {
     const selection = selectionOf(query);
     const group = await this.commands.patch(request.caller, { id, body, ifMatch });
     if (query.attributes) return this.answer(group, request, selection, reply);
@@ -66,7 +65,7 @@ export class GroupsController {
   async replace(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Readable> {
+  ): Promise<object> {
     const selection = selectionOf(query);
     return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
@@ -77,9 +76,9 @@ export class GroupsController {
     return this.commands.delete(caller, { id, ifMatch });
   }
 
-  private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Readable {
+  private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
     void reply.header('etag', etag(group.version));
-    return this.members.stream(caller.tenant, group, selection);
+    return this.members.show(caller.tenant, group, selection);
   }
 }
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Pool } from 'pg';
 import { MEMBERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
-import { LIST_RESPONSE_URN, type Selection } from '#scim';
+import { LIST_RESPONSE_URN, listResponse, type Selection } from '#scim';
 import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
@@ -26,14 +26,21 @@ interface MembersOfGroup {
 export class MemberQueries {
   constructor(private readonly pool: Pool, private readonly scimBaseUrl: string) {}
 
-  /** A group as a client sees it. */
-  stream(tenant: string, group: GroupSnapshot, selection: Selection | undefined): Readable {
+  /** A group as a client sees it: as a whole where no members are to be shown. */
+  show(tenant: string, group: GroupSnapshot, selection: Selection | undefined): object {
+    if (!hasMembers([group], selection)) return toGroup(group, this.scimBaseUrl, selection);
     return Readable.from(this.texts(tenant, [group], selection));
   }
 
   /** A page of users and then groups (RFC 7644 §3.4.3). */
-  streamPage(seer: Seer & { readonly tenant: string }, page: MixedPage): Readable {
-    return Readable.from(this.pageTexts(seer, page));
+  showPage(seer: Seer & { readonly tenant: string }, page: MixedPage): object {
+    const { users, groups, totalResults, startIndex, selections } = page;
+    if (hasMembers(groups, selections.groups)) return Readable.from(this.pageTexts(seer, page));
+    const resources = [
+      ...users.map((row) => toUser(ofUserRow(row), seer, this.scimBaseUrl, selections.users)),
+      ...groups.map((row) => toGroup(ofGroupRow(row), this.scimBaseUrl, selections.groups)),
+    ];
+    return listResponse(resources, totalResults, startIndex, resources.length);
   }
 
   private async *pageTexts(seer: Seer & { readonly tenant: string }, page: MixedPage): AsyncGenerator<string> {
@@ -110,5 +117,8 @@ export class MemberQueries {
     }
   }
 }
+
+const hasMembers = (groups: readonly { readonly memberCount: number }[], selection: Selection | undefined): boolean =>
+  groups.some(({ memberCount }) => memberCount > 0) && wantsMembers(selection);
 
 const ofRow = ({ member, kind }: { readonly member: string; readonly kind: string }): Member => ({ value: member, type: kind === 'U' ? 'User' : 'Group' });

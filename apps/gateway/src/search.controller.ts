@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { Body, Controller, Get, HttpCode, Inject, Post, Query, Req, UseGuards } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
 import type { Config } from '#runtime';
@@ -38,13 +37,13 @@ export class SearchController {
   }
 
   @Get('Groups')
-  listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<Readable> {
+  listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
     return this.searchGroups(caller, parseSearch(GROUP, query, this.limits));
   }
 
   @Post('Groups/.search')
   @HttpCode(200)
-  findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<Readable> {
+  findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
     return this.searchGroups(caller, parseSearchRequest(GROUP, body, this.limits));
   }
 
@@ -58,7 +57,7 @@ export class SearchController {
     const before = users?.totalResults ?? 0;
     const groups = ofGroups instanceof Rejected ? null : await this.groupsAfter(caller, ofGroups, before, users?.rows.length ?? 0);
     const { startIndex } = ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers;
-    return this.members.streamPage(caller, {
+    return this.members.showPage(caller, {
       users: users?.rows ?? [], groups: groups?.rows ?? [], totalResults: before + (groups?.totalResults ?? 0), startIndex,
       selections: { users: users?.search.selection, groups: ofGroups instanceof Rejected ? undefined : ofGroups.selection },
     });
@@ -72,9 +71,9 @@ export class SearchController {
     return toUserList(await this.users.page(caller, search), search.startIndex, caller, this.config.scimBaseUrl, search.selection);
   }
 
-  private async searchGroups(caller: Caller, search: Search): Promise<Readable> {
+  private async searchGroups(caller: Caller, search: Search): Promise<object> {
     const { rows, totalResults } = await this.groups.page(caller, search);
-    return this.members.streamPage(caller, { users: [], groups: rows, totalResults, startIndex: search.startIndex, selections: { users: undefined, groups: search.selection } });
+    return this.members.showPage(caller, { users: [], groups: rows, totalResults, startIndex: search.startIndex, selections: { users: undefined, groups: search.selection } });
   }
 
 }
