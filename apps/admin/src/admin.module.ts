@@ -8,6 +8,8 @@ import { DirectoriesController } from './directories.controller.js';
 import { ADMIN_POOL, ADMIN_REQUESTS, Directories, MASTER_KEY, SCIM_BASE_URL } from './directories.queries.js';
 import { ADMIN_BATCHES, ADMIN_LOG, DirectoryHandler } from './directory.handler.js';
 import { adminBehaviour } from './directory.projection.js';
+import { GroupsAdminController } from './groups.controller.js';
+import { GROUP_REQUESTS, Groups } from './groups.queries.js';
 import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
 import { UserEventsController } from './user-events.controller.js';
 import { UserEvents } from './user-events.queries.js';
@@ -23,6 +25,8 @@ export interface AdminOptions {
   readonly requests: RequestReply;
   /** To identity, which owns users. */
   readonly identity: RequestReply;
+  /** To group, which owns groups. */
+  readonly group: RequestReply;
   readonly masterKey: Buffer;
   readonly apiKey: string;
   readonly logger: Logger;
@@ -31,16 +35,16 @@ export interface AdminOptions {
 /** Owns tenants, directories and tokens. */
 @Module({})
 export class AdminModule {
-  static register({ config, database, log, requests, identity, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
+  static register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController, UserEventsController, UserLinksController],
+      controllers: [DirectoryHandler, DirectoriesController, UserEventsController, UserLinksController, GroupsAdminController],
       providers: [
-        Directories, UserEvents, UserLinks, ApiKeyGuard, RejectedFilter,
+        Directories, UserEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
@@ -48,6 +52,7 @@ export class AdminModule {
         { provide: ADMIN_POOL, useValue: poolOf(database) },
         { provide: ADMIN_REQUESTS, useValue: requests },
         { provide: IDENTITY_REQUESTS, useValue: identity },
+        { provide: GROUP_REQUESTS, useValue: group },
         { provide: MASTER_KEY, useValue: masterKey },
         { provide: API_KEY, useValue: apiKey },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },

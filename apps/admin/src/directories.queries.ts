@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import { ADMIN_COMMAND_TYPES, type AdminCommand, type CommandData, type DirectoryKind, type DirectorySettings, type Message } from '#contracts';
+import { ADMIN_COMMAND_TYPES, type AdminCommand, type DirectoryKind, type DirectorySettings } from '#contracts';
 import { seal, unseal } from '#event-store';
 import type { RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
+import { sendCommand } from './commands.sender.js';
 
 export const ADMIN_POOL = Symbol('pg.Pool of admin');
 export const ADMIN_REQUESTS = Symbol('RequestReply of admin');
@@ -36,7 +37,6 @@ interface DirectoryRow {
   tokens: { id: string; description: string; status: string; sealed: string; expires_at: string | null }[] | null;
 }
 
-export const COMMAND_TIMEOUT_MS = 10_000;
 const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
@@ -144,15 +144,7 @@ export class Directories {
   }
 
   private async send(tenant: string, command: AdminCommand): Promise<void> {
-    const id = uuidv7();
-    const now = Date.now();
-    const message: Message<CommandData<AdminCommand>> = {
-      id, type: ADMIN_COMMAND_TYPES[command.type], source: 'muster/admin', subject: tenant, time: new Date(now).toISOString(), tenant,
-      directory: null, correlationId: id, causationId: null,
-      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
-    };
-    const outcome = await this.requests.request(message);
-    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+    await sendCommand(this.requests, { type: ADMIN_COMMAND_TYPES[command.type], subject: tenant, tenant, directory: null, command });
   }
 }
 

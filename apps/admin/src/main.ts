@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { ADMIN_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
+import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
 import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
@@ -31,11 +31,12 @@ runProcess(async () => {
     });
   const requests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);
   const identity = requestsTo('identity', IDENTITY_OUTCOMES_VIEW);
+  const group = requestsTo('group', GROUP_OUTCOMES_VIEW);
   const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
   const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
   return startService({
     config, port: config.ADMIN_PORT,
-    module: AdminModule.register({ config, database, log, requests, identity, masterKey, apiKey, logger }),
+    module: AdminModule.register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => {
       app.useGlobalFilters(new RejectedFilter(logger));

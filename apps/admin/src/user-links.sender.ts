@@ -1,11 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  USER_COMMAND_TYPES, type CommandData, type LoginType, type Message, type RecordedSignIn, type SignIn, type UserCommand, type UserSnapshot,
-} from '#contracts';
+import { USER_COMMAND_TYPES, type LoginType, type RecordedSignIn, type SignIn, type UserCommand, type UserSnapshot } from '#contracts';
 import type { RequestReply } from '#log';
 import { isUuid, uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
-import { COMMAND_TIMEOUT_MS, Directories } from './directories.queries.js';
+import { sendCommand } from './commands.sender.js';
+import { Directories } from './directories.queries.js';
 import { UserEvents } from './user-events.queries.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply from admin to identity');
@@ -52,16 +51,7 @@ export class UserLinks {
     return first.tenant;
   }
 
-  private async send(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
-    const id = uuidv7();
-    const now = Date.now();
-    const message: Message<CommandData<UserCommand>> = {
-      id, type: USER_COMMAND_TYPES[command.type], source: 'muster/admin', subject: command.userId, time: new Date(now).toISOString(), tenant,
-      directory, correlationId: id, causationId: null,
-      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
-    };
-    const outcome = await this.identity.request(message);
-    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
-    return outcome.value;
+  private send(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
+    return sendCommand(this.identity, { type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, command });
   }
 }

@@ -55,7 +55,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       GatewayModule.register({ config, pool: poolOf(gateway), requests: { identity: identityRequests, group: groupRequests } }),
       IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
       GroupModule.register({ config, database: group, log: logs.group, logger }),
-      AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, masterKey, apiKey, logger }),
+      AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger }),
     ]),
     parts: [
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },

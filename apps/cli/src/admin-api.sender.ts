@@ -47,3 +47,15 @@ export const listEvents = async (userId: string): Promise<UserEvent[]> => {
   }
   return all;
 };
+
+/** All rows of a list that is paged by ids. `name` is that of the list in the answer. */
+export const listAll = async <Row>(path: string, name: string, parameters: Readonly<Record<string, string>>): Promise<Row[]> => {
+  const all: Row[] = [];
+  for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
+    const query = new URLSearchParams({ ...parameters, limit: '1000', ...(after === undefined ? {} : { after }) });
+    const page = await call<Record<string, unknown>>('GET', `${path}?${query.toString()}`);
+    all.push(...(page[name] as Row[]));
+    after = (page.next as string | null) ?? undefined;
+  }
+  return all;
+};

@@ -26,3 +26,16 @@ export interface UserEvent {
   readonly actor: string;
   readonly data: { readonly attributes?: readonly string[]; readonly matching?: { readonly rule: string } | null };
 }
+
+/** A group; `directory` null = a local one. */
+export interface GroupView {
+  readonly id: string;
+  readonly displayName: string;
+  readonly directory: { readonly id: string; readonly name: string } | null;
+  readonly members: number;
+}
+
+export interface MemberView {
+  readonly id: string;
+  readonly type: 'User' | 'Group';
+}

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { call, listEvents } from './admin-api.sender.js';
-import type { DirectoryView, TenantView } from './admin-views.js';
+import { call, listAll, listEvents } from './admin-api.sender.js';
+import type { DirectoryView, GroupView, MemberView, TenantView } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
-/** `npm run cli`: tenants, directories, tokens and what happened to a user, for people and for scripts. */
+/** `npm run cli`: tenants, directories, tokens, groups and what happened to a user, for people and for scripts. */
 
 const print = (json: boolean | undefined, value: unknown, text: string): void => console.log(json ? JSON.stringify(value) : text);
 
@@ -17,7 +17,7 @@ const describe = (directory: DirectoryView): string =>
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
-const program = new Command('muster').description('Tenants, directories, tokens and events of a running Muster');
+const program = new Command('muster').description('Tenants, directories, tokens, groups and events of a running Muster');
 const tenant = program.command('tenant').description('organisations; a user of one is never seen by another');
 const describeTenant = ({ id, name, directories }: TenantView): string => `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
 tenant.command('list').description('list all').option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
@@ -87,6 +87,40 @@ user.command('transfer').description('another directory manages the user from no
     await call('POST', `users/${encodeURIComponent(id)}/transfer`, { directory: target });
     console.log(`The user ${id} belongs to the directory ${target} now.`);
   });
+
+const group = program.command('group').description('groups: those of directories are shown, local ones can be changed');
+const describeGroup = ({ id, displayName, directory: owner, members }: GroupView): string =>
+  `${displayName}  ${id}  ${members} ${members === 1 ? 'member' : 'members'}  ${owner ? `of the directory "${owner.name}"` : 'local'}`;
+const changeGroup = async (id: string, change: object, json: boolean | undefined): Promise<void> => {
+  const changed = await call<GroupView>('PATCH', `groups/${encodeURIComponent(id)}`, change);
+  print(json, changed, describeGroup(changed));
+};
+group.command('list').description('list all groups of a tenant').option('--tenant <id>', 'the first tenant without it').option('--json', 'as JSON')
+  .action(async ({ tenant: owner, json }: { tenant?: string; json?: boolean }) => {
+    const all = await listAll<GroupView>('groups', 'groups', owner === undefined ? {} : { tenant: owner });
+    print(json, all, all.map(describeGroup).join('\n'));
+  });
+group.command('create').description('make a local group').argument('<name>').option('--member <id...>', 'users or groups')
+  .option('--tenant <id>', 'whose it is; the first tenant without it').option('--json', 'as JSON')
+  .action(async (displayName: string, { member, tenant: owner, json }: { member?: string[]; tenant?: string; json?: boolean }) => {
+    const made = await call<GroupView>('POST', 'groups', { displayName, members: member ?? [], ...(owner === undefined ? {} : { tenant: owner }) });
+    print(json, made, describeGroup(made));
+  });
+group.command('members').description('who is in a group').argument('<id>').option('--effective', 'the users who may act, also those who are in it through other groups')
+  .option('--json', 'as JSON').action(async (id: string, { effective, json }: { effective?: boolean; json?: boolean }) => {
+    const all = await listAll<MemberView>(`groups/${encodeURIComponent(id)}/members`, 'members', { effective: String(effective === true) });
+    print(json, all, all.map(({ id: member, type }) => `${type.padEnd(5)}  ${member}`).join('\n'));
+  });
+group.command('add').description('add members to a local group').argument('<id>').argument('<members...>', 'ids of users or groups').option('--json', 'as JSON')
+  .action((id: string, add: string[], { json }: { json?: boolean }) => changeGroup(id, { add }, json));
+group.command('remove').description('remove members from a local group').argument('<id>').argument('<members...>', 'ids').option('--json', 'as JSON')
+  .action((id: string, remove: string[], { json }: { json?: boolean }) => changeGroup(id, { remove }, json));
+group.command('rename').description('give a local group another name').argument('<id>').argument('<name>').option('--json', 'as JSON')
+  .action((id: string, displayName: string, { json }: { json?: boolean }) => changeGroup(id, { displayName }, json));
+group.command('delete').description('delete a local group').argument('<id>').action(async (id: string) => {
+  await call('DELETE', `groups/${encodeURIComponent(id)}`);
+  console.log(`The group ${id} is deleted.`);
+});
 
 program.parseAsync().catch((error: Error) => {
   console.error(error.message);

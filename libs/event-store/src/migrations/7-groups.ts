@@ -104,7 +104,7 @@ export class Groups1764600000000 implements MigrationInterface {
       CREATE VIEW admin.tokens_v3 AS
         SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.offer_existing_users, d.offer_local_groups
         FROM admin.tokens t JOIN admin.directories d ON d.id = t.directory;
-      GRANT SELECT ON admin.directories_v3 TO muster_gateway, muster_identity, muster_group;
+      GRANT SELECT ON admin.directories_v3 TO muster_gateway, muster_identity, muster_group, muster_admin;
       GRANT SELECT ON admin.tokens_v3 TO muster_gateway;
     `);
   }
