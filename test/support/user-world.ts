@@ -19,7 +19,8 @@ export class UserWorld {
     return {
       directory: sender, matching: null,
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
-      bearersOf: (kind, value) => [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)),
+      bearersOf: (kind, value) =>
+        [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)).sort((a, b) => (a.id < b.id ? -1 : 1)),
     };
   }
 

@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
   ['nobody manages the e-mail: link', [user('a', 'ada', { ...nobody, email: 'm@x' })], sent('bob', { email: 'M@x' }), matched('email', 'a')],
   ['provider id goes before UPN', [user('a', 'ada', { externalId: 'e1', ...archived }), user('b', 'bob', nobody)], sent('bob', { externalId: 'e1' }), matched('providerId', 'a')],
   ['UPN goes before e-mail', [user('a', 'ada', nobody), user('b', 'bob', { ...nobody, email: 'm@x' })], sent('ada', { email: 'm@x' }), matched('upn', 'a')],
-  ['two by e-mail', [user('a', 'ada', { ...nobody, email: 'm@x' }), user('b', 'bob', { ...nobody, email: 'm@x' })], sent('c', { email: 'm@x' }), ['conflict', /m@x .* a, b\./]],
+  ['two by e-mail', [user('a', 'ada', { ...nobody, email: 'm@x' }), user('b', 'bob', { ...nobody, email: 'm@x' })], sent('c', { email: 'm@x' }), ['conflict', /m@x .* a, b\. Change the e-mail/]],
   ['two by e-mail, one of them of this directory', [user('a', 'ada', { email: 'm@x' }), user('b', 'bob', { ...nobody, email: 'm@x' })], sent('c', { email: 'm@x' }), ['conflict', / a, b\./]],
   ['two by e-mail, each of another directory', [user('a', 'ada', { directory: 'okta', email: 'm@x' }), user('b', 'bob', { directory: 'ping', email: 'm@x' })], sent('c', { email: 'm@x' }), ['conflict', / a, b\./]],
   ['an e-mail of very many is nobody\'s', Array.from({ length: MAX_EMAIL_BEARERS }, (_, index) => user(`u${index}`, `n${index}`, { ...nobody, email: 'm@x' })), sent('ada', { email: 'm@x' }), matched('create')],

@@ -21,7 +21,7 @@ export interface Key {
   readonly value: string;
 }
 
-/** Everybody in the tenant who bears a key. */
+/** Everybody in the tenant who bears a key, in the order of their ids: an answer does not depend on what else was in a batch. */
 export type BearersOf<User extends Candidate> = (kind: KeyKind, value: string) => readonly User[];
 
 /** Somebody whom a directory sends or who signs in. */
@@ -57,7 +57,7 @@ export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (
     const what = describe(person, rule);
     if (others.length > 0) {
       throw new Rejected(
-        'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what} at all but one of them.`,
+        'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what.replace(/^The/, 'the')} at all but one of them.`,
       );
     }
     if (person.signIn) requireSignInOf(person, rule, candidate!, what);

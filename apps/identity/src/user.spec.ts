@@ -86,6 +86,8 @@ describe('decide', () => {
       [{ type: 'UserUnlinked', changes: { userName: 'ada', externalId: null, displayName: 'Ada' }, ...under }]],
     ['an unlink lets nobody in who is out', given(...linked, { type: 'UserChanged', changes: { active: false }, ...under }), UNLINK,
       [{ type: 'UserUnlinked', changes: { userName: 'ada', externalId: null, displayName: 'Ada' }, ...under }]],
+    ['an unlink takes the access that the link gave', given(created({ ...ada, active: false }, null), { ...linked[2]!, changes: { active: true } } as UserEvent, { type: 'UserReactivated', ...under }), UNLINK,
+      [{ type: 'UserUnlinked', changes: { active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
     ['an unlink of whom nobody manages changes nothing', given(created(ada, null)), UNLINK, []],
     ['an unlink of a sign-in identity', given(created(ada, null), signedIn(nobody)), unlinkSignIn('p1'),
       [{ type: 'SignInUnlinked', loginType: 'oidc', providerId: 'p1', ...under }]],
@@ -111,6 +113,7 @@ describe('decide', () => {
     ['the deletion of such a user', given(created({ roles: [{ value: 'Admin' }] }, null)), remove, 'offered', 'conflict', /web role/],
     ['a stale If-Match', given(created()), patch('title', 'Dr', [7]), 'entra', 'preconditionFailed', /W\/"1"/],
     ['a replacement with a taken name', [['x', created({ userName: 'taken' })], ['u', created()]], replace({ userName: 'Taken' }), 'entra', 'uniqueness', /userName Taken .* x\./],
+    ['a rename to a name in another directory, which it names', [['x', created({ userName: 'taken' }, 'okta')], ['u', created()]], patch('userName', 'taken'), 'entra', 'uniqueness', /userName taken .* x, whom the directory "Directory okta" manages\./],
     ['a replacement with the externalId of another', [['x', created({ userName: 'x', externalId: 'e1' })], ['u', created()]], replace({ userName: 'ada', externalId: 'e1' }), 'entra', 'uniqueness', /externalId e1 .* x\./],
     ['a replacement of a user that is not there', [], replace({ userName: 'ada' }), 'entra', 'notFound', / u\./],
     ['a replacement with a stale If-Match', given(created()), replace({ userName: 'ada' }, [7]), 'entra', 'preconditionFailed', /W\/"1"/],
@@ -119,7 +122,11 @@ describe('decide', () => {
     ['a change to such an e-mail', [['x', created({ userName: 'x', ...email('m@x') }, 'mail')], ['u', created({}, 'mail')]], patch('emails[type eq "work"].value', 'm@x'), 'mail', 'uniqueness', /m@x/],
     ['a login name of another directory', [['x', created({ userName: 'x', ...email('m@x') }, 'mail')], ['u', created()]], patch('emails[type eq "work"].value', 'm@x'), 'entra', 'uniqueness', /m@x/],
     ['a login name that somebody elsewhere bears', [['x', created({ userName: 'x', ...email('m@x') })], ['u', created({}, 'mail')]], patch('emails[type eq "work"].value', 'm@x'), 'mail', 'uniqueness', /m@x/],
-    ['an unlink whose name is taken', [['u', ...linked], ['x', created()]], UNLINK, null, 'uniqueness', /userName ada .* x\./],
+    ['a transfer to where the e-mail is a login name that somebody bears', [['x', created({ userName: 'x', ...email('m@x') })], ['u', created(email('M@x'))]],
+      { type: 'TransferUser', userId: 'u', directoryId: 'mail' }, null, 'uniqueness', /e-mail M@x.* x,/],
+    ['an unlink whose e-mail is somebody\'s login name', [['u', ...linked.slice(0, 2), { ...linked[2]!, changes: { emails: null } } as UserEvent], ['x', created({ userName: 'x', ...email('ada@example.org') }, 'mail')]],
+      UNLINK, null, 'uniqueness', /e-mail ada@example.org.* x,/],
+    ['an unlink whose name is taken', [['u', ...linked], ['x', created()]], UNLINK, null, 'uniqueness', /userName ada .* x,/],
     ['an unlink of a sign-in identity that is not there', given(created(ada, null)), unlinkSignIn('p2'), null, 'notFound', /sign-in identity/],
     ['a transfer to nowhere', given(created()), { type: 'TransferUser', userId: 'u', directoryId: 'gone' }, null, 'notFound', /directory .* gone/],
     ['a sign-in through nothing', [], signIn, 'gone', 'notFound', /directory .* gone/],
@@ -171,6 +178,14 @@ describe('a tombstone', () => {
     const renamed: UserCommand = { type: 'PatchUser', userId: 'v', ifMatch: null, operations: [{ op: 'replace', path: 'userName', value: 'ada@example.org' }] };
     after.apply('v', [created({ userName: 'bob' })]);
     expect(after.send('entra', renamed).outcome.status).toBe('done');
+  });
+
+  it('that is archived only after it was renamed keeps the e-mail of then: who has it meanwhile keeps nobody from being archived', () => {
+    const after = world([
+      ['u', created({ userName: TOMBSTONE, ...email(TOMBSTONE) }, 'mail')], ['v', created({ userName: 'zoe', ...email('ada@example.org') }, 'mail')],
+    ]);
+    expect(after.send('mail', patch('active', false)).outcome.status).toBe('done');
+    expect(after.users.get('u')!.resource).toMatchObject({ active: false, ...email(TOMBSTONE) });
   });
 
   it.each([

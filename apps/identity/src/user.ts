@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, isEqual, Rejected, USER, type JsonObject, type Resource } from '#scim';
 import type {
   AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
@@ -96,6 +96,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const user = existing(command.userId, state);
       const directory = known(command.directoryId, context);
       if (user.directory === directory.id) return [];
+      requireFreeEmail(user.resource, user, directory, context);
       return [{ type: 'UserTransferred', changes: withoutExternalId(user.resource), ...under(directory) }];
     }
     default:
@@ -181,15 +182,18 @@ const created = (resource: Resource, manager: string | null, matching: Matching 
 /** What a write of the directory makes of a user that it sees; the first write to one that nobody manages links it (R17). */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] => {
   if (user.directory === null) return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
-  const after = withoutTombstone(wanted);
+  const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   if (Object.keys(changes).length === 0) return [];
   requireFree(after, user, directory, context);
   return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
 };
 
+/** A soft deletion leaves e-mails as they are, also those that were renamed before it: somebody else may have the ones of then. */
+const toBe = (wanted: Resource, user: User): Resource => (isEqual(wanted.emails, user.resource.emails) ? wanted : withoutTombstone(wanted));
+
 const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
-  const after = withoutTombstone(wanted);
+  const after = toBe(wanted, user);
   requireFree(after, user, directory, context);
   const changes = diffResource(user.resource, after);
   return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
@@ -198,14 +202,21 @@ const linked = (user: User, wanted: Resource, matching: Matching, directory: Dir
 const activation = (wasActive: boolean, after: Resource, directory: Directory): UserEvent[] =>
   isActive(after) === wasActive ? [] : [{ type: wasActive ? 'UserDeactivated' : 'UserReactivated', ...under(directory) }];
 
-/** Who left stays out: an unlink gives back the person as it was before the link, but for `active`. */
+/** An unlink gives back the person as it was before the link, and lets nobody in: neither who left since, nor who was out before. */
 const unlinked = (user: User, context: UserContext): UserEvent[] => {
   if (user.directory === null) return [];
-  const { active } = user.resource;
-  const after = user.before ? { ...user.before, ...(active === undefined ? {} : { active }) } : null;
-  if (after) requireFreeName(after, user, context);
+  const wasActive = isActive(user.resource);
+  const after = user.before && (wasActive ? user.before : { ...user.before, active: false });
+  if (after) {
+    requireFreeName(after, user, context);
+    requireFreeEmail(after, user, null, context);
+  }
   const changes = after ? diffResource(user.resource, after) : withoutExternalId(user.resource);
-  return [{ type: 'UserUnlinked', changes, directory: user.directory, directoryVersion: context.directoryOf(user.directory)?.version ?? 0 }];
+  const decided: DecidedUnder = { directory: user.directory, directoryVersion: context.directoryOf(user.directory)?.version ?? 0 };
+  return [
+    { type: 'UserUnlinked', changes, ...decided },
+    ...(after && wasActive && !isActive(after) ? [{ type: 'UserDeactivated', ...decided } as const] : []),
+  ];
 };
 
 const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserEvent[] => {
@@ -272,28 +283,36 @@ const requireFree = (after: Resource, user: User | null, directory: Directory, c
   requireFreeName(after, user, context);
   const { externalId } = after;
   if (typeof externalId === 'string' && !(user?.directory === directory.id && user.resource.externalId === externalId)) {
-    requireNobodyElse(context.bearersOf('externalId', externalIdKey(directory.id, externalId)), user, `externalId ${externalId}`);
+    requireNobodyElse(context.bearersOf('externalId', externalIdKey(directory.id, externalId)), user, `externalId ${externalId}`, context);
   }
+  requireFreeEmail(after, user, directory, context);
+};
+
+/** R31. `manager` is the directory that the user is going to have; null = none, then only what others sign in with is taken. */
+const requireFreeEmail = (after: Resource, user: User | null, manager: Directory | null, context: UserContext): void => {
   const email = workEmailOf(after);
   const emailBefore = user && workEmailOf(user.resource);
-  if (email !== null && !(user?.directory === directory.id && emailBefore !== null && fold(emailBefore) === fold(email))) {
-    const bearers = context.bearersOf('email', fold(email));
-    // R31: also who is managed by another directory may not take what is a login name there.
-    const isLoginName = (id: string | null): boolean => id !== null && context.directoryOf(id)?.emailIsLoginName === true;
-    const owners = directory.emailIsLoginName ? bearers : bearers.filter((bearer) => isLoginName(bearer.directory));
-    requireNobodyElse(owners, user, `The e-mail ${email}, which is a login name,`);
-  }
+  const isKept = email !== null && emailBefore !== null && fold(email) === fold(emailBefore);
+  if (email === null || (isKept && (manager === null || manager.id === user?.directory))) return;
+  const bearers = context.bearersOf('email', fold(email));
+  // Also who is managed by another directory may not take what is a login name there.
+  const isLoginName = (id: string | null): boolean => id !== null && context.directoryOf(id)?.emailIsLoginName === true;
+  const owners = manager?.emailIsLoginName ? bearers : bearers.filter((bearer) => isLoginName(bearer.directory));
+  requireNobodyElse(owners, user, `The e-mail ${email}, which is a login name,`, context);
 };
 
 const requireFreeName = (after: Resource, user: User | null, context: UserContext): void => {
   const userName = String(after.userName);
   if (user && fold(String(user.resource.userName)) === fold(userName)) return;
-  requireNobodyElse(context.bearersOf('userName', fold(userName)), user, `userName ${userName}`);
+  requireNobodyElse(context.bearersOf('userName', fold(userName)), user, `userName ${userName}`, context);
 };
 
-const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string): void => {
+const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string, { directory: sender, directoryOf }: UserContext): void => {
   const other = bearers.find(({ id }) => id !== user?.id);
-  if (other) throw new Rejected('uniqueness', `${what} is taken by the user with the id ${other.id}.`);
+  if (!other) return;
+  const owner = other.directory === null || other.directory === sender ? null : directoryOf(other.directory);
+  const whom = owner ? `, whom the directory "${owner.name}" manages` : '';
+  throw new Rejected('uniqueness', `${what} is taken by the user with the id ${other.id}${whom}.`);
 };
 
 const unreachable = (value: never): never => {
