@@ -44,8 +44,9 @@ const NOW = '2026-01-02T03:04:05.678Z';
 
 /** Wire type → what the store is handed for the first event of that type. */
 const write = <C>(behaviour: Behaviour<C>, loaded: unknown, commands: readonly C[], open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open) => {
-  const work = behaviour.begin(loaded, new Date(NOW));
-  const events = commands.flatMap((command) => work.decide({ id: USER, tenant: TENANT, directory: DIRECTORY, command }).events);
+  const sent = commands.map((command) => ({ id: USER, tenant: TENANT, directory: DIRECTORY, command }));
+  const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, []));
+  const events = sent.flatMap((command) => work.decide(command).events);
   const opened = open(work.rows());
   return events.map(({ type, stream, version, stored: { data, personal } }) => ({
     type, data: JSON.parse(JSON.stringify(data)) as unknown, personal: personal === null ? null : opened(stream, version, personal),

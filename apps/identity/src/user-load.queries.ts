@@ -1,7 +1,7 @@
 import { fold, touchesUserName, type Json, type PatchOperation, type Resource } from '#scim';
 import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
-import { MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, withoutTombstoneDigits, workEmailOf, type KeyKind } from './matching.js';
+import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, withoutTombstoneDigits, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
 
 /** What one query loads for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
@@ -24,7 +24,7 @@ export interface Links {
   readonly awaited: boolean;
 }
 
-interface Touched {
+export interface Touched {
   readonly users: { tenant: string; id: string }[];
   /** Users whose name before a link may be given back. */
   readonly unlinked: { tenant: string; id: string }[];
@@ -79,8 +79,24 @@ export const LOAD_SQL = `
       CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k)
   )`;
 
-/** What has to be loaded for these commands. A command of a wrong shape touches nothing: decide will say what is wrong. */
-export const touches = (commands: readonly Command<UserCommand>[]): Touched => {
+/** A key within a tenant. */
+export interface TenantKey extends Key {
+  readonly tenant: string;
+}
+export const keyText = ({ tenant, kind, value }: TenantKey): string => `${tenant}/${kind}/${value}`;
+
+/** The keys whose bearers a load knows, as texts. */
+export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched): Set<string> => new Set([
+  ...claims.map(keyText),
+  ...former_upns.map(({ tenant, value }) => keyText({ tenant, kind: 'formerUpn', value })),
+  ...emails.map(({ tenant, value }) => keyText({ tenant, kind: 'email', value })),
+  ...external_ids.map(({ tenant, directory, value }) => keyText({ tenant, kind: 'externalId', value: externalIdKey(directory, value) })),
+]);
+
+/**
+ * What has to be loaded for these commands: what they mention, which is next to always all that is asked for, and what was `wanted`
+ * beyond it, like the e-mail that an unlink gives back. A command of a wrong shape touches nothing: decide will say what is wrong. */
+export const touches = (commands: readonly Command<UserCommand>[], wanted: readonly TenantKey[]): Touched => {
   const touched: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };
   for (const { tenant, directory, command } of commands) {
     touched.tenants.push(tenant);
@@ -94,6 +110,18 @@ export const touches = (commands: readonly Command<UserCommand>[]): Touched => {
     touched.emails.push(...emails.map((email) => ({ tenant, value: fold(email) })));
     if (directory) touched.external_ids.push(...externalIds.map((value) => ({ tenant, directory, value })));
     if (command.type === 'UnlinkUser' && typeof command.userId === 'string') touched.unlinked.push({ tenant, id: command.userId });
+  }
+  for (const { tenant, kind, value } of wanted) {
+    switch (kind) {
+      case 'userName':
+      case 'signIn': touched.claims.push({ tenant, kind, value }); break;
+      case 'formerUpn': touched.former_upns.push({ tenant, value }); break;
+      case 'email': touched.emails.push({ tenant, value }); break;
+      case 'externalId': {
+        const end = value.indexOf('/');
+        touched.external_ids.push({ tenant, directory: value.slice(0, end), value: value.slice(end + 1) });
+      }
+    }
   }
   return Object.fromEntries(Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])])) as unknown as Touched;
 };

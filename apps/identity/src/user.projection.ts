@@ -2,7 +2,7 @@ import { fold, foldedAttributes, USER, type Json, type Resource } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, upnOf, type Key } from './matching.js';
-import { LOAD_SQL, touches, type Links, type LoadedUsers } from './user-load.queries.js';
+import { keyText, LOAD_SQL, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
 import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
 
 /** The columns of the projection and their types. */
@@ -19,7 +19,7 @@ export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
   owner: 'identity',
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
   loadSql: LOAD_SQL,
-  touches,
+  touches: (commands, wanted) => touches(commands, wanted as readonly TenantKey[]),
   parts: [
     {
       name: 'upserted_users',
@@ -53,7 +53,7 @@ export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
         INSERT INTO keys.tenants SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, wrapped text) RETURNING 1`,
     },
   ],
-  begin: (loaded, now) => new UserWorkingSet(loaded as LoadedUsers, now.toISOString(), masterKey),
+  begin: (loaded, now, touched) => new UserWorkingSet(loaded as LoadedUsers, lookedUp(touched as Touched), now.toISOString(), masterKey),
 });
 
 interface Known {
@@ -66,6 +66,8 @@ interface Known {
 
 /** The users that one batch touches, as they become while its commands are decided one after the other. */
 class UserWorkingSet implements WorkingSet<UserCommand> {
+  /** Keys whose bearers may be others than those that are known here. */
+  readonly wanted: TenantKey[] = [];
   private readonly users = new Map<string, Known>();
   /** Key of a user → the ids of those who bear it. */
   private readonly bearers = new Map<string, Set<string>>();
@@ -79,7 +81,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly newTenantKeys: { tenant: string; wrapped: string }[] = [];
   private readonly newPersonKeys: { tenant: string; person: string; wrapped: string }[] = [];
 
-  constructor(private readonly loaded: LoadedUsers, private readonly now: string, private readonly masterKey: Buffer) {
+  constructor(
+    private readonly loaded: LoadedUsers, private readonly lookedUp: ReadonlySet<string>, private readonly now: string,
+    private readonly masterKey: Buffer,
+  ) {
     for (const { tenant, wrapped, links, groups, ...row } of loaded.users ?? []) {
       const state: UserState = {
         id: row.id, directory: row.directory, version: row.version, resource: row.resource,
@@ -98,8 +103,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     const context: UserContext = {
       directory, matching: null,
       directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
-      bearersOf: (kind, value) =>
-        [...(this.bearers.get(`${tenant}/${kind}/${value}`) ?? [])].map((id) => this.users.get(`${tenant}/${id}`)!.state!),
+      bearersOf: (kind, value) => {
+        const key = keyText({ tenant, kind, value });
+        if (!this.lookedUp.has(key)) this.wanted.push({ tenant, kind, value });
+        return [...(this.bearers.get(key) ?? [])].sort().map((id) => this.users.get(`${tenant}/${id}`)!.state!);
+      },
     };
     const matching = matchingOf(command, context);
     const userId = matching?.result ?? command.userId;
@@ -149,9 +157,9 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   }
 
   private index(tenant: string, id: string, old: readonly Key[], now: readonly Key[]): void {
-    for (const { kind, value } of old) this.bearers.get(`${tenant}/${kind}/${value}`)?.delete(id);
+    for (const { kind, value } of old) this.bearers.get(keyText({ tenant, kind, value }))?.delete(id);
     for (const { kind, value } of now) {
-      const key = `${tenant}/${kind}/${value}`;
+      const key = keyText({ tenant, kind, value });
       this.bearers.set(key, (this.bearers.get(key) ?? new Set()).add(id));
     }
   }

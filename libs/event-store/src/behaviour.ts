@@ -39,9 +39,10 @@ export interface Behaviour<C> {
   readonly commandTypes: ReadonlySet<string>;
   /** A SELECT that returns one row with one json column named `loaded`; its only parameter is what `touches` returns, as json. */
   readonly loadSql: string;
-  touches(commands: readonly Command<C>[]): unknown;
+  /** `wanted` is what the working sets of earlier loads of the same batch asked for beyond it. */
+  touches(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown;
   readonly parts: readonly WritePart[];
-  begin(loaded: unknown, now: Date): WorkingSet<C>;
+  begin(loaded: unknown, now: Date, touched: unknown): WorkingSet<C>;
 }
 
 export interface WorkingSet<C> {
@@ -49,4 +50,6 @@ export interface WorkingSet<C> {
   decide(command: Command<C>): Decision<unknown>;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
+  /** What decisions asked for that had not been loaded: unless there is none, they count for nothing and the batch is loaded once more. */
+  readonly wanted?: readonly unknown[];
 }

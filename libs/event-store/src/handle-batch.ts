@@ -7,6 +7,10 @@ import { storeParts, writeStatement } from './write-statement.js';
 /** Somebody else has moved on, or the log lost what it handed over: drop everything in memory and load again. */
 export class Conflict extends Error {}
 
+/** A batch whose decisions ask for something more after each load. One command asks for all that it needs in three loads at most. */
+class Unsettled extends Error {}
+const MAX_LOADS = 5;
+
 /** SQLSTATE classes that blame the data and not the way: 22 data exception, 23 integrity, 54 limits; 42846 and the like do not occur. */
 const isDataError = (error: unknown): boolean => /^(22|23|54)/.test((error as { code?: string }).code ?? '');
 /** A key that exists already: somebody else wrote it (a missed fence), or our memory is wrong. */
@@ -19,10 +23,13 @@ interface Loaded {
   readonly held: boolean | null;
   readonly loaded: unknown;
 }
+/** With what it was loaded for. */
+type LoadedFor = Loaded & { readonly touched: unknown };
 
 /**
  * THE transaction: a batch of commands of one partition is loaded with one query, decided in memory and written with one
- * statement, guarded by the position row. It commits as a whole or not at all.
+ * statement, guarded by the position row. It commits as a whole or not at all. A decision that turns out to depend on more than its
+ * command says (whose e-mail an unlink brings back) is made again after a second load.
  */
 export class BatchHandler<C> {
   private readonly memories = new Map<number, LaneMemory>();
@@ -58,7 +65,7 @@ export class BatchHandler<C> {
       } catch (error) {
         this.memories.delete(batch.partition);
         if (attempt < 3 && isStale(error)) continue;
-        if (!isDataError(error)) throw error;
+        if (!isDataError(error) && !(error instanceof Unsettled)) throw error;
         if (batch.received.length === 1) return await this.attempt(batch, error);
         return await this.bisect(batch);
       }
@@ -93,20 +100,31 @@ export class BatchHandler<C> {
       const memory = await this.memory(client, batch.partition);
       const due = this.due(batch, memory);
       if (due.length === 0) return [];
-      const loaded = await this.load(client, batch, due, memory, poison);
-      const turn = this.decideAll(batch, due, loaded, memory, poison);
+      const turn = await this.settled(client, batch, due, memory, poison);
       await this.write(client, batch, memory, turn);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
       for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
       return turn.appended;
     } catch (error) {
-      broken = isDataError(error) || isStale(error) ? undefined : (error as Error);
+      broken = isDataError(error) || isStale(error) || error instanceof Unsettled ? undefined : (error as Error);
       throw error;
     } finally {
       client.off('error', ignore);
       client.release(broken);
     }
+  }
+
+  private async settled(
+    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown,
+  ): Promise<Turn> {
+    const wanted: unknown[] = [];
+    for (let loads = 1; loads <= MAX_LOADS; loads++) {
+      const turn = this.decideAll(batch, due, await this.load(client, batch, due, memory, poison, wanted), memory, poison);
+      if (turn.wanted.length === 0) return turn;
+      wanted.push(...turn.wanted);
+    }
+    throw new Unsettled(`not all that decisions depend on was found in ${MAX_LOADS} loads`);
   }
 
   /** Messages at or after the position; a log that starts again may hand over earlier ones. */
@@ -141,11 +159,13 @@ export class BatchHandler<C> {
 
   private async load(
     client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown,
-  ): Promise<Loaded> {
+    wanted: readonly unknown[],
+  ): Promise<LoadedFor> {
     const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
     // A culprit that has been found is not asked what it touches: that may be what the database refused.
     const commands = poison === undefined ? messages.flatMap((message) => this.understood(message) ?? []) : [];
+    const touched = this.behaviour.touches(commands, wanted);
     const last = due[due.length - 1]!;
     const { rows } = await client.query<Loaded>({
       name: `${this.behaviour.owner}-load`,
@@ -153,13 +173,13 @@ export class BatchHandler<C> {
       values: [
         messages.map(({ id }) => id), tenants,
         batch.checkHeld && last.message && isAddressed(last.message) ? last.message.id : null, batch.topic, batch.partition, last.offset,
-        JSON.stringify(this.behaviour.touches(commands)),
+        JSON.stringify(touched),
       ],
     });
     const loaded = rows[0]!;
     if (!loaded.held) throw new Conflict(`${batch.topic}/${batch.partition} no longer holds offset ${last.offset}`);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
-    return loaded;
+    return { ...loaded, touched };
   }
 
   /** The command in a message, or nothing when its type or shape is none that this owner knows. */
@@ -171,12 +191,12 @@ export class BatchHandler<C> {
   }
 
   private decideAll(
-    batch: BatchToHandle, due: BatchToHandle['received'], loaded: Loaded, memory: LaneMemory, poison: unknown,
+    batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown,
   ): Turn {
     const now = this.now();
     const turn = new Turn(this.behaviour.owner, batch, now, memory);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
-    const work = this.behaviour.begin(loaded.loaded, now);
+    const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
     for (const { message: found, raw } of due) {
       const message = found && isAddressed(found) ? found : null;
       const command = message ? this.understood(message) : undefined;
@@ -203,7 +223,8 @@ export class BatchHandler<C> {
         }
       }
     }
-    turn.parts = work.rows();
+    turn.wanted = work.wanted ?? [];
+    turn.parts = turn.wanted.length === 0 ? work.rows() : {};
     return turn;
   }
 

@@ -35,6 +35,8 @@ export class Turn {
   readonly appended: AppendedRow[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
+  /** What was missing when this was decided. */
+  wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
   private readonly ends: Map<string, number>;
 

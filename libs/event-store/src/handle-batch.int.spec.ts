@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { DataSource } from 'typeorm';
+import type { Message, Outcome } from '#contracts';
+import { newDatabase } from '../../../test/support/postgres.js';
+import type { Behaviour } from './behaviour.js';
+import { connectDatabase, poolOf } from './database.js';
+import { BatchHandler } from './handle-batch.js';
+
+/** Asks for the next one of these whenever it was given those before; `all`: for one more each time. */
+interface Asking {
+  readonly keys: readonly string[] | 'all';
+}
+
+let database: DataSource;
+let reader: pg.Client;
+beforeAll(async () => {
+  const url = await newDatabase();
+  database = await connectDatabase(url, 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  reader = new pg.Client({ connectionString: url });
+  await reader.connect();
+}, 60_000);
+afterAll(async () => {
+  await reader?.end();
+  await database?.destroy();
+});
+
+/** The outcomes of one batch, in its order; how often it was loaded; how many were set aside. */
+const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[]; loads: number; dead: number }> => {
+  let [loads, dead] = [0, 0];
+  const behaviour: Behaviour<Asking> = {
+    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: 'SELECT $json AS loaded', parts: [],
+    touches: (_commands, wanted) => (loads++, [...wanted]),
+    begin: (loaded, _now, touched) => {
+      expect(touched).toEqual(loaded);
+      const known = loaded as string[];
+      const wanted: string[] = [];
+      return {
+        wanted,
+        decide: ({ command: { keys } }) => {
+          const next = keys === 'all' ? String(known.length) : keys.find((key) => !known.includes(key));
+          if (next !== undefined) wanted.push(next);
+          return { events: [], outcome: { status: 'done', value: null } };
+        },
+        rows: () => ({}),
+      };
+    },
+  };
+  const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => dead++);
+  const tenant = randomUUID();
+  const messages = batch.map((command): Message => ({
+    id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: tenant, time: '2026-01-01T00:00:00.000Z', tenant, directory: null, correlationId: 'c',
+    causationId: null, data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
+  }));
+  const { epoch, nextOffset } = await handler.position(3);
+  await handler.handle({
+    topic: 'identity.commands', partition: 3, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
+    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+  });
+  const { rows } = await reader.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM identity.outcomes WHERE tenant = $1', [tenant]);
+  const outcomes = new Map(rows.map(({ command_id, outcome }) => [command_id, outcome.status === 'rejected' ? outcome.code : outcome.status]));
+  return { outcomes: messages.map(({ id }) => outcomes.get(id)!), loads, dead };
+};
+
+it('a batch whose decisions ask for nothing more is loaded once, else once more for all that they asked for', async () => {
+  expect(await outcomesOf([{ keys: [] }, { keys: [] }])).toEqual({ outcomes: ['done', 'done'], loads: 1, dead: 0 });
+  expect(await outcomesOf([{ keys: ['a'] }, { keys: ['b'] }, { keys: [] }])).toEqual({ outcomes: ['done', 'done', 'done'], loads: 2, dead: 0 });
+  expect((await outcomesOf([{ keys: ['a', 'b', 'c', 'd'] }])).outcomes).toEqual(['done']);
+});
+
+it('a command that never has enough is set aside, and its neighbours are carried out', async () => {
+  const { outcomes, dead } = await outcomesOf([{ keys: ['a'] }, { keys: 'all' }, { keys: ['b', 'c'] }]);
+  expect(outcomes).toEqual(['done', 'internal', 'done']);
+  expect(dead).toBe(1);
+});
