@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fold } from '#scim';
 import { directoriesOf, muddled, play, settings, tellable, type Step } from '../../../test/support/user-sequences.js';
 import { UserWorld, type User } from '../../../test/support/user-world.js';
+import type { Directory } from './user.js';
 
 const SOURCES = ['entra', 'okta'] as const;
 
@@ -19,8 +20,8 @@ const shared = (values: readonly (string | null)[]): string[] => {
 const nameOf = ({ resource }: User): string => fold(String(resource.userName));
 const bare = (name: string): string => (/^[0-9a-f]{32}./.test(name) ? name.slice(32) : name);
 const mailOf = ({ resource }: User): string | null => {
-  const [first] = (resource.emails ?? []) as { value: string }[];
-  return first ? fold(first.value) : null;
+  const first = ((resource.emails ?? []) as { type?: string; value?: string }[]).find(({ type, value }) => type === 'work' && value !== undefined);
+  return first ? fold(first.value!) : null;
 };
 
 const expectUniqueKeys = (users: readonly User[]): void => {
@@ -28,6 +29,15 @@ const expectUniqueKeys = (users: readonly User[]): void => {
   expect(shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))), 'sign-in identities').toEqual([]);
   expect(shared(users.map(({ directory, resource }) => (directory && resource.externalId ? `${directory} ${String(resource.externalId)}` : null))), 'externalIds').toEqual([]);
   for (const { directory, resource } of users) if (directory === null) expect(resource).not.toHaveProperty('externalId');
+};
+
+/** R31: the e-mail of whoever is managed by such a directory is that of nobody else in the tenant. */
+const expectUniqueLoginNames = (users: readonly User[], directories: readonly Directory[]): void => {
+  const isLoginName = new Set(directories.flatMap(({ id, emailIsLoginName }) => (emailIsLoginName ? [id] : [])));
+  for (const user of users.filter(({ directory }) => directory !== null && isLoginName.has(directory))) {
+    const mail = mailOf(user);
+    if (mail !== null) expect(users.filter((other) => mailOf(other) === mail).map(({ id }) => id), `login name ${mail}`).toEqual([user.id]);
+  }
 };
 
 /** A new user is made only when nobody who is there could be the person. */
@@ -57,8 +67,8 @@ describe('random sequences from two directories and a sign-in source', () => {
   it('people who can be told apart: never two users for one, never one user for two', () => {
     const reached = { linked: 0, back: 0, signedIn: 0 };
     fc.assert(
-      fc.property(tellable, fc.tuple(fc.boolean(), fc.boolean(), fc.constant(false)), (sequence, offers) => {
-        const world = new UserWorld(directoriesOf(SOURCES, offers));
+      fc.property(tellable, settings, (sequence, chosen) => {
+        const world = new UserWorld(directoriesOf(SOURCES, chosen));
         const owner = new Map<string, number>();
         for (const step of play(world, SOURCES, sequence, ids())) {
           const { action, before, result } = step;
@@ -85,7 +95,8 @@ describe('random sequences from two directories and a sign-in source', () => {
     let created = 0;
     fc.assert(
       fc.property(muddled, settings, (sequence, chosen) => {
-        const world = new UserWorld(directoriesOf(SOURCES, chosen));
+        const directories = directoriesOf(SOURCES, chosen);
+        const world = new UserWorld(directories);
         for (const step of play(world, SOURCES, sequence, ids())) {
           if (step.result.events.some(({ type }) => type === 'UserCreated')) {
             created++;
@@ -93,6 +104,7 @@ describe('random sequences from two directories and a sign-in source', () => {
           }
         }
         expectUniqueKeys([...world.users.values()]);
+        expectUniqueLoginNames([...world.users.values()], directories);
       }),
       { numRuns: 3_000 },
     );
