@@ -1,7 +1,7 @@
 import { fold, foldedAttributes, USER, type Json, type Resource } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
-import { isClaimed, keysOf, upnOf, type Key } from './matching.js';
+import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
 import { keyText, LOAD_SQL, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
 import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
 
@@ -71,6 +71,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly users = new Map<string, Known>();
   /** Key of a user → the ids of those who bear it. */
   private readonly bearers = new Map<string, Set<string>>();
+  /** Keys of so many that not all of them were loaded, one of whom has lost it in this batch: only another batch knows who is left. */
+  private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly directories: Map<string, Directory>;
   private readonly wrapped = new Map<string, string>();
@@ -105,7 +107,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
-        if (!this.lookedUp.has(key)) this.wanted.push({ tenant, kind, value });
+        if (!this.lookedUp.has(key) || this.unclear.has(key)) this.wanted.push({ tenant, kind, value });
         return [...(this.bearers.get(key) ?? [])].sort().map((id) => this.users.get(`${tenant}/${id}`)!.state!);
       },
     };
@@ -147,18 +149,25 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Keys that went are free for the next command of the batch, keys that came are taken; the unique ones are written down. */
   private move(tenant: string, id: string, before: UserState, after: UserState): void {
     const [old, now] = [before ? keysOf(before) : [], after ? keysOf(after) : []];
-    this.index(tenant, id, old, now);
+    const without = (keys: readonly Key[], others: readonly Key[]): Key[] =>
+      keys.filter((key) => !others.some(({ kind, value }) => kind === key.kind && value === key.value));
+    const [gone, come] = [without(old, now), without(now, old)];
+    this.index(tenant, id, gone, come);
     const claim = ({ kind, value }: Key, holder: string | null): void => {
-      if (isClaimed(kind)) this.claims.set(`${tenant}/${kind}/${value}`, { tenant, kind, value, holder });
+      if (isClaimed(kind)) this.claims.set(keyText({ tenant, kind, value }), { tenant, kind, value, holder });
     };
-    const isIn = (keys: readonly Key[], key: Key): boolean => keys.some(({ kind, value }) => kind === key.kind && value === key.value);
-    for (const key of old) if (!isIn(now, key)) claim(key, null);
-    for (const key of now) if (!isIn(old, key)) claim(key, id);
+    for (const key of gone) claim(key, null);
+    for (const key of come) claim(key, id);
   }
 
-  private index(tenant: string, id: string, old: readonly Key[], now: readonly Key[]): void {
-    for (const { kind, value } of old) this.bearers.get(keyText({ tenant, kind, value }))?.delete(id);
-    for (const { kind, value } of now) {
+  private index(tenant: string, id: string, gone: readonly Key[], come: readonly Key[]): void {
+    for (const { kind, value } of gone) {
+      const key = keyText({ tenant, kind, value });
+      const known = this.bearers.get(key);
+      if (known && known.size >= MAX_EMAIL_BEARERS) this.unclear.add(key);
+      known?.delete(id);
+    }
+    for (const { kind, value } of come) {
       const key = keyText({ tenant, kind, value });
       this.bearers.set(key, (this.bearers.get(key) ?? new Set()).add(id));
     }

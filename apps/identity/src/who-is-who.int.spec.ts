@@ -11,6 +11,7 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { directoriesOf, muddled, play, settings, tellable } from '../../../test/support/user-sequences.js';
 import { directory, UserWorld } from '../../../test/support/user-world.js';
 import type { Directory } from './user.js';
+import { MAX_EMAIL_BEARERS } from './matching.js';
 import { userBehaviour, userRow } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
 
@@ -135,6 +136,24 @@ it.each<[string, UserCommand]>([
   ['a sign-in', signIn(BOB, 'ada', 'a@x')],
 ])('%s is loaded once', async (_what, command) => {
   expect(await lastOf([[LOGIN, create(ADA, 'ada', work('a@x'))], [LOGIN, command]], 1)).toMatchObject({ loads: 1 });
+});
+
+it('of the many who share an e-mail the rest are known when others go in the same batch', async () => {
+  const many = Array.from({ length: MAX_EMAIL_BEARERS + 2 }, (_, index) => [uuidv7(), `u${index}`] as const);
+  const gone = many.slice(0, MAX_EMAIL_BEARERS - 1);
+  const { outcome } = await lastOf([
+    ...many.map(([id, name]): Sent => [PLAIN, signIn(id, name, 'm@x')]),
+    ...gone.map(([userId]): Sent => [PLAIN, { type: 'DeleteUser', userId, ifMatch: null }]),
+    [PLAIN, create(ADA, 'ada', work('m@x'))],
+  ], gone.length + 1);
+  expect(outcome).toMatchObject({ status: 'rejected', code: 'conflict', detail: expect.stringContaining(many.slice(gone.length).map(([id]) => id).join(', ')) });
+});
+
+it('of the many who share an e-mail one may change in the same batch, and it is loaded once', async () => {
+  const many = Array.from({ length: MAX_EMAIL_BEARERS + 2 }, (_, index) => [uuidv7(), `u${index}`] as const);
+  const changed = patch(many[0]![0], replace('title', 'Dr'));
+  expect(await lastOf([...many.map(([id, name]): Sent => [PLAIN, create(id, name, work('m@x'))]), [PLAIN, changed], [PLAIN, create(ADA, 'ada', work('m@x'))]], 2))
+    .toMatchObject({ outcome: { status: 'done' }, loads: 1 });
 });
 
 it('random sequences in random batches become what the pure code says, row by row, and every invariant holds', async () => {
