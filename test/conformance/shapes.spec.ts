@@ -9,9 +9,15 @@ import { startMuster, type Muster } from '../support/muster.js';
  *
  * Not here, because groups are not built: displayName filters with excludedAttributes=members, POST with the ADSCIM schema, members in
  * PATCH, answers with 204, memberships over a deactivation. Not built either: OAuth client credentials, pulling from Microsoft Graph. Who
- * is the same person as whom (rehire, a sign-in that came first) stands with the rules of matching. Of RFC 7644 §3.12, table 9: `tooMany`
- * takes more users than a file can make; nothing is `sensitive`, because Entra can only ask in the URI.
+ * is the same person as whom, but for a rehire, stands with the rules of matching: it takes sign-ins and more than one directory.
  */
+
+/**
+ * RFC 7644 §3.12, table 9, and what of it no file shows: `tooMany` takes more users than a file can make, or less time
+ * (test/filter-to-sql.int.spec.ts); nothing is `sensitive`, because Entra can only ask in the URI.
+ */
+const SCIM_TYPES = ['invalidFilter', 'tooMany', 'uniqueness', 'mutability', 'invalidSyntax', 'invalidPath', 'noTarget', 'invalidValue', 'invalidVers', 'sensitive'];
+const SHOWN_ELSEWHERE: readonly string[] = ['tooMany', 'sensitive'];
 
 interface Step {
   /** Method and path, the query as it reads before it is encoded. */
@@ -112,4 +118,10 @@ describe.each(['entra', 'okta', 'rfc'])('%s', (folder) => {
       check(`${shape.says} (${shape.source})\nstep ${index + 1}: ${step.send.slice(0, 200)}`, step, got, names);
     }
   });
+});
+
+it('each scimType is shown by a file', () => {
+  const files = readdirSync(`${import.meta.dirname}/rfc`).map((name) => readFileSync(`${import.meta.dirname}/rfc/${name}`, 'utf8'));
+  const shown = files.flatMap((text) => (JSON.parse(text) as Shape).steps.flatMap(({ answer }) => answer.exactly?.scimType ?? []));
+  expect([...new Set(shown)].toSorted()).toEqual(SCIM_TYPES.filter((scimType) => !SHOWN_ELSEWHERE.includes(scimType)).toSorted());
 });
