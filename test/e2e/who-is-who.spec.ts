@@ -235,6 +235,11 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await patch(entra, ada.id, { op: 'replace', path: 'title', value: 'Dr' })).status).toBe(200);
       const { body: zoe } = await scim(okta, 'POST', '', { userName: 'zoe' });
       expect(await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'work', value: 'One@mail' }] })).toMatchObject(refused);
+      expect((await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'home', value: 'One@mail' }] })).status).toBe(200);
+      expect(await patch(okta, zoe.id, { op: 'replace', path: 'emails[type eq "home"].type', value: 'work' })).toMatchObject(refused);
+      const { body: ann } = await scim(okta, 'POST', '', { userName: 'ann', ...mail('two@mail') });
+      await scim(okta, 'POST', '', { userName: 'eve', ...mail('two@mail') });
+      expect(await admin('POST', `users/${ann.id}/transfer`, { directory: entra.id })).toMatchObject({ status: 409, body: { detail: expect.stringContaining('two@mail') } });
     });
 
     it.each([

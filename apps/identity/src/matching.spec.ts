@@ -71,6 +71,7 @@ const ROWS: readonly Row[] = [
   ['a tombstone that comes first is the person', [user('a', 'ada@x', nobody)], sent(`${DIGITS}ada@x`, { upn: 'ada@x' }), matched('upn', 'a')],
   ['archived in another directory', [user('a', 'ada', { directory: 'okta', ...archived })], sent('ada'), ['uniqueness', /"Okta"/]],
   ['transferred here, not sent yet', [user('a', 'ada', { awaited: true })], sent('ada', { externalId: 'e1' }), matched('upn', 'a')],
+  ['transferred here, not sent yet, under another UPN: only who was sent is told apart', [user('a', 'ada', { awaited: true, email: 'm@x' })], sent('bob', { email: 'm@x' }), matched('email', 'a')],
   ['taken for another by mistake, undone', [user('a', 'ada', { ...nobody, email: 'm@x', refused: ['entra'] })], sent('bob', { email: 'm@x' }), matched('create')],
   ['undone, but the UPN is the same', [user('a', 'ada', { ...nobody, refused: ['entra'] })], sent('ada'), matched('upn', 'a')],
   // Sign-in first.

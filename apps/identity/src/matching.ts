@@ -89,12 +89,12 @@ const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Cand
 
 /**
  * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their names where it gives
- * no ids. An id beside none tells nothing apart.
+ * no ids. An id beside none tells nothing apart, nor does a directory that has not sent one of them yet.
  */
 const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
   signIn
     ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
-    : candidate.directory === directory && (candidate.resource.externalId === undefined) === (externalId === null);
+    : candidate.directory === directory && !candidate.awaited && (candidate.resource.externalId === undefined) === (externalId === null);
 
 const requireManageable = ({ directory }: Person, candidate: Candidate, what: string, nameOf: (directory: string) => string): void => {
   const { id } = candidate;

@@ -57,7 +57,7 @@ const expectNobodyMeant = ({ action, before, sender }: Step): void => {
   const others = byMail.filter((user) => {
     const isUndone = user.refused.length > 0;
     const isToldApart = isSignIn
-      ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType) : user.directory === sender && ('externalId' in user.resource) === (action.externalId !== null);
+      ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType) : user.directory === sender && !user.awaited && ('externalId' in user.resource) === (action.externalId !== null);
     return !isUndone && !isToldApart;
   });
   expect(others.map(({ id }) => id), `${action.what} with ${action.email}`).toEqual([]);
