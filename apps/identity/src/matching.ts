@@ -169,20 +169,24 @@ export const upnOf = (resource: Resource): string => {
   return isActive(resource) ? userName : withoutTombstoneDigits(userName);
 };
 
-export const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
+const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
 
 /** The first work e-mail. */
-export const workEmailOf = ({ emails }: Resource): string | null => {
-  const values = Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];
-  const found = values.find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
+export const workEmailOf = (resource: Resource): string | null => {
+  const found = emailsOf(resource).find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
   return (found?.value as string | undefined) ?? null;
 };
 
 /** A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before them. */
+export const bringsTombstoneEmail = (resource: Resource): boolean =>
+  upnOf(resource) !== resource.userName && emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
+
+/** Who is created as soft-deleted has the e-mails of before. */
 export const withoutTombstone = (resource: Resource): Resource => {
-  if (upnOf(resource) === resource.userName || !Array.isArray(resource.emails)) return resource;
-  const emails = (resource.emails as { value?: unknown }[]).map((email) =>
-    typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email,
-  );
+  if (!bringsTombstoneEmail(resource)) return resource;
+  const emails = emailsOf(resource).map((email) => (typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email));
   return { ...resource, emails } as Resource;
 };
+
+const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
+  Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];

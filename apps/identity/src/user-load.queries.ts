@@ -1,7 +1,7 @@
 import { fold, touchesUserName, type Json, type PatchOperation, type Resource } from '#scim';
 import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
-import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, withoutTombstoneDigits, workEmailOf, type Key, type KeyKind } from './matching.js';
+import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
 
 /** What one query loads for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
@@ -151,15 +151,14 @@ const mentioned = (command: UserCommand, directory: string | null): Mentioned =>
       const { resource } = command;
       if (typeof resource?.userName !== 'string') return {};
       return {
-        userNames: [resource.userName], externalIds: texts(resource.externalId),
-        emails: texts(workEmailOf(resource)).flatMap((email) => [email, withoutTombstoneDigits(email)]),
+        userNames: [resource.userName], externalIds: texts(resource.externalId), emails: texts(workEmailOf(resource)),
       };
     }
     case 'PatchUser':
       if (!Array.isArray(command.operations)) return {};
       return {
         userNames: touchesUserName(command.operations), externalIds: assigned(command.operations, /(^|:)externalId$/i),
-        emails: assigned(command.operations, /(^|:)emails($|[[.])/i).flatMap((email) => [email, withoutTombstoneDigits(email)]),
+        emails: assigned(command.operations, /(^|:)emails($|[[.])/i),
       };
     case 'RecordSignIn': {
       const { upn, email, loginType, providerId } = command;

@@ -78,6 +78,15 @@ describe('decide', () => {
         { op: 'replace', path: 'emails[type eq "work"].value', value: TOMBSTONE },
       ],
     }, [{ type: 'UserChanged', changes: { userName: TOMBSTONE, active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
+    ['a soft deletion brings no e-mail, though its mapping makes one of the UPN', given(created({ userName: 'ada@example.org' })), {
+      type: 'PatchUser', userId: 'u', ifMatch: null, operations: [
+        { op: 'replace', path: 'userName', value: TOMBSTONE }, { op: 'replace', path: 'active', value: false },
+        { op: 'replace', path: 'emails[type eq "work"].value', value: TOMBSTONE },
+      ],
+    }, [{ type: 'UserChanged', changes: { userName: TOMBSTONE, active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
+    ['nor does it when it comes as a POST of somebody known', given(created({ userName: 'ada@example.org', ...email('ada@mail') }, null)),
+      create({ userName: TOMBSTONE, active: false, ...email(TOMBSTONE) }),
+      [{ type: 'UserLinked', matching: byUpn, changes: { userName: TOMBSTONE, active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
     ['a transfer takes the externalId along with the directory', given(created({ externalId: 'e1' })), { type: 'TransferUser', userId: 'u', directoryId: 'okta' },
       [{ type: 'UserTransferred', changes: { externalId: null }, ...by('okta') }]],
     ['a transfer to where the user is changes nothing', given(created()), { type: 'TransferUser', userId: 'u', directoryId: 'entra' }, []],

@@ -1,9 +1,9 @@
-import { applyChanges, applyPatch, diffResource, fold, isEqual, Rejected, USER, type JsonObject, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource } from '#scim';
 import type {
   AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
-  externalIdKey, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
+  bringsTombstoneEmail, externalIdKey, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
 } from './matching.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -51,13 +51,13 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
     case 'CreateUser': {
       const { matching } = context;
       const directory = sender(context);
-      const resource = withoutTombstone(command.resource);
       if (!state) {
+        const resource = withoutTombstone(command.resource);
         requireFree(resource, null, directory, context);
         return created(resource, directory.id, matching, directory);
       }
       if (!matching || matching.rule === 'create') throw new Rejected('uniqueness', `A user with the id ${command.userId} exists already.`);
-      return linked(state, resource, matching, directory, context);
+      return linked(state, command.resource, matching, directory, context);
     }
     case 'PatchUser': {
       const directory = sender(context);
@@ -189,8 +189,13 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
 };
 
-/** A soft deletion leaves e-mails as they are, also those that were renamed before it: somebody else may have the ones of then. */
-const toBe = (wanted: Resource, user: User): Resource => (isEqual(wanted.emails, user.resource.emails) ? wanted : withoutTombstone(wanted));
+/** A soft deletion leaves e-mails as they are: it is refused for none, and who had to go is gone. */
+const toBe = (wanted: Resource, user: User): Resource => {
+  if (!bringsTombstoneEmail(wanted)) return wanted;
+  const { emails: _brought, ...rest } = wanted;
+  const { emails } = user.resource;
+  return emails === undefined ? rest : { ...rest, emails };
+};
 
 const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
   const after = toBe(wanted, user);
