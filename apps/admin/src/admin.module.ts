@@ -11,8 +11,8 @@ import { adminBehaviour } from './directory.projection.js';
 import { GroupsAdminController } from './groups.controller.js';
 import { GROUP_REQUESTS, Groups } from './groups.queries.js';
 import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
-import { UserEventsController } from './user-events.controller.js';
-import { UserEvents } from './user-events.queries.js';
+import { StreamEventsController } from './stream-events.controller.js';
+import { StreamEvents } from './stream-events.queries.js';
 import { UserLinksController } from './user-links.controller.js';
 import { IDENTITY_REQUESTS, UserLinks } from './user-links.sender.js';
 
@@ -42,9 +42,9 @@ export class AdminModule {
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController, UserEventsController, UserLinksController, GroupsAdminController],
+      controllers: [DirectoryHandler, DirectoriesController, StreamEventsController, UserLinksController, GroupsAdminController],
       providers: [
-        Directories, UserEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
+        Directories, StreamEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },

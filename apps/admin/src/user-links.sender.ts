@@ -5,7 +5,7 @@ import { isUuid, uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
 import { sendCommand } from './commands.sender.js';
 import { Directories } from './directories.queries.js';
-import { UserEvents } from './user-events.queries.js';
+import { StreamEvents } from './stream-events.queries.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply from admin to identity');
 
@@ -24,7 +24,7 @@ export class UserLinks {
   constructor(
     @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
     private readonly directories: Directories,
-    private readonly events: UserEvents,
+    private readonly events: StreamEvents,
   ) {}
 
   /** Without a directory: through the first one. Throws Rejected. */
@@ -46,7 +46,7 @@ export class UserLinks {
   }
 
   private async tenantOf(userId: string): Promise<string> {
-    const [first] = isUuid(userId) ? await this.events.page(userId, 0, 1) : [];
+    const [first] = isUuid(userId) ? await this.events.page('user', userId, 0, 1) : [];
     if (!first) throw new Rejected('notFound', `There is no user with the id ${userId}.`);
     return first.tenant;
   }

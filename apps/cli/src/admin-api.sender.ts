@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { UserEvent } from './admin-views.js';
+import type { RecordedEvent } from './admin-views.js';
 
 /**
  * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY override what the running installation wrote
@@ -37,11 +37,11 @@ export const call = async <T>(method: string, path: string, body?: object): Prom
   return (text ? JSON.parse(text) : undefined) as T;
 };
 
-/** All events of a user, page by page. */
-export const listEvents = async (userId: string): Promise<UserEvent[]> => {
-  const all: UserEvent[] = [];
+/** All events of a user or a group, page by page. */
+export const listEvents = async (of: 'users' | 'groups', id: string): Promise<RecordedEvent[]> => {
+  const all: RecordedEvent[] = [];
   for (let after: number | null = 0; after !== null; ) {
-    const page: { events: UserEvent[]; next: number | null } = await call('GET', `users/${encodeURIComponent(userId)}/events?after=${after}&limit=1000`);
+    const page: { events: RecordedEvent[]; next: number | null } = await call('GET', `${of}/${encodeURIComponent(id)}/events?after=${after}&limit=1000`);
     all.push(...page.events);
     after = page.next;
   }

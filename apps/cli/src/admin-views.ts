@@ -16,7 +16,8 @@ export interface DirectoryView {
   readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
 }
 
-export interface UserEvent {
+/** An event of a user or a group. */
+export interface RecordedEvent {
   readonly version: number;
   /** `muster.user.changed.v1` */
   readonly type: string;
@@ -24,7 +25,14 @@ export interface UserEvent {
   readonly recordedAt: string;
   /** `token:<id>`, `admin` */
   readonly actor: string;
-  readonly data: { readonly attributes?: readonly string[]; readonly matching?: { readonly rule: string } | null };
+  readonly data: {
+    readonly attributes?: readonly string[];
+    readonly matching?: { readonly rule: string } | null;
+    /** Of a group: attribute → value. */
+    readonly changes?: Readonly<Record<string, unknown>>;
+    readonly added?: readonly { readonly value: string }[];
+    readonly removed?: readonly { readonly value: string }[];
+  };
 }
 
 /** A group; `directory` null = a local one. */

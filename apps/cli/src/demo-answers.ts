@@ -4,6 +4,7 @@ export interface ScimBody {
   readonly userName?: string;
   readonly displayName?: string;
   readonly active?: boolean;
+  readonly members?: readonly { readonly value?: string }[];
   readonly totalResults?: number;
   readonly Resources?: readonly ScimBody[];
   readonly detail?: string;

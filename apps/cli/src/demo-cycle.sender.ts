@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Expected, Row, ScimBody } from './demo-answers.js';
-import { changeInCapitals, changeInLowerCase, createBody, managerIn, patchBody, setActive, setManager, setUserName } from './demo-messages.js';
-import { renamedUpn, tombstoneOf, type Person } from './demo-people.js';
+import {
+  addMembers, changeInCapitals, changeInLowerCase, createBody, DEPARTMENTS, groupBody, managerIn, patchBody, removeMember, removeMembers, setActive, setManager, setUserName,
+} from './demo-messages.js';
+import { groupNameOf, renamedUpn, tombstoneOf, type Person } from './demo-people.js';
 import { eachInFlight, NotAccepted, type Requests } from './demo-requests.sender.js';
 
 /** Entra works on several people at a time. */
@@ -13,6 +15,8 @@ export interface CycleResult {
   readonly problems: readonly string[];
   /** The ids that Muster gave, as Entra keeps them. */
   readonly ids: ReadonlyMap<Person, string>;
+  /** Those of the groups, by department. */
+  readonly groups: ReadonlyMap<string, string>;
 }
 
 /** Something that happens to some of the people. */
@@ -29,7 +33,8 @@ export const runCycles = async (
   people: readonly Person[], requests: Requests, progress: (done: number, total: number, cycle: string) => void,
 ): Promise<CycleResult> => {
   const ids = new Map<Person, string>();
-  const cycles = { 'Initial cycle': initialCycle(people, requests, ids), 'Incremental cycle': incrementalCycle(people, requests, ids) };
+  const groups = new Map<string, string>();
+  const cycles = { 'Initial cycle': initialCycle(people, requests, ids, groups), 'Incremental cycle': incrementalCycle(people, requests, ids, groups) };
   const total = Object.values(cycles).flat().reduce((sum, step) => sum + step.people.length, 0);
   const problems = new Map<Person, string>();
   let done = 0;
@@ -47,18 +52,43 @@ export const runCycles = async (
       });
     }
   }
-  return { rows: requests.rows, problems: [...problems.values()], ids };
+  return { rows: requests.rows, problems: [...problems.values()], ids, groups };
 };
 
-const initialCycle = (people: readonly Person[], requests: Requests, ids: Map<Person, string>): Step[] => [
+const initialCycle = (people: readonly Person[], requests: Requests, ids: Map<Person, string>, groups: Map<string, string>): Step[] => [
   {
     people: people.slice(0, 1),
     work: () => requests.send('Test Connection: a random GUID', 'GET', usersWith(`userName eq "${randomUUID()}"`), null, NOBODY),
   },
   { people, work: (person) => lookUpAndCreate('nobody yet', person, requests, ids) },
+  { people: people.slice(0, DEPARTMENTS.length), work: (person) => lookUpAndCreateGroup(person, requests, groups) },
+  {
+    // Of one department in ten; who leads them stands for all.
+    people: people.filter(({ index }) => Math.floor(index / DEPARTMENTS.length) % MEMBERS_IN_PATCH === 0),
+    work: (person) => requests.send(
+      'Group: add members, ten at a time', 'PATCH', `/Groups/${groups.get(departmentOf(person))}`, patchBody([addMembers(colleagues(person, people, ids))]), { status: 204 },
+    ),
+  },
 ];
 
-const incrementalCycle = (people: readonly Person[], requests: Requests, ids: Map<Person, string>): Step[] => {
+const MEMBERS_IN_PATCH = 10;
+const departmentOf = ({ index }: Person): string => DEPARTMENTS[index % DEPARTMENTS.length]!;
+const colleagues = ({ index }: Person, people: readonly Person[], ids: ReadonlyMap<Person, string>): string[] =>
+  Array.from({ length: MEMBERS_IN_PATCH }, (_, place) => people[index + place * DEPARTMENTS.length]).flatMap((person) => (person && ids.get(person)) ?? []);
+
+/** Entra never wants to see the members: there may be very many. */
+const lookUpAndCreateGroup = async (person: Person, requests: Requests, groups: Map<string, string>): Promise<void> => {
+  const department = departmentOf(person);
+  const displayName = groupNameOf(department, person);
+  const path = `/Groups?excludedAttributes=members&filter=${encodeURIComponent(`displayName eq "${displayName}"`)}`;
+  await requests.send('Group: look up by displayName', 'GET', path, null, NOBODY);
+  const { id } = await requests.send('Group: create', 'POST', '/Groups', groupBody(displayName, `${person.objectId.slice(1)}0`), {
+    status: 201, body: ['the group with its displayName', (group) => typeof group.id === 'string' && group.displayName === displayName],
+  });
+  groups.set(department, id!);
+};
+
+const incrementalCycle = (people: readonly Person[], requests: Requests, ids: Map<Person, string>, groups: ReadonlyMap<string, string>): Step[] => {
   /** The people whose number leaves one of the rests. The first one lives through most of it, so that there is something to tell. */
   const each = (divisor: number, ...rests: number[]): Person[] => people.filter(({ index }) => rests.includes(index % divisor));
   const changing = new Set([...each(5, 0), ...each(8, 0), ...each(25, 7, 13)]);
@@ -99,6 +129,8 @@ const incrementalCycle = (people: readonly Person[], requests: Requests, ids: Ma
       work: (person) => requests.send('Hard delete', 'DELETE', `/Users/${ids.get(person)}`, null, { status: 204 }),
     },
     { people: each(50, 13), work: (person) => lookUpAndCreate('after a delete', person, requests, ids) },
+    { people: each(20, 1, 2), work: (person) => moveToNextGroup(person, requests, ids, groups) },
+    { people: people.slice(0, 1), work: (person) => requests.send('Group: read with all members', 'GET', `/Groups/${groups.get(departmentOf(person))}`, null, groupWith(ids.get(person)!)) },
   ];
 };
 
@@ -112,6 +144,22 @@ const lookUpAndCreate = async (why: string, person: Person, requests: Requests, 
     theUser(201, 'a new id, its userName and active true', (user) => user.id !== before && user.userName === upn && isActive(user)),
   );
   ids.set(person, id!);
+};
+
+/** Entra asks whether the membership is there, takes it away in one of its dialects, and adds the other one. */
+const moveToNextGroup = async (person: Person, requests: Requests, ids: ReadonlyMap<Person, string>, groups: ReadonlyMap<string, string>): Promise<void> => {
+  const id = ids.get(person)!;
+  const from = groups.get(departmentOf(person));
+  const to = groups.get(DEPARTMENTS[(person.index + 1) % DEPARTMENTS.length]!);
+  // There are fewer people than departments.
+  if (from === undefined || to === undefined) return;
+  const filter = encodeURIComponent(`id eq "${from}" and members eq "${id}"`);
+  await requests.send('Group: is somebody a member?', 'GET', `/Groups?excludedAttributes=members&filter=${filter}`, null, {
+    status: 200, body: ['the group alone', ({ totalResults, Resources: [group] = [] }) => totalResults === 1 && group?.id === from],
+  });
+  const remove = person.index % 2 === 0 ? removeMembers([id]) : removeMember(id);
+  await requests.send('Group: remove a member, both dialects', 'PATCH', `/Groups/${from}`, patchBody([remove]), { status: 204 });
+  await requests.send('Group: add a member', 'PATCH', `/Groups/${to}`, patchBody([addMembers([id])]), { status: 204 });
 };
 
 /** Whatever the administrator chose as the matching attribute finds the same user. */
@@ -145,6 +193,10 @@ const usersWith = (filter: string): string => `/Users?filter=${encodeURIComponen
 
 const isActive = ({ active }: ScimBody): boolean => active === true;
 const isInactive = ({ active }: ScimBody): boolean => active === false;
+
+const groupWith = (id: string): Expected => ({
+  status: 200, body: ['the group with its members', ({ members = [] }) => members.some(({ value }) => value === id)],
+});
 
 const NOBODY: Expected = {
   status: 200, body: ['an empty list', ({ totalResults, Resources }) => totalResults === 0 && Resources?.length === 0],

@@ -5,7 +5,7 @@ import { displayNameOf, type Person } from './demo-people.js';
  * not repeat itself here.
  */
 
-const DEPARTMENTS = ['Research', 'Sales', 'Finance', 'Legal', 'Operations'];
+export const DEPARTMENTS = ['Research', 'Sales', 'Finance', 'Legal', 'Operations'];
 const TITLES = ['Engineer', 'Analyst', 'Director', 'Counsel', 'Planner'];
 
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
@@ -25,7 +25,19 @@ export const createBody = (person: Person): object => {
     : { schemas: schemas(ENTERPRISE), ...core, [ENTERPRISE]: { department, employeeNumber: String(1000 + index), manager: null } };
 };
 
-/** PATCH /Users/{id}. */
+/** POST /Groups: never with members, always with a schema of Microsoft's own. */
+export const groupBody = (displayName: string, objectId: string): object => ({
+  schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group', 'http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group'],
+  externalId: objectId, displayName, meta: { resourceType: 'Group' },
+});
+
+/** Entra's own dialect: a list of members, for adding and for removing. */
+export const addMembers = (ids: readonly string[]): object => ({ op: 'Add', path: 'members', value: ids.map((value) => ({ $ref: null, value })) });
+export const removeMembers = (ids: readonly string[]): object => ({ ...addMembers(ids), op: 'Remove' });
+/** The dialect of `aadOptscim062020`. */
+export const removeMember = (id: string): object => ({ op: 'remove', path: `members[value eq "${id}"]` });
+
+/** PATCH of a user or a group. */
 export const patchBody = (operations: readonly object[]): object => ({
   schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations,
 });

@@ -34,6 +34,10 @@ const ascii = (name: string): string => name.normalize('NFD').replace(/\p{M}/gu,
 
 export const displayNameOf = ({ givenName, familyName }: Person): string => `${givenName} ${familyName}`;
 
+/** The names of the demo's groups hold the run, too: names are unique in a directory. */
+export const groupNameOf = (department: string, { upn }: Person): string => `${department} ${/@(demo-[0-9a-z]+)\.example$/.exec(upn)![1]}`;
+export const isInventedGroup = (displayName: string): boolean => / demo-[0-9a-z]+$/.test(displayName);
+
 /** Whether a userName is that of somebody invented here, whatever has happened to it since. */
 export const isInvented = (userName: string): boolean => /@demo-[0-9a-z]+\.example$/.test(userName);
 

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { call, findServer, listEvents } from './admin-api.sender.js';
 import type { DirectoryView } from './admin-views.js';
 import { IN_FLIGHT, runCycles } from './demo-cycle.sender.js';
-import { displayNameOf, inventPeople, isInvented, type Person } from './demo-people.js';
+import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './demo-people.js';
 import { formatCount, renderReport } from './demo-report.js';
 import { eachInFlight, Requests } from './demo-requests.sender.js';
 import { describeActors, renderTimeline } from './timeline.js';
@@ -43,7 +43,7 @@ const demonstrate = async (users: number): Promise<void> => {
   console.log(`\n${formatCount(users)} invented people, ${IN_FLIGHT} requests at a time, to ${baseUrl}\n`);
   const bar = newBar();
   bar.start(1, 0, { what: '' });
-  const { rows, problems, ids } = await runCycles(people, new Requests(baseUrl, directory.token!), (done, total, what) => {
+  const { rows, problems, ids, groups } = await runCycles(people, new Requests(baseUrl, directory.token!), (done, total, what) => {
     bar.setTotal(total);
     bar.update(done, { what });
   }).finally(() => bar.stop());
@@ -51,6 +51,8 @@ const demonstrate = async (users: number): Promise<void> => {
   tellProblems(problems);
   const id = ids.get(people[0]!);
   if (id !== undefined) await tellHistory(people[0]!, id);
+  const [group] = groups;
+  if (group) await tellGroup(...group);
   console.log(`\nThe people stay in the directory "${DIRECTORY_NAME}", which no other directory sees. To delete them:`);
   console.log('  npm run demo -- --clean');
 };
@@ -65,12 +67,20 @@ const tellProblems = (problems: readonly string[]): void => {
 
 const tellHistory = async (person: Person, id: string): Promise<void> => {
   console.log(`\nWhat Muster recorded of ${displayNameOf(person)}, ${person.upn}:\n`);
-  console.log(renderTimeline(await listEvents(id), describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  console.log(renderTimeline(await listEvents('users', id), describeActors(await call<DirectoryView[]>('GET', 'directories'))));
   console.log('\nThe values are in the events too, encrypted with a key of that person. See it again:');
   console.log(`  npm run -s cli -- user events ${id}`);
 };
 
-/** Deletes the people of all runs, and nobody else who may have come into their directory. */
+const tellGroup = async (department: string, id: string): Promise<void> => {
+  const events = await listEvents('groups', id);
+  console.log(`\nWhat Muster recorded of the group ${department}: its first and last events of ${formatCount(events.length)}\n`);
+  console.log(renderTimeline([...events.slice(0, 3), ...events.slice(3).slice(-3)], describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  console.log('\nSee all of it, or who is in it:');
+  console.log(`  npm run -s cli -- group events ${id}\n  npm run -s cli -- group members ${id}`);
+};
+
+/** Deletes the people and groups of all runs, and nobody else who may have come into their directory. */
 const clean = async (): Promise<void> => {
   const directory = await findDirectory();
   if (!directory) return console.log(`There is no directory "${DIRECTORY_NAME}", so there is nothing to delete.`);
@@ -88,7 +98,9 @@ const clean = async (): Promise<void> => {
     await requests.send('Delete', 'DELETE', `/Users/${id}`, null, { status: 204 });
     bar.increment();
   }).finally(() => bar.stop());
-  console.log(`${formatCount(ids.length)} people of the demo are deleted. Their events stay: history is not rewritten.`);
+  const groups = (await requests.send('List', 'GET', `/Groups?count=${PAGE_USERS}&attributes=displayName`, null, { status: 200 })).Resources ?? [];
+  for (const { id, displayName } of groups) if (isInventedGroup(displayName!)) await requests.send('Delete', 'DELETE', `/Groups/${id}`, null, { status: 204 });
+  console.log(`${formatCount(ids.length)} people of the demo, and its groups, are deleted. Their events stay: history is not rewritten.`);
 };
 
 const toUsers = (text: string): number => {

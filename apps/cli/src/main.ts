@@ -72,12 +72,13 @@ token.command('revoke').description('make a token useless, within a second').arg
   console.log(`Token ${id} is revoked.`);
 });
 
+const showEvents = async (of: 'users' | 'groups', id: string, json: boolean | undefined): Promise<void> => {
+  const events = await listEvents(of, id);
+  print(json, events, json ? '' : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+};
 const user = program.command('user').description('what Muster recorded of a user, and whose it is');
 user.command('events').description('everything that happened to one user, the oldest first').argument('<id>').option('--json', 'as JSON')
-  .action(async (id: string, { json }: { json?: boolean }) => {
-    const events = await listEvents(id);
-    print(json, events, json ? '' : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories'))));
-  });
+  .action((id: string, { json }: { json?: boolean }) => showEvents('users', id, json));
 user.command('unlink').description('nobody manages the user any more; what a link changed is undone').argument('<id>').action(async (id: string) => {
   await call('POST', `users/${encodeURIComponent(id)}/unlink`, {});
   console.log(`Nobody manages the user ${id} now.`);
@@ -100,6 +101,8 @@ group.command('list').description('list all groups of a tenant').option('--tenan
     const all = await listAll<GroupView>('groups', 'groups', owner === undefined ? {} : { tenant: owner });
     print(json, all, all.map(describeGroup).join('\n'));
   });
+group.command('events').description('everything that happened to one group, the oldest first: also who came and went').argument('<id>').option('--json', 'as JSON')
+  .action((id: string, { json }: { json?: boolean }) => showEvents('groups', id, json));
 group.command('create').description('make a local group').argument('<name>').option('--member <id...>', 'users or groups')
   .option('--tenant <id>', 'whose it is; the first tenant without it').option('--json', 'as JSON')
   .action(async (displayName: string, { member, tenant: owner, json }: { member?: string[]; tenant?: string; json?: boolean }) => {

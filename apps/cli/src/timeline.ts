@@ -1,6 +1,7 @@
-import type { DirectoryView, UserEvent } from './admin-views.js';
+import type { DirectoryView, RecordedEvent } from './admin-views.js';
 
 const DETAILS_WIDTH = 34;
+const MAX_TOLD_MEMBERS = 3;
 
 /** Says who an actor is, by the names that the directories and their tokens have now; what is unknown stays as it was recorded. */
 export const describeActors = (directories: readonly DirectoryView[]): ((actor: string) => string) => {
@@ -10,10 +11,16 @@ export const describeActors = (directories: readonly DirectoryView[]): ((actor: 
   return (actor) => known.get(actor) ?? actor;
 };
 
-/** Events of one user as a table for people. It shows how the user was found and the names of what changed; the values are sealed. */
-export const renderTimeline = (events: readonly UserEvent[], who: (actor: string) => string): string => {
+/**
+ * Events of one user or group as a table for people. It shows how a user was found and the names of what changed, whose values are
+ * sealed; of a group also who came and went.
+ */
+export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: string) => string): string => {
   const lines = events.flatMap(({ version, recordedAt, type, data, actor }) => {
-    const [details = '', ...more] = wrap([...foundBy(data.matching?.rule), ...(data.attributes ?? []).map(shortName)]);
+    const names = data.attributes ?? Object.keys(data.changes ?? {});
+    const [details = '', ...more] = wrap([
+      ...foundBy(data.matching?.rule), ...names.map(shortName), ...moved('added', data.added), ...moved('removed', data.removed),
+    ]);
     const time = recordedAt.replace('T', ' ').replace('Z', '');
     return [
       [String(version), time, type.split('.')[2] ?? type, details, who(actor)],
@@ -30,6 +37,14 @@ export const renderTimeline = (events: readonly UserEvent[], who: (actor: string
 /** How the user was found, where it had to be looked for. */
 const foundBy = (rule: string | undefined): string[] =>
   ({ providerId: ['found by provider id'], upn: ['found by UPN'], email: ['found by e-mail'] })[rule ?? ''] ?? [];
+
+/** The first of those who came or went, and how many more. */
+const moved = (word: string, members: readonly { readonly value: string }[] = []): string[] => {
+  const told = members.slice(0, MAX_TOLD_MEMBERS).map(({ value }) => `…${value.slice(-8)}`);
+  if (told.length === 0) return [];
+  const more = members.length - told.length;
+  return [`${word} ${told[0]}`, ...told.slice(1, -1), ...(told.length > 1 ? [`${told.at(-1)}${more > 0 ? ` and ${more} more` : ''}`] : [])];
+};
 
 /** An extension changes as a whole, under its URN: `…:extension:enterprise:2.0:User`. */
 const shortName = (attribute: string): string => {

@@ -110,7 +110,7 @@ const compare = async (client: ClientBase, events: readonly StoredEvent[]): Prom
   // One statement: the row and the members are of one moment.
   const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null }>(`
     SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
-      (SELECT array_agg(kind || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members`, [tenant, stream]);
+      (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members`, [tenant, stream]);
   const { row, members: stored } = rows[0]!;
   const expected = state && groupRow(tenant, state);
   if (!expected !== !row) return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];

@@ -1,6 +1,7 @@
 import type { Resource } from '#scim';
 import type { GroupOfUser } from './outcome.js';
-import type { Matching } from './user.js';
+import type { Member } from './group.js';
+import type { AttributeChanges, Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
 export const USERS_VIEW = 'identity.users_v2';
@@ -40,11 +41,11 @@ export interface GroupRow {
   readonly memberCount: number;
 }
 
-/** A row of `identity.events_v1`: one event of one user, without the personal data in it. */
+/** A row of `identity.events_v1` or `"group".events_v1`: one event of one user or group, without the personal data in it. */
 export interface EventRow {
   readonly tenant: string;
   readonly sequence: number;
-  /** The user's id. */
+  /** The id of the user or group. */
   readonly stream: string;
   readonly version: number;
   readonly type: string;
@@ -53,8 +54,14 @@ export interface EventRow {
   readonly correlationId: string;
   readonly actor: string;
   readonly directory: string | null;
-  /** Of a change: `attributes`, the names of what changed, not the values. Of who was taken for whom: `matching`. */
-  readonly data: { readonly attributes?: readonly string[]; readonly matching?: Matching | null };
+  /** Of a change: `attributes`, the names of what changed, not the values. Of who was taken for whom: `matching`. Of a group also the values, and exactly who came and went. */
+  readonly data: {
+    readonly attributes?: readonly string[];
+    readonly matching?: Matching | null;
+    readonly changes?: AttributeChanges;
+    readonly added?: readonly Member[];
+    readonly removed?: readonly Member[];
+  };
 }
 
 /** A row of `admin.tokens_v3`: a token, and what its directory lets it see. */
