@@ -196,7 +196,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ['an unknown id', 'GET', '/Users/nobody', undefined, 404, undefined],
         ['an unknown path', 'GET', '/Nothing', undefined, 404, undefined],
         ['a wrong method', 'DELETE', '/Users', undefined, 405, undefined],
-        ['what is not built yet', 'GET', '/Groups', undefined, 501, undefined],
+        ['what is not built yet', 'GET', '/Me', undefined, 501, undefined],
       ] as const)('%s gets a SCIM error', async (_name, method, path, body, status, scimType) => {
         const answer = await request(method, path, body);
         expect(answer.status).toBe(status);
@@ -312,12 +312,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     });
 
     describe('verify', () => {
-      const findings = async (): Promise<string[]> => {
+      const found = async (): Promise<readonly { invariant: string; detail: string }[]> => {
         const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
-        const { findings: found, compared } = await verifyInstallation(database, masterKey);
+        const { findings, compared } = await verifyInstallation(database, masterKey);
         expect(compared['user streams']).toBeGreaterThan(20);
-        return found.map(({ invariant }) => invariant);
+        return findings;
       };
+      const findings = async (): Promise<string[]> => (await found()).map(({ invariant }) => invariant);
       const asRoot = async (...statements: string[]): Promise<void> => {
         // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
         await owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
@@ -344,6 +345,25 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect(after.filter((found) => found === invariant).length).toBeGreaterThan(before.filter((found) => found === invariant).length);
         if (mend) await asRoot(fill(mend));
       });
+
+      it.each([
+        ['I1', 'of a group', 'UPDATE "group".groups SET version = version + 1 WHERE id = $group', 'UPDATE "group".groups SET version = version - 1 WHERE id = $group'],
+        ['I5', 'of a member that is missing', 'DELETE FROM "group".members WHERE group_id = $group AND member = $user', 'INSERT INTO "group".members SELECT tenant, id, $user, \'U\' FROM "group".groups WHERE id = $group'],
+        ['I5', 'of a member too many', 'INSERT INTO "group".members SELECT tenant, id, $other, \'U\' FROM "group".groups WHERE id = $group', 'DELETE FROM "group".members WHERE group_id = $group AND member = $other'],
+        ['I7', 'of a name of a group', 'UPDATE "group".claims SET holder = gen_random_uuid() WHERE holder = $group', undefined],
+        ['I7', 'of a member whom there is not', 'DELETE FROM identity.users WHERE id = $user', undefined],
+      ])('finds a planted corruption of %s, %s', async (invariant, _what, harm, mend) => {
+        const [user, other] = [await request('POST', '/Users', { userName: unique() }), await request('POST', '/Users', { userName: unique() })];
+        const group = await request('POST', '/Groups', { displayName: unique(), members: [{ value: user.body.id }] });
+        const fill = (sql: string): string =>
+          sql.replace('$user', `'${user.body.id}'`).replace('$other', `'${other.body.id}'`).replace('$group', `'${group.body.id}'`);
+        const isAbout = ({ invariant: found, detail }: { invariant: string; detail: string }): boolean =>
+          found === invariant && [user, group].some(({ body }) => detail.includes(body.id));
+        expect((await found()).filter(isAbout)).toEqual([]);
+        await asRoot(fill(harm));
+        expect((await found()).filter(isAbout)).not.toEqual([]);
+        if (mend) await asRoot(fill(mend));
+      }, 60_000);
     });
   });
 }

@@ -38,6 +38,6 @@ it('names the members that came and went, by the ends of their ids', () => {
   const changed: RecordedEvent = { ...event(3, 'x'), type: 'muster.group.changed.v1', data: { changes: { displayName: 'R&D' } } };
   const lines = renderTimeline([moved, changed], describeActors([directory])).split('\n').slice(1);
   expect(lines.map((line) => line.replace(/ +Contoso.*/, '').slice(27).trim())).toEqual([
-    'members-changed  added …00000001, …00000002,', '…00000003 and 2 more, removed', '…00000006', 'changed          displayName',
+    'members-changed  added …00000001, …00000002,', '…00000003 and 2 more,', 'removed …00000006', 'changed          displayName',
   ]);
 });
