@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { roleUrl } from '#event-store';
+import { Slots } from '#runtime';
 import {
   COMMON_ATTRIBUTES, fold, foldedAttributes, instantOf, matches, renderResource, USER,
   type Attribute, type AttributePath, type Filter, type Json, type Operator, type Resource, type ResourceDefinition, type Schema,
@@ -244,6 +245,8 @@ describe.each(DEFINITIONS)('%s', (_name, count, definition) => {
 });
 
 describe('a search', () => {
+  const slots = (): Slots => new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 });
+
   /** RFC 7644 §3.4.2.3, as simply as it can be said. */
   const keyOf = ({ attribute, subAttribute, schema, extension }: AttributePath, resource: Resource): Json | undefined => {
     const value = ((extension ? resource[schema] : resource) as Resource | undefined)?.[attribute.name];
@@ -261,7 +264,9 @@ describe('a search', () => {
   };
 
   it('pages through what matches of the users that the directory sees, in the order that was asked for', async () => {
-    const users = new UserQueries(gateway, USERS_URL);
+    const texts: string[] = [];
+    const recorded = { query: (config: pg.QueryConfig) => (texts.push(config.text), gateway.query(config)) } as unknown as pg.Pool;
+    const users = new UserQueries(recorded, USERS_URL, slots());
     const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(USER));
     await fc.assert(
@@ -288,10 +293,11 @@ describe('a search', () => {
       ),
       { numRuns: 300 },
     );
+    expect(texts.filter((sql) => !/ LIMIT (1|\$\d+)\b/.test(sql))).toEqual([]);
   }, 120_000);
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
-    const queries = new UserQueries(pool, USERS_URL);
+    const queries = new UserQueries(pool, USERS_URL, slots());
     return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
   };
   const leaf = (name: string, operator: Operator): Filter =>

@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
-import type { Config, Logger } from '#runtime';
+import { Slots, type Config, type Logger } from '#runtime';
 import { Rejected } from '#scim';
 import { DiscoveryController } from './discovery.controller.js';
 import { parseBody } from './scim-body.js';
@@ -10,7 +10,7 @@ import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
 import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
 import { SearchController } from './search.controller.js';
 import { usersUrl } from './to-response.js';
-import { GATEWAY_POOL, UserQueries, USERS_URL } from './user.queries.js';
+import { GATEWAY_POOL, SEARCH_SLOTS, UserQueries, USERS_URL } from './user.queries.js';
 import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
 
 export interface GatewayOptions {
@@ -32,11 +32,19 @@ export class GatewayModule {
         { provide: GATEWAY_POOL, useValue: pool },
         { provide: USERS_URL, useValue: usersUrl(config.scimBaseUrl) },
         { provide: IDENTITY_REQUESTS, useValue: identity },
+        { provide: SEARCH_SLOTS, useValue: searchSlots(config) },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
     };
   }
 }
+
+/** One connection, if there are two, stays free of searches. */
+const searchSlots = (config: Config): Slots =>
+  new Slots({
+    maxRunning: Math.max(1, Math.min(config.MAX_SEARCHES_AT_ONCE, config.DATABASE_POOL_CONNECTIONS - 1)),
+    maxWaiting: config.MAX_WAITING_SEARCHES, waitTimeoutMs: config.SEARCH_WAIT_TIMEOUT_MS,
+  });
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [

@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { isDatabaseAway, type Logger } from '#runtime';
+import { isDatabaseAway, isTimeOut, type Logger } from '#runtime';
 
 export const SCIM_MEDIA_TYPE = 'application/scim+json; charset=utf-8';
 const RETRY_AFTER_SECONDS = 1;
@@ -33,6 +33,7 @@ export class ScimErrorFilter implements ExceptionFilter {
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');
+    if (isTimeOut(error)) return new Rejected('unavailable', 'The database took longer than a query may take (QUERY_TIMEOUT_MS). Send the request again.');
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Send the request again.')
       : new Rejected('internal', 'The server failed to answer this request; the reason is in its log.');

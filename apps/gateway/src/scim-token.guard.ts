@@ -58,7 +58,7 @@ export class ScimTokenGuard implements CanActivate {
     const row = this.pool
       .query<TokenRow>({
         name: 'token-by-hash',
-        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers" FROM ${TOKENS_VIEW} WHERE hash = $1`,
+        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers" FROM ${TOKENS_VIEW} WHERE hash = $1 LIMIT 1`,
         values: [tokenHash],
       })
       .then(({ rows }) => rows[0] ?? null);

@@ -1,12 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { USERS_VIEW, type UserRow } from '#contracts';
+import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { Rejected, USER, type Search } from '#scim';
 import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import { UserColumns } from './user-columns.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 export const USERS_URL = Symbol('URL of all users');
+export const SEARCH_SLOTS = Symbol('Slots of searches');
 
 /** Whose users a request may see: I12. */
 export interface Scope {
@@ -25,10 +27,7 @@ const isSeen = ({ seesUnmanaged }: Scope): string => `tenant = $1 AND ${seesUnma
 const nameOf = ({ seesUnmanaged }: Scope, name: string): string => (seesUnmanaged ? `${name}-or-unmanaged` : name);
 
 const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource';
-const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null };
-/** SQLSTATE query_canceled: QUERY_TIMEOUT_MS has passed. */
-const TIMED_OUT = '57014';
-
+const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, isIndexed: false };
 type UserJson = Omit<UserRow, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
 
 /** Reads of the published view. What clients ask again and again is prepared once for a connection. */
@@ -36,29 +35,42 @@ type UserJson = Omit<UserRow, 'created' | 'lastModified'> & { readonly created: 
 export class UserQueries {
   private readonly columns: UserColumns;
 
-  constructor(@Inject(GATEWAY_POOL) private readonly pool: Pool, @Inject(USERS_URL) usersUrl: string) {
+  constructor(
+    @Inject(GATEWAY_POOL) private readonly pool: Pool, @Inject(USERS_URL) usersUrl: string, @Inject(SEARCH_SLOTS) private readonly slots: Slots,
+  ) {
     this.columns = new UserColumns(USER, usersUrl);
   }
 
   async byId(scope: Scope, id: string): Promise<UserRow | null> {
     const { rows } = await this.pool.query<UserRow>({
       name: nameOf(scope, 'user-by-id'),
-      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND id = $3`,
+      text: `SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE ${isSeen(scope)} AND id = $3 LIMIT 1`,
       values: [scope.tenant, scope.directory, id],
     });
     return rows[0] ?? null;
   }
 
-  /** A page, in the order of creation where no other is asked for. Throws Rejected(tooMany) when the search takes too long. */
+  /**
+   * A page, in the order of creation where no other is asked for. Throws Rejected: tooMany when a search takes too long,
+   * tooManyRequests when too many are under way. Whoever is looked up by an index never waits for them.
+   */
   async page(scope: Scope, search: Search): Promise<Page> {
     const compiled = search.filter ? compileFilter(this.columns, search.filter, 3) : ALL;
     if (compiled.lookUp === 'id' || compiled.lookUp === 'userName') return this.only(scope, compiled, search);
+    if (compiled.isIndexed) return this.several(scope, compiled, search);
     try {
-      return await this.several(scope, compiled, search);
+      return await this.slots.run(() => this.several(scope, compiled, search));
     } catch (error) {
-      // A list of everything, and a look-up, are never the client's fault.
-      const isSearch = search.sort !== null || (search.filter !== null && compiled.lookUp === null);
-      if (!isSearch || (error as { code?: string }).code !== TIMED_OUT) throw error;
+      if (error instanceof NoSlot) {
+        throw new Rejected(
+          'tooManyRequests',
+          `This search is one too many at once, and it was not begun: ${error.message}. Send it again later, or add a condition by which users are ` +
+            'looked up (userName eq, externalId eq, emails[type eq "work"].value eq), which never waits; MAX_SEARCHES_AT_ONCE allows more.',
+        );
+      }
+      // A list of everything is never the client's fault.
+      const isSearch = search.sort !== null || search.filter !== null;
+      if (!isSearch || !isTimeOut(error)) throw error;
       throw new Rejected(
         'tooMany',
         'The search was given up, because it looks at too many users for the time that a query may take. Add a condition by which ' +

@@ -55,6 +55,10 @@ export class Config {
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
+  @count('Searches that read all users of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
+  MAX_SEARCHES_AT_ONCE = 4;
+  @count('Further searches wait; above this they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 100;
+  @count('A search that has waited that long gets a 429 with Retry-After.') SEARCH_WAIT_TIMEOUT_MS = 5_000;
   @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;
   @count('After this the client gets a 503, and the owner refuses the command.') COMMAND_EXPIRES_AFTER_MS = 10_000;
   // The log keeps messages for 7 days.
