@@ -311,6 +311,25 @@ describe('a search', () => {
     for (const filter of [long, flat]) expect(await one(filter)).toEqual({ rows: [], totalResults: 0 });
   });
 
+  it('for everybody reads an index and nobody but the page', async () => {
+    const { tenant, directory } = await insert(USER, []);
+    await owner.query(`
+      INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, folded)
+        SELECT '${tenant}', uuidv7(), '${directory}', 1, now(), now(), jsonb_build_object('userName', i::text), i::text, '{}' FROM generate_series(1, 5000) AS i`);
+    await owner.query('VACUUM ANALYZE identity.users');
+    const asked: pg.QueryConfig[] = [];
+    const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
+    for (const seesUnmanaged of [false, true]) {
+      const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100 };
+      const page = await new UserQueries(recorded, USERS_URL, slots()).page({ tenant, directory, seesUnmanaged }, everybody);
+      expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
+      const { text: sql, values } = asked.pop()!;
+      const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);
+      const scans = rows.flatMap((row) => /(?<=-> +|^)\w[\w ]* Scan using \w+/.exec(row['QUERY PLAN'])?.[0] ?? []);
+      expect(scans.sort()).toEqual(['Index Only Scan using users_pkey', 'Index Only Scan using users_pkey', 'Index Scan using users_pkey']);
+    }
+  });
+
   it('that takes too long is refused as tooMany; that a look-up does is no fault of the client', async () => {
     const hasty = new pg.Pool({ connectionString: roleUrl(url, 'gateway'), max: 1, statement_timeout: 50 });
     // Nobody gets at the table, however fast the machine is.

@@ -59,7 +59,7 @@ export class UserQueries {
     if (compiled.lookUp === 'id' || compiled.lookUp === 'userName') return this.only(scope, compiled, search);
     if (compiled.isIndexed) return this.several(scope, compiled, search);
     try {
-      return await this.slots.run(() => this.several(scope, compiled, search));
+      return await this.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search) : this.several(scope, compiled, search)));
     } catch (error) {
       if (error instanceof NoSlot) {
         throw new Rejected(
@@ -89,6 +89,14 @@ export class UserQueries {
     return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
   }
 
+  /** Number and page come from the index of the primary key alone, which says who sees a user. */
+  private everybody(scope: Scope, { startIndex, count }: Search): Promise<Page> {
+    return this.pageOf(
+      `page AS MATERIALIZED (SELECT id FROM ${USERS_VIEW} WHERE ${isSeen(scope)} ORDER BY tenant, id LIMIT $3 OFFSET $4)`,
+      `SELECT count(*) FROM ${USERS_VIEW} WHERE ${isSeen(scope)}`, 'page.id', [scope.tenant, scope.directory, count, startIndex - 1],
+    );
+  }
+
   /** The users are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
   private async several(
     scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
@@ -98,15 +106,23 @@ export class UserQueries {
     const key = sort ? `, ${compileSort(this.columns, sort)} AS key` : '';
     // In Postgres, too, NULL comes last in ascending order and first in descending.
     const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
+    return this.pageOf(
+      `hits AS MATERIALIZED (SELECT id${key} FROM ${USERS_VIEW} WHERE ${where}), page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})`,
+      'SELECT count(*) FROM hits', order, [scope.tenant, scope.directory, ...values, count, startIndex - 1],
+      lookUp && !sort ? nameOf(scope, `users-by-${lookUp}-eq`) : undefined,
+    );
+  }
+
+  /** `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. */
+  private async pageOf(tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page> {
     const { rows } = await this.pool.query<{ total: string; users: readonly UserJson[] | null }>({
-      ...(lookUp && !sort ? { name: nameOf(scope, `users-by-${lookUp}-eq`) } : {}),
+      ...(name ? { name } : {}),
       text: `
-        WITH hits AS MATERIALIZED (SELECT id${key} FROM ${USERS_VIEW} WHERE ${where}),
-          page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})
-        SELECT (SELECT count(*) FROM hits) AS total, (SELECT json_agg(u) FROM (
+        WITH ${tables}
+        SELECT (${total}) AS total, (SELECT json_agg(u) FROM (
           SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND id = page.id OFFSET 0) u
           ORDER BY ${order}) u) AS users`,
-      values: [scope.tenant, scope.directory, ...values, count, startIndex - 1],
+      values: [...values],
     });
     const users = rows[0]!.users ?? [];
     return {

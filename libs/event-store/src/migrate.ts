@@ -6,10 +6,11 @@ import { EventsView1764300000000 } from './migrations/3-events-view.js';
 import { LookUps1764400000000 } from './migrations/4-look-ups.js';
 import { WhoIsWho1764500000000 } from './migrations/5-who-is-who.js';
 import { FoldedCopies1764510000000 } from './migrations/6-folded-copies.js';
+import { IndexOnlyLists1764520000000 } from './migrations/7-index-only-lists.js';
 
 const MIGRATIONS = [
   Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
-  FoldedCopies1764510000000,
+  FoldedCopies1764510000000, IndexOnlyLists1764520000000,
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);
