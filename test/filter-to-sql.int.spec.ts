@@ -266,7 +266,7 @@ describe('a search', () => {
   it('pages through what matches of the users that the directory sees, in the order that was asked for', async () => {
     const texts: string[] = [];
     const recorded = { query: (config: pg.QueryConfig) => (texts.push(config.text), gateway.query(config)) } as unknown as pg.Pool;
-    const users = new UserQueries(recorded, USERS_URL, slots());
+    const users = new UserQueries(recorded, USERS_URL, slots(), 1_000_000);
     const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(USER));
     await fc.assert(
@@ -297,7 +297,7 @@ describe('a search', () => {
   }, 120_000);
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
-    const queries = new UserQueries(pool, USERS_URL, slots());
+    const queries = new UserQueries(pool, USERS_URL, slots(), 1_000_000);
     return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
   };
   const leaf = (name: string, operator: Operator): Filter =>
@@ -321,7 +321,7 @@ describe('a search', () => {
     const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
     for (const seesUnmanaged of [false, true]) {
       const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100 };
-      const page = await new UserQueries(recorded, USERS_URL, slots()).page({ tenant, directory, seesUnmanaged }, everybody);
+      const page = await new UserQueries(recorded, USERS_URL, slots(), 1_000_000).page({ tenant, directory, seesUnmanaged }, everybody);
       expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
       const { text: sql, values } = asked.pop()!;
       const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);

@@ -9,6 +9,7 @@ import { AdminModule } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
+import { unreadable } from '../../gateway/src/scim-error.filter.js';
 import { IdentityModule } from '../../identity/src/identity.module.js';
 import { USER_BATCHES } from '../../identity/src/user.handler.js';
 
@@ -57,7 +58,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },
       ...new Set([logs.identity, logs.admin, logs.gateway]),
     ],
-    prepare: (app) => speakScim(app, logger),
+    prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
     transport: (app) => {
       const positionOf: Record<Owner, (partition: number) => Promise<Position>> = {
         identity: (partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition),

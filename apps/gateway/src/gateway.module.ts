@@ -1,16 +1,17 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
 import { Slots, type Config, type Logger } from '#runtime';
-import { Rejected } from '#scim';
+import { quote, Rejected } from '#scim';
 import { DiscoveryController } from './discovery.controller.js';
 import { parseBody } from './scim-body.js';
 import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
 import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
 import { SearchController } from './search.controller.js';
 import { usersUrl } from './to-response.js';
-import { GATEWAY_POOL, SEARCH_SLOTS, UserQueries, USERS_URL } from './user.queries.js';
+import { GATEWAY_POOL, MAX_PAGE_BYTES, SEARCH_SLOTS, UserQueries, USERS_URL } from './user.queries.js';
 import { CONFIG, IDENTITY_REQUESTS, UsersController } from './users.controller.js';
 
 export interface GatewayOptions {
@@ -33,6 +34,7 @@ export class GatewayModule {
         { provide: USERS_URL, useValue: usersUrl(config.scimBaseUrl) },
         { provide: IDENTITY_REQUESTS, useValue: identity },
         { provide: SEARCH_SLOTS, useValue: searchSlots(config) },
+        { provide: MAX_PAGE_BYTES, useValue: config.MAX_PAGE_BYTES },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
     };
@@ -56,6 +58,9 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const NOT_BUILT = /^\/api\/scim\/v2\/(Groups|Bulk|Me)(\/|$)/;
 
+/** RFC 9112 §3.2.2: a request may name its whole URL. */
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0]!.replace(/^https?:\/\/[^/]*/i, '');
+
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
   app.useGlobalFilters(new ScimErrorFilter(logger, app.get<Config>(CONFIG).MAX_BODY_BYTES));
@@ -69,13 +74,19 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     }
   });
   fastify.addHook('onSend', async (request, reply, payload) => {
-    if (request.url.startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
+    if (pathOf(request).startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
     return payload;
   });
+  // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', async (request, reply) => {
-    const path = request.url.split('?', 1)[0]!;
+    const path = pathOf(request);
     if (OTHER_VERSION.test(path)) {
       throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
+    }
+    const { 'content-encoding': coding } = request.headers;
+    if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+      throw new Rejected('unsupportedMediaType', `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`);
     }
     if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
     const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];

@@ -9,6 +9,7 @@ import { UserColumns } from './user-columns.js';
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 export const USERS_URL = Symbol('URL of all users');
 export const SEARCH_SLOTS = Symbol('Slots of searches');
+export const MAX_PAGE_BYTES = Symbol('MAX_PAGE_BYTES');
 
 /** Whose users a request may see: I12. */
 export interface Scope {
@@ -27,6 +28,8 @@ const isSeen = ({ seesUnmanaged }: Scope): string => `tenant = $1 AND ${seesUnma
 const nameOf = ({ seesUnmanaged }: Scope, name: string): string => (seesUnmanaged ? `${name}-or-unmanaged` : name);
 
 const COLUMNS = 'id, version, created, last_modified AS "lastModified", resource';
+/** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
+const BYTES = 'CASE WHEN pg_column_compression(resource) IS NULL THEN pg_column_size(resource) ELSE octet_length(resource::text) END';
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, isIndexed: false };
 type UserJson = Omit<UserRow, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
 
@@ -37,6 +40,7 @@ export class UserQueries {
 
   constructor(
     @Inject(GATEWAY_POOL) private readonly pool: Pool, @Inject(USERS_URL) usersUrl: string, @Inject(SEARCH_SLOTS) private readonly slots: Slots,
+    @Inject(MAX_PAGE_BYTES) private readonly maxPageBytes: number,
   ) {
     this.columns = new UserColumns(USER, usersUrl);
   }
@@ -113,15 +117,21 @@ export class UserQueries {
     );
   }
 
-  /** `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. */
+  /**
+   * `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. A page ends before its users become
+   * too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte are more than this process can hold.
+   */
   private async pageOf(tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page> {
     const { rows } = await this.pool.query<{ total: string; users: readonly UserJson[] | null }>({
       ...(name ? { name } : {}),
       text: `
         WITH ${tables}
         SELECT (${total}) AS total, (SELECT json_agg(u) FROM (
-          SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${USERS_VIEW} WHERE tenant = $1 AND id = page.id OFFSET 0) u
-          ORDER BY ${order}) u) AS users`,
+          SELECT id, version, created, "lastModified", resource FROM (
+            SELECT u.*, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
+            FROM page CROSS JOIN LATERAL (SELECT ${COLUMNS}, ${BYTES} AS bytes FROM ${USERS_VIEW} WHERE tenant = $1 AND id = page.id OFFSET 0) u
+            WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)) u
+          WHERE number = 1 OR sum <= ${this.maxPageBytes} ORDER BY number) u) AS users`,
       values: [...values],
     });
     const users = rows[0]!.users ?? [];

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { Outcome, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
-import { parsePatch, parseReplacement, parseResource, parseSelection, Rejected, USER, type Selection } from '#scim';
+import { parsePatch, parseReplacement, parseResource, parseSelection, quote, Rejected, USER, type Selection } from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { toCommand, toVersions } from './to-command.js';
 import { ofRow, toUser, userLocation } from './to-response.js';
@@ -127,4 +127,4 @@ export class UsersController {
 
 const etag = (version: number): string => `W/"${version}"`;
 
-const notFound = (id: string): Rejected => new Rejected('notFound', `There is no user with the id ${id}.`);
+const notFound = (id: string): Rejected => new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);

@@ -50,8 +50,10 @@ export class Config {
   @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
+  @count('A client that takes longer to send a request gets a 408.') REQUEST_TIMEOUT_MS = 30_000;
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
+  @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 16_777_216;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;

@@ -299,7 +299,7 @@ describe('what a PATCH costs', () => {
     ['many marks', times(1_000, { op: 'replace', path: 'emails.primary', value: true })],
     ['many values', times(500, { op: 'add', path: 'emails', value: times(10, { value: 'u1@x.org' }) })],
   ])('is limited: %s about many values', (_name, operations) => {
-    expect(code(thousand, ...operations)).toMatch(/look at more than 5000000 characters .* at emails.*: send fewer/);
+    expect(code(thousand, ...operations)).toMatch(/look at more than 10000000 characters .* at emails.*: send fewer/);
     // About a few values they may be asked.
     expect(code({ ...thousand, emails: thousand.emails.slice(0, 2) }, ...operations) ?? '').not.toMatch(/look at more than/);
   });

@@ -10,9 +10,9 @@ import { requireFewValues } from './value.js';
 
 /**
  * What the operations of one request may look at, in characters of values: once for each operation, and again for each comparison of
- * its filter. One request of a thousand filters, about a thousand long values, stopped the service for two minutes; this is 0.3 s.
+ * its filter. One request of a thousand filters, about a thousand long values, stopped the service for two minutes; this is half a second.
  */
-export const MAX_PATCH_LOOK_CHARACTERS = 5_000_000;
+export const MAX_PATCH_LOOK_CHARACTERS = 10_000_000;
 /** What a value costs besides its texts. */
 const VALUE_CHARACTERS = 10;
 /** Up to where operations may let a resource grow, counted likewise: events, outcomes and lists hold it as a whole. */
