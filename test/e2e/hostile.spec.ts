@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogger, readConfig } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { newDatabase } from '../support/postgres.js';
@@ -11,16 +12,25 @@ import { newDatabase } from '../support/postgres.js';
 /** What no client of good will sends. What is wrong in a body or a filter: the files of test/conformance/rfc. */
 const BASE = '/api/scim/v2';
 const PAGE_BYTES = 200_000;
+const IN_FLIGHT_BYTES = 400_000;
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
 let server: Server;
+let owner: pg.Client;
 
 beforeAll(async () => {
   process.env.LOG_LEVEL = 'silent';
-  const config = readConfig({ DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '2000', MAX_PAGE_BYTES: String(PAGE_BYTES) });
-  server = await startServer(Object.assign(config, { PORT: 0 }), await newDatabase(), createLogger('test'));
+  const config = readConfig({
+    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '2000', MAX_PAGE_BYTES: String(PAGE_BYTES),
+    MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES),
+  });
+  const database = await newDatabase();
+  server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
+  owner = new pg.Client({ connectionString: database });
+  await owner.connect();
 }, 60_000);
 
 afterAll(async () => {
+  await owner?.end();
   await server?.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
@@ -146,5 +156,30 @@ describe('a page of long users', () => {
       expect(pages.length, list).toBeGreaterThan(2);
       expect(found, list).toEqual(names);
     }
+  });
+});
+
+describe('writes that are long together', () => {
+  it('are limited for each tenant, because others wait for the transaction that writes them', async () => {
+    const answers: Answer[] = [];
+    // Nothing is written meanwhile.
+    await owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
+    const all = Array.from({ length: 5 }, async (_, index) => {
+      const roles = [0, 1].map((role) => ({ value: String(role), display: 'x'.repeat(IN_FLIGHT_BYTES / 8) }));
+      answers.push(await json(`POST ${BASE}/Users`, { userName: `heavy-${index}`, roles }));
+    });
+    try {
+      await vi.waitFor(() => expect(answers).toHaveLength(2), { timeout: 60_000 });
+    } finally {
+      await owner.query('COMMIT');
+    }
+    for (const answer of answers) {
+      expectError(answer, 429, undefined, /more than 400000 bytes.*later/);
+      expect(answer.headers.toLowerCase()).toContain('retry-after: 1');
+    }
+    await Promise.all(all);
+    expect(answers.slice(2).map(({ status }) => status)).toEqual([201, 201, 201]);
+    // One alone is let in, however long.
+    expect((await json(`POST ${BASE}/Users`, { userName: 'heavy', password: 'x'.repeat(IN_FLIGHT_BYTES) })).status).toBe(201);
   });
 });

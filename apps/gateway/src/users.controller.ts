@@ -4,7 +4,7 @@ import type { Outcome, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, parseSelection, quote, Rejected, USER, type Selection } from '#scim';
-import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { toCommand, toVersions } from './to-command.js';
 import { ofRow, toUser, userLocation } from './to-response.js';
 import { UserQueries } from './user.queries.js';
@@ -16,7 +16,8 @@ export const CONFIG = Symbol('Config');
 @Controller('api/scim/v2/Users')
 @UseGuards(ScimTokenGuard)
 export class UsersController {
-  private readonly inFlight = new Map<string, number>();
+  /** Of each tenant. */
+  private readonly inFlight = new Map<string, { commands: number; bytes: number }>();
 
   constructor(
     private readonly users: UserQueries,
@@ -47,7 +48,7 @@ export class UsersController {
   ): Promise<object> {
     const selection = parseSelection(USER, query.attributes, query.excludedAttributes);
     const { resource } = parseResource(USER, body);
-    return this.answer(await this.send(request.caller, { type: 'CreateUser', userId: uuidv7(), resource }), selection, reply, true);
+    return this.answer(await this.send(request, { type: 'CreateUser', userId: uuidv7(), resource }), selection, reply, true);
   }
 
   @Patch(':id')
@@ -62,7 +63,7 @@ export class UsersController {
     if (!isUuid(id)) throw notFound(id);
     const userId = id.toLowerCase();
     const command: UserCommand = { type: 'PatchUser', userId, operations, ifMatch: toVersions(ifMatch) };
-    return this.answer(await this.send(request.caller, command), selection, reply, false);
+    return this.answer(await this.send(request, command), selection, reply, false);
   }
 
   @Put(':id')
@@ -76,7 +77,7 @@ export class UsersController {
     // RFC 7644 §3.5.1: a PUT never creates.
     if (!isUuid(id)) throw notFound(id);
     const command: UserCommand = { type: 'ReplaceUser', userId: id.toLowerCase(), resource, ifMatch: toVersions(ifMatch) };
-    return this.answer(await this.send(request.caller, command), selection, reply, false);
+    return this.answer(await this.send(request, command), selection, reply, false);
   }
 
   @Delete(':id')
@@ -85,16 +86,25 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined,
   ): Promise<void> {
     if (!isUuid(id)) throw notFound(id);
-    await this.send(request.caller, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toVersions(ifMatch) });
+    await this.send(request, { type: 'DeleteUser', userId: id.toLowerCase(), ifMatch: toVersions(ifMatch) });
   }
 
-  /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
-  private async send(caller: Caller, command: UserCommand): Promise<UserSnapshot | null> {
-    const inFlight = this.inFlight.get(caller.tenant) ?? 0;
-    if (inFlight >= this.config.MAX_COMMANDS_IN_FLIGHT_PER_TENANT) {
-      throw new Rejected('tooManyRequests', `More than ${inFlight} writes are under way for this tenant: send the next ones later.`);
+  /** Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of it. */
+  private async send({ caller, headers }: ScimRequest, command: UserCommand): Promise<UserSnapshot | null> {
+    const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxBytes } = this.config;
+    const inFlight = this.inFlight.get(caller.tenant) ?? { commands: 0, bytes: 0 };
+    // A body that comes in pieces does not say how long it is.
+    const bytes = Number(headers['content-length'] ?? (headers['transfer-encoding'] === undefined ? 0 : this.config.MAX_BODY_BYTES));
+    if (inFlight.commands >= maxCommands) {
+      throw new Rejected('tooManyRequests', `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`);
     }
-    this.inFlight.set(caller.tenant, inFlight + 1);
+    // One alone is always let in: its length has a limit of its own.
+    if (inFlight.commands > 0 && inFlight.bytes + bytes > maxBytes) {
+      throw new Rejected('tooManyRequests', `Writes of more than ${maxBytes} bytes are under way for this tenant: send the next ones later.`);
+    }
+    inFlight.commands++;
+    inFlight.bytes += bytes;
+    this.inFlight.set(caller.tenant, inFlight);
     let outcome: Outcome;
     try {
       const id = uuidv7();
@@ -109,9 +119,9 @@ export class UsersController {
       }
       throw error;
     } finally {
-      const left = (this.inFlight.get(caller.tenant) ?? 1) - 1;
-      if (left > 0) this.inFlight.set(caller.tenant, left);
-      else this.inFlight.delete(caller.tenant);
+      inFlight.commands--;
+      inFlight.bytes -= bytes;
+      if (inFlight.commands === 0) this.inFlight.delete(caller.tenant);
     }
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value as UserSnapshot | null;

@@ -56,6 +56,8 @@ export class Config {
   @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 16_777_216;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
+  @count('The same for the length of their bodies: the transaction that writes them is as long, and other tenants wait for it.')
+  MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
   @count('Searches that read all users of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
   MAX_SEARCHES_AT_ONCE = 4;
