@@ -20,7 +20,7 @@ let owner: pg.Client;
 beforeAll(async () => {
   process.env.LOG_LEVEL = 'silent';
   const config = readConfig({
-    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '2000', MAX_PAGE_BYTES: String(PAGE_BYTES),
+    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '5000', MAX_PAGE_BYTES: String(PAGE_BYTES),
     MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES),
   });
   const database = await newDatabase();
@@ -156,7 +156,7 @@ describe('a page of long users', () => {
       expect(pages.length, list).toBeGreaterThan(2);
       expect(found, list).toEqual(names);
     }
-  });
+  }, 60_000);
 });
 
 describe('writes that are long together', () => {
@@ -181,5 +181,5 @@ describe('writes that are long together', () => {
     expect(answers.slice(2).map(({ status }) => status)).toEqual([201, 201, 201]);
     // One alone is let in, however long.
     expect((await json(`POST ${BASE}/Users`, { userName: 'heavy', password: 'x'.repeat(IN_FLIGHT_BYTES) })).status).toBe(201);
-  });
+  }, 60_000);
 });
