@@ -3,12 +3,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
 import { roleUrl } from '#event-store';
+import { Slots } from '#runtime';
 import {
   COMMON_ATTRIBUTES, fold, foldedAttributes, GROUP, instantOf, matches, renderResource, USER,
   type Attribute, type AttributePath, type Filter, type Json, type Operator, type Resource, type ResourceDefinition, type Schema,
 } from '#scim';
 import { compileFilter } from '../apps/gateway/src/filter-to-sql.js';
-import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
+import { ResourceQueries, type ReadingLimits } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables } from '../apps/gateway/src/resource-tables.js';
 import { userBehaviour, userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase } from './support/postgres.js';
@@ -246,6 +247,8 @@ describe.each(DEFINITIONS)('%s', (_name, count, definition) => {
 });
 
 describe('a search', () => {
+  const limits = (): ReadingLimits => ({ slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000_000 });
+
   /** RFC 7644 §3.4.2.3, as simply as it can be said. */
   const keyOf = ({ attribute, subAttribute, schema, extension }: AttributePath, resource: Resource): Json | undefined => {
     const value = ((extension ? resource[schema] : resource) as Resource | undefined)?.[attribute.name];
@@ -263,7 +266,9 @@ describe('a search', () => {
   };
 
   it('pages through what matches of the users that the directory sees, in the order that was asked for', async () => {
-    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users);
+    const texts: string[] = [];
+    const recorded = { query: (config: pg.QueryConfig) => (texts.push(config.text), gateway.query(config)) } as unknown as pg.Pool;
+    const users = new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits());
     const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => attribute.name !== 'groups' && (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(USER));
     await fc.assert(
@@ -290,10 +295,11 @@ describe('a search', () => {
       ),
       { numRuns: 300 },
     );
+    expect(texts.filter((sql) => !/ LIMIT (1|\$\d+)\b/.test(sql))).toEqual([]);
   }, 120_000);
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
-    const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users);
+    const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users, limits());
     return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
   };
   const leaf = (name: string, operator: Operator): Filter =>
@@ -305,6 +311,25 @@ describe('a search', () => {
     let flat: Filter = leaf('displayName', 'co');
     for (let index = 0; index < 900; index++) flat = { kind: 'or', left: flat, right: leaf('title', 'co') };
     for (const filter of [long, flat]) expect(await one(filter)).toEqual({ rows: [], totalResults: 0 });
+  });
+
+  it('for everybody reads an index and nobody but the page', async () => {
+    const { tenant, directory } = await insert(USER, []);
+    await owner.query(`
+      INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, folded)
+        SELECT '${tenant}', uuidv7(), '${directory}', 1, now(), now(), jsonb_build_object('userName', i::text), i::text, '{}' FROM generate_series(1, 5000) AS i`);
+    await owner.query('VACUUM ANALYZE identity.users');
+    const asked: pg.QueryConfig[] = [];
+    const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
+    for (const seesUnmanaged of [false, true]) {
+      const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100 };
+      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false }, everybody);
+      expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
+      const { text: sql, values } = asked.pop()!;
+      const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);
+      const scans = rows.flatMap((row) => /(?<=-> +|^)\w[\w ]* Scan using users_\w+/.exec(row['QUERY PLAN'])?.[0] ?? []);
+      expect(scans.sort()).toEqual(['Index Only Scan using users_pkey', 'Index Only Scan using users_pkey', 'Index Scan using users_pkey']);
+    }
   });
 
   it('that takes too long is refused as tooMany; that a look-up does is no fault of the client', async () => {

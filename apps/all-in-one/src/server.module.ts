@@ -9,6 +9,7 @@ import { AdminModule } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
+import { unreadable } from '../../gateway/src/scim-error.filter.js';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from '../../group/src/group.handler.js';
 import { GroupModule } from '../../group/src/group.module.js';
 import { IdentityModule } from '../../identity/src/identity.module.js';
@@ -61,7 +62,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },
       ...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway]),
     ],
-    prepare: (app) => speakScim(app, logger),
+    prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
     transport: (app) => {
       const consumers: Record<string, { readonly owner: Owner; readonly at: { position(partition: number): Promise<Position> } }> = {
         [commandsOf('identity')]: { owner: 'identity', at: app.get<BatchHandler<unknown>>(USER_BATCHES) },

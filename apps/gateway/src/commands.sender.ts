@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { GroupCommand, GroupSnapshot, Outcome, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
-import { GROUP, parsePatch, parseReplacement, parseResource, Rejected, USER } from '#scim';
+import { GROUP, parsePatch, parseReplacement, parseResource, quote, Rejected, USER } from '#scim';
 import type { Caller } from './scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
 
@@ -20,17 +20,27 @@ export interface Write {
 /** Sends commands and waits for what their owners say. */
 @Injectable()
 export class Commands {
-  private readonly inFlight = new Map<string, number>();
+  /** Of each tenant. */
+  private readonly inFlight = new Map<string, { commands: number; bytes: number }>();
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
-  /** Throws Rejected: what the owner said, or 429 above the tenant's limit, or 503 when nobody can say what became of it. */
+  /** Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of it. */
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
-    const inFlight = this.inFlight.get(caller.tenant) ?? 0;
-    if (inFlight >= this.config.MAX_COMMANDS_IN_FLIGHT_PER_TENANT) {
-      throw new Rejected('tooManyRequests', `More than ${inFlight} writes are under way for this tenant: send the next ones later.`);
+    const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxBytes } = this.config;
+    const inFlight = this.inFlight.get(caller.tenant) ?? { commands: 0, bytes: 0 };
+    // A body that comes in pieces does not say how long it is.
+    const bytes = caller.bodyBytes ?? this.config.MAX_BODY_BYTES;
+    if (inFlight.commands >= maxCommands) {
+      throw new Rejected('tooManyRequests', `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`);
     }
-    this.inFlight.set(caller.tenant, inFlight + 1);
+    // One alone is always let in: its length has a limit of its own.
+    if (inFlight.commands > 0 && inFlight.bytes + bytes > maxBytes) {
+      throw new Rejected('tooManyRequests', `Writes of more than ${maxBytes} bytes are under way for this tenant: send the next ones later.`);
+    }
+    inFlight.commands++;
+    inFlight.bytes += bytes;
+    this.inFlight.set(caller.tenant, inFlight);
     let outcome: Outcome;
     try {
       const id = uuidv7();
@@ -43,9 +53,9 @@ export class Commands {
       }
       throw error;
     } finally {
-      const left = (this.inFlight.get(caller.tenant) ?? 1) - 1;
-      if (left > 0) this.inFlight.set(caller.tenant, left);
-      else this.inFlight.delete(caller.tenant);
+      inFlight.commands--;
+      inFlight.bytes -= bytes;
+      if (inFlight.commands === 0) this.inFlight.delete(caller.tenant);
     }
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
@@ -116,6 +126,6 @@ export class GroupCommands {
 
 /** The id as it is stored. Throws Rejected(notFound) for what is no id of ours. */
 const known = (id: string, what: string): string => {
-  if (!isUuid(id)) throw new Rejected('notFound', `There is no ${what} with the id ${id}.`);
+  if (!isUuid(id)) throw new Rejected('notFound', `There is no ${what} with the id ${quote(id)}.`);
   return id.toLowerCase();
 };

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
-import { listResponse, refuseFilter, Rejected, renderResourceType, renderSchema, GROUP, USER } from '#scim';
+import { listResponse, quote, refuseFilter, Rejected, renderResourceType, renderSchema, GROUP, USER } from '#scim';
 import { OptionalTokenGuard, ScimTokenGuard } from './scim-token.guard.js';
 import { CONFIG } from './commands.sender.js';
 
@@ -50,7 +50,7 @@ export class DiscoveryController {
   resourceType(@Param('name') name: string, @Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
     const type = RESOURCE_TYPES.find((known) => known.name === name);
-    if (!type) throw new Rejected('notFound', `There is no resource type ${name}; there are: ${RESOURCE_TYPES.map((known) => known.name).join()}.`);
+    if (!type) throw new Rejected('notFound', `There is no resource type ${quote(name)}; there are: ${RESOURCE_TYPES.map((known) => known.name).join()}.`);
     return renderResourceType(type, this.location('ResourceTypes', type.name));
   }
 
@@ -67,7 +67,7 @@ export class DiscoveryController {
     refuseFilter(filter);
     // A URN is compared without its case (RFC 8141 §3.1).
     const schema = SCHEMAS.find(({ id }) => id.toLowerCase() === urn.toLowerCase());
-    if (!schema) throw new Rejected('notFound', `There is no schema ${urn}; GET /Schemas lists those that there are.`);
+    if (!schema) throw new Rejected('notFound', `There is no schema ${quote(urn)}; GET /Schemas lists those that there are.`);
     return renderSchema(schema, this.location('Schemas', schema.id));
   }
 

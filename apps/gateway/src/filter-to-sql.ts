@@ -8,6 +8,8 @@ export interface CompiledFilter {
   readonly values: readonly string[];
   /** The attribute that an index finds, when the filter is nothing but `eq` on it: such statements are prepared. */
   readonly lookUp: 'userName' | 'displayName' | 'id' | 'externalId' | 'workEmail' | null;
+  /** Whether such an attribute has to equal something, whatever else is asked for: then few resources are looked at. */
+  readonly isIndexed: boolean;
 }
 
 type Compare = Extract<Filter, { kind: 'compare' }>;
@@ -31,7 +33,7 @@ const PRESENT = `'$.** ? (@.type() == "string" && @ != "" || @.type() == "number
 export const compileFilter = (columns: ResourceColumns, filter: Filter, first: number): CompiledFilter => {
   const compiler = new FilterCompiler(columns, first);
   const sql = compiler.condition(filter, null);
-  return { sql, values: compiler.values, lookUp: lookUpOf(filter) };
+  return { sql, values: compiler.values, lookUp: lookUpOf(filter), isIndexed: flat('and', filter).some((part) => lookUpOf(part) !== null) };
 };
 
 /** The SQL of what users are ordered by (RFC 7644 §3.4.2.3); NULL when there is none. */

@@ -1,9 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
-import type { Config, Logger } from '#runtime';
-import { Rejected } from '#scim';
+import { Slots, type Config, type Logger } from '#runtime';
+import { quote, Rejected } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { DiscoveryController } from './discovery.controller.js';
@@ -28,13 +29,14 @@ export interface GatewayOptions {
 export class GatewayModule {
   static register({ config, pool, requests }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
+    const reading = { slots: searchSlots(config), maxPageBytes: config.MAX_PAGE_BYTES };
     return {
       module: GatewayModule,
       controllers: [SearchController, UsersController, GroupsController, DiscoveryController],
       providers: [
         ScimTokenGuard, OptionalTokenGuard, Commands, UserCommands, GroupCommands,
-        { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users) },
-        { provide: GROUP_QUERIES, useValue: new ResourceQueries<GroupRow>(pool, groups) },
+        { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users, reading) },
+        { provide: GROUP_QUERIES, useValue: new ResourceQueries<GroupRow>(pool, groups, reading) },
         { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
@@ -46,6 +48,13 @@ export class GatewayModule {
   }
 }
 
+/** One connection, if there are two, stays free of searches. */
+const searchSlots = (config: Config): Slots =>
+  new Slots({
+    maxRunning: Math.max(1, Math.min(config.MAX_SEARCHES_AT_ONCE, config.DATABASE_POOL_CONNECTIONS - 1)),
+    maxWaiting: config.MAX_WAITING_SEARCHES, waitTimeoutMs: config.SEARCH_WAIT_TIMEOUT_MS,
+  });
+
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(Users|Groups)\/?$/, ['GET', 'POST']],
@@ -55,6 +64,9 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const NOT_BUILT = /^\/api\/scim\/v2\/(Bulk|Me)(\/|$)/;
+
+/** RFC 9112 §3.2.2: a request may name its whole URL. */
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0]!.replace(/^https?:\/\/[^/]*/i, '');
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
@@ -69,13 +81,19 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     }
   });
   fastify.addHook('onSend', async (request, reply, payload) => {
-    if (request.url.startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
+    if (pathOf(request).startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
     return payload;
   });
+  // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', async (request, reply) => {
-    const path = request.url.split('?', 1)[0]!;
+    const path = pathOf(request);
     if (OTHER_VERSION.test(path)) {
       throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
+    }
+    const { 'content-encoding': coding } = request.headers;
+    if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+      throw new Rejected('unsupportedMediaType', `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`);
     }
     if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
     const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import type { FastifyReply } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
-import { GROUP, parseSelection, Rejected, type Selection } from '#scim';
+import { GROUP, parseSelection, quote, Rejected, type Selection } from '#scim';
 import { CONFIG, GroupCommands } from './commands.sender.js';
 import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
@@ -32,7 +32,7 @@ export class GroupsController {
   ): Promise<object | undefined> {
     const selection = selectionOf(query);
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
-    if (!row) throw new Rejected('notFound', `There is no group with the id ${id}.`);
+    if (!row) throw new Rejected('notFound', `There is no group with the id ${isUuid(id) ? id : quote(id)}.`);
     if (isNotModified(ifNoneMatch, row.version)) {
       void reply.header('etag', etag(row.version)).status(304);
       return undefined;

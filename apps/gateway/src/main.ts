@@ -4,6 +4,7 @@ import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated }
 import { KafkaLog, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
+import { unreadable } from './scim-error.filter.js';
 
 /** The SCIM gateway as a process of its own, over Kafka. */
 runProcess(async () => {
@@ -31,6 +32,6 @@ runProcess(async () => {
     config, port: config.PORT,
     module: GatewayModule.register({ config, pool, requests }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
-    prepare: (app) => speakScim(app, logger),
+    prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });
 });

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { GroupRow, UserRow } from '#contracts';
+import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Search } from '#scim';
 import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
@@ -11,37 +12,55 @@ export interface Page<Row> {
   readonly totalResults: number;
 }
 
-const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null };
-/** SQLSTATE query_canceled: QUERY_TIMEOUT_MS has passed. */
-const TIMED_OUT = '57014';
+/** What all reads of a gateway share. */
+export interface ReadingLimits {
+  /** Searches take a share of the connections. */
+  readonly slots: Slots;
+  readonly maxPageBytes: number;
+}
+
+const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, isIndexed: false };
+/** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
+const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
 type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
 
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
-  constructor(private readonly pool: Pool, private readonly table: ResourceTable) {}
+  constructor(private readonly pool: Pool, private readonly table: ResourceTable, private readonly limits: ReadingLimits) {}
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
     const { name, view, select } = this.table;
     const { rows } = await this.pool.query<Row>({
       name: this.nameOf(scope, `${name}-by-id`),
-      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND id = $3`,
+      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND id = $3 LIMIT 1`,
       values: [scope.tenant, scope.directory, id],
     });
     return rows[0] ?? null;
   }
 
-  /** A page, in the order of creation where no other is asked for. Throws Rejected(tooMany) when the search takes too long. */
+  /**
+   * A page, in the order of creation where no other is asked for. Throws Rejected: tooMany when a search takes too long,
+   * tooManyRequests when too many are under way. Whoever is looked up by an index never waits for them.
+   */
   async page(scope: Scope, search: Search): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns, search.filter, 3) : ALL;
     if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search);
+    if (compiled.isIndexed) return this.several(scope, compiled, search);
     try {
-      return await this.several(scope, compiled, search);
+      return await this.limits.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search) : this.several(scope, compiled, search)));
     } catch (error) {
-      // A list of everything, and a look-up, are never the client's fault.
-      const isSearch = search.sort !== null || (search.filter !== null && compiled.lookUp === null);
-      if (!isSearch || (error as { code?: string }).code !== TIMED_OUT) throw error;
+      if (error instanceof NoSlot) {
+        throw new Rejected(
+          'tooManyRequests',
+          `This search is one too many at once, and it was not begun: ${error.message}. Send it again later, or add a condition by which ${name}s are ` +
+            `looked up (${advice}), which never waits; MAX_SEARCHES_AT_ONCE allows more.`,
+        );
+      }
+      // A list of everything is never the client's fault.
+      const isSearch = search.sort !== null || search.filter !== null;
+      if (!isSearch || !isTimeOut(error)) throw error;
       throw new Rejected(
         'tooMany',
         `The search was given up, because it looks at too many ${name}s for the time that a query may take. Add a condition by which ` +
@@ -61,29 +80,52 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
   }
 
+  /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
+  private everybody(scope: Scope, { startIndex, count }: Search): Promise<Page<Row>> {
+    const from = `FROM ${this.table.view} AS u WHERE ${this.isSeen(scope)}`;
+    return this.pageOf(
+      `page AS MATERIALIZED (SELECT id ${from} ORDER BY tenant, id LIMIT $3 OFFSET $4)`, `SELECT count(*) ${from}`, 'page.id',
+      [scope.tenant, scope.directory, count, startIndex - 1],
+    );
+  }
+
   /** Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
-  private async several(
-    scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
-  ): Promise<Page<Row>> {
-    const { name, view, select, columns } = this.table;
+  private several(scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search): Promise<Page<Row>> {
+    const { name, view, columns } = this.table;
     const where = `${this.isSeen(scope)} AND ${sql}`;
     const [limit, offset] = [`$${values.length + 3}`, `$${values.length + 4}`];
     const key = sort ? `, ${compileSort(columns, sort)} AS key` : '';
     // In Postgres, too, NULL comes last in ascending order and first in descending.
     const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
-    const { rows } = await this.pool.query<{ total: string; found: readonly Json<Row>[] | null }>({
-      ...(lookUp && !sort ? { name: this.nameOf(scope, `${name}s-by-${lookUp}-eq`) } : {}),
+    return this.pageOf(
+      `hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}), page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})`,
+      'SELECT count(*) FROM hits', order, [scope.tenant, scope.directory, ...values, count, startIndex - 1],
+      lookUp && !sort ? this.nameOf(scope, `${name}s-by-${lookUp}-eq`) : undefined,
+    );
+  }
+
+  /**
+   * `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. A page ends before its resources
+   * become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte are more than this process can hold.
+   */
+  private async pageOf(tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page<Row>> {
+    const { view, select } = this.table;
+    const { rows } = await this.pool.query<{ total: string; found: readonly { row: Json<Row> }[] | null }>({
+      ...(name ? { name } : {}),
       text: `
-        WITH hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}),
-          page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})
-        SELECT (SELECT count(*) FROM hits) AS total, (SELECT json_agg(u) FROM (
-          SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${select} FROM ${view} AS u WHERE tenant = $1 AND id = page.id OFFSET 0) u
-          ORDER BY ${order}) u) AS found`,
-      values: [scope.tenant, scope.directory, ...values, count, startIndex - 1],
+        WITH ${tables}
+        SELECT (${total}) AS total, (SELECT json_agg(json_build_object('row', u.found) ORDER BY u.number) FROM (
+          SELECT u.found, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
+          FROM page CROSS JOIN LATERAL (
+            SELECT to_json(s) AS found, ${BYTES} AS bytes
+            FROM ${view} AS u CROSS JOIN LATERAL (SELECT ${select}) s WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
+          WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)) u
+          WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS found`,
+      values: [...values],
     });
     const found = rows[0]!.found ?? [];
     return {
-      rows: found.map((row) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row),
+      rows: found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row),
       totalResults: Number(rows[0]!.total),
     };
   }

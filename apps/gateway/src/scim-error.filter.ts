@@ -1,7 +1,8 @@
+import { STATUS_CODES } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { isDatabaseAway, type Logger } from '#runtime';
+import { isDatabaseAway, isTimeOut, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
 export const SCIM_MEDIA_TYPE = 'application/scim+json; charset=utf-8';
 const RETRY_AFTER_SECONDS = 1;
@@ -31,10 +32,40 @@ export class ScimErrorFilter implements ExceptionFilter {
       return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
     }
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');
+    if (code === 'FST_ERR_BAD_URL') return new Rejected('invalidSyntax', 'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');
+    if (isTimeOut(error)) return new Rejected('unavailable', 'The database took longer than a query may take (QUERY_TIMEOUT_MS). Send the request again.');
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Send the request again.')
       : new Rejected('internal', 'The server failed to answer this request; the reason is in its log.');
   }
 }
+
+/** What Node's HTTP parser refuses, before there is a request. */
+const unread = (code: string): Rejected => {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Rejected('headersTooLarge', `Path, query and headers are longer than ${MAX_HEADER_BYTES} bytes together. Send a long filter with POST to /Users/.search (RFC 7644 §3.4.3).`);
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Rejected('requestTimeout', 'The request did not arrive in the time that it may take (REQUEST_TIMEOUT_MS). Send it again.');
+    default:
+      return new Rejected('invalidSyntax', 'This is no HTTP request that can be read: is everything in its path percent-encoded, and its length right?');
+  }
+};
+
+/** The same for what never becomes a request of a route. */
+export const unreadable = (logger: Logger, maxBodyBytes: number): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => {
+  const filter = new ScimErrorFilter(logger, maxBodyBytes);
+  return {
+    frameworkErrors: (error, _request, reply) => filter.send(error, reply as unknown as FastifyReply),
+    clientErrorHandler: ({ code }, socket) => {
+      if (code === 'ECONNRESET' || !socket.writable) return;
+      const { code: rejection, detail } = unread(code);
+      const [status, body] = [errorStatus(rejection), JSON.stringify(errorBody(rejection, detail))];
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${SCIM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
+    },
+  };
+};

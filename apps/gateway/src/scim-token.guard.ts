@@ -15,6 +15,8 @@ export interface Caller {
   readonly seesUnmanaged: boolean;
   /** Whether it also sees local groups (R19). */
   readonly seesLocalGroups: boolean;
+  /** How long the body of the request is; null = it does not say. */
+  readonly bodyBytes: number | null;
 }
 
 /** A request whose token has been accepted. */
@@ -50,7 +52,9 @@ export class ScimTokenGuard implements CanActivate {
       return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
     }
     const { tenant, directory, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups } = row;
-    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups };
+    const { 'content-length': length, 'transfer-encoding': pieces } = request.headers;
+    const bodyBytes = length === undefined ? (pieces === undefined ? 0 : null) : Number(length);
+    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups, bodyBytes };
     return true;
   }
 
@@ -62,7 +66,7 @@ export class ScimTokenGuard implements CanActivate {
       .query<TokenRow>({
         name: 'token-by-hash',
         text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
-          offer_local_groups AS "offerLocalGroups" FROM ${TOKENS_VIEW} WHERE hash = $1`,
+          offer_local_groups AS "offerLocalGroups" FROM ${TOKENS_VIEW} WHERE hash = $1 LIMIT 1`,
         values: [tokenHash],
       })
       .then(({ rows }) => rows[0] ?? null);

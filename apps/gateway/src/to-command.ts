@@ -1,5 +1,5 @@
 import { GROUP_COMMAND_TYPES, USER_COMMAND_TYPES, type CommandData, type GroupCommand, type Message, type UserCommand } from '#contracts';
-import { Rejected, type Json, type Resource } from '#scim';
+import { quote, Rejected, type Json, type Resource } from '#scim';
 
 /** What surrounds a command besides its content; time and id are handed in. */
 export interface CommandOrigin {
@@ -46,9 +46,9 @@ const idOf = (member: Json): string => {
 /** The versions that an If-Match or If-None-Match header names (RFC 7644 §3.14, RFC 9110 §13.1); null = no header or `*`. */
 export const toVersions = (header: string | undefined, name = 'If-Match'): number[] | null => {
   if (header === undefined || header.trim() === '*') return null;
-  const versions = header.split(',').map((tag) => /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(tag)?.[1]);
+  const versions = header.split(',').map((tag) => /^\s*(?:W\/)?"([1-9]\d{0,8})"\s*$/.exec(tag)?.[1]);
   if (versions.every((version) => version === undefined) && !header.includes('"')) {
-    throw new Rejected('invalidSyntax', `${name} must be a list of ETags such as W/"3", not ${header}.`);
+    throw new Rejected('invalidSyntax', `${name} must be a list of ETags such as W/"3", not ${quote(header)}.`);
   }
   // A tag that we never gave out matches nothing.
   return versions.map((version) => (version === undefined ? -1 : Number(version)));

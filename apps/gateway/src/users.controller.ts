@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import type { FastifyReply } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
-import { parseSelection, pickAttribute, Rejected, USER, type Selection } from '#scim';
+import { parseSelection, pickAttribute, quote, Rejected, USER, type Selection } from '#scim';
 import { CONFIG, UserCommands } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
@@ -30,7 +30,7 @@ export class UsersController {
   ): Promise<object | undefined> {
     const selection = selectionOf(query);
     const row = isUuid(id) ? await this.users.byId(caller, id) : null;
-    if (!row) throw new Rejected('notFound', `There is no user with the id ${id}.`);
+    if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
     void reply.header('etag', etag(user.version));
     // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.

@@ -51,11 +51,19 @@ export class Config {
   @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
+  @count('A client that takes longer to send a request gets a 408.') REQUEST_TIMEOUT_MS = 30_000;
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
+  @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 16_777_216;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
+  @count('The same for the length of their bodies: the transaction that writes them is as long, and other tenants wait for it.')
+  MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
+  @count('Searches that read all users of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
+  MAX_SEARCHES_AT_ONCE = 4;
+  @count('Further searches wait; above this they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 100;
+  @count('A search that has waited that long gets a 429 with Retry-After.') SEARCH_WAIT_TIMEOUT_MS = 5_000;
   @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;
   @count('After this the client gets a 503, and the owner refuses the command.') COMMAND_EXPIRES_AFTER_MS = 10_000;
   // The log keeps messages for 7 days.

@@ -4,3 +4,6 @@ export const isDatabaseAway = (error: unknown): boolean => {
   // 08, 57, 53: connection, operator intervention, resources; the driver's own codes are the socket's.
   return /^(08|57|53)/.test(code) || /^E(CONN|PIPE|TIMEDOUT)/.test(code) || /timeout|terminated|Connection/i.test(message);
 };
+
+/** Whether a statement was ended because QUERY_TIMEOUT_MS had passed (SQLSTATE query_canceled). */
+export const isTimeOut = (error: unknown): boolean => (error as { code?: string }).code === '57014';

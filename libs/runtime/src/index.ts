@@ -6,6 +6,7 @@ export * from './key-file.js';
 export * from './logger.js';
 export * from './postgres.process.js';
 export * from './runtime-file.js';
+export * from './slots.js';
 export * from './start.js';
 export * from './supervise.js';
 export * from './usage-error.js';

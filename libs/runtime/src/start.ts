@@ -3,11 +3,16 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
 import { UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
+/** How often Node looks for requests that take too long. */
+const CONNECTIONS_CHECK_MS = 1_000;
+/** Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its length. */
+export const MAX_HEADER_BYTES = 16_384;
 
 /** What a service needs to run beside its module: logs and the like. `ready` says whether it can serve. */
 export interface Part {
@@ -26,6 +31,8 @@ export interface ServiceOptions {
   /** Makes the transport once the module's providers exist; a gateway has none. */
   readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
   readonly prepare?: (app: NestFastifyApplication) => void;
+  /** Answers what no route ever sees: requests that are not HTTP, not all there in time, or whose path cannot be decoded. */
+  readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
   /** Runs when everything else works; nobody is answered before it is done: a directory without its token was shown otherwise. */
   readonly begin?: (app: NestFastifyApplication) => Promise<void>;
 }
@@ -40,7 +47,12 @@ export interface Service {
 /** Starts one Nest application with `/health/live` and `/health/ready`: 200 only when it can really serve. */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
   const { module, config, parts } = options;
-  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, routerOptions: { maxParamLength: 512 } });
+  const adapter = new FastifyAdapter({
+    ...options.unreadable,
+    bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS, routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not the same.
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
+  });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
   options.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();

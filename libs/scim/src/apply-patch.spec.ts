@@ -278,6 +278,43 @@ describe('a PATCH', () => {
   });
 });
 
+describe('what a PATCH costs', () => {
+  const thousand = { userName: 'x', emails: Array.from({ length: 1_000 }, (_, index) => ({ value: `u${index}@x.org`, display: 'é'.repeat(50) })) };
+  const code = (before: Resource, ...operations: object[]): unknown => {
+    try {
+      apply(before, ...operations);
+    } catch (error) {
+      return (error as Rejected).detail;
+    }
+    return undefined;
+  };
+  const times = (count: number, operation: object): object[] => Array.from({ length: count }, () => operation);
+  const chain = Array.from({ length: 40 }, () => 'display co "q"').join(' or ');
+
+  it.each<[string, object[]]>([
+    ['many filters', times(1_000, { op: 'replace', path: 'emails[value eq "u1@x.org"].display', value: 'x' })],
+    ['long filters', times(10, { op: 'replace', path: `emails[${chain} or value sw "u1"].display`, value: 'x' })],
+    ['filters in brackets', times(10, { op: 'replace', path: `emails[not (not (${chain}) and type eq "work")].display`, value: 'x' })],
+    ['values without keys to remove', times(50, { op: 'remove', path: 'emails', value: times(100, { display: 'q' }) })],
+    ['many marks', times(1_000, { op: 'replace', path: 'emails.primary', value: true })],
+    ['many values', times(500, { op: 'add', path: 'emails', value: times(10, { value: 'u1@x.org' }) })],
+  ])('is limited: %s about many values', (_name, operations) => {
+    expect(code(thousand, ...operations)).toMatch(/look at more than 10000000 characters .* at emails.*: send fewer/);
+    // About a few values they may be asked.
+    expect(code({ ...thousand, emails: thousand.emails.slice(0, 2) }, ...operations) ?? '').not.toMatch(/look at more than/);
+  });
+
+  it('lets no resource grow without end, and a large one shrink', () => {
+    const role = (index: number): object => ({ op: 'add', path: 'roles', value: [{ value: `${index}`, display: 'x'.repeat(65_000) }] });
+    const roles = Array.from({ length: 16 }, (_, index) => role(index));
+    const large = roles.reduce<Resource>((before, operation) => apply(before, operation), ada);
+    expect(code(large, role(16))).toMatch(/a User of 11\d{5} characters; the limit is 1048576/);
+    const above = { ...large, title: 'x'.repeat(65_000) };
+    expect(code(above, { op: 'replace', path: 'nickName', value: 'longer' })).toMatch(/limit is 1048576/);
+    expect(apply(above, { op: 'remove', path: 'nickName' })).not.toHaveProperty('nickName');
+  });
+});
+
 const freeze = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze);
   return value;

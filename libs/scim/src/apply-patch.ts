@@ -5,8 +5,18 @@ import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
 import { matchesValue } from './matches.js';
 import { isReadOnly, parseTarget, toChange, type Change, type PatchOperation, type Target } from './patch.js';
 import { attributeValue, requireAttributes, type Resource } from './resource.js';
-import { findSubAttribute, type Attribute, type ResourceDefinition } from './schema.js';
+import { findSubAttribute, pathName, type Attribute, type ResourceDefinition } from './schema.js';
 import { requireFewValues } from './value.js';
+
+/**
+ * What the operations of one request may look at, in characters of values: once for each operation, and again for each comparison of
+ * its filter. One request of a thousand filters, about a thousand long values, stopped the service for two minutes; this is half a second.
+ */
+export const MAX_PATCH_LOOK_CHARACTERS = 10_000_000;
+/** What a value costs besides its texts. */
+const VALUE_CHARACTERS = 10;
+/** Up to where operations may let a resource grow, counted likewise: events, outcomes and lists hold it as a whole. */
+export const MAX_RESOURCE_CHARACTERS = 1_048_576;
 
 /**
  * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and shares with it
@@ -17,16 +27,60 @@ export const applyPatch = (
   definition: ResourceDefinition, resource: Resource, operations: readonly PatchOperation[], readOnly: JsonObject,
 ): Resource => {
   let result = resource;
+  let looked = 0;
   for (const operation of operations) {
     const target = parseTarget(definition, operation.path);
     if (!target) throw new Rejected('invalidPath', `There is no attribute ${operation.path}.`);
     const change = toChange(target, operation.op, operation.value, []);
     if (!change) continue;
+    looked += lookOf(change, result);
+    if (looked > MAX_PATCH_LOOK_CHARACTERS) {
+      throw new Rejected('invalidValue', `The operations look at more than ${MAX_PATCH_LOOK_CHARACTERS} characters of values, the last one at ${pathName(target.path)}: send fewer operations at once, or shorter filters.`);
+    }
     if (isReadOnly(target)) requireSame(definition, change, { ...result, ...readOnly });
     else result = applyChange(change, result);
   }
   requireAttributes(definition, result);
+  if (result !== resource) requireSmall(definition, resource, result);
   return result;
+};
+
+/** How much an operation looks at: see MAX_PATCH_LOOK_CHARACTERS. */
+const lookOf = ({ target: { path, filter }, op, value }: Change, resource: Resource): number => {
+  if (!path.attribute.multiValued) return 0;
+  const [present, given] = [attributeValue(resource, path), Array.isArray(value) ? (value as readonly Json[]) : []];
+  // A value that is listed without its key is held against every value.
+  const comparisons = filter ? comparisonsOf(filter) : op === 'remove' ? given.filter((entry) => isJsonObject(entry) && entry.value === undefined).length : 0;
+  return charactersOf(present) * (1 + comparisons) + charactersOf(given);
+};
+
+const comparisonsOf = (filter: Filter): number => {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return comparisonsOf(filter.left) + comparisonsOf(filter.right);
+    case 'not':
+    case 'valuePath':
+      return comparisonsOf(filter.filter);
+    default:
+      return 1;
+  }
+};
+
+const charactersOf = (value: Json | undefined): number => {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let sum = VALUE_CHARACTERS;
+  for (const part of Array.isArray(value) ? (value as readonly Json[]) : Object.values(value as JsonObject)) sum += charactersOf(part);
+  return sum;
+};
+
+/** Whoever is too large already may shrink. */
+const requireSmall = ({ name }: ResourceDefinition, before: Resource, after: Resource): void => {
+  const size = charactersOf(after);
+  if (size > MAX_RESOURCE_CHARACTERS && size > charactersOf(before)) {
+    throw new Rejected('invalidValue', `The operations make a ${name} of ${size} characters; the limit is ${MAX_RESOURCE_CHARACTERS}. Remove values first.`);
+  }
 };
 
 /** A read-only attribute may be sent as it is; Okta sends `id`. Of an object each part has to be the same. */

@@ -2,7 +2,7 @@
 export type RejectionCode =
   | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
   | 'sensitive' | 'invalidVers' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
-  | 'preconditionFailed' | 'tooLarge' | 'unsupportedMediaType' | 'tooManyRequests' | 'internal' | 'notImplemented'
+  | 'preconditionFailed' | 'requestTimeout' | 'tooLarge' | 'unsupportedMediaType' | 'headersTooLarge' | 'tooManyRequests' | 'internal' | 'notImplemented'
   | 'unavailable';
 
 /** The one expected error. `detail` tells an administrator what to do. */
@@ -29,8 +29,8 @@ const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isSc
   invalidSyntax: [400, true], invalidFilter: [400, true], invalidPath: [400, true], noTarget: [400, true],
   invalidValue: [400, true], mutability: [400, true], tooMany: [400, true], sensitive: [400, true], invalidVers: [400, true],
   uniqueness: [409, true], unauthorized: [401, false], forbidden: [403, false], notFound: [404, false],
-  methodNotAllowed: [405, false], conflict: [409, false], preconditionFailed: [412, false], tooLarge: [413, false],
-  unsupportedMediaType: [415, false], tooManyRequests: [429, false], internal: [500, false], notImplemented: [501, false],
+  methodNotAllowed: [405, false], conflict: [409, false], requestTimeout: [408, false], preconditionFailed: [412, false], tooLarge: [413, false],
+  unsupportedMediaType: [415, false], tooManyRequests: [429, false], headersTooLarge: [431, false], internal: [500, false], notImplemented: [501, false],
   unavailable: [503, false],
 };
 

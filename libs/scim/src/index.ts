@@ -6,7 +6,7 @@ export {
 } from './filter.js';
 export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
-export { checkText, isEqual, MAX_DEPTH_LEVELS, type Json, type JsonObject } from './json.js';
+export { checkText, isEqual, MAX_DEPTH_LEVELS, quote, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
 export { matches, matchesValue } from './matches.js';
 export { MAX_PATCH_OPERATIONS, parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rejected, type RejectionCode } from './error.js';
-import { MAX_PATCH_OPERATIONS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
+import { MAX_PATCH_OPERATIONS, MAX_PATCH_PATHS_CHARACTERS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
 import { ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
@@ -221,6 +221,18 @@ describe('the body of a PATCH', () => {
       (_, index) => [`emails[type eq "${index}"].value`, 'x']));
     expect(rejection({ Operations: [{ op: 'add', value: keys }] })).toMatchObject({ code: 'invalidValue',
       detail: expect.stringContaining('1000') as string });
+  });
+
+  it('may name so much in its paths together, in the operations, their keys, and below a URN', () => {
+    const path = (index: number): string => `emails[value eq "${'x'.repeat(490)}${String(index).padStart(4, '0')}"].type`;
+    const rejected = { code: 'invalidPath', detail: expect.stringContaining(String(MAX_PATCH_PATHS_CHARACTERS)) as string };
+    const few = Math.floor(MAX_PATCH_PATHS_CHARACTERS / path(0).length);
+    const paths = (count: number): string[] => Array.from({ length: count }, (_, index) => path(index));
+    expect(parse(...paths(few).map((name) => ({ op: 'add', path: name, value: 'work' })))).toHaveLength(few);
+    expect(rejection({ Operations: paths(few + 1).map((name) => ({ op: 'add', path: name, value: 'work' })) })).toMatchObject(rejected);
+    const value = Object.fromEntries(paths(few + 1).map((name) => [name, 'work']));
+    expect(rejection({ Operations: [{ op: 'add', value }] })).toMatchObject(rejected);
+    expect(rejection({ Operations: [{ op: 'add', path: USER_URN, value }] })).toMatchObject(rejected);
   });
 
   it('says which user names it may assign', () => {

@@ -9,6 +9,8 @@ import { isRoleText, parseParts, parseValue, singleObject, wrongType } from './v
 
 /** Operations of one request, as sent and again after pathless ones were taken apart. */
 export const MAX_PATCH_OPERATIONS = 1_000;
+/** Length of all paths of one request, in UTF-16 units; more than are read in 20 ms. */
+export const MAX_PATCH_PATHS_CHARACTERS = 131_072;
 
 /** One change of one attribute, normalised: what travels in a command. */
 export interface PatchOperation {
@@ -28,6 +30,11 @@ interface ParsedPatch {
   readonly ignored: string[];
 }
 
+/** What has been read of a request. */
+interface Reading extends ParsedPatch {
+  pathsCharacters: number;
+}
+
 /**
  * The operations in the body of a PATCH (RFC 7644 §3.5.2), in both of Entra's dialects. Throws Rejected: invalidSyntax,
  * invalidPath, noTarget, invalidValue or mutability.
@@ -40,9 +47,9 @@ export const parsePatch = (definition: ResourceDefinition, body: unknown): Parse
     throw new Rejected('invalidSyntax', 'Operations must be an array with at least one operation.');
   }
   requireFewOperations(operations.length);
-  const parsed: ParsedPatch = { operations: [], ignored: [] };
+  const parsed: Reading = { operations: [], ignored: [], pathsCharacters: 0 };
   for (const [index, operation] of operations.entries()) parseOperation(definition, operation, `Operation ${index + 1}`, parsed);
-  return parsed;
+  return { operations: parsed.operations, ignored: parsed.ignored };
 };
 
 /** Names of fields are read in any case, as those of attributes are (RFC 7643 §2.1). */
@@ -55,7 +62,7 @@ const requireFewOperations = (count: number): void => {
   }
 };
 
-const parseOperation = (definition: ResourceDefinition, operation: unknown, title: string, parsed: ParsedPatch): void => {
+const parseOperation = (definition: ResourceDefinition, operation: unknown, title: string, parsed: Reading): void => {
   if (!isObject(operation)) throw new Rejected('invalidSyntax', `${title} must be an object.`);
   const [name, path, value] = [field(operation, 'op'), field(operation, 'path'), field(operation, 'value')];
   const op = typeof name === 'string' ? name.toLowerCase() : undefined;
@@ -76,7 +83,7 @@ const parseOperation = (definition: ResourceDefinition, operation: unknown, titl
 };
 
 const parseChange = (
-  definition: ResourceDefinition, op: PatchOperation['op'], path: string, value: unknown, parsed: ParsedPatch,
+  definition: ResourceDefinition, op: PatchOperation['op'], path: string, value: unknown, parsed: Reading,
 ): void => {
   const schema = findSchema(definition, path);
   if (schema) {
@@ -84,6 +91,10 @@ const parseChange = (
       parseChange(definition, op, `${schema.id}:${name}`, element, parsed);
     }
     return;
+  }
+  parsed.pathsCharacters += path.length;
+  if (parsed.pathsCharacters > MAX_PATCH_PATHS_CHARACTERS) {
+    throw new Rejected('invalidPath', `The paths of the request are longer than ${MAX_PATCH_PATHS_CHARACTERS} characters together: send fewer operations at once.`);
   }
   const target = parseTarget(definition, path);
   if (!target) {

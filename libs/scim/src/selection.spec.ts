@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Rejected } from './error.js';
 import { renderResource, type Resource } from './resource.js';
-import { ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
+import { COMMON_ATTRIBUTES, ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
 import { parseSelection } from './selection.js';
 
 const resource: Resource = {
@@ -63,4 +63,11 @@ it('leaves the resource as it was', () => {
   shown('name.givenName,emails.value');
   shown(undefined, 'name.givenName,emails.value');
   expect(resource).toEqual(before);
+});
+
+it('a list of attributes has a limit, into which all that there are fit', () => {
+  const all = [[...COMMON_ATTRIBUTES, ...USER.schema.attributes], ...USER.extensions.map(({ attributes }) => attributes)].flat()
+    .flatMap(({ name, subAttributes }) => [name, ...(subAttributes ?? []).map((part) => `${name}.${part.name}`)]).map((name) => `${E}:${name}`).join();
+  for (const parameters of [[all], [undefined, all]]) expect(shown(...parameters)).toBeDefined();
+  for (const parameters of [[`${all},`.repeat(4)], [undefined, `${all},`.repeat(4)]]) expect(() => shown(...parameters)).toThrow(/limit is 16384/);
 });

@@ -2,13 +2,16 @@ import { Rejected } from './error.js';
 import { isJsonObject, type Json } from './json.js';
 import { findPath, findSchema, pathName, type ResourceDefinition } from './schema.js';
 
+/** Length of a list of attributes, in UTF-16 units: all that there are, with their parts and URNs, take 7,000. */
+export const MAX_SELECTION_CHARACTERS = 16_384;
+
 /** What a client wants to see (RFC 7644 §3.9): canonical paths, or URNs of whole extensions. */
 export interface Selection {
   readonly kind: 'only' | 'without';
   readonly paths: ReadonlySet<string>;
 }
 
-/** Throws Rejected(invalidValue) when both parameters are given. Unknown names select nothing; undefined = everything. */
+/** Throws Rejected(invalidValue) when both parameters are given, or one is too long. Unknown names select nothing; undefined = everything. */
 export const parseSelection = (
   definition: ResourceDefinition, attributes?: string, excludedAttributes?: string,
 ): Selection | undefined => {
@@ -17,6 +20,9 @@ export const parseSelection = (
   }
   const list = attributes || excludedAttributes;
   if (!list) return undefined;
+  if (list.length > MAX_SELECTION_CHARACTERS) {
+    throw new Rejected('invalidValue', `The list of attributes has ${list.length} characters; the limit is ${MAX_SELECTION_CHARACTERS}.`);
+  }
   const paths = new Set<string>();
   for (const text of list.split(',')) {
     const name = text.trim();

@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLogger, readConfig } from '#runtime';
+import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { newDatabase } from '../support/postgres.js';
+
+/** What no client of good will sends. What is wrong in a body or a filter: the files of test/conformance/rfc. */
+const BASE = '/api/scim/v2';
+const PAGE_BYTES = 200_000;
+const IN_FLIGHT_BYTES = 400_000;
+const dataDir = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
+let server: Server;
+let owner: pg.Client;
+
+beforeAll(async () => {
+  process.env.LOG_LEVEL = 'silent';
+  const config = readConfig({
+    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '5000', MAX_PAGE_BYTES: String(PAGE_BYTES),
+    MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES),
+  });
+  const database = await newDatabase();
+  server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
+  owner = new pg.Client({ connectionString: database });
+  await owner.connect();
+}, 60_000);
+
+afterAll(async () => {
+  await owner?.end();
+  await server?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+interface Answer {
+  readonly status: number;
+  readonly headers: string;
+  readonly body: any;
+}
+
+/** Bytes as they are, and the answer after which the server closes. */
+const raw = (bytes: string | Buffer): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(server.port, '127.0.0.1', () => void socket.write(bytes));
+    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', reject).on('close', () => {
+      const [headers = '', body = ''] = text.split('\r\n\r\n');
+      resolve({ status: Number(/^HTTP\/1.1 (\d+)/.exec(headers)?.[1]), headers, body: body === '' ? undefined : JSON.parse(body) });
+    });
+  });
+const request = (line: string, headers: readonly string[] = [], body = ''): string =>
+  [`${line} HTTP/1.1`, 'Host: scim.example.org', `Authorization: Bearer ${server.directory.token}`, 'Connection: close', ...headers, '', body].join('\r\n');
+const json = (line: string, body: unknown): Promise<Answer> => {
+  const text = JSON.stringify(body);
+  return raw(request(line, ['Content-Type: application/scim+json', `Content-Length: ${Buffer.byteLength(text)}`], text));
+};
+
+const expectError = (answer: Answer, status: number, scimType: string | undefined, detail: RegExp): void => {
+  expect(answer.status, JSON.stringify(answer)).toBe(status);
+  expect(answer.headers.toLowerCase()).toContain('content-type: application/scim+json; charset=utf-8');
+  expect(answer.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status), detail: expect.stringMatching(detail) as unknown });
+  expect(answer.body.scimType).toBe(scimType);
+  expect(answer.body.detail.length).toBeLessThan(400);
+};
+
+describe('a SCIM error answers', () => {
+  it.each<[string, string]>([
+    ['an unknown method', `FOO ${BASE}/Users`], ['another protocol', 'PRI * HTTP/2.0\r\nX:'], ['a space in the path', `GET ${BASE}/Users/a b`],
+    ['letters that are not encoded', `GET ${BASE}/Users?filter=userName+eq+"é"`],
+  ])('%s', async (_name, line) => {
+    expectError(await raw(request(line)), 400, 'invalidSyntax', /no HTTP request/);
+  });
+
+  it.each<[string, string[], string]>([
+    ['two lengths', ['Content-Length: 2', 'Transfer-Encoding: chunked'], '{}'], ['a length below zero', ['Content-Length: -5'], '{}'], ['a chunk without a length', ['Transfer-Encoding: chunked'], 'ZZ\r\n{}'],
+  ])('%s', async (_name, headers, body) => {
+    expectError(await raw(request(`POST ${BASE}/Users`, ['Content-Type: application/json', ...headers], body)), 400, 'invalidSyntax', /length/);
+  });
+
+  it.each(['%', '%zz', '%ff', '%E0%A4%A'])('the path /Users/%s', async (id) => {
+    expectError(await raw(request(`GET ${BASE}/Users/${id}`)), 400, 'invalidSyntax', /cannot be decoded/);
+  });
+
+  it.each(['x'.repeat(600), 'x'.repeat(9_000), '%00', '%22', "x'%20OR%201=1", '..%2f..', '%F0%9F%98%80'])('an id that is none: %s', async (id) => {
+    for (const method of ['GET', 'DELETE']) expectError(await raw(request(`${method} ${BASE}/Users/${id}`)), 404, undefined, /no user with the id "/);
+    expectError(await raw(request(`GET ${BASE}/Schemas/${id}`)), 404, undefined, /no schema "/);
+    expectError(await raw(request(`GET ${BASE}/ResourceTypes/${id}`)), 404, undefined, /no resource type "/);
+  });
+
+  it('a path or headers of more than 16 KB, and says how a long filter is sent', async () => {
+    expectError(await raw(request(`GET ${BASE}/Users?filter=${'x'.repeat(17_000)}`)), 431, undefined, /16384 bytes.*POST to \/Users\/\.search/);
+    expectError(await raw(request(`GET ${BASE}/Users`, Array.from({ length: 1_500 }, (_, index) => `x-${index}: xxxxx`))), 431, undefined, /16384 bytes/);
+  });
+
+  it('a body that does not come', async () => {
+    expectError(await raw(request(`POST ${BASE}/Users`, ['Content-Type: application/json', 'Content-Length: 100'], '{"userName":')), 408, undefined, /REQUEST_TIMEOUT_MS/);
+  }, 60_000);
+
+  it('a body that is packed', async () => {
+    const packed = gzipSync('{"userName":"x"}');
+    const head = request(`POST ${BASE}/Users`, ['Content-Type: application/json', 'Content-Encoding: gzip', `Content-Length: ${packed.length}`]);
+    expectError(await raw(Buffer.concat([Buffer.from(head), packed])), 415, undefined, /Content-Encoding "gzip"/);
+  });
+
+  it.each([['', 'not ""'], ['x'.repeat(5_000), 'not "xx'], [',', 'not ","'], ['3', 'not "3"']])('the If-Match %s', async (header, detail) => {
+    const { body } = await json(`POST ${BASE}/Users`, { userName: `if-match-${detail}` });
+    for (const name of ['If-Match', 'If-None-Match']) {
+      expectError(await raw(request(`${name === 'If-Match' ? 'DELETE' : 'GET'} ${BASE}/Users/${body.id}`, [`${name}: ${header}`])), 400, 'invalidSyntax', new RegExp(`^${name} .*${detail}`));
+    }
+  });
+});
+
+describe('what is odd and no error', () => {
+  it('an expectation that nobody knows', async () => {
+    expect((await raw(request(`GET ${BASE}/Users?count=0`, ['Expect: wonders']))).status).toBe(200);
+  });
+
+  it('a whole URL in the request line, with the methods and media type of its path', async () => {
+    const answer = await raw(request(`GET https://scim.example.org${BASE}/Users?count=0`));
+    expect([answer.status, /content-type: (.*)/i.exec(answer.headers)?.[1]]).toEqual([200, 'application/scim+json; charset=utf-8']);
+    expectError(await raw(request(`DELETE https://scim.example.org${BASE}/Users`)), 405, undefined, /GET, POST/);
+  });
+
+  it('an ETag that nobody gave out: it matches nothing', async () => {
+    const { body } = await json(`POST ${BASE}/Users`, { userName: 'odd-etag' });
+    for (const tag of ['w/"1"', 'W/"01"', 'W/"-1"', '"*"', 'W/"99999999999"', '"a,b"', 'W/"1" W/"2"']) {
+      expect((await raw(request(`DELETE ${BASE}/Users/${body.id}`, [`If-Match: ${tag}`]))).status, tag).toBe(412);
+    }
+    expect((await raw(request(`DELETE ${BASE}/Users/${body.id}`, ['If-Match: W/"7", "1"']))).status).toBe(204);
+  });
+});
+
+describe('a page of long users', () => {
+  it('ends before it is too long, has at least one, and leads through all of them', async () => {
+    const names: string[] = [];
+    // Some of them packed by Postgres, the last one alone longer than a page.
+    for (const [index, displays] of [0, 1, 1, 0, 1, 1, 1, 0, 5].entries()) {
+      names.push(`long-${index}`);
+      const roles = Array.from({ length: displays }, (_, role) => ({ value: String(role), display: 'é'.repeat(index === 4 ? 2 : 35_000) }));
+      expect((await json(`POST ${BASE}/Users`, { userName: names.at(-1), title: 'Long', roles })).status).toBe(201);
+    }
+    for (const list of ['filter=title%20eq%20%22long%22', 'filter=title%20eq%20%22long%22&sortBy=userName', 'sortBy=title']) {
+      const found: string[] = [];
+      const pages: number[] = [];
+      for (let startIndex = 1; ; startIndex += pages.at(-1)!) {
+        const { status, body } = await raw(request(`GET ${BASE}/Users?${list}&startIndex=${startIndex}&count=1000`));
+        expect(status).toBe(200);
+        if (startIndex > body.totalResults) break;
+        pages.push(body.itemsPerPage);
+        expect(body.Resources).toHaveLength(body.itemsPerPage);
+        found.push(...body.Resources.flatMap(({ title, userName }: { title?: string; userName: string }) => (title === 'Long' ? [userName] : [])));
+      }
+      expect(pages.length, list).toBeGreaterThan(2);
+      expect(found, list).toEqual(names);
+    }
+  }, 60_000);
+});
+
+describe('writes that are long together', () => {
+  it('are limited for each tenant, because others wait for the transaction that writes them', async () => {
+    const answers: Answer[] = [];
+    // Nothing is written meanwhile.
+    await owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
+    const all = Array.from({ length: 5 }, async (_, index) => {
+      const roles = [0, 1].map((role) => ({ value: String(role), display: 'x'.repeat(IN_FLIGHT_BYTES / 8) }));
+      answers.push(await json(`POST ${BASE}/Users`, { userName: `heavy-${index}`, roles }));
+    });
+    try {
+      await vi.waitFor(() => expect(answers).toHaveLength(2), { timeout: 60_000 });
+    } finally {
+      await owner.query('COMMIT');
+    }
+    for (const answer of answers) {
+      expectError(answer, 429, undefined, /more than 400000 bytes.*later/);
+      expect(answer.headers.toLowerCase()).toContain('retry-after: 1');
+    }
+    await Promise.all(all);
+    expect(answers.slice(2).map(({ status }) => status)).toEqual([201, 201, 201]);
+    // One alone is let in, however long.
+    expect((await json(`POST ${BASE}/Users`, { userName: 'heavy', password: 'x'.repeat(IN_FLIGHT_BYTES) })).status).toBe(201);
+  }, 60_000);
+});

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLogger, readConfig } from '#runtime';
+import { GATEWAY_POOL } from '../../apps/gateway/src/resource.queries.js';
+import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { newDatabase } from '../support/postgres.js';
+
+/** What slow searches may hold up, and what not. */
+const CONNECTIONS = 3;
+const RUNNING = 2;
+const dataDir = mkdtempSync(join(tmpdir(), 'muster-searches-'));
+let server: Server;
+let owner: pg.Client;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: any;
+}
+
+const request = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+  const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
+    method, headers: { authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+};
+const find = (filter: string): Promise<Answer> => request('GET', `/Users?${new URLSearchParams({ filter })}`);
+
+beforeAll(async () => {
+  process.env.LOG_LEVEL = 'silent';
+  const database = await newDatabase();
+  const config = readConfig({
+    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(RUNNING), MAX_WAITING_SEARCHES: '1',
+    // Nothing here is ended by time; each request looks its token up.
+    QUERY_TIMEOUT_MS: '600000', SEARCH_WAIT_TIMEOUT_MS: '600000', TOKEN_CACHE_MS: '0',
+  });
+  server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
+  owner = new pg.Client({ connectionString: database });
+  await owner.connect();
+}, 60_000);
+
+afterAll(async () => {
+  await owner?.end();
+  await server?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+it('a statement may take so long and no longer', async () => {
+  const { rows } = await server.app.get<pg.Pool>(GATEWAY_POOL).query('SHOW statement_timeout');
+  expect(rows).toEqual([{ statement_timeout: '10min' }]);
+});
+
+describe('while slow searches take all that searches may take', () => {
+  /** Of a user whose folded copy stands still, every search that compares it waits for a lock that the test holds. */
+  const LOCK = 4711;
+  const slow = ['displayName co "a"', 'title pr or nickName eq "x"', 'displayName ne "b"'];
+  let searches: Promise<Answer>[];
+  let ids: Record<string, string>;
+
+  beforeAll(async () => {
+    ids = {};
+    for (const userName of ['ada', 'zoe']) {
+      const created = await request('POST', '/Users', { userName, displayName: userName, externalId: `e-${userName}`, emails: [{ type: 'work', value: `${userName}@x.org` }] });
+      ids[userName] = created.body.id;
+    }
+    await owner.query(`
+      CREATE OR REPLACE FUNCTION identity.not_folded(id uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
+      BEGIN
+        PERFORM pg_advisory_xact_lock_shared(${LOCK});
+        RETURN '{}';
+      END $$;
+      UPDATE identity.users SET folded = NULL WHERE user_name_folded = 'zoe';
+      SELECT pg_advisory_lock(${LOCK});`);
+    searches = slow.map(find);
+    await vi.waitFor(async () => {
+      const { rows } = await owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
+      expect(rows).toHaveLength(RUNNING);
+    }, { timeout: 60_000 });
+  }, 90_000);
+
+  it.each([
+    'userName eq "ada"', 'externalId eq "e-ada"', 'emails[type eq "work"].value eq "ada@x.org"', 'userName eq "ada" and displayName co "d"',
+    'active eq true and emails[type eq "work"].value eq "ada@x.org"',
+  ])('whoever is looked up is found: %s', async (filter) => {
+    expect((await find(filter)).body).toMatchObject({ totalResults: 1, Resources: [{ id: ids.ada }] });
+  });
+
+  it('users are read, made, changed and deleted', async () => {
+    expect((await request('GET', `/Users/${ids.ada}`)).status).toBe(200);
+    expect((await find(`id eq "${ids.ada}" and manager eq "nobody"`)).body.totalResults).toBe(0);
+    const { body } = await request('POST', '/Users', { userName: 'eve' });
+    expect((await request('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] })).status).toBe(200);
+    expect((await request('DELETE', `/Users/${body.id}`)).status).toBe(204);
+  });
+
+  it.each(['/Users?filter=title%20pr', '/Users', '/Users?sortBy=title', '/Users?filter=not%20(userName%20eq%20%22ada%22)', '/Users?filter=userName%20eq%20%22ada%22%20or%20title%20pr'])(
+    'one search too many is told to come again: %s', async (path) => {
+      const answer = await request('GET', path);
+      expect(answer).toMatchObject({ status: 429, body: { status: '429', detail: expect.stringMatching(/again later.*userName eq.*MAX_SEARCHES_AT_ONCE/) as unknown } });
+      expect(answer.headers.get('retry-after')).toBe('1');
+    },
+  );
+
+  it('all that began or waited are answered in the end', async () => {
+    await owner.query(`SELECT pg_advisory_unlock(${LOCK})`);
+    expect((await Promise.all(searches)).map(({ status, body }) => [status, body.totalResults])).toEqual([[200, 1], [200, 0], [200, 2]]);
+    expect((await find('title pr')).status).toBe(200);
+  });
+});
