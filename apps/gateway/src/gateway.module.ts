@@ -48,13 +48,21 @@ export class GatewayModule {
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
-  [/^\/api\/scim\/v2\/(Users|Groups)\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2\/(Users|Groups)$/, ['GET', 'POST']],
   [/^\/api\/scim\/v2(\/Users|\/Groups)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/(Users|Groups)\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
+const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
 const NOT_BUILT = /^\/api\/scim\/v2\/(Bulk|Me)(\/|$)/;
+
+/** As the router reads it (startService of libs/runtime). */
+const pathOf = (url: string): string => url.split('?', 1)[0]!.replace(/\/{2,}/g, '/').replace(/\/$/, '');
+
+/** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
+const mediaTypeFor = (accept = ''): string =>
+  /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
@@ -69,11 +77,11 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     }
   });
   fastify.addHook('onSend', async (request, reply, payload) => {
-    if (request.url.startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
+    if (payload && pathOf(request.url).startsWith('/api/scim/')) void reply.header('content-type', mediaTypeFor(request.headers.accept));
     return payload;
   });
   fastify.addHook('onRequest', async (request, reply) => {
-    const path = request.url.split('?', 1)[0]!;
+    const path = pathOf(request.url);
     if (OTHER_VERSION.test(path)) {
       throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
     }

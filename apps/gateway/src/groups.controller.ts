@@ -8,7 +8,7 @@ import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { headersOf, locationOf, ofGroupRow } from './to-response.js';
+import { etag, headersOf, locationOf, ofGroupRow } from './to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 
@@ -57,7 +57,7 @@ export class GroupsController {
     const selection = parseShown(GROUP, query);
     const group = await this.commands.patch(request.caller, { id, body, ifMatch });
     if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
-    void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection)).status(204);
+    void reply.header('etag', etag(group.version)).status(204);
     return undefined;
   }
 

@@ -40,7 +40,11 @@ export interface Service {
 /** Starts one Nest application with `/health/live` and `/health/ready`: 200 only when it can really serve. */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
   const { module, config, parts } = options;
-  const adapter = new FastifyAdapter({ bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, routerOptions: { maxParamLength: 512 } });
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000,
+    // Whoever pastes a base URL with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+  });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
   options.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
