@@ -8,6 +8,7 @@ import type { GroupRow, UserRow } from '#contracts';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
+import { IgnoredAttributes } from './ignored-attributes.job.js';
 import { MemberQueries } from './members.queries.js';
 import { GATEWAY_POOL, ResourceQueries } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
@@ -21,12 +22,13 @@ export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
   readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
+  readonly logger: Logger;
 }
 
 /** Owns HTTP and SCIM syntax; holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, requests }: GatewayOptions): DynamicModule {
+  static register({ config, pool, requests, logger }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     return {
       module: GatewayModule,
@@ -40,6 +42,7 @@ export class GatewayModule {
         { provide: GATEWAY_POOL, useValue: pool },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
+        { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
     };
