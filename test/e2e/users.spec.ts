@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { IgnoredAttributes } from '../../apps/gateway/src/ignored-attributes.job.js';
 import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
 import { newDatabase } from '../support/postgres.js';
 
@@ -203,6 +204,17 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect(answer.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) });
         expect(answer.body.scimType).toBe(scimType);
         expect(answer.body.detail).toBeTruthy();
+      });
+
+      it('attributes that nobody knows are counted', async () => {
+        const counted = server.app.get(IgnoredAttributes);
+        counted.take();
+        const { body: { id } } = await request('POST', '/Users', { userName: unique(), colour: 'blue', name: { colour: 'blue' } });
+        await patch(id, { op: 'Add', path: 'colour', value: 'blue' }, { op: 'Add', path: 'pets[name eq "Rex"].value', value: 'x' });
+        await request('PUT', `/Users/${id}`, { userName: unique(), 'urn:example:User': { badge: 1 } });
+        expect(counted.take()).toEqual([
+          { directory: server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'pets[].value': 1, 'urn:example:User': 1 } },
+        ]);
       });
 
       it('a body over the limit gets 413 and a wrong media type 415', async () => {

@@ -53,7 +53,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const service = await startService({
     config, port: config.PORT,
     module: ServerModule.with([
-      GatewayModule.register({ config, pool: poolOf(gateway), requests: { identity: identityRequests, group: groupRequests } }),
+      GatewayModule.register({ config, pool: poolOf(gateway), requests: { identity: identityRequests, group: groupRequests }, logger }),
       IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
       GroupModule.register({ config, database: group, log: logs.group, logger }),
       AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger }),

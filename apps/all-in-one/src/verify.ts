@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
 import { verifyStore, type Verification } from '#event-store';
-import { keyFile, readConfig, UsageError, type Config } from '#runtime';
+import { isDatabaseAway, keyFile, readConfig, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
@@ -19,10 +19,16 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
   }
 };
 
-/** All checks, as one report. `url` is the owner's. */
+/** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
 export const verifyInstallation = async (url: string, masterKey: Buffer): Promise<Verification> => {
   const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000 });
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (error) {
+    if (!isDatabaseAway(error)) throw error;
+    const { host, port } = client;
+    throw new UsageError(`Muster's database does not answer at ${host}:${port}. Start Muster with npm start.`);
+  }
   try {
     const parts: Verification[] = [];
     for (const owner of OWNERS) parts.push(await verifyStore(client, owner));

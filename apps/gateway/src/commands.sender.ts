@@ -3,6 +3,7 @@ import type { GroupCommand, GroupSnapshot, Outcome, UserCommand, UserSnapshot } 
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import { GROUP, parsePatch, parseReplacement, parseResource, quote, Rejected, USER } from '#scim';
+import { IgnoredAttributes } from './ignored-attributes.job.js';
 import type { Caller } from './scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
 
@@ -65,21 +66,27 @@ export class Commands {
 /** Writes of users. Each throws Rejected. */
 @Injectable()
 export class UserCommands {
-  constructor(private readonly commands: Commands, @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply) {}
+  constructor(
+    private readonly commands: Commands, private readonly ignored: IgnoredAttributes,
+    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+  ) {}
 
   create(caller: Caller, body: unknown): Promise<UserSnapshot> {
-    const { resource } = parseResource(USER, body);
+    const { resource, ignored } = parseResource(USER, body);
+    this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'CreateUser', userId: uuidv7(), resource });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { operations } = parsePatch(USER, body);
+    const { operations, ignored } = parsePatch(USER, body);
+    this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { resource } = parseReplacement(USER, body);
+    const { resource, ignored } = parseReplacement(USER, body);
+    this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
   }
 
@@ -97,19 +104,27 @@ export class UserCommands {
 /** Writes of groups. Each throws Rejected. */
 @Injectable()
 export class GroupCommands {
-  constructor(private readonly commands: Commands, @Inject(GROUP_REQUESTS) private readonly group: RequestReply) {}
+  constructor(
+    private readonly commands: Commands, private readonly ignored: IgnoredAttributes,
+    @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
+  ) {}
 
   create(caller: Caller, body: unknown): Promise<GroupSnapshot> {
-    return this.send(caller, { type: 'CreateGroup', groupId: uuidv7(), ...membersOf(parseResource(GROUP, body).resource) });
+    const { resource, ignored } = parseResource(GROUP, body);
+    this.ignored.count(caller.directory, ignored);
+    return this.send(caller, { type: 'CreateGroup', groupId: uuidv7(), ...membersOf(resource) });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const { operations } = parsePatch(GROUP, body);
+    const { operations, ignored } = parsePatch(GROUP, body);
+    this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const content = membersOf(parseReplacement(GROUP, body).resource);
+    const { resource, ignored } = parseReplacement(GROUP, body);
+    this.ignored.count(caller.directory, ignored);
+    const content = membersOf(resource);
     return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });
   }
 

@@ -9,6 +9,7 @@ import type { GroupRow, UserRow } from '#contracts';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
+import { IgnoredAttributes } from './ignored-attributes.job.js';
 import { MemberQueries } from './members.queries.js';
 import { GATEWAY_POOL, ResourceQueries } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
@@ -22,12 +23,13 @@ export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
   readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
+  readonly logger: Logger;
 }
 
 /** Owns HTTP and SCIM syntax; holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, requests }: GatewayOptions): DynamicModule {
+  static register({ config, pool, requests, logger }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const reading = { slots: searchSlots(config), maxPageBytes: config.MAX_PAGE_BYTES };
     return {
@@ -42,6 +44,7 @@ export class GatewayModule {
         { provide: GATEWAY_POOL, useValue: pool },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
+        { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
       ],
     };
@@ -57,16 +60,22 @@ const searchSlots = (config: Config): Slots =>
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
-  [/^\/api\/scim\/v2\/(Users|Groups)\/?$/, ['GET', 'POST']],
+  [/^\/api\/scim\/v2\/(Users|Groups)$/, ['GET', 'POST']],
   [/^\/api\/scim\/v2(\/Users|\/Groups)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/(Users|Groups)\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
+const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
 const NOT_BUILT = /^\/api\/scim\/v2\/(Bulk|Me)(\/|$)/;
 
-/** RFC 9112 §3.2.2: a request may name its whole URL. */
-const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0]!.replace(/^https?:\/\/[^/]*/i, '');
+/** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
+const pathOf = ({ url }: FastifyRequest): string =>
+  url.split('?', 1)[0]!.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
+
+/** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
+const mediaTypeFor = (accept = ''): string =>
+  /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
@@ -81,7 +90,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     }
   });
   fastify.addHook('onSend', async (request, reply, payload) => {
-    if (pathOf(request).startsWith('/api/scim/') && payload) void reply.header('content-type', SCIM_MEDIA_TYPE);
+    if (payload && pathOf(request).startsWith('/api/scim/')) void reply.header('content-type', mediaTypeFor(request.headers.accept));
     return payload;
   });
   // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.

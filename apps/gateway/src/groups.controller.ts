@@ -2,17 +2,17 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import type { FastifyReply } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
-import { GROUP, parseSelection, quote, Rejected, type Selection } from '#scim';
+import { GROUP, parseShown, quote, Rejected, type Selection } from '#scim';
 import { CONFIG, GroupCommands } from './commands.sender.js';
 import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { etag, locationOf, ofGroupRow } from './to-response.js';
+import { etag, headersOf, locationOf, ofGroupRow } from './to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 
-type Parameters = Readonly<Record<string, string | undefined>>;
+type Parameters = Readonly<Record<string, unknown>>;
 
 /** RFC 7644 §3 for one group. Members are streamed: of them there may be very many. */
 @Controller('api/scim/v2/Groups')
@@ -30,11 +30,11 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = selectionOf(query);
+    const selection = parseShown(GROUP, query);
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no group with the id ${isUuid(id) ? id : quote(id)}.`);
     if (isNotModified(ifNoneMatch, row.version)) {
-      void reply.header('etag', etag(row.version)).status(304);
+      void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, row, selection)).status(304);
       return undefined;
     }
     return this.answer(ofGroupRow(row), request, selection, reply);
@@ -42,7 +42,7 @@ export class GroupsController {
 
   @Post()
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const selection = selectionOf(query);
+    const selection = parseShown(GROUP, query);
     const group = await this.commands.create(request.caller, body);
     void reply.header('location', locationOf(this.config.scimBaseUrl, GROUP, group.id));
     return this.answer(group, request, selection, reply);
@@ -54,9 +54,9 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = selectionOf(query);
+    const selection = parseShown(GROUP, query);
     const group = await this.commands.patch(request.caller, { id, body, ifMatch });
-    if (query.attributes) return this.answer(group, request, selection, reply);
+    if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
     void reply.header('etag', etag(group.version)).status(204);
     return undefined;
   }
@@ -66,7 +66,7 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = selectionOf(query);
+    const selection = parseShown(GROUP, query);
     return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
@@ -77,9 +77,7 @@ export class GroupsController {
   }
 
   private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
-    void reply.header('etag', etag(group.version));
+    void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection));
     return this.members.show(caller.tenant, group, selection);
   }
 }
-
-const selectionOf = ({ attributes, excludedAttributes }: Parameters): Selection | undefined => parseSelection(GROUP, attributes, excludedAttributes);

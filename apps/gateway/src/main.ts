@@ -30,7 +30,7 @@ runProcess(async () => {
   const requests = { identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW), group: requestsTo('group', GROUP_OUTCOMES_VIEW) };
   return startService({
     config, port: config.PORT,
-    module: GatewayModule.register({ config, pool, requests }),
+    module: GatewayModule.register({ config, pool, requests, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });

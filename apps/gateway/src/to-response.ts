@@ -6,6 +6,17 @@ export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoin
 
 export const etag = (version: number): string => `W/"${version}"`;
 
+/**
+ * The headers of an answer that shows one resource. RFC 7643 §3.1: ETag is its meta.version and Content-Location its meta.location, which names
+ * the whole resource and no part of it.
+ */
+export const headersOf = (
+  scimBaseUrl: string, definition: { readonly endpoint: string }, { id, version }: { readonly id: string; readonly version: number },
+  selection: Selection | undefined,
+): Record<string, string> => ({
+  etag: etag(version), ...(selection ? {} : { 'content-location': locationOf(scimBaseUrl, definition, id) }),
+});
+
 /** Whose groups a client sees among those that a user is in. */
 export interface Seer {
   readonly directory: string;

@@ -2,16 +2,16 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import type { FastifyReply } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
-import { parseSelection, pickAttribute, quote, Rejected, USER, type Selection } from '#scim';
+import { parseShown, pickAttribute, quote, Rejected, USER, type Selection } from '#scim';
 import { CONFIG, UserCommands } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { etag, groupsSeen, locationOf, ofUserRow, toUser } from './to-response.js';
+import { groupsSeen, headersOf, locationOf, ofUserRow, toUser } from './to-response.js';
 
 export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 
-type Parameters = Readonly<Record<string, string | undefined>>;
+type Parameters = Readonly<Record<string, unknown>>;
 
 /** RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their outcome. */
 @Controller('api/scim/v2/Users')
@@ -28,11 +28,11 @@ export class UsersController {
     @Req() { caller }: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = selectionOf(query);
+    const selection = parseShown(USER, query);
     const row = isUuid(id) ? await this.users.byId(caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
-    void reply.header('etag', etag(user.version));
+    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
     // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.
     const showsGroups = groupsSeen(user, caller).length > 0 && pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) !== undefined;
     if (!showsGroups && isNotModified(ifNoneMatch, user.version)) {
@@ -44,7 +44,7 @@ export class UsersController {
 
   @Post()
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const selection = selectionOf(query);
+    const selection = parseShown(USER, query);
     const user = await this.commands.create(request.caller, body);
     void reply.header('location', locationOf(this.config.scimBaseUrl, USER, user.id));
     return this.answer(user, request, selection, reply);
@@ -56,7 +56,7 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = selectionOf(query);
+    const selection = parseShown(USER, query);
     return this.answer(await this.commands.patch(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
@@ -65,7 +65,7 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = selectionOf(query);
+    const selection = parseShown(USER, query);
     return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
@@ -76,9 +76,7 @@ export class UsersController {
   }
 
   private answer(user: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
-    void reply.header('etag', etag(user.version));
+    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
     return toUser(user, caller, this.config.scimBaseUrl, selection);
   }
 }
-
-const selectionOf = ({ attributes, excludedAttributes }: Parameters): Selection | undefined => parseSelection(USER, attributes, excludedAttributes);

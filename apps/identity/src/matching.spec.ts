@@ -41,6 +41,7 @@ const ROWS: readonly Row[] = [
   ['this directory manages the externalId', [user('a', 'ada', { externalId: 'e1' })], sent('renamed', { externalId: 'e1' }), ['uniqueness', /externalId e1 .* a, .*this directory/]],
   ['this directory manages the UPN', [user('a', 'Ada')], sent('aDA'), ['uniqueness', /userName aDA .* a, .*this directory/]],
   ['this directory manages the e-mail: it tells two people apart', [user('a', 'ada', { email: 'm@x' })], sent('bob', { email: 'M@x' }), matched('create', 'a')],
+  ['a blank externalId tells as little as none', [user('a', 'ada', { ...archived, email: 'm@x', externalId: ' ' })], sent('bob', { email: 'm@x' }), matched('create', 'a')],
   ['the same by externalIds', [user('a', 'ada', { email: 'm@x', externalId: 'e1' })], sent('bob', { email: 'm@x', externalId: 'e2' }), matched('create', 'a')],
   ['an externalId beside none tells nobody apart', [user('a', 'ada', { email: 'm@x' })], sent('bob', { email: 'm@x', externalId: 'e2' }), ['uniqueness', /m@x .* a, .*this directory/]],
   ['back by e-mail, where nothing tells apart', [user('a', 'ada', { ...archived, email: 'm@x' })], sent('bob', { email: 'm@x', externalId: 'e2' }), matched('email', 'a')],

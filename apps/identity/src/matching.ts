@@ -94,7 +94,7 @@ const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Cand
 const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
   signIn
     ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
-    : candidate.directory === directory && !candidate.awaited && (candidate.resource.externalId === undefined) === (externalId === null);
+    : candidate.directory === directory && !candidate.awaited && (externalIdOf(candidate.resource) === null) === (externalId === null);
 
 const requireManageable = ({ directory }: Person, candidate: Candidate, what: string, nameOf: (directory: string) => string): void => {
   const { id } = candidate;
@@ -149,13 +149,12 @@ export const keysOf = ({ directory, resource, signIns }: Candidate): Key[] => {
   const userName = String(resource.userName);
   const upn = upnOf(resource);
   const email = workEmailOf(resource);
+  const externalId = externalIdOf(resource);
   return [
     { kind: 'userName', value: fold(userName) },
     ...(upn === userName ? [] : [{ kind: 'formerUpn', value: fold(upn) } as const]),
     ...(email === null ? [] : [{ kind: 'email', value: fold(email) } as const]),
-    ...(directory !== null && typeof resource.externalId === 'string'
-      ? [{ kind: 'externalId', value: externalIdKey(directory, resource.externalId) } as const]
-      : []),
+    ...(directory === null || externalId === null ? [] : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
     ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
   ];
 };
@@ -171,10 +170,15 @@ export const upnOf = (resource: Resource): string => {
 
 const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
 
-/** The first work e-mail. */
+/** A blank text is kept as it was sent, but it is nobody's: two who have none are not one. */
+const notBlank = (value: unknown): string | null => (typeof value === 'string' && value.trim() !== '' ? value : null);
+
+export const externalIdOf = ({ externalId }: Resource): string | null => notBlank(externalId);
+
+/** The first work e-mail; null when it is blank. */
 export const workEmailOf = (resource: Resource): string | null => {
   const found = emailsOf(resource).find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
-  return (found?.value as string | undefined) ?? null;
+  return notBlank(found?.value);
 };
 
 /** A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before them. */

@@ -3,7 +3,7 @@ import type {
   AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
-  bringsTombstoneEmail, externalIdKey, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
+  bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
 } from './matching.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -237,7 +237,7 @@ const withoutExternalId = (resource: Resource): AttributeChanges => (resource.ex
 const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({ directory, loginType, providerId });
 
 const personOf = (resource: Resource): { externalId: string | null; userName: string; upn: string; email: string | null } => ({
-  externalId: typeof resource.externalId === 'string' ? resource.externalId : null,
+  externalId: externalIdOf(resource),
   userName: String(resource.userName), upn: upnOf(resource), email: workEmailOf(withoutTombstone(resource)),
 });
 
@@ -286,8 +286,8 @@ const requireMatch = (ifMatch: readonly number[] | null, version: number): void 
 /** Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. What the user bears already is not asked again. */
 const requireFree = (after: Resource, user: User | null, directory: Directory, context: UserContext): void => {
   requireFreeName(after, user, context);
-  const { externalId } = after;
-  if (typeof externalId === 'string' && !(user?.directory === directory.id && user.resource.externalId === externalId)) {
+  const externalId = externalIdOf(after);
+  if (externalId !== null && !(user?.directory === directory.id && user.resource.externalId === externalId)) {
     requireNobodyElse(context.bearersOf('externalId', externalIdKey(directory.id, externalId)), user, `externalId ${externalId}`, context);
   }
   requireFreeEmail(after, user, directory, context);

@@ -49,7 +49,9 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   const { module, config, parts } = options;
   const adapter = new FastifyAdapter({
     ...options.unreadable,
-    bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS, routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS,
+    // Whoever pastes a base URL with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not the same.
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
   });

@@ -19,6 +19,6 @@ export {
   type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
   type Schema,
 } from './schema.js';
-export { parseSearch, parseSearchRequest, type Search, type Sort } from './search.js';
-export { parseSelection, pickAttribute, type Selection } from './selection.js';
+export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
+export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';

@@ -24,31 +24,54 @@ export interface Search {
 
 type Parameters = { readonly [name: string]: unknown };
 
-/** The parameters of a GET. Throws Rejected: invalidFilter or invalidValue. */
-export const parseSearch = (definition: ResourceDefinition, parameters: Parameters, limits: PagingLimits): Search => {
-  const given = new Map(Object.entries(parameters).map(([name, value]) => [name.toLowerCase(), value]));
-  const read = (name: string): unknown => given.get(name.toLowerCase()) ?? undefined;
-  const text = (name: string): string | undefined => {
-    const value = read(name);
+/** Parameters by their names in any case; null is an absent one. Each reader throws Rejected(invalidValue) for another type. */
+class ParameterReader {
+  private readonly given: ReadonlyMap<string, unknown>;
+
+  constructor(parameters: Parameters) {
+    this.given = new Map(Object.entries(parameters).map(([name, value]) => [name.toLowerCase(), value]));
+  }
+
+  text(name: string): string | undefined {
+    const value = this.read(name);
     if (value === undefined || typeof value === 'string') return value;
     throw new Rejected('invalidValue', `${name} must be one string.`);
-  };
-  const number = (name: string): string | undefined => {
-    const value = read(name);
-    return typeof value === 'number' ? String(value) : text(name);
-  };
-  const names = (name: string): string | undefined => {
-    const value = read(name);
-    if (!Array.isArray(value)) return text(name);
+  }
+
+  number(name: string): string | undefined {
+    const value = this.read(name);
+    return typeof value === 'number' ? String(value) : this.text(name);
+  }
+
+  /** A list, a parameter that is there more than once, or names with commas between them. */
+  names(name: string): string | undefined {
+    const value = this.read(name);
+    if (!Array.isArray(value)) return this.text(name);
     if (value.every((element) => typeof element === 'string')) return value.join(',');
     throw new Rejected('invalidValue', `${name} must be a list of names of attributes.`);
-  };
-  const filter = text('filter');
+  }
+
+  private read(name: string): unknown {
+    return this.given.get(name.toLowerCase()) ?? undefined;
+  }
+}
+
+/** What a request for one resource wants to see of it (RFC 7644 §3.9). Throws Rejected(invalidValue). */
+export const parseShown = (definition: ResourceDefinition, parameters: Parameters): Selection | undefined =>
+  selectionOf(definition, new ParameterReader(parameters));
+
+const selectionOf = (definition: ResourceDefinition, reader: ParameterReader): Selection | undefined =>
+  parseSelection(definition, reader.names('attributes'), reader.names('excludedAttributes'));
+
+/** The parameters of a GET. Throws Rejected: invalidFilter or invalidValue. */
+export const parseSearch = (definition: ResourceDefinition, parameters: Parameters, limits: PagingLimits): Search => {
+  const reader = new ParameterReader(parameters);
+  const filter = reader.text('filter');
   return {
     filter: filter === undefined ? null : parseFilter(definition, filter),
-    sort: parseSort(definition, text('sortBy'), text('sortOrder')),
-    selection: parseSelection(definition, names('attributes'), names('excludedAttributes')),
-    ...parsePaging(number('startIndex'), number('count'), limits),
+    sort: parseSort(definition, reader.text('sortBy'), reader.text('sortOrder')),
+    selection: selectionOf(definition, reader),
+    ...parsePaging(reader.number('startIndex'), reader.number('count'), limits),
   };
 };
 

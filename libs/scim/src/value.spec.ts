@@ -9,7 +9,8 @@ const attribute = (type: AttributeType, multiValued = false): Attribute => ({ ..
 
 describe('a value', () => {
   it.each<[AttributeType, unknown, Json | undefined]>([
-    ['string', '', ''], ['string', null, undefined], ['reference', 'not checked', 'not checked'], ['binary', 'AAEC', 'AAEC'],
+    ['string', '', ''], ['string', null, undefined], ['reference', 'not checked', 'not checked'], ['binary', 'AAEC', 'AAEC'], ['binary', 'AA==\n', 'AA==\n'],
+    ['binary', '-_8', '-_8'],
     ['boolean', false, false], ['boolean', 'FALSE', false], ['boolean', 'tRue', true], ['integer', -3, -3], ['decimal', 0.5, 0.5],
     ['dateTime', '2026-01-31T08:00:00Z', '2026-01-31T08:00:00Z'],
     ['dateTime', '2026-01-31t08:00:00.25+02:00', '2026-01-31t08:00:00.25+02:00'],
@@ -19,7 +20,7 @@ describe('a value', () => {
 
   it.each<[AttributeType, unknown, RegExp]>([
     ['string', 1, /a string, not 1/], ['string', true, /not true/], ['reference', {}, /not an object/],
-    ['binary', [], /not an array/],
+    ['binary', [], /not an array/], ['binary', 'no base64!', /base64, not "no base64!"/], ['binary', 'AA=A', /base64/], ['binary', 'AAAAA', /base64/],
     ['boolean', 'trueish', /true or false/], ['boolean', 0, /not 0/], ['integer', 1.5, /whole number, not 1\.5/],
     ['integer', '1', /not "1"/],
     ['integer', 1e300, /whole number/], ['decimal', '0.5', /a number, not "0\.5"/],

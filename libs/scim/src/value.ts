@@ -127,9 +127,19 @@ const parseSimple = ({ type }: Attribute, value: unknown, path: string): Json =>
     case 'dateTime':
       if (typeof value === 'string' && !Number.isNaN(instantOf(value))) return value;
       throw wrongType(path, value, 'a dateTime such as 2026-01-31T08:00:00Z');
+    case 'binary':
+      if (typeof value === 'string' && isBase64(value)) return parseText(value, path);
+      throw wrongType(path, value, 'base64');
     default:
       return parseText(value, path);
   }
+};
+
+/** RFC 7643 §2.3.6, RFC 4648 §4 and §5; broken into lines, as certificates often are, and with or without its padding. */
+const isBase64 = (text: string): boolean => {
+  const digits = text.replace(/\s+/g, '');
+  const padding = /={0,2}$/.exec(digits)![0].length;
+  return /^[\w+/-]*={0,2}$/.test(digits) && (padding === 0 ? digits.length % 4 !== 1 : digits.length % 4 === 0);
 };
 
 const parseText = (value: unknown, path: string): string => {

@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest';
+import { UsageError } from '#runtime';
+import { verifyInstallation } from './verify.js';
+
+it('of an installation that does not run, verify says so in a line', async () => {
+  // Port 1 is nobody's.
+  const verified = verifyInstallation('postgres://muster@127.0.0.1:1/muster', Buffer.alloc(32));
+  await expect(verified).rejects.toThrow(UsageError);
+  await expect(verified).rejects.toThrow(/127\.0\.0\.1:1\. Start Muster/);
+});

@@ -1,0 +1,59 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+
+const TELL_EVERY_MS = 60_000;
+/** Names of one directory between two lines of the log; what comes above is counted together. */
+const MAX_NAMES = 50;
+const MAX_NAME_CHARACTERS = 100;
+const MAX_DIRECTORIES = 1_000;
+const OTHERS = '…';
+
+export interface IgnoredOfDirectory {
+  readonly directory: string;
+  /** Name of the attribute → how often it came. */
+  readonly attributes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Counts the attributes that directories send and nobody knows, and tells the log of them once a minute: an administrator who maps one
+ * would otherwise wonder where it stays. Names only, never values; a filter in a path may hold one and is cut out.
+ */
+export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private counts = new Map<string, Map<string, number>>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly logger: { info(facts: object, text: string): void }) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => this.tell(), TELL_EVERY_MS);
+  }
+
+  beforeApplicationShutdown(): void {
+    clearInterval(this.timer);
+    this.tell();
+  }
+
+  count(directory: string, paths: readonly string[]): void {
+    if (paths.length === 0) return;
+    let ofDirectory = this.counts.get(directory);
+    if (!ofDirectory) {
+      if (this.counts.size >= MAX_DIRECTORIES) return;
+      this.counts.set(directory, (ofDirectory = new Map()));
+    }
+    for (const path of paths) {
+      const name = path.replace(/\[.*\]/s, '[]').slice(0, MAX_NAME_CHARACTERS).toWellFormed();
+      const key = ofDirectory.has(name) || ofDirectory.size < MAX_NAMES ? name : OTHERS;
+      ofDirectory.set(key, (ofDirectory.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** What was counted since it was asked last. */
+  take(): IgnoredOfDirectory[] {
+    const taken = [...this.counts].map(([directory, counts]) => ({ directory, attributes: Object.fromEntries(counts) }));
+    this.counts = new Map();
+    return taken;
+  }
+
+  private tell(): void {
+    for (const ignored of this.take()) this.logger.info(ignored, 'attributes that nobody knows were ignored');
+  }
+}
