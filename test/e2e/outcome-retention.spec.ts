@@ -46,11 +46,11 @@ describe('outcomes', () => {
 
   const plant = async (schema: Owner, count: number, idDays: number, recordedDays: number): Promise<void> => {
     await owner.query(
-      `INSERT INTO ${schema}.outcomes SELECT ${idAt(daysAgo(idDays), 'n + (random() * 1e9)::bigint * 100000')}, $1, '{"status": "done"}', ${daysAgo(recordedDays)}
+      `INSERT INTO "${schema}".outcomes SELECT ${idAt(daysAgo(idDays), 'n + (random() * 1e9)::bigint * 100000')}, $1, '{"status": "done"}', ${daysAgo(recordedDays)}
        FROM generate_series(1, $2::bigint) AS n`, [TENANT, count],
     );
   };
-  const count = async (schema: Owner): Promise<number> => Number((await owner.query(`SELECT count(*) FROM ${schema}.outcomes WHERE tenant = $1`, [TENANT])).rows[0].count);
+  const count = async (schema: Owner): Promise<number> => Number((await owner.query(`SELECT count(*) FROM "${schema}".outcomes WHERE tenant = $1`, [TENANT])).rows[0].count);
 
   beforeAll(async () => {
     url = await newDatabase();
