@@ -196,7 +196,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ['an unknown id', 'GET', '/Users/nobody', undefined, 404, undefined],
         ['an unknown path', 'GET', '/Nothing', undefined, 404, undefined],
         ['a wrong method', 'DELETE', '/Users', undefined, 405, undefined],
-        ['what is not built yet', 'GET', '/Groups', undefined, 501, undefined],
+        ['what is not built yet', 'GET', '/Me', undefined, 501, undefined],
       ] as const)('%s gets a SCIM error', async (_name, method, path, body, status, scimType) => {
         const answer = await request(method, path, body);
         expect(answer.status).toBe(status);
@@ -243,6 +243,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const bad = [
           poison('muster.user.create.v1', { type: 'CreateUser', userId: uuidv7(), resource: { userName: unique(), displayName: 'a\0b' } }),
           poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null }),
+          poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null, operations: [null] }),
           poison('muster.user.create.v99', { type: 'CreateUser' }),
           { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
         ] as { id: string }[];

@@ -9,6 +9,8 @@ export class Conflict extends Error {}
 
 /** SQLSTATE classes that blame the data and not the way: 22 data exception, 23 integrity, 54 limits; 42846 and the like do not occur. */
 const isDataError = (error: unknown): boolean => /^(22|23|54)/.test((error as { code?: string }).code ?? '');
+/** SQLSTATE data_exception. */
+const UNREADABLE = '22000';
 /** A key that exists already: somebody else wrote it (a missed fence), or our memory is wrong. */
 const UNIQUE_VIOLATION = '23505';
 const FENCE_MISSED = 'MU001';
@@ -153,13 +155,22 @@ export class BatchHandler<C> {
       values: [
         messages.map(({ id }) => id), tenants,
         batch.checkHeld && last.message && isAddressed(last.message) ? last.message.id : null, batch.topic, batch.partition, last.offset,
-        JSON.stringify(this.behaviour.touches(commands)),
+        JSON.stringify(this.touched(commands)),
       ],
     });
     const loaded = rows[0]!;
     if (!loaded.held) throw new Conflict(`${batch.topic}/${batch.partition} no longer holds offset ${last.offset}`);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return loaded;
+  }
+
+  /** What cannot be looked at is as much the fault of its content as what the database refuses. */
+  private touched(commands: readonly Command<C>[]): unknown {
+    try {
+      return this.behaviour.touches(commands);
+    } catch (error) {
+      throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
+    }
   }
 
   /** The command in a message, or nothing when its type or shape is none that this owner knows. */
