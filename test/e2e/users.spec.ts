@@ -255,6 +255,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const bad = [
           poison('muster.user.create.v1', { type: 'CreateUser', userId: uuidv7(), resource: { userName: unique(), displayName: 'a\0b' } }),
           poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null }),
+          poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null, operations: [null] }),
           poison('muster.user.create.v99', { type: 'CreateUser' }),
           { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
         ] as { id: string }[];

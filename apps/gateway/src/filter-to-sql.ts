@@ -85,7 +85,10 @@ class FilterCompiler {
     if (element) return ofPart(element);
     const value = this.columns.attribute(path);
     if (!attribute.multiValued) return ofPart(value);
-    if (value.rows) return `EXISTS (SELECT FROM ${value.rows} AND ${ofPart(value)})`;
+    if (value.rows) {
+      const exists = `EXISTS (SELECT FROM ${value.rows} AND ${ofPart(value)})`;
+      return value.only ? `CASE WHEN ${value.only} THEN ${exists} ELSE false END` : exists;
+    }
     return `EXISTS (SELECT FROM jsonb_array_elements(${value.json}) AS e(value) WHERE ${ofPart(jsonValue('e.value'))})`;
   }
 
@@ -94,6 +97,10 @@ class FilterCompiler {
     const isThere = (value: Value): string => `${value.text} IS NOT NULL`;
     // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
     if (operand === null) return operator === 'ne' ? some(isThere) : `(${some(isThere)}) IS NOT TRUE`;
+    if (operator === 'eq' && !element && path.subAttribute) {
+      const { holders } = partOf(this.columns.attribute(path), path.subAttribute.name);
+      if (holders) return UUID.test(String(operand)) ? holders(this.parameter(String(operand), 'uuid')) : 'false';
+    }
     if (operator !== 'ne') return some(this.test(path, operator, operand));
     const isEqual = this.test(path, 'eq', operand);
     return `(${some((value) => `NOT (${isEqual(value)})`)} OR (${some(isThere)}) IS NOT TRUE)`;

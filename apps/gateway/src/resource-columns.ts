@@ -14,6 +14,10 @@ export interface Value {
   readonly parts?: Readonly<Record<string, Value>>;
   /** The values of a multi-valued attribute that are rows of their own: what to select from, where. */
   readonly rows?: string;
+  /** What is true for whoever has such rows at all, and cheaper to ask. */
+  readonly only?: string;
+  /** A condition that is true for exactly those resources that have this id, which is SQL, among their values: a look-up. */
+  readonly holders?: (id: string) => string;
 }
 
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;

@@ -34,9 +34,19 @@ const groupsOf = (id: string): string => `
     SELECT json_agg(json_build_object('id', g.id, 'directory', g.directory, 'display', g.display, 'direct', g.direct))
     FROM ${GROUPS_OF}($1, ARRAY[${id}]) g) END`;
 
+const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
 /** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
-const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g
-  WHERE (g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
+const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
+const isInAny = `EXISTS (SELECT FROM ${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.member = u.id)`;
+const membersOf = (kind: 'U' | 'G'): string => `(SELECT member FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = down.id AND kind = '${kind}' OFFSET 0)`;
+/** The users in a group, directly or through other groups: asked of each user, it took 5 s for 5,000 of them. */
+const usersIn = (id: string): string => `u.id IN (
+  WITH RECURSIVE down AS (
+    SELECT g.id FROM ${GROUPS_VIEW} AS g WHERE g.tenant = $1 AND g.id = ${id} AND ${isGroupSeen}
+    UNION
+    SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('G')} m
+  )
+  SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('U')} m)`;
 const memberRows = `${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.group_id = u.id`;
 
 /** `baseUrl` has no slash at its end. The view of each statement has the name `u`. */
@@ -48,9 +58,9 @@ export const resourceTables = (
     columns: new ResourceColumns(user, `${baseUrl}${USER.endpoint}`, {
       userName: plain('user_name_folded'),
       groups: {
-        ...plain(''), rows: groupRows,
+        ...plain(''), rows: groupRows, only: isInAny,
         parts: {
-          value: uuid('g.id'), display: plain('g.display_folded'), type: plain("CASE WHEN g.direct THEN 'direct' ELSE 'indirect' END"),
+          value: { ...uuid('g.id'), holders: usersIn }, display: plain('g.display_folded'), type: plain("CASE WHEN g.direct THEN 'direct' ELSE 'indirect' END"),
           $ref: plain(`'${baseUrl}${GROUP.endpoint}/' || g.id`),
         },
       },

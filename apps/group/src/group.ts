@@ -153,17 +153,17 @@ const membershipEvents = (groupId: string, changes: readonly MemberChange[], con
         unreachable(change);
     }
   }
-  const added: Member[] = [];
-  const removed: Member[] = [];
+  const moves: { readonly member: Member; readonly to: 'added' | 'removed' }[] = [];
   for (const [value, type] of after) {
     const before = context.memberOf(groupId, value);
-    if (type && !before) added.push({ type, value });
-    else if (!type && before) removed.push({ type: before, value });
+    if (type && !before) moves.push({ member: { type, value }, to: 'added' });
+    else if (!type && before) moves.push({ member: { type: before, value }, to: 'removed' });
   }
   const events: GroupEvent[] = [];
-  for (let at = 0; at < Math.max(added.length, removed.length); at += MAX_MEMBERS_PER_EVENT) {
-    const [end] = [at + MAX_MEMBERS_PER_EVENT];
-    events.push({ type: 'GroupMembersChanged', added: added.slice(at, end), removed: removed.slice(at, end) });
+  for (let at = 0; at < moves.length; at += MAX_MEMBERS_PER_EVENT) {
+    const part = moves.slice(at, at + MAX_MEMBERS_PER_EVENT);
+    const going = (where: 'added' | 'removed'): Member[] => part.flatMap(({ member, to }) => (to === where ? [member] : []));
+    events.push({ type: 'GroupMembersChanged', added: going('added'), removed: going('removed') });
   }
   return events;
 };

@@ -14,7 +14,7 @@ export interface SplitOperations {
   readonly members: readonly MemberChange[];
 }
 
-/** Throws Rejected: mutability, noTarget or invalidValue. */
+/** Throws Rejected: mutability, noTarget, invalidPath or invalidValue. */
 export const splitOperations = (operations: readonly PatchOperation[]): SplitOperations => ({
   attributes: operations.filter(({ path }) => !isOfMembers(path)),
   members: operations.filter(({ path }) => isOfMembers(path)).flatMap(changesOf),
@@ -32,11 +32,14 @@ const changesOf = ({ op, path, value }: PatchOperation): readonly MemberChange[]
     // RFC 7644 §3.5.2.2: without a value everybody goes; with one, as Entra sends it, those that it names.
     return [value === undefined ? { op: 'replace', ids: [] } : { op, ids: idsIn(value) }];
   }
+  if (subAttribute && subAttribute.name !== 'value') throw new Rejected('mutability', `${path} cannot be changed: remove the member, or add another.`);
+  // Under which address a member is shown, a group does not know.
+  if (asksFor(filter, '$ref')) throw new Rejected('invalidPath', `${path} must not pick members by $ref: name their ids, members[value eq "<id>"].`);
   const picked = idsOf(filter);
   if (op === 'remove') return [picked ? { op, ids: picked } : { op: 'removeWhere', filter }];
   const [only] = picked ?? [];
   if (only === undefined || picked!.length > 1) throw new Rejected('noTarget', `${path} must name one member: members[value eq "<id>"].`);
-  const given = subAttribute ? (subAttribute.name === 'value' ? value : undefined) : (value as { readonly value?: Json } | undefined)?.value;
+  const given = subAttribute ? value : (value as { readonly value?: Json } | undefined)?.value;
   if (typeof given !== 'string' || normal(given) === only) return [{ op: 'add', ids: [only] }];
   return [{ op: 'remove', ids: [only] }, { op: 'add', ids: [normal(given)] }];
 };
@@ -57,6 +60,19 @@ const idsOf = (filter: Filter): string[] | null => {
   }
   const isId = filter.kind === 'compare' && filter.operator === 'eq' && filter.path.subAttribute?.name === 'value';
   return isId && typeof filter.value === 'string' ? [normal(filter.value)] : null;
+};
+
+const asksFor = (filter: Filter, part: string): boolean => {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return asksFor(filter.left, part) || asksFor(filter.right, part);
+    case 'not':
+    case 'valuePath':
+      return asksFor(filter.filter, part);
+    default:
+      return filter.path.subAttribute?.name === part;
+  }
 };
 
 /** As ids are stored; what is none stays what it is, and is no member. */

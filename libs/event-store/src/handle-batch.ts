@@ -13,6 +13,8 @@ const MAX_LOADS = 5;
 
 /** SQLSTATE classes that blame the data and not the way: 22 data exception, 23 integrity, 54 limits; 42846 and the like do not occur. */
 const isDataError = (error: unknown): boolean => /^(22|23|54)/.test((error as { code?: string }).code ?? '');
+/** SQLSTATE data_exception. */
+const UNREADABLE = '22000';
 /** A key that exists already: somebody else wrote it (a missed fence), or our memory is wrong. */
 const UNIQUE_VIOLATION = '23505';
 const FENCE_MISSED = 'MU001';
@@ -165,7 +167,7 @@ export class BatchHandler<C> {
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
     // A culprit that has been found is not asked what it touches: that may be what the database refused.
     const commands = poison === undefined ? messages.flatMap((message) => this.understood(message) ?? []) : [];
-    const touched = this.behaviour.touches(commands, wanted);
+    const touched = this.touched(commands, wanted);
     const last = due[due.length - 1]!;
     const { rows } = await client.query<Loaded>({
       name: `${this.behaviour.owner}-load`,
@@ -180,6 +182,15 @@ export class BatchHandler<C> {
     if (!loaded.held) throw new Conflict(`${batch.topic}/${batch.partition} no longer holds offset ${last.offset}`);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return { ...loaded, touched };
+  }
+
+  /** What cannot be looked at is as much the fault of its content as what the database refuses. */
+  private touched(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown {
+    try {
+      return this.behaviour.touches(commands, wanted);
+    } catch (error) {
+      throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
+    }
   }
 
   /** The command in a message, or nothing when its type or shape is none that this owner knows. */

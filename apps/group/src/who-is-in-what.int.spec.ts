@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { DataSource } from 'typeorm';
+import { GROUP_COMMAND_TYPES, partitionOf, type CommandData, type GroupCommand, type GroupEvent, type Message, type Outcome } from '#contracts';
+import { BatchHandler, connectDatabase, poolOf, streams, upcast, verifyStore } from '#event-store';
+import { uuidv7 } from '#runtime';
+import { actions, castOf, play } from '../../../test/support/group-sequences.js';
+import { GroupWorld } from '../../../test/support/group-world.js';
+import { newDatabase } from '../../../test/support/postgres.js';
+import { nameKey } from './group.js';
+import { groupBehaviour, groupRow } from './group.projection.js';
+
+const NOW = '2026-01-01T00:00:00.000Z';
+let database: DataSource;
+let owner: pg.Client;
+let handler: BatchHandler<GroupCommand>;
+
+beforeAll(async () => {
+  const url = await newDatabase();
+  database = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  handler = new BatchHandler(poolOf(database), groupBehaviour(), () => new Date(NOW), (error) => {
+    throw error as Error;
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await owner?.end();
+  await database?.destroy();
+});
+
+/** As the log hands it over: the next messages of the tenant's partition. */
+const handle = async (tenant: string, messages: readonly Message[]): Promise<void> => {
+  const partition = partitionOf(tenant);
+  const { epoch, nextOffset } = await handler.position(partition);
+  await handler.handle({
+    topic: 'group.commands', partition, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
+    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+  });
+};
+
+const message = (tenant: string, directory: string | null, command: GroupCommand): Message<CommandData<GroupCommand>> => {
+  const id = uuidv7();
+  return {
+    id, type: GROUP_COMMAND_TYPES[command.type], source: 'test', subject: tenant, time: NOW, tenant, directory, correlationId: id, causationId: null,
+    data: { actor: 'test', expiresAt: '2030-01-01T00:00:00.000Z', command },
+  };
+};
+
+const plain = (row: Record<string, unknown>): Record<string, unknown> =>
+  ({ ...row, created: Date.parse(String(row.created)), last_modified: Date.parse(String(row.last_modified)) });
+const sorted = (rows: readonly object[]): string[] => rows.map((row) => JSON.stringify(row, Object.keys(row).toSorted())).toSorted();
+
+/** Every row that group keeps of a tenant is what the world says. */
+const expectRows = async (tenant: string, world: GroupWorld): Promise<void> => {
+  const { rows } = await owner.query<{ row: Record<string, unknown> }>('SELECT to_jsonb(g) AS row FROM "group".groups g WHERE tenant = $1', [tenant]);
+  const byId = (a: Record<string, unknown>, b: Record<string, unknown>): number => (String(a.id) < String(b.id) ? -1 : 1);
+  expect(rows.map(({ row }) => plain(row)).toSorted(byId)).toEqual([...world.groups.values()].map((group) => plain(groupRow(tenant, group))).toSorted(byId));
+  const { rows: members } = await owner.query<object>('SELECT group_id, member, kind FROM "group".members WHERE tenant = $1', [tenant]);
+  const expected = [...world.groups.keys()].flatMap((id) => world.membersOf(id).map(({ type, value }) => ({ group_id: id, member: value, kind: type[0] })));
+  expect(sorted(members)).toEqual(sorted(expected));
+  const { rows: claims } = await owner.query<object>('SELECT kind, value, holder FROM "group".claims WHERE tenant = $1 AND holder IS NOT NULL', [tenant]);
+  expect(sorted(claims)).toEqual(sorted([...world.groups.values()].map(({ id, directory, resource }) => ({ kind: 'displayName', value: nameKey(directory, resource), holder: id }))));
+};
+
+it('random sequences in random batches become what the pure code says, row by row, and the events fold to them', async () => {
+  const worlds = new Map<string, GroupWorld>();
+  await fc.assert(
+    fc.asyncProperty(actions, fc.boolean(), fc.array(fc.constantFrom(1, 1, 2, 5, 20, 20), { minLength: 1, maxLength: 20 }), async (sequence, sees, sizes) => {
+      const tenant = uuidv7();
+      const sources = [uuidv7(), uuidv7(), null] as const;
+      for (const id of [sources[0], sources[1]]) {
+        await owner.query(
+          "INSERT INTO admin.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name, offer_local_groups) VALUES ($1, $2, 1, $3, $4, 'scim', false, false, $5)",
+          [id, tenant, NOW, `Directory ${id}`, sees && id === sources[0]],
+        );
+      }
+      const cast = castOf(uuidv7);
+      await owner.query(
+        `INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, folded)
+         SELECT $1, id, $2, 1, $3, $3, '{}', id::text, '{}' FROM unnest($4::uuid[]) AS id`, [tenant, sources[0], NOW, cast.users],
+      );
+      const world = new GroupWorld(cast.users, sees ? [sources[0]] : [], NOW);
+      worlds.set(tenant, world);
+      const steps = play(world, sources, sequence, cast, uuidv7);
+      let pending: Message[] = [];
+      const answers = new Map<string, { outcome: Outcome; what: string }>();
+      let batch = 0;
+      const flush = async (): Promise<void> => {
+        if (pending.length > 0) await handle(tenant, pending);
+        pending = [];
+        batch++;
+      };
+      for (const { action, sender, command, result } of steps) {
+        if (action.what === 'vanish') {
+          // From here on no query finds the user.
+          await flush();
+          await owner.query('DELETE FROM identity.users WHERE tenant = $1 AND id = $2', [tenant, cast.users[action.user]]);
+        }
+        if (!command || !result) continue;
+        const sent = message(tenant, sender, command);
+        answers.set(sent.id, { outcome: result.outcome, what: JSON.stringify(command) });
+        pending.push(sent);
+        if (pending.length >= sizes[batch % sizes.length]!) await flush();
+      }
+      await flush();
+      const { rows } = await owner.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM "group".outcomes WHERE tenant = $1', [tenant]);
+      expect(rows.length).toBe(answers.size);
+      for (const { command_id, outcome } of rows) expect(outcome, answers.get(command_id)!.what).toEqual(answers.get(command_id)!.outcome);
+      await expectRows(tenant, world);
+    }),
+    { numRuns: 100 },
+  );
+  // What is stored alone makes the same again.
+  const folded = new Map([...worlds.keys()].map((tenant) => [tenant, new GroupWorld([], [], NOW)]));
+  for await (const events of streams(owner, 'group')) {
+    folded.get(events[0]!.tenant)!.apply(events[0]!.stream, events.map(({ type, data }) => upcast<GroupEvent>(type, data as Record<string, unknown>)));
+  }
+  for (const [tenant, world] of folded) await expectRows(tenant, world);
+  expect((await verifyStore(owner, 'group')).findings).toEqual([]);
+}, 180_000);
