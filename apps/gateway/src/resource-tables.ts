@@ -28,12 +28,6 @@ export interface ResourceTable {
   readonly advice: string;
 }
 
-/** SQL: the groups that a member is in, as an array of GroupOfUser; NULL = in none, which costs one look. */
-const groupsOf = (id: string): string => `
-  CASE WHEN EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = $1 AND m.member = ${id}) THEN (
-    SELECT json_agg(json_build_object('id', g.id, 'directory', g.directory, 'display', g.display, 'direct', g.direct))
-    FROM ${GROUPS_OF}($1, ARRAY[${id}]) g) END`;
-
 const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
 /** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
 const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
@@ -54,7 +48,8 @@ export const resourceTables = (
   baseUrl: string, { user, group }: { readonly user: ResourceDefinition; readonly group: ResourceDefinition } = { user: USER, group: GROUP },
 ): { readonly users: ResourceTable; readonly groups: ResourceTable } => ({
   users: {
-    definition: user, name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource, ${groupsOf('u.id')} AS groups`,
+    definition: user, name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource,
+      EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = $1 AND m.member = u.id) AS "isMember"`,
     columns: new ResourceColumns(user, `${baseUrl}${USER.endpoint}`, {
       userName: plain('user_name_folded'),
       groups: {

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { GroupRow, UserRow } from '#contracts';
+import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Search } from '#scim';
 import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
@@ -36,7 +36,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND id = $3 LIMIT 1`,
       values: [scope.tenant, scope.directory, id],
     });
-    return rows[0] ?? null;
+    return (await this.withGroups(scope, rows))[0] ?? null;
   }
 
   /**
@@ -77,14 +77,15 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql} LIMIT 1`,
       values: [scope.tenant, scope.directory, ...values],
     });
-    return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
+    const shown = startIndex === 1 && count > 0 ? rows : [];
+    return { rows: await this.withGroups(scope, shown), totalResults: rows.length };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
   private everybody(scope: Scope, { startIndex, count }: Search): Promise<Page<Row>> {
     const from = `FROM ${this.table.view} AS u WHERE ${this.isSeen(scope)}`;
     return this.pageOf(
-      `page AS MATERIALIZED (SELECT id ${from} ORDER BY tenant, id LIMIT $3 OFFSET $4)`, `SELECT count(*) ${from}`, 'page.id',
+      scope, `page AS MATERIALIZED (SELECT id ${from} ORDER BY tenant, id LIMIT $3 OFFSET $4)`, `SELECT count(*) ${from}`, 'page.id',
       [scope.tenant, scope.directory, count, startIndex - 1],
     );
   }
@@ -98,7 +99,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     // In Postgres, too, NULL comes last in ascending order and first in descending.
     const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
     return this.pageOf(
-      `hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}), page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})`,
+      scope, `hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}), page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})`,
       'SELECT count(*) FROM hits', order, [scope.tenant, scope.directory, ...values, count, startIndex - 1],
       lookUp && !sort ? this.nameOf(scope, `${name}s-by-${lookUp}-eq`) : undefined,
     );
@@ -108,7 +109,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. A page ends before its resources
    * become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte are more than this process can hold.
    */
-  private async pageOf(tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page<Row>> {
+  private async pageOf(scope: Scope, tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page<Row>> {
     const { view, select } = this.table;
     const { rows } = await this.pool.query<{ total: string; found: readonly { row: Json<Row> }[] | null }>({
       ...(name ? { name } : {}),
@@ -124,10 +125,22 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       values: [...values],
     });
     const found = rows[0]!.found ?? [];
-    return {
-      rows: found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row),
-      totalResults: Number(rows[0]!.total),
-    };
+    const page = found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row);
+    return { rows: await this.withGroups(scope, page), totalResults: Number(rows[0]!.total) };
+  }
+
+  /** Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear. */
+  private async withGroups({ tenant }: Scope, rows: readonly Row[]): Promise<readonly Row[]> {
+    const members = rows.filter((row) => 'isMember' in row && row.isMember);
+    if (members.length === 0) return rows;
+    const found = await this.pool.query<{ member: string; groups: readonly GroupOfUser[] }>({
+      name: 'groups-of-members',
+      text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
+        FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
+      values: [tenant, members.map(({ id }) => id)],
+    });
+    const groups = new Map(found.rows.map((row) => [row.member, row.groups]));
+    return rows.map((row) => (groups.has(row.id) ? { ...row, groups: groups.get(row.id)! } : row));
   }
 
   /** SQL: what a directory sees. Two texts, so that each is prepared for what it asks. */

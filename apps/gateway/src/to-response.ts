@@ -46,7 +46,7 @@ export const toUserList = (
 };
 
 /** A row of the published view as what an outcome holds of a user. */
-export const ofUserRow = ({ created, lastModified, groups, ...row }: UserRow): UserSnapshot => ({
+export const ofUserRow = ({ created, lastModified, isMember: _isMember, groups, ...row }: UserRow): UserSnapshot => ({
   ...row, created: created.toISOString(), lastModified: lastModified.toISOString(), ...(groups ? { groups } : {}),
 });
 

@@ -61,8 +61,8 @@ export const verifyGroups = async (client: ClientBase): Promise<Verification> =>
 async function* memberships(client: ClientBase): AsyncGenerator<Member[]> {
   for (let last: Member = { tenant: LEAST_ID, group_id: LEAST_ID, member: LEAST_ID }, full = true; full; ) {
     const { rows } = await client.query<Member>(
-      `SELECT tenant, group_id, member FROM "group".members WHERE (tenant, group_id, member) > ($1, $2, $3)
-       ORDER BY tenant, group_id, member LIMIT ${PAGE_ROWS}`, [last.tenant, last.group_id, last.member],
+      `SELECT tenant, group_id, member FROM "group".members WHERE (group_id, member) > ($1, $2)
+       ORDER BY group_id, member LIMIT ${PAGE_ROWS}`, [last.group_id, last.member],
     );
     if (rows.length > 0) yield rows;
     full = rows.length === PAGE_ROWS;

@@ -26,8 +26,9 @@ export interface UserRow {
   readonly created: Date;
   readonly lastModified: Date;
   readonly resource: Resource;
-  /** Beside the view: the groups that the user is in; null = none. */
-  readonly groups: readonly GroupOfUser[] | null;
+  /** Beside the view: whether the user is in any group, and then in which. */
+  readonly isMember: boolean;
+  readonly groups?: readonly GroupOfUser[];
 }
 
 /** A row of `"group".groups_v1`: one group, owned by a directory or local. */

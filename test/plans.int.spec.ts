@@ -1,0 +1,84 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { GroupRow, UserRow } from '#contracts';
+import { roleUrl } from '#event-store';
+import { Slots } from '#runtime';
+import { GROUP, parseFilter, USER, type ResourceDefinition } from '#scim';
+import { MemberQueries } from '../apps/gateway/src/members.queries.js';
+import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
+import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
+import { newDatabase } from './support/postgres.js';
+
+/**
+ * Statements are prepared on the first request, when tables are empty and nothing is known about them, and their plan stays. Of indexes that
+ * look alike then the planner takes the newest one (decision 3): a look-up by name that is planned as a walk through the tenant is fast in
+ * every other test.
+ */
+
+const ID = '01980000-0000-7000-8000-000000000001';
+const SCOPE: Scope = { tenant: ID, directory: ID, seesUnmanaged: false, seesLocalGroups: false };
+const asked: pg.QueryConfig[] = [];
+let gateway: pg.Pool;
+let users: ResourceQueries<UserRow>;
+let groups: ResourceQueries<GroupRow>;
+let members: MemberQueries;
+
+beforeAll(async () => {
+  gateway = new pg.Pool({ connectionString: roleUrl(await newDatabase(), 'gateway'), max: 1 });
+  const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
+  const tables = resourceTables('https://scim.example.org/api/scim/v2');
+  const limits = { slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000_000 };
+  users = new ResourceQueries(recorded, tables.users, limits);
+  groups = new ResourceQueries(recorded, tables.groups, limits);
+  members = new MemberQueries(recorded, 'https://scim.example.org/api/scim/v2');
+}, 120_000);
+afterAll(() => gateway?.end());
+
+const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
+  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10 });
+const read = async (...ids: string[]): Promise<void> => {
+  const shown = members.show(ID, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
+  for await (const _ of shown as AsyncIterable<unknown>);
+};
+
+it.each([
+  ['a user by id', () => users.byId(SCOPE, ID), ['users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['a user by userName', () => find(USER, users, 'userName eq "x"'), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
+  ['a user by externalId', () => find(USER, users, 'externalId eq "x"'), ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['a user by id and manager', () => find(USER, users, `id eq "${ID}" and manager eq "x"`), ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['a group by id', () => groups.byId(SCOPE, ID), ['groups_pkey (tenant, id)']],
+  ['a group by displayName', () => find(GROUP, groups, 'displayName eq "x"'), ['groups_by_display_name (display_name_folded, tenant)', 'groups_pkey (tenant, id)']],
+  ['a group by externalId', () => find(GROUP, groups, 'externalId eq "x"'), ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)']],
+  ['whether a user is a member', () => find(GROUP, groups, `id eq "${ID}" and members eq "${ID}"`), ['groups_pkey (tenant, id)', 'members_pkey (group_id, member)', 'groups_pkey (tenant, id)']],
+  ['the members of a group', () => read(ID), ['members_pkey (group_id, member)']],
+] as const)('%s is looked up by its index in a database of which nothing is known', async (_what, ask, expected) => {
+  asked.length = 0;
+  await ask();
+  const { text, values } = asked.at(-1)!;
+  const client = await gateway.connect();
+  try {
+    await client.query('SET plan_cache_mode = force_generic_plan');
+    await client.query(`DEALLOCATE ALL`);
+    const parameters = values!.map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`)).join(', ');
+    await client.query(`PREPARE asked AS ${text}`);
+    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(`EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`);
+    expect(scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort()).toEqual([...expected].sort());
+  } finally {
+    client.release(true);
+  }
+});
+
+interface Node {
+  readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
+  readonly 'Relation Name'?: string;
+  readonly 'Node Type': string;
+  readonly Plans?: readonly Node[];
+}
+
+/** `index (columns by which it is searched)`; what is read without an index is named as it is. A bitmap of an index is an index. */
+const scansOf = (node: Node): string[] => [
+  ...(node['Index Name'] ? [`${node['Index Name']} (${columnsIn(node['Index Cond'])})`] : node['Relation Name'] && node['Node Type'] !== 'Bitmap Heap Scan' ? [`${node['Node Type']} of ${node['Relation Name']}`] : []),
+  ...(node.Plans ?? []).flatMap(scansOf),
+];
+const columnsIn = (condition = ''): string => [...condition.matchAll(/\((?:\w+\.)?(\w+) (?:=|>|<|>=)/g)].map(([, column]) => column).join(', ');
