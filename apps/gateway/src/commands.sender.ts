@@ -71,10 +71,11 @@ export class UserCommands {
     @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
   ) {}
 
-  create(caller: Caller, body: unknown): Promise<UserSnapshot> {
+  /** `userId` is what a new user gets; somebody who is known keeps another id. */
+  create(caller: Caller, body: unknown, userId = uuidv7()): Promise<UserSnapshot> {
     const { resource, ignored } = parseResource(USER, body);
     this.ignored.count(caller.directory, ignored);
-    return this.send(caller, { type: 'CreateUser', userId: uuidv7(), resource });
+    return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
@@ -109,10 +110,10 @@ export class GroupCommands {
     @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
   ) {}
 
-  create(caller: Caller, body: unknown): Promise<GroupSnapshot> {
+  create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<GroupSnapshot> {
     const { resource, ignored } = parseResource(GROUP, body);
     this.ignored.count(caller.directory, ignored);
-    return this.send(caller, { type: 'CreateGroup', groupId: uuidv7(), ...membersOf(resource) });
+    return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {

@@ -22,7 +22,7 @@ export class DiscoveryController {
     return {
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
       patch: { supported: true },
-      bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+      bulk: { supported: true, maxOperations: this.config.MAX_BULK_OPERATIONS, maxPayloadSize: this.config.MAX_BULK_BODY_BYTES },
       filter: { supported: true, maxResults: this.config.MAX_PAGE_RESOURCES },
       changePassword: { supported: false },
       sort: { supported: true },

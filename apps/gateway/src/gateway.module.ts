@@ -6,6 +6,7 @@ import type { RequestReply } from '#log';
 import { Slots, type Config, type Logger } from '#runtime';
 import { quote, Rejected } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
+import { BulkController } from './bulk.controller.js';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
@@ -34,7 +35,7 @@ export class GatewayModule {
     const reading = { slots: searchSlots(config), maxPageBytes: config.MAX_PAGE_BYTES };
     return {
       module: GatewayModule,
-      controllers: [SearchController, UsersController, GroupsController, DiscoveryController],
+      controllers: [SearchController, UsersController, GroupsController, BulkController, DiscoveryController],
       providers: [
         ScimTokenGuard, OptionalTokenGuard, Commands, UserCommands, GroupCommands,
         { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users, reading) },
@@ -63,11 +64,12 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(Users|Groups)$/, ['GET', 'POST']],
   [/^\/api\/scim\/v2(\/Users|\/Groups)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/(Users|Groups)\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
+  [/^\/api\/scim\/v2\/Bulk$/, ['POST']],
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
-const NOT_BUILT = /^\/api\/scim\/v2\/(Bulk|Me)(\/|$)/;
+const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 
 /** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
 const pathOf = ({ url }: FastifyRequest): string =>
@@ -79,8 +81,12 @@ const mediaTypeFor = (accept = ''): string =>
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
-  app.useGlobalFilters(new ScimErrorFilter(logger, app.get<Config>(CONFIG).MAX_BODY_BYTES));
+  const { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } = app.get<Config>(CONFIG);
+  app.useGlobalFilters(new ScimErrorFilter(logger, MAX_BODY_BYTES));
   const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRoute', (route) => {
+    if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
+  });
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (_request, body, done) => {
     try {

@@ -17,18 +17,20 @@ export class ScimErrorFilter implements ExceptionFilter {
   }
 
   send(error: unknown, reply: FastifyReply): void {
-    const { code, detail } = this.rejected(error);
+    const { code, detail } = this.rejected(error, reply);
     const status = errorStatus(code);
     if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     void reply.status(status).header('content-type', SCIM_MEDIA_TYPE).send(errorBody(code, detail));
   }
 
-  private rejected(error: unknown): Rejected {
+  private rejected(error: unknown, { request }: FastifyReply): Rejected {
     if (error instanceof Rejected) return error;
     const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
     const status = error instanceof HttpException ? error.getStatus() : statusCode;
     if (status === 404) return new Rejected('notFound', 'There is nothing at this path. The SCIM base path is /api/scim/v2.');
     if (status === 413) {
+      const { url, bodyLimit } = request.routeOptions;
+      if (url?.endsWith('/Bulk')) return new Rejected('tooLarge', `The body is longer than the maxPayloadSize of ${bodyLimit} bytes (MAX_BULK_BODY_BYTES).`);
       return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
     }
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');

@@ -51,6 +51,8 @@ export class Config {
   @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
+  @count('A longer body of a bulk request gets a 413; `MAX_BODY_BYTES` is then the limit of the data of each of its operations.') MAX_BULK_BODY_BYTES = 8_388_608;
+  @count('A bulk request with more operations gets a 413.') MAX_BULK_OPERATIONS = 1_000;
   @count('A client that takes longer to send a request gets a 408.') REQUEST_TIMEOUT_MS = 30_000;
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;

@@ -1,4 +1,8 @@
 export { applyPatch } from './apply-patch.js';
+export {
+  BULK_RESPONSE_URN, orderBulk, parseBulk, resolveBulk, resolveValue, splitBulk, type BulkMethod, type BulkOperation, type BulkRequest, type BulkStep,
+  type BulkWrite,
+} from './bulk.js';
 export { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
 export { ERROR_URN, errorBody, errorStatus, Rejected, type ErrorBody, type RejectionCode } from './error.js';
 export {

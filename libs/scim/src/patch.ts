@@ -53,7 +53,7 @@ export const parsePatch = (definition: ResourceDefinition, body: unknown): Parse
 };
 
 /** Names of fields are read in any case, as those of attributes are (RFC 7643 §2.1). */
-const field = (object: { readonly [name: string]: unknown }, name: string): unknown =>
+export const field = (object: { readonly [name: string]: unknown }, name: string): unknown =>
   object[name] ?? Object.entries(object).find(([key]) => key.toLowerCase() === name)?.[1];
 
 const requireFewOperations = (count: number): void => {

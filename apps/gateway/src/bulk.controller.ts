@@ -1,0 +1,75 @@
+import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
+import type { GroupSnapshot, UserSnapshot } from '#contracts';
+import { uuidv7, type Config } from '#runtime';
+import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
+import { bytesOf, sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
+import { CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
+import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { etag, locationOf } from './to-response.js';
+
+/** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
+const MAX_WRITES_TOGETHER = 50;
+/** Of what a tenant may have under way, so that others of its requests find room, and none of its own is refused for it. */
+const SHARE_OF_TENANT = 1 / 2;
+
+/** RFC 7644 §3.7: many writes in one request, each as if it had been sent alone, and none of them undone for the fault of another. */
+@Controller('api/scim/v2/Bulk')
+@UseGuards(ScimTokenGuard)
+export class BulkController {
+  constructor(
+    private readonly users: UserCommands,
+    private readonly groups: GroupCommands,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  async bulk(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+    const { MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
+    const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write) => this.write(caller, write), {
+      maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
+      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT,
+    });
+    return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(answer)) };
+  }
+
+  private async write(sender: Caller, write: BulkWrite): Promise<Written> {
+    const { method, definition, target, version, data } = write;
+    const { MAX_BODY_BYTES } = this.config;
+    const caller = { ...sender, bodyBytes: bytesOf(write) };
+    // What becomes one message must not be longer than what a single request may hold.
+    if (caller.bodyBytes > MAX_BODY_BYTES) {
+      throw new Rejected('tooLarge', `The data of one operation is longer than ${MAX_BODY_BYTES} bytes, the limit of this server (MAX_BODY_BYTES).`);
+    }
+    const commands = definition === USER ? this.users : this.groups;
+    if (method === 'POST') {
+      const id = uuidv7();
+      const made = await commands.create(caller, data, id);
+      return { ...written(made), isNew: made.id === id };
+    }
+    const wanted = { id: target!, body: data, ifMatch: version };
+    if (method === 'PUT') return written(await commands.replace(caller, wanted));
+    if (method === 'PATCH') return written(await commands.patch(caller, wanted));
+    await commands.delete(caller, wanted);
+    return { id: target!, version: null, isNew: false };
+  }
+
+  /** §3.7.3: everything has its location but a POST that failed, and what points nowhere. */
+  private answer({ operation: { method, bulkId, place }, result }: BulkAnswer): object {
+    const head = { ...(method === undefined ? {} : { method }), ...(bulkId === undefined ? {} : { bulkId }) };
+    const location = (id: string): { location: string } => ({ location: locationOf(this.config.scimBaseUrl, place!.definition, id) });
+    if (result instanceof Rejected) {
+      const { code, detail } = result;
+      const isSomewhere = place && place.target !== null && !place.target.startsWith('bulkId:');
+      return { ...(isSomewhere && method !== 'POST' ? location(place.target) : {}), ...head, status: String(errorStatus(code)), response: errorBody(code, detail) };
+    }
+    const { id, version } = result;
+    const status = method === 'PATCH' && place!.definition === GROUP ? 204 : STATUS[method as BulkMethod];
+    return { ...location(id), ...head, ...(version === null ? {} : { version: etag(version) }), status: String(status) };
+  }
+}
+
+const written = ({ id, version }: UserSnapshot | GroupSnapshot): Written => ({ id, version, isNew: false });
+
+/** What a request of its own would have been answered; the PATCH of a group is a 204. */
+const STATUS: Readonly<Record<BulkMethod, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };

@@ -1,0 +1,156 @@
+import { isDatabaseAway } from '#runtime';
+import { orderBulk, Rejected, resolveBulk, resolveValue, splitBulk, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
+
+/** What became of a write. */
+export interface Written {
+  readonly id: string;
+  /** Null: it is gone. */
+  readonly version: number | null;
+  /** Whether a POST has made the resource; not when it was about somebody who is known. */
+  readonly isNew: boolean;
+}
+
+/** Carries out one write, all of whose references are resolved. Writes are decided in the order in which they are begun. Throws Rejected. */
+export type Writer = (write: BulkWrite) => Promise<Written>;
+
+/** What of one bulk request may be under way at a time. */
+export interface BulkLimits {
+  readonly maxWrites: number;
+  readonly maxBytes: number;
+}
+
+export interface BulkAnswer {
+  readonly operation: BulkOperation;
+  readonly result: Written | Rejected;
+}
+
+/**
+ * Carries out a bulk request (RFC 7644 §3.7), several writes at a time. The answers are in the order of the request, so that
+ * a client may also count; what was left undone after `failOnErrors` errors is not among them.
+ */
+export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write: Writer, { maxWrites, maxBytes }: BulkLimits): Promise<BulkAnswer[]> => {
+  const ids = new Map<string, string>();
+  const answers: BulkAnswer[] = [];
+  let errors = 0;
+  let isAway = false;
+  // Whoever counts errors must not find that what comes after the last one has been begun.
+  for (const step of orderBulk(operations, failOnErrors === null ? maxWrites : 1)) {
+    if (errors >= (failOnErrors ?? Infinity)) break;
+    const results = isAway ? step.operations.map(() => LEFT)
+      : step.isCircle ? await sendCircle(step.operations, write, ids)
+      : await sendTogether(step.operations, write, ids, maxBytes);
+    for (const [at, operation] of step.operations.entries()) {
+      const result = results[at]!;
+      answers.push({ operation, result });
+      if (!(result instanceof Rejected)) {
+        if (operation.method === 'POST') ids.set(operation.bulkId!, result.id);
+        continue;
+      }
+      errors++;
+      // The next one would wait as long, and there may be a thousand.
+      if (result.code === 'unavailable') isAway = true;
+    }
+  }
+  return answers.sort((a, b) => a.operation.index - b.operation.index);
+};
+
+const LEFT = new Rejected('unavailable', 'It was not attempted, because an operation before it could not be confirmed. Send it again.');
+
+const sendTogether = async (
+  operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>, maxBytes: number,
+): Promise<(Written | Rejected)[]> => {
+  const results: (Written | Rejected)[] = [];
+  let underWay: Promise<Written | Rejected>[] = [];
+  let bytes = 0;
+  for (const operation of operations) {
+    const resolved = resolve(operation, ids);
+    const size = resolved instanceof Rejected ? 0 : bytesOf(resolved);
+    if (bytes + size > maxBytes) {
+      results.push(...(await Promise.all(underWay)));
+      [underWay, bytes] = [[], 0];
+    }
+    underWay.push(resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => write(resolved)));
+    bytes += size;
+  }
+  return [...results, ...(await Promise.all(underWay))];
+};
+
+/** How long the body of a write would be if it were sent alone. */
+export const bytesOf = ({ data }: BulkWrite): number => (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data)));
+
+/**
+ * RFC 7644 §3.7.1: creates what refers to each other in a circle without these references, and adds them when all have ids. Each of them
+ * needs the others: when one fails, those that were made are deleted again.
+ */
+const sendCircle = async (operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
+  const circle = new Set(operations.map(({ bulkId }) => bulkId!));
+  const known = new Map(ids);
+  const made: Written[] = [];
+  const left: ReturnType<typeof splitBulk>['later'][] = [];
+  for (const [at, operation] of operations.entries()) {
+    const result = await attempt(async () => {
+      const { now, later } = splitBulk(sound(operation), known, circle);
+      left.push(later);
+      return write(now);
+    });
+    if (result instanceof Rejected) return undo(operations, at, result, made, write);
+    made.push(result);
+    known.set(operation.bulkId!, result.id);
+  }
+  const complete: Written[] = [];
+  for (const [at, operation] of operations.entries()) {
+    if (Object.keys(left[at]!).length === 0) {
+      complete.push(made[at]!);
+      continue;
+    }
+    const data = { Operations: [{ op: 'add', value: resolveValue(left[at]!, known) }] };
+    const result = await attempt(async () => write({ ...sound(operation), method: 'PATCH', target: made[at]!.id, version: undefined, data }));
+    if (result instanceof Rejected) return undo(operations, at, result, made, write);
+    complete.push(result);
+  }
+  return complete;
+};
+
+/** What the operations of a circle are answered when one of them has failed. Nothing is left of it, or it says what is. */
+const undo = async (
+  operations: readonly BulkOperation[], culprit: number, fault: Rejected, made: readonly Written[], write: Writer,
+): Promise<Rejected[]> => {
+  const stays = new Map<number, string>();
+  for (const [at, { id, isNew }] of [...made.entries()].toReversed()) {
+    // Who was known before is not to be deleted; and while nobody answers, nothing can be.
+    const result = !isNew ? 'it was there already' : fault.code === 'unavailable' ? fault
+      : await attempt(async () => write({ ...sound(operations[at]!), method: 'DELETE', target: id, version: undefined, data: undefined }));
+    if (typeof result === 'string' || result instanceof Rejected) stays.set(at, `${id} stays, without these references: ${typeof result === 'string' ? result : result.detail}`);
+  }
+  const { bulkId } = operations[culprit]!;
+  return operations.map((_, at) => {
+    const rest = stays.has(at) ? ` ${stays.get(at)}` : '';
+    if (at === culprit) return new Rejected(fault.code, fault.detail + rest);
+    return new Rejected(fault.code === 'unavailable' ? 'unavailable' : 'conflict', `It is in a circle with ${JSON.stringify(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
+  });
+};
+
+const sound = ({ write }: BulkOperation): BulkWrite => {
+  if (write instanceof Rejected) throw write;
+  return write;
+};
+
+const resolve = (operation: BulkOperation, ids: ReadonlyMap<string, string>): BulkWrite | Rejected => {
+  try {
+    return resolveBulk(sound(operation), ids);
+  } catch (error) {
+    if (error instanceof Rejected) return error;
+    throw error;
+  }
+};
+
+/** A fault of ours is the end of the whole request. */
+const attempt = async (act: () => Promise<Written>): Promise<Written | Rejected> => {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof Rejected) return error;
+    if (isDatabaseAway(error)) return new Rejected('unavailable', 'The database is away. Send it again.');
+    throw error;
+  }
+};
