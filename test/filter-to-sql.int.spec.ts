@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
-import { roleUrl } from '#event-store';
+import { roleSeal, roleUrl } from '#event-store';
 import {
   COMMON_ATTRIBUTES, fold, foldedAttributes, GROUP, instantOf, matches, renderResource, USER,
-  type Attribute, type AttributePath, type Filter, type Json, type Operator, type Resource, type ResourceDefinition, type Schema,
+  type Attribute, type AttributePath, type Filter, type Json, type Operator, type Resource, type ResourceDefinition, type Schema, type Search,
 } from '#scim';
+import { Cursors } from '../apps/gateway/src/cursors.js';
 import { compileFilter } from '../apps/gateway/src/filter-to-sql.js';
-import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
-import { resourceTables } from '../apps/gateway/src/resource-tables.js';
+import { ResourceQueries, type Page } from '../apps/gateway/src/resource.queries.js';
+import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { userBehaviour, userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase } from './support/postgres.js';
 
@@ -262,7 +263,27 @@ describe('a search', () => {
     return typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(b as string)) : Number(a) - Number(b);
   };
 
-  it('pages through what matches of the users that the directory sees, in the order that was asked for', async () => {
+  /** The ids of all pages, each asked for with the cursor of the one before; what happens between pages comes with the first of them. */
+  const walk = async (users: ResourceQueries<UserRow>, scope: Scope, search: Omit<Search, 'cursor' | 'startIndex'>, between?: (page: Page<UserRow>) => Promise<unknown>): Promise<string[]> => {
+    const cursors = new Cursors(roleSeal(url, 'gateway', 'cursor'), 1_000, () => 0);
+    const found: string[] = [];
+    let total: number | undefined;
+    for (let text: string | undefined = ''; text !== undefined; ) {
+      const resumed = cursors.resume(scope, '/Users', 'User', { ...search, startIndex: 1, cursor: { text, asked: '', count: null } });
+      const page = await users.page(scope, resumed.search, resumed.begin);
+      const place = cursors.place(resumed.search, page.totalResults, page.hasMore ? { type: 'User', position: page.end } : null);
+      found.push(...page.rows.map(({ id }) => id));
+      expect(page.totalResults).toBe((total ??= page.totalResults));
+      // Only the last page may have less, and none is empty but that of an empty list.
+      text = (place as { nextCursor?: string }).nextCursor;
+      if (text !== undefined) expect(page.rows).toHaveLength(search.count);
+      else expect(page.rows.length > 0 || total === 0).toBe(true);
+      await between?.(page);
+    }
+    return found;
+  };
+
+  it('pages through what matches of the users that the directory sees, in the order that was asked for, by startIndex and by cursor', async () => {
     const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users);
     const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => attribute.name !== 'groups' && (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(USER));
@@ -279,22 +300,63 @@ describe('a search', () => {
           }
           const found: string[] = [];
           for (let startIndex = 1; startIndex <= hits.length + 1; startIndex += count) {
-            const page = await users.page(scope, { filter, sort, selection: undefined, startIndex, count });
+            const page = await users.page(scope, { filter, sort, selection: undefined, startIndex, count, cursor: null });
             // A look-up of somebody unique that finds two, which are there only here, shows one.
             if (page.totalResults !== hits.length) expect([page.totalResults, hits.length > 1]).toEqual([1, true]);
             found.push(...page.rows.map(({ id }) => id));
             if (page.totalResults !== hits.length) return;
           }
           expect(found).toEqual(hits.map(({ id }) => id));
+          expect(await walk(users, scope, { filter, sort, selection: undefined, count })).toEqual(found);
         },
       ),
       { numRuns: 300 },
     );
   }, 120_000);
 
+  it('by cursor goes on behind a user that is gone, and passes who was there all the time once, whatever is left out or comes meanwhile', async () => {
+    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users);
+    const nickName = pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === 'nickName' && !subAttribute)!;
+    // Of two texts, and of none: most users have the same sort key as others.
+    const all = ids.map((id, index): User => ({
+      id, version: 1, created: MOMENTS[1]!, lastModified: MOMENTS[1]!, managedBy: 'its directory',
+      resource: { userName: `u${index}`, ...(index % 3 === 0 ? {} : { nickName: index % 3 === 1 ? 'a' : 'B' }) },
+    }));
+    for (const sort of [null, { path: nickName, descending: false }, { path: nickName, descending: true }]) {
+      const scope = { ...(await insert(USER, all)), seesUnmanaged: false, seesLocalGroups: false };
+      const gone = new Set<string>();
+      let come = 0;
+      const found = await walk(users, scope, { filter: null, sort, selection: undefined, count: 4 }, async ({ rows }) => {
+        const leaving = [rows.at(-1)!.id, ids[(++come * 7) % ids.length]!];
+        for (const id of leaving) gone.add(id);
+        await owner.query('DELETE FROM identity.users WHERE tenant = $1 AND id = ANY ($2)', [scope.tenant, leaving]);
+        await owner.query(INSERT, [JSON.stringify([userRow(scope.tenant, {
+          ...all[come]!, id: `0198a000-0000-7000-${come % 2 ? '7' : '9'}000-${come.toString(16).padStart(12, '0')}`, directory: scope.directory, signIns: [], awaited: false, refused: [], before: null,
+        })])]);
+      });
+      expect(gone.size).toBeGreaterThan(8);
+      expect(found.filter((id) => ids.includes(id) && !gone.has(id)).sort()).toEqual(ids.filter((id) => !gone.has(id)));
+      expect(new Set(found).size).toBe(found.length);
+    }
+  });
+
+  it('by cursor sorts by a text as long as a URL can hold, in the same order as by startIndex', async () => {
+    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users);
+    const displayName = pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === 'displayName' && !subAttribute)!;
+    const all = ids.map((id, index): User => ({
+      id, version: 1, created: MOMENTS[1]!, lastModified: MOMENTS[1]!, managedBy: 'its directory',
+      resource: { userName: `u${index}`, displayName: '\u0001'.repeat(65_000) + String(30 - index) },
+    }));
+    const scope = { ...(await insert(USER, all)), seesUnmanaged: false, seesLocalGroups: false };
+    const search = { filter: null, sort: { path: displayName, descending: true }, selection: undefined, count: 7 };
+    const { rows } = await users.page(scope, { ...search, startIndex: 1, count: 100, cursor: null });
+    expect(await walk(users, scope, search)).toEqual(rows.map(({ id }) => id));
+    expect(rows).toHaveLength(ids.length);
+  });
+
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
     const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users);
-    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1 });
+    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null });
   };
   const leaf = (name: string, operator: Operator): Filter =>
     ({ kind: 'compare', path: pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === name && !subAttribute)!, operator, value: 'x' });
@@ -304,7 +366,7 @@ describe('a search', () => {
     for (let index = 0; index < 900; index++) long = { kind: index % 2 ? 'or' : 'and', left: long, right: leaf('title', 'co') };
     let flat: Filter = leaf('displayName', 'co');
     for (let index = 0; index < 900; index++) flat = { kind: 'or', left: flat, right: leaf('title', 'co') };
-    for (const filter of [long, flat]) expect(await one(filter)).toEqual({ rows: [], totalResults: 0 });
+    for (const filter of [long, flat]) expect(await one(filter)).toMatchObject({ rows: [], totalResults: 0 });
   });
 
   it('that takes too long is refused as tooMany; that a look-up does is no fault of the client', async () => {

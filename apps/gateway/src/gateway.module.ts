@@ -3,9 +3,10 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
 import type { Config, Logger } from '#runtime';
-import { Rejected } from '#scim';
+import { Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
+import { Cursors } from './cursors.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
 import { MemberQueries } from './members.queries.js';
@@ -20,13 +21,15 @@ import { USER_QUERIES, UsersController } from './users.controller.js';
 export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
+  /** Of what clients hand back: the same in all gateways. */
+  readonly cursorSeal: CursorSeal;
   readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
 }
 
 /** Owns HTTP and SCIM syntax; holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, requests }: GatewayOptions): DynamicModule {
+  static register({ config, pool, cursorSeal, requests }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     return {
       module: GatewayModule,
@@ -38,6 +41,7 @@ export class GatewayModule {
         { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
+        { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, Date.now) },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },

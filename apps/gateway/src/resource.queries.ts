@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import type { GroupRow, UserRow } from '#contracts';
-import { Rejected, type Search } from '#scim';
-import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import { Rejected, type Position, type Search } from '#scim';
+import type { Begin } from './cursors.js';
+import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
@@ -9,13 +10,16 @@ export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly totalResults: number;
+  /** In a walk: whether there are more, and where this page ends. */
+  readonly hasMore: boolean;
+  readonly end: Position | null;
 }
 
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null };
 /** SQLSTATE query_canceled: QUERY_TIMEOUT_MS has passed. */
 const TIMED_OUT = '57014';
 
-type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
+type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string; readonly sortKey?: string | null };
 
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
@@ -32,12 +36,12 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** A page, in the order of creation where no other is asked for. Throws Rejected(tooMany) when the search takes too long. */
-  async page(scope: Scope, search: Search): Promise<Page<Row>> {
+  async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns, search.filter, 3) : ALL;
-    if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search);
+    if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search, begin);
     try {
-      return await this.several(scope, compiled, search);
+      return await this.several(scope, compiled, search, begin);
     } catch (error) {
       // A list of everything, and a look-up, are never the client's fault.
       const isSearch = search.sort !== null || (search.filter !== null && compiled.lookUp === null);
@@ -51,40 +55,54 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** At most one can match: no count, no sort. */
-  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search): Promise<Page<Row>> {
+  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search, begin?: Begin): Promise<Page<Row>> {
     const { name, view, select } = this.table;
     const { rows } = await this.pool.query<Row>({
       name: this.nameOf(scope, `${name}-by-${lookUp}-eq`),
       text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql} LIMIT 1`,
       values: [scope.tenant, scope.directory, ...values],
     });
-    return { rows: startIndex === 1 && count > 0 ? rows : [], totalResults: rows.length };
+    const isFirst = startIndex === 1 && !begin?.position;
+    return { rows: isFirst && count > 0 ? rows : [], totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
   }
 
-  /** Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
+  /**
+   * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. The further pages of
+   * a walk count nothing: in the order of creation each is a piece of the primary key, wherever it begins.
+   */
   private async several(
-    scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search,
+    scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search, begin?: Begin,
   ): Promise<Page<Row>> {
     const { name, view, select, columns } = this.table;
     const where = `${this.isSeen(scope)} AND ${sql}`;
-    const [limit, offset] = [`$${values.length + 3}`, `$${values.length + 4}`];
-    const key = sort ? `, ${compileSort(columns, sort)} AS key` : '';
-    // In Postgres, too, NULL comes last in ascending order and first in descending.
-    const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
-    const { rows } = await this.pool.query<{ total: string; found: readonly Json<Row>[] | null }>({
-      ...(lookUp && !sort ? { name: this.nameOf(scope, `${name}s-by-${lookUp}-eq`) } : {}),
+    const parameters: (string | number)[] = [scope.tenant, scope.directory, ...values];
+    const parameter = (value: string | number): string => `$${parameters.push(value)}`;
+    const key = sort && compileSort(columns, sort);
+    const counts = !begin || begin.totalResults === null;
+    const behind = begin?.position ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, parameter)}` : '';
+    const order = compileOrder(sort);
+    // One more than the page shows whether there is another.
+    const limit = `LIMIT ${parameter(begin ? count + 1 : count)} OFFSET ${parameter(begin ? 0 : startIndex - 1)}`;
+    const isPrepared = !sort && (lookUp !== null || (behind !== '' && sql === ALL.sql));
+    const preparedName = [`${name}s`, ...(lookUp ? [`by-${lookUp}-eq`] : []), ...(counts ? [] : ['uncounted']), ...(behind ? ['behind'] : [])].join('-');
+    const { rows } = await this.pool.query<{ total: string | null; found: readonly Json<Row>[] | null }>({
+      ...(isPrepared ? { name: this.nameOf(scope, preparedName) } : {}),
       text: `
-        WITH hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}),
-          page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})
-        SELECT (SELECT count(*) FROM hits) AS total, (SELECT json_agg(u) FROM (
-          SELECT u.* FROM page CROSS JOIN LATERAL (SELECT ${select} FROM ${view} AS u WHERE tenant = $1 AND id = page.id OFFSET 0) u
+        WITH hits AS ${counts || sort ? '' : 'NOT '}MATERIALIZED (SELECT id${key ? `, ${key.sql} AS key` : ''} FROM ${view} AS u WHERE ${where}),
+          page AS (SELECT * FROM hits AS page ${behind} ORDER BY ${order} ${limit})
+        SELECT ${counts ? '(SELECT count(*) FROM hits)' : 'NULL'} AS total, (SELECT json_agg(u) FROM (
+          SELECT u.*${begin && key ? ', page.key::text AS "sortKey"' : ''}
+          FROM page CROSS JOIN LATERAL (SELECT ${select} FROM ${view} AS u WHERE tenant = $1 AND id = page.id OFFSET 0) u
           ORDER BY ${order}) u) AS found`,
-      values: [scope.tenant, scope.directory, ...values, count, startIndex - 1],
+      values: parameters,
     });
-    const found = rows[0]!.found ?? [];
+    const found = (rows[0]!.found ?? []).slice(0, count);
+    const last = found.at(-1);
     return {
-      rows: found.map((row) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row),
-      totalResults: Number(rows[0]!.total),
+      rows: found.map(({ sortKey: _key, ...row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row),
+      totalResults: begin?.totalResults ?? Number(rows[0]!.total),
+      hasMore: (rows[0]!.found?.length ?? 0) > found.length,
+      end: last ? { id: last.id, key: last.sortKey ?? null } : (begin?.position ?? null),
     };
   }
 

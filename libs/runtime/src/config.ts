@@ -53,6 +53,7 @@ export class Config {
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
+  @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.') CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
   @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;

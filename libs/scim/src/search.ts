@@ -1,4 +1,5 @@
-import { Rejected } from './error.js';
+import { parseCursor, type CursorRequest } from './cursor.js';
+import { Rejected, type RejectionCode } from './error.js';
 import { parseFilter, type Filter } from './filter.js';
 import { isObject, quote } from './json.js';
 import { parsePaging, type PagingLimits } from './list.js';
@@ -20,22 +21,24 @@ export interface Search {
   /** From 1. */
   readonly startIndex: number;
   readonly count: number;
+  /** null = paged by startIndex: the way of whoever names neither (RFC 9865 §2.4). */
+  readonly cursor: CursorRequest | null;
 }
 
 type Parameters = { readonly [name: string]: unknown };
 
-/** The parameters of a GET. Throws Rejected: invalidFilter or invalidValue. */
+/** The parameters of a GET. Throws Rejected: invalidFilter, invalidValue, invalidCursor or invalidCount. */
 export const parseSearch = (definition: ResourceDefinition, parameters: Parameters, limits: PagingLimits): Search => {
   const given = new Map(Object.entries(parameters).map(([name, value]) => [name.toLowerCase(), value]));
   const read = (name: string): unknown => given.get(name.toLowerCase()) ?? undefined;
-  const text = (name: string): string | undefined => {
+  const text = (name: string, code: RejectionCode = 'invalidValue'): string | undefined => {
     const value = read(name);
     if (value === undefined || typeof value === 'string') return value;
-    throw new Rejected('invalidValue', `${name} must be one string.`);
+    throw new Rejected(code, `${name} must be one string.`);
   };
-  const number = (name: string): string | undefined => {
+  const number = (name: string, code?: RejectionCode): string | undefined => {
     const value = read(name);
-    return typeof value === 'number' ? String(value) : text(name);
+    return typeof value === 'number' ? String(value) : text(name, code);
   };
   const names = (name: string): string | undefined => {
     const value = read(name);
@@ -44,15 +47,21 @@ export const parseSearch = (definition: ResourceDefinition, parameters: Paramete
     throw new Rejected('invalidValue', `${name} must be a list of names of attributes.`);
   };
   const filter = text('filter');
+  const cursor = text('cursor', 'invalidCursor');
+  const paging = (): Pick<Search, 'startIndex' | 'count' | 'cursor'> => {
+    if (cursor === undefined) return { ...parsePaging(number('startIndex'), number('count'), limits), cursor: null };
+    const asked = JSON.stringify([filter ?? null, text('sortBy') || null, text('sortOrder')?.toLowerCase() || 'ascending']);
+    return parseCursor(cursor, asked, number('startIndex', 'invalidCursor'), number('count', 'invalidCount'), limits);
+  };
   return {
     filter: filter === undefined ? null : parseFilter(definition, filter),
     sort: parseSort(definition, text('sortBy'), text('sortOrder')),
     selection: parseSelection(definition, names('attributes'), names('excludedAttributes')),
-    ...parsePaging(number('startIndex'), number('count'), limits),
+    ...paging(),
   };
 };
 
-/** The body of a POST to /.search (RFC 7644 §3.4.3). Throws Rejected: invalidSyntax, invalidFilter or invalidValue. */
+/** The body of a POST to /.search (RFC 7644 §3.4.3). Throws Rejected: invalidSyntax, and what parseSearch throws. */
 export const parseSearchRequest = (definition: ResourceDefinition, body: unknown, limits: PagingLimits): Search => {
   if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object: a SearchRequest (RFC 7644 §3.4.3).');
   requireUrns(body.schemas);
