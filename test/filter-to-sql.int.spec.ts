@@ -12,7 +12,7 @@ import { compileFilter } from '../apps/gateway/src/filter-to-sql.js';
 import { ResourceQueries, type Page } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { userBehaviour, userRow } from '../apps/identity/src/user.projection.js';
-import { newDatabase } from './support/postgres.js';
+import { newDatabase, query } from './support/postgres.js';
 
 /**
  * The SQL of the gateway finds what `matches` finds, in rows that identity wrote: random users, random filters. Directly in memory a
@@ -353,6 +353,61 @@ describe('a search', () => {
     expect(await walk(users, scope, search)).toEqual(rows.map(({ id }) => id));
     expect(rows).toHaveLength(ids.length);
   });
+
+  interface Plan {
+    readonly 'Node Type': string;
+    readonly 'Index Name'?: string;
+    readonly 'Index Cond'?: string;
+    readonly Plans?: readonly Plan[];
+  }
+  const nodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodes)];
+
+  it.each([['users', 'users_pkey', 'identity.users'], ['groups', 'groups_pkey', '"group".groups']] as const)(
+    'by cursor reads a piece of the primary key of the %s, wherever the page begins, with statistics and without',
+    async (type, index, table) => {
+      const scope = { tenant: ids[1]!, directory: ids[2]!, seesUnmanaged: false, seesLocalGroups: false };
+      // A database that has no statistics until it is told to.
+      const own = await newDatabase();
+      const [name, more] = type === 'users' ? ['user_name_folded', 'former_upn_folded'] : ['display_name_folded', 'member_count'];
+      await query(own, `ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+      await query(
+        own,
+        `INSERT INTO ${table} (tenant, id, directory, version, created, last_modified, resource, folded, ${name}, ${more})
+         SELECT CASE WHEN n % 5 = 0 THEN $2::uuid ELSE $1::uuid END, ('0198b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $2, 1, now(), now(),
+           jsonb_build_object('a', repeat('a', 500)), '{}', n::text, ${type === 'users' ? 'NULL' : '0'} FROM generate_series(1, 10000) AS n`,
+        [scope.tenant, scope.directory],
+      );
+      const client = new pg.Client({ connectionString: roleUrl(own, 'gateway') });
+      await client.connect();
+      const explain = async ({ text, values }: { readonly text: string; readonly values: readonly unknown[] }): Promise<Plan[]> => {
+        await client.query(`PREPARE page AS ${text}`);
+        const { rows } = await client.query(`EXPLAIN (FORMAT JSON) EXECUTE page (${values.map((value) => pg.escapeLiteral(String(value))).join()})`);
+        await client.query('DEALLOCATE page');
+        return nodes(rows[0]['QUERY PLAN'][0].Plan);
+      };
+      try {
+        for (const analyzed of [false, true]) {
+          if (analyzed) await query(own, `ANALYZE ${table}`);
+          // As it is planned for these values, and for any.
+          for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+            await client.query(`SET plan_cache_mode = ${mode}`);
+            const asked: Plan[][] = [];
+            const pool = { query: async (statement: never) => {
+              asked.push(await explain(statement));
+              return { rows: [{ total: null, found: null }] };
+            } } as unknown as pg.Pool;
+            await new ResourceQueries(pool, resourceTables(BASE_URL)[type]).page(
+              scope, { filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null }, { type: '', position: { id: '0198b000-0000-7000-8000-000000000009', key: null }, totalResults: 5_000 },
+            );
+            const [limit] = asked[0]!.filter((node) => node['Node Type'] === 'Limit');
+            expect(limit!.Plans, `${mode}, ${analyzed}`).toEqual([expect.objectContaining({ 'Node Type': 'Index Scan', 'Index Name': index, 'Index Cond': expect.stringMatching(/tenant = .*id > /) as unknown })]);
+          }
+        }
+      } finally {
+        await client.end();
+      }
+    },
+  );
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
     const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users);

@@ -41,7 +41,7 @@ export class GatewayModule {
         { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
-        { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, Date.now) },
+        { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()) },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },

@@ -88,7 +88,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     const { rows } = await this.pool.query<{ total: string | null; found: readonly Json<Row>[] | null }>({
       ...(isPrepared ? { name: this.nameOf(scope, preparedName) } : {}),
       text: `
-        WITH hits AS ${counts || sort ? '' : 'NOT '}MATERIALIZED (SELECT id${key ? `, ${key.sql} AS key` : ''} FROM ${view} AS u WHERE ${where}),
+        WITH hits AS ${counts || sort || lookUp ? '' : 'NOT '}MATERIALIZED (SELECT id${key ? `, ${key.sql} AS key` : ''} FROM ${view} AS u WHERE ${where}),
           page AS (SELECT * FROM hits AS page ${behind} ORDER BY ${order} ${limit})
         SELECT ${counts ? '(SELECT count(*) FROM hits)' : 'NULL'} AS total, (SELECT json_agg(u) FROM (
           SELECT u.*${begin && key ? ', page.key::text AS "sortKey"' : ''}
