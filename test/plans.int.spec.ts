@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => gateway?.end());
 
 const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
-  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10 });
+  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null });
 const read = async (...ids: string[]): Promise<void> => {
   const shown = members.show(ID, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
   for await (const _ of shown as AsyncIterable<unknown>);

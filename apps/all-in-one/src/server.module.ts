@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleSeal, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { keyFile, startService, type Config, type Logger } from '#runtime';
 import { AdminModule } from '../../admin/src/admin.module.js';
@@ -53,7 +53,9 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const service = await startService({
     config, port: config.PORT,
     module: ServerModule.with([
-      GatewayModule.register({ config, pool: poolOf(gateway), requests: { identity: identityRequests, group: groupRequests }, logger }),
+      GatewayModule.register({
+        config, pool: poolOf(gateway), cursorSeal: roleSeal(ownerUrl, 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
+      }),
       IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
       GroupModule.register({ config, database: group, log: logs.group, logger }),
       AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger }),

@@ -26,6 +26,11 @@ export class DiscoveryController {
       filter: { supported: true, maxResults: this.config.MAX_PAGE_RESOURCES },
       changePassword: { supported: false },
       sort: { supported: true },
+      // RFC 9865 §4; §2.4 wants startIndex to stay the way of those who name none.
+      pagination: {
+        cursor: true, index: true, defaultPaginationMethod: 'index', defaultPageSize: Math.min(this.config.DEFAULT_PAGE_RESOURCES, this.config.MAX_PAGE_RESOURCES),
+        maxPageSize: this.config.MAX_PAGE_RESOURCES, cursorTimeout: this.config.CURSOR_TIMEOUT_SECONDS,
+      },
       etag: { supported: true },
       authenticationSchemes: [
         {
@@ -77,4 +82,4 @@ export class DiscoveryController {
 }
 
 /** RFC 7644 §4: paging is ignored here; there is one page. */
-const whole = (resources: readonly object[]): object => listResponse(resources, resources.length, 1, resources.length);
+const whole = (resources: readonly object[]): object => listResponse(resources, resources.length, { startIndex: 1 }, resources.length);

@@ -1,5 +1,5 @@
 import { USERS_VIEW } from '#contracts';
-import { fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Sort } from '#scim';
+import { fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Position, type Sort } from '#scim';
 import { isCore, jsonValue, partOf, type ResourceColumns, type Value } from './resource-columns.js';
 
 /** A condition on a published view of resources. */
@@ -36,8 +36,17 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
   return { sql, values: compiler.values, lookUp: lookUpOf(filter), isIndexed: flat('and', filter).some((part) => lookUpOf(part) !== null) };
 };
 
-/** The SQL of what users are ordered by (RFC 7644 §3.4.2.3); NULL when there is none. */
-export const compileSort = (columns: ResourceColumns, { path }: Sort): string => {
+export interface CompiledSort {
+  /** NULL when there is none. */
+  readonly sql: string;
+  readonly type: 'timestamptz' | 'numeric' | 'text';
+}
+
+/** By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have 65,536. */
+const SORTED_CHARACTERS = 400;
+
+/** What resources are ordered by (RFC 7644 §3.4.2.3). */
+export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledSort => {
   const { attribute, subAttribute } = path;
   const all = columns.attribute(path);
   if (all.rows) throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
@@ -47,8 +56,21 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): string =>
     : all;
   const value = subAttribute ? partOf(one, subAttribute.name) : one;
   const { type } = subAttribute ?? attribute;
-  if (type === 'dateTime') return timeOf(value);
-  return isNumber(type) ? `(${value.text})::numeric` : `(${value.text}) COLLATE "C"`;
+  if (type === 'dateTime') return { sql: timeOf(value), type: 'timestamptz' };
+  if (isNumber(type)) return { sql: `(${value.text})::numeric`, type: 'numeric' };
+  return { sql: `left(${value.text}, ${SORTED_CHARACTERS}) COLLATE "C"`, type: 'text' };
+};
+
+/** How rows with the columns `key`, where something is sorted, and `id` are ordered. In Postgres, too, NULL comes last, and first when descending. */
+export const compileOrder = (sort: Sort | null): string => (sort ? `page.key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id');
+
+/** A condition: such a row comes behind a position. `parameter` takes a value and returns its SQL. */
+export const compileBehind = (sort: Sort | null, type: CompiledSort['type'], { id, key }: Position, parameter: (value: string) => string): string => {
+  const isLater = `page.id > ${parameter(id)}::uuid`;
+  if (!sort) return isLater;
+  if (key === null) return `(page.key IS NULL AND ${isLater}${sort.descending ? ' OR page.key IS NOT NULL' : ''})`;
+  const of = `${parameter(key)}::${type}`;
+  return `(page.key ${sort.descending ? '<' : '>'} ${of} OR page.key = ${of} AND ${isLater}${sort.descending ? '' : ' OR page.key IS NULL'})`;
 };
 
 class FilterCompiler {

@@ -4,10 +4,11 @@ import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
 import { Slots, type Config, type Logger } from '#runtime';
-import { quote, Rejected } from '#scim';
+import { quote, Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
 import { BulkController } from './bulk.controller.js';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
+import { Cursors } from './cursors.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
@@ -23,6 +24,8 @@ import { USER_QUERIES, UsersController } from './users.controller.js';
 export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
+  /** Of what clients hand back: the same in all gateways. */
+  readonly cursorSeal: CursorSeal;
   readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
   readonly logger: Logger;
 }
@@ -30,7 +33,7 @@ export interface GatewayOptions {
 /** Owns HTTP and SCIM syntax; holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, requests, logger }: GatewayOptions): DynamicModule {
+  static register({ config, pool, cursorSeal, requests, logger }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const reading = { slots: searchSlots(config), maxPageBytes: config.MAX_PAGE_BYTES };
     return {
@@ -43,6 +46,7 @@ export class GatewayModule {
         { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
+        { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()) },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },

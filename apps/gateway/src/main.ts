@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleSeal, untilMigrated } from '#event-store';
 import { KafkaLog, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
@@ -30,7 +30,7 @@ runProcess(async () => {
   const requests = { identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW), group: requestsTo('group', GROUP_OUTCOMES_VIEW) };
   return startService({
     config, port: config.PORT,
-    module: GatewayModule.register({ config, pool, requests, logger }),
+    module: GatewayModule.register({ config, pool, cursorSeal: roleSeal(config.DATABASE_URL, 'gateway', 'cursor'), requests, logger }),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });

@@ -1,19 +1,19 @@
 import { Readable } from 'node:stream';
 import type { Pool } from 'pg';
 import { MEMBERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
-import { LIST_RESPONSE_URN, listResponse, type Selection } from '#scim';
+import { LIST_RESPONSE_URN, listResponse, type Place, type Selection } from '#scim';
 import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
 const MEMBERS_PER_PAGE = 2_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** What a page of users and groups is made of; `startIndex` is the number of its first resource, from 1. */
+/** What a page of users and groups is made of. */
 export interface MixedPage {
   readonly users: readonly UserRow[];
   readonly groups: readonly GroupRow[];
   readonly totalResults: number;
-  readonly startIndex: number;
+  readonly place: Place;
   readonly selections: { readonly users: Selection | undefined; readonly groups: Selection | undefined };
 }
 
@@ -34,18 +34,18 @@ export class MemberQueries {
 
   /** A page of users and then groups (RFC 7644 §3.4.3). */
   showPage(seer: Seer & { readonly tenant: string }, page: MixedPage): object {
-    const { users, groups, totalResults, startIndex, selections } = page;
+    const { users, groups, totalResults, place, selections } = page;
     if (hasMembers(groups, selections.groups)) return Readable.from(this.pageTexts(seer, page));
     const resources = [
       ...users.map((row) => toUser(ofUserRow(row), seer, this.scimBaseUrl, selections.users)),
       ...groups.map((row) => toGroup(ofGroupRow(row), this.scimBaseUrl, selections.groups)),
     ];
-    return listResponse(resources, totalResults, startIndex, resources.length);
+    return listResponse(resources, totalResults, place, resources.length);
   }
 
   private async *pageTexts(seer: Seer & { readonly tenant: string }, page: MixedPage): AsyncGenerator<string> {
-    const { users, groups, totalResults, startIndex, selections } = page;
-    const head = { schemas: [LIST_RESPONSE_URN], totalResults, startIndex, itemsPerPage: users.length + groups.length };
+    const { users, groups, totalResults, place, selections } = page;
+    const head = { schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage: users.length + groups.length };
     yield `${JSON.stringify(head).slice(0, -1)},"Resources":[`;
     yield users.map((row) => JSON.stringify(toUser(ofUserRow(row), seer, this.scimBaseUrl, selections.users))).join(',');
     if (users.length > 0 && groups.length > 0) yield ',';

@@ -1,8 +1,9 @@
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
-import { Rejected, type Search } from '#scim';
-import { compileFilter, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import { Rejected, type Position, type Search } from '#scim';
+import type { Begin } from './cursors.js';
+import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
@@ -10,6 +11,9 @@ export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly totalResults: number;
+  /** In a walk: whether there are more, and where this page ends. */
+  readonly hasMore: boolean;
+  readonly end: Position | null;
 }
 
 /** What all reads of a gateway share. */
@@ -24,6 +28,38 @@ const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, isIndexed: 
 const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
 type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
+
+interface PageSql {
+  /** Those of a WITH, of which `page` has the ids of the page, and with `isSorted` their keys. */
+  readonly tables: string;
+  /** Counts all. */
+  readonly total: string;
+  readonly isSorted: boolean;
+  readonly parameters: Parameters;
+  /** With it the statement is prepared. */
+  readonly name: string | undefined;
+}
+
+/** The parameters of a statement, `$1` the tenant, `$2` the directory. */
+class Parameters {
+  readonly values: unknown[];
+
+  constructor({ tenant, directory }: Scope, values: readonly string[] = []) {
+    this.values = [tenant, directory, ...values];
+  }
+
+  /** Returns its SQL. */
+  add(value: string | number): string {
+    return `$${this.values.push(value)}`;
+  }
+}
+
+/** Whether a walk knows how many there are. */
+const isCounted = (begin: Begin | undefined): boolean => begin !== undefined && begin.totalResults !== null;
+
+/** In a walk one more than the page shows whether there is another. */
+const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parameters: Parameters): string =>
+  `LIMIT ${parameters.add(begin ? count + 1 : count)} OFFSET ${parameters.add(begin ? 0 : startIndex - 1)}`;
 
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
@@ -43,13 +79,13 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * A page, in the order of creation where no other is asked for. Throws Rejected: tooMany when a search takes too long,
    * tooManyRequests when too many are under way. Whoever is looked up by an index never waits for them.
    */
-  async page(scope: Scope, search: Search): Promise<Page<Row>> {
+  async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns, search.filter, 3) : ALL;
-    if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search);
-    if (compiled.isIndexed) return this.several(scope, compiled, search);
+    if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search, begin);
+    if (compiled.isIndexed) return this.several(scope, compiled, search, begin);
     try {
-      return await this.limits.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search) : this.several(scope, compiled, search)));
+      return await this.limits.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search, begin) : this.several(scope, compiled, search, begin)));
     } catch (error) {
       if (error instanceof NoSlot) {
         throw new Rejected(
@@ -70,63 +106,77 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** At most one can match: no count, no sort. */
-  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search): Promise<Page<Row>> {
+  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search, begin?: Begin): Promise<Page<Row>> {
     const { name, view, select } = this.table;
     const { rows } = await this.pool.query<Row>({
       name: this.nameOf(scope, `${name}-by-${lookUp}-eq`),
       text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql} LIMIT 1`,
       values: [scope.tenant, scope.directory, ...values],
     });
-    const shown = startIndex === 1 && count > 0 ? rows : [];
-    return { rows: await this.withGroups(scope, shown), totalResults: rows.length };
+    const isFirst = startIndex === 1 && !begin?.position;
+    const shown = isFirst && count > 0 ? rows : [];
+    return { rows: await this.withGroups(scope, shown), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
-  private everybody(scope: Scope, { startIndex, count }: Search): Promise<Page<Row>> {
-    const from = `FROM ${this.table.view} AS u WHERE ${this.isSeen(scope)}`;
-    return this.pageOf(
-      scope, `page AS MATERIALIZED (SELECT id ${from} ORDER BY tenant, id LIMIT $3 OFFSET $4)`, `SELECT count(*) ${from}`, 'page.id',
-      [scope.tenant, scope.directory, count, startIndex - 1],
-    );
-  }
-
-  /** Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. */
-  private several(scope: Scope, { sql, values, lookUp }: CompiledFilter, { sort, startIndex, count }: Search): Promise<Page<Row>> {
-    const { name, view, columns } = this.table;
-    const where = `${this.isSeen(scope)} AND ${sql}`;
-    const [limit, offset] = [`$${values.length + 3}`, `$${values.length + 4}`];
-    const key = sort ? `, ${compileSort(columns, sort)} AS key` : '';
-    // In Postgres, too, NULL comes last in ascending order and first in descending.
-    const order = sort ? `key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
-    return this.pageOf(
-      scope, `hits AS MATERIALIZED (SELECT id${key} FROM ${view} AS u WHERE ${where}), page AS (SELECT * FROM hits AS page ORDER BY ${order} LIMIT ${limit} OFFSET ${offset})`,
-      'SELECT count(*) FROM hits', order, [scope.tenant, scope.directory, ...values, count, startIndex - 1],
-      lookUp && !sort ? this.nameOf(scope, `${name}s-by-${lookUp}-eq`) : undefined,
-    );
+  private everybody(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
+    const { name, view } = this.table;
+    const parameters = new Parameters(scope);
+    const behind = begin?.position ? `AND ${compileBehind(null, 'text', begin.position, (value) => parameters.add(value))}` : '';
+    const from = `FROM ${view} AS page WHERE ${this.isSeen(scope)}`;
+    return this.pageOf(scope, search, begin, {
+      tables: `page AS MATERIALIZED (SELECT id ${from} ${behind} ORDER BY tenant, id ${limitOf(search, begin, parameters)})`,
+      total: `SELECT count(*) ${from}`, isSorted: false, parameters,
+      name: behind === '' ? undefined : this.nameOf(scope, `${name}s-behind${isCounted(begin) ? '' : '-counted'}`),
+    });
   }
 
   /**
-   * `tables` are those of a WITH, of which `page` has the ids of a page; with a name it is prepared. A page ends before its resources
-   * become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte are more than this process can hold.
+   * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. The further pages of
+   * a walk count nothing.
    */
-  private async pageOf(scope: Scope, tables: string, total: string, order: string, values: readonly unknown[], name?: string): Promise<Page<Row>> {
+  private several(scope: Scope, { sql, values, lookUp }: CompiledFilter, search: Search, begin?: Begin): Promise<Page<Row>> {
+    const { name, view, columns } = this.table;
+    const { sort } = search;
+    const parameters = new Parameters(scope, values);
+    const key = sort && compileSort(columns, sort);
+    const behind = begin?.position ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, (value) => parameters.add(value))}` : '';
+    const isWhole = !isCounted(begin) || sort !== null || lookUp !== null;
+    return this.pageOf(scope, search, begin, {
+      tables: `hits AS ${isWhole ? '' : 'NOT '}MATERIALIZED (SELECT id${key ? `, ${key.sql} AS key` : ''} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql}),
+        page AS MATERIALIZED (SELECT * FROM hits AS page ${behind} ORDER BY ${compileOrder(sort)} ${limitOf(search, begin, parameters)})`,
+      total: 'SELECT count(*) FROM hits', isSorted: key !== null, parameters,
+      name: lookUp && !sort ? this.nameOf(scope, [`${name}s-by-${lookUp}-eq`, ...(isCounted(begin) ? ['uncounted'] : []), ...(behind ? ['behind'] : [])].join('-')) : undefined,
+    });
+  }
+
+  /**
+   * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte
+   * are more than this process can hold.
+   */
+  private async pageOf(scope: Scope, { sort, count }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name }: PageSql): Promise<Page<Row>> {
     const { view, select } = this.table;
-    const { rows } = await this.pool.query<{ total: string; found: readonly { row: Json<Row> }[] | null }>({
+    const { rows } = await this.pool.query<{ total: string | null; fetched: number; found: readonly { row: Json<Row>; key: string | null }[] | null }>({
       ...(name ? { name } : {}),
       text: `
         WITH ${tables}
-        SELECT (${total}) AS total, (SELECT json_agg(json_build_object('row', u.found) ORDER BY u.number) FROM (
-          SELECT u.found, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
-          FROM page CROSS JOIN LATERAL (
-            SELECT to_json(s) AS found, ${BYTES} AS bytes
-            FROM ${view} AS u CROSS JOIN LATERAL (SELECT ${select}) s WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
-          WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)) u
-          WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS found`,
-      values: [...values],
+        SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
+          (SELECT json_agg(json_build_object('row', u.found, 'key', u.key) ORDER BY u.number) FROM (
+            SELECT u.found, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
+            FROM page CROSS JOIN LATERAL (
+              SELECT to_json(s) AS found, ${BYTES} AS bytes
+              FROM ${view} AS u CROSS JOIN LATERAL (SELECT ${select}) s WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
+            WINDOW w AS (ORDER BY ${compileOrder(sort)} ROWS UNBOUNDED PRECEDING)) u
+            WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS found`,
+      values: parameters.values,
     });
-    const found = rows[0]!.found ?? [];
+    const found = (rows[0]!.found ?? []).slice(0, count);
     const page = found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row);
-    return { rows: await this.withGroups(scope, page), totalResults: Number(rows[0]!.total) };
+    const last = found.at(-1);
+    return {
+      rows: await this.withGroups(scope, page), totalResults: begin?.totalResults ?? Number(rows[0]!.total), hasMore: rows[0]!.fetched > found.length,
+      end: last ? { id: last.row.id, key: last.key } : (begin?.position ?? null),
+    };
   }
 
   /** Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear. */

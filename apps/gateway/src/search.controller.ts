@@ -4,8 +4,9 @@ import type { Config } from '#runtime';
 import { GROUP, parseSearch, parseSearchRequest, Rejected, USER, type PagingLimits, type ResourceDefinition, type Search } from '#scim';
 import { CONFIG } from './commands.sender.js';
 import { GROUP_QUERIES } from './groups.controller.js';
+import { Cursors, type Begin } from './cursors.js';
 import { MemberQueries } from './members.queries.js';
-import type { ResourceQueries } from './resource.queries.js';
+import type { Page, ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { toUserList } from './to-response.js';
 import { USER_QUERIES } from './users.controller.js';
@@ -20,6 +21,7 @@ export class SearchController {
     @Inject(USER_QUERIES) private readonly users: ResourceQueries<UserRow>,
     @Inject(GROUP_QUERIES) private readonly groups: ResourceQueries<GroupRow>,
     private readonly members: MemberQueries,
+    private readonly cursors: Cursors,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.limits = { defaultCount: config.DEFAULT_PAGE_RESOURCES, maxCount: config.MAX_PAGE_RESOURCES };
@@ -53,29 +55,39 @@ export class SearchController {
   async findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
     const [ofUsers, ofGroups] = [attempt(USER, body, this.limits), attempt(GROUP, body, this.limits)];
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
-    const users = ofUsers instanceof Rejected ? null : { search: ofUsers, ...(await this.users.page(caller, ofUsers)) };
-    const before = users?.totalResults ?? 0;
-    const groups = ofGroups instanceof Rejected ? null : await this.groupsAfter(caller, ofGroups, before, users?.rows.length ?? 0);
-    const { startIndex } = ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers;
+    const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
+    const { count } = search;
+    const users = ofUsers instanceof Rejected || begin?.type === GROUP.name ? null : await this.users.page(caller, { ...ofUsers, count }, begin);
+    // In a walk the groups wait for the last user, but are counted at once.
+    const groups = ofGroups instanceof Rejected || (users?.hasMore && begin!.totalResults !== null) ? null
+      : await this.groupsAfter(caller, { ...ofGroups, count }, users, begin);
+    const totalResults = begin?.totalResults ?? (users?.totalResults ?? 0) + (groups?.totalResults ?? 0);
+    const next = users?.hasMore ? { type: USER.name, position: users.end } : groups?.hasMore ? { type: GROUP.name, position: groups.end } : null;
     return this.members.showPage(caller, {
-      users: users?.rows ?? [], groups: groups?.rows ?? [], totalResults: before + (groups?.totalResults ?? 0), startIndex,
-      selections: { users: users?.search.selection, groups: ofGroups instanceof Rejected ? undefined : ofGroups.selection },
+      users: users?.rows ?? [], groups: groups?.rows ?? [], totalResults, place: this.cursors.place(search, totalResults, next),
+      selections: { users: ofUsers instanceof Rejected ? undefined : ofUsers.selection, groups: ofGroups instanceof Rejected ? undefined : ofGroups.selection },
     });
   }
 
-  private groupsAfter(caller: Caller, search: Search, before: number, taken: number): Promise<{ rows: readonly GroupRow[]; totalResults: number }> {
-    return this.groups.page(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken });
+  private groupsAfter(caller: Caller, search: Search, users: Page<UserRow> | null, begin: Begin | undefined): Promise<Page<GroupRow>> {
+    const [before, taken] = [users?.totalResults ?? 0, users?.rows.length ?? 0];
+    const after = begin && users ? { ...begin, position: null } : begin;
+    return this.groups.page(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken }, after);
   }
 
-  private async searchUsers(caller: Caller, search: Search): Promise<object> {
-    return toUserList(await this.users.page(caller, search), search.startIndex, caller, this.config.scimBaseUrl, search.selection);
+  private async searchUsers(caller: Caller, asked: Search): Promise<object> {
+    const { search, begin } = this.cursors.resume(caller, USER.endpoint, USER.name, asked);
+    const page = await this.users.page(caller, search, begin);
+    const place = this.cursors.place(search, page.totalResults, page.hasMore ? { type: USER.name, position: page.end } : null);
+    return toUserList(page, place, caller, this.config.scimBaseUrl, search.selection);
   }
 
-  private async searchGroups(caller: Caller, search: Search): Promise<object> {
-    const { rows, totalResults } = await this.groups.page(caller, search);
-    return this.members.showPage(caller, { users: [], groups: rows, totalResults, startIndex: search.startIndex, selections: { users: undefined, groups: search.selection } });
+  private async searchGroups(caller: Caller, asked: Search): Promise<object> {
+    const { search, begin } = this.cursors.resume(caller, GROUP.endpoint, GROUP.name, asked);
+    const { rows, totalResults, hasMore, end } = await this.groups.page(caller, search, begin);
+    const place = this.cursors.place(search, totalResults, hasMore ? { type: GROUP.name, position: end } : null);
+    return this.members.showPage(caller, { users: [], groups: rows, totalResults, place, selections: { users: undefined, groups: search.selection } });
   }
-
 }
 
 const attempt = (definition: ResourceDefinition, body: unknown, limits: PagingLimits): Search | Rejected => {

@@ -1,5 +1,5 @@
 import type { GroupOfUser, GroupRow, GroupSnapshot, Member, UserRow, UserSnapshot } from '#contracts';
-import { GROUP, listResponse, pickAttribute, renderResource, USER, type Json, type Selection } from '#scim';
+import { GROUP, listResponse, pickAttribute, renderResource, USER, type Json, type Place, type Selection } from '#scim';
 
 /** URLs of resources; `scimBaseUrl` has no slash at its end. */
 export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoint: string }, id: string): string => `${scimBaseUrl}${endpoint}/${id}`;
@@ -36,13 +36,13 @@ export const toUser = (user: UserSnapshot, seer: Seer, scimBaseUrl: string, sele
 export const groupsSeen = ({ groups }: UserSnapshot, { directory, seesLocalGroups }: Seer): readonly GroupOfUser[] =>
   (groups ?? []).filter((group) => group.directory === directory || (group.directory === null && seesLocalGroups));
 
-/** A page of users (RFC 7644 §3.4.2); `startIndex` is the number of its first one, from 1. */
+/** A page of users (RFC 7644 §3.4.2). */
 export const toUserList = (
-  page: { readonly rows: readonly UserRow[]; readonly totalResults: number }, startIndex: number, seer: Seer, scimBaseUrl: string,
+  page: { readonly rows: readonly UserRow[]; readonly totalResults: number }, place: Place, seer: Seer, scimBaseUrl: string,
   selection: Selection | undefined,
 ): object => {
   const resources = page.rows.map((row) => toUser(ofUserRow(row), seer, scimBaseUrl, selection));
-  return listResponse(resources, page.totalResults, startIndex, resources.length);
+  return listResponse(resources, page.totalResults, place, resources.length);
 };
 
 /** A row of the published view as what an outcome holds of a user. */

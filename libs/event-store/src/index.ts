@@ -4,6 +4,7 @@ export * from './handle-batch.js';
 export * from './migrate.js';
 export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retention.job.js';
 export * from './outcomes.js';
+export { roleSeal, type RoleSeal } from './role-seal.js';
 export * from './seal.js';
 export type { AppendedRow, BatchToHandle } from './turn.js';
 export * from './upcast.js';

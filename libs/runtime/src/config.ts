@@ -58,6 +58,7 @@ export class Config {
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
   @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 16_777_216;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
+  @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.') CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count('The same for the length of their bodies: the transaction that writes them is as long, and other tenants wait for it.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;

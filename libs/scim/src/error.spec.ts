@@ -4,7 +4,7 @@ import { ERROR_URN, errorBody, errorStatus, Rejected, type RejectionCode } from 
 it.each<[RejectionCode, number, boolean]>([
   ['invalidSyntax', 400, true], ['invalidFilter', 400, true], ['invalidPath', 400, true], ['noTarget', 400, true],
   ['invalidValue', 400, true], ['mutability', 400, true], ['tooMany', 400, true], ['sensitive', 400, true],
-  ['invalidVers', 400, true],
+  ['invalidVers', 400, true], ['invalidCursor', 400, true], ['expiredCursor', 400, true], ['invalidCount', 400, true],
   ['uniqueness', 409, true], ['unauthorized', 401, false], ['forbidden', 403, false], ['notFound', 404, false],
   ['methodNotAllowed', 405, false], ['conflict', 409, false], ['requestTimeout', 408, false], ['preconditionFailed', 412, false], ['tooLarge', 413, false],
   ['unsupportedMediaType', 415, false], ['tooManyRequests', 429, false], ['headersTooLarge', 431, false], ['internal', 500, false], ['notImplemented', 501, false],

@@ -1,7 +1,7 @@
 /** What can be wrong with a request, in SCIM's words where it has one. */
 export type RejectionCode =
   | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
-  | 'sensitive' | 'invalidVers' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
+  | 'sensitive' | 'invalidVers' | 'invalidCursor' | 'expiredCursor' | 'invalidCount' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
   | 'preconditionFailed' | 'requestTimeout' | 'tooLarge' | 'unsupportedMediaType' | 'headersTooLarge' | 'tooManyRequests' | 'internal' | 'notImplemented'
   | 'unavailable';
 
@@ -24,10 +24,11 @@ export interface ErrorBody {
   readonly detail: string;
 }
 
-/** RFC 7644 §3.12, tables 8 and 9: the HTTP status of each code, and whether the code is a scimType. */
+/** RFC 7644 §3.12, tables 8 and 9, and RFC 9865 §2.1: the HTTP status of each code, and whether the code is a scimType. */
 const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isScimType: boolean] } = {
   invalidSyntax: [400, true], invalidFilter: [400, true], invalidPath: [400, true], noTarget: [400, true],
   invalidValue: [400, true], mutability: [400, true], tooMany: [400, true], sensitive: [400, true], invalidVers: [400, true],
+  invalidCursor: [400, true], expiredCursor: [400, true], invalidCount: [400, true],
   uniqueness: [409, true], unauthorized: [401, false], forbidden: [403, false], notFound: [404, false],
   methodNotAllowed: [405, false], conflict: [409, false], requestTimeout: [408, false], preconditionFailed: [412, false], tooLarge: [413, false],
   unsupportedMediaType: [415, false], tooManyRequests: [429, false], headersTooLarge: [431, false], internal: [500, false], notImplemented: [501, false],

@@ -3,6 +3,7 @@ export {
   BULK_RESPONSE_URN, orderBulk, parseBulk, resolveBulk, resolveValue, splitBulk, type BulkMethod, type BulkOperation, type BulkRequest, type BulkStep,
   type BulkWrite,
 } from './bulk.js';
+export { readCursor, writeCursor, type CursorRequest, type CursorSeal, type Position, type Walk } from './cursor.js';
 export { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
 export { ERROR_URN, errorBody, errorStatus, Rejected, type ErrorBody, type RejectionCode } from './error.js';
 export {
@@ -11,7 +12,7 @@ export {
 export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, quote, type Json, type JsonObject } from './json.js';
-export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits } from './list.js';
+export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits, type Place } from './list.js';
 export { matches, matchesValue } from './matches.js';
 export { MAX_PATCH_OPERATIONS, parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';
 export {

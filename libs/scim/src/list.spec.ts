@@ -22,8 +22,9 @@ it.each([['x', undefined, 'startIndex'], [undefined, '1.5', 'count'], ['1e3', un
 );
 
 it('shows a page, and no hit as a list of nothing', () => {
-  expect(listResponse([{ id: 'a' }], 7, 3, 1)).toEqual({
+  expect(listResponse([{ id: 'a' }], 7, { startIndex: 3 }, 1)).toEqual({
     schemas: [LIST_RESPONSE_URN], totalResults: 7, startIndex: 3, itemsPerPage: 1, Resources: [{ id: 'a' }],
   });
-  expect(listResponse([], 0, 1, 0)).toMatchObject({ totalResults: 0, Resources: [] });
+  expect(listResponse([], 0, { startIndex: 1 }, 0)).toMatchObject({ totalResults: 0, Resources: [] });
+  expect(listResponse([{ id: 'a' }], 7, { nextCursor: 'c' }, 1)).toEqual({ schemas: [LIST_RESPONSE_URN], totalResults: 7, nextCursor: 'c', itemsPerPage: 1, Resources: [{ id: 'a' }] });
 });

@@ -3,13 +3,12 @@ import { quote } from './json.js';
 
 export const LIST_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:ListResponse';
 
-/**
- * A page of a result (RFC 7644 §3.4.2): `totalResults` counts all pages, `startIndex` counts from 1. No hit is a list of nothing,
- * never an error.
- */
-export const listResponse = (
-  resources: readonly object[], totalResults: number, startIndex: number, itemsPerPage: number,
-): object => ({ schemas: [LIST_RESPONSE_URN], totalResults, startIndex, itemsPerPage, Resources: resources });
+/** Where a page is: the number of its first resource, from 1; or, paged by cursor (RFC 9865 §2), where the next one begins, if there is one. */
+export type Place = { readonly startIndex: number } | { readonly nextCursor?: string };
+
+/** A page of a result (RFC 7644 §3.4.2): `totalResults` counts all pages. No hit is a list of nothing, never an error. */
+export const listResponse = (resources: readonly object[], totalResults: number, place: Place, itemsPerPage: number): object =>
+  ({ schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage, Resources: resources });
 
 /** How many resources a page has when the client names no number, and at most. */
 export interface PagingLimits {
@@ -29,8 +28,8 @@ export const parsePaging = (
 });
 
 /** An empty parameter is an absent one; 15 digits always fit into a double and into Postgres' bigint. */
-const integer = (name: string, text: string | undefined): number | undefined => {
+export const integer = (name: string, text: string | undefined, code: 'invalidValue' | 'invalidCount' = 'invalidValue'): number | undefined => {
   if (text === undefined || text === '') return undefined;
-  if (!/^-?\d{1,15}$/.test(text)) throw new Rejected('invalidValue', `${name} must be a whole number, not ${quote(text)}.`);
+  if (!/^-?\d{1,15}$/.test(text)) throw new Rejected(code, `${name} must be a whole number, not ${quote(text)}.`);
   return Number(text);
 };

@@ -8,7 +8,7 @@ const search = (parameters: { readonly [name: string]: unknown }): ReturnType<ty
 
 describe('a search', () => {
   it('without parameters asks for the first page of everything', () => {
-    expect(search({})).toEqual({ filter: null, sort: null, selection: undefined, startIndex: 1, count: 100 });
+    expect(search({})).toEqual({ filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null });
   });
 
   it.each<[string, string | undefined, string, boolean]>([
@@ -30,7 +30,19 @@ describe('a search', () => {
     expect([...asked.selection!.paths]).toEqual(['userName', 'name.givenName']);
   });
 
+  it('with a cursor, which may be empty, is paged by it, and says what it is of', () => {
+    expect(search({ cursor: '', count: '7' })).toMatchObject({ startIndex: 1, count: 7, cursor: { text: '', count: 7 } });
+    expect(search({ cursor: null, startIndex: 2 })).toMatchObject({ startIndex: 2, cursor: null });
+    const asked = (parameters: object): string => search({ cursor: 'x', ...parameters }).cursor!.asked;
+    expect(asked({ attributes: 'id', sortOrder: 'Ascending', sortBy: '' })).toBe(asked({ count: 5 }));
+    const different = [{}, { filter: 'title pr' }, { filter: 'nickName pr' }, { sortBy: 'title' }, { sortBy: 'title', sortOrder: 'descending' }, { filter: 'title pr', sortBy: 'title' }];
+    expect(new Set(different.map(asked)).size).toBe(different.length);
+  });
+
   it.each<[object, string, RegExp]>([
+    [{ cursor: ['', ''] }, 'invalidCursor', /cursor must be one string/], [{ cursor: 5 }, 'invalidCursor', /cursor/], [{ cursor: '', startIndex: 1 }, 'invalidCursor', /startIndex/],
+    [{ cursor: '', startIndex: [1] }, 'invalidCursor', /startIndex/], [{ cursor: '', count: 'x' }, 'invalidCount', /"x"/], [{ cursor: 'x', count: 1.5 }, 'invalidCount', /count/],
+    [{ cursor: 'x', count: [1] }, 'invalidCount', /count/],
     [{ sortBy: 'nope' }, 'invalidValue', /"nope"/], [{ sortBy: 'name' }, 'invalidValue', /name one of its parts/], [{ sortBy: 'password' }, 'invalidValue', /"password"/],
     [{ sortBy: 'title', sortOrder: 'up' }, 'invalidValue', /sortOrder.*"up"/], [{ sortOrder: 'up' }, 'invalidValue', /sortOrder/],
     [{ filter: ['id pr', 'id pr'] }, 'invalidValue', /filter must be one string/], [{ filter: 5 }, 'invalidValue', /filter/], [{ filter: '' }, 'invalidFilter', /character 1/],

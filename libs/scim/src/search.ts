@@ -1,4 +1,5 @@
-import { Rejected } from './error.js';
+import { parseCursor, type CursorRequest } from './cursor.js';
+import { Rejected, type RejectionCode } from './error.js';
 import { parseFilter, type Filter } from './filter.js';
 import { isObject, quote } from './json.js';
 import { parsePaging, type PagingLimits } from './list.js';
@@ -20,11 +21,13 @@ export interface Search {
   /** From 1. */
   readonly startIndex: number;
   readonly count: number;
+  /** null = paged by startIndex: the way of whoever names neither (RFC 9865 §2.4). */
+  readonly cursor: CursorRequest | null;
 }
 
 type Parameters = { readonly [name: string]: unknown };
 
-/** Parameters by their names in any case; null is an absent one. Each reader throws Rejected(invalidValue) for another type. */
+/** Parameters by their names in any case; null is an absent one. Each reader throws Rejected for another type. */
 class ParameterReader {
   private readonly given: ReadonlyMap<string, unknown>;
 
@@ -32,15 +35,15 @@ class ParameterReader {
     this.given = new Map(Object.entries(parameters).map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  text(name: string): string | undefined {
+  text(name: string, code: RejectionCode = 'invalidValue'): string | undefined {
     const value = this.read(name);
     if (value === undefined || typeof value === 'string') return value;
-    throw new Rejected('invalidValue', `${name} must be one string.`);
+    throw new Rejected(code, `${name} must be one string.`);
   }
 
-  number(name: string): string | undefined {
+  number(name: string, code?: RejectionCode): string | undefined {
     const value = this.read(name);
-    return typeof value === 'number' ? String(value) : this.text(name);
+    return typeof value === 'number' ? String(value) : this.text(name, code);
   }
 
   /** A list, a parameter that is there more than once, or names with commas between them. */
@@ -63,19 +66,25 @@ export const parseShown = (definition: ResourceDefinition, parameters: Parameter
 const selectionOf = (definition: ResourceDefinition, reader: ParameterReader): Selection | undefined =>
   parseSelection(definition, reader.names('attributes'), reader.names('excludedAttributes'));
 
-/** The parameters of a GET. Throws Rejected: invalidFilter or invalidValue. */
+/** The parameters of a GET. Throws Rejected: invalidFilter, invalidValue, invalidCursor or invalidCount. */
 export const parseSearch = (definition: ResourceDefinition, parameters: Parameters, limits: PagingLimits): Search => {
   const reader = new ParameterReader(parameters);
   const filter = reader.text('filter');
+  const cursor = reader.text('cursor', 'invalidCursor');
+  const paging = (): Pick<Search, 'startIndex' | 'count' | 'cursor'> => {
+    if (cursor === undefined) return { ...parsePaging(reader.number('startIndex'), reader.number('count'), limits), cursor: null };
+    const asked = JSON.stringify([filter ?? null, reader.text('sortBy') || null, reader.text('sortOrder')?.toLowerCase() || 'ascending']);
+    return parseCursor(cursor, asked, reader.number('startIndex', 'invalidCursor'), reader.number('count', 'invalidCount'), limits);
+  };
   return {
     filter: filter === undefined ? null : parseFilter(definition, filter),
     sort: parseSort(definition, reader.text('sortBy'), reader.text('sortOrder')),
     selection: selectionOf(definition, reader),
-    ...parsePaging(reader.number('startIndex'), reader.number('count'), limits),
+    ...paging(),
   };
 };
 
-/** The body of a POST to /.search (RFC 7644 §3.4.3). Throws Rejected: invalidSyntax, invalidFilter or invalidValue. */
+/** The body of a POST to /.search (RFC 7644 §3.4.3). Throws Rejected: invalidSyntax, and what parseSearch throws. */
 export const parseSearchRequest = (definition: ResourceDefinition, body: unknown, limits: PagingLimits): Search => {
   if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object: a SearchRequest (RFC 7644 §3.4.3).');
   requireUrns(body.schemas);
