@@ -248,7 +248,7 @@ describe.each(DEFINITIONS)('%s', (_name, count, definition) => {
 });
 
 describe('a search', () => {
-  const limits = (): ReadingLimits => ({ slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000_000 });
+  const limits = (maxPageBytes = 1_000_000): ReadingLimits => ({ slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes });
 
   /** RFC 7644 §3.4.2.3, as simply as it can be said. */
   const keyOf = ({ attribute, subAttribute, schema, extension }: AttributePath, resource: Resource): Json | undefined => {
@@ -347,7 +347,7 @@ describe('a search', () => {
   });
 
   it('by cursor sorts by a text as long as a URL can hold, in the same order as by startIndex', async () => {
-    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, limits());
+    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, limits(100_000_000));
     const displayName = pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === 'displayName' && !subAttribute)!;
     const all = ids.map((id, index): User => ({
       id, version: 1, created: MOMENTS[1]!, lastModified: MOMENTS[1]!, managedBy: 'its directory',
