@@ -7,14 +7,13 @@ import { startMuster, type Muster } from '../support/muster.js';
  * What clients send, word for word, and what they have to get: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
  * Okta, `rfc/` is what RFC 7644 says and what no client should send.
  *
- * Not here, because groups are not built: displayName filters with excludedAttributes=members, POST with the ADSCIM schema, members in
- * PATCH, answers with 204, memberships over a deactivation. Not built either: OAuth client credentials, pulling from Microsoft Graph. Who
- * is the same person as whom, but for a rehire, stands with the rules of matching: it takes sign-ins and more than one directory.
+ * Not here, because it is not built: OAuth client credentials, pulling from Microsoft Graph. Who is the same person as whom, but for a rehire,
+ * stands with the rules of matching: it takes sign-ins and more than one directory.
  */
 
 /**
  * RFC 7644 §3.12, table 9, and what of it no file shows: `tooMany` takes more users than a file can make, or less time
- * (test/filter-to-sql.int.spec.ts); nothing is `sensitive`, because Entra can only ask in the URI.
+ * (test/lists.int.spec.ts); nothing is `sensitive`, because Entra can only ask in the URI.
  */
 const SCIM_TYPES = ['invalidFilter', 'tooMany', 'uniqueness', 'mutability', 'invalidSyntax', 'invalidPath', 'noTarget', 'invalidValue', 'invalidVers', 'sensitive'];
 const SHOWN_ELSEWHERE: readonly string[] = ['tooMany', 'sensitive'];
@@ -44,7 +43,7 @@ interface Shape {
 }
 
 /**
- * Fills a text: {{unique}} is new for each file, {{id}} the last user that was made, {{id1}} the first, {{step}} counts, and {{x*400}}
+ * Fills a text: {{unique}} is new for each file, {{id}} the last user or group that was made, {{id1}} the first, {{step}} counts, and {{x*400}}
  * is an x 400 times.
  */
 const filled = (text: string, names: ReadonlyMap<string, string>): string =>
@@ -109,12 +108,12 @@ describe.each(['entra', 'okta', 'rfc'])('%s', (folder) => {
 
   it.each(shapes)('%s', async (_name, shape) => {
     const names = new Map<string, string>([['unique', randomUUID()]]);
-    let users = 0;
+    let made = 0;
     for (const [index, step] of shape.steps.entries()) {
       names.set('step', String(index + 1));
       const got = await send(step, names);
       const { id } = (got.body ?? {}) as { id?: unknown };
-      if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++users}`, id);
+      if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++made}`, id);
       check(`${shape.says} (${shape.source})\nstep ${index + 1}: ${step.send.slice(0, 200)}`, step, got, names);
     }
   });

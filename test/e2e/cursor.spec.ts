@@ -11,7 +11,7 @@ import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.
 import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
 import { newDatabase, query } from '../support/postgres.js';
 
-/** RFC 9865 over HTTP. That a walk by cursor finds what one by startIndex does: test/filter-to-sql.int.spec.ts. */
+/** RFC 9865 over HTTP. That a walk by cursor finds what one by startIndex does: test/lists.int.spec.ts. */
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest';
 const USERS = 20_000;
 const WALKS: readonly [string, Record<string, string>][] = [

@@ -121,7 +121,8 @@ class FilterCompiler {
     if (operand === null) return operator === 'ne' ? some(isThere) : `(${some(isThere)}) IS NOT TRUE`;
     if (operator === 'eq' && !element && path.subAttribute) {
       const { holders } = partOf(this.columns.attribute(path), path.subAttribute.name);
-      if (holders) return UUID.test(String(operand)) ? holders(this.parameter(String(operand), 'uuid')) : 'false';
+      const id = path.subAttribute.caseExact ? String(operand) : fold(String(operand));
+      if (holders) return UUID.test(id) ? holders(this.parameter(id, 'uuid')) : 'false';
     }
     if (operator !== 'ne') return some(this.test(path, operator, operand));
     const isEqual = this.test(path, 'eq', operand);

@@ -33,7 +33,7 @@ export class Groups1764600000000 implements MigrationInterface {
       -- Without statistics the planner takes the newest of indexes that look alike to it: none begins with the tenant, and the primary key,
       -- which could be mistaken for nothing, comes last (decision 3).
       CREATE INDEX members_by_member ON "group".members (member) INCLUDE (tenant, group_id, kind);
-      ALTER TABLE "group".members ADD PRIMARY KEY (group_id, member);
+      ALTER TABLE "group".members ADD PRIMARY KEY (group_id, member, tenant);
 
       -- The memberships of a deleted group go with it, without being named one by one.
       CREATE FUNCTION "group".delete_members() RETURNS trigger LANGUAGE plpgsql AS $$
