@@ -185,6 +185,43 @@ export const GROUP_SCHEMA: Schema = {
 
 export const GROUP: ResourceDefinition = { name: 'Group', endpoint: '/Groups', schema: GROUP_SCHEMA, extensions: [] };
 
+/** An extension that a tenant has defined. `id` and `version` together stand for exactly this content. */
+export interface TenantSchema {
+  readonly id: string;
+  readonly version: number;
+  /** The name of the resource type that it extends. */
+  readonly resourceType: string;
+  readonly schema: Schema;
+}
+
+/** The resource types as a tenant has them. */
+export interface Definitions {
+  readonly user: ResourceDefinition;
+  readonly group: ResourceDefinition;
+}
+
+export const STANDARD: Definitions = { user: USER, group: GROUP };
+
+/** Made of the schemas of one tenant; kept, so that the look-up tables of each are built once. */
+const definitions = new Map<string, Definitions>();
+const MAX_KEPT_DEFINITIONS = 1_000;
+
+/** The resource types with the extensions of one tenant, in the order in which they are given. The same schemas give the same object. */
+export const definitionsOf = (schemas: readonly TenantSchema[] | null | undefined): Definitions => {
+  if (!schemas || schemas.length === 0) return STANDARD;
+  const key = schemas.map(({ id, version }) => `${id}@${version}`).join();
+  const known = definitions.get(key);
+  if (known) return known;
+  const extended = (definition: ResourceDefinition): ResourceDefinition => {
+    const own = schemas.filter(({ resourceType }) => resourceType === definition.name).map(({ schema }) => schema);
+    return own.length === 0 ? definition : { ...definition, extensions: [...definition.extensions, ...own] };
+  };
+  if (definitions.size >= MAX_KEPT_DEFINITIONS) definitions.delete(definitions.keys().next().value!);
+  const made = { user: extended(USER), group: extended(GROUP) };
+  definitions.set(key, made);
+  return made;
+};
+
 /** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {
   readonly attribute: Attribute;
