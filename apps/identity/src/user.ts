@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
   AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
@@ -28,6 +28,8 @@ export interface Directory extends DirectorySettings {
 export interface UserContext {
   /** The directory whose client sends the command; null = an administrator does. */
   readonly directory: string | null;
+  /** What users of the tenant may have. */
+  readonly definition: ResourceDefinition;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
   readonly bearersOf: BearersOf<User>;
@@ -63,7 +65,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
       requireMatch(command.ifMatch, user.version);
-      return written(user, applyPatch(USER, user.resource, command.operations, readOnlyOf(user)), directory, context);
+      return written(user, applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)), directory, context);
     }
     case 'ReplaceUser': {
       const directory = sender(context);
