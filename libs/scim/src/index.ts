@@ -20,9 +20,9 @@ export {
 } from './resource.js';
 export {
   COMMON_ATTRIBUTES, definitionsOf, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
-  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN,
+  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN, WEB_ROLES,
   type Attribute, type AttributePath, type AttributeType, type Definitions, type FoundAttribute, type FoundSchema,
-  type ResourceDefinition, type Schema, type TenantSchema,
+  type ResourceDefinition, type Schema, type TenantSchema, type WebRole,
 } from './schema.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';

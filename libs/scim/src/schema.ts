@@ -76,6 +76,10 @@ export const COMMON_ATTRIBUTES: readonly Attribute[] = [
   }),
 ];
 
+/** The values of roles, the least powerful first. */
+export const WEB_ROLES = ['ReadOnly', 'User', 'Admin', 'EnterpriseAdmin'] as const;
+export type WebRole = (typeof WEB_ROLES)[number];
+
 /** RFC 7643 §4.1. */
 export const USER_SCHEMA: Schema = {
   id: USER_URN,
@@ -131,7 +135,11 @@ export const USER_SCHEMA: Schema = {
       ],
     }),
     plural('entitlements', 'Entitlements', [], text('value', 'The entitlement')),
-    plural('roles', 'Roles', [], text('value', 'The role')),
+    plural('roles', 'What the user may do in the web; none = only sign in to applications. The primary one counts, else the most powerful', [], text(
+      'value',
+      'ReadOnly looks; User also changes what is his own; Admin also changes what is of others; EnterpriseAdmin also changes how it is all set up',
+      { canonicalValues: WEB_ROLES },
+    )),
     plural('x509Certificates', 'Certificates', [], attribute('value', 'binary', 'The certificate, DER, base64')),
   ],
 };
