@@ -175,6 +175,19 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await scim('PATCH', `Groups/${made.body.id}`, { Operations: [{ op: 'Replace', path: `${G}:costCode`, value: 2 }] })).status).toBe(400);
     });
 
+    it('a bulk request takes it as single requests do', async () => {
+      const bulk = { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'], Operations: [
+        { method: 'POST', path: '/Users', bulkId: 'a', data: { userName: unique(), [U]: { badge: 'Bulk', level: 5 } } },
+        { method: 'POST', path: '/Users', bulkId: 'b', data: { userName: unique(), [U]: { level: 'five' } } },
+        { method: 'POST', path: '/Groups', bulkId: 'c', data: { displayName: 'Bulk', [G]: { costCode: 'B' }, members: [{ value: 'bulkId:a' }] } },
+      ] };
+      const { status, body } = await scim('POST', 'Bulk', bulk);
+      expect([status, body.Operations.map((one: { status: string }) => one.status)]).toEqual([200, ['201', '400', '201']]);
+      expect(body.Operations[1].response.detail).toContain(`${U}:level`);
+      expect(await found(`${U}:badge eq "bulk"`)).toHaveLength(1);
+      expect((await scim('GET', `Groups?filter=${encodeURIComponent(`${G}:costCode eq "b"`)}`)).body.totalResults).toBe(1);
+    });
+
     it('a schema gets more attributes; what values are stored by is kept, and a 409 says why', async () => {
       const { body: user } = await scim('POST', 'Users', { userName: unique(), [U]: { level: 1 } });
       expect(await define(U, { attributes: attributes.map((one) => (one.name === 'level' ? { ...one, type: 'string' } : one)) })).toMatchObject({

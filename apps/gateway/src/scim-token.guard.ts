@@ -71,7 +71,7 @@ export class ScimTokenGuard implements CanActivate {
         name: 'token-by-hash',
         text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
           offer_local_groups AS "offerLocalGroups",
-          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema) ORDER BY s.id)
+          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
             FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
           FROM ${TOKENS_VIEW} t WHERE hash = $1 LIMIT 1`,
         values: [tokenHash],

@@ -111,7 +111,7 @@ const compare = async (client: ClientBase, events: readonly StoredEvent[]): Prom
   const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null; schemas: TenantSchema[] | null }>(`
     SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
       (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members,
-      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema) ORDER BY s.id)
+      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
         FROM ${SCHEMAS_VIEW} s WHERE s.tenant = $1) AS schemas`, [tenant, stream]);
   const { row, members: stored, schemas } = rows[0]!;
   const expected = state && groupRow(tenant, state, definitionsOf(schemas).group);

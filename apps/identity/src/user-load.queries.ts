@@ -78,10 +78,9 @@ export const LOAD_SQL = `
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k),
-    'schemas', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
-        'schema', s.schema) ORDER BY s.id)
-      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
-      CROSS JOIN LATERAL (SELECT * FROM ${SCHEMAS_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) s)
+    'schemas', (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
+        'schema', s.schema))
+      FROM ${SCHEMAS_VIEW} s WHERE s.tenant = ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid)))
   )`;
 
 /** A key within a tenant. */

@@ -63,7 +63,7 @@ const compare = async (
   if (gap >= 0) return [{ invariant: 'I6', detail: `user ${stream} has no version ${gap + 1}` }];
   const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null; schemas: TenantSchema[] | null }>(`
     SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row,
-      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema) ORDER BY s.id)
+      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
         FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
     FROM keys.tenants t LEFT JOIN keys.persons p ON p.tenant = t.tenant AND p.person = $2
     LEFT JOIN identity.users u ON u.tenant = t.tenant AND u.id = $2 WHERE t.tenant = $1`, [tenant, stream]);

@@ -214,9 +214,11 @@ export const STANDARD: Definitions = { user: USER, group: GROUP };
 const definitions = new Map<string, Definitions>();
 const MAX_KEPT_DEFINITIONS = 1_000;
 
-/** The resource types with the extensions of one tenant, in the order in which they are given. The same schemas give the same object. */
-export const definitionsOf = (schemas: readonly TenantSchema[] | null | undefined): Definitions => {
-  if (!schemas || schemas.length === 0) return STANDARD;
+/** The resource types with the extensions of one tenant, the oldest first. The same schemas, in any order, give the same object. */
+export const definitionsOf = (given: readonly TenantSchema[] | null | undefined): Definitions => {
+  if (!given || given.length === 0) return STANDARD;
+  // Ids are UUIDv7.
+  const schemas = given.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const key = schemas.map(({ id, version }) => `${id}@${version}`).join();
   const known = definitions.get(key);
   if (known) return known;

@@ -34,6 +34,9 @@ describe('the resource types of a tenant', () => {
 
   it('are made once for a version', () => {
     expect(definitionsOf([row(1)])).toBe(definitionsOf([row(1)]));
+    const other = row(1, { id: 's0', schema: { ...HR, id: 'urn:example:older' } });
+    expect(definitionsOf([row(1), other])).toBe(definitionsOf([other, row(1)]));
+    expect(definitionsOf([row(1), other]).user.extensions.slice(-2).map(({ id }) => id)).toEqual(['urn:example:older', URN]);
     expect(definitionsOf([row(2)])).not.toBe(definitionsOf([row(1)]));
   });
 });
