@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as contracts from '#contracts';
 import type { AdminCommand, AdminEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
 import { OLD_VERSIONS, unseal, upcast, type Behaviour } from '#event-store';
+import type { Attribute, AttributeType, Schema } from '#scim';
 import { adminBehaviour } from '../apps/admin/src/directory.projection.js';
 import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/directory.js';
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
@@ -40,7 +41,18 @@ const USER = '01980000-0000-7000-8000-000000000003';
 const GROUP = '01980000-0000-7000-8000-000000000006';
 const NESTED_GROUP = '01980000-0000-7000-8000-000000000007';
 const TOKEN = '01980000-0000-7000-8000-000000000004';
+const SCHEMA = '01980000-0000-7000-8000-000000000008';
 const NOW = '2026-01-02T03:04:05.678Z';
+
+const attribute = (name: string, type: AttributeType, rest: Partial<Attribute> = {}): Attribute => ({
+  name, type, multiValued: false, required: false, caseExact: false, mutability: 'readWrite', returned: 'default', uniqueness: 'none', description: '', ...rest,
+});
+const HR: Schema = {
+  id: 'urn:example:hr:2.0:User', name: 'HR', description: 'What payroll knows', attributes: [
+    attribute('badge', 'string', { caseExact: true, canonicalValues: ['A', 'B'] }),
+    attribute('desk', 'complex', { multiValued: true, subAttributes: [attribute('floor', 'integer')] }),
+  ],
+};
 
 /** Wire type → what the store is handed for the first event of that type. */
 const write = <C>(behaviour: Behaviour<C>, loaded: unknown, commands: readonly C[], open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open) => {
@@ -84,6 +96,8 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     { type: 'ChangeDirectory', directoryId: DIRECTORY, settings: { offerExistingUsers: true, emailIsLoginName: true } },
     { type: 'CreateToken', tokenId: TOKEN, directoryId: DIRECTORY, description: 'First', hash: '00ff', sealed: 'c2VhbGVk', expiresAt: '2027-01-01T00:00:00.000Z' },
     { type: 'RevokeToken', tokenId: TOKEN },
+    { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
+    { type: 'DefineSchema', schemaId: TOKEN, resourceType: 'User', schema: { ...HR, attributes: [...HR.attributes, attribute('hireDate', 'dateTime')] } },
   ];
   const groupCommands: GroupCommand[] = [
     { type: 'CreateGroup', groupId: GROUP, resource: { displayName: 'Engineering', externalId: 'eng' }, members: [USER, NESTED_GROUP] },
@@ -102,7 +116,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       const key = unseal(unseal(masterKey, keyContext(TENANT), tenant!.wrapped), keyContext(TENANT, USER), person!.wrapped);
       return (stream, version, personal) => JSON.parse(unseal(key, sealContext(TENANT, stream, version), personal).toString());
     }),
-    ...write(adminBehaviour(), { tenants: null, directories: null, tokens: null }, adminCommands, () => () => null),
+    ...write(adminBehaviour(), { tenants: null, directories: null, tokens: null, schemas: null }, adminCommands, () => () => null),
   ];
 };
 

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
 import { roleSeal, roleUrl } from '#event-store';
 import { Slots } from '#runtime';
-import { fold, instantOf, matches, USER, type AttributePath, type Filter, type Json, type Operator, type Resource, type Search } from '#scim';
+import { fold, GROUP, instantOf, matches, STANDARD, USER, type AttributePath, type Filter, type Json, type Operator, type Resource, type Search } from '#scim';
 import { Cursors } from '../apps/gateway/src/cursors.js';
 import { ResourceQueries, type Page, type ReadingLimits } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase, query } from './support/postgres.js';
-import { BASE_URL, filtersOf, ids, insert, INSERT_USERS, MOMENTS, pathsOf, shown, usersOf, type User } from './support/random-resources.js';
+import { BASE_URL, DEFINITIONS, filtersOf, ids, insert, INSERT_USERS, MOMENTS, pathsOf, shown, usersOf, type User } from './support/random-resources.js';
 
 /** The lists of the gateway, paged by number and by cursor, sorted and not: what comes, in which order, and what the database reads for it. */
 
@@ -70,20 +70,20 @@ describe('a search', () => {
     return found;
   };
 
-  it('pages through what matches of the users that the directory sees, in the order that was asked for, by startIndex and by cursor', async () => {
+  it.each(DEFINITIONS)('for %s pages through what matches of those that the directory sees, in the order that was asked for, by startIndex and by cursor', async (_name, _count, definition) => {
     const texts: string[] = [];
     const recorded = { query: (config: pg.QueryConfig) => (texts.push(config.text), gateway.query(config)) } as unknown as pg.Pool;
     const users = new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits());
-    const paths = fc.constantFrom(...pathsOf(USER).filter(({ attribute, subAttribute }) => attribute.name !== 'groups' && (subAttribute ?? attribute).type !== 'complex'));
-    const filters = fc.option(filtersOf(USER));
+    const paths = fc.constantFrom(...pathsOf(definition).filter(({ attribute, subAttribute }) => attribute.name !== 'groups' && (subAttribute ?? attribute).type !== 'complex'));
+    const filters = fc.option(filtersOf(definition));
     await fc.assert(
       fc.asyncProperty(
-        usersOf(USER), filters, fc.option(fc.record({ path: paths, descending: fc.boolean() })), fc.integer({ min: 1, max: 9 }),
+        usersOf(definition), filters, fc.option(fc.record({ path: paths, descending: fc.boolean() })), fc.integer({ min: 1, max: 9 }),
         fc.boolean(),
         async (all, filter, sort, count, seesUnmanaged) => {
-          const scope = { ...(await insert(owner, USER, all)), seesUnmanaged, seesLocalGroups: false };
+          const scope = { ...(await insert(owner, definition, all)), seesUnmanaged, seesLocalGroups: false, definitions: { user: definition, group: GROUP } };
           const seen = all.filter(({ managedBy }) => managedBy === 'its directory' || (seesUnmanaged && managedBy === 'nobody'));
-          const hits = seen.map((user) => ({ id: user.id, resource: shown(USER, user) })).filter(({ resource }) => !filter || matches(filter, resource));
+          const hits = seen.map((user) => ({ id: user.id, resource: shown(definition, user) })).filter(({ resource }) => !filter || matches(filter, resource));
           if (sort) {
             hits.sort((a, b) => (sort.descending ? -1 : 1) * compareKeys(keyOf(sort.path, a.resource), keyOf(sort.path, b.resource)) || (a.id < b.id ? -1 : 1));
           }
@@ -113,7 +113,7 @@ describe('a search', () => {
       resource: { userName: `u${index}`, ...(index % 3 === 0 ? {} : { nickName: index % 3 === 1 ? 'a' : 'B' }) },
     }));
     for (const sort of [null, { path: nickName, descending: false }, { path: nickName, descending: true }]) {
-      const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false };
+      const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
       const gone = new Set<string>();
       let come = 0;
       const found = await walk(users, scope, { filter: null, sort, selection: undefined, count: 4 }, async ({ rows }) => {
@@ -122,7 +122,7 @@ describe('a search', () => {
         await owner.query('DELETE FROM identity.users WHERE tenant = $1 AND id = ANY ($2)', [scope.tenant, leaving]);
         await owner.query(INSERT_USERS, [JSON.stringify([userRow(scope.tenant, {
           ...all[come]!, id: `0198a000-0000-7000-${come % 2 ? '7' : '9'}000-${come.toString(16).padStart(12, '0')}`, directory: scope.directory, signIns: [], awaited: false, refused: [], before: null,
-        })])]);
+        }, USER)])]);
       });
       expect(gone.size).toBeGreaterThan(8);
       expect(found.filter((id) => ids.includes(id) && !gone.has(id)).sort()).toEqual(ids.filter((id) => !gone.has(id)));
@@ -137,7 +137,7 @@ describe('a search', () => {
       id, version: 1, created: MOMENTS[1]!, lastModified: MOMENTS[1]!, managedBy: 'its directory',
       resource: { userName: `u${index}`, displayName: '\u0001'.repeat(65_000) + String(30 - index) },
     }));
-    const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false };
+    const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
     const search = { filter: null, sort: { path: displayName, descending: true }, selection: undefined, count: 7 };
     const { rows } = await users.page(scope, { ...search, startIndex: 1, count: 100, cursor: null });
     expect(await walk(users, scope, search)).toEqual(rows.map(({ id }) => id));
@@ -155,7 +155,7 @@ describe('a search', () => {
   it.each([['users', 'users_pkey', 'identity.users'], ['groups', 'groups_pkey', '"group".groups']] as const)(
     'by cursor reads a piece of the primary key of the %s, wherever the page begins, with statistics and without',
     async (type, index, table) => {
-      const scope = { tenant: ids[1]!, directory: ids[2]!, seesUnmanaged: false, seesLocalGroups: false };
+      const scope = { tenant: ids[1]!, directory: ids[2]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
       // A database that has no statistics until it is told to.
       const own = await newDatabase();
       const [name, more] = type === 'users' ? ['user_name_folded', 'former_upn_folded'] : ['display_name_folded', 'member_count'];
@@ -201,7 +201,7 @@ describe('a search', () => {
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
     const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users, limits());
-    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null });
+    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null });
   };
   const leaf = (name: string, operator: Operator): Filter =>
     ({ kind: 'compare', path: pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === name && !subAttribute)!, operator, value: 'x' });
@@ -224,7 +224,7 @@ describe('a search', () => {
     const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
     for (const seesUnmanaged of [false, true]) {
       const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100, cursor: null };
-      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false }, everybody);
+      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false, definitions: STANDARD }, everybody);
       expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
       const { text: sql, values } = asked.pop()!;
       const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GroupRow, UserRow } from '#contracts';
 import { roleUrl } from '#event-store';
 import { Slots } from '#runtime';
-import { GROUP, parseFilter, USER, type ResourceDefinition } from '#scim';
+import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#scim';
 import { MemberQueries } from '../apps/gateway/src/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
@@ -16,7 +16,7 @@ import { newDatabase } from './support/postgres.js';
  */
 
 const ID = '01980000-0000-7000-8000-000000000001';
-const SCOPE: Scope = { tenant: ID, directory: ID, seesUnmanaged: false, seesLocalGroups: false };
+const SCOPE: Scope = { tenant: ID, directory: ID, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
 const asked: pg.QueryConfig[] = [];
 let gateway: pg.Pool;
 let users: ResourceQueries<UserRow>;
@@ -37,7 +37,7 @@ afterAll(() => gateway?.end());
 const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
   queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null });
 const read = async (...ids: string[]): Promise<void> => {
-  const shown = members.show(ID, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
+  const shown = members.show(SCOPE, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
   for await (const _ of shown as AsyncIterable<unknown>);
 };
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { roleSeal } from '#event-store';
 import { createLogger, readConfig, uuidv7 } from '#runtime';
-import { parseSearch, USER, type Resource } from '#scim';
+import { parseSearch, STANDARD, USER, type Resource } from '#scim';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { Cursors } from '../../apps/gateway/src/cursors.js';
 import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
@@ -215,7 +215,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
       it('of an hour ago has expired, whichever gateway gave it', async () => {
         const cursors = new Cursors(roleSeal(database, 'gateway', 'cursor'), 0, () => Date.now() - 3_601_000);
-        const scope = { tenant: directory.tenant, directory: directory.id, seesUnmanaged: false, seesLocalGroups: false };
+        const scope = { tenant: directory.tenant, directory: directory.id, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
         const { search: asked } = cursors.resume(scope, '/Users', 'User', parseSearch(USER, { cursor: '', count: '2' }, { defaultCount: 100, maxCount: 1_000 }));
         const { nextCursor } = cursors.place(asked, 7, { type: 'User', position: { id: uuidv7(), key: null } }) as { nextCursor: string };
         refused(await list(directory, '/Users', { cursor: nextCursor }), 'expiredCursor', /3600 seconds/);
@@ -246,7 +246,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           const displayName: Resource = index % 5 === 0 ? {} : { displayName: `Name ${(index * 7_919) % 1_000}` };
           return { id, directory: large.id, version: 1, created: at, lastModified: at, resource: { userName: `base-${index}`, ...displayName }, signIns: [], awaited: false, refused: [], before: null };
         });
-        await query(database, INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user)))]);
+        await query(database, INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);
         leaving.sort(() => Math.random() - 0.5);
       }, 60_000);
 

@@ -165,11 +165,11 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('of 50 PATCHes of one user all are applied', async () => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         const answers = await Promise.all(
-          Array.from({ length: 50 }, (_, index) => patch(body.id, { op: 'add', path: 'roles', value: [{ value: `role-${index}` }] })),
+          Array.from({ length: 50 }, (_, index) => patch(body.id, { op: 'add', path: 'entitlements', value: [{ value: `licence-${index}` }] })),
         );
         expect(answers.every(({ status }) => status === 200)).toBe(true);
         const read = await request('GET', `/Users/${body.id}`);
-        expect(read.body.roles).toHaveLength(50);
+        expect(read.body.entitlements).toHaveLength(50);
         expect(read.headers.get('etag')).toBe('W/"51"');
       });
 

@@ -1,4 +1,4 @@
-import { Rejected } from '#scim';
+import { GROUP, Rejected } from '#scim';
 import type { GroupCommand, GroupEvent, Member, MemberType, Outcome } from '#contracts';
 import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from '../../apps/group/src/group.js';
 
@@ -24,7 +24,7 @@ export class GroupWorld {
 
   context(sender: string | null): GroupContext {
     return {
-      directory: sender, seesLocalGroups: sender !== null && this.seeing.includes(sender), nameOf: (id) => `Directory ${id}`,
+      directory: sender, definition: GROUP, seesLocalGroups: sender !== null && this.seeing.includes(sender), nameOf: (id) => `Directory ${id}`,
       bearerOf: (key) => [...this.groups.values()].find(({ directory, resource }) => nameKey(directory, resource) === key)?.id ?? null,
       memberOf: (groupId, id) => this.members.get(groupId)?.get(id) ?? null,
       membersOf: (groupId) => this.membersOf(groupId),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import {
-  COMMON_ATTRIBUTES, foldedAttributes, GROUP, renderResource, USER,
+  COMMON_ATTRIBUTES, GROUP, renderResource, STANDARD, USER,
   type Attribute, type AttributePath, type Filter, type Json, type Operator, type Resource, type ResourceDefinition, type Schema,
 } from '#scim';
 import { groupsSeen, toGroup, toMember } from '../../apps/gateway/src/to-response.js';
@@ -18,13 +18,14 @@ const simple = (name: string, type: Attribute['type'], rest: Partial<Attribute> 
   mutability: 'readWrite', returned: 'default', uniqueness: 'none', ...rest,
 });
 const parts = [
-  simple('value', 'string'), simple("it's", 'string', { caseExact: true }), simple('size', 'integer'), simple('primary', 'boolean'),
+  simple('value', 'string'), simple("it's", 'string', { caseExact: true }), simple('size', 'integer'), simple('primary', 'boolean'), simple('at', 'dateTime'),
 ];
-/** What a user has not: numbers, and several simple values. */
+/** What a user has not: numbers, times that clients write, and several simple values. */
 export const EVERY_TYPE: Schema = {
   id: 'urn:example:Every', name: 'Every', description: 'Every type', attributes: [
     simple('count', 'integer'), simple('weight', 'decimal'), simple('isOld', 'boolean'), simple('exact', 'string', { caseExact: true }),
     simple('tags', 'string', { multiValued: true }), simple('scores', 'decimal', { multiValued: true }),
+    simple('since', 'dateTime'), simple('days', 'dateTime', { multiValued: true }),
     simple('one', 'complex', { subAttributes: parts }), simple('several', 'complex', { multiValued: true, subAttributes: parts }),
   ],
 };
@@ -44,6 +45,12 @@ export const ids = Array.from({ length: 30 }, (_, index) => `0198a000-0000-7000-
 export const groupIds = Array.from({ length: 4 }, (_, index) => `0198b000-0000-7000-8000-00000000000${index}`);
 export const MOMENTS = ['0001-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z', '2026-06-30T23:59:59.999Z', '9999-12-31T23:59:59.999Z'];
 
+/** What `instantOf` takes: some of these no database takes for a time. */
+const WRITTEN_MOMENTS = [
+  ...MOMENTS, '2026-01-01T01:00:00+01:00', '2026-01-01T00:00:00', '0000-01-01T00:00:00+14:00', '0000-02-29T12:00:00Z', '9999-12-31T23:59:59-14:00',
+  '2026-01-01t00:00:00.0019z', '2026-01-01T00:00:00.9999999Z', '2026-02-31T00:00:00Z', '2026-03-03T00:00:00Z', '2024-02-29T24:00:00Z', '1969-12-31T23:59:59.999-00:30',
+];
+
 const isStored = ({ mutability, name }: Attribute): boolean => mutability !== 'readOnly' && mutability !== 'writeOnly' && name !== 'schemas';
 
 const valueOf = (attribute: Attribute): fc.Arbitrary<Json> => {
@@ -55,6 +62,8 @@ const valueOf = (attribute: Attribute): fc.Arbitrary<Json> => {
         return fc.integer({ min: -2, max: 2 });
       case 'decimal':
         return number;
+      case 'dateTime':
+        return fc.constantFrom(...WRITTEN_MOMENTS);
       case 'complex':
         return objectOf(attribute.subAttributes!, []);
       default:
@@ -146,7 +155,7 @@ const operandOf = ({ name, type }: Attribute): fc.Arbitrary<string> => {
     type: [...TYPES, 'User', 'group', 'direct', 'INDIRECT'], value: [ids[1]!, ids[3]!.toUpperCase(), ...groupIds, ...groupIds.map((id) => id.toUpperCase()), groupIds[0]!.slice(0, -1)],
     $ref: [`${USERS_URL}/${ids[1]!}`, ...groupIds.map((id) => `${BASE_URL}/Groups/${id}`), `${BASE_URL}/GROUPS`, '/Users/'],
   };
-  if (type === 'dateTime') return fc.constantFrom(...MOMENTS, '2026-01-01T01:00:00+01:00', '2026-01-01T00:00:00', '0000-01-01T00:00:00+14:00', '9999-12-31T23:59:59-14:00', '2026-01-01t00:00:00.0019z');
+  if (type === 'dateTime') return fc.constantFrom(...WRITTEN_MOMENTS);
   return near[name] ? fc.oneof(fc.constantFrom(...near[name]), text) : text;
 };
 
@@ -222,11 +231,8 @@ export const insert = async (
 ): Promise<{ tenant: string; directory: string }> => {
   const tenant = `0198a000-0000-7000-9000-${(++tenants).toString(16).padStart(12, '0')}`;
   const directoryOf = (managedBy: User['managedBy']): string | null => (managedBy === 'nobody' ? null : managedBy === 'another' ? ids[0]! : tenant);
-  const rows = users.map((user) => ({
-    ...userRow(tenant, { ...user, directory: directoryOf(user.managedBy), signIns: [], awaited: false, refused: [], before: null }),
-    // Identity knows none but the attributes of a user.
-    ...(definition.name === USER.name && definition !== USER ? { folded: foldedAttributes(definition, user.resource) } : {}),
-  }));
+  const type = definition.name === USER.name ? definition : USER;
+  const rows = users.map((user) => userRow(tenant, { ...user, directory: directoryOf(user.managedBy), signIns: [], awaited: false, refused: [], before: null }, type));
   await owner.query(INSERT_USERS, [JSON.stringify(rows)]);
   if (groups.length === 0) return { tenant, directory: tenant };
   await owner.query(
@@ -234,7 +240,7 @@ export const insert = async (
      VALUES ($1, $1, 1, now(), 'Its directory', 'scim', false, false, $2)`, [tenant, seesLocalGroups],
   );
   const memberCount = ({ users: people, inner }: Group): number => people.length + inner.length;
-  await owner.query(INSERT_GROUPS, [JSON.stringify(groups.map((group) => groupRow(tenant, { ...group, directory: directoryOf(group.owner), memberCount: memberCount(group) })))]);
+  await owner.query(INSERT_GROUPS, [JSON.stringify(groups.map((group) => groupRow(tenant, { ...group, directory: directoryOf(group.owner), memberCount: memberCount(group) }, GROUP)))]);
   const members = groups.flatMap(({ id, users: people, inner }) => [
     ...people.map((place) => ({ tenant, group_id: id, member: ids[place]!, kind: 'U' })), ...inner.map((place) => ({ tenant, group_id: id, member: groupIds[place]!, kind: 'G' })),
   ]);
@@ -244,7 +250,7 @@ export const insert = async (
 
 /** As the directory of the test sees it. */
 export const shown = (definition: ResourceDefinition, user: User, groups: readonly Group[] = [], seesLocalGroups = false): Resource => {
-  const seen = groupsSeen({ ...user, groups: groupsOf(ids.indexOf(user.id), groups) }, { directory: 'its directory', seesLocalGroups })
+  const seen = groupsSeen({ ...user, groups: groupsOf(ids.indexOf(user.id), groups) }, { directory: 'its directory', seesLocalGroups, definitions: STANDARD })
     .map(({ id, display, direct }) => ({ value: id, $ref: `${BASE_URL}/Groups/${id}`, display, type: direct ? 'direct' : 'indirect' }));
   const resource = seen.length === 0 ? user.resource : { ...user.resource, groups: seen };
   return renderResource(definition, resource, { ...user, location: `${USERS_URL}/${user.id}` }) as Resource;
@@ -252,5 +258,5 @@ export const shown = (definition: ResourceDefinition, user: User, groups: readon
 export const shownGroup = (group: Group): Resource => {
   const members = [...group.users.map((place) => ({ value: ids[place]!, type: 'User' as const })), ...group.inner.map((place) => ({ value: groupIds[place]!, type: 'Group' as const }))]
     .map((member) => toMember(member, BASE_URL, undefined));
-  return { ...(toGroup({ ...group, memberCount: members.length }, BASE_URL, undefined) as Resource), ...(members.length === 0 ? {} : { members }) };
+  return { ...(toGroup({ ...group, memberCount: members.length }, STANDARD, BASE_URL, undefined) as Resource), ...(members.length === 0 ? {} : { members }) };
 };

@@ -1,4 +1,4 @@
-import { Rejected } from '#scim';
+import { Rejected, USER } from '#scim';
 import type { Outcome, UserCommand, UserEvent } from '#contracts';
 import { keysOf } from '../../apps/identity/src/matching.js';
 import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from '../../apps/identity/src/user.js';
@@ -17,7 +17,7 @@ export class UserWorld {
 
   context(sender: string | null): UserContext {
     return {
-      directory: sender, matching: null,
+      directory: sender, matching: null, definition: USER,
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
       bearersOf: (kind, value) =>
         [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)).sort((a, b) => (a.id < b.id ? -1 : 1)),

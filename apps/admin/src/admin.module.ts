@@ -11,6 +11,8 @@ import { adminBehaviour } from './directory.projection.js';
 import { GroupsAdminController } from './groups.controller.js';
 import { GROUP_REQUESTS, Groups } from './groups.queries.js';
 import { ADMIN_LOGGER, RejectedFilter } from './rejected.filter.js';
+import { SchemasController } from './schemas.controller.js';
+import { Schemas } from './schemas.queries.js';
 import { StreamEventsController } from './stream-events.controller.js';
 import { StreamEvents } from './stream-events.queries.js';
 import { UserLinksController } from './user-links.controller.js';
@@ -32,7 +34,7 @@ export interface AdminOptions {
   readonly logger: Logger;
 }
 
-/** Owns tenants, directories and tokens. */
+/** Owns tenants, directories, tokens and the schemas of tenants. */
 @Module({})
 export class AdminModule {
   static register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
@@ -42,9 +44,9 @@ export class AdminModule {
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController, StreamEventsController, UserLinksController, GroupsAdminController],
+      controllers: [DirectoryHandler, DirectoriesController, SchemasController, StreamEventsController, UserLinksController, GroupsAdminController],
       providers: [
-        Directories, StreamEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
+        Directories, Schemas, StreamEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },

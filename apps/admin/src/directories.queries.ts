@@ -57,6 +57,14 @@ export class Directories {
     return rows;
   }
 
+  /** Without an id: the first one. Throws Rejected(notFound). */
+  async tenant(id: string | undefined): Promise<TenantView> {
+    const tenants = await this.tenants();
+    const found = id === undefined ? tenants[0] : tenants.find((tenant) => tenant.id === id);
+    if (!found) throw new Rejected('notFound', id === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${id}.`);
+    return found;
+  }
+
   async createTenant(name: string): Promise<TenantView> {
     const id = uuidv7();
     await this.send(id, { type: 'CreateTenant', tenantId: id, name });
@@ -85,9 +93,7 @@ export class Directories {
 
   /** Makes a directory and its first token. Without a tenant: in the first one. Throws Rejected(notFound). */
   async create(name: string, kind: DirectoryKind, tenant?: string): Promise<DirectoryView> {
-    const tenants = await this.tenants();
-    const owner = tenant === undefined ? tenants[0] : tenants.find(({ id }) => id === tenant);
-    if (!owner) throw new Rejected('notFound', tenant === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${tenant}.`);
+    const owner = await this.tenant(tenant);
     const directoryId = uuidv7();
     await this.send(owner.id, { type: 'CreateDirectory', directoryId, name, kind });
     await this.createToken(directoryId, FIRST_TOKEN, null, owner.id);
@@ -143,7 +149,8 @@ export class Directories {
     };
   }
 
-  private async send(tenant: string, command: AdminCommand): Promise<void> {
+  /** Throws Rejected: what admin says to the command. */
+  async send(tenant: string, command: AdminCommand): Promise<void> {
     await sendCommand(this.requests, { type: ADMIN_COMMAND_TYPES[command.type], subject: tenant, tenant, directory: null, command });
   }
 }

@@ -1,5 +1,6 @@
-import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent } from '#contracts';
+import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent, type ExtendedType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { fold, type Schema } from '#scim';
 import { decide, evolve, streamOf, type AdminState } from './directory.js';
 
 interface LoadedAdmin {
@@ -12,6 +13,7 @@ interface LoadedAdmin {
     id: string; tenant: string; directory: string; version: number; created: string; description: string; hash: string; sealed: string;
     status: 'active' | 'revoked'; expires_at: string | null;
   }[] | null;
+  readonly schemas: { id: string; tenant: string; version: number; created: string; resource_type: ExtendedType; schema: Schema }[] | null;
 }
 
 const upsert = (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) => (rows: string): string => `
@@ -19,7 +21,7 @@ const upsert = (table: string, columns: Readonly<Record<string, string>>, changi
     AS r(${Object.entries(columns).map(([name, type]) => `${name} ${type}`).join(', ')})
   ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
 
-/** What admin brings to the transaction: tenants, directories, tokens. They are few: a batch loads those of its tenants. */
+/** What admin brings to the transaction: tenants, directories, tokens, schemas. They are few: a batch loads those of its tenants. */
 export const adminBehaviour = (): Behaviour<AdminCommand> => ({
   owner: 'admin',
   commandTypes: new Set(Object.values(ADMIN_COMMAND_TYPES)),
@@ -27,7 +29,8 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
     SELECT json_build_object(
       'tenants', (SELECT json_agg(t) FROM admin.tenants t WHERE t.id IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
       'directories', (SELECT json_agg(d) FROM admin.directories d WHERE d.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
-      'tokens', (SELECT json_agg(k) FROM admin.tokens k WHERE k.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
+      'tokens', (SELECT json_agg(k) FROM admin.tokens k WHERE k.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'schemas', (SELECT json_agg(s) FROM admin.schemas s WHERE s.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
   touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
   parts: [
     { name: 'tenants', sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']) },
@@ -53,6 +56,16 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
         ['version', 'status'],
       ),
     },
+    {
+      name: 'schemas',
+      sql: upsert(
+        'schemas',
+        {
+          id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', urn: 'text', urn_folded: 'text', resource_type: 'text', schema: 'json',
+        },
+        ['version', 'schema'],
+      ),
+    },
   ],
   begin: (loaded, now) => new AdminWorkingSet(loaded as LoadedAdmin, now.toISOString()),
 });
@@ -73,15 +86,20 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
       const state: AdminState = { kind: 'token', ...rest, directoryId: directory, expiresAt: expires_at };
       this.states.set(id, { tenant, state, changed: false });
     }
+    for (const { id, tenant, version, created, resource_type: resourceType, schema } of loaded.schemas ?? []) {
+      this.states.set(id, { tenant, state: { kind: 'schema', version, created, resourceType, schema }, changed: false });
+    }
   }
 
   decide({ tenant, command }: Command<AdminCommand>): Decision<AdminEvent> {
-    const stream = streamOf(command);
+    const schemas = this.schemasOf(tenant);
+    const stream = command.type === 'DefineSchema' ? (schemas.find(({ schema }) => isNamed(schema, command.schema))?.id ?? streamOf(command)) : streamOf(command);
     const known = this.states.get(stream);
     const before = known?.tenant === tenant ? known.state : null;
     const of = (id: string): AdminState => (this.states.get(id)?.tenant === tenant ? this.states.get(id)!.state : null);
     const events = decide(command, before, {
       tenantExists: of(tenant)?.kind === 'tenant', directoryExists: (id) => of(id)?.kind === 'directory',
+      otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
     });
     let state = before;
     const recorded: NewEvent<AdminEvent>[] = events.map((event, index) => {
@@ -95,8 +113,12 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
     return { events: recorded, outcome: { status: 'done', value: { id: stream } } };
   }
 
+  private schemasOf(tenant: string): { readonly id: string; readonly schema: Schema }[] {
+    return [...this.states].flatMap(([id, { tenant: owner, state }]) => (owner === tenant && state?.kind === 'schema' ? [{ id, schema: state.schema }] : []));
+  }
+
   rows(): Record<string, readonly unknown[]> {
-    const rows: Record<'tenants' | 'directories' | 'tokens', unknown[]> = { tenants: [], directories: [], tokens: [] };
+    const rows: Record<'tenants' | 'directories' | 'tokens' | 'schemas', unknown[]> = { tenants: [], directories: [], tokens: [], schemas: [] };
     for (const [id, { tenant, state, changed }] of this.states) {
       if (!changed || !state) continue;
       const { version, created } = state;
@@ -113,9 +135,17 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
         case 'token': {
           const { directoryId, description, hash, sealed, status, expiresAt } = state;
           rows.tokens.push({ id, tenant, directory: directoryId, version, created, description, hash, sealed, status, expires_at: expiresAt });
+          break;
+        }
+        case 'schema': {
+          const { schema, resourceType } = state;
+          rows.schemas.push({ id, tenant, version, created, urn: schema.id, urn_folded: fold(schema.id), resource_type: resourceType, schema });
         }
       }
     }
     return rows;
   }
 }
+
+/** A URN is compared without its case (RFC 8141 §3.1). */
+const isNamed = (schema: Schema, named: { readonly id?: unknown } | null): boolean => typeof named?.id === 'string' && fold(schema.id) === fold(named.id);

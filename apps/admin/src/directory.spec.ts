@@ -4,7 +4,7 @@ import { decide, evolve, type AdminState } from './directory.js';
 
 const at = '2026-01-01T00:00:00.000Z';
 const given = (...events: AdminEvent[]): AdminState => events.reduce<AdminState>((state, event) => evolve(state, event, at), null);
-const everything = { tenantExists: true, directoryExists: () => true };
+const everything = { tenantExists: true, directoryExists: () => true, otherSchemas: [] };
 const token = { description: 'd', hash: 'h', sealed: 's', expiresAt: null, directoryId: 'dir' };
 
 it('makes a token for a directory that exists', () => {

@@ -1,7 +1,8 @@
-import { Rejected } from '#scim';
+import { Rejected, type Schema } from '#scim';
 import type { AdminCommand, AdminEvent, DirectorySettings } from '#contracts';
+import { defineSchema, type SchemaState } from './schema.js';
 
-/** A tenant, a directory or a token: the fold of its events; null = there is none. */
+/** A tenant, a directory, a token or a schema: the fold of its events; null = there is none. */
 export type AdminState =
   | { readonly kind: 'tenant'; readonly version: number; readonly created: string; readonly name: string }
   | { readonly kind: 'directory'; readonly version: number; readonly created: string; readonly name: string; readonly directoryKind: string; readonly settings: DirectorySettings }
@@ -9,12 +10,13 @@ export type AdminState =
       readonly kind: 'token'; readonly version: number; readonly created: string; readonly directoryId: string; readonly description: string;
       readonly hash: string; readonly sealed: string; readonly status: 'active' | 'revoked'; readonly expiresAt: string | null;
     }
+  | SchemaState
   | null;
 
 const DEFAULT_SETTINGS: DirectorySettings = { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false };
 const SETTINGS = Object.keys(DEFAULT_SETTINGS) as (keyof DirectorySettings)[];
 
-/** The aggregate that a command is about. */
+/** The aggregate that a command is about; a schema that is there already is found by its URN instead. */
 export const streamOf = (command: AdminCommand): string => {
   switch (command.type) {
     case 'CreateTenant': return command.tenantId;
@@ -22,13 +24,20 @@ export const streamOf = (command: AdminCommand): string => {
     case 'ChangeDirectory': return command.directoryId;
     case 'CreateToken':
     case 'RevokeToken': return command.tokenId;
+    case 'DefineSchema': return command.schemaId;
   }
 };
 
-/** What should happen; [] means that nothing changed. Throws Rejected. `directoryExists` asks within the command's tenant. */
-export const decide = (
-  command: AdminCommand, state: AdminState, context: { readonly tenantExists: boolean; readonly directoryExists: (id: string) => boolean },
-): AdminEvent[] => {
+/** What a decision may look at besides the aggregate itself, all of the command's tenant. */
+export interface AdminContext {
+  readonly tenantExists: boolean;
+  readonly directoryExists: (id: string) => boolean;
+  /** The schemas that the tenant has besides the one in question. */
+  readonly otherSchemas: readonly Schema[];
+}
+
+/** What should happen; [] means that nothing changed. Throws Rejected. */
+export const decide = (command: AdminCommand, state: AdminState, context: AdminContext): AdminEvent[] => {
   switch (command.type) {
     case 'CreateTenant':
       if (state) throw new Rejected('conflict', 'The tenant exists already.');
@@ -52,6 +61,10 @@ export const decide = (
     case 'RevokeToken':
       if (state?.kind !== 'token') throw new Rejected('notFound', `There is no token with the id ${command.tokenId}.`);
       return state.status === 'revoked' ? [] : [{ type: 'TokenRevoked' }];
+    case 'DefineSchema':
+      if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
+      if (state && state.kind !== 'schema') throw new Rejected('conflict', `The id ${command.schemaId} is taken.`);
+      return defineSchema(command, state, context.otherSchemas);
     default:
       throw new Error(`unknown command ${JSON.stringify(command satisfies never)}`);
   }
@@ -71,5 +84,9 @@ export const evolve = (state: AdminState, event: AdminEvent, recordedAt: string)
     }
     case 'TokenRevoked':
       return state?.kind === 'token' ? { ...state, version: state.version + 1, status: 'revoked' } : state;
+    case 'SchemaDefined':
+      return { kind: 'schema', version: 1, created: recordedAt, resourceType: event.resourceType, schema: event.schema };
+    case 'SchemaChanged':
+      return state?.kind === 'schema' ? { ...state, version: state.version + 1, schema: event.schema } : state;
   }
 };

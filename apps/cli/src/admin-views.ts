@@ -16,6 +16,21 @@ export interface DirectoryView {
   readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
 }
 
+export interface AttributeView {
+  readonly name: string;
+  readonly type: string;
+  readonly multiValued: boolean;
+  readonly description: string;
+  readonly subAttributes?: readonly AttributeView[];
+}
+
+export interface SchemaView {
+  readonly tenant: string;
+  readonly resourceType: string;
+  readonly version: number;
+  readonly schema: { readonly id: string; readonly name: string; readonly description: string; readonly attributes: readonly AttributeView[] };
+}
+
 /** An event of a user or a group. */
 export interface RecordedEvent {
   readonly version: number;

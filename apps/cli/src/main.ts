@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { call, listAll, listEvents } from './admin-api.sender.js';
-import type { DirectoryView, GroupView, MemberView, TenantView } from './admin-views.js';
+import type { AttributeView, DirectoryView, GroupView, MemberView, SchemaView, TenantView } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
-/** `npm run cli`: tenants, directories, tokens, groups and what happened to a user, for people and for scripts. */
+/** `npm run cli`: tenants, directories, tokens, schemas, groups and what happened to a user, for people and for scripts. */
 
 const print = (json: boolean | undefined, value: unknown, text: string): void => console.log(json ? JSON.stringify(value) : text);
 
@@ -17,7 +18,7 @@ const describe = (directory: DirectoryView): string =>
     ...directory.tokens.map(({ id, status, expiresAt, description }) => `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`),
   ].join('\n');
 
-const program = new Command('muster').description('Tenants, directories, tokens, groups and events of a running Muster');
+const program = new Command('muster').description('Tenants, directories, tokens, schemas, groups and events of a running Muster');
 const tenant = program.command('tenant').description('organisations; a user of one is never seen by another');
 const describeTenant = ({ id, name, directories }: TenantView): string => `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
 tenant.command('list').description('list all').option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
@@ -71,6 +72,32 @@ token.command('revoke').description('make a token useless, within a second').arg
   await call('DELETE', `tokens/${encodeURIComponent(id)}`);
   console.log(`Token ${id} is revoked.`);
 });
+
+const schema = program.command('schema').description('attributes of its own that a tenant gives its users or groups');
+const describeAttribute = ({ name, type, multiValued, description, subAttributes = [] }: AttributeView, indent = '  '): string =>
+  [`${indent}${name}  ${type}${multiValued ? '[]' : ''}${description ? `  ${description}` : ''}`, ...subAttributes.map((part) => describeAttribute(part, `${indent}  `))].join('\n');
+const describeSchema = ({ resourceType, tenant: owner, version, schema: { id, name, attributes } }: SchemaView): string =>
+  [`${name}  ${id}  of ${resourceType}, version ${version}, tenant ${owner}`, ...attributes.map((attribute) => describeAttribute(attribute))].join('\n');
+const listSchemas = (owner: string | undefined): Promise<SchemaView[]> => call('GET', `schemas${owner === undefined ? '' : `?tenant=${encodeURIComponent(owner)}`}`);
+interface SchemaOptions { tenant?: string; json?: boolean }
+schema.command('list').description('list all').option('--tenant <id>', 'of one tenant only').option('--json', 'as JSON').action(async ({ tenant: owner, json }: SchemaOptions) => {
+  const all = await listSchemas(owner);
+  print(json, all, all.map(describeSchema).join('\n\n'));
+});
+schema.command('show').description('one schema; as JSON it can be changed and defined again').argument('<urn>').option('--tenant <id>', 'of one tenant only').option('--json', 'as JSON')
+  .action(async (urn: string, { tenant: owner, json }: SchemaOptions) => {
+    const found = (await listSchemas(owner)).find(({ schema: { id } }) => id.toLowerCase() === urn.toLowerCase());
+    if (!found) throw new Error(`There is no schema ${urn}.`);
+    print(json, found.schema, describeSchema(found));
+  });
+schema.command('define').description('make a schema, or add to the one of its URN').argument('<file.json>', 'a schema as /Schemas shows it (RFC 7643 §7)')
+  .option('--for <type>', 'whose attributes they are: User or Group', 'User').option('--tenant <id>', 'the first tenant without it').option('--json', 'as JSON')
+  .action(async (file: string, { for: resourceType, tenant: owner, json }: SchemaOptions & { for: string }) => {
+    const content = JSON.parse(readFileSync(file, 'utf8')) as { id?: unknown };
+    if (typeof content.id !== 'string') throw new Error(`${file} names no URN: it needs an "id" such as urn:example:params:hr:1.0:User.`);
+    const defined = await call<SchemaView>('PUT', `schemas/${encodeURIComponent(content.id)}`, { ...content, resourceType, ...(owner === undefined ? {} : { tenant: owner }) });
+    print(json, defined.schema, describeSchema(defined));
+  });
 
 const showEvents = async (of: 'users' | 'groups', id: string, json: boolean | undefined): Promise<void> => {
   const events = await listEvents(of, id);

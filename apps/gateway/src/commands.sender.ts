@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { GroupCommand, GroupSnapshot, Outcome, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
-import { GROUP, parsePatch, parseReplacement, parseResource, quote, Rejected, USER } from '#scim';
+import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 import type { Caller } from './scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
@@ -73,20 +73,20 @@ export class UserCommands {
 
   /** `userId` is what a new user gets; somebody who is known keeps another id. */
   create(caller: Caller, body: unknown, userId = uuidv7()): Promise<UserSnapshot> {
-    const { resource, ignored } = parseResource(USER, body);
+    const { resource, ignored } = parseResource(caller.definitions.user, body);
     this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { operations, ignored } = parsePatch(USER, body);
+    const { operations, ignored } = parsePatch(caller.definitions.user, body);
     this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { resource, ignored } = parseReplacement(USER, body);
+    const { resource, ignored } = parseReplacement(caller.definitions.user, body);
     this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
   }
@@ -111,19 +111,19 @@ export class GroupCommands {
   ) {}
 
   create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<GroupSnapshot> {
-    const { resource, ignored } = parseResource(GROUP, body);
+    const { resource, ignored } = parseResource(caller.definitions.group, body);
     this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const { operations, ignored } = parsePatch(GROUP, body);
+    const { operations, ignored } = parsePatch(caller.definitions.group, body);
     this.ignored.count(caller.directory, ignored);
     return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const { resource, ignored } = parseReplacement(GROUP, body);
+    const { resource, ignored } = parseReplacement(caller.definitions.group, body);
     this.ignored.count(caller.directory, ignored);
     const content = membersOf(resource);
     return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });

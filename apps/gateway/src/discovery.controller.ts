@@ -1,15 +1,15 @@
-import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Req, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
-import { listResponse, quote, refuseFilter, Rejected, renderResourceType, renderSchema, GROUP, USER } from '#scim';
-import { OptionalTokenGuard, ScimTokenGuard } from './scim-token.guard.js';
+import { listResponse, quote, refuseFilter, Rejected, renderResourceType, renderSchema, type ResourceDefinition, type Schema } from '#scim';
+import { OptionalTokenGuard, ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { CONFIG } from './commands.sender.js';
 
-const RESOURCE_TYPES = [USER, GROUP];
-const SCHEMAS = RESOURCE_TYPES.flatMap(({ schema, extensions }) => [schema, ...extensions]);
+const typesOf = ({ definitions: { user, group } }: Caller): readonly ResourceDefinition[] => [user, group];
+const schemasOf = (caller: Caller): readonly Schema[] => typesOf(caller).flatMap(({ schema, extensions }) => [schema, ...extensions]);
 
 /**
  * RFC 7644 §4: what this service can do, made of what it does it by. How to authenticate may be read by anybody (RFC 7643 §5);
- * resource types and schemas need a token, because a tenant's own attributes are going to be among them.
+ * resource types and schemas need a token, because a tenant's own attributes are among them.
  */
 @Controller('api/scim/v2')
 export class DiscoveryController {
@@ -45,33 +45,34 @@ export class DiscoveryController {
 
   @Get('ResourceTypes')
   @UseGuards(ScimTokenGuard)
-  resourceTypes(@Query('filter') filter: string | undefined): object {
+  resourceTypes(@Req() { caller }: ScimRequest, @Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
-    return whole(RESOURCE_TYPES.map((type) => renderResourceType(type, this.location('ResourceTypes', type.name))));
+    return whole(typesOf(caller).map((type) => renderResourceType(type, this.location('ResourceTypes', type.name))));
   }
 
   @Get('ResourceTypes/:name')
   @UseGuards(ScimTokenGuard)
-  resourceType(@Param('name') name: string, @Query('filter') filter: string | undefined): object {
+  resourceType(@Req() { caller }: ScimRequest, @Param('name') name: string, @Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
-    const type = RESOURCE_TYPES.find((known) => known.name === name);
-    if (!type) throw new Rejected('notFound', `There is no resource type ${quote(name)}; there are: ${RESOURCE_TYPES.map((known) => known.name).join()}.`);
+    const types = typesOf(caller);
+    const type = types.find((known) => known.name === name);
+    if (!type) throw new Rejected('notFound', `There is no resource type ${quote(name)}; there are: ${types.map((known) => known.name).join()}.`);
     return renderResourceType(type, this.location('ResourceTypes', type.name));
   }
 
   @Get('Schemas')
   @UseGuards(ScimTokenGuard)
-  schemas(@Query('filter') filter: string | undefined): object {
+  schemas(@Req() { caller }: ScimRequest, @Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
-    return whole(SCHEMAS.map((schema) => renderSchema(schema, this.location('Schemas', schema.id))));
+    return whole(schemasOf(caller).map((schema) => renderSchema(schema, this.location('Schemas', schema.id))));
   }
 
   @Get('Schemas/:urn')
   @UseGuards(ScimTokenGuard)
-  schema(@Param('urn') urn: string, @Query('filter') filter: string | undefined): object {
+  schema(@Req() { caller }: ScimRequest, @Param('urn') urn: string, @Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
     // A URN is compared without its case (RFC 8141 §3.1).
-    const schema = SCHEMAS.find(({ id }) => id.toLowerCase() === urn.toLowerCase());
+    const schema = schemasOf(caller).find(({ id }) => id.toLowerCase() === urn.toLowerCase());
     if (!schema) throw new Rejected('notFound', `There is no schema ${quote(urn)}; GET /Schemas lists those that there are.`);
     return renderSchema(schema, this.location('Schemas', schema.id));
   }

@@ -39,7 +39,7 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
 export interface CompiledSort {
   /** NULL when there is none. */
   readonly sql: string;
-  readonly type: 'timestamptz' | 'numeric' | 'text';
+  readonly type: 'numeric' | 'text';
 }
 
 /** By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have 65,536. */
@@ -56,7 +56,7 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledS
     : all;
   const value = subAttribute ? partOf(one, subAttribute.name) : one;
   const { type } = subAttribute ?? attribute;
-  if (type === 'dateTime') return { sql: timeOf(value), type: 'timestamptz' };
+  if (type === 'dateTime') return { sql: instantIn(value), type: 'numeric' };
   if (isNumber(type)) return { sql: `(${value.text})::numeric`, type: 'numeric' };
   return { sql: `left(${value.text}, ${SORTED_CHARACTERS}) COLLATE "C"`, type: 'text' };
 };
@@ -136,7 +136,7 @@ class FilterCompiler {
     if (symbol && attribute.type === 'dateTime') {
       // Milliseconds since 1970: unlike a dateTime, each of them has one text, and the database knows it.
       const instant = this.parameter(String(instantOf(String(operand))), 'numeric');
-      return (value) => `extract(epoch FROM ${timeOf(value)}) * 1000 ${symbol} ${instant}`;
+      return (value) => `${instantIn(value)} ${symbol} ${instant}`;
     }
     if (symbol && isNumber(attribute.type)) {
       const number = this.parameter(String(operand), 'numeric');
@@ -194,10 +194,18 @@ const isPresent = ({ attribute, subAttribute }: AttributePath, { json, text }: V
 
 const isNumber = (type: AttributeType): boolean => type === 'integer' || type === 'decimal';
 
-/** Nothing of a resource is a dateTime yet. A text of one has many forms, and Postgres and JavaScript do not take the same ones. */
-const timeOf = ({ time }: Value): string => {
-  if (!time) throw new Error('a dateTime needs a column of its own');
-  return time;
+/**
+ * A dateTime as milliseconds since 1970, as instantOf of libs/scim counts them. A text of one is taken apart, because a cast of Postgres
+ * would refuse some that JavaScript takes, such as the year 0 or 31 February, and with it the whole search. Every 400 years the calendar
+ * comes again: that far ahead there is no year 0.
+ */
+const instantIn = ({ time, text }: Value): string => {
+  if (time) return `(extract(epoch FROM ${time}) * 1000)`;
+  const number = (from: number, digits: number): string => `substr(v, ${from}, ${digits})::int`;
+  const minutes = `((make_date(${number(1, 4)} + 400, ${number(6, 2)}, 1) - date '2370-01-01' + ${number(9, 2)} - 1) * 24 + ${number(12, 2)}) * 60::bigint + ${number(15, 2)}`;
+  const milliseconds = `rpad(coalesce(substring(v FROM '[.]([0-9]{1,3})'), ''), 3, '0')::int`;
+  const offset = `coalesce(extract(epoch FROM substring(v FROM '[+-][0-9]{2}:[0-9]{2}$')::interval), 0)`;
+  return `(SELECT ((${minutes}) * 60 + ${number(18, 2)} - ${offset}) * 1000 + ${milliseconds} FROM (SELECT ${text} AS v) AS d)`;
 };
 
 const lookUpOf = (filter: Filter): CompiledFilter['lookUp'] => {

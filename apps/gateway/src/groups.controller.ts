@@ -30,7 +30,7 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = parseShown(GROUP, query);
+    const selection = parseShown(request.caller.definitions.group, query);
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no group with the id ${isUuid(id) ? id : quote(id)}.`);
     if (isNotModified(ifNoneMatch, row.version)) {
@@ -42,7 +42,7 @@ export class GroupsController {
 
   @Post()
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const selection = parseShown(GROUP, query);
+    const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.create(request.caller, body);
     void reply.header('location', locationOf(this.config.scimBaseUrl, GROUP, group.id));
     return this.answer(group, request, selection, reply);
@@ -54,7 +54,7 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = parseShown(GROUP, query);
+    const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.patch(request.caller, { id, body, ifMatch });
     if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
     void reply.header('etag', etag(group.version)).status(204);
@@ -66,7 +66,7 @@ export class GroupsController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = parseShown(GROUP, query);
+    const selection = parseShown(request.caller.definitions.group, query);
     return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
@@ -78,6 +78,6 @@ export class GroupsController {
 
   private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection));
-    return this.members.show(caller.tenant, group, selection);
+    return this.members.show(caller, group, selection);
   }
 }

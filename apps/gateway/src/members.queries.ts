@@ -17,6 +17,9 @@ export interface MixedPage {
   readonly selections: { readonly users: Selection | undefined; readonly groups: Selection | undefined };
 }
 
+/** Who reads, and of which tenant. */
+export type Reader = Seer & { readonly tenant: string };
+
 interface MembersOfGroup {
   readonly group: string;
   readonly members: readonly Member[];
@@ -27,38 +30,38 @@ export class MemberQueries {
   constructor(private readonly pool: Pool, private readonly scimBaseUrl: string) {}
 
   /** A group as a client sees it: as a whole where no members are to be shown. */
-  show(tenant: string, group: GroupSnapshot, selection: Selection | undefined): object {
-    if (!hasMembers([group], selection)) return toGroup(group, this.scimBaseUrl, selection);
-    return Readable.from(this.texts(tenant, [group], selection));
+  show(reader: Reader, group: GroupSnapshot, selection: Selection | undefined): object {
+    if (!hasMembers([group], selection)) return toGroup(group, reader.definitions, this.scimBaseUrl, selection);
+    return Readable.from(this.texts(reader, [group], selection));
   }
 
   /** A page of users and then groups (RFC 7644 §3.4.3). */
-  showPage(seer: Seer & { readonly tenant: string }, page: MixedPage): object {
+  showPage(reader: Reader, page: MixedPage): object {
     const { users, groups, totalResults, place, selections } = page;
-    if (hasMembers(groups, selections.groups)) return Readable.from(this.pageTexts(seer, page));
+    if (hasMembers(groups, selections.groups)) return Readable.from(this.pageTexts(reader, page));
     const resources = [
-      ...users.map((row) => toUser(ofUserRow(row), seer, this.scimBaseUrl, selections.users)),
-      ...groups.map((row) => toGroup(ofGroupRow(row), this.scimBaseUrl, selections.groups)),
+      ...users.map((row) => toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users)),
+      ...groups.map((row) => toGroup(ofGroupRow(row), reader.definitions, this.scimBaseUrl, selections.groups)),
     ];
     return listResponse(resources, totalResults, place, resources.length);
   }
 
-  private async *pageTexts(seer: Seer & { readonly tenant: string }, page: MixedPage): AsyncGenerator<string> {
+  private async *pageTexts(reader: Reader, page: MixedPage): AsyncGenerator<string> {
     const { users, groups, totalResults, place, selections } = page;
     const head = { schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage: users.length + groups.length };
     yield `${JSON.stringify(head).slice(0, -1)},"Resources":[`;
-    yield users.map((row) => JSON.stringify(toUser(ofUserRow(row), seer, this.scimBaseUrl, selections.users))).join(',');
+    yield users.map((row) => JSON.stringify(toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users))).join(',');
     if (users.length > 0 && groups.length > 0) yield ',';
-    yield* this.texts(seer.tenant, groups.map(ofGroupRow), selections.groups);
+    yield* this.texts(reader, groups.map(ofGroupRow), selections.groups);
     yield ']}';
   }
 
-  private async *texts(tenant: string, groups: readonly GroupSnapshot[], selection: Selection | undefined): AsyncGenerator<string> {
+  private async *texts({ tenant, definitions }: Reader, groups: readonly GroupSnapshot[], selection: Selection | undefined): AsyncGenerator<string> {
     const withMembers = wantsMembers(selection) ? groups.filter(({ memberCount }) => memberCount > 0) : [];
     const pages = this.pages(tenant, withMembers);
     let page = await pages.next();
     for (const [index, group] of groups.entries()) {
-      const text = JSON.stringify(toGroup(group, this.scimBaseUrl, selection));
+      const text = JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection));
       if (index > 0) yield ',';
       if (page.done || page.value.group !== group.id) {
         yield text;

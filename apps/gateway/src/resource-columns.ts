@@ -77,7 +77,7 @@ const firstFolded = (name: string): Value => {
 };
 
 const ignoresCase = ({ type, caseExact, subAttributes }: Attribute): boolean =>
-  type === 'complex' ? (subAttributes ?? []).some(ignoresCase) : type === 'string' && !caseExact;
+  type === 'complex' ? (subAttributes ?? []).some(ignoresCase) : (type === 'string' || type === 'dateTime') && !caseExact;
 
 /** Whether a path names a core attribute as a whole. */
 export const isCore = ({ attribute, subAttribute, extension }: AttributePath, name: string): boolean =>

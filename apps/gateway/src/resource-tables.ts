@@ -1,7 +1,7 @@
 import { DIRECTORIES_VIEW, GROUPS_OF, GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW } from '#contracts';
-import { GROUP, USER, type ResourceDefinition } from '#scim';
+import { GROUP, USER, type Definitions, type ResourceDefinition } from '#scim';
 import type { CompiledFilter } from './filter-to-sql.js';
-import { plain, ResourceColumns, uuid } from './resource-columns.js';
+import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
 /** Whose resources a request may see: I12. */
 export interface Scope {
@@ -9,15 +9,16 @@ export interface Scope {
   readonly directory: string;
   readonly seesUnmanaged: boolean;
   readonly seesLocalGroups: boolean;
+  /** What they may have. */
+  readonly definitions: Definitions;
 }
 
 /** How resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory. */
 export interface ResourceTable {
-  readonly definition: ResourceDefinition;
   /** Begins the names of prepared statements. */
   readonly name: string;
   readonly view: string;
-  readonly columns: ResourceColumns;
+  readonly columns: (scope: Pick<Scope, 'definitions'>) => ResourceColumns;
   /** The columns of a row, as SQL. */
   readonly select: string;
   /** Whether what belongs to no directory is seen too. */
@@ -43,14 +44,23 @@ const usersIn = (id: string): string => `u.id IN (
   SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('U')} m)`;
 const memberRows = `${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.group_id = u.id`;
 
+/** Columns are made once for each definition. */
+const columnsOf = (type: keyof Definitions, url: string, own: Readonly<Record<string, Value>>): ResourceTable['columns'] => {
+  const made = new WeakMap<ResourceDefinition, ResourceColumns>();
+  return ({ definitions }) => {
+    const definition = definitions[type];
+    let columns = made.get(definition);
+    if (!columns) made.set(definition, (columns = new ResourceColumns(definition, url, own)));
+    return columns;
+  };
+};
+
 /** `baseUrl` has no slash at its end. The view of each statement has the name `u`. */
-export const resourceTables = (
-  baseUrl: string, { user, group }: { readonly user: ResourceDefinition; readonly group: ResourceDefinition } = { user: USER, group: GROUP },
-): { readonly users: ResourceTable; readonly groups: ResourceTable } => ({
+export const resourceTables = (baseUrl: string): { readonly users: ResourceTable; readonly groups: ResourceTable } => ({
   users: {
-    definition: user, name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource,
+    name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource,
       EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = $1 AND m.member = u.id) AS "isMember"`,
-    columns: new ResourceColumns(user, `${baseUrl}${USER.endpoint}`, {
+    columns: columnsOf('user', `${baseUrl}${USER.endpoint}`, {
       userName: plain('user_name_folded'),
       groups: {
         ...plain(''), rows: groupRows, only: isInAny,
@@ -64,9 +74,9 @@ export const resourceTables = (
     unique: new Set(['id', 'userName'] as const), advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
   },
   groups: {
-    definition: group, name: 'group', view: GROUPS_VIEW,
+    name: 'group', view: GROUPS_VIEW,
     select: 'u.id, u.directory, u.version, u.created, u.last_modified AS "lastModified", u.resource, u.member_count AS "memberCount"',
-    columns: new ResourceColumns(group, `${baseUrl}${GROUP.endpoint}`, {
+    columns: columnsOf('group', `${baseUrl}${GROUP.endpoint}`, {
       displayName: plain('display_name_folded'),
       members: {
         ...plain(''), rows: memberRows,

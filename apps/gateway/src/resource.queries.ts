@@ -81,7 +81,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    */
   async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
-    const compiled = search.filter ? compileFilter(columns, search.filter, 3) : ALL;
+    const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
     if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search, begin);
     if (compiled.isIndexed) return this.several(scope, compiled, search, begin);
     try {
@@ -139,7 +139,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     const { name, view, columns } = this.table;
     const { sort } = search;
     const parameters = new Parameters(scope, values);
-    const key = sort && compileSort(columns, sort);
+    const key = sort && compileSort(columns(scope), sort);
     const behind = begin?.position ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, (value) => parameters.add(value))}` : '';
     const isWhole = !isCounted(begin) || sort !== null || lookUp !== null;
     return this.pageOf(scope, search, begin, {

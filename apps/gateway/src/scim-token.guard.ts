@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
-import { TOKENS_VIEW, type TokenRow } from '#contracts';
-import { Rejected } from '#scim';
+import { SCHEMAS_VIEW, TOKENS_VIEW, type TokenRow } from '#contracts';
+import { definitionsOf, Rejected, type Definitions } from '#scim';
 import { GATEWAY_POOL } from './resource.queries.js';
 
 /** Who sends a request, as its token says. */
@@ -17,6 +17,8 @@ export interface Caller {
   readonly seesLocalGroups: boolean;
   /** How long the body of the request is; null = it does not say. */
   readonly bodyBytes: number | null;
+  /** What users and groups of its tenant may have. */
+  readonly definitions: Definitions;
 }
 
 /** A request whose token has been accepted. */
@@ -25,10 +27,12 @@ export type ScimRequest = FastifyRequest & { caller: Caller };
 export const TOKEN_CACHE_MS = Symbol('TOKEN_CACHE_MS');
 const MAX_CACHED_TOKENS = 10_000;
 
+type Known = TokenRow & { readonly definitions: Definitions };
+
 /** Turns the bearer token into tenant, directory and actor. Tokens are compared by hash and looked up anew after the cache time. */
 @Injectable()
 export class ScimTokenGuard implements CanActivate {
-  private readonly cache = new Map<string, { readonly row: Promise<TokenRow | null>; readonly sinceMs: number }>();
+  private readonly cache = new Map<string, { readonly row: Promise<Known | null>; readonly sinceMs: number }>();
 
   constructor(
     @Inject(GATEWAY_POOL) private readonly pool: Pool,
@@ -51,14 +55,14 @@ export class ScimTokenGuard implements CanActivate {
     if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
       return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
     }
-    const { tenant, directory, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups } = row;
+    const { tenant, directory, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups, definitions } = row;
     const { 'content-length': length, 'transfer-encoding': pieces } = request.headers;
     const bodyBytes = length === undefined ? (pieces === undefined ? 0 : null) : Number(length);
-    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups, bodyBytes };
+    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups, definitions, bodyBytes };
     return true;
   }
 
-  private lookUp(tokenHash: string): Promise<TokenRow | null> {
+  private lookUp(tokenHash: string): Promise<Known | null> {
     const nowMs = performance.now();
     const cached = this.cache.get(tokenHash);
     if (cached && nowMs - cached.sinceMs < this.cacheMs) return cached.row;
@@ -66,10 +70,13 @@ export class ScimTokenGuard implements CanActivate {
       .query<TokenRow>({
         name: 'token-by-hash',
         text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
-          offer_local_groups AS "offerLocalGroups" FROM ${TOKENS_VIEW} WHERE hash = $1 LIMIT 1`,
+          offer_local_groups AS "offerLocalGroups",
+          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
+            FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
+          FROM ${TOKENS_VIEW} t WHERE hash = $1 LIMIT 1`,
         values: [tokenHash],
       })
-      .then(({ rows }) => rows[0] ?? null);
+      .then(({ rows: [found] }) => (found ? { ...found, definitions: definitionsOf(found.schemas) } : null));
     // A failed look-up is no answer: the next request tries again.
     row.catch(() => this.cache.delete(tokenHash));
     this.cache.delete(tokenHash);

@@ -29,31 +29,32 @@ export class SearchController {
 
   @Get('Users')
   listUsers(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
-    return this.searchUsers(caller, parseSearch(USER, query, this.limits));
+    return this.searchUsers(caller, parseSearch(caller.definitions.user, query, this.limits));
   }
 
   @Post('Users/.search')
   @HttpCode(200)
   findUsers(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
-    return this.searchUsers(caller, parseSearchRequest(USER, body, this.limits));
+    return this.searchUsers(caller, parseSearchRequest(caller.definitions.user, body, this.limits));
   }
 
   @Get('Groups')
   listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
-    return this.searchGroups(caller, parseSearch(GROUP, query, this.limits));
+    return this.searchGroups(caller, parseSearch(caller.definitions.group, query, this.limits));
   }
 
   @Post('Groups/.search')
   @HttpCode(200)
   findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
-    return this.searchGroups(caller, parseSearchRequest(GROUP, body, this.limits));
+    return this.searchGroups(caller, parseSearchRequest(caller.definitions.group, body, this.limits));
   }
 
   /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
   @Post('.search')
   @HttpCode(200)
   async findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
-    const [ofUsers, ofGroups] = [attempt(USER, body, this.limits), attempt(GROUP, body, this.limits)];
+    const { user, group } = caller.definitions;
+    const [ofUsers, ofGroups] = [attempt(user, body, this.limits), attempt(group, body, this.limits)];
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
     const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
     const { count } = search;

@@ -1,5 +1,5 @@
 import type { GroupOfUser, GroupRow, GroupSnapshot, Member, UserRow, UserSnapshot } from '#contracts';
-import { GROUP, listResponse, pickAttribute, renderResource, USER, type Json, type Place, type Selection } from '#scim';
+import { GROUP, listResponse, pickAttribute, renderResource, USER, type Definitions, type Json, type Place, type Selection } from '#scim';
 
 /** URLs of resources; `scimBaseUrl` has no slash at its end. */
 export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoint: string }, id: string): string => `${scimBaseUrl}${endpoint}/${id}`;
@@ -17,10 +17,11 @@ export const headersOf = (
   etag: etag(version), ...(selection ? {} : { 'content-location': locationOf(scimBaseUrl, definition, id) }),
 });
 
-/** Whose groups a client sees among those that a user is in. */
+/** Whose groups a client sees among those that a user is in, and what the users and groups of its tenant may have. */
 export interface Seer {
   readonly directory: string;
   readonly seesLocalGroups: boolean;
+  readonly definitions: Definitions;
 }
 
 /** A user as a client sees it. */
@@ -29,7 +30,7 @@ export const toUser = (user: UserSnapshot, seer: Seer, scimBaseUrl: string, sele
     value: id, $ref: locationOf(scimBaseUrl, GROUP, id), display, type: direct ? 'direct' : 'indirect',
   }));
   const resource = groups.length === 0 ? user.resource : { ...user.resource, groups };
-  return renderResource(USER, resource, { ...user, location: locationOf(scimBaseUrl, USER, user.id) }, selection);
+  return renderResource(seer.definitions.user, resource, { ...user, location: locationOf(scimBaseUrl, USER, user.id) }, selection);
 };
 
 /** The groups in which a client sees a user. */
@@ -60,8 +61,8 @@ export const wantsMembers = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '' }]) !== undefined;
 
 /** A group as a client sees it, without its members. */
-export const toGroup = (group: GroupSnapshot, scimBaseUrl: string, selection: Selection | undefined): object =>
-  renderResource(GROUP, group.resource, { ...group, location: locationOf(scimBaseUrl, GROUP, group.id) }, selection);
+export const toGroup = (group: GroupSnapshot, definitions: Definitions, scimBaseUrl: string, selection: Selection | undefined): object =>
+  renderResource(definitions.group, group.resource, { ...group, location: locationOf(scimBaseUrl, GROUP, group.id) }, selection);
 
 /** A member as a client sees it. */
 export const toMember = ({ value, type }: Member, scimBaseUrl: string, selection: Selection | undefined): Json => {

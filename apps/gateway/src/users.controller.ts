@@ -28,7 +28,7 @@ export class UsersController {
     @Req() { caller }: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
-    const selection = parseShown(USER, query);
+    const selection = parseShown(caller.definitions.user, query);
     const row = isUuid(id) ? await this.users.byId(caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
@@ -44,7 +44,7 @@ export class UsersController {
 
   @Post()
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const selection = parseShown(USER, query);
+    const selection = parseShown(request.caller.definitions.user, query);
     const user = await this.commands.create(request.caller, body);
     void reply.header('location', locationOf(this.config.scimBaseUrl, USER, user.id));
     return this.answer(user, request, selection, reply);
@@ -56,7 +56,7 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = parseShown(USER, query);
+    const selection = parseShown(request.caller.definitions.user, query);
     return this.answer(await this.commands.patch(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 
@@ -65,7 +65,7 @@ export class UsersController {
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
     @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const selection = parseShown(USER, query);
+    const selection = parseShown(request.caller.definitions.user, query);
     return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
   }
 

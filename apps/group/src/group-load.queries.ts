@@ -1,6 +1,6 @@
-import { DIRECTORIES_VIEW, USERS_VIEW, type GroupCommand } from '#contracts';
+import { DIRECTORIES_VIEW, SCHEMAS_VIEW, USERS_VIEW, type GroupCommand } from '#contracts';
 import type { Command } from '#event-store';
-import type { Json, Resource } from '#scim';
+import type { Json, Resource, TenantSchema } from '#scim';
 import { nameKey, type GroupState } from './group.js';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -13,6 +13,7 @@ export interface LoadedGroups {
   /** What there is under the ids that are to become members. */
   readonly known: { tenant: string; users: string[] | null; groups: string[] | null }[] | null;
   readonly directories: { tenant: string; id: string; name: string; offerLocalGroups: boolean }[] | null;
+  readonly schemas: (TenantSchema & { tenant: string })[] | null;
 }
 
 interface Touched {
@@ -81,7 +82,10 @@ export const LOAD_SQL = `
       FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'offerLocalGroups', d.offer_local_groups))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
-      CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d)
+      CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
+    'schemas', (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
+        'schema', s.schema))
+      FROM ${SCHEMAS_VIEW} s WHERE s.tenant = ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid)))
   )`;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

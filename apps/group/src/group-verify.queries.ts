@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
-import { USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
+import { SCHEMAS_VIEW, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
 import { streams, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
-import { isEqual, type Json } from '#scim';
+import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { groupRow } from './group.projection.js';
 import { evolve, type GroupState } from './group.js';
 
@@ -108,11 +108,13 @@ const compare = async (client: ClientBase, events: readonly StoredEvent[]): Prom
   }
   if (!state) members.clear();
   // One statement: the row and the members are of one moment.
-  const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null }>(`
+  const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null; schemas: TenantSchema[] | null }>(`
     SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
-      (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members`, [tenant, stream]);
-  const { row, members: stored } = rows[0]!;
-  const expected = state && groupRow(tenant, state);
+      (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members,
+      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
+        FROM ${SCHEMAS_VIEW} s WHERE s.tenant = $1) AS schemas`, [tenant, stream]);
+  const { row, members: stored, schemas } = rows[0]!;
+  const expected = state && groupRow(tenant, state, definitionsOf(schemas).group);
   if (!expected !== !row) return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];
   const findings = Object.entries(expected ?? {}).flatMap(([column, value]): Finding[] => {
     const actual = row![column]!;

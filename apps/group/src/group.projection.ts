@@ -1,4 +1,4 @@
-import { fold, foldedAttributes, GROUP } from '#scim';
+import { definitionsOf, fold, foldedAttributes, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { LOAD_SQL, touches, type LoadedGroups } from './group-load.queries.js';
@@ -83,6 +83,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private readonly groupsOf = new Map<string, Set<string>>();
   private readonly types = new Map<string, MemberType>();
   private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
+  /** Of the tenants that have schemas of their own. */
+  private readonly definitions: ReadonlyMap<string, Definitions>;
 
   constructor(loaded: LoadedGroups, private readonly now: string) {
     for (const { tenant, last_modified, member_count, ...row } of loaded.groups ?? []) {
@@ -101,6 +103,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       for (const id of groups ?? []) this.types.set(`${tenant}/${id}`, 'Group');
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]));
+    this.definitions = new Map([...Map.groupBy(loaded.schemas ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
   }
 
   decide({ tenant, directory, command }: Command<GroupCommand>): Decision<GroupEvent> {
@@ -121,7 +124,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       return [...members].flatMap(([member, { stored, now }]) => (stored === now ? [] : [{ tenant, group_id: state.id, member, kind: now?.[0], isNew: now !== null }]));
     });
     return {
-      upserted_groups: changed.flatMap(({ tenant, state }) => (state ? [groupRow(tenant, state)] : [])),
+      upserted_groups: changed.flatMap(({ tenant, state }) => (state ? [groupRow(tenant, state, this.definitionOf(tenant))] : [])),
       deleted_groups: [...this.groups].flatMap(([key, { tenant, state, stored }]) =>
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
@@ -131,9 +134,13 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     };
   }
 
+  private definitionOf(tenant: string): ResourceDefinition {
+    return (this.definitions.get(tenant) ?? STANDARD).group;
+  }
+
   private context(tenant: string, directory: string | null): GroupContext {
     return {
-      directory,
+      directory, definition: this.definitionOf(tenant),
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,
@@ -227,8 +234,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 }
 
 /** The row of the projection: the fold of the events, but for the memberships, which are rows of their own. */
-export const groupRow = (tenant: string, state: NonNullable<GroupState>): Record<string, unknown> => ({
+export const groupRow = (tenant: string, state: NonNullable<GroupState>, definition: ResourceDefinition): Record<string, unknown> => ({
   tenant, id: state.id, directory: state.directory, version: state.version, created: state.created, last_modified: state.lastModified,
   resource: state.resource, display_name_folded: fold(String(state.resource.displayName)), external_id: state.resource.externalId ?? null,
-  folded: foldedAttributes(GROUP, state.resource), member_count: state.memberCount,
+  folded: foldedAttributes(definition, state.resource), member_count: state.memberCount,
 });

@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, diffResource, fold, GROUP, matchesValue, Rejected, type JsonObject, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, GROUP, matchesValue, Rejected, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -21,6 +21,8 @@ type Group = NonNullable<GroupState>;
 export interface GroupContext {
   /** The directory whose client sends the command; null = an administrator does. */
   readonly directory: string | null;
+  /** What groups of the tenant may have. */
+  readonly definition: ResourceDefinition;
   /** Whether that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
   readonly nameOf: (directory: string) => string;
@@ -58,7 +60,7 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
       const group = writable(command.groupId, state, context);
       requireMatch(command.ifMatch, group.version);
       const { attributes, members } = splitOperations(command.operations);
-      const after = applyPatch(GROUP, group.resource, attributes, readOnlyOf(group));
+      const after = applyPatch(context.definition, group.resource, attributes, readOnlyOf(group));
       return [...changed(group, after, context), ...membershipEvents(group.id, members, context)];
     }
     case 'ReplaceGroup': {

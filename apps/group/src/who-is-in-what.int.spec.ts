@@ -5,6 +5,7 @@ import type { DataSource } from 'typeorm';
 import { GROUP_COMMAND_TYPES, partitionOf, type CommandData, type GroupCommand, type GroupEvent, type Message, type Outcome } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf, streams, upcast, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
+import { GROUP } from '#scim';
 import { actions, castOf, play } from '../../../test/support/group-sequences.js';
 import { GroupWorld } from '../../../test/support/group-world.js';
 import { newDatabase } from '../../../test/support/postgres.js';
@@ -57,7 +58,7 @@ const sorted = (rows: readonly object[]): string[] => rows.map((row) => JSON.str
 const expectRows = async (tenant: string, world: GroupWorld): Promise<void> => {
   const { rows } = await owner.query<{ row: Record<string, unknown> }>('SELECT to_jsonb(g) AS row FROM "group".groups g WHERE tenant = $1', [tenant]);
   const byId = (a: Record<string, unknown>, b: Record<string, unknown>): number => (String(a.id) < String(b.id) ? -1 : 1);
-  expect(rows.map(({ row }) => plain(row)).toSorted(byId)).toEqual([...world.groups.values()].map((group) => plain(groupRow(tenant, group))).toSorted(byId));
+  expect(rows.map(({ row }) => plain(row)).toSorted(byId)).toEqual([...world.groups.values()].map((group) => plain(groupRow(tenant, group, GROUP))).toSorted(byId));
   const { rows: members } = await owner.query<object>('SELECT group_id, member, kind FROM "group".members WHERE tenant = $1', [tenant]);
   const expected = [...world.groups.keys()].flatMap((id) => world.membersOf(id).map(({ type, value }) => ({ group_id: id, member: value, kind: type[0] })));
   expect(sorted(members)).toEqual(sorted(expected));

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { roleUrl } from '#event-store';
+import { USER } from '#scim';
 import { newDatabase, query } from '../../../test/support/postgres.js';
 import { FoldUsers } from './fold-users.job.js';
 import { userBehaviour, userRow } from './user.projection.js';
@@ -24,7 +25,7 @@ it('users who were written before there were folded copies get them, and are not
   const rows = Array.from({ length: USERS }, (_, index) => userRow(TENANT, {
     id: `0198a000-0000-7000-8000-${index.toString(16).padStart(12, '0')}`, directory: TENANT, version: 1, created: '2026-01-01T00:00:00.000Z',
     lastModified: '2026-01-01T00:00:00.000Z', resource: { userName: `u${index}`, displayName: index % 2 ? `İNCİ ${index}` : `lower ${index}` }, signIns: [], awaited: false, refused: [], before: null,
-  }));
+  }, USER));
   await query(url, INSERT, [JSON.stringify(rows.map((row) => ({ ...row, folded: null })))]);
   const gateway = new pg.Client({ connectionString: roleUrl(url, 'gateway') });
   await gateway.connect();

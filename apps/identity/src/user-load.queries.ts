@@ -1,5 +1,5 @@
-import { fold, touchesUserName, type Json, type PatchOperation, type Resource } from '#scim';
-import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
+import { fold, touchesUserName, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
+import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, SCHEMAS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
@@ -12,6 +12,7 @@ export interface LoadedUsers {
   }[] | null;
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
+  readonly schemas: (TenantSchema & { tenant: string })[] | null;
 }
 
 /** The column `links`: what next to nobody has, so that it costs nobody else anything. */
@@ -76,7 +77,10 @@ export const LOAD_SQL = `
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
-      CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k)
+      CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k),
+    'schemas', (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
+        'schema', s.schema))
+      FROM ${SCHEMAS_VIEW} s WHERE s.tenant = ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid)))
   )`;
 
 /** A key within a tenant. */

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
-import type { UserEvent } from '#contracts';
+import { SCHEMAS_VIEW, type UserEvent } from '#contracts';
 import { streams, unseal, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
-import { isEqual, type Json } from '#scim';
+import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { keyContext, sealContext, userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
 
@@ -61,8 +61,10 @@ const compare = async (
   const { tenant, stream } = events[0]!;
   const gap = events.findIndex(({ version }, index) => version !== index + 1);
   if (gap >= 0) return [{ invariant: 'I6', detail: `user ${stream} has no version ${gap + 1}` }];
-  const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null }>(`
-    SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row
+  const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null; schemas: TenantSchema[] | null }>(`
+    SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row,
+      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
+        FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
     FROM keys.tenants t LEFT JOIN keys.persons p ON p.tenant = t.tenant AND p.person = $2
     LEFT JOIN identity.users u ON u.tenant = t.tenant AND u.id = $2 WHERE t.tenant = $1`, [tenant, stream]);
   const found = rows[0];
@@ -76,7 +78,7 @@ const compare = async (
   } catch (error) {
     return [{ invariant: 'I5', detail: `the events of user ${stream} cannot be read: ${(error as Error).message}` }];
   }
-  const expected = state && userRow(tenant, state);
+  const expected = state && userRow(tenant, state, definitionsOf(found.schemas).user);
   if (!expected || !found.row) {
     return !expected === !found.row ? [] : [{ invariant: 'I5', detail: `user ${stream} has ${found.row ? 'a row' : 'no row'}, its events say otherwise` }];
   }

@@ -1,4 +1,4 @@
-import { fold, foldedAttributes, USER, type Json, type Resource } from '#scim';
+import { definitionsOf, fold, foldedAttributes, STANDARD, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
@@ -75,6 +75,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly directories: Map<string, Directory>;
+  /** Of the tenants that have schemas of their own. */
+  private readonly definitions: ReadonlyMap<string, Definitions>;
   private readonly wrapped = new Map<string, string>();
   /** Group owns them: an answer shows them, and no decision looks at them. */
   private readonly groups = new Map<string, readonly GroupOfUser[]>();
@@ -99,11 +101,12 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.index(tenant, row.id, [], keysOf(state));
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]));
+    this.definitions = new Map([...Map.groupBy(loaded.schemas ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
   }
 
   decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
     const context: UserContext = {
-      directory, matching: null,
+      directory, matching: null, definition: this.definitionOf(tenant),
       directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
@@ -136,7 +139,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   rows(): Record<string, readonly unknown[]> {
     const changed = [...this.users.values()].filter((user) => user.changed);
     return {
-      upserted_users: changed.flatMap(({ tenant, state }) => (state ? [userRow(tenant, state)] : [])),
+      upserted_users: changed.flatMap(({ tenant, state }) => (state ? [userRow(tenant, state, this.definitionOf(tenant))] : [])),
       deleted_users: [...this.users].flatMap(([key, { tenant, state, stored }]) =>
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
@@ -144,6 +147,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       new_person_keys: this.newPersonKeys,
       new_tenant_keys: this.newTenantKeys,
     };
+  }
+
+  private definitionOf(tenant: string): ResourceDefinition {
+    return (this.definitions.get(tenant) ?? STANDARD).user;
   }
 
   /** Keys that went are free for the next command of the batch, keys that came are taken; the unique ones are written down. */
@@ -235,7 +242,7 @@ export const sealContext = (tenant: string, stream: string, version: number): st
 export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
 
 /** The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and what else filters compare folded. */
-export const userRow = (tenant: string, state: NonNullable<UserState>): Record<string, unknown> => {
+export const userRow = (tenant: string, state: NonNullable<UserState>, definition: ResourceDefinition): Record<string, unknown> => {
   const workEmails = (Array.isArray(state.resource.emails) ? state.resource.emails : []).flatMap((email) => {
     const { type, value } = email as { type?: Json; value?: Json };
     return typeof type === 'string' && fold(type) === 'work' && typeof value === 'string' ? [fold(value)] : [];
@@ -248,7 +255,7 @@ export const userRow = (tenant: string, state: NonNullable<UserState>): Record<s
     former_upn_folded: upn === userName ? null : fold(upn),
     external_id: state.resource.externalId ?? null, work_email_folded: workEmails[0] ?? null,
     other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null, links: linksOf(state),
-    folded: foldedAttributes(USER, state.resource),
+    folded: foldedAttributes(definition, state.resource),
   };
 };
 

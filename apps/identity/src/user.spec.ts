@@ -110,6 +110,14 @@ describe('decide', () => {
     expect(when(past, command, command.type === 'UnlinkUser' || command.type === 'TransferUser' ? null : 'entra')).toEqual(events);
   });
 
+  it('a role of before roles were checked stays, and the user changes as before', () => {
+    const old = given(created({ roles: [{ value: 'Writer' }] }));
+    const change = (changes: object): UserEvent[] => [{ type: 'UserChanged', changes: changes as never, ...under }];
+    expect(when(old, patch('title', 'Dr'))).toEqual(change({ title: 'Dr' }));
+    expect(when(old, replace({ userName: 'ada', active: true, roles: [{ value: 'WRITER' }, { value: 'User' }] }))).toEqual(change({ roles: [{ value: 'WRITER' }, { value: 'User' }] }));
+    expect(when(old, { type: 'PatchUser', userId: 'u', operations: [{ op: 'remove', path: 'roles' }], ifMatch: null })).toEqual(change({ roles: null }));
+  });
+
   it('the first write of a directory that is offered existing users links one, though it changes nothing', () => {
     const link = (changes: object): UserEvent => ({ type: 'UserLinked', matching: named, changes: changes as never, ...by('offered') });
     expect(when(given(created(ada, null)), patch('title', 'Dr'), 'offered')).toEqual([link({ title: 'Dr' })]);
@@ -126,6 +134,11 @@ describe('decide', () => {
     ['a user of nobody, where these are not offered', given(created(ada, null)), patch('title', 'Dr'), 'entra', 'notFound', / u\./],
     ['a write to a user of nobody who has a web role', given(created({ roles: [{ value: 'Admin' }] }, null)), patch('title', 'Dr'), 'offered', 'conflict', /web role/],
     ['the deletion of such a user', given(created({ roles: [{ value: 'Admin' }] }, null)), remove, 'offered', 'conflict', /web role/],
+    ['an unknown role of a new user', [], create({ userName: 'ada', roles: [{ value: 'Writer' }] }), 'entra', 'invalidValue', /ReadOnly, User, Admin, EnterpriseAdmin, not "Writer"/],
+    ['a change to one', given(created({ roles: [{ value: 'User', primary: true }] })), patch('roles[primary eq "True"].value', 'Writer'), 'entra', 'invalidValue', /roles\.value .*"Writer"/],
+    ['a replacement with one', given(created()), replace({ userName: 'ada', roles: [{ value: 'Writer' }] }), 'entra', 'invalidValue', /"Writer"/],
+    ['a link with one', given(created(ada, null)), create({ userName: 'ada', roles: [{ value: 'Writer' }] }), 'entra', 'invalidValue', /"Writer"/],
+    ['a return with one', given(created({ active: false, roles: [{ value: 'User' }] })), create({ userName: 'ada', roles: [{ value: 'Writer' }] }), 'entra', 'invalidValue', /"Writer"/],
     ['a stale If-Match', given(created()), patch('title', 'Dr', [7]), 'entra', 'preconditionFailed', /W\/"1"/],
     ['a replacement with a taken name', [['x', created({ userName: 'taken' })], ['u', created()]], replace({ userName: 'Taken' }), 'entra', 'uniqueness', /userName Taken .* x\./],
     ['a rename to a name in another directory, which it names', [['x', created({ userName: 'taken' }, 'okta')], ['u', created()]], patch('userName', 'taken'), 'entra', 'uniqueness', /userName taken .* x, whom the directory "Directory okta" manages\./],

@@ -1,10 +1,11 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
   AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
   bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
 } from './matching.js';
+import { requireWebRoles } from './roles.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
 export type UserState = (Candidate & {
@@ -28,6 +29,8 @@ export interface Directory extends DirectorySettings {
 export interface UserContext {
   /** The directory whose client sends the command; null = an administrator does. */
   readonly directory: string | null;
+  /** What users of the tenant may have. */
+  readonly definition: ResourceDefinition;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
   readonly bearersOf: BearersOf<User>;
@@ -53,6 +56,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       if (!state) {
         const resource = withoutTombstone(command.resource);
+        requireWebRoles(resource, null);
         requireFree(resource, null, directory, context);
         return created(resource, directory.id, matching, directory);
       }
@@ -63,7 +67,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
       requireMatch(command.ifMatch, user.version);
-      return written(user, applyPatch(USER, user.resource, command.operations, readOnlyOf(user)), directory, context);
+      return written(user, applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)), directory, context);
     }
     case 'ReplaceUser': {
       const directory = sender(context);
@@ -185,6 +189,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   if (Object.keys(changes).length === 0) return [];
+  requireWebRoles(after, user.resource);
   requireFree(after, user, directory, context);
   return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
 };
@@ -199,6 +204,7 @@ const toBe = (wanted: Resource, user: User): Resource => {
 
 const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
   const after = toBe(wanted, user);
+  requireWebRoles(after, user.resource);
   requireFree(after, user, directory, context);
   const changes = diffResource(user.resource, after);
   return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];

@@ -6,7 +6,7 @@ import type { DataSource } from 'typeorm';
 import { partitionOf, USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
-import type { Json, PatchOperation } from '#scim';
+import { USER, type Json, type PatchOperation } from '#scim';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { directoriesOf, muddled, play, settings, tellable } from '../../../test/support/user-sequences.js';
 import { directory, UserWorld } from '../../../test/support/user-world.js';
@@ -175,7 +175,7 @@ it('random sequences in random batches become what the pure code says, row by ro
       const { rows } = await owner.query<{ row: Record<string, unknown> }>('SELECT to_jsonb(u) AS row FROM identity.users u WHERE tenant = $1', [tenant]);
       const plain = (row: Record<string, unknown>): object => ({ ...row, created: Date.parse(String(row.created)), last_modified: Date.parse(String(row.last_modified)) });
       const byId = (a: { id?: unknown }, b: { id?: unknown }): number => (String(a.id) < String(b.id) ? -1 : 1);
-      const expected = [...world.users.values()].map((user) => plain(userRow(tenant, user)));
+      const expected = [...world.users.values()].map((user) => plain(userRow(tenant, user, USER)));
       expect(rows.map(({ row }) => plain(row)).toSorted(byId)).toEqual(expected.toSorted(byId));
     }),
     { numRuns: 150 },

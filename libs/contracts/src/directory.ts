@@ -1,4 +1,6 @@
-/** Commands about a tenant, its directories and their SCIM tokens; admin owns all three. */
+import type { Schema } from '#scim';
+
+/** Commands about a tenant, its directories, their SCIM tokens and its own schemas; admin owns all four. */
 export type AdminCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
   | { readonly type: 'CreateDirectory'; readonly directoryId: string; readonly name: string; readonly kind: DirectoryKind }
@@ -15,7 +17,13 @@ export type AdminCommand =
       /** ISO 8601, UTC; null = never. */
       readonly expiresAt: string | null;
     }
-  | { readonly type: 'RevokeToken'; readonly tokenId: string };
+  | { readonly type: 'RevokeToken'; readonly tokenId: string }
+  /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
+  | { readonly type: 'DefineSchema'; readonly schemaId: string; readonly resourceType: ExtendedType; readonly schema: Schema };
+
+/** Resource types that a tenant may extend. */
+export const EXTENDED_TYPES = ['User', 'Group'] as const;
+export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
@@ -42,7 +50,10 @@ export type AdminEvent =
       readonly sealed: string;
       readonly expiresAt: string | null;
     }
-  | { readonly type: 'TokenRevoked' };
+  | { readonly type: 'TokenRevoked' }
+  | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
+  /** The schema as it is from now on. */
+  | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
 export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
@@ -50,6 +61,7 @@ export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: str
   ChangeDirectory: 'muster.directory.change.v1',
   CreateToken: 'muster.token.create.v1',
   RevokeToken: 'muster.token.revoke.v1',
+  DefineSchema: 'muster.schema.define.v1',
 };
 export const ADMIN_EVENT_TYPES: { readonly [type in AdminEvent['type']]: string } = {
   TenantCreated: 'muster.tenant.created.v1',
@@ -57,4 +69,6 @@ export const ADMIN_EVENT_TYPES: { readonly [type in AdminEvent['type']]: string 
   DirectoryChanged: 'muster.directory.changed.v1',
   TokenCreated: 'muster.token.created.v1',
   TokenRevoked: 'muster.token.revoked.v1',
+  SchemaDefined: 'muster.schema.defined.v1',
+  SchemaChanged: 'muster.schema.changed.v1',
 };

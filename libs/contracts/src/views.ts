@@ -1,4 +1,4 @@
-import type { Resource } from '#scim';
+import type { Resource, TenantSchema } from '#scim';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
 import type { AttributeChanges, Matching } from './user.js';
@@ -18,6 +18,8 @@ export const GROUP_OUTCOMES_VIEW = '"group".outcomes_v1';
 export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
 export const DIRECTORIES_VIEW = 'admin.directories_v3';
 export const TOKENS_VIEW = 'admin.tokens_v3';
+/** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
+export const SCHEMAS_VIEW = 'admin.schemas_v1';
 
 /** A row of `identity.users_v2`: one user, managed by a directory or by nobody. */
 export interface UserRow {
@@ -74,4 +76,6 @@ export interface TokenRow {
   readonly expiresAt: Date | null;
   readonly offerExistingUsers: boolean;
   readonly offerLocalGroups: boolean;
+  /** Beside the view: what the tenant has defined; null = nothing. */
+  readonly schemas: readonly TenantSchema[] | null;
 }

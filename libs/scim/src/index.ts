@@ -19,10 +19,10 @@ export {
   applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,
 } from './resource.js';
 export {
-  COMMON_ATTRIBUTES, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
-  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, USER, USER_SCHEMA, USER_URN,
-  type Attribute, type AttributePath, type AttributeType, type FoundAttribute, type FoundSchema, type ResourceDefinition,
-  type Schema,
+  COMMON_ATTRIBUTES, definitionsOf, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
+  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN, WEB_ROLES,
+  type Attribute, type AttributePath, type AttributeType, type Definitions, type FoundAttribute, type FoundSchema,
+  type ResourceDefinition, type Schema, type TenantSchema, type WebRole,
 } from './schema.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';

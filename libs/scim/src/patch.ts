@@ -203,7 +203,7 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
     return values === undefined ? undefined : { target, op, value: values };
   }
   if (value === undefined) throw new Rejected('invalidValue', `The ${op} of ${text} has no value.`);
-  if (isRoleText(value) && filter && text.endsWith('.value') && path.attribute.name === 'roles') {
+  if (isRoleText(value) && filter && text.endsWith('.value') && pathName(path) === 'roles.value') {
     const { subAttribute: _value, ...roles } = path;
     return toChange({ path: roles, filter, text: text.slice(0, -'.value'.length) }, 'add', { value }, ignored);
   }

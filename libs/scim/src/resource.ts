@@ -1,6 +1,6 @@
 import { Rejected } from './error.js';
 import { isEqual, isJsonObject, isObject, type Json, type JsonObject } from './json.js';
-import { findAttribute, findSchema, type FoundAttribute, type ResourceDefinition } from './schema.js';
+import { findAttribute, findSchema, pathName, type FoundAttribute, type ResourceDefinition } from './schema.js';
 import { select, type Selection } from './selection.js';
 import { parseValue, wrongType } from './value.js';
 
@@ -61,10 +61,11 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
       }
     } else if (!found) {
       ignored.push(key);
-    } else if (found.attribute.name === 'schemas') {
+    } else if (found.attribute.name === 'schemas' && !found.extension) {
       requireUrns(value);
     } else {
-      take(found, value, found.attribute.name, !/^urn:/i.test(key));
+      const isFlat = !/^urn:/i.test(key);
+      take(found, value, isFlat ? found.attribute.name : pathName(found), isFlat);
     }
   }
   requireAttributes(definition, resource);
@@ -72,8 +73,8 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
 };
 
 /** Whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are derived. */
-export const isStored = ({ attribute: { name, mutability } }: FoundAttribute): boolean =>
-  mutability !== 'readOnly' && mutability !== 'writeOnly' && name !== 'schemas';
+export const isStored = ({ attribute: { name, mutability }, extension }: FoundAttribute): boolean =>
+  mutability !== 'readOnly' && mutability !== 'writeOnly' && (extension || name !== 'schemas');
 
 /** Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients misspell. */
 export const requireUrns = (schemas: unknown): void => {

@@ -76,6 +76,10 @@ export const COMMON_ATTRIBUTES: readonly Attribute[] = [
   }),
 ];
 
+/** The values of roles, the least powerful first. */
+export const WEB_ROLES = ['ReadOnly', 'User', 'Admin', 'EnterpriseAdmin'] as const;
+export type WebRole = (typeof WEB_ROLES)[number];
+
 /** RFC 7643 §4.1. */
 export const USER_SCHEMA: Schema = {
   id: USER_URN,
@@ -131,7 +135,11 @@ export const USER_SCHEMA: Schema = {
       ],
     }),
     plural('entitlements', 'Entitlements', [], text('value', 'The entitlement')),
-    plural('roles', 'Roles', [], text('value', 'The role')),
+    plural('roles', 'What the user may do in the web; none = only sign in to applications. The primary one counts, else the most powerful', [], text(
+      'value',
+      'ReadOnly looks; User also changes what is his own; Admin also changes what is of others; EnterpriseAdmin also changes how it is all set up',
+      { canonicalValues: WEB_ROLES },
+    )),
     plural('x509Certificates', 'Certificates', [], attribute('value', 'binary', 'The certificate, DER, base64')),
   ],
 };
@@ -184,6 +192,45 @@ export const GROUP_SCHEMA: Schema = {
 };
 
 export const GROUP: ResourceDefinition = { name: 'Group', endpoint: '/Groups', schema: GROUP_SCHEMA, extensions: [] };
+
+/** An extension that a tenant has defined. `id` and `version` together stand for exactly this content. */
+export interface TenantSchema {
+  readonly id: string;
+  readonly version: number;
+  /** The name of the resource type that it extends. */
+  readonly resourceType: string;
+  readonly schema: Schema;
+}
+
+/** The resource types as a tenant has them. */
+export interface Definitions {
+  readonly user: ResourceDefinition;
+  readonly group: ResourceDefinition;
+}
+
+export const STANDARD: Definitions = { user: USER, group: GROUP };
+
+/** Made of the schemas of one tenant; kept, so that the look-up tables of each are built once. */
+const definitions = new Map<string, Definitions>();
+const MAX_KEPT_DEFINITIONS = 1_000;
+
+/** The resource types with the extensions of one tenant, the oldest first. The same schemas, in any order, give the same object. */
+export const definitionsOf = (given: readonly TenantSchema[] | null | undefined): Definitions => {
+  if (!given || given.length === 0) return STANDARD;
+  // Ids are UUIDv7.
+  const schemas = given.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const key = schemas.map(({ id, version }) => `${id}@${version}`).join();
+  const known = definitions.get(key);
+  if (known) return known;
+  const extended = (definition: ResourceDefinition): ResourceDefinition => {
+    const own = schemas.filter(({ resourceType }) => resourceType === definition.name).map(({ schema }) => schema);
+    return own.length === 0 ? definition : { ...definition, extensions: [...definition.extensions, ...own] };
+  };
+  if (definitions.size >= MAX_KEPT_DEFINITIONS) definitions.delete(definitions.keys().next().value!);
+  const made = { user: extended(USER), group: extended(GROUP) };
+  definitions.set(key, made);
+  return made;
+};
 
 /** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {

@@ -64,7 +64,7 @@ export const singleObject = (
   if (only === null || only === undefined) return undefined;
   if (isObject(only)) return only;
   // Only the manager may be a bare string; an empty one names nobody.
-  if (attribute.name === 'manager' && typeof value === 'string') return value === '' ? undefined : { value };
+  if (attribute.name === 'manager' && typeof value === 'string' && findSubAttribute(attribute, 'value')) return value === '' ? undefined : { value };
   throw wrongType(path, value, 'an object');
 };
 
@@ -75,7 +75,7 @@ export const singleObject = (
 export const parseParts = (
   attribute: Attribute, object: { readonly [name: string]: unknown }, path: string, ignored: string[], keepNull = false,
 ): Parts => {
-  const source = attribute.name === 'roles' ? unpackRole(object, path) : object;
+  const source = path === 'roles' ? unpackRole(object, path) : object;
   const parts: Parts = {};
   for (const [key, element] of Object.entries(source)) {
     const sub = findSubAttribute(attribute, key);
