@@ -145,7 +145,7 @@ export class Memberships {
   private after(world: World, changes: readonly Change[]): World | null {
     const after = new Set(world);
     for (const { op, ids } of changes) {
-      if (op === 'replace') for (const id of [...after]) if (!ids.includes(id)) after.delete(id);
+      if (op === 'replace') for (const id of after) if (!ids.includes(id)) after.delete(id);
       for (const id of ids) {
         if (op === 'remove') after.delete(id);
         else if (!after.has(id) && (this.isGone(id) || !this.owns(id))) return null;
