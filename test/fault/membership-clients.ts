@@ -8,9 +8,10 @@ import { insist, PAUSE_WHEN_DOWN_MS, share } from './scim-connection.js';
 
 const GROUPS = 3;
 /** Each writes to all of these groups. */
-const WRITERS = 8;
+const WRITERS = 10;
 const USERS_PER_WRITER = 30;
 const FEWEST_USERS = 4;
+const FEW_USERS = 12;
 const LARGEST_LIST = 20;
 const NESTED_PER_WRITER = 2;
 const MEMBERS_OF_NESTED = 4;
@@ -42,10 +43,12 @@ type Kind = Told['kind'] | 'read';
 
 const chance = (share: number): boolean => Math.random() < share;
 const below = (count: number): number => Math.floor(Math.random() * count);
-const sample = <Item>(items: readonly Item[], most: number): Item[] => {
+const shuffled = <Item>(items: readonly Item[]): Item[] => {
   const rest = [...items];
-  return Array.from({ length: Math.min(rest.length, 1 + below(most)) }, () => rest.splice(below(rest.length), 1)[0]!);
+  return items.map(() => rest.splice(below(rest.length), 1)[0]!);
 };
+/** At least one, where there is one. */
+const sample = <Item>(items: readonly Item[], most: number): Item[] => shuffled(items).slice(0, 1 + below(most));
 
 /**
  * The clients of a fault run that write memberships: several at once to the same groups, each with users of its own that it creates, adds,
@@ -195,7 +198,7 @@ class MembershipWriter {
     if (possibilities > 1 && !this.history.isUndecided && chance(0.5)) return this.readBack(group);
     if (possibilities > MOST_POSSIBILITIES) return this.patch(group, [{ op: 'remove', ids: [NOBODY] }]);
     const { length } = this.users;
-    if (length < FEWEST_USERS || (length < USERS_PER_WRITER && chance(0.35))) return this.createUser();
+    if (length < FEWEST_USERS || (length < USERS_PER_WRITER && chance(length < FEW_USERS ? 0.4 : 0.2))) return this.createUser();
     const dice = Math.random();
     if (dice < 0.42) return this.patch(group, [this.addition()]);
     if (dice < 0.58) return this.patch(group, [this.removal()]);
@@ -206,13 +209,13 @@ class MembershipWriter {
     return this.readBack(group);
   }
 
-  /** Up to 20 of its users: some are members already, one may come twice, be gone, or be a group. */
+  /** Up to 20 of its users and a few more: some are members already, one may come twice, be gone, or be a group. */
   private addition(): Change {
     const ids = sample(this.users, LARGEST_LIST);
     if (chance(0.1)) ids.push(ids[0]!);
     if (chance(0.08)) ids.push(...sample(this.gone, 1));
     if (chance(0.2)) ids.push(...sample([...this.nested.keys()], 1));
-    return { op: 'add', ids: sample(ids, LARGEST_LIST) };
+    return { op: 'add', ids: shuffled(ids) };
   }
 
   /** Some of them are no members. */

@@ -61,9 +61,9 @@ export class Memberships {
 
   /** It is still there, for certain. Returns a violation where an answer has said otherwise. */
   stayed(id: string): string | null {
-    if (this.isGone(id)) return `${id} is there, but it left a group, or an answer said that there is nothing with this id`;
+    const wasGone = this.isGone(id);
     this.presences.set(id, 'here');
-    return null;
+    return wasGone ? `${id} is there, but it left a group, or an answer said that there is nothing with this id` : null;
   }
 
   /** A group that only this client writes to was created, with these members. */
@@ -117,7 +117,10 @@ export class Memberships {
     const own = new Set(shown.filter((id) => this.owns(id)));
     const explaining = this.of(group).filter((world) => this.explains(world, own));
     if (explaining.length === 0) {
-      const differences = this.of(group).map((world) => `surplus ${list([...own].filter((id) => !world.has(id)))}, missing ${list(this.missing(world, own))}`);
+      const before = this.of(group);
+      // Believe it from now on: one fault is one violation.
+      if (!this.mayArrive) this.worlds.set(group, [own]);
+      const differences = before.map((world) => `surplus ${list([...own].filter((id) => !world.has(id)))}, missing ${list(this.missing(world, own))}`);
       return violation(group, `a read showed ${own.size} of its users: ${differences.join('; or ')}`);
     }
     if (this.mayArrive) return null;
