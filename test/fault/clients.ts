@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Target } from '../bench/cycle.js';
 import { judgeContest, judgeListing, Track, type Attempt, type Seen, type Write } from './history.js';
+import { MembershipClients, type UserWriter } from './membership-clients.js';
 import { ScimClient, type Told } from './scim-client.js';
+import { insist, PAUSE_WHEN_DOWN_MS, share } from './scim-connection.js';
 
 const WRITERS = 20;
 const USERS_PER_WRITER = 6;
@@ -9,8 +11,6 @@ const CONTESTANTS = 4;
 /** A user name is left alone after so many writes, so that the final check covers many users. */
 const WRITES_PER_USER = 12;
 const READ_AFTER_WRITE_SHARE = 0.25;
-const PAUSE_WHEN_DOWN_MS = 50;
-const DECIDING_ATTEMPTS = 200;
 const PAGE_USERS = 100;
 
 export interface Counts {
@@ -18,6 +18,8 @@ export interface Counts {
   refused: number;
   lost: number;
   reads: number;
+  /** Acknowledged writes of groups; among `acknowledged`. */
+  groupWrites: number;
 }
 
 interface Contest {
@@ -26,13 +28,14 @@ interface Contest {
 }
 
 /**
- * The clients of a fault run: writers, each the only one to write to its users, and contestants that create the same name at
- * once. They go on through every fault, and remember what they were told.
+ * The clients of a fault run: writers, each the only one to write to its users, contestants that create the same name at once, and those
+ * that write memberships (membership-clients.ts). They go on through every fault, and remember what they were told.
  */
-export class Clients {
-  readonly counts: Counts = { acknowledged: 0, refused: 0, lost: 0, reads: 0 };
+export class Clients implements UserWriter {
+  readonly counts: Counts = { acknowledged: 0, refused: 0, lost: 0, reads: 0, groupWrites: 0 };
   readonly violations: string[] = [];
-  /** Writes that were sent and not answered yet. */
+  readonly memberships: MembershipClients;
+  /** Writes of users that were sent and not answered yet. */
   writesInFlight = 0;
   private readonly tracks: Track[] = [];
   private readonly contests: Contest[] = [];
@@ -44,11 +47,15 @@ export class Clients {
   constructor(
     private readonly target: Target,
     private readonly runName: string,
-  ) {}
+  ) {
+    this.memberships = new MembershipClients(target, runName, this, this.counts, this.violations);
+  }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.memberships.prepare();
     const writers = Array.from({ length: WRITERS }, () => this.withClients(1, ([client]) => this.writer(client!)));
-    this.running = Promise.all([...writers, this.withClients(CONTESTANTS, (clients) => this.contestants(clients))]);
+    const contestants = this.withClients(CONTESTANTS, (clients) => this.contestants(clients));
+    this.running = Promise.all([...writers, contestants, this.memberships.run(() => this.stopping)]);
     this.running.catch(() => {});
   }
 
@@ -56,6 +63,10 @@ export class Clients {
   async stop(): Promise<void> {
     this.stopping = true;
     await this.running;
+  }
+
+  close(): void {
+    this.memberships.close();
   }
 
   get contestCount(): number {
@@ -79,6 +90,7 @@ export class Clients {
       if (!track.settled) await this.decide(client, track);
       step();
     });
+    await this.memberships.judge();
     await this.each(this.contests, async (client, contest) => {
       const told = await this.persist(() => this.attempt(client, contest));
       if (told.kind === 'lost') throw new Error('a contest could not be decided');
@@ -108,23 +120,19 @@ export class Clients {
   }
 
   /** Works on all items, as many at a time as there are writers. */
-  private async each<Item>(items: readonly Item[], work: (client: ScimClient, item: Item) => Promise<void>): Promise<void> {
-    let next = 0;
-    const worker = async ([client]: ScimClient[]): Promise<void> => {
-      while (next < items.length) await work(client!, items[next++]!);
-    };
-    await Promise.all(Array.from({ length: WRITERS }, () => this.withClients(1, worker)));
+  private each<Item>(items: readonly Item[], work: (client: ScimClient, item: Item) => Promise<void>): Promise<void> {
+    return this.withClients(WRITERS, (clients) => share(clients, items, work));
   }
 
   private note(violation: string | null): void {
     if (violation) this.violations.push(violation);
   }
 
-  private mark(): string {
+  mark(): string {
     return `mark-${this.runName}-${this.marks++}`;
   }
 
-  private newTrack(): Track {
+  newTrack(): Track {
     // Capitals and letters beyond ASCII, because names are unique ignoring case.
     const track = new Track(`Zoë.${this.runName}-${this.names++}@Fault.example`);
     this.tracks.push(track);
@@ -162,7 +170,7 @@ export class Clients {
     return { kind: 'delete' };
   }
 
-  private async write(client: ScimClient, track: Track, write: Write): Promise<Told> {
+  async write(client: ScimClient, track: Track, write: Write): Promise<Told> {
     this.writesInFlight++;
     const told = await client.write(write, track.userName, track.id);
     this.writesInFlight--;
@@ -235,23 +243,15 @@ export class Clients {
     this.note(track.read(await this.findOne(client, track.userName)));
   }
 
-  /** Repeats until it is answered; nothing is down any more, so that this is soon. */
-  private async persist(send: () => Promise<Told>): Promise<Told> {
-    for (let attempt = 1; ; attempt++) {
+  private persist(send: () => Promise<Told>): Promise<Told> {
+    return insist(async () => {
       const told = await send();
-      if (told.kind === 'acknowledged' || told.kind === 'refused') return told;
-      if (attempt === DECIDING_ATTEMPTS) throw new Error(`no answer in ${DECIDING_ATTEMPTS} attempts, long after the last fault`);
-      await delay(PAUSE_WHEN_DOWN_MS);
-    }
+      return told.kind === 'acknowledged' || told.kind === 'refused' ? told : null;
+    });
   }
 
-  private async persistList(client: ScimClient, query: string): Promise<{ totalResults: number; seen: readonly Seen[] }> {
-    for (let attempt = 1; attempt <= DECIDING_ATTEMPTS; attempt++) {
-      const page = await client.list(query);
-      if (page) return page;
-      await delay(PAUSE_WHEN_DOWN_MS);
-    }
-    throw new Error(`no page of users in ${DECIDING_ATTEMPTS} attempts, long after the last fault`);
+  private persistList(client: ScimClient, query: string): Promise<{ totalResults: number; seen: readonly Seen[] }> {
+    return insist(() => client.list(query));
   }
 
   private async getById(client: ScimClient, id: string): Promise<Seen | null> {

@@ -29,6 +29,8 @@ export interface FaultReport {
   readonly counts: Readonly<Counts>;
   readonly users: number;
   readonly contests: number;
+  /** At the end. */
+  readonly memberships: number;
   readonly violations: readonly string[];
   readonly verify: { readonly exitCode: number; readonly output: string };
 }
@@ -47,6 +49,8 @@ const ACKNOWLEDGED_BETWEEN_KILLS = 50;
 /** The kill comes at a random moment after that. */
 const MOMENT_MS = 400;
 const ACKNOWLEDGED_AFTER_RECOVERY = 20;
+/** Of groups alone, before each kill and after. */
+const GROUP_WRITES_BETWEEN_KILLS = 5;
 
 /**
  * Starts an installation, lets clients write, kills one process after another with SIGKILL while writes are in flight, lets each
@@ -60,7 +64,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
   const muster = await Installation.start(log, dataDir);
   const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);
   try {
-    clients.start();
+    await clients.start();
     const kills: Kill[] = [];
     for (let turn = 0; turn < options.kills; turn++) {
       const victim = VICTIMS[log][turn % VICTIMS[log].length]!;
@@ -78,31 +82,41 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
       counts: clients.counts,
       users: clients.userCount,
       contests: clients.contestCount,
+      memberships: clients.memberships.memberships,
       violations: clients.violations,
       verify,
     };
   } catch (error) {
-    const state = { ...clients.counts, writesInFlight: clients.writesInFlight, ready: await muster.isReady() };
+    const state = { ...clients.counts, writesInFlight: writesInFlight(clients), ready: await muster.isReady() };
     const violations = clients.violations.slice(0, 5).join('\n');
     throw new Error(`${error instanceof Error ? error.message : error}; ${JSON.stringify(state)}\n${violations}`, { cause: error });
   } finally {
     await clients.stop().catch(() => {});
+    clients.close();
     await muster.stop();
   }
 };
 
+/** Those that `victim` has a part in. */
+const writesInFlight = ({ writesInFlight: ofUsers, memberships: { writesInFlight: ofGroups } }: Clients, victim?: ProcessName): number =>
+  victim === 'identity' ? ofUsers : victim === 'group' ? ofGroups : ofUsers + ofGroups;
+
+/** So many more writes are acknowledged, some of groups among them. */
+const more = async (what: string, clients: Clients, writes: number): Promise<void> => {
+  const { acknowledged, groupWrites } = clients.counts;
+  const holds = (): boolean =>
+    clients.counts.acknowledged >= acknowledged + writes && clients.counts.groupWrites >= groupWrites + GROUP_WRITES_BETWEEN_KILLS;
+  await until(what, holds, RECOVERY_TIMEOUT_MS);
+};
+
 const kill = async (muster: Installation, clients: Clients, victim: ProcessName): Promise<Kill> => {
-  const acknowledged = clients.counts.acknowledged;
-  await until(
-    `writes are acknowledged before ${victim} is killed`,
-    () => clients.counts.acknowledged >= acknowledged + ACKNOWLEDGED_BETWEEN_KILLS,
-    RECOVERY_TIMEOUT_MS,
-  );
+  await more(`writes are acknowledged before ${victim} is killed`, clients, ACKNOWLEDGED_BETWEEN_KILLS);
   await delay(Math.random() * MOMENT_MS);
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
   const survivors = victim === 'postgres' ? SERVICES.map((name) => ({ name, pid: muster.pidOf(name) })) : [];
-  const { writesInFlight } = clients;
+  await until(`writes are in flight, so that ${victim} can be killed`, () => writesInFlight(clients, victim) > 0, RECOVERY_TIMEOUT_MS);
+  const inFlight = writesInFlight(clients, victim);
   process.kill(pid, 'SIGKILL');
   const killedMs = performance.now();
   const isBack = async (): Promise<boolean> => {
@@ -110,17 +124,12 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
     return next !== undefined && next !== pid && isAlive(next) && (await muster.isReady());
   };
   await until(`${victim} is back and ready`, isBack, RECOVERY_TIMEOUT_MS);
-  const whenReady = clients.counts.acknowledged;
-  await until(
-    `writes are acknowledged after ${victim} was killed`,
-    () => clients.counts.acknowledged >= whenReady + ACKNOWLEDGED_AFTER_RECOVERY,
-    RECOVERY_TIMEOUT_MS,
-  );
+  await more(`writes are acknowledged after ${victim} was killed`, clients, ACKNOWLEDGED_AFTER_RECOVERY);
   for (const service of survivors) {
     const next = muster.pidOf(service.name);
     if (next !== service.pid) clients.violations.push(`${service.name} did not survive the end of ${victim}: ${service.pid} became ${next}`);
   }
-  return { process: victim, writesInFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
+  return { process: victim, writesInFlight: inFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
 };
 
 /** `npm run verify` on the running installation. */
@@ -138,11 +147,12 @@ export const isClean = ({ kills, violations, verify }: FaultReport): boolean =>
 
 /** The report for people. */
 export const renderReport = (report: FaultReport): string => {
-  const { log, kills, counts, users, contests, violations, verify } = report;
+  const { log, kills, counts, users, contests, memberships, violations, verify } = report;
   const names = [...new Set(kills.map((kill) => kill.process))];
   return [
-    `${log}: ${kills.length} kills, ${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.lost} without answer, ` +
-      `${counts.reads} reads after a write, ${users} users, ${contests} names contested`,
+    `${log}: ${kills.length} kills, ${counts.acknowledged} writes acknowledged (${counts.groupWrites} of groups), ${counts.refused} refused, ` +
+      `${counts.lost} without answer, ${counts.reads} reads after a write, ${users} users, ${contests} names contested, ` +
+      `${memberships} memberships at the end`,
     ...names.map((name) => {
       const own = kills.filter((kill) => kill.process === name);
       const slowestMs = Math.max(...own.map(({ recoveredAfterMs }) => recoveredAfterMs));

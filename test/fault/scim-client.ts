@@ -1,14 +1,12 @@
 import type { Target } from '../bench/cycle.js';
-import { HttpConnection, NotSent, requestText, type Answer } from '../bench/http-connection.js';
 import type { Seen, Write } from './history.js';
+import { ScimConnection, type Answered } from './scim-connection.js';
 
 /** What a client knows after a request. */
 export type Told =
   | { readonly kind: 'acknowledged'; readonly status: number; readonly seen: Seen | null }
   | { readonly kind: 'refused'; readonly status: number }
-  /** 503 or a connection that broke: it may have happened. */
   | { readonly kind: 'lost' }
-  /** Nobody listened, or 429: it did not happen. */
   | { readonly kind: 'notSent' };
 
 export interface Page {
@@ -16,11 +14,8 @@ export interface Page {
   readonly seen: readonly Seen[];
 }
 
-/** Commands expire after 10 s at the server, which then answers 503; this is longer, so that a time-out is the exception. */
-const REQUEST_TIMEOUT_MS = 15_000;
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
-const REFUSALS: ReadonlySet<number> = new Set([400, 404, 409, 412]);
 
 interface UserBody {
   readonly id: string;
@@ -63,19 +58,17 @@ const patchOperations = (write: Write, dialect: number): object[] => {
   return dialect % 2 === 0 ? withPaths : [{ op: 'replace', value: { displayName: mark, title: mark, [`${ENTERPRISE}:department`]: mark } }];
 };
 
-/** One SCIM client on one connection that remembers what it was told, and never repeats a request by itself. */
+/** One SCIM client of users on one connection that remembers what it was told. */
 export class ScimClient {
-  private readonly connection: HttpConnection;
-  private readonly authority: { readonly authority: string; readonly token: string };
+  private readonly connection: ScimConnection;
   private dialect = 0;
 
   /** `unexpected` gets every answer that is wrong whatever the state is. */
   constructor(
-    private readonly target: Target,
+    target: Target,
     private readonly unexpected: (what: string) => void,
   ) {
-    this.connection = new HttpConnection(target.host, target.port, REQUEST_TIMEOUT_MS);
-    this.authority = { authority: `${target.host}:${target.port}`, token: target.token };
+    this.connection = new ScimConnection(target, unexpected);
   }
 
   /** Sends a write about the user with this name; `id` is needed for all but a creation. */
@@ -83,10 +76,10 @@ export class ScimClient {
     if (write.kind === 'create') {
       const marks = { displayName: write.mark, title: write.mark, [ENTERPRISE]: { department: write.mark } };
       const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User', ENTERPRISE];
-      return this.send('POST', '', JSON.stringify({ schemas, userName, active: true, ...marks }));
+      return this.send('POST', '', { schemas, userName, active: true, ...marks });
     }
     if (write.kind === 'delete') return this.send('DELETE', `/${id}`);
-    const body = JSON.stringify({ schemas: [PATCH_OP], Operations: patchOperations(write, this.dialect++) });
+    const body = { schemas: [PATCH_OP], Operations: patchOperations(write, this.dialect++) };
     const ifMatch = write.kind === 'patch' && write.ifMatch !== null ? `If-Match: W/"${write.ifMatch}"\r\n` : '';
     return this.send('PATCH', `/${id}`, body, ifMatch);
   }
@@ -97,13 +90,8 @@ export class ScimClient {
 
   /** A page of a listing; null when it got no answer. */
   async list(query: string): Promise<Page | null> {
-    const answer = await this.answer('GET', `?${query}`);
-    if (answer === 'lost' || answer === 'notSent' || answer.status !== 200) {
-      if (typeof answer === 'object') this.check('GET', query, answer);
-      return null;
-    }
-    const body = JSON.parse(answer.body) as { totalResults: number; Resources?: UserBody[] };
-    return { totalResults: body.totalResults, seen: (body.Resources ?? []).map(seenOf) };
+    const body = await this.connection.read<{ totalResults: number; Resources?: UserBody[] }>(`/Users?${query}`);
+    return body && { totalResults: body.totalResults, seen: (body.Resources ?? []).map(seenOf) };
   }
 
   find(userName: string): Promise<Page | null> {
@@ -114,36 +102,19 @@ export class ScimClient {
     this.connection.close();
   }
 
-  private async send(method: string, path: string, body?: string, headers = ''): Promise<Told> {
-    const answer = await this.answer(method, path, body, headers);
-    if (answer === 'lost' || answer === 'notSent') return { kind: answer };
-    const { status } = answer;
-    if (status === 200 || status === 201) return { kind: 'acknowledged', status, seen: this.seen(answer) };
-    if (status === 204) return { kind: 'acknowledged', status, seen: null };
-    if (REFUSALS.has(status)) return { kind: 'refused', status };
-    this.check(method, path, answer);
-    return { kind: status === 429 ? 'notSent' : 'lost' };
-  }
-
-  private async answer(method: string, path: string, body?: string, headers = ''): Promise<Answer | 'lost' | 'notSent'> {
-    try {
-      return await this.connection.send(requestText(method, `${this.target.usersPath}${path}`, this.authority, body, headers));
-    } catch (error) {
-      return error instanceof NotSent ? 'notSent' : 'lost';
-    }
+  private async send(method: string, path: string, body?: object, headers = ''): Promise<Told> {
+    const reply = await this.connection.send(method, `/Users${path}`, body, headers);
+    if (typeof reply === 'string') return { kind: reply };
+    const { status } = reply;
+    if (status >= 400) return { kind: 'refused', status };
+    return { kind: 'acknowledged', status, seen: status === 204 ? null : this.seen(reply) };
   }
 
   /** An answer with a user: its ETag and its meta.version are the same. */
-  private seen(answer: Answer): Seen {
-    const seen = seenOf(JSON.parse(answer.body) as UserBody);
-    const etag = /\r\netag: *(.*)/i.exec(answer.head)?.[1];
-    if (etag === undefined || versionOf(etag) !== seen.version) this.unexpected(`ETag ${etag} with the body ${answer.body}`);
+  private seen({ head, body }: Answered): Seen {
+    const seen = seenOf(body as UserBody);
+    const etag = /\r\netag: *(.*)/i.exec(head)?.[1];
+    if (etag === undefined || versionOf(etag) !== seen.version) this.unexpected(`ETag ${etag} with the body ${JSON.stringify(body)}`);
     return seen;
-  }
-
-  /** While something is down the answer is 503 with Retry-After, never another 5xx and never a 401 (RFC 9110 §15.6.4). */
-  private check(method: string, path: string, { status, head, body }: Answer): void {
-    if ((status === 503 || status === 429) && /\r\nretry-after: *\d/i.test(head)) return;
-    this.unexpected(`${method} ${path} was answered ${status}: ${body.slice(0, 300)}`);
   }
 }
