@@ -83,6 +83,7 @@ export class Installation {
       PORT: String(port),
       ADMIN_PORT: String(await freePort()),
       HEALTH_PORT: String(await freePort()),
+      GROUP_HEALTH_PORT: String(await freePort()),
     };
     const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
     closeSync(output);

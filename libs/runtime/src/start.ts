@@ -102,7 +102,7 @@ export const EXIT_USAGE = 64;
 
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
   // Who starts the processes of an installation sets all of them.
-  const setting = ['ADMIN_PORT', 'HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
+  const setting = ['ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
   return new UsageError(code === 'EADDRINUSE'
     ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`
     // An address that is not this machine's, or a port below 1024 as a normal user.
