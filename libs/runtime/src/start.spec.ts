@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { expect, it } from 'vitest';
@@ -27,4 +29,12 @@ it('is ready while all its parts are, and stops the last one first, each when th
   expect(await answers(url)).toBe(false);
   await service.stop();
   expect(journal).toEqual(['log stops', 'log has ended', 'database stops', 'database has ended']);
+});
+
+it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])('says which setting chooses a port that is taken: %s', async (setting) => {
+  const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
+    runProcess(() => Promise.reject(Object.assign(new Error('taken'), { syscall: 'listen', code: 'EADDRINUSE', port: 20001 })));`;
+  const env = { ...process.env, PORT: '20002', [setting]: '20001' };
+  const ended = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
+  await expect(ended).rejects.toMatchObject({ code: 64, stderr: `Port 20001 is taken. Stop what uses it, or set ${setting} to another one.\n` });
 });
