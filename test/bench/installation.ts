@@ -113,7 +113,9 @@ export class Installation {
     return this.runtime().databaseUrl;
   }
 
-  isReady(): Promise<boolean> {
+  /** Throws when it has ended, which it never does by itself. */
+  async isReady(): Promise<boolean> {
+    if (!lives(this.supervisor)) throw new Error(`the installation has ended; its output is in ${this.dataDir}.log`);
     return isReady(this.target.port);
   }
 

@@ -87,7 +87,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
       verify,
     };
   } catch (error) {
-    const state = { ...clients.counts, writesInFlight: writesInFlight(clients), ready: await muster.isReady() };
+    const state = { ...clients.counts, writesInFlight: writesInFlight(clients), ready: await muster.isReady().catch(() => false) };
     const violations = clients.violations.slice(0, 5).join('\n');
     throw new Error(`${error instanceof Error ? error.message : error}; ${JSON.stringify(state)}\n${violations}`, { cause: error });
   } finally {
@@ -102,15 +102,15 @@ const writesInFlight = ({ writesInFlight: ofUsers, memberships: { writesInFlight
   victim === 'identity' ? ofUsers : victim === 'group' ? ofGroups : ofUsers + ofGroups;
 
 /** So many more writes are acknowledged, some of groups among them. */
-const more = async (what: string, clients: Clients, writes: number): Promise<void> => {
+const more = async (what: string, muster: Installation, clients: Clients, writes: number): Promise<void> => {
   const { acknowledged, groupWrites } = clients.counts;
-  const holds = (): boolean =>
-    clients.counts.acknowledged >= acknowledged + writes && clients.counts.groupWrites >= groupWrites + GROUP_WRITES_BETWEEN_KILLS;
+  const holds = async (): Promise<boolean> =>
+    (await muster.isReady()) && clients.counts.acknowledged >= acknowledged + writes && clients.counts.groupWrites >= groupWrites + GROUP_WRITES_BETWEEN_KILLS;
   await until(what, holds, RECOVERY_TIMEOUT_MS);
 };
 
 const kill = async (muster: Installation, clients: Clients, victim: ProcessName): Promise<Kill> => {
-  await more(`writes are acknowledged before ${victim} is killed`, clients, ACKNOWLEDGED_BETWEEN_KILLS);
+  await more(`writes are acknowledged before ${victim} is killed`, muster, clients, ACKNOWLEDGED_BETWEEN_KILLS);
   await delay(Math.random() * MOMENT_MS);
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
@@ -124,7 +124,7 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
     return next !== undefined && next !== pid && isAlive(next) && (await muster.isReady());
   };
   await until(`${victim} is back and ready`, isBack, RECOVERY_TIMEOUT_MS);
-  await more(`writes are acknowledged after ${victim} was killed`, clients, ACKNOWLEDGED_AFTER_RECOVERY);
+  await more(`writes are acknowledged after ${victim} was killed`, muster, clients, ACKNOWLEDGED_AFTER_RECOVERY);
   for (const service of survivors) {
     const next = muster.pidOf(service.name);
     if (next !== service.pid) clients.violations.push(`${service.name} did not survive the end of ${victim}: ${service.pid} became ${next}`);
