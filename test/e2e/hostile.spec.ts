@@ -139,8 +139,8 @@ describe('a page of long users', () => {
     // Some of them packed by Postgres, the last one alone longer than a page.
     for (const [index, displays] of [0, 1, 1, 0, 1, 1, 1, 0, 5].entries()) {
       names.push(`long-${index}`);
-      const roles = Array.from({ length: displays }, (_, role) => ({ value: String(role), display: 'é'.repeat(index === 4 ? 2 : 35_000) }));
-      expect((await json(`POST ${BASE}/Users`, { userName: names.at(-1), title: 'Long', roles })).status).toBe(201);
+      const entitlements = Array.from({ length: displays }, (_, role) => ({ value: String(role), display: 'é'.repeat(index === 4 ? 2 : 35_000) }));
+      expect((await json(`POST ${BASE}/Users`, { userName: names.at(-1), title: 'Long', entitlements })).status).toBe(201);
     }
     for (const list of ['filter=title%20eq%20%22long%22', 'filter=title%20eq%20%22long%22&sortBy=userName', 'sortBy=title']) {
       const found: string[] = [];
@@ -165,8 +165,8 @@ describe('writes that are long together', () => {
     // Nothing is written meanwhile.
     await owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
     const all = Array.from({ length: 5 }, async (_, index) => {
-      const roles = [0, 1].map((role) => ({ value: String(role), display: 'x'.repeat(IN_FLIGHT_BYTES / 8) }));
-      answers.push(await json(`POST ${BASE}/Users`, { userName: `heavy-${index}`, roles }));
+      const entitlements = [0, 1].map((role) => ({ value: String(role), display: 'x'.repeat(IN_FLIGHT_BYTES / 8) }));
+      answers.push(await json(`POST ${BASE}/Users`, { userName: `heavy-${index}`, entitlements }));
     });
     try {
       await vi.waitFor(() => expect(answers).toHaveLength(2), { timeout: 60_000 });
