@@ -76,12 +76,17 @@ const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 
 /** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
-const pathOf = ({ url }: FastifyRequest): string =>
-  url.split('?', 1)[0]!.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
+const pathOf = ({ url }: FastifyRequest): string => {
+  const end = url.indexOf('?');
+  const path = end < 0 ? url : url.slice(0, end);
+  // Nearly all are as they should be; the expressions cost 1 µs each time.
+  if (path.startsWith('/') && !path.endsWith('/') && !path.includes('//')) return path;
+  return path.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
+};
 
 /** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
 const mediaTypeFor = (accept = ''): string =>
-  /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
+  accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {

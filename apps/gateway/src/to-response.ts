@@ -47,9 +47,10 @@ export const toUserList = (
 };
 
 /** A row of the published view as what an outcome holds of a user. */
-export const ofUserRow = ({ created, lastModified, isMember: _isMember, groups, ...row }: UserRow): UserSnapshot => ({
-  ...row, created: created.toISOString(), lastModified: lastModified.toISOString(), ...(groups ? { groups } : {}),
-});
+export const ofUserRow = ({ id, version, created, lastModified, resource, groups }: UserRow): UserSnapshot => {
+  const snapshot = { id, version, created: created.toISOString(), lastModified: lastModified.toISOString(), resource };
+  return groups ? { ...snapshot, groups } : snapshot;
+};
 
 /** A row of the published view as what an outcome holds of a group. */
 export const ofGroupRow = ({ directory: _owner, created, lastModified, ...row }: GroupRow): GroupSnapshot => ({
