@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { EFFECTIVE_MEMBERS, GROUP_COMMAND_TYPES, type GroupCommand } from '#contracts';
+import { EFFECTIVE_MEMBERS } from '#contracts';
 import { createLogger, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
@@ -97,18 +97,6 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ((await client('GET', `/Groups/${id}`)).body.members ?? []).map(({ value }: { value: string }) => value).toSorted();
     const groupsOf = async (id: string, client = request): Promise<[string, string][]> =>
       ((await client('GET', `/Users/${id}`)).body.groups ?? []).map(({ value, type }: { value: string; type: string }) => [value, type]).toSorted();
-    /** What administrators do, until there is a way over HTTP: in the lane of the groups. Resolves when it is done. */
-    const administrate = async (tenant: string, command: GroupCommand): Promise<void> => {
-      const id = uuidv7();
-      await server.log.publish('group.commands', [{
-        id, type: GROUP_COMMAND_TYPES[command.type], source: 'test', subject: tenant, time: new Date().toISOString(), tenant, directory: null, correlationId: id,
-        causationId: null, data: { actor: 'test', expiresAt: '2099-01-01T00:00:00.000Z', command },
-      }] as never);
-      await vi.waitFor(async () => {
-        const { rows } = await owner.query("SELECT outcome->>'status' AS status FROM \"group\".outcomes WHERE command_id = $1", [id]);
-        expect(rows).toEqual([{ status: 'done' }]);
-      }, SOON);
-    };
 
     describe("Entra's life of a group", () => {
       it('is found, made, filled, checked, emptied, renamed and deleted', async () => {
@@ -421,8 +409,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('that is the administrators shows local groups to directories only where a setting says so; read-only', async () => {
         const { client, id: directory, tenant } = await newTenant();
         const ada = await newUser(client);
-        const local = uuidv7();
-        await administrate(tenant, { type: 'CreateGroup', groupId: local, resource: { displayName: 'Local' }, members: [ada] });
+        const { id: local } = await admin('POST', 'groups', { displayName: 'Local', members: [ada], tenant });
         const count = async (): Promise<number[]> => Promise.all([
           searched('Groups', 'displayName eq "Local"', '', client), searched('Users', `groups.value eq "${local}"`, '', client), client('GET', '/Groups'),
         ]).then((answers) => answers.map(({ body }) => body.totalResults));

@@ -42,7 +42,7 @@ export class Groups {
   /** In the order of creation, those after `after`. Without a tenant: of the first one. */
   async page(tenant: string | undefined, after: string, limit: number): Promise<GroupView[]> {
     const { rows } = await this.pool.query<GroupView>(
-      `${SELECT} WHERE g.tenant = $1 AND g.id > $2 ORDER BY g.id LIMIT $3`, [await this.tenantOf(tenant), after, limit],
+      `${SELECT} WHERE g.tenant = $1 AND g.id > $2 ORDER BY g.id LIMIT $3`, [(await this.directories.tenant(tenant)).id, after, limit],
     );
     return rows;
   }
@@ -73,7 +73,7 @@ export class Groups {
   /** A local group. Without a tenant: in the first one. Throws Rejected. */
   async create(displayName: string, members: readonly string[], tenant?: string): Promise<GroupView> {
     const groupId = uuidv7();
-    await this.send(await this.tenantOf(tenant), { type: 'CreateGroup', groupId, resource: { displayName }, members });
+    await this.send((await this.directories.tenant(tenant)).id, { type: 'CreateGroup', groupId, resource: { displayName }, members });
     return this.show(groupId);
   }
 
@@ -93,13 +93,6 @@ export class Groups {
   async delete(id: string): Promise<void> {
     const { tenant } = await this.show(id);
     await this.send(tenant, { type: 'DeleteGroup', groupId: id.toLowerCase(), ifMatch: null });
-  }
-
-  private async tenantOf(tenant: string | undefined): Promise<string> {
-    const tenants = await this.directories.tenants();
-    const found = tenant === undefined ? tenants[0] : tenants.find(({ id }) => id === tenant);
-    if (!found) throw new Rejected('notFound', tenant === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${tenant}.`);
-    return found.id;
   }
 
   private async send(tenant: string, command: Exclude<GroupCommand, { type: 'LeaveGroups' }>): Promise<GroupSnapshot | null> {

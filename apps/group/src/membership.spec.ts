@@ -26,6 +26,8 @@ describe('what an operation says about members', () => {
     ['an addition of an empty list adds nobody', { op: 'Add', path: 'members', value: [] }, []],
     ['a removal of nothing that has an id removes nobody', { op: 'Remove', path: 'members', value: [{ $ref: null, value: null }] }, []],
     ['whoever a filter is true for goes', { op: 'remove', path: 'members[type eq "Group"]' }, [{ op: 'removeWhere', filter: expect.objectContaining({ kind: 'compare' }) as never }]],
+    ['ids in a filter may have any case, as elsewhere', { op: 'remove', path: 'members[type eq "User" and (value eq "A" or not (value sw "B"))]' },
+      said({ op: 'remove', path: 'members[type eq "User" and (value eq "a" or not (value sw "b"))]' })],
     ['not is no name', { op: 'remove', path: 'members[not (value eq "a")]' }, [{ op: 'removeWhere', filter: expect.objectContaining({ kind: 'not' }) as never }]],
     ['the value of a member is the member', { op: 'remove', path: 'members[value eq "a"].value' }, [{ op: 'remove', ids: ['a'] }]],
     ['a filter that finds nobody makes the member, as with e-mails', { op: 'Add', path: 'members[value eq "a"].value', value: 'A' }, [{ op: 'add', ids: ['a'] }]],

@@ -25,7 +25,8 @@ const isOfMembers = (path: string): boolean => /^members($|[[.])/.test(path);
 const changesOf = ({ op, path, value }: PatchOperation): readonly MemberChange[] => {
   const target = parseTarget(GROUP, path);
   if (!target) throw new Rejected('invalidPath', `There is no attribute ${path}.`);
-  const { filter, path: { subAttribute } } = target;
+  const { path: { subAttribute } } = target;
+  const filter = target.filter && withStoredIds(target.filter);
   if (!filter) {
     if (subAttribute) throw new Rejected('mutability', `${path} cannot be changed: add members, or remove them.`);
     if (op !== 'remove') return [{ op, ids: idsIn(value) }];
@@ -59,7 +60,23 @@ const idsOf = (filter: Filter): string[] | null => {
     return left && right ? [...left, ...right] : null;
   }
   const isId = filter.kind === 'compare' && filter.operator === 'eq' && filter.path.subAttribute?.name === 'value';
-  return isId && typeof filter.value === 'string' ? [normal(filter.value)] : null;
+  return isId && typeof filter.value === 'string' ? [filter.value] : null;
+};
+
+/** The same filter, its ids as they are stored: a client may write them in any case, wherever it names a member. */
+const withStoredIds = (filter: Filter): Filter => {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return { ...filter, left: withStoredIds(filter.left), right: withStoredIds(filter.right) };
+    case 'not':
+    case 'valuePath':
+      return { ...filter, filter: withStoredIds(filter.filter) };
+    case 'compare':
+      return filter.path.subAttribute?.name === 'value' && typeof filter.value === 'string' ? { ...filter, value: normal(filter.value) } : filter;
+    default:
+      return filter;
+  }
 };
 
 const asksFor = (filter: Filter, part: string): boolean => {

@@ -122,3 +122,22 @@ it('random sequences in random batches become what the pure code says, row by ro
   for (const [tenant, world] of folded) await expectRows(tenant, world);
   expect((await verifyStore(owner, 'group')).findings).toEqual([]);
 }, 180_000);
+
+it('a name is unique also where an attribute of the tenant is called displayName too', async () => {
+  const [tenant, directory, team, crew] = [uuidv7(), uuidv7(), uuidv7(), uuidv7()];
+  const urn = 'urn:example:params:acme:1.0:Group';
+  const attribute = { name: 'displayName', type: 'string', multiValued: false, required: false, caseExact: false, mutability: 'readWrite', returned: 'default', uniqueness: 'none', description: '' };
+  await owner.query(
+    "INSERT INTO admin.schemas (id, tenant, version, created, urn, urn_folded, resource_type, schema) VALUES ($1, $2, 1, $3, $4, $5, 'Group', $6)",
+    [uuidv7(), tenant, NOW, urn, urn.toLowerCase(), JSON.stringify({ id: urn, name: 'Acme', description: '', attributes: [attribute] })],
+  );
+  await handle(tenant, ([['Team', team], ['Crew', crew]] as const).map(([displayName, groupId]) =>
+    message(tenant, directory, { type: 'CreateGroup', groupId, resource: { displayName }, members: [] })));
+  const rename = message(tenant, directory, {
+    type: 'PatchGroup', groupId: crew, ifMatch: null,
+    operations: [{ op: 'replace', path: 'displayName', value: 'team' }, { op: 'add', path: `${urn}:displayName`, value: 'Another' }],
+  });
+  await handle(tenant, [rename]);
+  const { rows } = await owner.query("SELECT outcome->>'code' AS code FROM \"group\".outcomes WHERE command_id = $1", [rename.id]);
+  expect(rows).toEqual([{ code: 'uniqueness' }]);
+});

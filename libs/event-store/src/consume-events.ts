@@ -93,19 +93,28 @@ export class EventConsumer {
       return event ? [event] : [];
     });
     await this.remember(reached, received);
+    let causes = false;
+    const hear = async (events: readonly ConsumedEvent[]): Promise<void> => {
+      const messages = this.options.react(events);
+      if (messages.length === 0) return;
+      await this.options.publish(messages);
+      causes = true;
+    };
     const events: ConsumedEvent[] = [];
     for (const event of received) {
       const last = reached.get(event.tenant)!;
       if (event.sequence <= last) continue;
-      if (event.sequence > last + 1) events.push(...(await this.missing(event.tenant, last, event.sequence)));
+      if (event.sequence > last + 1) {
+        await hear(events.splice(0));
+        for await (const page of this.missing(event.tenant, last, event.sequence)) await hear(page);
+      }
       events.push(event);
       reached.set(event.tenant, event.sequence);
       memory.unsaved.add(event.tenant);
     }
-    const messages = this.options.react(events);
-    if (messages.length > 0) await this.options.publish(messages);
+    await hear(events);
     memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
-    if (messages.length > 0 || performance.now() - memory.savedAtMs >= SAVE_EVERY_MS) await this.save(batch.partition, memory);
+    if (causes || performance.now() - memory.savedAtMs >= SAVE_EVERY_MS) await this.save(batch.partition, memory);
   }
 
   private async remember(reached: Map<string, number>, received: readonly ConsumedEvent[]): Promise<void> {
@@ -119,20 +128,20 @@ export class EventConsumer {
     for (const { tenant, sequence } of rows) reached.set(tenant, Number(sequence));
   }
 
-  /** The events between two sequences, without these. */
-  private async missing(tenant: string, after: number, before: number): Promise<ConsumedEvent[]> {
-    const events: ConsumedEvent[] = [];
-    for (let last = after, full = true; full; last = events.at(-1)?.sequence ?? last) {
+  /** The events between two sequences, without these, in pages: of a tenant from before there was this consumer, that is all it ever had. */
+  private async *missing(tenant: string, after: number, before: number): AsyncGenerator<ConsumedEvent[]> {
+    for (let last = after, full = true; full; ) {
       const { rows } = await this.pool.query<{ sequence: string; type: string; stream: string; recorded_at: Date; correlation_id: string }>(
         `SELECT sequence, type, stream, recorded_at, correlation_id FROM ${this.options.view}
          WHERE tenant = $1 AND sequence > $2 AND sequence < $3 ORDER BY sequence LIMIT ${GAP_PAGE_EVENTS}`, [tenant, last, before],
       );
-      for (const { sequence, type, stream, recorded_at, correlation_id } of rows) {
-        events.push({ tenant, sequence: Number(sequence), type, stream, time: recorded_at.toISOString(), correlationId: correlation_id });
-      }
+      const page = rows.map(({ sequence, type, stream, recorded_at, correlation_id }): ConsumedEvent => ({
+        tenant, sequence: Number(sequence), type, stream, time: recorded_at.toISOString(), correlationId: correlation_id,
+      }));
+      yield page;
       full = rows.length === GAP_PAGE_EVENTS;
+      last = page.at(-1)?.sequence ?? last;
     }
-    return events;
   }
 
   private async save(partition: number, memory: Memory): Promise<void> {

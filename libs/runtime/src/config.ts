@@ -63,7 +63,7 @@ export class Config {
   @count('The same for the length of their bodies: the transaction that writes them is as long, and other tenants wait for it.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
-  @count('Searches that read all users of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
+  @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
   MAX_SEARCHES_AT_ONCE = 4;
   @count('Further searches wait; above this they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 100;
   @count('A search that has waited that long gets a 429 with Retry-After.') SEARCH_WAIT_TIMEOUT_MS = 5_000;

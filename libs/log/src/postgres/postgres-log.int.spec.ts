@@ -84,6 +84,31 @@ describe('the Postgres log', () => {
     expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages.slice(700)));
   });
 
+  it('uses no offset twice, also when all that a partition held was dropped with its age: whoever has read it goes on behind that', async () => {
+    const topic = eventsOf('identity');
+    const tenant = newTenant(11);
+    /** A process that lives until its lane has handled these, and rolls the log when it starts. */
+    const offsetsOf = async (messages: Message[]): Promise<number[]> => {
+      const consumer = new Consumer(pool, topic);
+      const log = newLog();
+      log.subscribe(consumer);
+      await log.start();
+      const { nextOffset } = await consumer.position(11);
+      const rows = await append(pool, topic, messages);
+      // Or nobody would ever be handed them.
+      expect(rows[0]!.offset).toBe(nextOffset);
+      log.committed(rows);
+      await consumer.has(messages);
+      await log.stop();
+      return rows.map(({ offset }) => offset);
+    };
+    const before = await offsetsOf(newMessages(tenant, 3));
+    await pool.query('UPDATE log.messages SET day = day - 30 WHERE topic = $1 AND partition = 11', [topic]);
+    expect(await offsetsOf(newMessages(tenant, 2))).toEqual([1, 2].map((further) => before.at(-1)! + further));
+    const { rows } = await pool.query('SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 11', [topic]);
+    expect(rows, 'the old ones are gone').toEqual([{ count: 2 }]);
+  });
+
   it('hands over once what a lane committed while the table was being read', async () => {
     const [events, commands] = [new Consumer(pool, eventsOf('identity')), new Consumer(pool)];
     const messages = newMessages(newTenant(9), 3);
