@@ -12,6 +12,7 @@ describe('what an operation says about members', () => {
     ['Entra without the flag removes those that it names, and nobody else', { op: 'Remove', path: 'members', value: [{ $ref: null, value: 'A' }] }, [{ op: 'remove', ids: ['a'] }]],
     ['Entra with the flag adds', { op: 'add', path: 'members', value: [{ value: 'a' }] }, [{ op: 'add', ids: ['a'] }]],
     ['Entra with the flag removes one', { op: 'remove', path: 'members[value eq "A"]' }, [{ op: 'remove', ids: ['a'] }]],
+    ['nobody is added, and nobody goes', { op: 'Add', path: 'members', value: null }, []],
     ['a filter may name several', { op: 'remove', path: 'members[value eq "a" or value eq "b" or value eq "c"]' }, [{ op: 'remove', ids: ['a', 'b', 'c'] }]],
     ['a value that comes with a filter changes nothing about whom it names', { op: 'Remove', path: 'members[value eq "a"]', value: [{ value: 'b' }] }, [{ op: 'remove', ids: ['a'] }]],
     ['one member need not be in a list', { op: 'add', path: 'members', value: { value: 'a' } }, [{ op: 'add', ids: ['a'] }]],

@@ -194,8 +194,10 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
     // RFC 7644 §3.5.2.2: what is required cannot be removed. It would reactivate whom nobody meant to reactivate.
     throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
-  if (value === null) return { target, op: 'remove' };
   const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;
+  // Nobody is added, and nobody goes: `add members: null` is no request to empty a group.
+  if (value === null && isWhole && op === 'add') return undefined;
+  if (value === null) return { target, op: 'remove' };
   if (op === 'remove') {
     if (value === undefined || !isWhole) return { target, op };
     const values = parseValue(path.attribute, asList(value), text, ignored);
