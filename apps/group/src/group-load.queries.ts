@@ -99,9 +99,9 @@ export const touches = (commands: readonly Command<GroupCommand>[]): Touched => 
     if (typeof id !== 'string' || !UUID.test(id)) continue;
     if (command.type !== 'LeaveGroups') touched.groups.push({ tenant, id });
     if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') touched.leavers.push({ tenant, id });
-    const { name, changes } = mentioned(command);
+    const { names, changes } = mentioned(command);
     // A local group has its name among the local ones, a directory's among that directory's; an administrator changes local ones only.
-    if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
+    for (const name of names) if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
     const needsAll = changes.some(({ op }) => op === 'replace' || op === 'removeWhere');
     const ids = (...ops: readonly MemberChange['op'][]): string[] =>
       changes.flatMap((change) => ('ids' in change && ops.includes(change.op) ? change.ids.filter((one) => UUID.test(one)) : []));
@@ -116,24 +116,25 @@ export const touches = (commands: readonly Command<GroupCommand>[]): Touched => 
   return touched;
 };
 
-/** The name that a command may give, and what it says of memberships. What is wrong with it is said when it is decided. */
-const mentioned = (command: GroupCommand): { readonly name?: Json | undefined; readonly changes: readonly MemberChange[] } => {
+/** The names that a command may give, and what it says of memberships. What is wrong with it is said when it is decided. */
+const mentioned = (command: GroupCommand): { readonly names: readonly (Json | undefined)[]; readonly changes: readonly MemberChange[] } => {
   switch (command.type) {
     case 'CreateGroup':
     case 'ReplaceGroup': {
       const ids = Array.isArray(command.members) ? (command.members as string[]) : [];
-      return { name: (command.resource as Resource | null)?.displayName, changes: [{ op: command.type === 'CreateGroup' ? 'add' : 'replace', ids }] };
+      return { names: [(command.resource as Resource | null)?.displayName], changes: [{ op: command.type === 'CreateGroup' ? 'add' : 'replace', ids }] };
     }
     case 'PatchGroup': {
-      if (!Array.isArray(command.operations)) return { changes: [] };
+      if (!Array.isArray(command.operations)) return { names: [], changes: [] };
+      // All of them: the last one may be an attribute of the tenant's own that is called displayName too.
       const names = command.operations.filter(({ path }) => /(^|:)displayName$/i.test(path)).map(({ value }) => value);
       try {
-        return { name: names.at(-1), changes: splitOperations(command.operations).members };
+        return { names, changes: splitOperations(command.operations).members };
       } catch {
-        return { changes: [] };
+        return { names: [], changes: [] };
       }
     }
     default:
-      return { changes: [] };
+      return { names: [], changes: [] };
   }
 };
