@@ -194,8 +194,9 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
     // RFC 7644 §3.5.2.2: what is required cannot be removed. It would reactivate whom nobody meant to reactivate.
     throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
-  if (value === null) return { target, op: 'remove' };
   const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;
+  // To a list nothing is added, as with [null]: whoever adds means nobody to go.
+  if (value === null) return op === 'add' && isWhole ? undefined : { target, op: 'remove' };
   if (op === 'remove') {
     if (value === undefined || !isWhole) return { target, op };
     const values = parseValue(path.attribute, asList(value), text, ignored);
