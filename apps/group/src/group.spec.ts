@@ -57,6 +57,7 @@ describe('decide', () => {
     ['members are removed, in Entra\'s dialect with the flag', both, patch({ op: 'remove', path: 'members[value eq "u1"]' }), [moved([], ['u1'])]],
     ['a filter removes all that it names', both, patch({ op: 'remove', path: 'members[value eq "u1" or value eq "u2" or value eq "u3"]' }), [moved([], ['u1', 'u2'])]],
     ['a filter removes all for whom it is true', [['inner', created('B')], ['g', created(), moved(['u1', 'inner', 'u2'])]], patch({ op: 'remove', path: 'members[type eq "user"]' }), [moved([], ['u1', 'u2'])]],
+    ['an id in a filter may be in capitals, whatever else the filter says', both, patch({ op: 'remove', path: 'members[type eq "User" and value eq "U1"]' }), [moved([], ['u1'])]],
     ['a filter sees what came before in the same PATCH', both, patch(add('u3'), remove('u1'), { op: 'remove', path: 'members[type eq "User"]' }), [moved([], ['u1', 'u2'])]],
     ['a removal without a value removes everybody', both, patch({ op: 'remove', path: 'members' }), [moved([], ['u1', 'u2'])]],
     ['a replacement names only who comes and who goes', both, patch({ op: 'replace', path: 'members', value: values('u2', 'u3') }), [moved(['u3'], ['u1'])]],
