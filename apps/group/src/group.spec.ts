@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GroupCommand, GroupEvent, Member } from '#contracts';
 import { GROUP, parsePatch, type Resource } from '#scim';
 import { GroupWorld } from '../../../test/support/group-world.js';
-import { evolve, MAX_MEMBERS_PER_EVENT, snapshotOf, type GroupState } from './group.js';
+import { evolve, MAX_MEMBER_COMPARISONS, MAX_MEMBERS_PER_EVENT, snapshotOf, type GroupState } from './group.js';
 
 const USERS = ['u1', 'u2', 'u3'];
 
@@ -151,6 +151,30 @@ describe('decide', () => {
     past.apply('g', events);
     expect(past.membersOf('g').map(({ value }) => value).toSorted()).toEqual(fresh.toSorted());
     expect(past.groups.get('g')?.memberCount).toBe(fresh.length);
+  });
+});
+
+describe('a PATCH of a large group', () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => `u${index}`);
+  const large = new GroupWorld(many);
+  large.apply('g', [created(), moved(many)]);
+  const filters = (count: number, filter: string): GroupCommand => patch(...Array.from({ length: count }, () => ({ op: 'remove', path: `members[${filter}]` })));
+
+  it('makes so many comparisons and no more, whatever its filters are', () => {
+    const most = MAX_MEMBER_COMPARISONS / many.length;
+    expect(large.decide('entra', filters(most, 'type eq "Group"'))[0]!.events).toEqual([]);
+    expect(large.decide('entra', filters(most / 2, 'type eq "Group" and not (value pr)'))[0]!.events).toEqual([]);
+    for (const command of [filters(most + 1, 'type eq "Group"'), filters(most / 2 + 1, 'type eq "Group" or type eq "x"')]) {
+      expect(() => large.decide('entra', command)).toThrow(expect.objectContaining({ code: 'invalidValue', detail: expect.stringMatching(/comparisons.*members\[value eq/) }));
+    }
+  });
+
+  it('replaces all of them as often as it may', () => {
+    const operations = Array.from({ length: 1_000 }, (_, index) => ({ op: 'replace', path: 'members', value: values(`u${index}`) }));
+    const [{ events } = { events: [] }] = large.decide('entra', patch(...operations));
+    expect(events.flatMap((event) => (event.type === 'GroupMembersChanged' ? event.added : []))).toEqual([]);
+    large.apply('g', events);
+    expect(large.membersOf('g')).toEqual(list('u999'));
   });
 });
 
