@@ -192,6 +192,14 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
         FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
       values: [tenant, members.map(({ id }) => id)],
+    }).catch((error: unknown) => {
+      if (!isTimeOut(error)) throw error;
+      // It would be so every time.
+      throw new Rejected(
+        'tooMany',
+        'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +
+          'fewer users at once (count), leave their groups out (excludedAttributes=groups), or raise QUERY_TIMEOUT_MS.',
+      );
     });
     const groups = new Map(found.rows.map((row) => [row.member, row.groups]));
     return rows.map((row) => (groups.has(row.id) ? { ...row, groups: groups.get(row.id)! } : row));
