@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
 import { describeWithKafka, sharedKafka } from '../support/kafka.js';
@@ -27,6 +28,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     const add = (...ids: string[]): object => ({ op: 'Add', path: 'members', value: ids.map((value) => ({ $ref: null, value })) });
 
     const nobody = uuidv7();
+    /** Nothing makes it shorter: an index would have to take it as it is. */
+    const dense = randomBytes(3_000).toString('base64');
     it.each<[string, string, object | string, number, string | undefined, RegExp]>([
       ['an unknown member', 'POST', { displayName: 'x', members: [{ value: nobody }] }, 400, 'invalidValue', new RegExp(nobody)],
       ['an unknown member in a PATCH', 'PATCH', { Operations: [add(nobody)] }, 400, 'invalidValue', new RegExp(nobody)],
@@ -40,6 +43,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ['a displayName of another type', 'POST', { displayName: 7 }, 400, 'invalidValue', /displayName must be a string, not 7/],
       ['a displayName that goes', 'PATCH', { Operations: [{ op: 'remove', path: 'displayName' }] }, 400, 'mutability', /displayName/],
       ['a displayName that is too long', 'POST', { displayName: 'x'.repeat(70_000) }, 400, 'invalidValue', /displayName has 70000 characters/],
+      ['a displayName that is too long for an index', 'POST', { displayName: dense }, 400, 'invalidValue', /displayName has 4000 characters; the limit is 400/],
+      ['a rename that is too long for an index', 'PATCH', { Operations: [{ op: 'replace', path: 'displayName', value: dense }] }, 400, 'invalidValue', /displayName has 4000 characters/],
       ['members that are no list', 'POST', { displayName: 'x', members: 'ada' }, 400, 'invalidValue', /members must be an array/],
       ['members that are no list in a PATCH', 'PATCH', { Operations: [{ op: 'add', path: 'members', value: 'ada' }] }, 400, 'invalidValue', /members must be an array/],
       ['a list of texts', 'POST', { displayName: 'x', members: ['ada'] }, 400, 'invalidValue', /members must be an array of objects/],

@@ -99,6 +99,14 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     it('says what is wrong', async () => {
       const nobody = '01980000-0000-7000-8000-00000000ffff';
       expect(await admin('POST', 'groups', { displayName: '' })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('displayName') } });
+      for (const displayName of ['  ', null, 7]) {
+        expect(await admin('POST', 'groups', { displayName })).toMatchObject({ status: 400, body: { scimType: 'invalidValue', detail: expect.stringContaining('displayName') } });
+      }
+      const { id } = (await admin('POST', 'groups', { displayName: 'Y' })).body;
+      expect(await admin('PATCH', `groups/${id}`, { displayName: '  ' })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('displayName') } });
+      for (const wrong of [{ constructor: { a: 1 } }, [{ constructor: null }]]) {
+        expect(await admin('PATCH', `groups/${id}`, { add: wrong })).toMatchObject({ status: 400, body: { scimType: 'invalidValue', detail: expect.stringContaining('constructor') } });
+      }
       expect(await admin('POST', 'groups', { displayName: 'X', members: ['me'] })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('members') } });
       expect(await admin('POST', 'groups', { displayName: 'X', members: [nobody] })).toMatchObject({ status: 400, body: { detail: expect.stringContaining(nobody) } });
       expect((await admin('GET', 'groups')).body.groups.map(({ displayName }: { displayName: string }) => displayName)).not.toContain('X');

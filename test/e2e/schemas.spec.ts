@@ -46,7 +46,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       tenant = (await admin('POST', 'tenants', { name: 'Acme' })).body.id;
       foreign = await directory((await admin('POST', 'tenants', { name: 'Other' })).body.id);
       expect(await define(U, { attributes })).toMatchObject({ status: 200, body: { tenant, resourceType: 'User', version: 1, schema: { id: U } } });
-      expect((await define(G, { resourceType: 'Group', attributes: [{ name: 'costCode', type: 'string' }] })).status).toBe(200);
+      expect((await define(G, { resourceType: 'Group', attributes: [{ name: 'costCode', type: 'string' }, { name: 'displayName', type: 'string' }] })).status).toBe(200);
       // The gateway remembers what a token may for TOKEN_CACHE_MS; one that is new it looks up.
       mine = await directory(tenant);
     }, 180_000);
@@ -173,6 +173,16 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(changed).toMatchObject({ status: 200, body: { [G]: { costCode: 'k2' } } });
       expect((await scim('GET', `Groups?filter=${encodeURIComponent(`${G}:costCode eq "K2"`)}`)).body).toMatchObject({ totalResults: 1, Resources: [{ id: made.body.id }] });
       expect((await scim('PATCH', `Groups/${made.body.id}`, { Operations: [{ op: 'Replace', path: `${G}:costCode`, value: 2 }] })).status).toBe(400);
+    });
+
+    it('the name of a group stays unique, though an attribute of the tenant is called displayName too', async () => {
+      const bearer = await scim('POST', 'Groups', { displayName: 'Taken' });
+      const other = await scim('POST', 'Groups', { displayName: 'Other' });
+      const renamed = [{ op: 'replace', path: 'displayName', value: 'taken' }, { op: 'replace', path: `${G}:displayName`, value: 'Free' }];
+      for (const Operations of [renamed, renamed.toReversed()]) {
+        expect(await scim('PATCH', `Groups/${other.body.id}`, { Operations })).toMatchObject({ status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining(bearer.body.id) } });
+      }
+      expect((await scim('GET', `Groups?filter=${encodeURIComponent('displayName eq "taken"')}`)).body).toMatchObject({ totalResults: 1, Resources: [{ id: bearer.body.id }] });
     });
 
     it('a bulk request takes it as single requests do', async () => {

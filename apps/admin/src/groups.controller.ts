@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseFilters, UseGuards } from '@nestjs/common';
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsNotEmpty, IsOptional, IsString, IsUUID, Matches, MaxLength, Min, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsOptional, IsString, IsUUID, Matches, MaxLength, Min, ValidateIf } from 'class-validator';
 import { MAX_MEMBERS_PER_REQUEST } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { checked } from './directories.controller.js';
@@ -9,6 +9,8 @@ import { RejectedFilter } from './rejected.filter.js';
 
 const MAX_PAGE_ROWS = 1_000;
 const MAX_NAME_CHARACTERS = 400;
+/** As for a group of an identity provider: a name of spaces is none. */
+const NOT_BLANK = { message: '$property must not be blank' };
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Any UUID: the least one, where a page begins, has no version. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -34,13 +36,13 @@ class MembersPage extends PageOfRows {
 }
 
 class NewGroup {
-  @IsString() @IsNotEmpty() @MaxLength(MAX_NAME_CHARACTERS) displayName!: string;
+  @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_NAME_CHARACTERS) displayName!: string;
   @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) members: string[] = [];
   @IsOptional() @IsUUID() tenant?: string;
 }
 
 class ChangedGroup {
-  @ValidateIf(isGiven) @IsString() @IsNotEmpty() @MaxLength(MAX_NAME_CHARACTERS) displayName?: string;
+  @ValidateIf(isGiven) @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_NAME_CHARACTERS) displayName?: string;
   @ValidateIf(isGiven) @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) add?: string[];
   @ValidateIf(isGiven) @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) remove?: string[];
 }

@@ -160,6 +160,13 @@ describe('a bulk request', () => {
 });
 
 describe('a circle', () => {
+  it('repeats of a long bulkId only the beginning: each of a thousand answers names the one that failed', async () => {
+    const long = 'x'.repeat(5_000);
+    const answers = await send([user('a', { manager: `bulkId:${long}` }), user(long, { manager: 'bulkId:a', userName: 'u1' })], new Store());
+    expect(codes(answers)).toEqual(['conflict', 'uniqueness']);
+    for (const { result } of answers) expect((result as Rejected).detail.length).toBeLessThan(400);
+  });
+
   it('is resolved: all refer to each other in the end', async () => {
     const store = new Store();
     const answers = await send([user('a', { manager: 'bulkId:c' }), user('b', { manager: 'bulkId:a' }), user('c', { manager: 'bulkId:b' }), user('self', { manager: 'bulkId:self' }), group('g', 'bulkId:a')], store);

@@ -1,5 +1,5 @@
 import { isDatabaseAway } from '#runtime';
-import { orderBulk, Rejected, resolveBulk, resolveValue, splitBulk, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
+import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
 
 /** What became of a write. */
 export interface Written {
@@ -126,7 +126,7 @@ const undo = async (
   return operations.map((_, at) => {
     const rest = stays.has(at) ? ` ${stays.get(at)}` : '';
     if (at === culprit) return new Rejected(fault.code, fault.detail + rest);
-    return new Rejected(fault.code === 'unavailable' ? 'unavailable' : 'conflict', `It is in a circle with ${JSON.stringify(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
+    return new Rejected(fault.code === 'unavailable' ? 'unavailable' : 'conflict', `It is in a circle with ${quote(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
   });
 };
 

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
-import { Rejected, type Position, type Search } from '#scim';
+import { pickAttribute, Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
@@ -106,7 +106,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** At most one can match: no count, no sort. */
-  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count }: Search, begin?: Begin): Promise<Page<Row>> {
+  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count, selection }: Search, begin?: Begin): Promise<Page<Row>> {
     const { name, view, select } = this.table;
     const { rows } = await this.pool.query<Row>({
       name: this.nameOf(scope, `${name}-by-${lookUp}-eq`),
@@ -115,7 +115,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     });
     const isFirst = startIndex === 1 && !begin?.position;
     const shown = isFirst && count > 0 ? rows : [];
-    return { rows: await this.withGroups(scope, shown), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
+    return { rows: await this.withGroups(scope, shown, selection), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
@@ -154,7 +154,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte
    * are more than this process can hold.
    */
-  private async pageOf(scope: Scope, { sort, count }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name }: PageSql): Promise<Page<Row>> {
+  private async pageOf(scope: Scope, { sort, count, selection }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name }: PageSql): Promise<Page<Row>> {
     const { view, select } = this.table;
     const { rows } = await this.pool.query<{ total: string | null; fetched: number; found: readonly { row: Json<Row>; key: string | null }[] | null }>({
       ...(name ? { name } : {}),
@@ -174,13 +174,17 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     const page = found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row);
     const last = found.at(-1);
     return {
-      rows: await this.withGroups(scope, page), totalResults: begin?.totalResults ?? Number(rows[0]!.total), hasMore: rows[0]!.fetched > found.length,
+      rows: await this.withGroups(scope, page, selection), totalResults: begin?.totalResults ?? Number(rows[0]!.total), hasMore: rows[0]!.fetched > found.length,
       end: last ? { id: last.row.id, key: last.key } : (begin?.position ?? null),
     };
   }
 
-  /** Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear. */
-  private async withGroups({ tenant }: Scope, rows: readonly Row[]): Promise<readonly Row[]> {
+  /**
+   * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear,
+   * nor who does not want to see groups: a page of users in hundreds of nested ones takes seconds.
+   */
+  private async withGroups({ tenant }: Scope, rows: readonly Row[], selection?: Selection): Promise<readonly Row[]> {
+    if (pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) === undefined) return rows;
     const members = rows.filter((row) => 'isMember' in row && row.isMember);
     if (members.length === 0) return rows;
     const found = await this.pool.query<{ member: string; groups: readonly GroupOfUser[] }>({
@@ -188,6 +192,14 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
         FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
       values: [tenant, members.map(({ id }) => id)],
+    }).catch((error: unknown) => {
+      if (!isTimeOut(error)) throw error;
+      // It would be so every time.
+      throw new Rejected(
+        'tooMany',
+        'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +
+          'fewer users at once (count), leave their groups out (excludedAttributes=groups), or raise QUERY_TIMEOUT_MS.',
+      );
     });
     const groups = new Map(found.rows.map((row) => [row.member, row.groups]));
     return rows.map((row) => (groups.has(row.id) ? { ...row, groups: groups.get(row.id)! } : row));

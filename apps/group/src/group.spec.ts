@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GroupCommand, GroupEvent, Member } from '#contracts';
 import { GROUP, parsePatch, type Resource } from '#scim';
 import { GroupWorld } from '../../../test/support/group-world.js';
-import { evolve, MAX_MEMBERS_PER_EVENT, snapshotOf, type GroupState } from './group.js';
+import { evolve, MAX_MEMBER_COMPARISONS, MAX_MEMBERS_PER_EVENT, snapshotOf, type GroupState } from './group.js';
 
 const USERS = ['u1', 'u2', 'u3'];
 
@@ -57,6 +57,7 @@ describe('decide', () => {
     ['members are removed, in Entra\'s dialect with the flag', both, patch({ op: 'remove', path: 'members[value eq "u1"]' }), [moved([], ['u1'])]],
     ['a filter removes all that it names', both, patch({ op: 'remove', path: 'members[value eq "u1" or value eq "u2" or value eq "u3"]' }), [moved([], ['u1', 'u2'])]],
     ['a filter removes all for whom it is true', [['inner', created('B')], ['g', created(), moved(['u1', 'inner', 'u2'])]], patch({ op: 'remove', path: 'members[type eq "user"]' }), [moved([], ['u1', 'u2'])]],
+    ['an id in a filter may be in capitals, whatever else the filter says', both, patch({ op: 'remove', path: 'members[type eq "User" and value eq "U1"]' }), [moved([], ['u1'])]],
     ['a filter sees what came before in the same PATCH', both, patch(add('u3'), remove('u1'), { op: 'remove', path: 'members[type eq "User"]' }), [moved([], ['u1', 'u2'])]],
     ['a removal without a value removes everybody', both, patch({ op: 'remove', path: 'members' }), [moved([], ['u1', 'u2'])]],
     ['a replacement names only who comes and who goes', both, patch({ op: 'replace', path: 'members', value: values('u2', 'u3') }), [moved(['u3'], ['u1'])]],
@@ -150,6 +151,30 @@ describe('decide', () => {
     past.apply('g', events);
     expect(past.membersOf('g').map(({ value }) => value).toSorted()).toEqual(fresh.toSorted());
     expect(past.groups.get('g')?.memberCount).toBe(fresh.length);
+  });
+});
+
+describe('a PATCH of a large group', () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => `u${index}`);
+  const large = new GroupWorld(many);
+  large.apply('g', [created(), moved(many)]);
+  const filters = (count: number, filter: string): GroupCommand => patch(...Array.from({ length: count }, () => ({ op: 'remove', path: `members[${filter}]` })));
+
+  it('makes so many comparisons and no more, whatever its filters are', () => {
+    const most = MAX_MEMBER_COMPARISONS / many.length;
+    expect(large.decide('entra', filters(most, 'type eq "Group"'))[0]!.events).toEqual([]);
+    expect(large.decide('entra', filters(most / 2, 'type eq "Group" and not (value pr)'))[0]!.events).toEqual([]);
+    for (const command of [filters(most + 1, 'type eq "Group"'), filters(most / 2 + 1, 'type eq "Group" or type eq "x"')]) {
+      expect(() => large.decide('entra', command)).toThrow(expect.objectContaining({ code: 'invalidValue', detail: expect.stringMatching(/comparisons.*members\[value eq/) }));
+    }
+  });
+
+  it('replaces all of them as often as it may', () => {
+    const operations = Array.from({ length: 1_000 }, (_, index) => ({ op: 'replace', path: 'members', value: values(`u${index}`) }));
+    const [{ events } = { events: [] }] = large.decide('entra', patch(...operations));
+    expect(events.flatMap((event) => (event.type === 'GroupMembersChanged' ? event.added : []))).toEqual([]);
+    large.apply('g', events);
+    expect(large.membersOf('g')).toEqual(list('u999'));
   });
 });
 

@@ -25,6 +25,8 @@ describe('what an operation says about members', () => {
     ['null means that there is nobody', { op: 'replace', path: 'members', value: null }, everybody],
     ['a removal of an empty list removes nobody', { op: 'Remove', path: 'members', value: [] }, []],
     ['an addition of an empty list adds nobody', { op: 'Add', path: 'members', value: [] }, []],
+    ['an addition of null adds nobody, and nobody goes', { op: 'Add', path: 'members', value: null }, []],
+    ['nor with it in an object', { op: 'add', value: { members: null } }, []],
     ['a removal of nothing that has an id removes nobody', { op: 'Remove', path: 'members', value: [{ $ref: null, value: null }] }, []],
     ['whoever a filter is true for goes', { op: 'remove', path: 'members[type eq "Group"]' }, [{ op: 'removeWhere', filter: expect.objectContaining({ kind: 'compare' }) as never }]],
     ['ids in a filter may have any case, as elsewhere', { op: 'remove', path: 'members[type eq "User" and (value eq "A" or not (value sw "B"))]' },

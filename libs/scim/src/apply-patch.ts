@@ -54,7 +54,8 @@ const lookOf = ({ target: { path, filter }, op, value }: Change, resource: Resou
   return charactersOf(present) * (1 + comparisons) + charactersOf(given);
 };
 
-const comparisonsOf = (filter: Filter): number => {
+/** How many comparisons a filter makes with each value. */
+export const comparisonsOf = (filter: Filter): number => {
   switch (filter.kind) {
     case 'and':
     case 'or':

@@ -1,4 +1,4 @@
-export { applyPatch } from './apply-patch.js';
+export { applyPatch, comparisonsOf } from './apply-patch.js';
 export {
   BULK_RESPONSE_URN, orderBulk, parseBulk, resolveBulk, resolveValue, splitBulk, type BulkMethod, type BulkOperation, type BulkRequest, type BulkStep,
   type BulkWrite,

@@ -60,7 +60,7 @@ const change = (resource: Value, op: Operation['op'], place: Place, value: unkno
     if (op === 'remove' || !same(value, ID)) throw new Refused('mutability');
     return;
   }
-  // Whoever adds nothing to a list takes nothing from it.
+  // To a list null adds nothing.
   if (op === 'add' && value === null && kind === 'list' && !place.part && !place.filter) return;
   const holder = (urn ? (resource[urn] ??= {}) : resource) as Value;
   // RFC 7643 §2.5: null and an empty array are as good as no value.

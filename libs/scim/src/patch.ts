@@ -195,9 +195,8 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
     throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
   const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;
-  // Nobody is added, and nobody goes: `add members: null` is no request to empty a group.
-  if (value === null && isWhole && op === 'add') return undefined;
-  if (value === null) return { target, op: 'remove' };
+  // To a list nothing is added, as with [null]: whoever adds means nobody to go.
+  if (value === null) return op === 'add' && isWhole ? undefined : { target, op: 'remove' };
   if (op === 'remove') {
     if (value === undefined || !isWhole) return { target, op };
     const values = parseValue(path.attribute, asList(value), text, ignored);

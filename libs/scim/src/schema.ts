@@ -183,7 +183,8 @@ export const GROUP_SCHEMA: Schema = {
     attribute('members', 'complex', 'The members: users, and groups', {
       multiValued: true,
       subAttributes: [
-        text('value', 'The id of the member', { required: true, caseExact: true, mutability: 'immutable' }),
+        // Written in any case, an id names the same member: it is found in any case too (RFC 7643 §8.7.1).
+        text('value', 'The id of the member', { required: true, mutability: 'immutable' }),
         attribute('$ref', 'reference', 'The URI of the member', { mutability: 'immutable', referenceTypes: ['User', 'Group'] }),
         text('type', 'What the member is', { mutability: 'immutable', canonicalValues: ['User', 'Group'] }),
       ],

@@ -12,7 +12,7 @@ export const MAX_TEXT_CHARACTERS = 65_536;
  * a UTF-16 unit folds to at most six bytes.
  */
 export const MAX_KEY_CHARACTERS = 400;
-const KEY_PATHS: ReadonlySet<string> = new Set(['userName', 'externalId', 'emails.value', 'members.value']);
+const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'members.value']);
 
 /** The parts of a complex value; null, where a PATCH asks for it, says that a part goes. */
 export type Parts = { [name: string]: Json };
@@ -112,7 +112,7 @@ const unpackRole = (object: { readonly [name: string]: unknown }, path: string):
   return isObject(inner) ? { ...object, ...inner } : object;
 };
 
-const parseSimple = ({ type }: Attribute, value: unknown, path: string): Json => {
+const parseSimple = ({ type, uniqueness }: Attribute, value: unknown, path: string): Json => {
   switch (type) {
     case 'boolean':
       if (typeof value === 'boolean') return value;
@@ -128,10 +128,11 @@ const parseSimple = ({ type }: Attribute, value: unknown, path: string): Json =>
       if (typeof value === 'string' && !Number.isNaN(instantOf(value))) return value;
       throw wrongType(path, value, 'a dateTime such as 2026-01-31T08:00:00Z');
     case 'binary':
-      if (typeof value === 'string' && isBase64(value)) return parseText(value, path);
+      if (typeof value === 'string' && isBase64(value)) return parseText(value, path, false);
       throw wrongType(path, value, 'base64');
     default:
-      return parseText(value, path);
+      // What is unique is looked up, so that it can be.
+      return parseText(value, path, uniqueness !== 'none' || KEY_PATHS.has(path));
   }
 };
 
@@ -142,9 +143,9 @@ const isBase64 = (text: string): boolean => {
   return /^[\w+/-]*={0,2}$/.test(digits) && (padding === 0 ? digits.length % 4 !== 1 : digits.length % 4 === 0);
 };
 
-const parseText = (value: unknown, path: string): string => {
+const parseText = (value: unknown, path: string, isKey: boolean): string => {
   if (typeof value !== 'string') throw wrongType(path, value, 'a string');
-  const limit = KEY_PATHS.has(path) ? MAX_KEY_CHARACTERS : MAX_TEXT_CHARACTERS;
+  const limit = isKey ? MAX_KEY_CHARACTERS : MAX_TEXT_CHARACTERS;
   if (value.length > limit) throw new Rejected('invalidValue', `${path} has ${value.length} characters; the limit is ${limit}.`);
   return value;
 };
