@@ -73,21 +73,18 @@ export class UserCommands {
 
   /** `userId` is what a new user gets; somebody who is known keeps another id. */
   create(caller: Caller, body: unknown, userId = uuidv7()): Promise<UserSnapshot> {
-    const { resource, ignored } = parseResource(caller.definitions.user, body);
-    this.ignored.count(caller.directory, ignored);
+    const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.user, body));
     return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { operations, ignored } = parsePatch(caller.definitions.user, body);
-    this.ignored.count(caller.directory, ignored);
+    const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.user, body));
     return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
-    const { resource, ignored } = parseReplacement(caller.definitions.user, body);
-    this.ignored.count(caller.directory, ignored);
+    const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.user, body));
     return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
   }
 
@@ -111,20 +108,17 @@ export class GroupCommands {
   ) {}
 
   create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<GroupSnapshot> {
-    const { resource, ignored } = parseResource(caller.definitions.group, body);
-    this.ignored.count(caller.directory, ignored);
+    const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.group, body));
     return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
   patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const { operations, ignored } = parsePatch(caller.definitions.group, body);
-    this.ignored.count(caller.directory, ignored);
+    const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.group, body));
     return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   replace(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
-    const { resource, ignored } = parseReplacement(caller.definitions.group, body);
-    this.ignored.count(caller.directory, ignored);
+    const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.group, body));
     const content = membersOf(resource);
     return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });
   }

@@ -32,6 +32,12 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
     this.tell();
   }
 
+  /** What was parsed, once what it ignores is counted. */
+  counted<Parsed extends { readonly ignored: readonly string[] }>(directory: string, parsed: Parsed): Parsed {
+    this.count(directory, parsed.ignored);
+    return parsed;
+  }
+
   count(directory: string, paths: readonly string[]): void {
     if (paths.length === 0) return;
     let ofDirectory = this.counts.get(directory);

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
-import { SCHEMAS_VIEW, TOKENS_VIEW, type TokenRow } from '#contracts';
+import { schemasAsJson, TOKENS_VIEW, type TokenRow } from '#contracts';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 import { GATEWAY_POOL } from './resource.queries.js';
 
@@ -71,8 +71,7 @@ export class ScimTokenGuard implements CanActivate {
         name: 'token-by-hash',
         text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
           offer_local_groups AS "offerLocalGroups",
-          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
-            FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
+          ${schemasAsJson('= t.tenant')} AS schemas
           FROM ${TOKENS_VIEW} t WHERE hash = $1 LIMIT 1`,
         values: [tokenHash],
       })

@@ -1,4 +1,4 @@
-import { DIRECTORIES_VIEW, SCHEMAS_VIEW, USERS_VIEW, type GroupCommand } from '#contracts';
+import { DIRECTORIES_VIEW, schemasAsJson, USERS_VIEW, type GroupCommand } from '#contracts';
 import type { Command } from '#event-store';
 import type { Json, Resource, TenantSchema } from '#scim';
 import { nameKey, type GroupState } from './group.js';
@@ -83,9 +83,7 @@ export const LOAD_SQL = `
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'offerLocalGroups', d.offer_local_groups))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
-    'schemas', (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
-        'schema', s.schema))
-      FROM ${SCHEMAS_VIEW} s WHERE s.tenant = ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid)))
+    'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}
   )`;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
-import { SCHEMAS_VIEW, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
-import { streams, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { schemasAsJson, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
+import { oneStream, streams, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { groupRow } from './group.projection.js';
 import { evolve, type GroupState } from './group.js';
@@ -31,7 +31,7 @@ export const verifyGroups = async (client: ClientBase): Promise<Verification> =>
     compared['group streams']++;
     let found = await compare(client, events);
     for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, await oneStream(client, events[0]!.stream));
+      found = await compare(client, await oneStream(client, 'group', events[0]!.stream));
     }
     findings.push(...found);
   }
@@ -87,11 +87,6 @@ const nobody = async (client: ClientBase, page: readonly Member[]): Promise<read
   }
 };
 
-const oneStream = async (client: ClientBase, stream: string): Promise<StoredEvent[]> =>
-  (await client.query<StoredEvent>(
-    'SELECT tenant, stream, version, type, recorded_at, data, personal FROM "group".events WHERE stream = $1 ORDER BY version', [stream],
-  )).rows;
-
 const compare = async (client: ClientBase, events: readonly StoredEvent[]): Promise<Finding[]> => {
   const { tenant, stream } = events[0]!;
   const gap = events.findIndex(({ version }, index) => version !== index + 1);
@@ -111,8 +106,7 @@ const compare = async (client: ClientBase, events: readonly StoredEvent[]): Prom
   const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null; schemas: TenantSchema[] | null }>(`
     SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
       (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2) AS members,
-      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
-        FROM ${SCHEMAS_VIEW} s WHERE s.tenant = $1) AS schemas`, [tenant, stream]);
+      ${schemasAsJson('= $1')} AS schemas`, [tenant, stream]);
   const { row, members: stored, schemas } = rows[0]!;
   const expected = state && groupRow(tenant, state, definitionsOf(schemas).group);
   if (!expected !== !row) return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];

@@ -1,4 +1,4 @@
-import { definitionsOf, fold, foldedAttributes, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
+import { definitionsByTenant, fold, foldedAttributes, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { LOAD_SQL, touches, type LoadedGroups } from './group-load.queries.js';
@@ -103,7 +103,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       for (const id of groups ?? []) this.types.set(`${tenant}/${id}`, 'Group');
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]));
-    this.definitions = new Map([...Map.groupBy(loaded.schemas ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
+    this.definitions = definitionsByTenant(loaded.schemas);
   }
 
   decide({ tenant, directory, command }: Command<GroupCommand>): Decision<GroupEvent> {

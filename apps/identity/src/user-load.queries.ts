@@ -1,5 +1,5 @@
 import { fold, touchesUserName, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
-import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, SCHEMAS_VIEW, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
+import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, schemasAsJson, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
@@ -78,9 +78,7 @@ export const LOAD_SQL = `
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k),
-    'schemas', (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type,
-        'schema', s.schema))
-      FROM ${SCHEMAS_VIEW} s WHERE s.tenant = ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid)))
+    'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}
   )`;
 
 /** A key within a tenant. */

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
-import { SCHEMAS_VIEW, type UserEvent } from '#contracts';
-import { streams, unseal, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { schemasAsJson, type UserEvent } from '#contracts';
+import { oneStream, streams, unseal, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { keyContext, sealContext, userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
@@ -25,7 +25,7 @@ export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promis
     seen++;
     let found = await compare(client, masterKey, tenantKeys, events);
     for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, masterKey, tenantKeys, await oneStream(client, events[0]!.stream));
+      found = await compare(client, masterKey, tenantKeys, await oneStream(client, 'identity', events[0]!.stream));
     }
     findings.push(...found);
     users++;
@@ -50,11 +50,6 @@ export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promis
   return { compared: { 'user streams': seen, 'user rows': users }, findings };
 };
 
-const oneStream = async (client: ClientBase, stream: string): Promise<StoredEvent[]> =>
-  (await client.query<StoredEvent>(
-    'SELECT tenant, stream, version, type, recorded_at, data, personal FROM identity.events WHERE stream = $1 ORDER BY version', [stream],
-  )).rows;
-
 const compare = async (
   client: ClientBase, masterKey: Buffer, tenantKeys: Map<string, Buffer>, events: readonly StoredEvent[],
 ): Promise<Finding[]> => {
@@ -63,8 +58,7 @@ const compare = async (
   if (gap >= 0) return [{ invariant: 'I6', detail: `user ${stream} has no version ${gap + 1}` }];
   const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null; schemas: TenantSchema[] | null }>(`
     SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row,
-      (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
-        FROM ${SCHEMAS_VIEW} s WHERE s.tenant = t.tenant) AS schemas
+      ${schemasAsJson('= t.tenant')} AS schemas
     FROM keys.tenants t LEFT JOIN keys.persons p ON p.tenant = t.tenant AND p.person = $2
     LEFT JOIN identity.users u ON u.tenant = t.tenant AND u.id = $2 WHERE t.tenant = $1`, [tenant, stream]);
   const found = rows[0];

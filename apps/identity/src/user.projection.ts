@@ -1,4 +1,4 @@
-import { definitionsOf, fold, foldedAttributes, STANDARD, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
+import { definitionsByTenant, fold, foldedAttributes, STANDARD, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
@@ -101,7 +101,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.index(tenant, row.id, [], keysOf(state));
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]));
-    this.definitions = new Map([...Map.groupBy(loaded.schemas ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
+    this.definitions = definitionsByTenant(loaded.schemas);
   }
 
   decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {

@@ -20,6 +20,10 @@ export const DIRECTORIES_VIEW = 'admin.directories_v3';
 export const TOKENS_VIEW = 'admin.tokens_v3';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
 export const SCHEMAS_VIEW = 'admin.schemas_v1';
+/** SQL: the schemas of tenants, as an array of `TenantSchema` with their tenant; `tenants` is what follows `s.tenant` in a condition. */
+export const schemasAsJson = (tenants: string): string => `
+  (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
+   FROM ${SCHEMAS_VIEW} s WHERE s.tenant ${tenants})`;
 
 /** A row of `identity.users_v2`: one user, managed by a directory or by nobody. */
 export interface UserRow {

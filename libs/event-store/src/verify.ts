@@ -85,3 +85,9 @@ export async function* streams(client: ClientBase, owner: Owner): AsyncGenerator
   }
   if (open.length > 0) yield open;
 }
+
+/** One stream as it is now, in the order of its versions. */
+export const oneStream = async (client: ClientBase, owner: Owner, stream: string): Promise<StoredEvent[]> =>
+  (await client.query<StoredEvent>(
+    `SELECT tenant, stream, version, type, recorded_at, data, personal FROM ${schemaOf(owner)}.events WHERE stream = $1 ORDER BY version`, [stream],
+  )).rows;

@@ -233,6 +233,10 @@ export const definitionsOf = (given: readonly TenantSchema[] | null | undefined)
   return made;
 };
 
+/** Those of several tenants, by tenant; whoever is not in it has the standard ones. */
+export const definitionsByTenant = (given: readonly (TenantSchema & { readonly tenant: string })[] | null): ReadonlyMap<string, Definitions> =>
+  new Map([...Map.groupBy(given ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
+
 /** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {
   readonly attribute: Attribute;
