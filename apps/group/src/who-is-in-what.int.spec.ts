@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { GROUP_COMMAND_TYPES, partitionOf, type CommandData, type GroupCommand, type GroupEvent, type Message, type Outcome } from '#contracts';
+import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type GroupEvent, type Message, type Outcome } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf, streams, upcast, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { GROUP } from '#scim';
 import { actions, castOf, play } from '../../../test/support/group-sequences.js';
 import { GroupWorld } from '../../../test/support/group-world.js';
+import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { nameKey } from './group.js';
 import { groupBehaviour, groupRow } from './group.projection.js';
@@ -32,23 +33,9 @@ afterAll(async () => {
   await database?.destroy();
 });
 
-/** As the log hands it over: the next messages of the tenant's partition. */
-const handle = async (tenant: string, messages: readonly Message[]): Promise<void> => {
-  const partition = partitionOf(tenant);
-  const { epoch, nextOffset } = await handler.position(partition);
-  await handler.handle({
-    topic: 'group.commands', partition, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
-    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-  });
-};
-
-const message = (tenant: string, directory: string | null, command: GroupCommand): Message<CommandData<GroupCommand>> => {
-  const id = uuidv7();
-  return {
-    id, type: GROUP_COMMAND_TYPES[command.type], source: 'test', subject: tenant, time: NOW, tenant, directory, correlationId: id, causationId: null,
-    data: { actor: 'test', expiresAt: '2030-01-01T00:00:00.000Z', command },
-  };
-};
+const handle = (tenant: string, messages: readonly Message[]): Promise<void> => handOver(handler, 'group.commands', tenant, messages);
+const message = (tenant: string, directory: string | null, command: GroupCommand): Message<CommandData<GroupCommand>> =>
+  commandMessage({ type: GROUP_COMMAND_TYPES[command.type], subject: tenant, tenant, directory, time: NOW }, command);
 
 const plain = (row: Record<string, unknown>): Record<string, unknown> =>
   ({ ...row, created: Date.parse(String(row.created)), last_modified: Date.parse(String(row.last_modified)) });

@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { partitionOf, USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
+import { USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { USER, type Json, type PatchOperation } from '#scim';
+import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { directoriesOf, muddled, play, settings, tellable } from '../../../test/support/user-sequences.js';
 import { directory, UserWorld } from '../../../test/support/user-world.js';
@@ -40,23 +41,9 @@ afterAll(async () => {
   await database?.destroy();
 });
 
-/** As the log hands it over: the next messages of the tenant's partition. */
-const handle = async (tenant: string, messages: readonly Message[]): Promise<void> => {
-  const partition = partitionOf(tenant);
-  const { epoch, nextOffset } = await handler.position(partition);
-  await handler.handle({
-    topic: 'identity.commands', partition, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
-    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-  });
-};
-
-const message = (tenant: string, directory: string | null, command: UserCommand): Message<CommandData<UserCommand>> => {
-  const id = uuidv7();
-  return {
-    id, type: USER_COMMAND_TYPES[command.type], source: 'test', subject: command.userId, time: NOW, tenant, directory, correlationId: id, causationId: null,
-    data: { actor: 'test', expiresAt: '2030-01-01T00:00:00.000Z', command },
-  };
-};
+const handle = (tenant: string, messages: readonly Message[]): Promise<void> => handOver(handler, 'identity.commands', tenant, messages);
+const message = (tenant: string, directory: string | null, command: UserCommand): Message<CommandData<UserCommand>> =>
+  commandMessage({ type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, time: NOW }, command);
 
 /** A tenant with these directories. */
 const newTenant = async (directories: readonly Directory[]): Promise<string> => {

@@ -1,0 +1,23 @@
+import { partitionOf, type CommandData, type Message } from '#contracts';
+import type { BatchHandler } from '#event-store';
+import { uuidv7 } from '#runtime';
+
+/** Hands messages to a lane as the log does: the next ones of the tenant's partition. */
+export const handOver = async <Command>(handler: BatchHandler<Command>, topic: string, tenant: string, messages: readonly Message[]): Promise<void> => {
+  const partition = partitionOf(tenant);
+  const { epoch, nextOffset } = await handler.position(partition);
+  await handler.handle({
+    topic, partition, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
+    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+  });
+};
+
+/** What is the same in the message of every command of a test. */
+export const commandMessage = <Command>(
+  message: Pick<Message, 'type' | 'subject' | 'tenant' | 'directory' | 'time'>, command: Command,
+): Message<CommandData<Command>> => {
+  const id = uuidv7();
+  return {
+    ...message, id, source: 'test', correlationId: id, causationId: null, data: { actor: 'test', expiresAt: '2030-01-01T00:00:00.000Z', command },
+  };
+};
