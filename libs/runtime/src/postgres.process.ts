@@ -33,10 +33,13 @@ export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
   };
 };
 
-/** The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told. */
+/**
+ * The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told. Files of its log
+ * that are not yet used again begin empty (wal_init_zero): to fill each of 16 MB, the next commit waited up to 0.3 s, every 2 s under load.
+ */
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '100', shared_buffers: '256MB',
-  max_wal_size: '2GB', checkpoint_timeout: '15min', jit: 'off', log_min_messages: 'warning',
+  max_wal_size: '2GB', wal_init_zero: 'off', checkpoint_timeout: '15min', jit: 'off', log_min_messages: 'warning',
 };
 
 /** The children of a killed server may hold its memory for a moment, and its port. */
