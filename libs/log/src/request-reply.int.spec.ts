@@ -34,7 +34,7 @@ afterAll(() => pool.end());
 
 const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<RequestReply> => {
   const made = new RequestReply(log, {
-    owner: 'identity', lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
+    owner: 'identity', hears: true, lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
   });
   requests.push(made);
   await log.start();
@@ -60,6 +60,20 @@ it('looks up an outcome that it did not hear', async () => {
   const made = await newRequests({ lookupAfterMs: 1 });
   consumer.before = () => store(command).then(() => undefined);
   expect(await made.request(command)).toEqual(DONE);
+});
+
+it('that does not hear looks up every outcome, and nothing while nobody waits', async () => {
+  const asked: (readonly string[])[] = [];
+  const made = await newRequests({ hears: false, lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)) });
+  for (const command of [newCommand(), newCommand()]) {
+    consumer.before = async () => {
+      // Told as well, and not heard.
+      await tell(outcomeOf(command, { commandId: command.id, outcome: { status: 'done', value: 'told' } }));
+      await store(command);
+    };
+    expect(await made.request(command)).toEqual(DONE);
+    expect(new Set(asked.splice(0).flat())).toEqual(new Set([command.id]));
+  }
 });
 
 it('rejects when no outcome comes in time, also while it looks one up, and looks up once at a time', async () => {

@@ -3,6 +3,12 @@ import { LogUnavailable, type Log } from './log.js';
 
 export interface RequestReplyOptions {
   readonly owner: Owner;
+  /**
+   * Whether outcomes are heard as they come. Where between many commands of others a few are our own, they are looked up instead:
+   * hearing all of them takes more than reading a few.
+   */
+  readonly hears: boolean;
+  /** Of what has not been heard. */
   readonly lookupAfterMs: number;
   readonly timeoutMs: number;
   /** Outcomes that are in the database, by command id. */
@@ -17,20 +23,20 @@ interface Waiter {
 }
 
 const SWEEP_EVERY_MS = 250;
+/** So long somebody waits needlessly who does not hear. */
+const LOOK_UP_EVERY_MS = 15;
 const MAX_WAITING_COMMANDS = 10_000;
 const MAX_LOOKUP_COMMANDS = 1_000;
 
 /** Publishes a command and waits for its outcome: the answer to a client is sent only after the commit that holds it. */
 export class RequestReply {
   private readonly waiters = new Map<string, Waiter>();
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | null = null;
   private stopped = false;
   private lookingUp = false;
 
   constructor(private readonly log: Log, private readonly options: RequestReplyOptions) {
-    log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
-    this.timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS);
-    this.timer.unref();
+    if (options.hears) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
   }
 
   /** Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is unknown. */
@@ -41,6 +47,7 @@ export class RequestReply {
       const since = performance.now();
       // Registered before it is published: the outcome may be faster than the acknowledgement.
       this.waiters.set(message.id, { since, lookedUp: since, resolve, reject });
+      this.planSweep();
       this.log.publish(commandsOf(this.options.owner), [message]).catch((error: Error) => {
         if (this.waiters.delete(message.id)) reject(error);
       });
@@ -49,7 +56,7 @@ export class RequestReply {
 
   stop(): void {
     this.stopped = true;
-    clearInterval(this.timer);
+    clearTimeout(this.timer ?? undefined);
     for (const { reject } of this.waiters.values()) reject(new LogUnavailable('The service is being stopped.'));
     this.waiters.clear();
   }
@@ -66,6 +73,16 @@ export class RequestReply {
     this.waiters.delete(commandId);
   }
 
+  /** Only while somebody waits. */
+  private planSweep(): void {
+    if (this.timer || this.waiters.size === 0) return;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.sweep();
+      this.planSweep();
+    }, this.options.hears ? SWEEP_EVERY_MS : LOOK_UP_EVERY_MS).unref();
+  }
+
   private sweep(): void {
     const now = performance.now();
     for (const [commandId, { since, reject }] of this.waiters) {
@@ -75,7 +92,8 @@ export class RequestReply {
     }
     // A database that is slow gets one question at a time: the reads of the gateway use the same connections.
     if (this.lookingUp) return;
-    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= this.options.lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
+    const { hears, lookupAfterMs } = this.options;
+    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= (hears ? lookupAfterMs : 0)).slice(0, MAX_LOOKUP_COMMANDS);
     if (late.length > 0) void this.lookUp(late);
   }
 

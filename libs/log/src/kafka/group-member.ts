@@ -4,6 +4,8 @@ import type { Consumer, Kafka } from 'kafkajs';
 export interface GroupMemberOptions {
   readonly kafka: Kafka;
   readonly groupId: string;
+  /** A fetch is answered when there are so many, or after MAX_WAIT_MS. */
+  readonly minBytes: number;
   readonly onError: (error: Error) => void;
   /** It will not come back by itself. */
   readonly onDead: (error: Error) => void;
@@ -28,9 +30,9 @@ export class GroupMember {
   private lastBeatMs = performance.now();
   private stopping = false;
 
-  constructor({ kafka, groupId, onError, onDead }: GroupMemberOptions) {
+  constructor({ kafka, groupId, minBytes, onError, onDead }: GroupMemberOptions) {
     this.consumer = kafka.consumer({
-      groupId, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: MAX_WAIT_MS, minBytes: 1,
+      groupId, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: MAX_WAIT_MS, minBytes,
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: () => this.mayRestart() },
     });

@@ -25,6 +25,8 @@ export interface KafkaLogOptions {
   readonly onDead: (error: Error) => void;
 }
 
+/** Nobody waits for whoever reads events, and a fetch for each few of them costs more than the few: up to MAX_WAIT_MS later. */
+const EVENTS_AT_ONCE_BYTES = 256 * 1024;
 const WATCH_EVERY_MS = 5_000;
 const ASK_AFTER_MS = 10_000;
 /** Half a minute: after a broker was away a consumer needs up to SESSION_TIMEOUT_MS to join again. */
@@ -150,12 +152,14 @@ export class KafkaLog implements Log {
     const common = { kafka: this.kafka, onError, onDead: (error: Error) => this.die(error) };
     this.consumers = this.subscriptions.map((subscription) => {
       const topic = this.named(subscription.topic);
+      const isOwnLane = owner !== null && subscription.topic === commandsOf(owner);
       return new Subscriber({
         // A group for each topic: the members of one have to be interested in the same.
         ...common, groupId: `muster.${owner}.${topic}`, subscription, topic, epoch: this.epoch, maxBatchMessages,
+        minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
         onAssigned: (partitions) => {
           // Whoever has the commands of a lane sends what the lane says.
-          if (owner && subscription.topic === commandsOf(owner)) for (const partition of partitions) this.relays[partition]?.assign();
+          if (isOwnLane) for (const partition of partitions) this.relays[partition]?.assign();
           return this.isSameCluster();
         },
       });

@@ -17,7 +17,7 @@ export class Listener {
   private readonly member: GroupMember;
 
   constructor(private readonly options: ListenerOptions) {
-    this.member = new GroupMember({ ...options, groupId: `muster.listener.${randomUUID()}` });
+    this.member = new GroupMember({ ...options, groupId: `muster.listener.${randomUUID()}`, minBytes: 1 });
   }
 
   ready(): boolean {
