@@ -249,7 +249,7 @@ export class BatchHandler<C> {
         batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
         appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
         appended.map(({ id }) => id), appended.map(({ message }) => JSON.stringify(message)),
-        ...parts.map(({ name }) => JSON.stringify(rows[name])),
+        ...parts.flatMap(({ name }) => [JSON.stringify(rows[name]), rows[name]!.length]),
       ],
     });
   }

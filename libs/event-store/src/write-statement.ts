@@ -16,7 +16,7 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
   },
 ];
 
-/** Parameters before those of the parts: the position, then the messages as arrays. */
+/** Before the parameters of the parts, which are the rows and their number, are those of the position, then the messages as arrays. */
 const FIRST_PART_PARAMETER = 13;
 
 /**
@@ -24,9 +24,10 @@ const FIRST_PART_PARAMETER = 13;
  * is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
 export const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
-  const all = parts.map((part, index) => ({ ...part, rows: `$${index + FIRST_PART_PARAMETER}::json` }));
+  const parameter = (number: number): number => FIRST_PART_PARAMETER + number;
+  const all = parts.map((part, index) => ({ ...part, rows: `$${parameter(2 * index)}::json`, count: `$${parameter(2 * index + 1)}::int` }));
   const written = all.map(({ name, sql, rows }) => `${name} AS (${sql(rows)})`);
-  const expected = all.map(({ name, rows }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), json_array_length(${rows}))`);
+  const expected = all.map(({ name, count }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), ${count})`);
   return `
     WITH ${[
       `moved AS (
