@@ -23,8 +23,8 @@ export interface ResourceTable {
   readonly select: string;
   /** Whether what belongs to no directory is seen too. */
   readonly seesUnowned: (scope: Scope) => boolean;
-  /** Look-ups that find one resource at most. */
-  readonly unique: ReadonlySet<CompiledFilter['lookUp']>;
+  /** What one resource at most has, as SQL: its condition on `asked.value`. */
+  readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: string };
   /** Conditions by which resources are looked up, for people. */
   readonly advice: string;
 }
@@ -71,7 +71,7 @@ export const resourceTables = (baseUrl: string): { readonly users: ResourceTable
       },
     }),
     seesUnowned: ({ seesUnmanaged }) => seesUnmanaged,
-    unique: new Set(['id', 'userName'] as const), advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
+    unique: { id: 'u.id = asked.value::uuid', userName: 'u.user_name_folded = asked.value' }, advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
   },
   groups: {
     name: 'group', view: GROUPS_VIEW,
@@ -87,6 +87,6 @@ export const resourceTables = (baseUrl: string): { readonly users: ResourceTable
       },
     }),
     seesUnowned: ({ seesLocalGroups }) => seesLocalGroups,
-    unique: new Set(['id'] as const), advice: 'displayName eq, externalId eq',
+    unique: { id: 'u.id = asked.value::uuid' }, advice: 'displayName eq, externalId eq',
   },
 });

@@ -1,9 +1,11 @@
+import type DataLoader from 'dataloader';
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { pickAttribute, Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import { lookUps, type LookUp } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
@@ -63,16 +65,14 @@ const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parame
 
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
-  constructor(private readonly pool: Pool, private readonly table: ResourceTable, private readonly limits: ReadingLimits) {}
+  private readonly lookUps: DataLoader<LookUp, Row | null>;
+
+  constructor(private readonly pool: Pool, private readonly table: ResourceTable, private readonly limits: ReadingLimits) {
+    this.lookUps = lookUps<Row>(pool);
+  }
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
-    const { name, view, select } = this.table;
-    const { rows } = await this.pool.query<Row>({
-      name: this.nameOf(scope, `${name}-by-id`),
-      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND id = $3 LIMIT 1`,
-      values: [scope.tenant, scope.directory, id],
-    });
-    return (await this.withGroups(scope, rows))[0] ?? null;
+    return (await this.withGroups(scope, await this.only(scope, 'id', id)))[0] ?? null;
   }
 
   /**
@@ -82,7 +82,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
-    if (unique.has(compiled.lookUp)) return this.only(scope, compiled, search, begin);
+    const { lookUp, values } = compiled;
+    if (lookUp && unique[lookUp]) return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, begin);
     if (compiled.isIndexed) return this.several(scope, compiled, search, begin);
     try {
       return await this.limits.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search, begin) : this.several(scope, compiled, search, begin)));
@@ -105,14 +106,17 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     }
   }
 
-  /** At most one can match: no count, no sort. */
-  private async only(scope: Scope, { sql, values, lookUp }: CompiledFilter, { startIndex, count, selection }: Search, begin?: Begin): Promise<Page<Row>> {
-    const { name, view, select } = this.table;
-    const { rows } = await this.pool.query<Row>({
-      name: this.nameOf(scope, `${name}-by-${lookUp}-eq`),
-      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql} LIMIT 1`,
-      values: [scope.tenant, scope.directory, ...values],
+  private async only(scope: Scope, lookUp: keyof ResourceTable['unique'], value: string): Promise<readonly Row[]> {
+    const { name, view, select, unique } = this.table;
+    const found = await this.lookUps.load({
+      name: this.nameOf(scope, `${name}-by-${lookUp}`), tenant: scope.tenant, directory: scope.directory, value,
+      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${unique[lookUp]}`,
     });
+    return found ? [found] : [];
+  }
+
+  /** At most one can match: no count, no sort. */
+  private async pageOfOne(scope: Scope, rows: readonly Row[], { startIndex, count, selection }: Search, begin?: Begin): Promise<Page<Row>> {
     const isFirst = startIndex === 1 && !begin?.position;
     const shown = isFirst && count > 0 ? rows : [];
     return { rows: await this.withGroups(scope, shown, selection), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };

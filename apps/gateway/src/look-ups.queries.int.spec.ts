@@ -1,0 +1,53 @@
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { newDatabase } from '../../../test/support/postgres.js';
+import { lookUps, type LookUp } from './look-ups.queries.js';
+
+const TENANTS = ['01980000-0000-7000-8000-00000000000a', '01980000-0000-7000-8000-00000000000b'];
+const NUMBER = 'SELECT $1::uuid AS tenant, $2::uuid AS directory, asked.value::int AS number WHERE asked.value <> \'-1\'';
+
+let pool: pg.Pool;
+const asked: unknown[][] = [];
+
+beforeAll(async () => {
+  pool = new pg.Pool({ connectionString: await newDatabase() });
+}, 60_000);
+beforeEach(() => void asked.splice(0));
+afterAll(() => pool?.end());
+
+const newLookUps = (): ReturnType<typeof lookUps<object>> =>
+  lookUps<object>({ query: (config: pg.QueryConfig) => (asked.push(config.values![2] as unknown[]), pool.query(config)) } as unknown as pg.Pool);
+const lookUp = (value: string, tenant = TENANTS[0]!, directory = tenant, name = 'number'): LookUp => ({ name, text: NUMBER, tenant, directory, value });
+const found = (number: number, tenant = TENANTS[0], directory = tenant): object => ({ tenant, directory, number });
+
+it('asks once for what is asked in one turn, and gives each who asked the answer to it', async () => {
+  const loader = newLookUps();
+  const turn = await Promise.all([loader.load(lookUp('3')), loader.load(lookUp('-1')), loader.load(lookUp('1')), loader.load(lookUp('3'))]);
+  expect(turn).toEqual([found(3), null, found(1), found(3)]);
+  expect(await loader.load(lookUp('2'))).toEqual(found(2));
+  expect(asked).toEqual([['3', '-1', '1', '3'], ['2']]);
+});
+
+it('asks for each tenant, directory and statement by itself', async () => {
+  const loader = newLookUps();
+  const [a, b] = TENANTS as [string, string];
+  const turn = await Promise.all([loader.load(lookUp('1', a)), loader.load(lookUp('2', b)), loader.load(lookUp('3', a, b)), loader.load(lookUp('4', a, a, 'other')), loader.load(lookUp('5', b))]);
+  expect(turn).toEqual([found(1, a), found(2, b), found(3, a, b), found(4, a), found(5, b)]);
+  expect(asked).toEqual([['1'], ['2', '5'], ['3'], ['4']]);
+});
+
+it('fails for those whose statement failed', async () => {
+  const loader = newLookUps();
+  const [a, b] = TENANTS as [string, string];
+  const turn = await Promise.allSettled([loader.load(lookUp('no number', a)), loader.load(lookUp('1', a)), loader.load(lookUp('2', b))]);
+  expect(turn).toMatchObject([
+    { status: 'rejected', reason: { code: '22P02' } }, { status: 'rejected', reason: { code: '22P02' } }, { status: 'fulfilled', value: found(2, b) },
+  ]);
+});
+
+it('asks for more than a hundred in pieces', async () => {
+  const loader = newLookUps();
+  const numbers = Array.from({ length: 250 }, (_, number) => number);
+  expect(await Promise.all(numbers.map((number) => loader.load(lookUp(String(number)))))).toEqual(numbers.map((number) => found(number)));
+  expect(asked.map((values) => values.length)).toEqual([100, 100, 50]);
+});
