@@ -12,30 +12,39 @@ export interface LookUp {
   readonly value: string;
 }
 
-const MAX_TOGETHER = 100;
+/** Resources may be of a megabyte each. */
+const MAX_TOGETHER = 32;
 
 /**
  * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered together, when a
- * batch of their writes has been committed, and then ask together. One alone costs what it cost before.
+ * batch of their writes has been committed, and then ask together. One alone costs what it cost before, and none waits for, or fails with,
+ * those of another directory.
  */
-export const lookUps = <Row>(pool: Pool): DataLoader<LookUp, Row | null> => {
-  const askAll = async (alike: readonly LookUp[]): Promise<ReadonlyMap<LookUp, Row>> => {
-    const { name, text, tenant, directory } = alike[0]!;
-    const { rows } = await pool.query<Row & { readonly asked: number }>({
+export class LookUps<Row extends object> {
+  /** Those of this turn. */
+  private readonly open = new Map<string, DataLoader<string, Row | null>>();
+
+  constructor(private readonly pool: Pool) {}
+
+  load({ value, ...alike }: LookUp): Promise<Row | null> {
+    const key = [alike.name, alike.tenant, alike.directory].join();
+    const known = this.open.get(key);
+    if (known) return known.load(value);
+    const ask = (values: readonly string[]): Promise<(Row | null)[]> => {
+      this.open.delete(key);
+      return this.ask(alike, values);
+    };
+    const made = new DataLoader(ask, { cache: false, maxBatchSize: MAX_TOGETHER, batchScheduleFn: (begin) => void setImmediate(begin) });
+    this.open.set(key, made);
+    return made.load(value);
+  }
+
+  private async ask({ name, text, tenant, directory }: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {
+    const { rows } = await this.pool.query<Row & { readonly asked: number }>({
       name, text: `SELECT asked.number::int AS asked, found.* FROM unnest($3::text[]) WITH ORDINALITY AS asked(value, number) CROSS JOIN LATERAL (${text} LIMIT 1) AS found`,
-      values: [tenant, directory, alike.map(({ value }) => value)],
+      values: [tenant, directory, values],
     });
-    return new Map(rows.map(({ asked, ...row }) => [alike[asked - 1]!, row as Row]));
-  };
-  return new DataLoader(async (all) => {
-    const groups = Map.groupBy(all, ({ name, tenant, directory }) => [name, tenant, directory].join());
-    // What fails for one directory is nothing to the others.
-    const found = await Promise.allSettled([...groups.values()].map(askAll));
-    const answers = new Map<LookUp, Row | Error>();
-    for (const [at, alike] of [...groups.values()].entries()) {
-      const result = found[at]!;
-      for (const lookUp of alike) answers.set(lookUp, result.status === 'fulfilled' ? result.value.get(lookUp)! : (result.reason as Error));
-    }
-    return all.map((lookUp) => answers.get(lookUp) ?? null);
-  }, { cache: false, maxBatchSize: MAX_TOGETHER, batchScheduleFn: (ask) => void setImmediate(ask) });
-};
+    const found = new Map(rows.map(({ asked, ...row }) => [asked, row as unknown as Row]));
+    return values.map((_, index) => found.get(index + 1) ?? null);
+  }
+}

@@ -1,11 +1,10 @@
-import type DataLoader from 'dataloader';
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { pickAttribute, Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
-import { lookUps, type LookUp } from './look-ups.queries.js';
+import { LookUps } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
@@ -65,10 +64,10 @@ const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parame
 
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
-  private readonly lookUps: DataLoader<LookUp, Row | null>;
+  private readonly lookUps: LookUps<Row>;
 
   constructor(private readonly pool: Pool, private readonly table: ResourceTable, private readonly limits: ReadingLimits) {
-    this.lookUps = lookUps<Row>(pool);
+    this.lookUps = new LookUps(pool);
   }
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
