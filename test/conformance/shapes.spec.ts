@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startMuster, type Muster } from '../support/muster.js';
+import { describe, expect, it } from 'vitest';
+import { startMuster, type Answer } from '../support/muster.js';
 
 /**
  * What clients send, word for word, and what they have to get: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
@@ -68,14 +68,9 @@ const fill = (value: unknown, names: ReadonlyMap<string, string>, isExpected = f
   return Object.fromEntries(Object.entries(value).map(([name, element]) => [filled(name, names), fill(element, names, isExpected)]));
 };
 
-let muster: Muster;
+const muster = startMuster();
 
-beforeAll(async () => {
-  muster = await startMuster();
-}, 180_000);
-afterAll(() => muster?.stop(), 60_000);
-
-const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<{ status: number; headers: Headers; body: unknown }> => {
+const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<Answer> => {
   const [, method, path, query] = /^([A-Z]+) \/?([^?]*)(?:\?(.*))?$/s.exec(filled(step.send, names))!;
   const content = step.raw === undefined ? step.body && JSON.stringify(fill(step.body, names)) : filled(step.raw, names);
   const headers = {
@@ -89,7 +84,7 @@ const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<{ s
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
 };
 
-const check = (title: string, { answer }: Step, got: Awaited<ReturnType<typeof send>>, names: ReadonlyMap<string, string>): void => {
+const check = (title: string, { answer }: Step, got: Answer, names: ReadonlyMap<string, string>): void => {
   const context = `${title}\nanswered ${got.status} ${JSON.stringify(got.body)?.slice(0, 2_000)}\n`;
   expect(got.status, context).toBe(answer.status);
   for (const [name, value] of Object.entries(fill(answer.headers ?? {}, names, true) as Record<string, unknown>)) {

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeWithKafka, sharedKafka } from '../support/kafka.js';
-import { startMuster, type Muster } from '../support/muster.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster } from '../support/muster.js';
 import { python, whatPythonMisses } from './python-tools.js';
 
 /**
@@ -27,13 +27,10 @@ const isSkipped = missing !== null && process.env.CI !== 'true';
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
     describe.skipIf(isSkipped)(`third-party suites${isSkipped ? ` (skipped: they need ${missing})` : ''}`, () => {
-      let muster: Muster;
-
-      beforeAll(async () => {
+      beforeAll(() => {
         if (missing !== null) throw new Error(`The suites need ${missing}`);
-        muster = await startMuster(log === 'Kafka' ? await sharedKafka() : undefined);
-      }, 180_000);
-      afterAll(() => muster?.stop(), 60_000);
+      });
+      const muster = startMuster({ log });
 
       it('scim2-tester passes completely', async () => {
         const { exitCode, output } = await python(['-c', 'from scim2_cli import cli; cli()', '--url', muster.scimUrl, 'test'], {

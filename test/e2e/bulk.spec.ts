@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
-import { describeWithKafka, sharedKafka } from '../support/kafka.js';
-import { startMuster, type Muster } from '../support/muster.js';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster } from '../support/muster.js';
 
 const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error';
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
@@ -9,26 +9,7 @@ const BASE = 'https://scim.example.org/api/scim/v2';
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    let muster: Muster;
-
-    beforeAll(async () => {
-      muster = await startMuster(log === 'Kafka' ? await sharedKafka() : undefined);
-    }, 180_000);
-    afterAll(() => muster?.stop(), 60_000);
-
-    interface Answer {
-      readonly status: number;
-      readonly headers: Headers;
-      readonly body: any;
-    }
-    const request = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-      const response = await fetch(`${muster.scimUrl}${path}`, {
-        method, headers: { authorization: `Bearer ${muster.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }) },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-    };
+    const { scim: request } = startMuster({ log });
     const bulk = async (operations: readonly object[], rest: object = {}): Promise<any[]> => {
       const { status, headers, body } = await request('POST', '/Bulk', {
         schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'], ...rest, Operations: operations,

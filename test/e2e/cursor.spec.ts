@@ -1,15 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { roleSeal } from '#event-store';
-import { createLogger, readConfig, uuidv7 } from '#runtime';
+import { uuidv7 } from '#runtime';
 import { parseSearch, STANDARD, USER, type Resource } from '#scim';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { Cursors } from '../../apps/gateway/src/cursors.js';
 import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
-import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
-import { newDatabase, query } from '../support/postgres.js';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster, type Answer, type Directory } from '../support/muster.js';
 
 /** RFC 9865 over HTTP. That a walk by cursor finds what one by startIndex does: test/lists.int.spec.ts. */
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest';
@@ -20,48 +16,17 @@ const WALKS: readonly [string, Record<string, string>][] = [
 ];
 const INSERT = userBehaviour(Buffer.alloc(32)).parts.find(({ name }) => name === 'upserted_users')!.sql('$1::json');
 
-interface Answer {
-  readonly status: number;
-  readonly body: any;
-}
-
-interface Directory {
-  readonly id: string;
-  readonly tenant: string;
-  readonly token: string;
-}
-
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'muster-cursor-'));
-    let kafka: SharedKafka | undefined;
-    let database: string;
-    let server: Server;
+    // A setting of a directory counts with the next request: a token is looked up for each.
+    const muster = startMuster({ log, settings: { TOKEN_CACHE_MS: '0' } });
     /** With 7 users and 3 groups; the other two: of the same tenant, and of another. */
     let directory: Directory;
     let sibling: Directory;
     let stranger: Directory;
 
-    const start = async (): Promise<void> => {
-      // A setting of a directory counts with the next request: a token is looked up for each.
-      const settings = { DATA_DIR: dataDir, TOKEN_CACHE_MS: '0', ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}) };
-      server = await startServer(Object.assign(readConfig(settings), { PORT: 0 }), database, createLogger('test'));
-    };
-    const send = async (token: string, method: string, path: string, body?: object): Promise<Answer> => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/${path}`, {
-        method, headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) }, ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      const text = await response.text();
-      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
-    };
-    const scim = ({ token }: Directory, method: string, path: string, body?: object): Promise<Answer> => send(token, method, `scim/v2${path}`, body);
-    const list = (of: Directory, path: string, parameters: Record<string, string>): Promise<Answer> => scim(of, 'GET', `${path}?${new URLSearchParams(parameters)}`);
-    const search = (of: Directory, path: string, parameters: object): Promise<Answer> => scim(of, 'POST', `${path}/.search`, { schemas: [SEARCH], ...parameters });
-    const newDirectory = async (tenant?: string): Promise<Directory> => {
-      const of = tenant ?? (await send(server.apiKey, 'POST', 'admin/tenants', { name: uuidv7() })).body.id;
-      const { body } = await send(server.apiKey, 'POST', 'admin/directories', { name: uuidv7(), kind: 'scim', tenant: of });
-      return { id: body.id, tenant: of, token: body.token };
-    };
+    const list = (of: Directory, path: string, parameters: Record<string, string>): Promise<Answer> => of.scim('GET', `${path}?${new URLSearchParams(parameters)}`);
+    const search = (of: Directory, path: string, parameters: object): Promise<Answer> => of.scim('POST', `${path}/.search`, { schemas: [SEARCH], ...parameters });
 
     type Ask = (cursor: string) => Promise<Answer>;
     const by = (path: string, parameters: Record<string, string>, of = directory): Ask => (cursor) => list(of, path, { ...parameters, cursor });
@@ -78,21 +43,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     const found = (pages: readonly any[], name: string): string[] => pages.flatMap(({ Resources }) => Resources.map((resource: any) => resource[name]));
 
     beforeAll(async () => {
-      process.env.LOG_LEVEL = 'silent';
-      if (log === 'Kafka') kafka = await sharedKafka();
-      database = await newDatabase();
-      await start();
-      directory = await newDirectory();
-      sibling = await newDirectory(directory.tenant);
-      stranger = await newDirectory();
-      for (let index = 0; index < 7; index++) await scim(directory, 'POST', '/Users', { userName: `user-${index}`, ...(index % 2 ? { title: index % 4 === 1 ? 'Fellow' : 'Abbot' } : {}) });
-      for (const displayName of ['Readers', 'Writers', 'Thinkers']) await scim(directory, 'POST', '/Groups', { displayName });
+      directory = await muster.newDirectory('Okta');
+      sibling = await muster.newDirectory('Sibling', directory.tenant);
+      stranger = await muster.newDirectory('Stranger');
+      for (let index = 0; index < 7; index++) await directory.scim('POST', '/Users', { userName: `user-${index}`, ...(index % 2 ? { title: index % 4 === 1 ? 'Fellow' : 'Abbot' } : {}) });
+      for (const displayName of ['Readers', 'Writers', 'Thinkers']) await directory.scim('POST', '/Groups', { displayName });
     }, 180_000);
-
-    afterAll(async () => {
-      await server?.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    }, 60_000);
 
     describe('a walk', () => {
       it('is begun with an empty cursor, has a nextCursor on each page but the last, and counts all on each', async () => {
@@ -104,7 +60,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           if (nextCursor !== undefined) expect(nextCursor).toMatch(/^[\w-]{20,300}$/);
         }
         // `?cursor&count=3` is what RFC 9865 §2 shows.
-        expect((await scim(directory, 'GET', '/Users?cursor&count=3')).body).toMatchObject({ nextCursor: expect.any(String) as unknown, itemsPerPage: 3 });
+        expect((await directory.scim('GET', '/Users?cursor&count=3')).body).toMatchObject({ nextCursor: expect.any(String) as unknown, itemsPerPage: 3 });
         // The last page may be full.
         expect((await walk(by('/Users', { count: '7' }))).length).toBe(1);
         expect((await walk(by('/Users', { filter: 'userName eq "user-3"', count: '1' }))).map(({ totalResults }) => totalResults)).toEqual([1]);
@@ -153,7 +109,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('is advertised as it is', async () => {
-        expect((await scim(directory, 'GET', '/ServiceProviderConfig')).body.pagination).toEqual({
+        expect((await directory.scim('GET', '/ServiceProviderConfig')).body.pagination).toEqual({
           cursor: true, index: true, defaultPaginationMethod: 'index', defaultPageSize: 100, maxPageSize: 1_000, cursorTimeout: 3_600,
         });
       });
@@ -183,7 +139,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
       it('ends when its directory may see more or less', async () => {
         const cursor = await first();
-        const offer = (offerExistingUsers: boolean): Promise<Answer> => send(server.apiKey, 'PATCH', `admin/directories/${directory.id}`, { offerExistingUsers });
+        const offer = (offerExistingUsers: boolean): Promise<Answer> => muster.admin('PATCH', `/directories/${directory.id}`, { offerExistingUsers });
         expect((await offer(true)).status).toBe(200);
         refused(await list(directory, '/Users', { cursor }), 'invalidCursor', /settings/);
         await offer(false);
@@ -208,13 +164,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         refused(await list(directory, '/Users', { cursor, count: '1.5' }), 'invalidCount', /"1.5"/);
         refused(await list(directory, '/Users', { cursor, startIndex: '1' }), 'invalidCursor', /startIndex/);
         refused(await list(directory, '/Users', { cursor: '', startIndex: '3' }), 'invalidCursor', /startIndex/);
-        refused(await scim(directory, 'GET', `/Users?cursor=${cursor}&cursor=${cursor}`), 'invalidCursor', /one string/);
+        refused(await directory.scim('GET', `/Users?cursor=${cursor}&cursor=${cursor}`), 'invalidCursor', /one string/);
         refused(await search(directory, '/Users', { cursor: 5 }), 'invalidCursor', /one string/);
         refused(await search(directory, '', { cursor: '', startIndex: 1 }), 'invalidCursor', /startIndex/);
       });
 
       it('of an hour ago has expired, whichever gateway gave it', async () => {
-        const cursors = new Cursors(roleSeal(database, 'gateway', 'cursor'), 0, () => Date.now() - 3_601_000);
+        const cursors = new Cursors(roleSeal(muster.database, 'gateway', 'cursor'), 0, () => Date.now() - 3_601_000);
         const scope = { tenant: directory.tenant, directory: directory.id, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
         const { search: asked } = cursors.resume(scope, '/Users', 'User', parseSearch(USER, { cursor: '', count: '2' }, { defaultCount: 100, maxCount: 1_000 }));
         const { nextCursor } = cursors.place(asked, 7, { type: 'User', position: { id: uuidv7(), key: null } }) as { nextCursor: string };
@@ -224,8 +180,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
       it('is good after a restart', async () => {
         const cursor = await first();
-        await server.stop();
-        await start();
+        await muster.stop();
+        await muster.start();
         expect(found([(await list(directory, '/Users', { cursor })).body], 'userName')).toEqual(['user-2', 'user-3']);
       }, 120_000);
     });
@@ -236,7 +192,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const leaving: string[] = [];
 
       beforeAll(async () => {
-        large = await newDirectory();
+        large = await muster.newDirectory('Large');
         const users = Array.from({ length: USERS + USERS / 10 }, (_, index) => {
           const id = uuidv7();
           if (index % 11 === 5) leaving.push(id);
@@ -246,7 +202,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           const displayName: Resource = index % 5 === 0 ? {} : { displayName: `Name ${(index * 7_919) % 1_000}` };
           return { id, directory: large.id, version: 1, created: at, lastModified: at, resource: { userName: `base-${index}`, ...displayName }, signIns: [], awaited: false, refused: [], before: null };
         });
-        await query(database, INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);
+        await muster.owner.query(INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);
         leaving.sort(() => Math.random() - 0.5);
       }, 60_000);
 
@@ -257,7 +213,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const write = async (name: string): Promise<void> => {
           for (let index = 0; walking && leaving.length > 0; index++) {
             const answers = await Promise.all([
-              scim(large, 'DELETE', `/Users/${leaving.pop()!}`), scim(large, 'POST', '/Users', { userName: `${name}-${index}`, displayName: `Name ${Math.floor(Math.random() * 1_000)}` }),
+              large.scim('DELETE', `/Users/${leaving.pop()!}`), large.scim('POST', '/Users', { userName: `${name}-${index}`, displayName: `Name ${Math.floor(Math.random() * 1_000)}` }),
             ]);
             expect(answers.map(({ status }) => status)).toEqual([204, 201]);
             done.deleted++;

@@ -1,31 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
-import type { Server } from '../../apps/all-in-one/src/server.module.js';
 import { runCycles } from '../../apps/cli/src/demo-cycle.sender.js';
 import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo-people.js';
 import { Requests } from '../../apps/cli/src/demo-requests.sender.js';
-import { startMuster, type Muster } from '../support/muster.js';
+import { startMuster, type Client } from '../support/muster.js';
 
-let muster: Muster;
-let server: Server;
+const muster = startMuster();
 
-beforeAll(async () => {
-  muster = await startMuster();
-  server = muster.server;
-}, 120_000);
-
-afterAll(() => muster?.stop(), 60_000);
-
-const request = async (token: string | null, method: string, path: string, body?: object): Promise<{ status: number; headers: Headers; body: any }> => {
-  const response = await fetch(`http://127.0.0.1:${server.port}/api/${path}`, {
-    method, headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/scim+json' } : {}) },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-};
-const scim = (method: string, path: string, body?: object) => request(server.directory.token, method, `scim/v2/Users${path}`, body);
-const events = (id: string, query = '', key = server.apiKey) => request(key, 'GET', `admin/users/${id}/events${query}`);
+const scim: Client = (method, path, body) => muster.scim(method, `/Users${path}`, body);
+const events = (id: string, query = '', headers = {}) => muster.admin('GET', `/users/${id}/events${query}`, undefined, headers);
 
 /** A user that was created, changed, deactivated and deleted: five events, because a change of `active` is two. */
 const formerUser = async (userName: string): Promise<string> => {
@@ -46,9 +29,9 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
     [5, 'muster.user.deleted.v1'],
   ]);
   expect(body.events[1].data.attributes.sort()).toEqual(['displayName', 'title']);
-  const [token] = server.directory.tokens;
+  const [token] = muster.server.directory.tokens;
   for (const event of body.events) {
-    expect(event).toMatchObject({ stream: id, tenant: server.directory.tenant, directory: server.directory.id, actor: `token:${token!.id}` });
+    expect(event).toMatchObject({ stream: id, tenant: muster.server.directory.tenant, directory: muster.server.directory.id, actor: `token:${token!.id}` });
     expect(new Date(event.recordedAt).toISOString()).toBe(event.recordedAt);
   }
   expect(body.events[2].commandId).toBe(body.events[3].commandId);
@@ -76,7 +59,7 @@ it.each([
   ['a page that is no number', () => events(uuidv7(), '?limit=many'), 400, /limit/],
   ['a negative version', () => events(uuidv7(), '?after=-1'), 400, /after/],
   ['a version larger than any', () => events(uuidv7(), '?after=99999999999'), 400, /after/],
-  ['a SCIM token', () => events(uuidv7(), '', server.directory.token!), 401, /MUSTER_API_KEY/],
+  ['a SCIM token', () => events(uuidv7(), '', { authorization: `Bearer ${muster.token}` }), 401, /MUSTER_API_KEY/],
 ] as const)('%s gets an error that says what is wrong', async (_name, ask, status, detail) => {
   const answer = await ask();
   expect(answer.status).toBe(status);
@@ -88,7 +71,7 @@ it.each([
 describe('the cycles of npm run demo', () => {
   const run = (name: string) => {
     const people = inventPeople(name, 60);
-    return runCycles(people, new Requests(`http://127.0.0.1:${server.port}/api/scim/v2`, server.directory.token!), () => undefined)
+    return runCycles(people, new Requests(muster.scimUrl, muster.token), () => undefined)
       .then((result) => ({ ...result, first: people[0]! }));
   };
 

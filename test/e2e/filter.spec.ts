@@ -1,10 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogger, readConfig } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { newDatabase } from '../support/postgres.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { startMuster, type Answer } from '../support/muster.js';
 
 /** Filters, order and /.search over HTTP. That any filter finds what it should: test/filter-to-sql.int.spec.ts. */
 const E = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
@@ -16,36 +11,13 @@ const PEOPLE = [
   { userName: 'zoe', displayName: 'ZOË', nickName: '' },
 ];
 
-const dataDir = mkdtempSync(join(tmpdir(), 'muster-filter-'));
-let server: Server;
+const { scim: request } = startMuster();
 const ids: Record<string, string> = {};
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: any;
-}
-
-const request = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-  const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
-    method, headers: { authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, headers: response.headers, body: await response.json() };
-};
 const list = (parameters: Record<string, string>): Promise<Answer> => request('GET', `/Users?${new URLSearchParams(parameters)}`);
 const namesIn = ({ body }: Answer): string[] => body.Resources.map(({ userName }: { userName: string }) => userName);
 
 beforeAll(async () => {
-  process.env.LOG_LEVEL = 'silent';
-  const config = Object.assign(readConfig({ DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org' }), { PORT: 0 });
-  server = await startServer(config, await newDatabase(), createLogger('test'));
   for (const person of PEOPLE) ids[person.userName] = (await request('POST', '/Users', person)).body.id;
-}, 60_000);
-
-afterAll(async () => {
-  await server?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
 describe('a filter', () => {

@@ -1,28 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
-import { describeWithKafka, sharedKafka } from '../support/kafka.js';
-import { startMuster, type Muster } from '../support/muster.js';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster } from '../support/muster.js';
 
 /** What bad input about groups gets. */
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    let muster: Muster;
-
-    beforeAll(async () => {
-      muster = await startMuster(log === 'Kafka' ? await sharedKafka() : undefined);
-    }, 180_000);
-    afterAll(() => muster?.stop(), 60_000);
-
-    const request = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> => {
-      const response = await fetch(`${muster.scimUrl}${path}`, {
-        method, headers: { authorization: `Bearer ${muster.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
-    };
+    const { scim: request } = startMuster({ log });
     const searched = (filter: string) => request('GET', `/Groups?filter=${encodeURIComponent(filter)}`);
     const newGroup = async (): Promise<string> => (await request('POST', '/Groups', { displayName: `Group ${uuidv7()}` })).body.id;
     const add = (...ids: string[]): object => ({ op: 'Add', path: 'members', value: ids.map((value) => ({ $ref: null, value })) });

@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EFFECTIVE_MEMBERS } from '#contracts';
-import { createLogger, readConfig, uuidv7 } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
-import { newDatabase } from '../support/postgres.js';
+import { uuidv7 } from '#runtime';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster, type Answer } from '../support/muster.js';
 
 const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const ADSCIM = 'http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group';
@@ -18,64 +14,9 @@ const SOON = { timeout: 30_000 };
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'muster-groups-'));
-    let database: string;
-    let server: Server;
-    let owner: pg.Client;
-    let kafka: SharedKafka | undefined;
-
-    const start = async (): Promise<void> => {
-      // A setting of a directory counts with the next request: a token is looked up for each.
-      const settings = { DATA_DIR: dataDir, TOKEN_CACHE_MS: '0', PUBLIC_URL: 'https://scim.example.org', ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}) };
-      // Port 0 is left to the system.
-      server = await startServer(Object.assign(readConfig(settings), { PORT: 0 }), database, createLogger('test'));
-    };
-
-    beforeAll(async () => {
-      process.env.LOG_LEVEL = 'silent';
-      if (log === 'Kafka') kafka = await sharedKafka();
-      database = await newDatabase();
-      await start();
-      owner = new pg.Client({ connectionString: database });
-      await owner.connect();
-    }, 180_000);
-
-    afterAll(async () => {
-      await owner?.end();
-      await server?.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    }, 60_000);
-
-    interface Answer {
-      readonly status: number;
-      readonly headers: Headers;
-      readonly body: any;
-    }
-    type Client = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>;
-
-    const clientOf = (token: () => string): Client => async (method, path, body, headers = {}) => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
-        method, headers: { authorization: `Bearer ${token()}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }), ...headers },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-    };
-    let firstToken: string | undefined;
-    const request = clientOf(() => (firstToken ??= server.directory.token!));
-    const admin = async (method: string, path: string, body: object): Promise<any> => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/admin/${path}`, {
-        method, headers: { authorization: `Bearer ${server.apiKey}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
-      });
-      expect(response.ok, `${method} ${path}`).toBe(true);
-      return response.json();
-    };
-    /** Another directory of the same tenant, or of a tenant of its own. */
-    const newDirectory = async (tenant: string): Promise<{ id: string; tenant: string; client: Client }> => {
-      const made = await admin('POST', 'directories', { name: `Directory ${uuidv7()}`, kind: 'scim', tenant });
-      return { id: made.id, tenant, client: clientOf(() => made.token) };
-    };
-    const newTenant = async () => newDirectory((await admin('POST', 'tenants', { name: `Tenant ${uuidv7()}` })).id);
+    // A setting of a directory counts with the next request: a token is looked up for each.
+    const muster = startMuster({ log, settings: { TOKEN_CACHE_MS: '0' } });
+    const { admin, scim: request } = muster;
 
     const searched = (resources: 'Users' | 'Groups', filter: string, rest = '', client = request): Promise<Answer> =>
       client('GET', `/${resources}?filter=${encodeURIComponent(filter)}${rest}`);
@@ -226,7 +167,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('is sorted, paged and searched by POST, with its members', async () => {
-        const { client } = await newTenant();
+        const { scim: client } = await muster.newDirectory('Stranger');
         const ada = await newUser(client, { displayName: 'b', title: 'Dr' });
         for (const name of ['b', 'C', 'a', 'D']) await newGroup([ada], client, name);
         const names = ({ body }: Answer): string[] => body.Resources.map(({ displayName }: { displayName: string }) => displayName);
@@ -273,10 +214,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('of 5,000 members is made by PATCHes of 1,000 and read back whole, each exactly once', async () => {
-        const { tenant, id: directory } = server.directory;
+        const { tenant, id: directory } = muster.server.directory;
         const people = Array.from({ length: 5_000 }, () => uuidv7());
         // As identity would have written them, in a moment.
-        await owner.query(
+        await muster.owner.query(
           `INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, folded)
            SELECT $1, id, $2, 1, now(), now(), jsonb_build_object('userName', id, 'active', true), id::text, '{}' FROM unnest($3::uuid[]) AS id`, [tenant, directory, people],
         );
@@ -286,12 +227,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect(await membersOf(id)).toEqual(people.toSorted());
         const listed = await searched('Groups', `displayName sw "${displayName}"`);
         expect(new Map(listed.body.Resources.map((group: any) => [group.id, group.members.length]))).toEqual(new Map([[id, 5_000], [small, 1]]));
-        const { rows } = await owner.query(`SELECT max(jsonb_array_length(to_jsonb(e)->'data'->'added')) AS most FROM "group".events e WHERE stream = $1`, [id]);
+        const { rows } = await muster.owner.query(`SELECT max(jsonb_array_length(to_jsonb(e)->'data'->'added')) AS most FROM "group".events e WHERE stream = $1`, [id]);
         expect(rows[0].most).toBe(1_000);
         // Pages of those who may act, by key.
         const found: string[] = [];
         for (let last = '00000000-0000-0000-0000-000000000000', full = true; full; ) {
-          const page = await owner.query<{ member: string }>(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 1500)`, [tenant, id, last]);
+          const page = await muster.owner.query<{ member: string }>(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 1500)`, [tenant, id, last]);
           found.push(...page.rows.map(({ member }) => member));
           full = page.rows.length === 1_500;
           last = found.at(-1)!;
@@ -348,22 +289,22 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
       it('that is deleted leaves its groups', async () => {
         const [ada, bob] = (await newUsers(2)) as [string, string];
-        const { client } = await newDirectory(server.directory.tenant);
+        const { scim: client } = await muster.newDirectory('Sibling', muster.server.directory.tenant);
         const [mine, other] = [await newGroup([ada, bob]), await newGroup([ada], client)];
         expect((await request('DELETE', `/Users/${ada}`)).status).toBe(204);
         await vi.waitFor(async () => expect([await membersOf(mine), await membersOf(other, client)]).toEqual([[bob], []]), SOON);
         expect(await patchGroup(mine, add(ada))).toMatchObject({ status: 400, body: { scimType: 'invalidValue', detail: expect.stringContaining(ada) } });
-        const { rows } = await owner.query<{ data: object; actor: string }>('SELECT data, actor FROM "group".events WHERE stream = $1 ORDER BY version DESC LIMIT 1', [mine]);
+        const { rows } = await muster.owner.query<{ data: object; actor: string }>('SELECT data, actor FROM "group".events WHERE stream = $1 ORDER BY version DESC LIMIT 1', [mine]);
         expect(rows).toMatchObject([{ actor: 'group', data: { added: [], removed: [{ type: 'User', value: ada }] } }]);
       });
 
       it('that is archived stays a member and is shown as one, without effect', async () => {
-        const { tenant } = server.directory;
+        const { tenant } = muster.server.directory;
         const [ada, bob, eve] = (await newUsers(3)) as [string, string, string];
         const team = await newGroup([ada, bob]);
         const division = await newGroup([eve, team, bob]);
         const effective = async (group: string): Promise<string[]> =>
-          (await owner.query<{ member: string }>(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 10)`, [tenant, group, '00000000-0000-0000-0000-000000000000'])).rows.map(({ member }) => member);
+          (await muster.owner.query<{ member: string }>(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 10)`, [tenant, group, '00000000-0000-0000-0000-000000000000'])).rows.map(({ member }) => member);
         expect(await effective(division)).toEqual([ada, bob, eve].toSorted());
         const switchTo = (active: boolean) => request('PATCH', `/Users/${ada}`, { Operations: [{ op: 'Replace', path: 'active', value: active }] });
         expect((await switchTo(false)).body.groups).toHaveLength(2);
@@ -377,7 +318,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('an owner', () => {
       it('of another directory sees nothing, and its names are its own', async () => {
-        const { client } = await newDirectory(server.directory.tenant);
+        const { scim: client } = await muster.newDirectory('Sibling', muster.server.directory.tenant);
         const ada = await newUser();
         const displayName = `Own ${uuidv7()}`;
         const id = await newGroup([ada], request, displayName);
@@ -393,7 +334,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('of another tenant sees nothing, and its users and groups are nobody here (I12)', async () => {
-        const { client } = await newTenant();
+        const { scim: client } = await muster.newDirectory('Stranger');
         const [ada, stranger] = [await newUser(), await newUser(client)];
         const displayName = `Secret ${uuidv7()}`;
         const [id, strange] = [await newGroup([ada], request, displayName), await newGroup([], client)];
@@ -407,9 +348,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('that is the administrators shows local groups to directories only where a setting says so; read-only', async () => {
-        const { client, id: directory, tenant } = await newTenant();
+        const { scim: client, id: directory, tenant } = await muster.newDirectory('Stranger');
         const ada = await newUser(client);
-        const { id: local } = await admin('POST', 'groups', { displayName: 'Local', members: [ada], tenant });
+        const { body: { id: local } } = await admin('POST', '/groups', { displayName: 'Local', members: [ada], tenant });
         const count = async (): Promise<number[]> => Promise.all([
           searched('Groups', 'displayName eq "Local"', '', client), searched('Users', `groups.value eq "${local}"`, '', client), client('GET', '/Groups'),
         ]).then((answers) => answers.map(({ body }) => body.totalResults));
@@ -417,7 +358,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await client('GET', `/Groups/${local}`)).status).toBe(404);
         expect((await client('DELETE', `/Groups/${local}`)).status).toBe(404);
         expect(await groupsOf(ada, client)).toEqual([]);
-        await admin('PATCH', `directories/${directory}`, { offerLocalGroups: true });
+        expect((await admin('PATCH', `/directories/${directory}`, { offerLocalGroups: true })).status).toBe(200);
         expect(await count()).toEqual([1, 1, 1]);
         expect(await membersOf(local, client)).toEqual([ada]);
         expect(await groupsOf(ada, client)).toEqual([[local, 'direct']]);
@@ -430,7 +371,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('a poison command', () => {
       it('gets its dead letter and its 500; its neighbours succeed', async () => {
-        const { tenant, id: directory } = server.directory;
+        const { tenant, id: directory } = muster.server.directory;
         const existing = await newGroup();
         const poison = (type: string, command: object): { id: string } => ({
           id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant, directory, correlationId: 'c', causationId: null,
@@ -448,9 +389,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ];
         const make = () => Array.from({ length: 4 }, () => request('POST', '/Groups', { displayName: `Neighbour ${uuidv7()}` }));
         const neighbours = make();
-        await server.log.publish('group.commands', bad as never);
+        await muster.server.log.publish('group.commands', bad as never);
         for (const { status } of await Promise.all([...neighbours, ...make()])) expect(status).toBe(201);
-        const { rows } = await owner.query<{ command_id: string; code: string }>("SELECT command_id, outcome->>'code' AS code FROM \"group\".outcomes WHERE command_id = ANY ($1)", [bad.map(({ id }) => id)]);
+        const { rows } = await muster.owner.query<{ command_id: string; code: string }>("SELECT command_id, outcome->>'code' AS code FROM \"group\".outcomes WHERE command_id = ANY ($1)", [bad.map(({ id }) => id)]);
         const codes = new Map(rows.map(({ command_id, code }) => [command_id, code]));
         // What can be said of one of them is that the member has no id.
         expect(bad.map(({ id }, index) => codes.get(id) ?? `${index} has no outcome`)).toEqual(bad.map((_, index) => (index === 5 ? 'invalidValue' : 'internal')));
@@ -459,16 +400,16 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('a restart', () => {
       it('between the deletion of a user and the news of it loses nothing', async () => {
-        const { client } = await newTenant();
+        const { scim: client } = await muster.newDirectory('Stranger');
         const ada = await newUser(client);
         const team = await newGroup([ada], client);
         // Nobody can hear of the events of this tenant.
-        const lock = new pg.Client({ connectionString: database });
+        const lock = new pg.Client({ connectionString: muster.database });
         await lock.connect();
         await lock.query('BEGIN; LOCK "group".consumed, "group".events IN ACCESS EXCLUSIVE MODE');
         expect((await client('DELETE', `/Users/${ada}`)).status).toBe(204);
         let isStopped = false;
-        const stopped = server.stop().then(() => (isStopped = true));
+        const stopped = muster.stop().then(() => (isStopped = true));
         await vi.waitFor(async () => {
           await lock.query(`SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation IN ('"group".consumed'::regclass, '"group".events'::regclass)`);
           expect(isStopped).toBe(true);
@@ -478,7 +419,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         await lock.query('COMMIT');
         await lock.end();
         expect(rows, 'still a member').toHaveLength(1);
-        await start();
+        await muster.start();
         await vi.waitFor(async () => expect(await membersOf(team, client)).toEqual([]), SOON);
       }, 120_000);
     });

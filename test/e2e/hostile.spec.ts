@@ -1,39 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createLogger, readConfig } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { newDatabase } from '../support/postgres.js';
+import { describe, expect, it, vi } from 'vitest';
+import { startMuster } from '../support/muster.js';
 
 /** What no client of good will sends. What is wrong in a body or a filter: the files of test/conformance/rfc. */
 const BASE = '/api/scim/v2';
 const PAGE_BYTES = 200_000;
 const IN_FLIGHT_BYTES = 400_000;
-const dataDir = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
-let server: Server;
-let owner: pg.Client;
-
-beforeAll(async () => {
-  process.env.LOG_LEVEL = 'silent';
-  const config = readConfig({
-    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', REQUEST_TIMEOUT_MS: '5000', MAX_PAGE_BYTES: String(PAGE_BYTES),
-    MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES),
-  });
-  const database = await newDatabase();
-  server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
-  owner = new pg.Client({ connectionString: database });
-  await owner.connect();
-}, 60_000);
-
-afterAll(async () => {
-  await owner?.end();
-  await server?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+const muster = startMuster({
+  settings: { REQUEST_TIMEOUT_MS: '5000', MAX_PAGE_BYTES: String(PAGE_BYTES), MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES) },
+});
 
 interface Answer {
   readonly status: number;
@@ -45,14 +21,14 @@ interface Answer {
 const raw = (bytes: string | Buffer): Promise<Answer> =>
   new Promise((resolve, reject) => {
     let text = '';
-    const socket = connect(server.port, '127.0.0.1', () => void socket.write(bytes));
+    const socket = connect(muster.server.port, '127.0.0.1', () => void socket.write(bytes));
     socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', reject).on('close', () => {
       const [headers = '', body = ''] = text.split('\r\n\r\n');
       resolve({ status: Number(/^HTTP\/1.1 (\d+)/.exec(headers)?.[1]), headers, body: body === '' ? undefined : JSON.parse(body) });
     });
   });
 const request = (line: string, headers: readonly string[] = [], body = ''): string =>
-  [`${line} HTTP/1.1`, 'Host: scim.example.org', `Authorization: Bearer ${server.directory.token}`, 'Connection: close', ...headers, '', body].join('\r\n');
+  [`${line} HTTP/1.1`, 'Host: scim.example.org', `Authorization: Bearer ${muster.token}`, 'Connection: close', ...headers, '', body].join('\r\n');
 const json = (line: string, body: unknown): Promise<Answer> => {
   const text = JSON.stringify(body);
   return raw(request(line, ['Content-Type: application/scim+json', `Content-Length: ${Buffer.byteLength(text)}`], text));
@@ -163,7 +139,7 @@ describe('writes that are long together', () => {
   it('are limited for each tenant, because others wait for the transaction that writes them', async () => {
     const answers: Answer[] = [];
     // Nothing is written meanwhile.
-    await owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
+    await muster.owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
     const all = Array.from({ length: 5 }, async (_, index) => {
       const entitlements = [0, 1].map((role) => ({ value: String(role), display: 'x'.repeat(IN_FLIGHT_BYTES / 8) }));
       answers.push(await json(`POST ${BASE}/Users`, { userName: `heavy-${index}`, entitlements }));
@@ -171,7 +147,7 @@ describe('writes that are long together', () => {
     try {
       await vi.waitFor(() => expect(answers).toHaveLength(2), { timeout: 60_000 });
     } finally {
-      await owner.query('COMMIT');
+      await muster.owner.query('COMMIT');
     }
     for (const answer of answers) {
       expectError(answer, 429, undefined, /more than 400000 bytes.*later/);

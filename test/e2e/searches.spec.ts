@@ -1,57 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createLogger, readConfig } from '#runtime';
+import type pg from 'pg';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { GATEWAY_POOL } from '../../apps/gateway/src/resource.queries.js';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { newDatabase } from '../support/postgres.js';
+import { startMuster, type Answer } from '../support/muster.js';
 
 /** What slow searches may hold up, and what not. */
 const CONNECTIONS = 3;
 const RUNNING = 2;
-const dataDir = mkdtempSync(join(tmpdir(), 'muster-searches-'));
-let server: Server;
-let owner: pg.Client;
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: any;
-}
-
-const request = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-  const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
-    method, headers: { authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-};
-const find = (filter: string): Promise<Answer> => request('GET', `/Users?${new URLSearchParams({ filter })}`);
-
-beforeAll(async () => {
-  process.env.LOG_LEVEL = 'silent';
-  const database = await newDatabase();
-  const config = readConfig({
-    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(RUNNING), MAX_WAITING_SEARCHES: '1',
+const muster = startMuster({
+  settings: {
+    DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(RUNNING), MAX_WAITING_SEARCHES: '1',
     // Nothing here is ended by time; each request looks its token up.
     QUERY_TIMEOUT_MS: '600000', SEARCH_WAIT_TIMEOUT_MS: '600000', TOKEN_CACHE_MS: '0',
-  });
-  server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
-  owner = new pg.Client({ connectionString: database });
-  await owner.connect();
-}, 60_000);
-
-afterAll(async () => {
-  await owner?.end();
-  await server?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+  },
+});
+const { scim: request } = muster;
+const find = (filter: string): Promise<Answer> => request('GET', `/Users?${new URLSearchParams({ filter })}`);
 
 it('a statement may take so long and no longer', async () => {
-  const { rows } = await server.app.get<pg.Pool>(GATEWAY_POOL).query('SHOW statement_timeout');
+  const { rows } = await muster.server.app.get<pg.Pool>(GATEWAY_POOL).query('SHOW statement_timeout');
   expect(rows).toEqual([{ statement_timeout: '10min' }]);
 });
 
@@ -68,7 +34,7 @@ describe('while slow searches take all that searches may take', () => {
       const created = await request('POST', '/Users', { userName, displayName: userName, externalId: `e-${userName}`, emails: [{ type: 'work', value: `${userName}@x.org` }] });
       ids[userName] = created.body.id;
     }
-    await owner.query(`
+    await muster.owner.query(`
       CREATE OR REPLACE FUNCTION identity.not_folded(id uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
       BEGIN
         PERFORM pg_advisory_xact_lock_shared(${LOCK});
@@ -78,7 +44,7 @@ describe('while slow searches take all that searches may take', () => {
       SELECT pg_advisory_lock(${LOCK});`);
     searches = slow.map(find);
     await vi.waitFor(async () => {
-      const { rows } = await owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
+      const { rows } = await muster.owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
       expect(rows).toHaveLength(RUNNING);
     }, { timeout: 60_000 });
   }, 90_000);
@@ -107,7 +73,7 @@ describe('while slow searches take all that searches may take', () => {
   );
 
   it('all that began or waited are answered in the end', async () => {
-    await owner.query(`SELECT pg_advisory_unlock(${LOCK})`);
+    await muster.owner.query(`SELECT pg_advisory_unlock(${LOCK})`);
     expect((await Promise.all(searches)).map(({ status, body }) => [status, body.totalResults])).toEqual([[200, 1], [200, 0], [200, 2]]);
     expect((await find('title pr')).status).toBe(200);
   });

@@ -1,62 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
-import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
+import { describe, expect, it, vi } from 'vitest';
+import { uuidv7 } from '#runtime';
 import { IgnoredAttributes } from '../../apps/gateway/src/ignored-attributes.job.js';
-import { describeWithKafka, sharedKafka, type SharedKafka } from '../support/kafka.js';
-import { newDatabase } from '../support/postgres.js';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster, type Answer } from '../support/muster.js';
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
-    let database: string;
-    let server: Server;
-    let owner: pg.Client;
-    let kafka: SharedKafka | undefined;
-
-    const start = async (): Promise<void> => {
-      // Port 0 is left to the system.
-      const settings = { DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org', ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}) };
-      const config = Object.assign(readConfig(settings), { PORT: 0 });
-      server = await startServer(config, database, createLogger('test'));
-    };
-
-    beforeAll(async () => {
-      process.env.LOG_LEVEL = 'silent';
-      if (log === 'Kafka') kafka = await sharedKafka();
-      database = await newDatabase();
-      await start();
-      owner = new pg.Client({ connectionString: database });
-      await owner.connect();
-    }, 180_000);
-
-    afterAll(async () => {
-      await owner?.end();
-      await server?.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    }, 60_000);
-
-    interface Answer {
-      readonly status: number;
-      readonly headers: Headers;
-      readonly body: any;
-    }
-
-    const request = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/scim/v2${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${server.directory.token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json' }), ...headers,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-    };
+    const muster = startMuster({ log });
+    const { admin, scim: request } = muster;
     const find = (filter: string): Promise<Answer> => request('GET', `/Users?filter=${encodeURIComponent(filter)}`);
     const patch = (id: string, ...operations: object[]): Promise<Answer> =>
       request('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations });
@@ -119,7 +71,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ])('is archived by %j', async (operation) => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         expect((await patch(body.id, operation)).body.active).toBe(false);
-        const { rows } = await owner.query("SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'", [body.id]);
+        const { rows } = await muster.owner.query("SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'", [body.id]);
         expect(rows).toHaveLength(1);
       });
 
@@ -207,13 +159,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('attributes that nobody knows are counted', async () => {
-        const counted = server.app.get(IgnoredAttributes);
+        const counted = muster.server.app.get(IgnoredAttributes);
         counted.take();
         const { body: { id } } = await request('POST', '/Users', { userName: unique(), colour: 'blue', name: { colour: 'blue' } });
         await patch(id, { op: 'Add', path: 'colour', value: 'blue' }, { op: 'Add', path: 'pets[name eq "Rex"].value', value: 'x' });
         await request('PUT', `/Users/${id}`, { userName: unique(), 'urn:example:User': { badge: 1 } });
         expect(counted.take()).toEqual([
-          { directory: server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'pets[].value': 1, 'urn:example:User': 1 } },
+          { directory: muster.server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'pets[].value': 1, 'urn:example:User': 1 } },
         ]);
       });
 
@@ -223,19 +175,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('a missing, wrong, expired or revoked token gets 401 with WWW-Authenticate', async () => {
-        const admin = async (method: string, path: string, body?: object): Promise<any> => {
-          const response = await fetch(`http://127.0.0.1:${server.port}/api/admin${path}`, {
-            method, headers: { authorization: `Bearer ${server.apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-            ...(body ? { body: JSON.stringify(body) } : {}),
-          });
-          expect(response.ok).toBe(true);
-          return response.status === 204 ? undefined : response.json();
-        };
-        const tokens = `/directories/${server.directory.id}/tokens`;
+        const tokens = `/directories/${muster.server.directory.id}/tokens`;
         const expired = await admin('POST', tokens, { description: 'old', expiresAt: '2020-01-01T00:00:00Z' });
         const revoked = await admin('POST', tokens, { description: 'gone' });
-        await admin('DELETE', `/tokens/${revoked.id}`);
-        for (const authorization of ['', 'Bearer nonsense', `Bearer ${expired.token}`, `Bearer ${revoked.token}`]) {
+        const { status } = await admin('DELETE', `/tokens/${revoked.body.id}`);
+        expect([expired.status, revoked.status, status]).toEqual([201, 201, 204]);
+        for (const authorization of ['', 'Bearer nonsense', `Bearer ${expired.body.token}`, `Bearer ${revoked.body.token}`]) {
           const answer = await request('GET', '/Users', undefined, { authorization });
           expect(answer.status, authorization).toBe(401);
           expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -246,8 +191,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('a poison command', () => {
       const poison = (type: string, command: object): object => ({
-        id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant: server.directory.tenant,
-        directory: server.directory.id, correlationId: 'c', causationId: null,
+        id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant: muster.server.directory.tenant,
+        directory: muster.server.directory.id, correlationId: 'c', causationId: null,
         data: { actor: 'test', expiresAt: new Date(Date.now() + 60_000).toISOString(), command },
       });
       it('gets its dead letter and its 500; its neighbours succeed', async () => {
@@ -260,12 +205,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
         ] as { id: string }[];
         const neighbours = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
-        await server.log.publish('identity.commands', bad as never);
+        await muster.server.log.publish('identity.commands', bad as never);
         const after = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
         for (const answer of await Promise.all([...neighbours, ...after])) expect(answer.status).toBe(201);
-        const { rows } = await owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [bad.map(({ id }) => id)]);
+        const { rows } = await muster.owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [bad.map(({ id }) => id)]);
         expect(rows.map(({ outcome }) => outcome.code)).toEqual(Array(bad.length).fill('internal'));
-        const dead = await owner.query("SELECT 1 FROM log.messages WHERE topic = 'identity.commands.dead'");
+        const dead = await muster.owner.query("SELECT 1 FROM log.messages WHERE topic = 'identity.commands.dead'");
         expect(dead.rows).toHaveLength(bad.length);
       });
     });
@@ -273,21 +218,21 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     describe('the store', () => {
       it('refuses UPDATE, DELETE and TRUNCATE of events', async () => {
         for (const statement of ['UPDATE identity.events SET version = 1', 'DELETE FROM identity.events', 'TRUNCATE identity.events']) {
-          await expect(owner.query(statement), statement).rejects.toThrow(/append-only/);
+          await expect(muster.owner.query(statement), statement).rejects.toThrow(/append-only/);
         }
       });
 
       it('holds no personal data in readable form', async () => {
         const userName = unique();
         await request('POST', '/Users', { userName, displayName: 'Readable Name' });
-        const { rows } = await owner.query<{ found: boolean }>(
+        const { rows } = await muster.owner.query<{ found: boolean }>(
           "SELECT bool_or(e::text LIKE '%Readable Name%' OR e::text LIKE $1) AS found FROM identity.events e", [`%${userName}%`],
         );
         expect(rows[0]!.found).toBe(false);
       });
 
       it('numbers versions and sequences without gaps', async () => {
-        const { rows } = await owner.query(`
+        const { rows } = await muster.owner.query(`
           SELECT (SELECT count(*) = max(sequence) FROM identity.events) AS sequence,
             (SELECT bool_and(dense) FROM (SELECT count(*) = max(version) AS dense FROM identity.events GROUP BY stream) s) AS version,
             (SELECT count(*) = max("offset") + 1 FROM log.messages WHERE topic = 'identity.outcomes') AS outcomes`);
@@ -297,8 +242,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('keeps everything over a restart, and goes on', async () => {
         const userName = unique();
         const { body } = await request('POST', '/Users', { userName });
-        await server.stop();
-        await start();
+        await muster.stop();
+        await muster.start();
         expect((await request('GET', `/Users/${body.id}`)).body.userName).toBe(userName);
         expect((await request('POST', '/Users', { userName })).status).toBe(409);
         expect((await patch(body.id, { op: 'replace', path: 'title', value: 'Dr' })).headers.get('etag')).toBe('W/"2"');
@@ -307,7 +252,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('a stop', () => {
       it('waits for the answer that is under way', async () => {
-        const lock = new pg.Client({ connectionString: database });
+        const lock = new pg.Client({ connectionString: muster.database });
         await lock.connect();
         await lock.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
         const answer = request('POST', '/Users', { userName: unique() });
@@ -315,26 +260,25 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           const { rows } = await lock.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass");
           expect(rows).toHaveLength(1);
         }, { timeout: 60_000 });
-        const stopped = server.stop();
+        const stopped = muster.stop();
         await lock.query('COMMIT');
         await lock.end();
         expect((await answer).status).toBe(201);
         await stopped;
-        await start();
+        await muster.start();
       });
     });
 
     describe('verify', () => {
       const found = async (): Promise<readonly { invariant: string; detail: string }[]> => {
-        const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
-        const { findings, compared } = await verifyInstallation(database, masterKey);
+        const { findings, compared } = await muster.verify();
         expect(compared['user streams']).toBeGreaterThan(20);
         return findings;
       };
       const findings = async (): Promise<string[]> => (await found()).map(({ invariant }) => invariant);
       const asRoot = async (...statements: string[]): Promise<void> => {
         // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
-        await owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
+        await muster.owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
       };
 
       it('finds nothing on an installation that nobody has harmed', async () => {
@@ -350,7 +294,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         await request('POST', '/Users', { userName: unique() });
-        const { rows } = await owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
+        const { rows } = await muster.owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
         const fill = (sql: string): string => sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
         const before = await findings();
         await asRoot(fill(harm));

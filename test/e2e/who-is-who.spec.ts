@@ -1,63 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
-import { describeWithKafka, sharedKafka } from '../support/kafka.js';
-import { newDatabase, query } from '../support/postgres.js';
+import { describe, expect, it } from 'vitest';
+import { uuidv7 } from '#runtime';
+import { describeWithKafka } from '../support/kafka.js';
+import { startMuster, type Directory } from '../support/muster.js';
 
 const DIGITS = '0123456789abcdef'.repeat(2);
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'muster-who-'));
-    let database: string;
-    let server: Server;
+    // A setting of a directory counts with the next request: a token is looked up for each.
+    const muster = startMuster({ log, settings: { TOKEN_CACHE_MS: '0' } });
+    const { admin } = muster;
 
-    beforeAll(async () => {
-      process.env.LOG_LEVEL = 'silent';
-      const kafka = log === 'Kafka' ? await sharedKafka() : undefined;
-      database = await newDatabase();
-      // A setting of a directory counts with the next request: a token is looked up for each.
-      const settings = { DATA_DIR: dataDir, TOKEN_CACHE_MS: '0', ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}) };
-      server = await startServer(Object.assign(readConfig(settings), { PORT: 0 }), database, createLogger('test'));
-    }, 180_000);
-
-    afterAll(async () => {
-      await server?.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    }, 60_000);
-
-    interface Directory {
-      readonly id: string;
-      readonly token: string;
-    }
-
-    const request = async (token: string, method: string, path: string, body?: object): Promise<{ status: number; body: any }> => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/api/${path}`, {
-        method, headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      const text = await response.text();
-      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
-    };
-    const admin = (method: string, path: string, body?: object) => request(server.apiKey, method, `admin/${path}`, body);
-    const scim = ({ token }: Directory, method: string, path: string, body?: object) => request(token, method, `scim/v2/Users${path}`, body);
+    const scim = (directory: Directory, method: string, path: string, body?: object) => directory.scim(method, `/Users${path}`, body);
     const patch = (directory: Directory, id: string, ...Operations: object[]) => scim(directory, 'PATCH', `/${id}`, { Operations });
     const found = async (directory: Directory, filter: string): Promise<string[]> =>
       (await scim(directory, 'GET', `?filter=${encodeURIComponent(filter)}`)).body.Resources.map(({ id }: { id: string }) => id);
-    const events = async (id: string): Promise<any[]> => (await admin('GET', `users/${id}/events`)).body.events;
+    const events = async (id: string): Promise<any[]> => (await admin('GET', `/users/${id}/events`)).body.events;
     const signIn = (directory: Directory, providerId: string, upn: string, rest: object = {}) =>
-      admin('POST', 'sign-ins', { directory: directory.id, loginType: 'oidc', providerId, upn, ...rest });
+      admin('POST', '/sign-ins', { directory: directory.id, loginType: 'oidc', providerId, upn, ...rest });
     const mail = (value: string): object => ({ emails: [{ type: 'work', value }] });
 
     /** A tenant of its own with two directories. */
     const twoDirectories = async (): Promise<[Directory, Directory]> => {
-      const { body: tenant } = await admin('POST', 'tenants', { name: uuidv7() });
-      const make = async (name: string): Promise<Directory> => (await admin('POST', 'directories', { name, kind: 'scim', tenant: tenant.id })).body;
-      return [await make('Entra'), await make('Okta')];
+      const entra = await muster.newDirectory('Entra');
+      return [entra, await muster.newDirectory('Okta', entra.tenant)];
     };
 
     it('who signed in first is linked by a POST, with the id that the user has, and the decision is in the events', async () => {
@@ -83,7 +49,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra] = await twoDirectories();
       const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('ada@mail') });
       expect((await signIn(entra, 'p1', 'ADA@x')).body).toMatchObject({ userId: ada.id, matching: { rule: 'upn' } });
-      expect((await admin('POST', 'sign-ins', { directory: entra.id, loginType: 'saml', providerId: 's1', upn: 'other@x', email: 'ada@mail' })).body)
+      expect((await admin('POST', '/sign-ins', { directory: entra.id, loginType: 'saml', providerId: 's1', upn: 'other@x', email: 'ada@mail' })).body)
         .toMatchObject({ userId: ada.id, matching: { rule: 'email' } });
       await patch(entra, ada.id, { op: 'replace', path: 'active', value: false });
       expect(await signIn(entra, 'p1', 'ada@x')).toMatchObject({ status: 403, body: { detail: expect.stringContaining('archived') } });
@@ -92,17 +58,17 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     it('a role on the web is taken over by nobody but an administrator', async () => {
       const [entra, okta] = await twoDirectories();
       const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', roles: [{ value: 'Admin' }] });
-      expect((await admin('POST', `users/${ada.id}/unlink`, {})).status).toBe(200);
+      expect((await admin('POST', `/users/${ada.id}/unlink`, {})).status).toBe(200);
       expect(await scim(okta, 'POST', '', { userName: 'ada@x' })).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/web role/) } });
       expect((await signIn(okta, 'p1', 'ada@x')).status).toBe(409);
-      expect((await admin('POST', `users/${ada.id}/transfer`, { directory: okta.id })).status).toBe(200);
+      expect((await admin('POST', `/users/${ada.id}/transfer`, { directory: okta.id })).status).toBe(200);
       expect(await scim(okta, 'POST', '', { userName: 'ada@x', externalId: 'o1' })).toMatchObject({ status: 201, body: { id: ada.id, externalId: 'o1' } });
     });
 
     it('a transferred user is seen by its new directory only', async () => {
       const [entra, okta] = await twoDirectories();
       const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', externalId: 'e1' });
-      await admin('POST', `users/${ada.id}/transfer`, { directory: okta.id });
+      await admin('POST', `/users/${ada.id}/transfer`, { directory: okta.id });
       expect((await scim(entra, 'GET', `/${ada.id}`)).status).toBe(404);
       expect((await scim(okta, 'GET', `/${ada.id}`)).body).not.toHaveProperty('externalId');
       expect((await patch(okta, ada.id, { op: 'replace', path: 'externalId', value: 'o1' })).status).toBe(200);
@@ -115,9 +81,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail') });
       // Meanwhile somebody is given the name that Ada had.
       const { body: other } = await scim(entra, 'POST', '', { userName: 'ada@x' });
-      expect(await admin('POST', `users/${id}/unlink`, {})).toMatchObject({ status: 409, body: { detail: expect.stringContaining(other.id) } });
+      expect(await admin('POST', `/users/${id}/unlink`, {})).toMatchObject({ status: 409, body: { detail: expect.stringContaining(other.id) } });
       await scim(entra, 'DELETE', `/${other.id}`);
-      expect((await admin('POST', `users/${id}/unlink`, {})).status).toBe(200);
+      expect((await admin('POST', `/users/${id}/unlink`, {})).status).toBe(200);
       expect((await signIn(entra, 'p1', 'ada@x')).body.userId).toBe(id);
       const bob = await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail') });
       expect(bob.status).toBe(201);
@@ -128,8 +94,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra] = await twoDirectories();
       const { body: { userId: id } } = await signIn(entra, 'p1', 'ada@x');
       const identity = { directory: entra.id, loginType: 'oidc', providerId: 'p1' };
-      expect((await admin('POST', `users/${id}/unlink`, { signIn: identity })).status).toBe(200);
-      expect((await admin('POST', `users/${id}/unlink`, { signIn: identity })).status).toBe(404);
+      expect((await admin('POST', `/users/${id}/unlink`, { signIn: identity })).status).toBe(200);
+      expect((await admin('POST', `/users/${id}/unlink`, { signIn: identity })).status).toBe(404);
       expect((await signIn(entra, 'p1', 'bob@x')).body.userId).not.toBe(id);
     });
 
@@ -187,7 +153,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await scim(entra, 'GET', '')).body.totalResults).toBe(1);
         expect((await patch(entra, unmanaged[0]!, { op: 'add', path: 'title', value: 'Dr' })).status).toBe(404);
 
-        const changed = await admin('PATCH', `directories/${entra.id}`, { offerExistingUsers: true });
+        const changed = await admin('PATCH', `/directories/${entra.id}`, { offerExistingUsers: true });
         expect(changed).toMatchObject({ status: 200, body: { settings: { offerExistingUsers: true, emailIsLoginName: false } } });
         const walked: string[] = [];
         for (let startIndex = 1; startIndex <= 6; startIndex += 2) {
@@ -204,7 +170,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect(await found(entra, 'userName eq "U0@x"')).toEqual([first]);
         expect(await patch(entra, first, { op: 'add', path: 'externalId', value: 'e0' })).toMatchObject({ status: 200, body: { externalId: 'e0' } });
         expect((await events(first)).at(-1)).toMatchObject({ type: 'muster.user.linked.v1', data: { matching: { rule: 'id' }, directoryVersion: 2 } });
-        await admin('PATCH', `directories/${entra.id}`, { offerExistingUsers: false });
+        await admin('PATCH', `/directories/${entra.id}`, { offerExistingUsers: false });
         expect((await scim(entra, 'GET', `/${first}`)).status).toBe(200);
         expect((await scim(entra, 'GET', `/${unmanaged[4]}`)).status).toBe(404);
       });
@@ -213,12 +179,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const [mine] = await twoDirectories();
         const [foreign] = await twoDirectories();
         const { body: { userId } } = await signIn(mine, 'p1', 'ada@x');
-        await admin('PATCH', `directories/${foreign.id}`, { offerExistingUsers: true });
+        await admin('PATCH', `/directories/${foreign.id}`, { offerExistingUsers: true });
         expect((await scim(foreign, 'GET', '')).body.totalResults).toBe(0);
         expect((await scim(foreign, 'GET', `/${userId}`)).status).toBe(404);
         expect((await patch(foreign, userId, { op: 'add', path: 'title', value: 'Dr' })).status).toBe(404);
         expect((await scim(foreign, 'POST', '', { userName: 'ada@x' })).body.id).not.toBe(userId);
-        expect(await admin('POST', `users/${userId}/transfer`, { directory: foreign.id })).toMatchObject({ status: 404, body: { detail: expect.stringContaining(foreign.id) } });
+        expect(await admin('POST', `/users/${userId}/transfer`, { directory: foreign.id })).toMatchObject({ status: 404, body: { detail: expect.stringContaining(foreign.id) } });
       });
     });
 
@@ -226,7 +192,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra, okta] = await twoDirectories();
       const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada', ...mail('one@mail') });
       await scim(entra, 'POST', '', { userName: 'twin', ...mail('one@mail') });
-      await admin('PATCH', `directories/${entra.id}`, { emailIsLoginName: true });
+      await admin('PATCH', `/directories/${entra.id}`, { emailIsLoginName: true });
       const refused = { status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining('One@mail') } };
       expect(await scim(entra, 'POST', '', { userName: 'bob', ...mail('One@mail') })).toMatchObject(refused);
       const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob', ...mail('bob@mail') });
@@ -239,7 +205,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(await patch(okta, zoe.id, { op: 'replace', path: 'emails[type eq "home"].type', value: 'work' })).toMatchObject(refused);
       const { body: ann } = await scim(okta, 'POST', '', { userName: 'ann', ...mail('two@mail') });
       await scim(okta, 'POST', '', { userName: 'eve', ...mail('two@mail') });
-      expect(await admin('POST', `users/${ann.id}/transfer`, { directory: entra.id })).toMatchObject({ status: 409, body: { detail: expect.stringContaining('two@mail') } });
+      expect(await admin('POST', `/users/${ann.id}/transfer`, { directory: entra.id })).toMatchObject({ status: 409, body: { detail: expect.stringContaining('two@mail') } });
     });
 
     it.each([
@@ -252,19 +218,18 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ['half an identity', `users/${uuidv7()}/unlink`, { signIn: { loginType: 'oidc' } }, 400, /signIn\.providerId/],
       ['a transfer to nowhere', `users/${uuidv7()}/transfer`, {}, 400, /directory/],
     ] as const)('%s is told in one sentence', async (_name, path, body, status, detail) => {
-      expect(await admin('POST', path, body)).toMatchObject({ status, body: { detail: expect.stringMatching(detail) } });
+      expect(await admin('POST', `/${path}`, body)).toMatchObject({ status, body: { detail: expect.stringMatching(detail) } });
     });
 
     it('settings that are none are refused', async () => {
       const [entra] = await twoDirectories();
-      for (const value of [null, 'on', 1]) expect((await admin('PATCH', `directories/${entra.id}`, { offerExistingUsers: value })).status, String(value)).toBe(400);
-      expect((await admin('PATCH', `directories/${uuidv7()}`, { offerExistingUsers: true })).status).toBe(404);
-      expect((await admin('GET', `directories/${entra.id}`)).body.settings).toEqual({ offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false });
+      for (const value of [null, 'on', 1]) expect((await admin('PATCH', `/directories/${entra.id}`, { offerExistingUsers: value })).status, String(value)).toBe(400);
+      expect((await admin('PATCH', `/directories/${uuidv7()}`, { offerExistingUsers: true })).status).toBe(404);
+      expect((await admin('GET', `/directories/${entra.id}`)).body.settings).toEqual({ offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false });
     });
 
     it('verify finds nothing, and finds a planted corruption of each new column and claim', async () => {
-      const masterKey = Buffer.from(keyFile(dataDir, 'master.key'), 'base64');
-      const findings = async (): Promise<string[]> => (await verifyInstallation(database, masterKey)).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
+      const findings = async (): Promise<string[]> => (await muster.verify()).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
       expect(await findings()).toEqual([]);
       const [entra] = await twoDirectories();
       const { body: { userId: id } } = await signIn(entra, 'planted', 'planted@x');
@@ -274,13 +239,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         [/^I5 .*directory/, `directory = '${entra.id}'`, 'directory = NULL'],
       ];
       for (const [expected, harm, mend] of harms) {
-        await query(database, `UPDATE identity.users SET ${harm} WHERE id = $1`, [id]);
+        await muster.owner.query(`UPDATE identity.users SET ${harm} WHERE id = $1`, [id]);
         expect(await findings()).toEqual([expect.stringMatching(expected)]);
-        await query(database, `UPDATE identity.users SET ${mend} WHERE id = $1`, [id]);
+        await muster.owner.query(`UPDATE identity.users SET ${mend} WHERE id = $1`, [id]);
       }
-      await query(database, "UPDATE identity.claims SET holder = NULL WHERE kind = 'signIn' AND holder = $1", [id]);
+      await muster.owner.query("UPDATE identity.claims SET holder = NULL WHERE kind = 'signIn' AND holder = $1", [id]);
       expect(await findings()).toEqual([expect.stringMatching(/^I7 signIn .*planted is claimed by nobody/)]);
-      await query(database, "UPDATE identity.claims SET holder = $1 WHERE kind = 'signIn' AND value LIKE '%/planted'", [id]);
+      await muster.owner.query("UPDATE identity.claims SET holder = $1 WHERE kind = 'signIn' AND value LIKE '%/planted'", [id]);
       expect(await findings()).toEqual([]);
     });
   });

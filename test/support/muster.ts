@@ -1,41 +1,134 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger, keyFile, readConfig } from '#runtime';
+import pg from 'pg';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import type { SharedKafka } from './kafka.js';
+import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
+import { sharedKafka } from './kafka.js';
 import { newDatabase } from './postgres.js';
 
-export interface Muster {
-  readonly server: Server;
-  /** Where this machine reaches its SCIM endpoint. */
-  readonly scimUrl: string;
-  /** Of its first directory. */
-  readonly token: string;
-  /** URL of its database, as the owner. */
-  readonly database: string;
-  readonly masterKey: Buffer;
-  stop(): Promise<void>;
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Of JSON; undefined = there is none. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what is in it each test says by what it expects
+  readonly body: any;
 }
 
-/** All services in this process, on a database of their own; with `kafka` they talk over it. Clients are shown PUBLIC_URL. */
-export const startMuster = async (kafka?: SharedKafka): Promise<Muster> => {
-  process.env.LOG_LEVEL = 'silent';
-  const dataDir = mkdtempSync(join(tmpdir(), 'muster-test-'));
-  const config = readConfig({
-    DATA_DIR: dataDir, PUBLIC_URL: 'https://scim.example.org',
-    ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}),
-  });
-  // Port 0 is left to the system.
-  const database = await newDatabase();
-  const server = await startServer(Object.assign(config, { PORT: 0 }), database, createLogger('test'));
-  const { token } = server.directory;
-  if (token === null) throw new Error('The first directory has no token.');
-  return {
-    server, token, database, masterKey: Buffer.from(keyFile(dataDir, 'master.key'), 'base64'), scimUrl: `http://127.0.0.1:${server.port}/api/scim/v2`,
-    stop: async () => {
-      await server.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    },
-  };
+/** Sends a text as it is and anything else as JSON. `headers` come besides the others or instead of them. */
+export type Client = (method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
+
+export interface Directory {
+  readonly id: string;
+  readonly tenant: string;
+  readonly token: string;
+  /** With this token, of paths as `/Users`. */
+  readonly scim: Client;
+}
+
+interface Options {
+  readonly log?: 'Postgres' | 'Kafka';
+  /** Environment variables, as readConfig takes them. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/**
+ * All services in this process, on a database of their own. It is called where a suite is described, starts before the tests of the suite
+ * and stops after them. Clients are shown PUBLIC_URL.
+ */
+export const startMuster = (options: Options = {}): Muster => {
+  const muster = new Muster(options);
+  beforeAll(() => muster.setUp(), 180_000);
+  afterAll(() => muster.tearDown(), 60_000);
+  return muster;
 };
+
+class Muster {
+  server!: Server;
+  /** URL of its database, as the owner. */
+  database!: string;
+  /** A connection to it. */
+  owner!: pg.Client;
+  private dataDir!: string;
+  private settings!: Readonly<Record<string, string>>;
+
+  constructor(private readonly options: Options) {}
+
+  async setUp(): Promise<void> {
+    process.env.LOG_LEVEL = 'silent';
+    const kafka = this.options.log === 'Kafka' ? await sharedKafka() : undefined;
+    this.dataDir = mkdtempSync(join(tmpdir(), 'muster-test-'));
+    this.settings = {
+      DATA_DIR: this.dataDir, PUBLIC_URL: 'https://scim.example.org', ...this.options.settings,
+      ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}),
+    };
+    this.database = await newDatabase();
+    this.owner = new pg.Client({ connectionString: this.database });
+    await this.owner.connect();
+    await this.start();
+  }
+
+  /** Once more after stop(): what it has stored is still there. */
+  async start(): Promise<void> {
+    // Port 0 is left to the system.
+    this.server = await startServer(Object.assign(readConfig(this.settings), { PORT: 0 }), this.database, createLogger('test'));
+  }
+
+  async stop(): Promise<void> {
+    await this.server?.stop();
+  }
+
+  async tearDown(): Promise<void> {
+    await this.owner?.end();
+    await this.stop();
+    if (this.dataDir) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** Of its first directory. */
+  get token(): string {
+    const { token } = this.server.directory;
+    if (token === null) throw new Error('The first directory has no token.');
+    return token;
+  }
+
+  /** Where this machine reaches its SCIM endpoint. */
+  get scimUrl(): string {
+    return this.urlOf('scim/v2');
+  }
+
+  /** With the token of its first directory, of paths as `/Users`. */
+  readonly scim: Client = (...request) => this.send('scim/v2', this.token, ...request);
+
+  /** With its API key, of paths as `/tenants`. */
+  readonly admin: Client = (...request) => this.send('admin', this.server.apiKey, ...request);
+
+  /** Without a tenant: in a new one. */
+  readonly newDirectory = async (name: string, tenant?: string): Promise<Directory> => {
+    const of = tenant ?? ((await this.admin('POST', '/tenants', { name: `Tenant ${uuidv7()}` })).body.id as string);
+    const { status, body } = await this.admin('POST', '/directories', { name, kind: 'scim', tenant: of });
+    expect(status, JSON.stringify(body)).toBe(201);
+    const { id, token } = body as { id: string; token: string };
+    return { id, tenant: of, token, scim: (...request) => this.send('scim/v2', token, ...request) };
+  };
+
+  /** What `npm run verify` says of it. */
+  verify(): ReturnType<typeof verifyInstallation> {
+    return verifyInstallation(this.database, Buffer.from(keyFile(this.dataDir, 'master.key'), 'base64'));
+  }
+
+  private urlOf(api: 'admin' | 'scim/v2'): string {
+    return `http://127.0.0.1:${this.server.port}/api/${api}`;
+  }
+
+  private async send(api: 'admin' | 'scim/v2', token: string, ...[method, path, body, headers]: Parameters<Client>): Promise<Answer> {
+    const contentType = api === 'admin' ? 'application/json' : 'application/scim+json';
+    const response = await fetch(`${this.urlOf(api)}${path}`, {
+      method, headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': contentType }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+}
