@@ -44,6 +44,9 @@ const read = async (...ids: string[]): Promise<void> => {
 it.each([
   ['a user by id', () => users.byId(SCOPE, ID), ['users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a user by userName', () => find(USER, users, 'userName eq "x"'), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
+  ['users by ids, asked together', () => Promise.all([users.byId(SCOPE, ID), users.byId(SCOPE, ID)]), ['users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['users by userNames, asked together', () => Promise.all([find(USER, users, 'userName eq "x"'), find(USER, users, 'userName eq "y"')]), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
+  ['groups by ids, asked together', () => Promise.all([groups.byId(SCOPE, ID), groups.byId(SCOPE, ID)]), ['groups_pkey (tenant, id)']],
   ['a user by externalId', () => find(USER, users, 'externalId eq "x"'), ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a user by id and manager', () => find(USER, users, `id eq "${ID}" and manager eq "x"`), ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a group by id', () => groups.byId(SCOPE, ID), ['groups_pkey (tenant, id)']],

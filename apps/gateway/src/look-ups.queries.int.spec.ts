@@ -4,7 +4,7 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { LookUps, type LookUp } from './look-ups.queries.js';
 
 const TENANTS = ['01980000-0000-7000-8000-00000000000a', '01980000-0000-7000-8000-00000000000b'];
-const NUMBER = 'SELECT $1::uuid AS tenant, $2::uuid AS directory, asked.value::int AS number WHERE asked.value <> \'-1\'';
+const numberOf = (value: string): string => `SELECT $1::uuid AS tenant, $2::uuid AS directory, ${value}::int AS number WHERE ${value} <> '-1'`;
 
 let pool: pg.Pool;
 const asked: unknown[][] = [];
@@ -16,8 +16,8 @@ beforeEach(() => void asked.splice(0));
 afterAll(() => pool?.end());
 
 const newLookUps = (): LookUps<object> =>
-  new LookUps({ query: (config: pg.QueryConfig) => (asked.push(config.values![2] as unknown[]), pool.query(config)) } as unknown as pg.Pool);
-const lookUp = (value: string, tenant = TENANTS[0]!, directory = tenant, name = 'number'): LookUp => ({ name, text: NUMBER, tenant, directory, value });
+  new LookUps({ query: (config: pg.QueryConfig) => (asked.push(config.name!.endsWith('-each') ? (JSON.parse(config.values![2] as string) as unknown[]) : config.values!.slice(2)), pool.query(config)) } as unknown as pg.Pool);
+const lookUp = (value: string, tenant = TENANTS[0]!, directory = tenant, name = 'number'): LookUp => ({ name, text: numberOf, tenant, directory, value });
 const found = (number: number, tenant = TENANTS[0], directory = tenant): object => ({ tenant, directory, number });
 
 it('asks once for what is asked in one turn, and gives each who asked the answer to it', async () => {
@@ -42,7 +42,7 @@ it('lets nobody wait for those of another directory', async () => {
   const owner = await pool.connect();
   try {
     await owner.query('SELECT pg_advisory_lock(4712)');
-    const slow = lookUps.load({ ...lookUp('1', a), name: 'slow', text: `${NUMBER} AND pg_advisory_xact_lock(4712) IS NOT NULL` });
+    const slow = lookUps.load({ ...lookUp('1', a), name: 'slow', text: (value) => `${numberOf(value)} AND pg_advisory_xact_lock(4712) IS NOT NULL` });
     expect(await lookUps.load(lookUp('2', b))).toEqual(found(2, b));
     await owner.query('SELECT pg_advisory_unlock(4712)');
     expect(await slow).toEqual(found(1, a));

@@ -7,8 +7,8 @@ export interface LookUp {
   readonly name: string;
   readonly tenant: string;
   readonly directory: string;
-  /** SQL of `$1`, the tenant, `$2`, the directory, and `asked.value`, a text. */
-  readonly text: string;
+  /** SQL of `$1`, the tenant, `$2`, the directory, and the SQL of a text, the value. */
+  readonly text: (value: string) => string;
   readonly value: string;
 }
 
@@ -40,9 +40,16 @@ export class LookUps<Row extends object> {
   }
 
   private async ask({ name, text, tenant, directory }: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {
+    if (values.length === 1) {
+      const { rows } = await this.pool.query<Row>({ name, text: `${text('$3::text')} LIMIT 1`, values: [tenant, directory, ...values] });
+      return [rows[0] ?? null];
+    }
     const { rows } = await this.pool.query<Row & { readonly asked: number }>({
-      name, text: `SELECT asked.number::int AS asked, found.* FROM unnest($3::text[]) WITH ORDINALITY AS asked(value, number) CROSS JOIN LATERAL (${text} LIMIT 1) AS found`,
-      values: [tenant, directory, values],
+      name: `${name}-each`,
+      // Not unnest: how many values an array has is known to the planner, which then plans anew each time.
+      text: `SELECT asked.number::int AS asked, found.* FROM json_array_elements_text($3) WITH ORDINALITY AS asked(value, number)
+        CROSS JOIN LATERAL (${text('asked.value')} LIMIT 1) AS found`,
+      values: [tenant, directory, JSON.stringify(values)],
     });
     const found = new Map(rows.map(({ asked, ...row }) => [asked, row as unknown as Row]));
     return values.map((_, index) => found.get(index + 1) ?? null);

@@ -23,12 +23,13 @@ export interface ResourceTable {
   readonly select: string;
   /** Whether what belongs to no directory is seen too. */
   readonly seesUnowned: (scope: Scope) => boolean;
-  /** What one resource at most has, as SQL: its condition on `asked.value`. */
-  readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: string };
+  /** What one resource at most has: the condition that it is this value, which is SQL. */
+  readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: (value: string) => string };
   /** Conditions by which resources are looked up, for people. */
   readonly advice: string;
 }
 
+const isId = (id: string): string => `u.id = ${id}::uuid`;
 const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
 /** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
 const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
@@ -71,7 +72,7 @@ export const resourceTables = (baseUrl: string): { readonly users: ResourceTable
       },
     }),
     seesUnowned: ({ seesUnmanaged }) => seesUnmanaged,
-    unique: { id: 'u.id = asked.value::uuid', userName: 'u.user_name_folded = asked.value' }, advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
+    unique: { id: isId, userName: (name) => `u.user_name_folded = ${name}` }, advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
   },
   groups: {
     name: 'group', view: GROUPS_VIEW,
@@ -87,6 +88,6 @@ export const resourceTables = (baseUrl: string): { readonly users: ResourceTable
       },
     }),
     seesUnowned: ({ seesLocalGroups }) => seesLocalGroups,
-    unique: { id: 'u.id = asked.value::uuid' }, advice: 'displayName eq, externalId eq',
+    unique: { id: isId }, advice: 'displayName eq, externalId eq',
   },
 });

@@ -109,7 +109,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     const { name, view, select, unique } = this.table;
     const found = await this.lookUps.load({
       name: this.nameOf(scope, `${name}-by-${lookUp}`), tenant: scope.tenant, directory: scope.directory, value,
-      text: `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${unique[lookUp]}`,
+      text: (asked) => `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${unique[lookUp]!(asked)}`,
     });
     return found ? [found] : [];
   }
