@@ -26,7 +26,7 @@ runProcess(async () => {
   });
   const requestsTo = (owner: Owner, view: string): RequestReply =>
     new RequestReply(log, {
-      owner, hears: false, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      owner, lookupAfterMs: null, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
       lookup: (commandIds) => findOutcomes(pool, view, commandIds),
     });
   const requests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);

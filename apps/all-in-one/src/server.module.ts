@@ -43,7 +43,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
-      owner, hears: true, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
       lookup: (commandIds) => findOutcomes(poolOf(gateway), view, commandIds),
     });
   const identityRequests = requestsTo('identity', logs.gateway, IDENTITY_OUTCOMES_VIEW);

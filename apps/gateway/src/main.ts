@@ -24,7 +24,7 @@ runProcess(async () => {
   });
   const requestsTo = (owner: Owner, view: string): RequestReply =>
     new RequestReply(log, {
-      owner, hears: true, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
+      owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
       lookup: (commandIds) => findOutcomes(pool, view, commandIds),
     });
   const requests = { identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW), group: requestsTo('group', GROUP_OUTCOMES_VIEW) };

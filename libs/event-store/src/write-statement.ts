@@ -24,8 +24,10 @@ const FIRST_PART_PARAMETER = 13;
  * is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
 export const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
-  const parameter = (number: number): number => FIRST_PART_PARAMETER + number;
-  const all = parts.map((part, index) => ({ ...part, rows: `$${parameter(2 * index)}::json`, count: `$${parameter(2 * index + 1)}::int` }));
+  const all = parts.map((part, index) => {
+    const rows = FIRST_PART_PARAMETER + 2 * index;
+    return { ...part, rows: `$${rows}::json`, count: `$${rows + 1}::int` };
+  });
   const written = all.map(({ name, sql, rows }) => `${name} AS (${sql(rows)})`);
   const expected = all.map(({ name, count }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), ${count})`);
   return `

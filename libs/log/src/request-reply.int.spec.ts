@@ -34,7 +34,7 @@ afterAll(() => pool.end());
 
 const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<RequestReply> => {
   const made = new RequestReply(log, {
-    owner: 'identity', hears: true, lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
+    owner: 'identity', lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
   });
   requests.push(made);
   await log.start();
@@ -64,7 +64,7 @@ it('looks up an outcome that it did not hear', async () => {
 
 it('that does not hear looks up every outcome, and nothing while nobody waits', async () => {
   const asked: (readonly string[])[] = [];
-  const made = await newRequests({ hears: false, lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)) });
+  const made = await newRequests({ lookupAfterMs: null, lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)) });
   for (const command of [newCommand(), newCommand()]) {
     consumer.before = async () => {
       // Told as well, and not heard.

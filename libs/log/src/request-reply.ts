@@ -4,12 +4,10 @@ import { LogUnavailable, type Log } from './log.js';
 export interface RequestReplyOptions {
   readonly owner: Owner;
   /**
-   * Whether outcomes are heard as they come. Where between many commands of others a few are our own, they are looked up instead:
-   * hearing all of them takes more than reading a few.
+   * After this an outcome that was not heard is looked up. null: none is heard, each is looked up; where between many commands of others a
+   * few are our own, hearing all of them takes more than reading a few.
    */
-  readonly hears: boolean;
-  /** Of what has not been heard. */
-  readonly lookupAfterMs: number;
+  readonly lookupAfterMs: number | null;
   readonly timeoutMs: number;
   /** Outcomes that are in the database, by command id. */
   lookup(commandIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
@@ -36,7 +34,7 @@ export class RequestReply {
   private lookingUp = false;
 
   constructor(private readonly log: Log, private readonly options: RequestReplyOptions) {
-    if (options.hears) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
+    if (options.lookupAfterMs !== null) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
   }
 
   /** Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is unknown. */
@@ -80,7 +78,7 @@ export class RequestReply {
       this.timer = null;
       this.sweep();
       this.planSweep();
-    }, this.options.hears ? SWEEP_EVERY_MS : LOOK_UP_EVERY_MS).unref();
+    }, this.options.lookupAfterMs === null ? LOOK_UP_EVERY_MS : SWEEP_EVERY_MS).unref();
   }
 
   private sweep(): void {
@@ -92,8 +90,8 @@ export class RequestReply {
     }
     // A database that is slow gets one question at a time: the reads of the gateway use the same connections.
     if (this.lookingUp) return;
-    const { hears, lookupAfterMs } = this.options;
-    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= (hears ? lookupAfterMs : 0)).slice(0, MAX_LOOKUP_COMMANDS);
+    const lookupAfterMs = this.options.lookupAfterMs ?? 0;
+    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
     if (late.length > 0) void this.lookUp(late);
   }
 

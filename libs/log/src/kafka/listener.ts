@@ -12,7 +12,7 @@ export interface ListenerOptions {
   readonly onDead: (error: Error) => void;
 }
 
-/** Every process hears all of a topic, from the end, under a group of its own. */
+/** Each process that listens hears all of a topic, from the end, under a group of its own. */
 export class Listener {
   private readonly member: GroupMember;
 
