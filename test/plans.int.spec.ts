@@ -7,6 +7,7 @@ import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#sc
 import { MemberQueries } from '../apps/gateway/src/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
+import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
 import { newDatabase } from './support/postgres.js';
 
 /**
@@ -19,12 +20,15 @@ const ID = '01980000-0000-7000-8000-000000000001';
 const SCOPE: Scope = { tenant: ID, directory: ID, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
 const asked: pg.QueryConfig[] = [];
 let gateway: pg.Pool;
+let identity: pg.Pool;
 let users: ResourceQueries<UserRow>;
 let groups: ResourceQueries<GroupRow>;
 let members: MemberQueries;
 
 beforeAll(async () => {
-  gateway = new pg.Pool({ connectionString: roleUrl(await newDatabase(), 'gateway'), max: 1 });
+  const url = await newDatabase();
+  gateway = new pg.Pool({ connectionString: roleUrl(url, 'gateway'), max: 1 });
+  identity = new pg.Pool({ connectionString: roleUrl(url, 'identity'), max: 1 });
   const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
   const limits = { slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000_000 };
@@ -32,7 +36,7 @@ beforeAll(async () => {
   groups = new ResourceQueries(recorded, tables.groups, limits);
   members = new MemberQueries(recorded, 'https://scim.example.org/api/scim/v2');
 }, 120_000);
-afterAll(() => gateway?.end());
+afterAll(() => Promise.all([gateway?.end(), identity?.end()]));
 
 const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
   queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null });
@@ -41,12 +45,15 @@ const read = async (...ids: string[]): Promise<void> => {
   for await (const _ of shown as AsyncIterable<unknown>);
 };
 
+/** The first one goes out alone. */
+const together = (ask: (value: string) => Promise<unknown>): Promise<unknown> => Promise.all(['x', 'y', 'z'].map(ask));
+
 it.each([
   ['a user by id', () => users.byId(SCOPE, ID), ['users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a user by userName', () => find(USER, users, 'userName eq "x"'), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
-  ['users by ids, asked together', () => Promise.all([users.byId(SCOPE, ID), users.byId(SCOPE, ID)]), ['users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['users by userNames, asked together', () => Promise.all([find(USER, users, 'userName eq "x"'), find(USER, users, 'userName eq "y"')]), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
-  ['groups by ids, asked together', () => Promise.all([groups.byId(SCOPE, ID), groups.byId(SCOPE, ID)]), ['groups_pkey (tenant, id)']],
+  ['users by ids, asked together', () => together(() => users.byId(SCOPE, ID)), ['users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['users by userNames, asked together', () => together((value) => find(USER, users, `userName eq "${value}"`)), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
+  ['groups by ids, asked together', () => together(() => groups.byId(SCOPE, ID)), ['groups_pkey (tenant, id)']],
   ['a user by externalId', () => find(USER, users, 'externalId eq "x"'), ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a user by id and manager', () => find(USER, users, `id eq "${ID}" and manager eq "x"`), ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a group by id', () => groups.byId(SCOPE, ID), ['groups_pkey (tenant, id)']],
@@ -54,22 +61,44 @@ it.each([
   ['a group by externalId', () => find(GROUP, groups, 'externalId eq "x"'), ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)']],
   ['whether a user is a member', () => find(GROUP, groups, `id eq "${ID}" and members eq "${ID}"`), ['groups_pkey (tenant, id)', 'members_pkey (group_id, member, tenant)', 'groups_pkey (tenant, id)']],
   ['the members of a group', () => read(ID), ['members_pkey (group_id, member, tenant)']],
-] as const)('%s is looked up by its index in a database of which nothing is known', async (_what, ask, expected) => {
+] as const)('%s is looked up by its index in a database of which nothing is known', async (what, ask, expected) => {
   asked.length = 0;
   await ask();
-  const { text, values } = asked.at(-1)!;
-  const client = await gateway.connect();
+  const { name, text, values } = asked.at(-1)!;
+  expect(name?.endsWith('-each') ?? false).toBe(what.endsWith('together'));
+  expect(await scansIn(gateway, text, values!)).toEqual([...expected].sort());
+});
+
+const OF_EACH_USER = ['users_pkey (tenant, id)', 'persons_pkey (tenant, person)', 'members_by_member (member)'];
+const OF_ITS_TENANT = ['directories_by_tenant (tenant)', 'tenants_pkey (tenant)', 'schemas_by_urn (tenant)'];
+
+it.each([
+  ['users', []],
+  ['claims', ['claims_pkey (tenant, kind, value)']],
+  ['unlinked', ['users_pkey (tenant, id)', 'claims_pkey (tenant, kind, value)']],
+  ['former_upns', ['users_by_former_upn (former_upn_folded, tenant)']],
+  ['emails', ['users_by_work_email (work_email_folded, tenant)']],
+  ['external_ids', ['users_by_external_id (external_id, tenant)']],
+] as const)('who is named by %s is loaded for a decision by an index, too', async (part, expected) => {
+  const nobody: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };
+  const text = loadSql({ ...nobody, [part]: [{}] }).replaceAll('$json', '$1::json');
+  expect(await scansIn(identity, text, ['{}'])).toEqual([...OF_EACH_USER, ...OF_ITS_TENANT, ...expected].sort());
+});
+
+/** What a statement reads, and by which columns, as it is planned without its parameters. */
+const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<string[]> => {
+  const client = await pool.connect();
   try {
     await client.query('SET plan_cache_mode = force_generic_plan');
     await client.query(`DEALLOCATE ALL`);
-    const parameters = values!.map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`)).join(', ');
+    const parameters = values.map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`)).join(', ');
     await client.query(`PREPARE asked AS ${text}`);
     const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(`EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`);
-    expect(scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort()).toEqual([...expected].sort());
+    return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort();
   } finally {
     client.release(true);
   }
-});
+};
 
 interface Node {
   readonly 'Index Name'?: string;

@@ -7,7 +7,7 @@ export const handOver = async <Command>(handler: BatchHandler<Command>, topic: s
   const partition = partitionOf(tenant);
   const { epoch, nextOffset } = await handler.position(partition);
   await handler.handle({
-    topic, partition, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
+    topic, partition, epoch, nextOffset: nextOffset + messages.length, appended: null,
     received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
   });
 };

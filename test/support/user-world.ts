@@ -32,7 +32,7 @@ export class UserWorld {
     const before = this.users.get(userId) ?? null;
     const events = decide(command, before, { ...context, matching });
     const after = events.reduce<UserState>((state, event) => evolve(state, event, userId, this.now), before);
-    return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching) } };
+    return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching, false) } };
   }
 
   send(sender: string | null, command: UserCommand): { userId: string | null; events: UserEvent[]; outcome: Outcome } {

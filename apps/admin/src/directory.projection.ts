@@ -25,7 +25,7 @@ const upsert = (table: string, columns: Readonly<Record<string, string>>, changi
 export const adminBehaviour = (): Behaviour<AdminCommand> => ({
   owner: 'admin',
   commandTypes: new Set(Object.values(ADMIN_COMMAND_TYPES)),
-  loadSql: `
+  loadSql: () => `
     SELECT json_build_object(
       'tenants', (SELECT json_agg(t) FROM admin.tenants t WHERE t.id IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
       'directories', (SELECT json_agg(d) FROM admin.directories d WHERE d.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),

@@ -20,12 +20,12 @@ const newLookUps = (): LookUps<object> =>
 const lookUp = (value: string, tenant = TENANTS[0]!, directory = tenant, name = 'number'): LookUp => ({ name, text: numberOf, tenant, directory, value });
 const found = (number: number, tenant = TENANTS[0], directory = tenant): object => ({ tenant, directory, number });
 
-it('asks once for what is asked in one turn, and gives each who asked the answer to it', async () => {
+it('asks for the first at once and for the others of its turn together, and gives each who asked the answer to it', async () => {
   const lookUps = newLookUps();
   const turn = await Promise.all([lookUps.load(lookUp('3')), lookUps.load(lookUp('-1')), lookUps.load(lookUp('1')), lookUps.load(lookUp('3'))]);
   expect(turn).toEqual([found(3), null, found(1), found(3)]);
   expect(await lookUps.load(lookUp('2'))).toEqual(found(2));
-  expect(asked).toEqual([['3', '-1', '1', '3'], ['2']]);
+  expect(asked).toEqual([['3'], ['-1', '1', '3'], ['2']]);
 });
 
 it('asks for each tenant, directory and statement by itself', async () => {
@@ -33,7 +33,7 @@ it('asks for each tenant, directory and statement by itself', async () => {
   const [a, b] = TENANTS as [string, string];
   const turn = await Promise.all([lookUps.load(lookUp('1', a)), lookUps.load(lookUp('2', b)), lookUps.load(lookUp('3', a, b)), lookUps.load(lookUp('4', a, a, 'other')), lookUps.load(lookUp('5', b))]);
   expect(turn).toEqual([found(1, a), found(2, b), found(3, a, b), found(4, a), found(5, b)]);
-  expect(asked).toEqual([['1'], ['2', '5'], ['3'], ['4']]);
+  expect(asked).toEqual([['1'], ['2'], ['3'], ['4'], ['5']]);
 });
 
 it('lets nobody wait for those of another directory', async () => {
@@ -54,15 +54,19 @@ it('lets nobody wait for those of another directory', async () => {
 it('fails for those whose statement failed', async () => {
   const lookUps = newLookUps();
   const [a, b] = TENANTS as [string, string];
-  const turn = await Promise.allSettled([lookUps.load(lookUp('no number', a)), lookUps.load(lookUp('1', a)), lookUps.load(lookUp('2', b))]);
+  const turn = await Promise.allSettled([lookUps.load(lookUp('3', a)), lookUps.load(lookUp('no number', a)), lookUps.load(lookUp('1', a)), lookUps.load(lookUp('2', b))]);
   expect(turn).toMatchObject([
-    { status: 'rejected', reason: { code: '22P02' } }, { status: 'rejected', reason: { code: '22P02' } }, { status: 'fulfilled', value: found(2, b) },
+    { status: 'fulfilled', value: found(3, a) }, { status: 'rejected', reason: { code: '22P02' } }, { status: 'rejected', reason: { code: '22P02' } },
+    { status: 'fulfilled', value: found(2, b) },
   ]);
+  expect(await lookUps.load(lookUp('4', a))).toEqual(found(4, a));
+  await expect(lookUps.load(lookUp('no number', a))).rejects.toMatchObject({ code: '22P02' });
+  expect(await lookUps.load(lookUp('5', a))).toEqual(found(5, a));
 });
 
 it('asks for many in pieces', async () => {
   const lookUps = newLookUps();
   const numbers = Array.from({ length: 70 }, (_, number) => number);
   expect(await Promise.all(numbers.map((number) => lookUps.load(lookUp(String(number)))))).toEqual(numbers.map((number) => found(number)));
-  expect(asked.map((values) => values.length)).toEqual([32, 32, 6]);
+  expect(asked.map((values) => values.length)).toEqual([1, 32, 32, 5]);
 });

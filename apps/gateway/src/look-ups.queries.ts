@@ -17,12 +17,14 @@ const MAX_TOGETHER = 32;
 
 /**
  * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered together, when a
- * batch of their writes has been committed, and then ask together. One alone costs what it cost before, and none waits for, or fails with,
- * those of another directory.
+ * batch of their writes has been committed, and then ask together. The first of them does not wait for the others, who need not come, and
+ * none waits for, or fails with, those of another directory.
  */
 export class LookUps<Row extends object> {
   /** Those of this turn. */
   private readonly open = new Map<string, DataLoader<string, Row | null>>();
+  /** Where one that did not wait for others is under way. */
+  private readonly alone = new Set<string>();
 
   constructor(private readonly pool: Pool) {}
 
@@ -30,6 +32,10 @@ export class LookUps<Row extends object> {
     const key = [alike.name, alike.tenant, alike.directory].join();
     const known = this.open.get(key);
     if (known) return known.load(value);
+    if (!this.alone.has(key)) {
+      this.alone.add(key);
+      return this.ask(alike, [value]).then(([row]) => row ?? null).finally(() => this.alone.delete(key));
+    }
     const ask = (values: readonly string[]): Promise<(Row | null)[]> => {
       this.open.delete(key);
       return this.ask(alike, values);

@@ -26,6 +26,13 @@ it('whose users are in too many groups for the time of a query, a page says what
   await expect(users.page(scope, searchFor({}))).rejects.toMatchObject({ code: 'tooMany', detail: expect.stringMatching(/count.*excludedAttributes=groups/) });
 });
 
+it('a write that is done shows no groups where they are too many to read, and its fault is not hidden where the database is away', async () => {
+  const written = { ...row, lastModified: at, resource: { userName: 'a' } };
+  const failing = (error: object): Promise<unknown> => reader(async () => Promise.reject(Object.assign(new Error('no'), error))).written(scope, written, undefined);
+  expect(await failing({ code: '57014' })).toBe(written);
+  await expect(failing({ code: '57P01' })).rejects.toThrow('no');
+});
+
 it.each([
   [{}, true], [{ attributes: 'userName,groups.display' }, true], [{ excludedAttributes: 'groups.type' }, true],
   [{ attributes: 'userName' }, false], [{ excludedAttributes: 'groups' }, false],

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
+import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow, type UserSnapshot } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
 import { pickAttribute, Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
@@ -72,6 +72,16 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
     return (await this.withGroups(scope, await this.only(scope, 'id', id)))[0] ?? null;
+  }
+
+  /** A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown without any. */
+  async written(scope: Pick<Scope, 'tenant'>, user: UserSnapshot, selection: Selection | undefined): Promise<UserSnapshot> {
+    try {
+      return (await this.withGroups(scope, [user], selection))[0]!;
+    } catch (error) {
+      if (error instanceof Rejected) return user;
+      throw error;
+    }
   }
 
   /**
@@ -186,7 +196,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear,
    * nor who does not want to see groups: a page of users in hundreds of nested ones takes seconds.
    */
-  private async withGroups({ tenant }: Scope, rows: readonly Row[], selection?: Selection): Promise<readonly Row[]> {
+  private async withGroups<User extends { readonly id: string }>({ tenant }: Pick<Scope, 'tenant'>, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
     if (pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) === undefined) return rows;
     const members = rows.filter((row) => 'isMember' in row && row.isMember);
     if (members.length === 0) return rows;

@@ -75,7 +75,8 @@ export class UsersController {
     return this.commands.delete(caller, { id, ifMatch });
   }
 
-  private answer(user: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
+  private async answer(written: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
+    const user = await this.users.written(caller, written, selection);
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
     return toUser(user, caller, this.config.scimBaseUrl, selection);
   }

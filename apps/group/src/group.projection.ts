@@ -17,7 +17,7 @@ const columns = Object.keys(GROUP_COLUMNS);
 export const groupBehaviour = (): Behaviour<GroupCommand> => ({
   owner: 'group',
   commandTypes: new Set(Object.values(GROUP_COMMAND_TYPES)),
-  loadSql: LOAD_SQL,
+  loadSql: () => LOAD_SQL,
   touches,
   parts: [
     {

@@ -1,5 +1,5 @@
 import { fold, touchesUserName, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
-import { DIRECTORIES_VIEW, GROUPS_OF, MEMBERS_VIEW, schemasAsJson, type GroupOfUser, type SignIn, type UserCommand } from '#contracts';
+import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
@@ -8,7 +8,9 @@ import type { Directory } from './user.js';
 export interface LoadedUsers {
   readonly users: {
     tenant: string; id: string; directory: string | null; version: number; created: string; last_modified: string;
-    resource: Resource; links: Links | null; wrapped: string; groups: readonly GroupOfUser[] | null;
+    resource: Resource; links: Links | null; wrapped: string;
+    /** Of any group. */
+    is_member: boolean;
   }[] | null;
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
@@ -36,38 +38,51 @@ export interface Touched {
   readonly tenants: string[];
 }
 
-/** OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by statistics, and these say nothing of an empty table. */
-export const LOAD_SQL = `
+/** SQL of the users that each part names. OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by statistics, and these say nothing of an empty table. */
+const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string } = {
+  users: "SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)",
+  claims: `
+    SELECT t.tenant, c.holder FROM json_to_recordset(($json)->'claims') AS t(tenant uuid, kind text, value text)
+    CROSS JOIN LATERAL (SELECT holder FROM identity.claims
+      WHERE tenant = t.tenant AND kind = t.kind AND value = t.value COLLATE "C" OFFSET 0) c`,
+  unlinked: `
+    SELECT t.tenant, c.holder FROM json_to_recordset(($json)->'unlinked') AS t(tenant uuid, id uuid)
+    CROSS JOIN LATERAL (SELECT links->>'nameBefore' AS name FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
+    CROSS JOIN LATERAL (SELECT holder FROM identity.claims
+      WHERE tenant = t.tenant AND kind = 'userName' AND value = u.name COLLATE "C" OFFSET 0) c`,
+  former_upns: `
+    SELECT t.tenant, u.id FROM json_to_recordset(($json)->'former_upns') AS t(tenant uuid, value text)
+    CROSS JOIN LATERAL (SELECT id FROM identity.users
+      WHERE former_upn_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u`,
+  emails: `
+    SELECT t.tenant, u.id FROM json_to_recordset(($json)->'emails') AS t(tenant uuid, value text)
+    CROSS JOIN LATERAL (SELECT id FROM identity.users
+      WHERE work_email_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u`,
+  external_ids: `
+    SELECT t.tenant, u.id FROM json_to_recordset(($json)->'external_ids') AS t(tenant uuid, directory uuid, value text)
+    CROSS JOIN LATERAL (SELECT id FROM identity.users
+      WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory = t.directory LIMIT ${MAX_EMAIL_BEARERS}) u`,
+};
+const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
+
+/** Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and next to always nobody else. */
+export const loadSql = (touched: Touched): string => {
+  const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);
+  const key = naming.join();
+  const known = loadTexts.get(key);
+  if (known) return known;
+  const text = loadText(naming.map((part) => NAMED_BY[part]).join('\n UNION \n'));
+  loadTexts.set(key, text);
+  return text;
+};
+const loadTexts = new Map<string, string>();
+
+const loadText = (named: string): string => `
   SELECT json_build_object(
     'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
         'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped,
-        'groups', CASE WHEN EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id) THEN (
-          SELECT json_agg(json_build_object('id', g.id, 'directory', g.directory, 'display', g.display, 'direct', g.direct))
-          FROM ${GROUPS_OF}(t.tenant, ARRAY[t.id]) g) END))
-      FROM (
-        SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)
-        UNION
-        SELECT t.tenant, c.holder FROM (
-          SELECT tenant, kind, value FROM json_to_recordset(($json)->'claims') AS t(tenant uuid, kind text, value text)
-          UNION ALL
-          SELECT t.tenant, 'userName', u.name FROM json_to_recordset(($json)->'unlinked') AS t(tenant uuid, id uuid)
-          CROSS JOIN LATERAL (SELECT links->>'nameBefore' AS name FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
-        ) t
-        CROSS JOIN LATERAL (SELECT holder FROM identity.claims
-          WHERE tenant = t.tenant AND kind = t.kind AND value = t.value COLLATE "C" OFFSET 0) c
-        UNION
-        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'former_upns') AS t(tenant uuid, value text)
-        CROSS JOIN LATERAL (SELECT id FROM identity.users
-          WHERE former_upn_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u
-        UNION
-        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'emails') AS t(tenant uuid, value text)
-        CROSS JOIN LATERAL (SELECT id FROM identity.users
-          WHERE work_email_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u
-        UNION
-        SELECT t.tenant, u.id FROM json_to_recordset(($json)->'external_ids') AS t(tenant uuid, directory uuid, value text)
-        CROSS JOIN LATERAL (SELECT id FROM identity.users
-          WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory = t.directory LIMIT ${MAX_EMAIL_BEARERS}) u
-      ) t
+        'is_member', EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id)))
+      FROM (${named}) t
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
       LEFT JOIN LATERAL (SELECT wrapped FROM keys.persons WHERE tenant = t.tenant AND person = t.id OFFSET 0) k ON true),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,

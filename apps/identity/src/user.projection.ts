@@ -1,8 +1,8 @@
 import { definitionsByTenant, fold, foldedAttributes, STANDARD, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
-import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type GroupOfUser, type UserCommand, type UserEvent } from '#contracts';
+import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
-import { keyText, LOAD_SQL, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
+import { keyText, loadSql, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
 import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
 
 /** The columns of the projection and their types. */
@@ -18,7 +18,7 @@ const columns = Object.keys(USER_COLUMNS);
 export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
   owner: 'identity',
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
-  loadSql: LOAD_SQL,
+  loadSql: (touched) => loadSql(touched as Touched),
   touches: (commands, wanted) => touches(commands, wanted as readonly TenantKey[]),
   parts: [
     {
@@ -78,8 +78,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
   private readonly wrapped = new Map<string, string>();
-  /** Group owns them: an answer shows them, and no decision looks at them. */
-  private readonly groups = new Map<string, readonly GroupOfUser[]>();
+  /** Who is in groups, which group owns: an answer shows them, and no decision looks at them. */
+  private readonly members = new Set<string>();
   private readonly tenantKeys = new Map<string, Buffer>();
   private readonly personKeys = new Map<string, Buffer>();
   private readonly newTenantKeys: { tenant: string; wrapped: string }[] = [];
@@ -89,7 +89,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     private readonly loaded: LoadedUsers, private readonly lookedUp: ReadonlySet<string>, private readonly now: string,
     private readonly masterKey: Buffer,
   ) {
-    for (const { tenant, wrapped, links, groups, ...row } of loaded.users ?? []) {
+    for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
         id: row.id, directory: row.directory, version: row.version, resource: row.resource,
         created: new Date(row.created).toISOString(), lastModified: new Date(row.last_modified).toISOString(),
@@ -97,7 +97,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.wrapped.set(`${tenant}/${row.id}`, wrapped);
-      if (groups) this.groups.set(`${tenant}/${row.id}`, groups);
+      if (isMember) this.members.add(`${tenant}/${row.id}`);
       this.index(tenant, row.id, [], keysOf(state));
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]));
@@ -133,7 +133,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.users.set(`${tenant}/${userId}`, { tenant, state, stored: known?.stored ?? false, changed: true });
       this.move(tenant, userId, before, state);
     }
-    return { events: recorded, outcome: { status: 'done', value: answerTo(command, state, matching, this.groups.get(`${tenant}/${userId}`)) } };
+    return { events: recorded, outcome: { status: 'done', value: answerTo(command, state, matching, this.members.has(`${tenant}/${userId}`)) } };
   }
 
   rows(): Record<string, readonly unknown[]> {

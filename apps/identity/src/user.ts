@@ -1,6 +1,6 @@
 import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
-  AttributeChanges, DecidedUnder, DirectorySettings, GroupOfUser, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
+  AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
   bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
@@ -163,18 +163,18 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
   }
 };
 
-/** What an answer shows of a user; `groups` are those that it is in. */
-export const snapshotOf = (state: UserState, groups?: readonly GroupOfUser[]): UserSnapshot | null =>
+/** What an answer shows of a user. */
+export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | null =>
   state && {
     id: state.id, version: state.version, created: state.created, lastModified: state.lastModified, resource: state.resource,
-    ...(groups ? { groups } : {}),
+    ...(isMember ? { isMember } : {}),
   };
 
 /** What a command answers. */
 export const answerTo = (
-  command: UserCommand, state: UserState, matching: Matching | null, groups?: readonly GroupOfUser[],
+  command: UserCommand, state: UserState, matching: Matching | null, isMember: boolean,
 ): UserSnapshot | RecordedSignIn | null =>
-  command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state, groups);
+  command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state, isMember);
 
 const under = ({ id, version }: Directory): DecidedUnder => ({ directory: id, directoryVersion: version });
 

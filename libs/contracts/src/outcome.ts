@@ -13,7 +13,9 @@ export interface UserSnapshot {
   readonly created: string;
   readonly lastModified: string;
   readonly resource: Resource;
-  /** The groups that the user is in; absent = none. */
+  /** Of any group: which ones is not identity's to say. */
+  readonly isMember?: boolean;
+  /** The groups that the user is in, where they have been read; absent = none. */
   readonly groups?: readonly GroupOfUser[];
 }
 

@@ -37,8 +37,11 @@ export interface Behaviour<C> {
   readonly owner: Owner;
   /** Wire type → command, for the versions that this owner knows. */
   readonly commandTypes: ReadonlySet<string>;
-  /** A SELECT that returns one row with one json column named `loaded`; its only parameter is what `touches` returns, as json. */
-  readonly loadSql: string;
+  /**
+   * A SELECT that returns one row with one json column; its only parameter, `$json`, is what `touches` returns, which may also leave out of the
+   * text what is not asked for: each text is prepared, so let them be few.
+   */
+  loadSql(touched: unknown): string;
   /** `wanted` is what the working sets of earlier loads of the same batch asked for beyond it. */
   touches(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown;
   readonly parts: readonly WritePart[];

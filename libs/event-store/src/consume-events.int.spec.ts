@@ -79,7 +79,7 @@ const reader = (partition: number): Reader => {
   const made: Reader = {
     published: [], unreadable: [], isAway: false, most: 0,
     hear: (offset, messages, epoch = 'postgres') => consumer.handle({
-      topic: 'identity.events', partition, epoch, checkHeld: false, nextOffset: offset + messages.length,
+      topic: 'identity.events', partition, epoch, appended: null, nextOffset: offset + messages.length,
       received: messages.map((message, index) => ({ offset: offset + index, message })),
     }),
     position: async () => (await consumer.position(partition)).nextOffset,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 import type { Message, Outcome } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
@@ -26,11 +26,16 @@ afterAll(async () => {
   await database?.destroy();
 });
 
+const commandOf = (tenant: string, command: Asking): Message => ({
+  id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: tenant, time: '2026-01-01T00:00:00.000Z', tenant, directory: null, correlationId: 'c',
+  causationId: null, data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
+});
+
 /** The outcomes of one batch, in its order; how often it was loaded; how many were set aside. */
 const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[]; loads: number; dead: number }> => {
   let [loads, dead] = [0, 0];
   const behaviour: Behaviour<Asking> = {
-    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: 'SELECT $json AS loaded', parts: [],
+    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [],
     touches: (_commands, wanted) => (loads++, [...wanted]),
     begin: (loaded, _now, touched) => {
       expect(touched).toEqual(loaded);
@@ -49,13 +54,10 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
   };
   const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => dead++);
   const tenant = randomUUID();
-  const messages = batch.map((command): Message => ({
-    id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: tenant, time: '2026-01-01T00:00:00.000Z', tenant, directory: null, correlationId: 'c',
-    causationId: null, data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
-  }));
+  const messages = batch.map((command) => commandOf(tenant, command));
   const { epoch, nextOffset } = await handler.position(3);
   await handler.handle({
-    topic: 'identity.commands', partition: 3, epoch, nextOffset: nextOffset + messages.length, checkHeld: false,
+    topic: 'identity.commands', partition: 3, epoch, nextOffset: nextOffset + messages.length, appended: null,
     received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
   });
   const { rows } = await reader.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM identity.outcomes WHERE tenant = $1', [tenant]);
@@ -73,4 +75,59 @@ it('a command that never has enough is set aside, and its neighbours are carried
   const { outcomes, dead } = await outcomesOf([{ keys: ['a'] }, { keys: 'all' }, { keys: ['b', 'c'] }]);
   expect(outcomes).toEqual(['done', 'internal', 'done']);
   expect(dead).toBe(1);
+});
+
+describe('a batch that the log is still appending', () => {
+  const behaviour = (decided: () => void): Behaviour<Asking> => ({
+    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: () => [],
+    begin: () => ({
+      decide: () => {
+        decided();
+        return { events: [], outcome: { status: 'done', value: null } };
+      },
+      rows: () => ({}),
+    }),
+  });
+  const isAnswered = async (id: string): Promise<boolean> => (await reader.query('SELECT FROM identity.outcomes WHERE command_id = $1', [id])).rowCount === 1;
+  /** What becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is written before. */
+  const handled = async ({ isHeld, fault }: { readonly isHeld: boolean; readonly fault?: Error }): Promise<{ error: unknown; isAnswered: boolean }> => {
+    const append = Promise.withResolvers<void>();
+    const decided = Promise.withResolvers<void>();
+    const handler = new BatchHandler(poolOf(database), behaviour(decided.resolve), () => new Date(), () => undefined);
+    const message = commandOf(randomUUID(), { keys: [] });
+    const { epoch, nextOffset: offset } = await handler.position(4);
+    const done = handler
+      .handle({ topic: 'identity.commands', partition: 4, epoch, nextOffset: offset + 1, appended: append.promise, received: [{ offset, message }] })
+      .then(() => null, (error: unknown) => error);
+    await decided.promise;
+    expect(await isAnswered(message.id)).toBe(false);
+    if (isHeld) await reader.query("SELECT log.append(ARRAY['identity.commands'], ARRAY[4], ARRAY[$1::bigint], ARRAY[$2::uuid], ARRAY[$3::json])", [offset, message.id, JSON.stringify(message)]);
+    if (fault) append.reject(fault);
+    else append.resolve();
+    return { error: await done, isAnswered: await isAnswered(message.id) };
+  };
+
+  it('is decided meanwhile, and written when it has been appended', async () => {
+    expect(await handled({ isHeld: true })).toEqual({ error: null, isAnswered: true });
+  });
+
+  it('writes nothing when it could not be appended', async () => {
+    const fault = new Error('the log did not take it');
+    expect(await handled({ isHeld: false, fault })).toEqual({ error: fault, isAnswered: false });
+  });
+
+  it('writes nothing when the log has lost it since', async () => {
+    const { error, isAnswered } = await handled({ isHeld: false });
+    expect(String(error)).toMatch(/no longer holds/);
+    expect(isAnswered).toBe(false);
+  });
+
+  it('is held, on whichever day it was appended', async () => {
+    const { rows: [row] } = await reader.query<{ topic: string; partition: number; offset: string; id: string }>('SELECT * FROM log.messages LIMIT 1');
+    const { topic, partition, offset, id } = row!;
+    await reader.query('UPDATE log.messages SET day = day - 3 WHERE id = $1', [id]);
+    const expectHeld = (wanted: string): Promise<unknown> => reader.query('SELECT log.expect_held($1, $2, $3, $4)', [topic, partition, offset, wanted]);
+    expect(await expectHeld(id)).toMatchObject({ rowCount: 1 });
+    await expect(expectHeld(randomUUID())).rejects.toThrow(/no longer holds/);
+  });
 });

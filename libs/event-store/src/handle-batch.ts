@@ -4,7 +4,7 @@ import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
 
-/** Somebody else has moved on, or the log lost what it handed over: drop everything in memory and load again. */
+/** Somebody else has moved on: drop everything in memory and load again. */
 export class Conflict extends Error {}
 
 /** A batch whose decisions ask for something more after each load. One command asks for all that it needs in three loads at most. */
@@ -22,8 +22,12 @@ const FENCE_MISSED = 'MU001';
 interface Loaded {
   readonly answered: { readonly command_id: string; readonly outcome: Outcome }[] | null;
   readonly sequences: Record<string, number> | null;
-  readonly held: boolean | null;
   readonly loaded: unknown;
+}
+/** A statement that is prepared. */
+interface Statement {
+  readonly name: string;
+  readonly text: string;
 }
 /** With what it was loaded for. */
 type LoadedFor = Loaded & { readonly touched: unknown };
@@ -35,9 +39,9 @@ type LoadedFor = Loaded & { readonly touched: unknown };
  */
 export class BatchHandler<C> {
   private readonly memories = new Map<number, LaneMemory>();
-  private readonly loadText: string;
   private readonly parts: readonly WritePart[];
-  private readonly writeStatements = new Map<string, { readonly name: string; readonly text: string }>();
+  private readonly loadStatements = new Map<string, Statement>();
+  private readonly writeStatements = new Map<string, Statement>();
   private readonly consumerGroup: string;
 
   constructor(
@@ -48,14 +52,6 @@ export class BatchHandler<C> {
   ) {
     const { owner } = behaviour;
     this.consumerGroup = `muster.${owner}`;
-    this.loadText = `
-      SELECT
-        (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
-         FROM ${schemaOf(owner)}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
-        (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schemaOf(owner)}.events e WHERE e.tenant = t.tenant), 0))
-         FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
-        CASE WHEN $3::uuid IS NULL THEN true ELSE log.holds($4, $5, $6, $3) END AS held,
-        (${behaviour.loadSql.replaceAll('$json', '$7::json')}) AS loaded`;
     this.parts = [...storeParts(owner), ...behaviour.parts];
   }
 
@@ -103,7 +99,8 @@ export class BatchHandler<C> {
       const due = this.due(batch, memory);
       if (due.length === 0) return [];
       const turn = await this.settled(client, batch, due, memory, poison);
-      await this.write(client, batch, memory, turn);
+      await batch.appended;
+      await this.write(client, batch, due, memory, turn);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
       for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
@@ -122,7 +119,7 @@ export class BatchHandler<C> {
   ): Promise<Turn> {
     const wanted: unknown[] = [];
     for (let loads = 1; loads <= MAX_LOADS; loads++) {
-      const turn = this.decideAll(batch, due, await this.load(client, batch, due, memory, poison, wanted), memory, poison);
+      const turn = this.decideAll(batch, due, await this.load(client, due, memory, poison, wanted), memory, poison);
       if (turn.wanted.length === 0) return turn;
       wanted.push(...turn.wanted);
     }
@@ -160,28 +157,38 @@ export class BatchHandler<C> {
   }
 
   private async load(
-    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown,
-    wanted: readonly unknown[],
+    client: PoolClient, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, wanted: readonly unknown[],
   ): Promise<LoadedFor> {
     const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
     // A culprit that has been found is not asked what it touches: that may be what the database refused.
     const commands = poison === undefined ? messages.flatMap((message) => this.understood(message) ?? []) : [];
     const touched = this.touched(commands, wanted);
-    const last = due[due.length - 1]!;
     const { rows } = await client.query<Loaded>({
-      name: `${this.behaviour.owner}-load`,
-      text: this.loadText,
-      values: [
-        messages.map(({ id }) => id), tenants,
-        batch.checkHeld && last.message && isAddressed(last.message) ? last.message.id : null, batch.topic, batch.partition, last.offset,
-        JSON.stringify(touched),
-      ],
+      ...this.loadStatement(touched), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched)],
     });
     const loaded = rows[0]!;
-    if (!loaded.held) throw new Conflict(`${batch.topic}/${batch.partition} no longer holds offset ${last.offset}`);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return { ...loaded, touched };
+  }
+
+  private loadStatement(touched: unknown): Statement {
+    const { owner } = this.behaviour;
+    const sql = this.behaviour.loadSql(touched);
+    const known = this.loadStatements.get(sql);
+    if (known) return known;
+    const statement = {
+      name: `${owner}-load-${this.loadStatements.size}`,
+      text: `
+        SELECT
+          (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
+           FROM ${schemaOf(owner)}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
+          (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schemaOf(owner)}.events e WHERE e.tenant = t.tenant), 0))
+           FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
+          (${sql.replaceAll('$json', '$3::json')}) AS loaded`,
+    };
+    this.loadStatements.set(sql, statement);
+    return statement;
   }
 
   /** What cannot be looked at is as much the fault of its content as what the database refuses. */
@@ -239,23 +246,25 @@ export class BatchHandler<C> {
     return turn;
   }
 
-  private async write(client: PoolClient, batch: BatchToHandle, memory: LaneMemory, turn: Turn): Promise<void> {
+  private async write(client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, turn: Turn): Promise<void> {
     const rows: Readonly<Record<string, readonly unknown[]>> = { ...turn.parts, stored_outcomes: turn.outcomes, stored_events: turn.events };
     const parts = this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
     const { appended } = turn;
+    const last = due[due.length - 1]!;
     await client.query({
       ...this.writeStatement(parts),
       values: [
         batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
         appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
         appended.map(({ id }) => id), appended.map(({ message }) => JSON.stringify(message)),
+        batch.appended && last.message && isAddressed(last.message) ? last.message.id : null, last.offset,
         ...parts.flatMap(({ name }) => [JSON.stringify(rows[name]), rows[name]!.length]),
       ],
     });
   }
 
   /** Prepared once for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
-  private writeStatement(parts: readonly WritePart[]): { readonly name: string; readonly text: string } {
+  private writeStatement(parts: readonly WritePart[]): Statement {
     const key = parts.map(({ name }) => this.parts.findIndex((part) => part.name === name)).join('-');
     const known = this.writeStatements.get(key);
     if (known) return known;

@@ -9,7 +9,7 @@ export interface BatchToHandle {
   readonly epoch: string;
   readonly received: readonly { readonly offset: number; readonly message: Message | null; readonly raw?: string }[];
   readonly nextOffset: number;
-  readonly checkHeld: boolean;
+  readonly appended: Promise<void> | null;
 }
 
 /** A row of the Postgres log that this transaction appended. */

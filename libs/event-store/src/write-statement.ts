@@ -16,8 +16,8 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
   },
 ];
 
-/** Before the parameters of the parts, which are the rows and their number, are those of the position, then the messages as arrays. */
-const FIRST_PART_PARAMETER = 13;
+/** Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages as arrays, and of what the log has to hold. */
+const FIRST_PART_PARAMETER = 15;
 
 /**
  * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order: each row
@@ -38,5 +38,6 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
     )`, ...written].join(',\n')}
     SELECT ${[
       "log.expect('position', (SELECT count(*) FROM moved), 1)",
+      'CASE WHEN $13::uuid IS NOT NULL THEN log.expect_held($4, $5, $14, $13) END',
       "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))", ...expected].join(',\n')}`;
 };

@@ -90,6 +90,7 @@ export class Consumer implements Subscription {
     this.begun.push(batch);
     this.signal.tell();
     await this.before(batch);
+    await batch.appended;
     await this.moveTo(batch.partition, batch.epoch, batch.nextOffset);
     this.handled.push(batch);
     this.signal.tell();

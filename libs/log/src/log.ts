@@ -16,8 +16,12 @@ export interface Batch {
   readonly received: readonly Received[];
   /** The offset after the last message. */
   readonly nextOffset: number;
-  /** Whether the log may have lost what it handed over (see design: the append does not wait for the disk). */
-  readonly checkHeld: boolean;
+  /**
+   * null = the log keeps what it hands over. Else it hands over what it is still appending, so that deciding need not wait for that: resolves when
+   * it has been appended, rejects when that is unknown. Nothing may be written before, nor unless the log still holds it at that moment, because
+   * the append does not wait for the disk.
+   */
+  readonly appended: Promise<void> | null;
 }
 
 /** How long messages are kept, on both logs. */

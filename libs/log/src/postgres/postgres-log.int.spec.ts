@@ -146,9 +146,10 @@ describe('the Postgres log', () => {
     const consumer = new Consumer(pool);
     const log = newLog();
     let [under, most] = [0, 0];
-    consumer.before = async () => {
+    consumer.before = async ({ appended }) => {
       most = Math.max(most, ++under);
       if (consumer.begun.length === 1) {
+        await appended;
         await disconnect();
         await vi.waitFor(() => log.publish(COMMANDS, messages.slice(1)), { timeout: 60_000 });
       }
@@ -178,12 +179,84 @@ describe('the Postgres log', () => {
     await Promise.all(waiting);
   });
 
+  describe('hands over what it is still appending', () => {
+    /** Nothing can be appended until this is called, though all can be read. */
+    const hold = async (): Promise<() => Promise<void>> => {
+      const locker = await pool.connect();
+      await locker.query('BEGIN; LOCK log.messages IN SHARE MODE');
+      return async () => {
+        await locker.query('ROLLBACK');
+        locker.release();
+      };
+    };
+    const start = async (consumer: Consumer): Promise<PostgresLog> => {
+      const log = newLog();
+      log.subscribe(consumer);
+      await log.start();
+      return log;
+    };
+    const isAppending = async (): Promise<void> => {
+      const waiting = await pool.query("SELECT FROM pg_stat_activity WHERE application_name = 'muster-log' AND wait_event_type = 'Lock'");
+      expect(waiting.rowCount).toBe(1);
+    };
+
+    it('and says in the batch when it has been', async () => {
+      const messages = newMessages(newTenant(10), 2);
+      const consumer = new Consumer(pool);
+      const log = await start(consumer);
+      const letGo = await hold();
+      const done: string[] = [];
+      const published = log.publish(COMMANDS, messages).then(() => done.push('published'));
+      await consumer.signal.until(() => consumer.begun.length === 1);
+      const appended = consumer.begun[0]!.appended!.then(() => done.push('appended'));
+      await vi.waitFor(isAppending, { timeout: 60_000 });
+      expect([done, consumer.handled]).toEqual([[], []]);
+      await letGo();
+      await Promise.all([published, appended, consumer.has(messages)]);
+    });
+
+    it('and hands over once what a broken connection left in doubt', async () => {
+      const messages = newMessages(newTenant(10), 2);
+      const consumer = new Consumer(pool);
+      const log = await start(consumer);
+      const letGo = await hold();
+      const refused = expect(log.publish(COMMANDS, messages)).rejects.toBeInstanceOf(LogUnavailable);
+      await consumer.signal.until(() => consumer.begun.length === 1);
+      await disconnect();
+      await refused;
+      await expect(consumer.begun[0]!.appended).rejects.toBeInstanceOf(LogUnavailable);
+      await letGo();
+      // As its sender does, who does not know what became of it.
+      await vi.waitFor(() => log.publish(COMMANDS, messages), { timeout: 60_000 });
+      await consumer.has(messages);
+      expect(numbersOf(consumer.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
+    });
+
+    it('and reads it after a fault of its handler only when it has been', async () => {
+      const messages = newMessages(newTenant(10), 2);
+      const consumer = new Consumer(pool);
+      consumer.before = () => {
+        if (consumer.begun.length === 1) throw new Error('the way is at fault');
+      };
+      const log = await start(consumer);
+      const letGo = await hold();
+      const read = vi.spyOn(consumer, 'position');
+      const published = log.publish(COMMANDS, messages);
+      await vi.waitFor(() => expect(read).toHaveBeenCalled(), { timeout: 60_000 });
+      await vi.waitFor(isAppending, { timeout: 60_000 });
+      await letGo();
+      await published;
+      await consumer.has(messages);
+      expect(numbersOf(consumer.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
+    });
+  });
+
   describe('with the transaction of a lane', () => {
     let lane: pg.Pool;
     let end: () => Promise<void>;
     /** Every command is done, and nothing else happens. */
     const behaviour: Behaviour<object> = {
-      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: 'SELECT $json AS loaded', touches: () => ({}), parts: [],
+      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', touches: () => ({}), parts: [],
       begin: () => ({ decide: () => ({ events: [], outcome: { status: 'done', value: null } }), rows: () => ({}) }),
     };
     const commands = (count: number): Message[] =>
@@ -268,6 +341,7 @@ describe('the Postgres log', () => {
           topic: COMMANDS, position: (partition) => handler.position(partition),
           handleBatch: async (batch) => {
             if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return void (await handler.handle(batch));
+            await batch.appended;
             handed = batch;
             await kill();
             await restart();

@@ -16,7 +16,7 @@ interface Lane {
   readonly partition: number;
   /** The offset after the last one that was read or handed over; null while that is being found out. */
   end: number | null;
-  waiting: { offset: number; message: Message }[];
+  waiting: { offset: number; message: Message; appended: Promise<void> }[];
   running: boolean;
 }
 
@@ -27,6 +27,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+const APPENDED = Promise.resolve();
 const EPOCH = 'postgres';
 /** Only one process may number the offsets: it holds this advisory lock as long as its connection lives. */
 const ADVISORY_LOCK = 7_216_002;
@@ -41,9 +42,9 @@ const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
 
 /**
- * The log inside one process: appended with one statement, handed over in memory, read from the table only after a start or a
- * fault. The append does not wait for the disk, because the commit of the outcome flushes it too; so after any fault of the
- * connection everything in memory is dropped and read again, and a lane checks that the log still holds what it was handed.
+ * The log inside one process: appended with one statement and handed over in memory meanwhile, read from the table only after a start or
+ * a fault. The append does not wait for the disk, because the commit of the outcome flushes it too; so after any fault of the
+ * connection everything in memory is dropped and read again, and who writes checks that the log still holds what it was handed.
  */
 export class PostgresLog implements Log {
   private client: pg.Client | null = null;
@@ -57,7 +58,7 @@ export class PostgresLog implements Log {
   /** Batches that are being handled, by topic and partition: a fault does not end them, and the next one waits. */
   private readonly handling = new Map<string, Promise<void>>();
   /** What was committed while its lane was being read: it is handed over afterwards, unless it was read. */
-  private missed: LogRow[] = [];
+  private missed: { row: LogRow; appended: Promise<void> }[] = [];
   private rollTimer: NodeJS.Timeout | null = null;
   /** What lanes have written and other lanes are going to read. */
   private readonly committedRows: LogRow[] = [];
@@ -118,8 +119,8 @@ export class PostgresLog implements Log {
   private handOverCommitted(): void {
     this.handOverTimer = null;
     for (const row of this.committedRows.splice(0)) {
-      if (this.client) this.handOver(row);
-      else this.missed.push(row);
+      if (this.client) this.handOver(row, APPENDED);
+      else this.missed.push({ row, appended: APPENDED });
     }
   }
 
@@ -153,6 +154,21 @@ export class PostgresLog implements Log {
       count += next.messages.length;
     }
     const rows = taken.flatMap(({ topic, messages }) => messages.map((message) => this.number(topic, message)));
+    const appended = this.append(client, rows);
+    for (const row of rows) this.handOver(row, appended);
+    try {
+      await appended;
+      for (const { resolve } of taken) resolve();
+    } catch (error) {
+      for (const { reject } of taken) reject(error as LogUnavailable);
+    }
+    this.appending = null;
+    if (this.pending.length > 0) this.planFlush();
+  }
+
+  private async append(client: pg.Client, rows: readonly LogRow[]): Promise<void> {
+    // The lane goes first: what it loads is being looked up while this is sent.
+    await new Promise((resolve) => setImmediate(resolve));
     try {
       await client.query({
         name: 'log-append',
@@ -163,16 +179,9 @@ export class PostgresLog implements Log {
         ],
       });
     } catch (error) {
-      const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
-      for (const { reject } of taken) reject(away);
-      taken.length = 0;
       this.fail(client, error as Error);
+      throw new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
     }
-    this.appending = null;
-    // The connection broke while the answer was under way: whether the rows survive is for the next read to tell.
-    if (this.client === client) for (const row of rows) this.handOver(row);
-    for (const { resolve } of taken) resolve();
-    if (this.pending.length > 0) this.planFlush();
   }
 
   private number(topic: string, message: Message): LogRow {
@@ -183,15 +192,15 @@ export class PostgresLog implements Log {
     return { topic, partition, offset, id: message.id, message };
   }
 
-  private handOver(row: LogRow): void {
+  private handOver(row: LogRow, appended: Promise<void>): void {
     const lane = this.lanes.get(`${row.topic}/${row.partition}`);
     if (!lane) return;
-    if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push(row);
+    if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push({ row, appended });
     // It was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
     if (row.offset !== lane.end) return this.fail(this.client!, new Error(`${row.topic}/${row.partition} was handed ${row.offset} instead of ${lane.end}`));
     lane.end = row.offset + 1;
-    lane.waiting.push({ offset: row.offset, message: row.message });
+    lane.waiting.push({ offset: row.offset, message: row.message, appended });
     if (!lane.running) void this.run(lane);
   }
 
@@ -212,8 +221,8 @@ export class PostgresLog implements Log {
 
   private async handle(client: pg.Client, lane: Lane): Promise<void> {
     const received = lane.waiting.splice(0, this.options.maxBatchMessages);
-    const nextOffset = received[received.length - 1]!.offset + 1;
-    const batch: Batch = { topic: lane.subscription.topic, partition: lane.partition, epoch: EPOCH, received, nextOffset, checkHeld: true };
+    const { offset, appended } = received[received.length - 1]!;
+    const batch: Batch = { topic: lane.subscription.topic, partition: lane.partition, epoch: EPOCH, received, nextOffset: offset + 1, appended };
     try {
       await lane.subscription.handleBatch(batch);
     } catch (error) {
@@ -222,7 +231,10 @@ export class PostgresLog implements Log {
     }
   }
 
-  /** After a fault of a handler: what its lane has in memory is dropped and read again. The others have nothing to do with it. */
+  /**
+   * After a fault of a handler: what its lane has in memory is dropped and read again, on the connection that appends, which has then
+   * appended what the lane was handed. The other lanes have nothing to do with it.
+   */
   private async readAgain(client: pg.Client, lane: Lane): Promise<void> {
     lane.end = null;
     lane.waiting = [];
@@ -235,7 +247,7 @@ export class PostgresLog implements Log {
   }
 
   private handOverMissed(): void {
-    for (const row of this.missed.splice(0)) this.handOver(row);
+    for (const { row, appended } of this.missed.splice(0)) this.handOver(row, appended);
   }
 
   /** After a fault of the connection: drop everything in memory, connect anew, read again. */
@@ -319,7 +331,7 @@ export class PostgresLog implements Log {
       const { rows } = await client.query<{ offset: string; message: Message }>(
         'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, end, BACKLOG_PAGE_MESSAGES],
       );
-      for (const row of rows) waiting.push({ offset: Number(row.offset), message: row.message });
+      for (const row of rows) waiting.push({ offset: Number(row.offset), message: row.message, appended: APPENDED });
       // Not the number of rows: the first ones may be gone, with their age.
       end = (waiting.at(-1)?.offset ?? end - 1) + 1;
       full = rows.length === BACKLOG_PAGE_MESSAGES;
