@@ -88,38 +88,45 @@ describe('a batch that the log is still appending', () => {
       rows: () => ({}),
     }),
   });
-  const isAnswered = async (id: string): Promise<boolean> => (await reader.query('SELECT FROM identity.outcomes WHERE command_id = $1', [id])).rowCount === 1;
+  const outcomeOf = async (id: string): Promise<Outcome | undefined> =>
+    (await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [id])).rows[0]?.outcome;
   /** What becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is written before. */
-  const handled = async ({ isHeld, fault }: { readonly isHeld: boolean; readonly fault?: Error }): Promise<{ error: unknown; isAnswered: boolean }> => {
+  const handled = async ({ isHeld, fault, years = 0 }: { readonly isHeld: boolean; readonly fault?: Error; readonly years?: number }): Promise<{ error: unknown; outcome: Outcome | undefined }> => {
     const append = Promise.withResolvers<void>();
     const decided = Promise.withResolvers<void>();
-    const handler = new BatchHandler(poolOf(database), behaviour(decided.resolve), () => new Date(), () => undefined);
+    const now = new Date();
+    const handler = new BatchHandler(poolOf(database), behaviour(decided.resolve), () => new Date(now), () => undefined);
     const message = commandOf(randomUUID(), { keys: [] });
     const { epoch, nextOffset: offset } = await handler.position(4);
     const done = handler
       .handle({ topic: 'identity.commands', partition: 4, epoch, nextOffset: offset + 1, appended: append.promise, received: [{ offset, message }] })
       .then(() => null, (error: unknown) => error);
     await decided.promise;
-    expect(await isAnswered(message.id)).toBe(false);
+    expect(await outcomeOf(message.id)).toBeUndefined();
+    now.setFullYear(now.getFullYear() + years);
     if (isHeld) await reader.query("SELECT log.append(ARRAY['identity.commands'], ARRAY[4], ARRAY[$1::bigint], ARRAY[$2::uuid], ARRAY[$3::json])", [offset, message.id, JSON.stringify(message)]);
     if (fault) append.reject(fault);
     else append.resolve();
-    return { error: await done, isAnswered: await isAnswered(message.id) };
+    return { error: await done, outcome: await outcomeOf(message.id) };
   };
 
   it('is decided meanwhile, and written when it has been appended', async () => {
-    expect(await handled({ isHeld: true })).toEqual({ error: null, isAnswered: true });
+    expect(await handled({ isHeld: true })).toEqual({ error: null, outcome: { status: 'done', value: null } });
+  });
+
+  it('is not carried out when it has expired meanwhile', async () => {
+    expect(await handled({ isHeld: true, years: 200 })).toMatchObject({ error: null, outcome: { status: 'rejected', code: 'unavailable' } });
   });
 
   it('writes nothing when it could not be appended', async () => {
     const fault = new Error('the log did not take it');
-    expect(await handled({ isHeld: false, fault })).toEqual({ error: fault, isAnswered: false });
+    expect(await handled({ isHeld: false, fault })).toEqual({ error: fault, outcome: undefined });
   });
 
   it('writes nothing when the log has lost it since', async () => {
-    const { error, isAnswered } = await handled({ isHeld: false });
+    const { error, outcome } = await handled({ isHeld: false });
     expect(String(error)).toMatch(/no longer holds/);
-    expect(isAnswered).toBe(false);
+    expect(outcome).toBeUndefined();
   });
 
   it('is held, on whichever day it was appended', async () => {

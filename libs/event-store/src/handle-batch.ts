@@ -98,8 +98,11 @@ export class BatchHandler<C> {
       const memory = await this.memory(client, batch.partition);
       const due = this.due(batch, memory);
       if (due.length === 0) return [];
-      const turn = await this.settled(client, batch, due, memory, poison);
+      const decidedAt = this.now();
+      let turn = await this.settled(client, batch, due, memory, poison);
       await batch.appended;
+      // Who sent what has expired meanwhile was told that nothing is known of it, and that it is not carried out any more.
+      if (lateIn(due, this.now()) > lateIn(due, decidedAt)) turn = await this.settled(client, batch, due, memory, poison);
       await this.write(client, batch, due, memory, turn);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
@@ -224,7 +227,7 @@ export class BatchHandler<C> {
       } else if (!message || !command || poison !== undefined) {
         turn.bury(message, raw ?? JSON.stringify(found), poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`));
         this.onDead(poison, message);
-      } else if (now.toISOString() > (message.data as CommandData<C>).expiresAt) {
+      } else if (isLate(message, now)) {
         turn.answer(message, { status: 'rejected', code: 'unavailable', detail: 'The command came too late and was not carried out.' });
       } else {
         try {
@@ -280,6 +283,9 @@ const ignore = (): void => undefined;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Without an id and a tenant a message can neither be answered nor recorded. */
 const isAddressed = ({ id, tenant }: Message): boolean => UUID.test(id) && UUID.test(tenant);
+
+const isLate = ({ data }: Message, now: Date): boolean => now.toISOString() > (data as CommandData<unknown>).expiresAt;
+const lateIn = (due: BatchToHandle['received'], now: Date): number => due.filter(({ message }) => message?.data && isLate(message, now)).length;
 
 const isStale = (error: unknown): boolean => {
   const { code } = error as { code?: string };
