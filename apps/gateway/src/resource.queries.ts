@@ -1,11 +1,12 @@
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow, type UserSnapshot } from '#contracts';
 import { isTimeOut, NoSlot, type Slots } from '#runtime';
-import { pickAttribute, Rejected, type Position, type Search, type Selection } from '#scim';
+import { Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
 import { LookUps } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
+import { wantsGroups } from './to-response.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 
@@ -75,7 +76,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown without any. */
-  async written(scope: Pick<Scope, 'tenant'>, user: UserSnapshot, selection: Selection | undefined): Promise<UserSnapshot> {
+  async written(scope: Scope, user: UserSnapshot, selection: Selection | undefined): Promise<UserSnapshot> {
     try {
       return (await this.withGroups(scope, [user], selection))[0]!;
     } catch (error) {
@@ -196,8 +197,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear,
    * nor who does not want to see groups: a page of users in hundreds of nested ones takes seconds.
    */
-  private async withGroups<User extends { readonly id: string }>({ tenant }: Pick<Scope, 'tenant'>, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
-    if (pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) === undefined) return rows;
+  private async withGroups<User extends { readonly id: string }>({ tenant }: Scope, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
+    if (!wantsGroups(selection)) return rows;
     const members = rows.filter((row) => 'isMember' in row && row.isMember);
     if (members.length === 0) return rows;
     const found = await this.pool.query<{ member: string; groups: readonly GroupOfUser[] }>({

@@ -57,6 +57,10 @@ export const ofGroupRow = ({ directory: _owner, created, lastModified, ...row }:
   ...row, created: created.toISOString(), lastModified: lastModified.toISOString(),
 });
 
+/** Whether a client wants to see the groups of users. */
+export const wantsGroups = (selection: Selection | undefined): boolean =>
+  pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) !== undefined;
+
 /** Whether a client wants to see members. */
 export const wantsMembers = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '' }]) !== undefined;

@@ -2,12 +2,12 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import type { FastifyReply } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
-import { parseShown, pickAttribute, quote, Rejected, USER, type Selection } from '#scim';
+import { parseShown, quote, Rejected, USER, type Selection } from '#scim';
 import { CONFIG, UserCommands } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { groupsSeen, headersOf, locationOf, ofUserRow, toUser } from './to-response.js';
+import { groupsSeen, headersOf, locationOf, ofUserRow, toUser, wantsGroups } from './to-response.js';
 
 export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 
@@ -34,7 +34,7 @@ export class UsersController {
     const user = ofUserRow(row);
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
     // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.
-    const showsGroups = groupsSeen(user, caller).length > 0 && pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) !== undefined;
+    const showsGroups = groupsSeen(user, caller).length > 0 && wantsGroups(selection);
     if (!showsGroups && isNotModified(ifNoneMatch, user.version)) {
       void reply.status(304);
       return undefined;

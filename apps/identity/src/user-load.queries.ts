@@ -68,21 +68,12 @@ const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 /** Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and next to always nobody else. */
 export const loadSql = (touched: Touched): string => {
   const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);
-  const key = naming.join();
-  const known = loadTexts.get(key);
-  if (known) return known;
-  const text = loadText(naming.map((part) => NAMED_BY[part]).join('\n UNION \n'));
-  loadTexts.set(key, text);
-  return text;
-};
-const loadTexts = new Map<string, string>();
-
-const loadText = (named: string): string => `
+  return `
   SELECT json_build_object(
     'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
         'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped,
         'is_member', EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id)))
-      FROM (${named}) t
+      FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
       LEFT JOIN LATERAL (SELECT wrapped FROM keys.persons WHERE tenant = t.tenant AND person = t.id OFFSET 0) k ON true),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
@@ -95,6 +86,7 @@ const loadText = (named: string): string => `
       CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k),
     'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}
   )`;
+};
 
 /** A key within a tenant. */
 export interface TenantKey extends Key {

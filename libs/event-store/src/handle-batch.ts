@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
 import type { Behaviour, Command, WritePart } from './behaviour.js';
@@ -40,8 +41,7 @@ type LoadedFor = Loaded & { readonly touched: unknown };
 export class BatchHandler<C> {
   private readonly memories = new Map<number, LaneMemory>();
   private readonly parts: readonly WritePart[];
-  private readonly loadStatements = new Map<string, Statement>();
-  private readonly writeStatements = new Map<string, Statement>();
+  private readonly statements = new Map<string, Statement>();
   private readonly consumerGroup: string;
 
   constructor(
@@ -168,30 +168,22 @@ export class BatchHandler<C> {
     const commands = poison === undefined ? messages.flatMap((message) => this.understood(message) ?? []) : [];
     const touched = this.touched(commands, wanted);
     const { rows } = await client.query<Loaded>({
-      ...this.loadStatement(touched), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched)],
+      ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched)],
     });
     const loaded = rows[0]!;
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return { ...loaded, touched };
   }
 
-  private loadStatement(touched: unknown): Statement {
-    const { owner } = this.behaviour;
-    const sql = this.behaviour.loadSql(touched);
-    const known = this.loadStatements.get(sql);
-    if (known) return known;
-    const statement = {
-      name: `${owner}-load-${this.loadStatements.size}`,
-      text: `
-        SELECT
-          (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
-           FROM ${schemaOf(owner)}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
-          (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schemaOf(owner)}.events e WHERE e.tenant = t.tenant), 0))
-           FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
-          (${sql.replaceAll('$json', '$3::json')}) AS loaded`,
-    };
-    this.loadStatements.set(sql, statement);
-    return statement;
+  private loadStatement(sql: string): Statement {
+    const schema = schemaOf(this.behaviour.owner);
+    return this.prepared(sql, () => `
+      SELECT
+        (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
+         FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
+        (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
+         FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
+        (${sql.replaceAll('$json', '$3::json')}) AS loaded`);
   }
 
   /** What cannot be looked at is as much the fault of its content as what the database refuses. */
@@ -266,14 +258,18 @@ export class BatchHandler<C> {
     });
   }
 
-  /** Prepared once for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
+  /** One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
   private writeStatement(parts: readonly WritePart[]): Statement {
-    const key = parts.map(({ name }) => this.parts.findIndex((part) => part.name === name)).join('-');
-    const known = this.writeStatements.get(key);
+    return this.prepared(parts.map(({ name }) => name).join(), () => writeStatement(this.behaviour.owner, parts));
+  }
+
+  /** Named after its text: another handler may use the same connections. */
+  private prepared(key: string, textOf: () => string): Statement {
+    const known = this.statements.get(key);
     if (known) return known;
-    const { owner } = this.behaviour;
-    const statement = { name: `${owner}-write-${key}`, text: writeStatement(owner, parts) };
-    this.writeStatements.set(key, statement);
+    const text = textOf();
+    const statement = { name: `${this.behaviour.owner}-${hash('sha256', text, 'base64url')}`, text };
+    this.statements.set(key, statement);
     return statement;
   }
 }

@@ -37,6 +37,13 @@ describe('the Postgres log', () => {
     return log;
   };
 
+  const started = async (consumer: Consumer): Promise<PostgresLog> => {
+    const log = newLog();
+    log.subscribe(consumer);
+    await log.start();
+    return log;
+  };
+
   beforeAll(async () => {
     postgres = await startPostgres(dataDir);
     await migrate(postgres.url);
@@ -77,9 +84,7 @@ describe('the Postgres log', () => {
     ]);
     await pool.query('DELETE FROM log.messages WHERE topic = $1 AND partition = 7 AND "offset" < 700', [topic]);
     const consumer = new Consumer(pool, topic);
-    const log = newLog();
-    log.subscribe(consumer);
-    await log.start();
+    await started(consumer);
     await consumer.has(messages.slice(700));
     expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages.slice(700)));
   });
@@ -90,9 +95,7 @@ describe('the Postgres log', () => {
     /** A process that lives until its lane has handled these, and rolls the log when it starts. */
     const offsetsOf = async (messages: Message[]): Promise<number[]> => {
       const consumer = new Consumer(pool, topic);
-      const log = newLog();
-      log.subscribe(consumer);
-      await log.start();
+      const log = await started(consumer);
       const { nextOffset } = await consumer.position(11);
       const rows = await append(pool, topic, messages);
       // Or nobody would ever be handed them.
@@ -132,9 +135,7 @@ describe('the Postgres log', () => {
   it('finds what nobody told of when the next row comes', async () => {
     const events = new Consumer(pool, eventsOf('identity'));
     const messages = newMessages(newTenant(9), 3);
-    const log = newLog();
-    log.subscribe(events);
-    await log.start();
+    const log = await started(events);
     await append(pool, events.topic, messages.slice(0, 2));
     log.committed(await append(pool, events.topic, messages.slice(2)));
     await events.has(messages);
@@ -189,12 +190,6 @@ describe('the Postgres log', () => {
         locker.release();
       };
     };
-    const start = async (consumer: Consumer): Promise<PostgresLog> => {
-      const log = newLog();
-      log.subscribe(consumer);
-      await log.start();
-      return log;
-    };
     const isAppending = async (): Promise<void> => {
       const waiting = await pool.query("SELECT FROM pg_stat_activity WHERE application_name = 'muster-log' AND wait_event_type = 'Lock'");
       expect(waiting.rowCount).toBe(1);
@@ -203,7 +198,7 @@ describe('the Postgres log', () => {
     it('and says in the batch when it has been', async () => {
       const messages = newMessages(newTenant(10), 2);
       const consumer = new Consumer(pool);
-      const log = await start(consumer);
+      const log = await started(consumer);
       const letGo = await hold();
       const done: string[] = [];
       const published = log.publish(COMMANDS, messages).then(() => done.push('published'));
@@ -218,7 +213,7 @@ describe('the Postgres log', () => {
     it('and hands over once what a broken connection left in doubt', async () => {
       const messages = newMessages(newTenant(10), 2);
       const consumer = new Consumer(pool);
-      const log = await start(consumer);
+      const log = await started(consumer);
       const letGo = await hold();
       const refused = expect(log.publish(COMMANDS, messages)).rejects.toBeInstanceOf(LogUnavailable);
       await consumer.signal.until(() => consumer.begun.length === 1);
@@ -238,7 +233,7 @@ describe('the Postgres log', () => {
       consumer.before = () => {
         if (consumer.begun.length === 1) throw new Error('the way is at fault');
       };
-      const log = await start(consumer);
+      const log = await started(consumer);
       const letGo = await hold();
       const read = vi.spyOn(consumer, 'position');
       const published = log.publish(COMMANDS, messages);
