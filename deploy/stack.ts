@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { migrate } from '#event-store';
-import { answers, freePort, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import { answers, environmentWith, freePort, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
@@ -51,7 +51,7 @@ runSupervisor(async (supervisor) => {
   // The keys are made before several could make them.
   if (config.MASTER_KEY === undefined) keyFile(DATA_DIR, 'master.key');
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
-  const environment = { ...process.env, ...ports, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers };
+  const environment = environmentWith({ ...ports, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers });
   await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environment))));
   runtime.tell(databaseUrl);
   console.log(banner(config));

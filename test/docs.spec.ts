@@ -9,12 +9,16 @@ const configurationDocument = (): string => {
     if (value === undefined) return '';
     return value === '' ? 'empty' : `\`${value}\``;
   };
-  const row = ({ name, description, values }: (typeof SETTINGS)[number]): string => `| \`${name}\` | ${values} | ${standard(name)} | ${description} |`;
+  const row = ({ name, description, values, secret }: (typeof SETTINGS)[number]): string =>
+    `| \`${name}\`${secret ? `, \`${name}_FILE\`` : ''} | ${values} | ${standard(name)} | ${description} |`;
   return `# Configuration
 
 Made of \`libs/runtime/src/config.ts\` by \`npm run docs\`: change it there. Muster reads these environment variables once, when a process
-starts; one that is empty counts as not set. A wrong value ends the start with one line that names it. The unit of a number is the end
-of its name.
+starts; one that is empty counts as not set. A wrong value ends the start with one line that names it, and exit code 64. The unit of a number
+is the end of its name.
+
+A secret may lie in a file, which the variable with \`_FILE\` at its end names (\`MASTER_KEY_FILE=/run/secrets/master-key\`): other programs of the
+same user see an environment, and so does \`docker inspect\`. One line end at the end of the file is not part of the secret.
 
 | name | values | default | what it does |
 |---|---|---|---|

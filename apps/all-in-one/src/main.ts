@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode } from '#runtime';
+import { environmentWith, freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode } from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
 
@@ -27,7 +27,7 @@ runSupervisor(async (supervisor) => {
   const url = `http://127.0.0.1:${config.PORT}`;
   const runtime = new RuntimeFile(config, { url, adminUrl: url });
   const databaseUrl = config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
-  const environment = { ...process.env, PORT: String(config.PORT), DATABASE_URL: databaseUrl };
+  const environment = environmentWith({ PORT: String(config.PORT), DATABASE_URL: databaseUrl });
   let told = false;
   const onMessage = (message: unknown): void => {
     if (told) return;

@@ -3,18 +3,29 @@ import { join } from 'node:path';
 import type { RecordedEvent } from './admin-views.js';
 
 /**
- * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY override what the running installation wrote
- * to DATA_DIR.
+ * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY, or the file that MUSTER_API_KEY_FILE names, override
+ * what the running installation wrote to DATA_DIR.
  */
+
+const givenKey = (): string | undefined => {
+  const { MUSTER_API_KEY, MUSTER_API_KEY_FILE } = process.env;
+  if (MUSTER_API_KEY || !MUSTER_API_KEY_FILE) return MUSTER_API_KEY || undefined;
+  try {
+    return readFileSync(MUSTER_API_KEY_FILE, 'utf8').trim();
+  } catch (error) {
+    throw new Error(`MUSTER_API_KEY_FILE names a file that cannot be read: ${(error as Error).message}.`, { cause: error });
+  }
+};
 
 /** Where the admin API is, its key, and where the gateway is if that is known. Throws one line that says what to do. */
 export const findServer = (): { url: string; apiKey: string; gatewayUrl: string | null } => {
-  const { MUSTER_URL, MUSTER_API_KEY, DATA_DIR = './.data' } = process.env;
-  if (MUSTER_URL && MUSTER_API_KEY) return { url: MUSTER_URL, apiKey: MUSTER_API_KEY, gatewayUrl: null };
-  const path = join(DATA_DIR, 'runtime.json');
+  const { MUSTER_URL, DATA_DIR } = process.env;
+  const key = givenKey();
+  if (MUSTER_URL && key) return { url: MUSTER_URL, apiKey: key, gatewayUrl: null };
+  const path = join(DATA_DIR || './.data', 'runtime.json');
   try {
     const { url, adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { url: string; adminUrl: string; apiKey: string };
-    return { url: MUSTER_URL ?? adminUrl, apiKey: MUSTER_API_KEY ?? apiKey, gatewayUrl: MUSTER_URL ? null : url };
+    return { url: MUSTER_URL || adminUrl, apiKey: key ?? apiKey, gatewayUrl: MUSTER_URL ? null : url };
   } catch {
     throw new Error(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`);
   }

@@ -1,6 +1,8 @@
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { plainToInstance, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
 import { UsageError } from './usage-error.js';
 
 /** What one setting is: the checks of readConfig and docs/configuration.md are both made of it. */
@@ -10,16 +12,23 @@ export interface Setting {
   /** What it may be, in words. */
   readonly values: string;
   readonly optional: boolean;
+  /** Then it may be handed over in a file as well, which `<name>_FILE` names: an environment is seen by more people than a file of mode 0600. */
+  readonly secret: boolean;
 }
 
 /** Every setting, in the order of the class. */
 export const SETTINGS: Setting[] = [];
 
 /** A property decorator that records the setting and applies its checks. */
-const setting = (description: string, values: string, checks: readonly PropertyDecorator[], optional = false): PropertyDecorator => (target, name) => {
-  SETTINGS.push({ name: String(name), description, values, optional });
+const setting = (
+  description: string, values: string, checks: readonly PropertyDecorator[], { optional = false, secret = false } = {},
+): PropertyDecorator => (target, name) => {
+  SETTINGS.push({ name: String(name), description, values, optional, secret });
   for (const check of optional ? [IsOptional(), ...checks] : checks) check(target, name);
 };
+/** It may be left out. It is read from the variable of its name, or from the file that the variable with `_FILE` at its end names. */
+const secret = (description: string, values: string, ...checks: readonly PropertyDecorator[]): PropertyDecorator =>
+  setting(description, values, checks, { optional: true, secret: true });
 
 /** A whole number; its unit is the end of its name. */
 const count = (description: string, min = 1, max = Number.MAX_SAFE_INTEGER): PropertyDecorator =>
@@ -27,11 +36,38 @@ const count = (description: string, min = 1, max = Number.MAX_SAFE_INTEGER): Pro
 const port = (description: string): PropertyDecorator => count(description, 0, 65_535);
 const text = (description: string): PropertyDecorator => setting(description, 'text', [IsString()]);
 const oneOf = (description: string, ...values: string[]): PropertyDecorator => setting(description, values.join(', '), [IsIn(values)]);
-const optionalText = (description: string): PropertyDecorator => setting(description, 'text', [IsString()], true);
 const optionalUrl = (description: string): PropertyDecorator =>
-  setting(description, 'http or https URL', [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })], true);
-const optionalKey = (description: string): PropertyDecorator =>
-  setting(description, '32 bytes, base64', [Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' })], true);
+  setting(description, 'http or https URL', [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })], { optional: true });
+/** A check of ours; the message begins with `$property`. */
+const fits = (check: (value: string) => boolean, message: string): PropertyDecorator =>
+  ValidateBy({ name: 'fits', validator: { validate: (value) => typeof value === 'string' && check(value), defaultMessage: () => message } });
+
+const isBrokerList = (value: string): boolean =>
+  value.split(',').every((broker) => /^([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/.test(broker) && Number(broker.slice(broker.lastIndexOf(':') + 1)) <= 65_535);
+const optionalBrokers = (description: string): PropertyDecorator =>
+  setting(description, 'host:port,host:port', [fits(isBrokerList, '$property must be host:port, or several of them with a comma and no space between')], { optional: true });
+const address = (description: string): PropertyDecorator =>
+  setting(description, 'IP address or host name', [
+    fits((value) => isIP(value) !== 0 || /^[\w.-]+$/.test(value), '$property must be an address or a name of this machine, without a port'),
+  ]);
+const secretKey = (description: string): PropertyDecorator =>
+  secret(description, '32 bytes, base64', Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' }));
+const secretText = (description: string): PropertyDecorator => secret(description, 'text', IsString());
+const isPostgresUrl = (value: string): boolean => {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, pathname } = new URL(value);
+  return /^postgres(ql)?:$/.test(protocol) && username !== '' && pathname.length > 1 && isDecodable(value);
+};
+const isDecodable = (value: string): boolean => {
+  try {
+    return decodeURIComponent(value) !== '';
+  } catch {
+    return false;
+  }
+};
+const secretDatabaseUrl = (description: string): PropertyDecorator =>
+  secret(description, 'URL of a Postgres', fits(isPostgresUrl,
+    '$property must be postgres://user:password@host:port/database; a character such as @, / or % in the password is written as %40, %2F, %25'));
 
 /** Every setting of Muster, read from environment variables of the names in capitals; units are part of the names. */
 export class Config {
@@ -39,15 +75,15 @@ export class Config {
   @port('Port of the admin API when it is a process of its own.') ADMIN_PORT = 8081;
   @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
   @port("Port of group's health endpoint when it is a process of its own.") GROUP_HEALTH_PORT = 8083;
-  @text('Address to listen on.') HOST = '127.0.0.1';
+  @address('Address to listen on.') HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
-  @optionalText("Postgres 18; without it the embedded one is started. The owner's URL for migrations and all in one process.") DATABASE_URL?: string;
-  @optionalText('Kafka brokers, `host:port,host:port`; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
+  @secretDatabaseUrl("Postgres 18; without it the embedded one is started. The owner's URL for migrations and all in one process.") DATABASE_URL?: string;
+  @optionalBrokers('Kafka brokers; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
   @text('Change it when topics are made anew on the same cluster: positions start again and the retained log is published again.')
   KAFKA_TOPIC_SUFFIX = '';
-  @optionalKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
-  @optionalText('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.') MUSTER_API_KEY?: string;
+  @secretKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
+  @secretText('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.') MUSTER_API_KEY?: string;
   @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
@@ -84,13 +120,41 @@ export class Config {
   }
 }
 
-/** Reads and checks the settings. Throws UsageError with one line that names every wrong setting. */
+/** Reads and checks the settings. Throws UsageError with one line that names every wrong setting, and never a secret. */
 export const readConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
-  const given = Object.fromEntries(SETTINGS.flatMap(({ name }) => (environment[name] ? [[name, environment[name]]] : [])));
+  const files: string[] = [];
+  const given: Record<string, string> = {};
+  for (const { name, secret: isSecret } of SETTINGS) {
+    const [value, file] = [environment[name], isSecret ? environment[`${name}_FILE`] : undefined];
+    if (value && file) throw new UsageError(`${name} and ${name}_FILE are both set: leave one of them out.`);
+    if (value) given[name] = value;
+    if (!file) continue;
+    given[name] = readSecret(`${name}_FILE`, file);
+    files.push(name);
+  }
   const config = plainToInstance(Config, given, { exposeDefaultValues: true });
   const errors = validateSync(config);
   if (errors.length > 0) {
-    throw new UsageError(errors.map((error) => Object.values(error.constraints ?? {}).join(', ')).join('; '));
+    throw new UsageError(errors.map(({ property, constraints }) =>
+      `${Object.values(constraints ?? {}).join(', ')}${files.includes(property) ? ` (it is read from the file of ${property}_FILE)` : ''}`).join('; '));
   }
   return config;
+};
+
+/** The text of a file, without the line end that editors and `echo` put behind it. Throws UsageError when there is none. */
+const readSecret = (setting: string, file: string): string => {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new UsageError(`${setting} names a file that cannot be read: ${(error as Error).message}.`);
+  }
+  if (text === '') throw new UsageError(`${setting} names a file that is empty: ${file}.`);
+  return text;
+};
+
+/** The environment of a child: that of this process with these settings, which it then has once and not from a file as well. */
+export const environmentWith = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => {
+  const files = new Set(Object.keys(settings).map((name) => `${name}_FILE`));
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !files.has(name))), ...settings };
 };
