@@ -84,9 +84,11 @@ const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<Ans
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
 };
 
-const check = (title: string, { answer }: Step, got: Answer, names: ReadonlyMap<string, string>): void => {
+const check = (title: string, { headers, answer }: Step, got: Answer, names: ReadonlyMap<string, string>): void => {
   const context = `${title}\nanswered ${got.status} ${JSON.stringify(got.body)?.slice(0, 2_000)}\n`;
   expect(got.status, context).toBe(answer.status);
+  // RFC 7644 §8.1: without parameters, whatever is answered.
+  if (got.body !== undefined && !headers?.accept) expect(got.headers.get('content-type'), context).toBe('application/scim+json');
   for (const [name, value] of Object.entries(fill(answer.headers ?? {}, names, true) as Record<string, unknown>)) {
     expect(got.headers.get(name), `${context}${name}`).toEqual(value);
   }

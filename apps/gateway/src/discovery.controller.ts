@@ -21,6 +21,8 @@ export class DiscoveryController {
     refuseFilter(filter);
     return {
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
+      // For people: an installation has no pages of its own yet, and this is what it speaks.
+      documentationUri: 'https://www.rfc-editor.org/info/rfc7644',
       patch: { supported: true },
       bulk: { supported: true, maxOperations: this.config.MAX_BULK_OPERATIONS, maxPayloadSize: this.config.MAX_BULK_BODY_BYTES },
       filter: { supported: true, maxResults: this.config.MAX_PAGE_RESOURCES },

@@ -16,7 +16,7 @@ import { MemberQueries } from './members.queries.js';
 import { GATEWAY_POOL, ResourceQueries } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
 import { parseBody } from './scim-body.js';
-import { SCIM_MEDIA_TYPE, ScimErrorFilter } from './scim-error.filter.js';
+import { mediaTypeFor, ScimErrorFilter } from './scim-error.filter.js';
 import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
 import { SearchController } from './search.controller.js';
 import { USER_QUERIES, UsersController } from './users.controller.js';
@@ -65,6 +65,7 @@ const searchSlots = (config: Config): Slots =>
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
+  [/^\/api\/scim\/v2$/, ['GET']],
   [/^\/api\/scim\/v2\/(Users|Groups)$/, ['GET', 'POST']],
   [/^\/api\/scim\/v2(\/Users|\/Groups)?\/\.search$/, ['POST']],
   [/^\/api\/scim\/v2\/(Users|Groups)\/[^/]+$/, ['GET', 'PUT', 'PATCH', 'DELETE']],
@@ -72,7 +73,6 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
-const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 
 /** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
@@ -83,10 +83,6 @@ const pathOf = ({ url }: FastifyRequest): string => {
   if (path.startsWith('/') && !path.endsWith('/') && !path.includes('//')) return path;
   return path.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
 };
-
-/** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
-const mediaTypeFor = (accept = ''): string =>
-  accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
 export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {

@@ -8,7 +8,7 @@ import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { etag, headersOf, locationOf, ofGroupRow } from './to-response.js';
+import { headersOf, ofGroupRow } from './to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 
@@ -34,7 +34,7 @@ export class GroupsController {
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no group with the id ${isUuid(id) ? id : quote(id)}.`);
     if (isNotModified(ifNoneMatch, row.version)) {
-      void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, row, selection)).status(304);
+      void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, row, selection === undefined)).status(304);
       return undefined;
     }
     return this.answer(ofGroupRow(row), request, selection, reply);
@@ -44,7 +44,6 @@ export class GroupsController {
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.create(request.caller, body);
-    void reply.header('location', locationOf(this.config.scimBaseUrl, GROUP, group.id));
     return this.answer(group, request, selection, reply);
   }
 
@@ -57,7 +56,7 @@ export class GroupsController {
     const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.patch(request.caller, { id, body, ifMatch });
     if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
-    void reply.header('etag', etag(group.version)).status(204);
+    void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, false)).status(204);
     return undefined;
   }
 
@@ -77,7 +76,7 @@ export class GroupsController {
   }
 
   private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
-    void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection));
+    void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection === undefined));
     return this.members.show(caller, group, selection);
   }
 }

@@ -4,8 +4,15 @@ import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { isDatabaseAway, isTimeOut, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
-export const SCIM_MEDIA_TYPE = 'application/scim+json; charset=utf-8';
+/** RFC 7644 §8.1 registers it without parameters, and JSON is always UTF-8: some clients compare it letter by letter. */
+const SCIM_MEDIA_TYPE = 'application/scim+json';
+/** RFC 8259 §11: this media type has no charset parameter either. */
+const JSON_MEDIA_TYPE = 'application/json';
 const RETRY_AFTER_SECONDS = 1;
+
+/** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
+export const mediaTypeFor = (accept = ''): string =>
+  accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
 
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
 @Catch()
@@ -20,7 +27,8 @@ export class ScimErrorFilter implements ExceptionFilter {
     const { code, detail } = this.rejected(error, reply);
     const status = errorStatus(code);
     if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    void reply.status(status).header('content-type', SCIM_MEDIA_TYPE).send(errorBody(code, detail));
+    // As bytes: Fastify adds a charset to the type of JSON, and no hook takes it away where the request has no route.
+    void reply.status(status).header('content-type', mediaTypeFor(reply.request.headers.accept)).send(Buffer.from(JSON.stringify(errorBody(code, detail))));
   }
 
   private rejected(error: unknown, { request }: FastifyReply): Rejected {

@@ -49,12 +49,22 @@ export class SearchController {
     return this.searchGroups(caller, parseSearchRequest(caller.definitions.group, body, this.limits));
   }
 
-  /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
+  /** RFC 7644 §3.4.2.1. */
+  @Get()
+  listAll(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
+    return this.searchAll(caller, (definition) => parseSearch(definition, query, this.limits));
+  }
+
   @Post('.search')
   @HttpCode(200)
-  async findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+  findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+    return this.searchAll(caller, (definition) => parseSearchRequest(definition, body, this.limits));
+  }
+
+  /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
+  private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<object> {
     const { user, group } = caller.definitions;
-    const [ofUsers, ofGroups] = [attempt(user, body, this.limits), attempt(group, body, this.limits)];
+    const [ofUsers, ofGroups] = [attempt(() => parse(user)), attempt(() => parse(group))];
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
     const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
     const { count } = search;
@@ -91,9 +101,9 @@ export class SearchController {
   }
 }
 
-const attempt = (definition: ResourceDefinition, body: unknown, limits: PagingLimits): Search | Rejected => {
+const attempt = (parse: () => Search): Search | Rejected => {
   try {
-    return parseSearchRequest(definition, body, limits);
+    return parse();
   } catch (error) {
     if (error instanceof Rejected) return error;
     throw error;

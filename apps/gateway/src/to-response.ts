@@ -7,15 +7,16 @@ export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoin
 export const etag = (version: number): string => `W/"${version}"`;
 
 /**
- * The headers of an answer that shows one resource. RFC 7643 §3.1: ETag is its meta.version and Content-Location its meta.location, which names
- * the whole resource and no part of it.
+ * The headers of an answer about one resource. RFC 7643 §3.1: ETag is its meta.version; Location is its meta.location, which clients look for in
+ * the answers to GET, PUT and PATCH too; and so is Content-Location, where the body is the whole resource and no part of it.
  */
 export const headersOf = (
   scimBaseUrl: string, definition: { readonly endpoint: string }, { id, version }: { readonly id: string; readonly version: number },
-  selection: Selection | undefined,
-): Record<string, string> => ({
-  etag: etag(version), ...(selection ? {} : { 'content-location': locationOf(scimBaseUrl, definition, id) }),
-});
+  isWhole: boolean,
+): Record<string, string> => {
+  const location = locationOf(scimBaseUrl, definition, id);
+  return { etag: etag(version), location, ...(isWhole ? { 'content-location': location } : {}) };
+};
 
 /** Whose groups a client sees among those that a user is in, and what the users and groups of its tenant may have. */
 export interface Seer {

@@ -7,7 +7,7 @@ import { CONFIG, UserCommands } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
-import { groupsSeen, headersOf, locationOf, ofUserRow, toUser, wantsGroups } from './to-response.js';
+import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from './to-response.js';
 
 export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 
@@ -32,7 +32,7 @@ export class UsersController {
     const row = isUuid(id) ? await this.users.byId(caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
-    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
+    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));
     // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.
     const showsGroups = groupsSeen(user, caller).length > 0 && wantsGroups(selection);
     if (!showsGroups && isNotModified(ifNoneMatch, user.version)) {
@@ -46,7 +46,6 @@ export class UsersController {
   async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const selection = parseShown(request.caller.definitions.user, query);
     const user = await this.commands.create(request.caller, body);
-    void reply.header('location', locationOf(this.config.scimBaseUrl, USER, user.id));
     return this.answer(user, request, selection, reply);
   }
 
@@ -77,7 +76,7 @@ export class UsersController {
 
   private async answer(written: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
     const user = await this.users.written(caller, written, selection);
-    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection));
+    void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));
     return toUser(user, caller, this.config.scimBaseUrl, selection);
   }
 }
