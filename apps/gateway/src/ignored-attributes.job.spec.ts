@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 
 const told: object[] = [];
@@ -39,4 +40,9 @@ it('tells what is left when the application stops', () => {
   ignored.count('d', ['colour']);
   ignored.beforeApplicationShutdown();
   expect(told).toEqual([{ directory: 'd', attributes: { colour: 1 } }]);
+});
+
+it.each(['[', ']', '[]', '][', '[a', 'a.', '\ud800', 'urn:'])('counts within 50 ms a name of a megabyte that says %j all the time', (piece) => {
+  const name = piece.repeat(1_048_576 / piece.length);
+  expect(readMs(() => counting().count('d', [name, `${name}]`, `[${name}`]))).toBeLessThanOrEqual(MAX_READ_MS);
 });

@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, comparisonsOf, diffResource, fold, GROUP, matchesValue, Rejected, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import { applyChanges, applyPatch, comparisonsOf, diffResource, fold, GROUP, Rejected, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -166,13 +166,15 @@ const membershipEvents = (groupId: string, changes: readonly MemberChange[], con
         change.ids.forEach(add);
         break;
       }
-      case 'removeWhere':
+      case 'removeWhere': {
         comparisons += all().size * comparisonsOf(change.filter);
         if (comparisons > MAX_MEMBER_COMPARISONS) {
           throw new Rejected('invalidValue', `The filters on members make more than ${MAX_MEMBER_COMPARISONS} comparisons in this group: send fewer at once, or name members by their ids, members[value eq "<id>"].`);
         }
-        for (const [value, type] of all()) if (matchesValue(change.filter, { value, type })) remove(value);
+        const isMeant = valueMatcher(change.filter);
+        for (const [value, type] of all()) if (isMeant({ value, type })) remove(value);
         break;
+      }
       default:
         unreachable(change);
     }

@@ -2,7 +2,7 @@ import { Rejected } from './error.js';
 import type { Filter } from './filter.js';
 import { fold } from './fold.js';
 import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
-import { matchesValue } from './matches.js';
+import { valueMatcher } from './matches.js';
 import { isReadOnly, parseTarget, toChange, type Change, type PatchOperation, type Target } from './patch.js';
 import { attributeValue, requireAttributes, type Resource } from './resource.js';
 import { findSubAttribute, pathName, type Attribute, type ResourceDefinition } from './schema.js';
@@ -223,7 +223,7 @@ const changedElements = (change: Change, elements: readonly JsonObject[]): reado
   const { target, op } = change;
   const { filter, path: { subAttribute } } = target;
   const parts = partsOf(change);
-  const isHit = (element: JsonObject): boolean => filter === null || matchesValue(filter, element);
+  const isHit: (element: JsonObject) => boolean = filter === null ? () => true : valueMatcher(filter);
   if (op === 'remove') {
     if (!subAttribute) return elements.filter((element) => !isHit(element));
     return elements.flatMap((element) => (isHit(element) ? withoutHusk(merged(element, parts)) : element));
@@ -256,7 +256,7 @@ const withoutHusk = (element: JsonObject): JsonObject[] =>
  */
 const newElement = ({ filter, text }: Target): JsonObject => {
   const element = filter ? named(filter) : {};
-  if (filter && !matchesValue(filter, element)) {
+  if (filter && !valueMatcher(filter)(element)) {
     throw new Rejected('noTarget', `${text} matches no value, and its filter does not say what a new one would be.`);
   }
   return element;

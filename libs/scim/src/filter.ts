@@ -1,5 +1,6 @@
 import { Rejected } from './error.js';
-import { quote } from './json.js';
+import { hasTooManyMarks } from './fold.js';
+import { quote, TOO_MANY_MARKS } from './json.js';
 import { findPath, findSubAttribute, type Attribute, type AttributePath, type ResourceDefinition } from './schema.js';
 import { instantOf } from './value.js';
 
@@ -71,8 +72,9 @@ const unquote = (quoted: string, at: number): string => {
   }
 };
 
-/** Postgres refuses NUL characters and lone surrogates. */
+/** Postgres refuses NUL characters and lone surrogates; many marks on one letter cannot be compared in time. */
 const storable = (text: string, at: number): string => {
+  if (hasTooManyMarks(text)) throw fail(`The text ${TOO_MANY_MARKS}`, at);
   if (text.includes('\0') || !text.isWellFormed()) throw fail('There is a NUL character or half of a surrogate pair', at);
   return text;
 };

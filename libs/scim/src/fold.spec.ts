@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { fold } from './fold.js';
+import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
+import { fold, hasTooManyMarks } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
 /** Letters with two cases are in planes 0 and 1, composed characters in 0 to 2. */
@@ -70,4 +71,16 @@ it('folds the longest key to less than an index row of Postgres holds, which is 
     bytesPerUnit = Math.max(bytesPerUnit, encoder.encode(folded).length / character.length);
   }
   expect(bytesPerUnit * MAX_KEY_CHARACTERS).toBeLessThan(2_704 - 2 * 16 - 32);
+});
+
+it('is linear and idempotent for any run of combining marks', () => {
+  const stacked = `a${'\u0301'.repeat(40_000)}${'\u0316'.repeat(40_000)}`;
+  const folded = fold(stacked);
+  expect(fold(folded)).toBe(folded);
+  expect(fold(stacked.toUpperCase())).toBe(folded);
+  expect(readMs(() => fold(stacked))).toBeLessThanOrEqual(MAX_READ_MS);
+});
+
+it.each([['', 0, false], ['a', 30, false], ['a', 31, true], ['', 31, true], ['é', 30, false], ['न', 31, true]])('after %j, %i marks in a row are too many: %s', (before, count, tooMany) => {
+  expect(hasTooManyMarks(`x${before}${'\u0301'.repeat(count)}y`)).toBe(tooMany);
 });

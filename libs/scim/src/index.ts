@@ -13,7 +13,7 @@ export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, quote, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits, type Place } from './list.js';
-export { matches, matchesValue } from './matches.js';
+export { matches, valueMatcher } from './matches.js';
 export { MAX_PATCH_OPERATIONS, parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';
 export {
   applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,

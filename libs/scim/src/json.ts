@@ -1,4 +1,5 @@
 import { Rejected } from './error.js';
+import { hasTooManyMarks, MAX_COMBINING_MARKS } from './fold.js';
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -21,13 +22,20 @@ export const quote = (text: string): string => {
   return JSON.stringify(short.toWellFormed());
 };
 
-/** Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON: Postgres refuses both. */
+/** What a text stacks that no reader can show, said after the name of its place. */
+export const TOO_MANY_MARKS = `stacks more than ${MAX_COMBINING_MARKS} combining marks on one letter (UAX #15): write it without them`;
+
+/**
+ * Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON, since Postgres refuses both, and of
+ * a text that stacks more combining marks than can be compared in time.
+ */
 export const checkText = (value: unknown, path = 'the body'): void => check(value, path, 0);
 
 const check = (value: unknown, path: string, depth: number): void => {
   if (typeof value === 'string') {
     if (value.includes('\0')) throw new Rejected('invalidSyntax', `${path} holds a NUL character.`);
     if (!value.isWellFormed()) throw new Rejected('invalidSyntax', `${path} holds half of a surrogate pair.`);
+    if (hasTooManyMarks(value)) throw new Rejected('invalidSyntax', `${path} ${TOO_MANY_MARKS}.`);
   } else if (typeof value === 'object' && value !== null) {
     if (depth >= MAX_DEPTH_LEVELS) {
       throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);

@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseFilter, parseValueFilter } from './filter.js';
-import { compareTexts, matches, matchesValue } from './matches.js';
+import { compareTexts, matches, valueMatcher } from './matches.js';
 import type { Resource } from './resource.js';
 import { ENTERPRISE_USER_URN as E, findPath, USER } from './schema.js';
 
@@ -71,8 +72,16 @@ it.each<[string, string, number]>([
 
 it('asks one value of an attribute', () => {
   const emails = findPath(USER, 'emails')!;
-  const filter = parseValueFilter(emails, 'type eq "WORK" and value pr');
-  expect(matchesValue(filter, { type: 'work', value: 'x' })).toBe(true);
-  expect(matchesValue(filter, { type: 'work' })).toBe(false);
-  expect(matchesValue(filter, 'work')).toBe(false);
+  const isMeant = valueMatcher(parseValueFilter(emails, 'type eq "WORK" and value pr'));
+  expect(isMeant({ type: 'work', value: 'x' })).toBe(true);
+  expect(isMeant({ type: 'work' })).toBe(false);
+  expect(isMeant('work')).toBe(false);
+});
+
+it('co finds a part of any length, as String.includes does', () => {
+  const texts = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 120 });
+  fc.assert(fc.property(texts, fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 33, maxLength: 60 }), texts, fc.boolean(), (before, part, after, isThere) => {
+    const text = isThere ? before + part + after : before + after;
+    expect(matches(parseFilter(USER, `nickName co "${part}"`), { nickName: text })).toBe(text.includes(part));
+  }), { numRuns: 2_000 });
 });

@@ -7,25 +7,44 @@ import { instantOf } from './value.js';
 
 /** Whether a resource, which may carry id and meta, fulfils a filter. Of a multi-valued attribute, any value will do. */
 export const matches = (filter: Filter, resource: Resource): boolean =>
-  evaluate(filter, (path) => partsOf(path, listOf(attributeValue(resource, path))));
+  evaluate(filter, (path) => partsOf(path, listOf(attributeValue(resource, path))), rememberingFold());
 
-/** Whether one value of an attribute fulfils the filter of a value path. */
-export const matchesValue = (filter: Filter, value: Json): boolean => evaluate(filter, (path) => partsOf(path, [value]));
+/**
+ * Tells whether one value of an attribute fulfils the filter of a value path. However many comparisons the filter makes and however many
+ * values are asked about, each text is folded once: a hundred comparisons with long texts took 25 s.
+ */
+export const valueMatcher = (filter: Filter): ((value: Json) => boolean) => {
+  const foldOnce = rememberingFold();
+  return (value) => evaluate(filter, (path) => partsOf(path, [value]), foldOnce);
+};
 
-const evaluate = (filter: Filter, valuesAt: (path: AttributePath) => readonly Json[]): boolean => {
+type Fold = (text: string) => string;
+
+const rememberingFold = (): Fold => {
+  const folded = new Map<string, string>();
+  return (text) => {
+    const known = folded.get(text);
+    if (known !== undefined) return known;
+    const made = fold(text);
+    folded.set(text, made);
+    return made;
+  };
+};
+
+const evaluate = (filter: Filter, valuesAt: (path: AttributePath) => readonly Json[], foldOnce: Fold): boolean => {
   switch (filter.kind) {
     case 'and':
-      return evaluate(filter.left, valuesAt) && evaluate(filter.right, valuesAt);
+      return evaluate(filter.left, valuesAt, foldOnce) && evaluate(filter.right, valuesAt, foldOnce);
     case 'or':
-      return evaluate(filter.left, valuesAt) || evaluate(filter.right, valuesAt);
+      return evaluate(filter.left, valuesAt, foldOnce) || evaluate(filter.right, valuesAt, foldOnce);
     case 'not':
-      return !evaluate(filter.filter, valuesAt);
+      return !evaluate(filter.filter, valuesAt, foldOnce);
     case 'valuePath':
-      return valuesAt(filter.path).some((value) => matchesValue(filter.filter, value));
+      return valuesAt(filter.path).some((value) => evaluate(filter.filter, (path) => partsOf(path, [value]), foldOnce));
     case 'present':
       return valuesAt(filter.path).some(isPresent);
     case 'compare':
-      return holds(filter, valuesAt(filter.path));
+      return holds(filter, valuesAt(filter.path), foldOnce);
   }
 };
 
@@ -41,25 +60,25 @@ const partsOf = ({ subAttribute }: AttributePath, values: readonly Json[]): read
 const isPresent = (value: Json): boolean =>
   isJsonObject(value) ? Object.values(value).some(isPresent) : value !== null && value !== '';
 
-const holds = ({ path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>, values: readonly Json[]): boolean => {
+const holds = ({ path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>, values: readonly Json[], foldOnce: Fold): boolean => {
   // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
   if (operand === null) return (operator === 'eq') === !values.some((value) => value !== null);
   if (values.length === 0) return operator === 'ne';
   const attribute = path.subAttribute ?? path.attribute;
-  return values.some((value) => compare(attribute, operator, value, operand));
+  return values.some((value) => compare(attribute, operator, value, operand, foldOnce));
 };
 
-const compare = (attribute: Attribute, operator: Operator, value: Json, operand: Exclude<Operand, null>): boolean => {
-  if (operator === 'ne') return !compare(attribute, 'eq', value, operand);
+const compare = (attribute: Attribute, operator: Operator, value: Json, operand: Exclude<Operand, null>, foldOnce: Fold): boolean => {
+  if (operator === 'ne') return !compare(attribute, 'eq', value, operand, foldOnce);
   if (typeof value !== typeof operand) return false;
   if (typeof value !== 'string' || typeof operand !== 'string') return ordered(operator, value as number | boolean, operand as number | boolean);
   if (attribute.type === 'dateTime' && operator !== 'co' && operator !== 'sw' && operator !== 'ew') {
     return ordered(operator, instantOf(value), instantOf(operand));
   }
-  const [left, right] = attribute.caseExact ? [value, operand] : [fold(value), fold(operand)];
+  const [left, right] = attribute.caseExact ? [value, operand] : [foldOnce(value), foldOnce(operand)];
   switch (operator) {
     case 'co':
-      return left.includes(right);
+      return contains(left, right);
     case 'sw':
       return left.startsWith(right);
     case 'ew':
@@ -67,6 +86,30 @@ const compare = (attribute: Attribute, operator: Operator, value: Json, operand:
     default:
       return ordered(operator, compareTexts(left, right), 0);
   }
+};
+
+/** Up to this length V8's own search, which takes the product of both lengths at the worst, is the faster one. */
+const MAX_SHORT_CHARACTERS = 32;
+
+/**
+ * Whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle, V8 looked 35 ms through 65,536
+ * times a, and one PATCH can ask a hundred times.
+ */
+const contains = (text: string, part: string): boolean => {
+  if (part.length <= MAX_SHORT_CHARACTERS || part.length >= text.length) return text.includes(part);
+  // At each place of the part, how much of its beginning ends there: so far the search goes back, and never in the text.
+  const back = new Uint32Array(part.length);
+  for (let at = 1, same = 0; at < part.length; at++) {
+    while (same > 0 && part.charCodeAt(at) !== part.charCodeAt(same)) same = back[same - 1]!;
+    if (part.charCodeAt(at) === part.charCodeAt(same)) same++;
+    back[at] = same;
+  }
+  for (let at = 0, same = 0; at < text.length; at++) {
+    while (same > 0 && text.charCodeAt(at) !== part.charCodeAt(same)) same = back[same - 1]!;
+    if (text.charCodeAt(at) === part.charCodeAt(same)) same++;
+    if (same === part.length) return true;
+  }
+  return false;
 };
 
 /**

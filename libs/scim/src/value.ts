@@ -1,5 +1,6 @@
 import { Rejected } from './error.js';
-import { checkText, isObject, quote, type Json } from './json.js';
+import { hasTooManyMarks } from './fold.js';
+import { checkText, isObject, quote, TOO_MANY_MARKS, type Json } from './json.js';
 import { findSubAttribute, type Attribute } from './schema.js';
 
 export const MAX_VALUES_PER_ATTRIBUTE = 1_000;
@@ -96,7 +97,7 @@ const nonEmpty = (parts: Parts): Parts | undefined => {
 };
 
 /** Whether the value of a role is an object written as text: how Entra's app-role mappings send `{id, value, displayName}`. */
-export const isRoleText = (value: unknown): value is string => typeof value === 'string' && /^\s*\{/.test(value);
+export const isRoleText = (value: unknown): value is string => typeof value === 'string' && value.trimStart().startsWith('{') && value.trimEnd().endsWith('}');
 
 const unpackRole = (object: { readonly [name: string]: unknown }, path: string): { readonly [name: string]: unknown } => {
   if (!isRoleText(object.value)) return object;
@@ -147,6 +148,7 @@ const parseText = (value: unknown, path: string, isKey: boolean): string => {
   if (typeof value !== 'string') throw wrongType(path, value, 'a string');
   const limit = isKey ? MAX_KEY_CHARACTERS : MAX_TEXT_CHARACTERS;
   if (value.length > limit) throw new Rejected('invalidValue', `${path} has ${value.length} characters; the limit is ${limit}.`);
+  if (hasTooManyMarks(value)) throw new Rejected('invalidValue', `${path} ${TOO_MANY_MARKS}.`);
   return value;
 };
 
