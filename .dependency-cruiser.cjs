@@ -6,6 +6,9 @@ const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
 const ENTRIES = '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate)\\.ts$|^deploy/stack\\.ts$';
 
+/** Every program begins with it, and imports nothing else of its lib before. */
+const FIRST = '^libs/runtime/src/first\\.ts$';
+
 module.exports = {
   forbidden: [
     rule('scim-imports-nothing', 'RFC 7643/7644 in pure code', { path: '^libs/scim/', pathNot: TESTS }, { pathNot: '^libs/scim/' }),
@@ -24,9 +27,9 @@ module.exports = {
     rule('gateway-holds-no-state', 'it reads published views and writes commands; main.ts connects', { path: '^apps/gateway/', pathNot: [ENTRIES, TESTS] },
       { path: '^libs/event-store/' }),
     rule('cli-speaks-http', 'it works from any machine that reaches the admin API', { path: '^apps/cli/', pathNot: TESTS },
-      { path: '^(libs|deploy|node_modules/(pg|typeorm|kafkajs|@nestjs))/' }),
+      { path: '^(libs|deploy|node_modules/(pg|typeorm|kafkajs|@nestjs))/', pathNot: FIRST }),
     rule('lib-through-its-index', 'one index for each lib', { path: '^(apps|deploy|test|libs/([^/]+))/' },
-      { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^libs/$2/' }),
+      { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: ['^libs/$2/', FIRST] }),
     rule('lib-by-its-name', 'a path that climbs out of its room hides that it crosses a border', { path: '^(apps|deploy|test|libs/([^/]+))/' },
       { path: '^libs/[^/]+/src/index\\.ts$', pathNot: '^libs/$2/', dependencyTypesNot: ['aliased-subpath-import'] }),
     rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: ['^libs/log/src/kafka/', '^test/support/', TESTS] }, { path: '^node_modules/kafkajs/' }),

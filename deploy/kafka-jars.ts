@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
+import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { UsageError } from '#runtime';
 
 const OLDEST_JAVA = 17;
 
-const projectRoot = dirname(findPackageJSON('..', import.meta.url)!);
+// By its module: a name that an older Node does not have keeps first.ts from saying so.
+const projectRoot = dirname(module.findPackageJSON('..', import.meta.url)!);
 const pom = join(projectRoot, 'deploy/kafka/pom.xml');
 
 /** Where the jars of this pom.xml are, or will be. */

@@ -1,3 +1,4 @@
+import '#first';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '#event-store';
 import { answers, environmentWith, freePort, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';

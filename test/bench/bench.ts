@@ -1,3 +1,4 @@
+import '#first';
 /**
  * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in the same
  * run. All systems share this machine's cores with the load generator.

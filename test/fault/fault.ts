@@ -1,3 +1,4 @@
+import '#first';
 /** `npm run fault`: kills every process of a running Muster under load, and checks that nothing it said became untrue. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

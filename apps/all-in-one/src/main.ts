@@ -1,3 +1,4 @@
+import '#first';
 import { fileURLToPath } from 'node:url';
 import { environmentWith, freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode } from '#runtime';
 

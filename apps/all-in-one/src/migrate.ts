@@ -1,3 +1,4 @@
+import '#first';
 import 'reflect-metadata';
 import { migrate } from '#event-store';
 import { readConfig, UsageError } from '#runtime';

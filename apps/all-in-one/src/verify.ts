@@ -1,3 +1,4 @@
+import '#first';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';

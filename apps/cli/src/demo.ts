@@ -1,3 +1,4 @@
+import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import { call, findServer, listEvents } from './admin-api.sender.js';

@@ -1,3 +1,4 @@
+import '#first';
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { call, listAll, listEvents } from './admin-api.sender.js';

@@ -1,3 +1,4 @@
+import '#first';
 import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleSeal, untilMigrated } from '#event-store';

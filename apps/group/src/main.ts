@@ -1,3 +1,4 @@
+import '#first';
 import 'reflect-metadata';
 import { commandsOf } from '#contracts';
 import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler, type EventConsumer } from '#event-store';

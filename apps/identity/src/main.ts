@@ -1,3 +1,4 @@
+import '#first';
 import 'reflect-metadata';
 import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport } from '#log';

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import './request-queue.js';
 
-/** What patches/kafkajs+2.2.4.patch mends (kafkajs issue 1751). Where it was not applied it shows here, not as a process that is always busy. */
+/** What request-queue.ts mends in kafkajs: where it does not it shows here, and not as a process that is always busy. */
 interface Queue {
   push(request: { entry: { correlationId: number; resolve: () => void }; expectResponse: boolean; sendRequest: () => void }): void;
   fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void;

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, it, vi } from 'vitest';
+
+/** What every program answers before it loads anything, as built: those of an installation, and those that measure it. */
+vi.setConfig({ testTimeout: 60_000 });
+const PROGRAMS = [
+  ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`), 'apps/cli/src/demo',
+  ...['migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`), 'deploy/stack', 'test/bench/bench', 'test/fault/fault',
+];
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+const run = (program: string, options: readonly string[], args: readonly string[]): Promise<{ stdout: string; stderr: string; code?: number }> =>
+  promisify(execFile)(process.execPath, [...options, `dist/${program}.js`, ...args], { timeout: 30_000 }).catch((error: unknown) => error as never);
+
+describe.each(PROGRAMS)('%s', (program) => {
+  it('says its version', async () => {
+    expect(await run(program, [], ['--version'])).toEqual({ stdout: `${version}\n`, stderr: '' });
+  });
+
+  it.each(['18.20.8', '20.20.2', '22.11.0'])('refuses to be run by Node %s, in one line', async (old) => {
+    const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '${old}' });`;
+    const { stdout, stderr, code } = await run(program, ['--import', pretend], []);
+    expect({ stdout, code }).toEqual({ stdout: '', code: 64 });
+    expect(stderr).toBe(`Muster needs Node 24 or newer, and this is Node ${old}. npm ci brings one, which the npm scripts use: npm start.\n`);
+  });
+});
