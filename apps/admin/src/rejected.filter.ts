@@ -1,7 +1,7 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { LogUnavailable } from '#log';
-import { isDatabaseAway, type Logger } from '#runtime';
+import { isDatabaseAway, isUnreadable, type Logger } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 
 export const ADMIN_LOGGER = Symbol('Logger of admin');
@@ -28,6 +28,7 @@ export class RejectedFilter implements ExceptionFilter {
   private rejected(error: unknown): Rejected {
     if (error instanceof Rejected) return error;
     if (error instanceof LogUnavailable) return new Rejected('unavailable', 'The message log or the database is away. Try again.');
+    if (isUnreadable(error)) return new Rejected('tooMany', 'The group contains more groups, directly and through others, than are read at once. Ask for the members of the groups in it.');
     const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
     if (status === 404) return new Rejected('notFound', 'There is nothing at this path of the admin API.');
     if (status === 413) return new Rejected('tooLarge', 'The body is larger than the limit of this server.');

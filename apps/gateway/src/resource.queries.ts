@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow, type UserSnapshot } from '#contracts';
-import { isTimeOut, NoSlot, type Slots } from '#runtime';
+import { isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
@@ -107,7 +107,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       }
       // A list of everything is never the client's fault.
       const isSearch = search.sort !== null || search.filter !== null;
-      if (!isSearch || !isTimeOut(error)) throw error;
+      if (!isSearch || !(isTimeOut(error) || isUnreadable(error))) throw error;
       throw new Rejected(
         'tooMany',
         `The search was given up, because it looks at too many ${name}s for the time that a query may take. Add a condition by which ` +
@@ -207,7 +207,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
         FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
       values: [tenant, members.map(({ id }) => id)],
     }).catch((error: unknown) => {
-      if (!isTimeOut(error)) throw error;
+      if (!(isTimeOut(error) || isUnreadable(error))) throw error;
       // It would be so every time.
       throw new Rejected(
         'tooMany',

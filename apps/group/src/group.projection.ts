@@ -1,7 +1,7 @@
-import { definitionsByTenant, fold, foldedAttributes, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
+import { definitionsByTenant, fold, foldedAttributes, Rejected, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
-import { LOAD_SQL, touches, type LoadedGroups } from './group-load.queries.js';
+import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
 import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from './group.js';
 
 /** The columns of the projection and their types. */
@@ -17,8 +17,8 @@ const columns = Object.keys(GROUP_COLUMNS);
 export const groupBehaviour = (): Behaviour<GroupCommand> => ({
   owner: 'group',
   commandTypes: new Set(Object.values(GROUP_COMMAND_TYPES)),
-  loadSql: () => LOAD_SQL,
-  touches,
+  loadSql: (touched) => loadSql(touched as Touched),
+  touches: (commands, wanted) => touches(commands, wanted as readonly TenantGroup[]),
   parts: [
     {
       name: 'upserted_groups',
@@ -54,7 +54,7 @@ export const groupBehaviour = (): Behaviour<GroupCommand> => ({
         WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
     },
   ],
-  begin: (loaded, now) => new GroupWorkingSet(loaded as LoadedGroups, now.toISOString()),
+  begin: (loaded, now, touched) => new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString()),
 });
 
 interface Known {
@@ -73,12 +73,17 @@ interface Membership {
 
 /** The groups and memberships that one batch touches, as they become while its commands are decided one after the other. */
 class GroupWorkingSet implements WorkingSet<GroupCommand> {
+  /** Groups whose own groups were not loaded, and to which a group is to be added. */
+  readonly wanted: TenantGroup[] = [];
   private readonly groups = new Map<string, Known>();
   /** Tenant and name → who bears it. */
   private readonly bearers = new Map<string, string | null>();
   private readonly claims = new Map<string, { tenant: string; kind: 'displayName'; value: string; holder: string | null }>();
   /** Tenant and group → its members, as far as they are known. */
   private readonly members = new Map<string, Map<string, Membership>>();
+  /** Groups whose own groups, and theirs, are known; of a tenant that has too many of them, none is. */
+  private readonly climbed: ReadonlySet<string>;
+  private readonly tooHigh = new Set<string>();
   /** Tenant and member → the groups that it is known to be in. */
   private readonly groupsOf = new Map<string, Set<string>>();
   private readonly types = new Map<string, MemberType>();
@@ -86,7 +91,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
 
-  constructor(loaded: LoadedGroups, private readonly now: string) {
+  constructor(loaded: LoadedGroups, private readonly touched: Touched, private readonly now: string) {
     for (const { tenant, last_modified, member_count, ...row } of loaded.groups ?? []) {
       const state: GroupState = {
         ...row, created: new Date(row.created).toISOString(), lastModified: new Date(last_modified).toISOString(), memberCount: member_count,
@@ -97,6 +102,11 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     for (const { tenant, group, users, groups } of loaded.present ?? []) {
       for (const id of users ?? []) this.put(tenant, group, id, { stored: 'User', now: 'User' });
       for (const id of groups ?? []) this.put(tenant, group, id, { stored: 'Group', now: 'Group' });
+    }
+    this.climbed = new Set(touched.climbing.map(({ tenant, id }) => `${tenant}/${id}`));
+    for (const { tenant, member, groups } of loaded.above ?? []) {
+      if (member === null) this.tooHigh.add(tenant);
+      else for (const group of groups ?? []) this.put(tenant, group, member, { stored: 'Group', now: 'Group' });
     }
     for (const { tenant, users, groups } of loaded.known ?? []) {
       for (const id of users ?? []) this.types.set(`${tenant}/${id}`, 'User');
@@ -155,8 +165,17 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     };
   }
 
-  /** Walks up from `id`: groups have few groups, and may have very many members. */
+  /**
+   * Walks up from `id`: groups have few groups, and may have very many members. Throws Rejected where they have too many. Whatever a batch has
+   * added before has been asked about here, so that all above it is known too.
+   */
   private contains(tenant: string, groupId: string, id: string): boolean {
+    // A group that is made in this batch is in none but those of this batch.
+    if (this.groups.get(`${tenant}/${id}`)?.stored && !this.climbed.has(`${tenant}/${id}`)) {
+      this.wanted.push({ tenant, id });
+      return false;
+    }
+    if (this.tooHigh.has(tenant)) throw tooHigh(id, this.touched.climbing.filter((climbing) => climbing.tenant === tenant).length > 1);
     const seen = new Set([id]);
     for (const one of seen) {
       for (const parent of this.groupsOf.get(`${tenant}/${one}`) ?? []) {
@@ -232,6 +251,14 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     else groups.delete(group);
   }
 }
+
+/** Of several that come together, none alone may be at fault. */
+const tooHigh = (id: string, isOneOfSeveral: boolean): Rejected => {
+  const most = `${MAX_GROUPS_ABOVE} groups, directly and through others, or through more than ${MAX_MEMBERSHIPS_ABOVE} memberships of groups`;
+  return isOneOfSeveral
+    ? new Rejected('tooManyRequests', `The groups to which groups are being added at the same time are in more than ${most}: send one of these changes after the other.`)
+    : new Rejected('invalidValue', `No further group can become a member of ${id}, because ${id} is in more than ${most}. Take it out of some of them first.`);
+};
 
 /** The row of the projection: the fold of the events, but for the memberships, which are rows of their own. */
 export const groupRow = (tenant: string, state: NonNullable<GroupState>, definition: ResourceDefinition): Record<string, unknown> => ({

@@ -7,3 +7,6 @@ export const isDatabaseAway = (error: unknown): boolean => {
 
 /** Whether a statement was ended because QUERY_TIMEOUT_MS had passed (SQLSTATE query_canceled). */
 export const isTimeOut = (error: unknown): boolean => (error as { code?: string }).code === '57014';
+
+/** Whether a read was ended because groups are in each other in more ways than are read at once (expect_readable): it would be so every time. */
+export const isUnreadable = (error: unknown): boolean => (error as { code?: string }).code === 'MU003';

@@ -1,0 +1,105 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/**
+ * What groups contain is walked by group: each is expanded once. The recursions of before expanded each membership once, and where 400 groups
+ * contained all later ones a walk took 5 s.
+ */
+export class BoundedGroups1764670000000 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`
+      -- The groups in a group, beside which it may have very many users.
+      CREATE INDEX members_nested ON "group".members (group_id) INCLUDE (tenant, member) WHERE kind = 'G';
+
+      -- Ends a read of more than can be read in good time. MU003 = it would be so every time.
+      CREATE FUNCTION "group".expect_readable(number bigint, most bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+      BEGIN
+        IF number > most THEN
+          RAISE EXCEPTION 'more than % groups would have to be read', most USING ERRCODE = 'MU003';
+        END IF;
+        RETURN true;
+      END $$;
+
+      -- The groups that each of the members is in, directly or through other groups.
+      CREATE OR REPLACE FUNCTION "group".groups_of(of_tenant uuid, of_members uuid[])
+      RETURNS TABLE (member uuid, id uuid, directory uuid, display text, display_folded text, direct boolean)
+      LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
+        WITH RECURSIVE up AS (
+          SELECT m.member, m.group_id FROM unnest(of_members) AS t(member)
+          CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND members.member = t.member OFFSET 0) m
+          UNION
+          SELECT up.member, m.group_id FROM up
+          CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND members.member = up.group_id OFFSET 0) m
+        ), found AS MATERIALIZED (SELECT up.member, up.group_id FROM up LIMIT 100001)
+        SELECT f.member, g.id, g.directory, g.resource->>'displayName', g.display_name_folded,
+          EXISTS (SELECT FROM members m WHERE m.tenant = of_tenant AND m.group_id = f.group_id AND m.member = f.member)
+        FROM found f
+        CROSS JOIN LATERAL (SELECT * FROM groups WHERE tenant = of_tenant AND groups.id = f.group_id OFFSET 0) g
+        WHERE (SELECT expect_readable(count(*), 100000) FROM found)
+        ORDER BY f.member, g.id
+      $$;
+
+      -- The users who are in a group, directly or through other groups, and may act: archived ones are without effect. Of each group as many are
+      -- read as the page has rows.
+      CREATE OR REPLACE FUNCTION "group".effective_members(of_tenant uuid, of_group uuid, after_member uuid, max_rows int) RETURNS TABLE (member uuid)
+      LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
+        WITH RECURSIVE down AS (
+          SELECT of_group AS group_id
+          UNION
+          SELECT m.member FROM down
+          CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND group_id = down.group_id AND kind = 'G' OFFSET 0) m
+        ), found AS MATERIALIZED (SELECT down.group_id FROM down LIMIT 10001)
+        SELECT DISTINCT m.member FROM found f
+        CROSS JOIN LATERAL (
+          SELECT members.member FROM members
+          CROSS JOIN LATERAL (SELECT u.resource FROM identity.users u WHERE u.tenant = of_tenant AND u.id = members.member OFFSET 0) u
+          WHERE tenant = of_tenant AND group_id = f.group_id AND kind = 'U' AND members.member > after_member
+            AND u.resource->'active' IS DISTINCT FROM 'false'
+          ORDER BY members.member LIMIT max_rows) m
+        WHERE (SELECT expect_readable(count(*), 10000) FROM found)
+        ORDER BY m.member LIMIT max_rows
+      $$;
+
+      -- The groups above some groups, as each group and those that it is directly in; a row without a group says that there are more than the most.
+      -- Level by level, so that a limit on memberships also ends a walk through groups that contain each other densely.
+      CREATE FUNCTION "group".groups_above(of_tenant uuid, of_groups uuid[], max_groups int, max_memberships int)
+      RETURNS TABLE (member uuid, groups uuid[]) LANGUAGE plpgsql STABLE SET search_path = "group", pg_temp AS $$
+      DECLARE
+        level uuid[] := of_groups;
+        seen uuid[] := of_groups;
+        memberships int := 0;
+        above uuid[];
+        has_more boolean := false;
+      BEGIN
+        WHILE cardinality(level) > 0 AND NOT has_more LOOP
+          above := '{}';
+          FOR member, groups IN
+            SELECT f.member, array_agg(f.group_id) FROM (
+              SELECT m.member, m.group_id FROM unnest(level) AS l(id)
+              CROSS JOIN LATERAL (SELECT members.member, members.group_id FROM members WHERE tenant = of_tenant AND members.member = l.id OFFSET 0) m
+              LIMIT max_memberships - memberships + 1
+            ) f GROUP BY f.member
+          LOOP
+            RETURN NEXT;
+            memberships := memberships + cardinality(groups);
+            above := above || groups;
+          END LOOP;
+          level := ARRAY(SELECT unnest(above) EXCEPT SELECT unnest(seen));
+          seen := seen || level;
+          has_more := memberships > max_memberships OR cardinality(seen) - cardinality(of_groups) > max_groups;
+        END LOOP;
+        IF has_more THEN
+          member := NULL;
+          groups := NULL;
+          RETURN NEXT;
+        END IF;
+      END $$;
+
+      REVOKE EXECUTE ON FUNCTION "group".groups_above(uuid, uuid[], int, int), "group".expect_readable(bigint, bigint) FROM PUBLIC;
+      GRANT EXECUTE ON FUNCTION "group".groups_above(uuid, uuid[], int, int) TO muster_group;
+    `);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('A migration is not taken back: the next one mends it.');
+  }
+}
