@@ -39,7 +39,7 @@ const ENTRY = new RegExp(
   (createRequire(import.meta.url)(resolve('.dependency-cruiser.cjs')) as { forbidden: { name: string; from: { path: string } }[] })
     .forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
 );
-const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault)\//, /^libs\/runtime\/src\/(first|start|supervise|runtime-file)\.ts$/, /^apps\/all-in-one\/src\/server\.module\.ts$/];
+const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault|hostile)\//, /^libs\/runtime\/src\/(first|start|supervise|runtime-file)\.ts$/, /^apps\/all-in-one\/src\/server\.module\.ts$/];
 
 /** Names with a word that is refused elsewhere, each with its reason. */
 const NAMES: Readonly<Record<string, string>> = { 'test/support/shared-servers.ts': 'the suites of a run do share them' };
@@ -98,7 +98,7 @@ const packages = (project: Project): [string, string][] => {
 /** The Node that every npm script runs on, one package for each system. */
 const NODE_PACKAGE = /^node-(bin-)?(linux|darwin|win)-/;
 /** What is started by hand or by another program. */
-const isProgram = (path: string): boolean => ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault)\.ts$/.test(path);
+const isProgram = (path: string): boolean => ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault|hostile\/hostile)\.ts$/.test(path);
 const edited = (path: string, from: string | RegExp, to: string): Change => {
   const text = PROJECT.get(path)!.replace(from, to);
   if (text === PROJECT.get(path)) throw new Error(`${path} holds no ${String(from)}: nothing would be broken.`);
