@@ -1,3 +1,4 @@
+import '#first';
 /** `npm run hostile`: one tenant does its worst; prints what another one on the same partition notices. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
