@@ -1,7 +1,7 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '#event-store';
-import { answers, environmentWith, freePort, keptPostgres, keyFile, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import { answers, environmentWith, freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
@@ -49,8 +49,6 @@ runSupervisor(async (supervisor) => {
   const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
   const broker = async (): Promise<string> => config.KAFKA_BROKERS ?? (await keep('broker', keptBroker(DATA_DIR))).brokers;
   const [brokers] = await Promise.all([broker(), migrate(databaseUrl)]);
-  // The keys are made before several could make them.
-  if (config.MASTER_KEY === undefined) keyFile(DATA_DIR, 'master.key');
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
   const environment = environmentWith({ ...ports, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers });
   await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environment))));

@@ -99,7 +99,7 @@ it('heals a kill -9 of the server and of Postgres on the same ports, tells the n
 it('uses the Postgres of DATABASE_URL and starts none, also with all keys given and no data directory yet', async () => {
   const postgres = await startPostgres(join(home, 'external'));
   try {
-    const muster = run({ PORT: String(await freePort()), DATABASE_URL: postgres.url, MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'key' });
+    const muster = run({ PORT: String(await freePort()), DATABASE_URL: postgres.url, MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'k'.repeat(32) });
     await muster.printed('Muster is ready.');
     expect(told()).toMatchObject({ databaseUrl: postgres.url, pids: { server: expect.any(Number) } });
     expect(told().pids).not.toHaveProperty('postgres');
@@ -134,11 +134,35 @@ it('says in one line that it cannot listen on an address of another machine, and
 
 it.each([
   ['alone', {}],
-  ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'key' }],
+  ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'k'.repeat(32) }],
 ])('says in one line that a file cannot be its data directory, and ends with 64: %s', async (_title, environment) => {
   writeFileSync(join(home, 'data'), '');
   const { ended, output } = run(environment);
   expect(await ended).toBe(64);
   expect(output.stdout).toBe('');
   expect(output.stderr).toMatch(/^The data directory .*data cannot be used: .*\n$/);
+});
+
+it('a key that a full disk left empty, or that is lost beside data, ends the start with 64 in one line, and none is made in its place', async () => {
+  const muster = run({ PORT: '0' });
+  await muster.printed('Muster is ready.');
+  await muster.stop();
+  const data = join(home, 'data');
+  for (const [name, becomes, line] of [
+    ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*\n$/], ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*\n$/],
+    ['postgres.password', null, /^\S*postgres\.password is missing, and the database beside it [^\n]*\n$/],
+    ['master.key', '', /^\S*master\.key holds no key[^\n]*\n$/], ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*\n$/],
+    ['master.key', `${Buffer.alloc(32, 1).toString('base64')}\n`, /^\S*master\.key is not the key of this database[^\n]*\n$/],
+  ] as const) {
+    const path = join(data, name);
+    const before = readFileSync(path, 'utf8');
+    if (becomes === null) rmSync(path);
+    else writeFileSync(path, becomes);
+    const { ended, output } = run({ PORT: '0' });
+    expect(await ended, `${name}: ${output.stderr}`).toBe(64);
+    expect(output).toEqual({ stdout: '', stderr: expect.stringMatching(line) });
+    expect(existsSync(path) ? readFileSync(path, 'utf8') : null).toBe(becomes);
+    writeFileSync(path, before, { mode: 0o600 });
+  }
+  await run({ PORT: '0' }).printed('Muster is ready.');
 });

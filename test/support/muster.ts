@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { createLogger, keyFile, readConfig, uuidv7 } from '#runtime';
+import { createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
 import { sharedKafka } from './kafka.js';
@@ -115,7 +115,7 @@ class Muster {
 
   /** What `npm run verify` says of it. */
   verify(): ReturnType<typeof verifyInstallation> {
-    return verifyInstallation(this.database, Buffer.from(keyFile(this.dataDir, 'master.key'), 'base64'));
+    return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));
   }
 
   private urlOf(api: 'admin' | 'scim/v2'): string {

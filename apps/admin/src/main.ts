@@ -1,9 +1,9 @@
 import '#first';
 import 'reflect-metadata';
 import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, untilMigrated, type BatchHandler } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
-import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { apiKeyOf, createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { AdminModule } from './admin.module.js';
 import { Directories } from './directories.queries.js';
 import { ADMIN_BATCHES } from './directory.handler.js';
@@ -33,8 +33,8 @@ runProcess(async () => {
   const requests = requestsTo('admin', ADMIN_OUTCOMES_VIEW);
   const identity = requestsTo('identity', IDENTITY_OUTCOMES_VIEW);
   const group = requestsTo('group', GROUP_OUTCOMES_VIEW);
-  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
-  const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
+  const masterKey = await openMasterKey(pool, masterKeySource(config));
+  const apiKey = apiKeyOf(config);
   return startService({
     config, port: config.ADMIN_PORT,
     module: AdminModule.register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }),

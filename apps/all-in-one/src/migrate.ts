@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { migrate } from '#event-store';
-import { readConfig, UsageError } from '#runtime';
+import { EXIT_USAGE, isUsageError, readConfig, UsageError } from '#runtime';
 
 /** `npm run migrate`: brings a database to the newest shape, before or while services of their own are started on it. */
 
@@ -13,6 +13,6 @@ const run = async (): Promise<void> => {
 };
 
 run().catch((error: Error) => {
-  console.error(error instanceof UsageError ? error.message : error);
-  process.exitCode = 1;
+  console.error(isUsageError(error) ? error.message : error);
+  process.exitCode = isUsageError(error) ? EXIT_USAGE : 1;
 });

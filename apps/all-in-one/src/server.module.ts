@@ -2,9 +2,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleSeal, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
+import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
-import { keyFile, startService, type Config, type Logger } from '#runtime';
+import { apiKeyOf, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
@@ -35,11 +35,11 @@ export interface Server {
 
 /** All services in one process. `ownerUrl` is a migrated database; with KAFKA_BROKERS they talk over Kafka all the same. */
 export const startServer = async (config: Config, ownerUrl: string, logger: Logger): Promise<Server> => {
-  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
-  const apiKey = config.MUSTER_API_KEY ?? keyFile(config.DATA_DIR, 'admin.key');
+  const apiKey = apiKeyOf(config);
   const connect = (role: Role): ReturnType<typeof connectDatabase> =>
     connectDatabase(ownerUrl, role, { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
   const [gateway, identity, admin, group] = await Promise.all([connect('gateway'), connect('identity'), connect('admin'), connect('group')]);
+  const masterKey = await openMasterKey(poolOf(identity), masterKeySource(config));
   const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {

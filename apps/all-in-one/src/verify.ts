@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
-import { verifyStore, type Verification } from '#event-store';
-import { isDatabaseAway, keyFile, readConfig, UsageError, type Config } from '#runtime';
+import { openMasterKey, verifyStore, type MasterKeySource, type Verification } from '#event-store';
+import { isDatabaseAway, isUsageError, masterKeySource, readConfig, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
@@ -21,7 +21,7 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
 };
 
 /** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
-export const verifyInstallation = async (url: string, masterKey: Buffer): Promise<Verification> => {
+export const verifyInstallation = async (url: string, masterKey: MasterKeySource): Promise<Verification> => {
   const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000 });
   try {
     await client.connect();
@@ -31,9 +31,10 @@ export const verifyInstallation = async (url: string, masterKey: Buffer): Promis
     throw new UsageError(`Muster's database does not answer at ${host}:${port}. Start Muster with npm start.`);
   }
   try {
+    const key = await openMasterKey(client, { ...masterKey, make: null });
     const parts: Verification[] = [];
     for (const owner of OWNERS) parts.push(await verifyStore(client, owner));
-    parts.push(await verifyUsers(client, masterKey));
+    parts.push(await verifyUsers(client, key));
     parts.push(await verifyGroups(client));
     return {
       compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
@@ -46,8 +47,7 @@ export const verifyInstallation = async (url: string, masterKey: Buffer): Promis
 
 const run = async (): Promise<void> => {
   const config = readConfig(process.env);
-  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
-  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKey);
+  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKeySource(config));
   console.log(`Compared: ${Object.entries(compared).map(([what, count]) => `${count.toLocaleString('en')} ${what}`).join(', ')}.`);
   for (const { invariant, detail } of findings) console.log(`${invariant}  ${detail}`);
   console.log(findings.length === 0 ? 'Everything holds: I1, I3, I5, I6, I7.' : `${findings.length} findings.`);
@@ -56,7 +56,7 @@ const run = async (): Promise<void> => {
 
 if (process.argv[1]?.endsWith('verify.js')) {
   run().catch((error: Error) => {
-    console.error(error instanceof UsageError ? error.message : error);
+    console.error(isUsageError(error) ? error.message : error);
     process.exit(2);
   });
 }

@@ -1,8 +1,8 @@
 import '#first';
 import 'reflect-metadata';
-import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler } from '#event-store';
+import { connectDatabase, databaseAnswers, openMasterKey, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport } from '#log';
-import { createLogger, keyFile, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
 import { USER_BATCHES } from './user.handler.js';
 
@@ -22,7 +22,7 @@ runProcess(async () => {
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),
   });
-  const masterKey = Buffer.from(config.MASTER_KEY ?? keyFile(config.DATA_DIR, 'master.key'), 'base64');
+  const masterKey = await openMasterKey(pool, masterKeySource(config));
   return startService({
     config, port: config.HEALTH_PORT,
     module: IdentityModule.register({ config, database, log, masterKey, logger }),

@@ -45,7 +45,7 @@ it('reads an empty setting as none', () => {
 /** One that each secret takes. */
 const SECRETS: Readonly<Record<string, string>> = {
   DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
-  MUSTER_API_KEY: 'a key of thirty-two characters or more',
+  MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
 };
 
 it('knows which settings are secrets', () => {
@@ -103,4 +103,11 @@ it.each([
 ])('%s is checked before anything starts', (name, right, wrong) => {
   for (const value of right) expect(readConfig({ [name]: value })).toBeTruthy();
   for (const value of wrong) expect(() => readConfig({ [name]: value }), value).toThrow(new RegExp(`^${name} [^\\n]*$`));
+});
+
+it('takes no key of the admin API that can be guessed, and does not repeat it', () => {
+  expect(readConfig({ MUSTER_API_KEY: 'k'.repeat(32) }).MUSTER_API_KEY).toHaveLength(32);
+  for (const wrong of ['k'.repeat(31), ' '.repeat(32), 'schlüssel'.repeat(4)]) {
+    expect(() => readConfig({ MUSTER_API_KEY: wrong })).toThrow(/^MUSTER_API_KEY must have 32 characters or more, printable ASCII without spaces[^\n]*hex 32 makes$/);
+  }
 });

@@ -52,7 +52,11 @@ const address = (description: string): PropertyDecorator =>
   ]);
 const secretKey = (description: string): PropertyDecorator =>
   secret(description, '32 bytes, base64', Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' }));
-const secretText = (description: string): PropertyDecorator => secret(description, 'text', IsString());
+/** A shorter one can be guessed; an empty one opens to everybody. */
+export const MIN_API_KEY_CHARACTERS = 32;
+const secretApiKey = (description: string): PropertyDecorator =>
+  secret(description, `text of ${MIN_API_KEY_CHARACTERS} characters or more, printable ASCII`, fits((value) => /^[!-~]+$/.test(value) && value.length >= MIN_API_KEY_CHARACTERS,
+    `$property must have ${MIN_API_KEY_CHARACTERS} characters or more, printable ASCII without spaces, such as openssl rand -hex 32 makes`));
 const isPostgresUrl = (value: string): boolean => {
   if (!URL.canParse(value)) return false;
   const { protocol, username, pathname } = new URL(value);
@@ -83,7 +87,7 @@ export class Config {
   @text('Change it when topics are made anew on the same cluster: positions start again and the retained log is published again.')
   KAFKA_TOPIC_SUFFIX = '';
   @secretKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
-  @secretText('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.') MUSTER_API_KEY?: string;
+  @secretApiKey('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.') MUSTER_API_KEY?: string;
   @oneOf('What is logged, as JSON lines on standard output.', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') LOG_LEVEL = 'info';
 
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;

@@ -6,7 +6,7 @@ import {
 } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { keyFile } from './key-file.js';
+import { keyFile, readKeyFile } from './key-file.js';
 import { unusableDataDirectory, UsageError } from './usage-error.js';
 
 /** Who runs the server: Postgres refuses root, so root lends it to a user without rights. Empty = whoever we are. */
@@ -30,6 +30,7 @@ export interface Cluster {
 }
 
 const MAJOR_VERSION = '18';
+const PASSWORD_FILE = 'postgres.password';
 /** Where root keeps a copy of the programs when the runner cannot reach them in their own place. */
 const ROOT_HOME = '/var/lib/muster';
 const WORKING_DIRECTORY = '/proc/self/cwd';
@@ -39,8 +40,11 @@ export const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 /** Finds the cluster below `dataDir`, or makes it. Throws UsageError in one line when that folder cannot be used. */
 export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
   const home = resolve(dataDir);
-  const password = keyFile(home, 'postgres.password');
   const place = join(home, 'postgres');
+  const password = isThere(place) ? readKeyFile(home, PASSWORD_FILE) : keyFile(home, PASSWORD_FILE);
+  if (password === null) {
+    throw new UsageError(`${join(home, PASSWORD_FILE)} is missing, and the database beside it asks for it. Restore it from the backup, or set DATA_DIR to another folder.`);
+  }
   try {
     const runner = findRunner(place);
     const { postgres, initdb } = await findBinaries(runner);

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.js';
-import { keyFile } from './key-file.js';
+import { apiKeyOf } from './key-file.js';
 import type { Kept, Running } from './supervise.js';
 import { unusableDataDirectory } from './usage-error.js';
 
@@ -14,7 +14,7 @@ export class RuntimeFile {
 
   /** Throws UsageError when the folder cannot be written. */
   constructor(config: Config, private readonly urls: { readonly url: string; readonly adminUrl: string }) {
-    const { DATA_DIR, MUSTER_API_KEY } = config;
+    const { DATA_DIR } = config;
     try {
       mkdirSync(DATA_DIR, { recursive: true });
       accessSync(DATA_DIR, constants.W_OK);
@@ -22,7 +22,7 @@ export class RuntimeFile {
       throw unusableDataDirectory(DATA_DIR, error);
     }
     this.path = join(DATA_DIR, 'runtime.json');
-    this.apiKey = MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
+    this.apiKey = apiKeyOf(config);
   }
 
   /** Writes it, and from then on again whenever a process is started. `databaseUrl` is the owner's. */

@@ -5,7 +5,7 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
-import { UsageError } from './usage-error.js';
+import { isUsageError, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
@@ -123,8 +123,8 @@ export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): voi
     },
     (error: NodeJS.ErrnoException & { port?: number }) => {
       const cause = error.syscall === 'listen' ? cannotListen(error) : error;
-      console.error(cause instanceof UsageError ? cause.message : cause);
-      process.exit(cause instanceof UsageError ? EXIT_USAGE : 1);
+      console.error(isUsageError(cause) ? cause.message : cause);
+      process.exit(isUsageError(cause) ? EXIT_USAGE : 1);
     },
   );
 };

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stopChild, whenEnded } from './child-process.js';
 import { EXIT_USAGE } from './start.js';
-import { UsageError } from './usage-error.js';
+import { isUsageError, UsageError } from './usage-error.js';
 
 /** A process that runs. */
 export interface Running {
@@ -106,8 +106,8 @@ export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): 
   };
   const fail = (error: Error): void => {
     if (ending) return;
-    if (!(error instanceof Refused)) console.error(error instanceof UsageError ? error.message : error);
-    void end(error instanceof UsageError ? EXIT_USAGE : 1);
+    if (!(error instanceof Refused)) console.error(isUsageError(error) ? error.message : error);
+    void end(isUsageError(error) ? EXIT_USAGE : 1);
   };
   const supervisor = createSupervisor(fail, (line) => console.error(line));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));

@@ -1,0 +1,182 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ROLES, roleUrl } from '#event-store';
+import { newDatabase } from './support/postgres.js';
+
+let url: string;
+let owner: pg.Client;
+beforeAll(async () => {
+  url = await newDatabase();
+  owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+});
+afterAll(() => owner.end());
+
+/** Every schema, table, view, sequence and function of the database, and what others than its owner may do with it. */
+const WHO_MAY_WHAT = `
+  WITH objects AS (
+    SELECT 'schema ' || nspname AS object, nspacl AS acl, 'n'::"char" AS kind, nspowner AS owner, oid AS schema FROM pg_namespace
+    UNION ALL
+    SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'S' THEN 'sequence ' ELSE 'table ' END
+        || relnamespace::regnamespace || '.' || regexp_replace(relname, '_[0-9]{8}$', '_<day>'),
+      relacl, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner, relnamespace FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    UNION ALL
+    SELECT 'function ' || oid::regprocedure, proacl, 'f', proowner, pronamespace FROM pg_proc
+  ), granted AS (
+    SELECT o.object, coalesce(substr(r.rolname, 8), CASE a.grantee WHEN 0 THEN 'PUBLIC' END) AS role, a.privilege_type AS privilege
+    FROM objects o JOIN pg_namespace n ON n.oid = o.schema LEFT JOIN LATERAL aclexplode(coalesce(o.acl, acldefault(o.kind, o.owner))) a ON a.grantee <> o.owner
+    LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE n.nspname !~ '^(pg_|information_schema$)'
+  ), by_role AS (
+    SELECT object, role, string_agg(DISTINCT privilege, ', ' ORDER BY privilege) AS privileges FROM granted GROUP BY object, role
+  )
+  SELECT object || coalesce(': ' || string_agg(role || ' ' || privileges, '; ' ORDER BY role), '') AS line FROM by_role GROUP BY object ORDER BY object COLLATE "C"`;
+
+/** A new object is in nobody's hands until it stands here, with everybody who needs it and nobody else. */
+const EXPECTED = `
+  function "group".delete_members()
+  function "group".effective_members(uuid,uuid,uuid,integer): admin EXECUTE
+  function "group".expect_readable(bigint,bigint)
+  function "group".groups_above(uuid,uuid[],integer,integer): group EXECUTE
+  function "group".groups_of(uuid,uuid[]): gateway EXECUTE
+  function identity.not_folded(uuid): gateway EXECUTE; group EXECUTE
+  function log.append(text[],integer[],bigint[],uuid[],json[]): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.drop_old(integer)
+  function log.ends(text[]): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.expect(text,bigint,bigint): admin EXECUTE; group EXECUTE; identity EXECUTE
+  function log.expect_held(text,integer,bigint,uuid): admin EXECUTE; group EXECUTE; identity EXECUTE
+  function log.may_use(text)
+  function log.read(text,integer,bigint,integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.refuse_change()
+  function log.roll(integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  schema admin: admin USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema group: admin USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema identity: admin USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema keys: admin USAGE; identity USAGE
+  schema log: admin USAGE; group USAGE; identity USAGE; log USAGE
+  schema public: admin USAGE; gateway USAGE; group USAGE; identity USAGE; log USAGE
+  sequence public.muster_migrations_id_seq
+  table "group".claims: group INSERT, SELECT, UPDATE
+  table "group".consumed: group INSERT, SELECT, UPDATE
+  table "group".events: group INSERT, SELECT
+  table "group".groups: group DELETE, INSERT, SELECT, UPDATE
+  table "group".members: group DELETE, INSERT, SELECT
+  table "group".outcome_retention: group SELECT, UPDATE
+  table "group".outcomes: group DELETE, INSERT, SELECT
+  table "group".positions: group SELECT, UPDATE
+  table "group".relays: group INSERT, SELECT, UPDATE
+  table admin.directories: admin INSERT, SELECT, UPDATE
+  table admin.events: admin INSERT, SELECT
+  table admin.outcome_retention: admin SELECT, UPDATE
+  table admin.outcomes: admin DELETE, INSERT, SELECT
+  table admin.positions: admin SELECT, UPDATE
+  table admin.relays: admin INSERT, SELECT, UPDATE
+  table admin.schemas: admin INSERT, SELECT, UPDATE
+  table admin.tenants: admin INSERT, SELECT, UPDATE
+  table admin.tokens: admin INSERT, SELECT, UPDATE
+  table identity.claims: identity INSERT, SELECT, UPDATE
+  table identity.events: identity INSERT, SELECT
+  table identity.outcome_retention: identity SELECT, UPDATE
+  table identity.outcomes: identity DELETE, INSERT, SELECT
+  table identity.positions: identity SELECT, UPDATE
+  table identity.relays: identity INSERT, SELECT, UPDATE
+  table identity.users: identity DELETE, INSERT, SELECT, UPDATE
+  table keys.master_check: admin INSERT, SELECT; identity INSERT, SELECT
+  table keys.persons: identity DELETE, INSERT, SELECT
+  table keys.tenants: identity DELETE, INSERT, SELECT
+  table log.ended
+  table log.messages
+  table log.messages_<day>
+  table log.messages_default
+  table public.muster_migrations: admin SELECT; gateway SELECT; group SELECT; identity SELECT; log SELECT
+  view "group".events_v1: admin SELECT
+  view "group".groups_v1: admin SELECT; gateway SELECT; identity SELECT
+  view "group".members_v1: admin SELECT; gateway SELECT; identity SELECT
+  view "group".outcomes_v1: admin SELECT; gateway SELECT
+  view admin.directories_v1: gateway SELECT; identity SELECT
+  view admin.directories_v2: gateway SELECT; identity SELECT
+  view admin.directories_v3: admin SELECT; gateway SELECT; group SELECT; identity SELECT
+  view admin.outcomes_v1: admin SELECT; gateway SELECT
+  view admin.schemas_v1: gateway SELECT; group SELECT; identity SELECT
+  view admin.tokens_v1: gateway SELECT
+  view admin.tokens_v2: gateway SELECT
+  view admin.tokens_v3: gateway SELECT
+  view identity.events_v1: admin SELECT; group SELECT
+  view identity.outcomes_v1: admin SELECT; gateway SELECT
+  view identity.users_v1: gateway SELECT
+  view identity.users_v2: gateway SELECT; group SELECT
+`.trim().split('\n').map((line) => line.trim());
+
+it('nobody may do more than is listed here, and what is new has to be thought about', async () => {
+  const { rows } = await owner.query<{ line: string }>(WHO_MAY_WHAT);
+  expect(rows.map(({ line }) => line)).toEqual(EXPECTED);
+});
+
+it('what is made later is nobody\'s either', async () => {
+  await owner.query('CREATE FUNCTION log.later() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$');
+  try {
+    for (const role of ROLES) await expect(as(role, 'SELECT log.later()')).rejects.toThrow(/permission denied/);
+  } finally {
+    await owner.query('DROP FUNCTION log.later()');
+  }
+});
+
+it('no column, type or default is granted beside that, and no role has an attribute or is in another one', async () => {
+  const { rows: columns } = await owner.query('SELECT attrelid::regclass, attname FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384');
+  expect(columns).toEqual([]);
+  const { rows: defaults } = await owner.query(`
+    SELECT defaclobjtype AS kind, a.grantee::regrole::text AS grantee FROM pg_default_acl, aclexplode(defaclacl) a WHERE a.grantee <> defaclrole`);
+  expect(defaults).toEqual([]);
+  const { rows: roles } = await owner.query(`
+    SELECT rolname FROM pg_roles r WHERE rolname LIKE 'muster\\_%' AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+      OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid))`);
+  expect(roles).toEqual([]);
+});
+
+it('a function that runs as its owner finds nothing but what its author meant', async () => {
+  const { rows } = await owner.query(`
+    SELECT oid::regprocedure FROM pg_proc WHERE prosecdef AND pronamespace::regnamespace::text !~ '^pg_'
+      AND NOT EXISTS (SELECT FROM unnest(proconfig) AS setting WHERE setting LIKE 'search_path=%pg\\_temp')`);
+  expect(rows).toEqual([]);
+});
+
+const as = async (role: (typeof ROLES)[number], sql: string, values: readonly unknown[] = []): Promise<pg.QueryResult> => {
+  const client = new pg.Client({ connectionString: roleUrl(url, role) });
+  await client.connect();
+  try {
+    return await client.query(sql, [...values]);
+  } finally {
+    await client.end();
+  }
+};
+const APPEND = 'SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[$2::bigint], ARRAY[gen_random_uuid()], ARRAY[\'{}\'::json])';
+
+it('the gateway cannot touch the log, and who may roll it cannot empty it', async () => {
+  await owner.query(APPEND, ['identity.events', 0]);
+  for (const call of ['log.roll(0)', 'log.drop_old(0)', 'log.read(\'identity.events\', 0, 0, 1)', 'log.ends(ARRAY[\'identity.events\'])', 'log.may_use(\'identity.events\')']) {
+    await expect(as('gateway', `SELECT ${call}`), call).rejects.toThrow(/permission denied/);
+  }
+  for (const days of [0, -10]) await as('identity', 'SELECT log.roll($1)', [days]);
+  await expect(as('identity', 'SELECT log.drop_old(0)')).rejects.toThrow(/permission denied/);
+  expect((await owner.query('SELECT FROM log.messages')).rowCount).toBe(1);
+  expect((await owner.query("SELECT to_regclass('log.messages_' || to_char(now() AT TIME ZONE 'utc', 'YYYYMMDD')) IS NOT NULL AS kept")).rows).toEqual([{ kept: true }]);
+});
+
+it('a service writes and reads its own topics, the log\'s role all of them, and a stranger none, whatever he was granted', async () => {
+  await as('log', APPEND, ['admin.commands', 0]);
+  await as('admin', APPEND, ['admin.events', 0]);
+  await expect(as('admin', APPEND, ['identity.events', 1])).rejects.toThrow(/muster_admin may not write topic identity.events/);
+  expect((await as('group', 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(0);
+  expect((await as('admin', 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(1);
+  const stranger = `stranger_${process.pid}`;
+  await owner.query(`CREATE ROLE ${stranger} LOGIN PASSWORD 'let me in'; GRANT USAGE ON SCHEMA log TO ${stranger}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log TO ${stranger}`);
+  const client = new pg.Client({ connectionString: Object.assign(new URL(url), { username: stranger, password: 'let me in' }).href });
+  try {
+    await client.connect();
+    await expect(client.query(APPEND, ['identity.events', 1])).rejects.toThrow(/may not write topic/);
+    expect((await client.query('SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(0);
+  } finally {
+    await client.end();
+    await owner.query(`DROP OWNED BY ${stranger}; DROP ROLE ${stranger}`);
+  }
+});
