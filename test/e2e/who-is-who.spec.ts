@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
 import { describeWithKafka } from '../support/kafka.js';
-import { startMuster, type Directory } from '../support/muster.js';
+import { startMuster, type Answer, type Directory } from '../support/muster.js';
 
 const DIGITS = '0123456789abcdef'.repeat(2);
 
@@ -63,6 +63,37 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await signIn(okta, 'p1', 'ada@x')).status).toBe(409);
       expect((await admin('POST', `/users/${ada.id}/transfer`, { directory: okta.id })).status).toBe(200);
       expect(await scim(okta, 'POST', '', { userName: 'ada@x', externalId: 'o1' })).toMatchObject({ status: 201, body: { id: ada.id, externalId: 'o1' } });
+    });
+
+    it('a sign-in of another directory ends working when the user gets a web role, and works again when it is gone', async () => {
+      const [entra, okta] = await twoDirectories();
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x' });
+      expect((await signIn(okta, 'p1', 'ada@x')).body).toMatchObject({ userId: ada.id, matching: { rule: 'upn' } });
+      expect((await signIn(entra, 'p1', 'ada@x')).body.userId).toBe(ada.id);
+      const refused = { status: 409, body: { detail: expect.stringMatching(/web role/) } };
+      const gains: (() => Promise<Answer>)[] = [
+        () => patch(entra, ada.id, { op: 'Add', path: 'roles[primary eq "True"].value', value: 'EnterpriseAdmin' }),
+        () => scim(entra, 'PUT', `/${ada.id}`, { userName: 'ada@x', roles: [{ value: 'Owner' }, { value: 'readonly' }] }),
+        // Archived, and back with a role.
+        async () => {
+          await patch(entra, ada.id, { op: 'replace', path: 'active', value: false });
+          return scim(entra, 'POST', '', { userName: 'ada@x', roles: [{ value: 'User' }] });
+        },
+      ];
+      for (const gain of gains) {
+        expect([200, 201]).toContain((await gain()).status);
+        expect(await signIn(okta, 'p1', 'ada@x')).toMatchObject(refused);
+        expect((await signIn(entra, 'p1', 'ada@x')).body.userId).toBe(ada.id);
+        expect((await patch(entra, ada.id, { op: 'replace', path: 'roles', value: [{ value: 'Owner' }] })).status).toBe(200);
+        expect((await signIn(okta, 'p1', 'ada@x')).body.userId).toBe(ada.id);
+      }
+      // Who manages the user, and nobody else, is asked: a transfer turns it round, and after an unlink nobody does.
+      await patch(entra, ada.id, { op: 'replace', path: 'roles', value: [{ value: 'Admin' }] });
+      expect((await admin('POST', `/users/${ada.id}/transfer`, { directory: okta.id })).status).toBe(200);
+      expect((await signIn(okta, 'p1', 'ada@x')).body.userId).toBe(ada.id);
+      expect(await signIn(entra, 'p1', 'ada@x')).toMatchObject(refused);
+      expect((await admin('POST', `/users/${ada.id}/unlink`, {})).status).toBe(200);
+      for (const directory of [entra, okta]) expect(await signIn(directory, 'p1', 'ada@x')).toMatchObject(refused);
     });
 
     it('a transferred user is seen by its new directory only', async () => {

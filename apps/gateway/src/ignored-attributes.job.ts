@@ -14,8 +14,8 @@ export interface IgnoredOfDirectory {
 }
 
 /**
- * Counts the attributes that directories send and nobody knows, and tells the log of them once a minute: an administrator who maps one
- * would otherwise wonder where it stays. Names only, never values; a filter in a path may hold one and is cut out.
+ * Counts what directories send without effect, attributes that nobody knows and roles that are no web role, and tells the log of it once a
+ * minute: an administrator who maps one would otherwise wonder where it stays. Names only, never values; a filter in a path may hold one and is cut out.
  */
 export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private counts = new Map<string, Map<string, number>>();
@@ -60,7 +60,7 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
   }
 
   private tell(): void {
-    for (const ignored of this.take()) this.logger.info(ignored, 'attributes that nobody knows were ignored');
+    for (const ignored of this.take()) this.logger.info(ignored, 'sent without effect: attributes that nobody knows, roles that are no web role');
   }
 }
 

@@ -1,4 +1,4 @@
-import { fold, Rejected, type Resource } from '#scim';
+import { fold, Rejected, webRoleOf, type Resource } from '#scim';
 import type { Matching, MatchingRule, SignIn } from '#contracts';
 
 /** A user as far as matching looks at it. */
@@ -60,7 +60,7 @@ export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (
         'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what.replace(/^The/, 'the')} at all but one of them.`,
       );
     }
-    if (person.signIn) requireSignInOf(person, rule, candidate!, what);
+    if (person.signIn) requireSignInOf(person, candidate!, what);
     else requireManageable(person, candidate!, what, nameOf);
     return { rule, candidates: [candidate!.id], result: candidate!.id };
   }
@@ -110,19 +110,21 @@ const requireManageable = ({ directory }: Person, candidate: Candidate, what: st
   }
 };
 
-const requireSignInOf = ({ directory }: Person, rule: MatchingRule, candidate: Candidate, what: string): void => {
+/** Asked at each sign-in: what was linked while the user had no web role may not become a way to one. */
+const requireSignInOf = ({ directory }: Person, candidate: Candidate, what: string): void => {
   if (!isActive(candidate.resource)) {
     throw new Rejected('forbidden', `${what} is that of the user with the id ${candidate.id}, who is archived. Reactivate the user first.`);
   }
-  if (rule !== 'providerId' && candidate.directory !== directory) requireUnprivileged(candidate, what);
+  if (candidate.directory !== directory) requireUnprivileged(candidate, what);
 };
 
 /** Throws Rejected(conflict) when taking the user over would hand over a web role. */
 export const requireUnprivileged = ({ id, resource }: Pick<Candidate, 'id' | 'resource'>, what: string): void => {
-  if (Array.isArray(resource.roles) && resource.roles.length > 0) {
+  const role = webRoleOf(resource);
+  if (role !== null) {
     throw new Rejected(
       'conflict',
-      `${what} is that of the user with the id ${id}, who has a web role and is not managed by this directory. An administrator can transfer the user.`,
+      `${what} is that of the user with the id ${id}, who has the web role ${role} and is not managed by this directory. An administrator can transfer the user.`,
     );
   }
 };

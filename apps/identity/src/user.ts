@@ -5,7 +5,6 @@ import type {
 import {
   bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
 } from './matching.js';
-import { requireWebRoles } from './roles.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
 export type UserState = (Candidate & {
@@ -56,7 +55,6 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       if (!state) {
         const resource = withoutTombstone(command.resource);
-        requireWebRoles(resource, null);
         requireFree(resource, null, directory, context);
         return created(resource, directory.id, matching, directory);
       }
@@ -189,7 +187,6 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   if (Object.keys(changes).length === 0) return [];
-  requireWebRoles(after, user.resource);
   requireFree(after, user, directory, context);
   return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
 };
@@ -204,7 +201,6 @@ const toBe = (wanted: Resource, user: User): Resource => {
 
 const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
   const after = toBe(wanted, user);
-  requireWebRoles(after, user.resource);
   requireFree(after, user, directory, context);
   const changes = diffResource(user.resource, after);
   return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];

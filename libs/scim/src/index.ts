@@ -20,10 +20,11 @@ export {
 } from './resource.js';
 export {
   COMMON_ATTRIBUTES, definitionsByTenant, definitionsOf, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
-  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN, WEB_ROLES,
+  GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN,
   type Attribute, type AttributePath, type AttributeType, type Definitions, type FoundAttribute, type FoundSchema,
-  type ResourceDefinition, type Schema, type TenantSchema, type WebRole,
+  type ResourceDefinition, type Schema, type TenantSchema,
 } from './schema.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+export { webRoleOf } from './web-role.js';

@@ -135,7 +135,7 @@ export const USER_SCHEMA: Schema = {
       ],
     }),
     plural('entitlements', 'Entitlements', [], text('value', 'The entitlement')),
-    plural('roles', 'What the user may do in the web; none = only sign in to applications. The primary one counts, else the most powerful', [], text(
+    plural('roles', 'What the user may do in the web; none = only sign in to applications. The most powerful one counts; any other value is kept and gives nothing', [], text(
       'value',
       'ReadOnly looks; User also changes what is his own; Admin also changes what is of others; EnterpriseAdmin also changes how it is all set up',
       { canonicalValues: WEB_ROLES },

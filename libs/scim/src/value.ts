@@ -1,7 +1,8 @@
 import { Rejected } from './error.js';
 import { hasTooManyMarks } from './fold.js';
 import { checkText, isObject, quote, TOO_MANY_MARKS, type Json } from './json.js';
-import { findSubAttribute, type Attribute } from './schema.js';
+import { findSubAttribute, WEB_ROLES, type Attribute } from './schema.js';
+import { namedWebRole } from './web-role.js';
 
 export const MAX_VALUES_PER_ATTRIBUTE = 1_000;
 /** Members that one request names; a body is mostly too long before that. */
@@ -13,6 +14,8 @@ export const MAX_TEXT_CHARACTERS = 65_536;
  * a UTF-16 unit folds to at most six bytes.
  */
 export const MAX_KEY_CHARACTERS = 400;
+/** What is counted for a role that gives no access to the web: not its value, which may say something about a person. */
+export const NO_WEB_ROLE = `roles.value that is none of ${WEB_ROLES.join(', ')}`;
 const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'members.value']);
 
 /** The parts of a complex value; null, where a PATCH asks for it, says that a part goes. */
@@ -26,7 +29,11 @@ export type Parts = { [name: string]: Json };
 export const parseValue = (attribute: Attribute, value: unknown, path: string, ignored: string[]): Json | undefined => {
   if (value === null || value === undefined) return undefined;
   if (attribute.multiValued) return parseList(attribute, value, path, ignored);
-  if (attribute.type !== 'complex') return parseSimple(attribute, value, path);
+  if (attribute.type !== 'complex') {
+    const parsed = parseSimple(attribute, value, path);
+    if (path === 'roles.value' && !namedWebRole(String(parsed))) ignored.push(NO_WEB_ROLE);
+    return parsed;
+  }
   const object = singleObject(attribute, value, path);
   return object && nonEmpty(parseParts(attribute, object, path, ignored));
 };
@@ -45,8 +52,8 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
     if (!isObject(element)) throw wrongType(path, element, 'an array of objects');
     const parts = parseParts(attribute, element, path, ignored);
     if (nonEmpty(parts)) values.push(parts);
-    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once.
-    if (parts.primary === true && ++primaries > 1) throw new Rejected('invalidValue', `${path} has more than one primary value.`);
+    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once. Of roles identity providers send several, and none goes first.
+    if (parts.primary === true && ++primaries > 1 && path !== 'roles') throw new Rejected('invalidValue', `${path} has more than one primary value.`);
   }
   return values.length === 0 ? undefined : values;
 };
