@@ -1,15 +1,20 @@
-import { partitionOf, type CommandData, type Message } from '#contracts';
+import { OUTCOME_TYPE, partitionOf, type CommandData, type Message, type Outcome, type OutcomeData } from '#contracts';
 import type { BatchHandler } from '#event-store';
 import { uuidv7 } from '#runtime';
 
-/** Hands messages to a lane as the log does: the next ones of the tenant's partition. */
-export const handOver = async <Command>(handler: BatchHandler<Command>, topic: string, tenant: string, messages: readonly Message[]): Promise<void> => {
+/** Hands messages to a lane as the log does: the next ones of the tenant's partition. Returns what was told about each, by command id. */
+export const handOver = async <Command>(handler: BatchHandler<Command>, topic: string, tenant: string, messages: readonly Message[]): Promise<ReadonlyMap<string, Outcome>> => {
   const partition = partitionOf(tenant);
   const { epoch, nextOffset } = await handler.position(partition);
-  await handler.handle({
+  const committed = await handler.handle({
     topic, partition, epoch, nextOffset: nextOffset + messages.length, appended: null,
     received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
   });
+  return new Map(committed.flatMap(({ message }) => {
+    if (message.type !== OUTCOME_TYPE) return [];
+    const { commandId, outcome } = message.data as OutcomeData;
+    return [[commandId, outcome] as const];
+  }));
 };
 
 /** What is the same in the message of every command of a test. */

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
-import type { GroupSnapshot, UserSnapshot } from '#contracts';
+import type { StoredValue } from '#contracts';
 import { uuidv7, type Config } from '#runtime';
 import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
 import { bytesOf, sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
@@ -69,7 +69,7 @@ export class BulkController {
   }
 }
 
-const written = ({ id, version }: UserSnapshot | GroupSnapshot): Written => ({ id, version, isNew: false });
+const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 
 /** What a request of its own would have been answered; the PATCH of a group is a 204. */
 const STATUS: Readonly<Record<BulkMethod, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { GroupCommand, GroupSnapshot, Outcome, UserCommand, UserSnapshot } from '#contracts';
+import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
@@ -63,6 +63,9 @@ export class Commands {
   }
 }
 
+/** A resource as a write left it; of an outcome that had to be looked up, only which one that is. */
+export type WriteAnswer<Snapshot> = Snapshot | StoredValue;
+
 /** Writes of users. Each throws Rejected. */
 @Injectable()
 export class UserCommands {
@@ -72,18 +75,18 @@ export class UserCommands {
   ) {}
 
   /** `userId` is what a new user gets; somebody who is known keeps another id. */
-  create(caller: Caller, body: unknown, userId = uuidv7()): Promise<UserSnapshot> {
+  create(caller: Caller, body: unknown, userId = uuidv7()): Promise<WriteAnswer<UserSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.user, body));
     return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
-  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
+  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<UserSnapshot>> {
     const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.user, body));
     return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
-  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<UserSnapshot> {
+  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<UserSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.user, body));
     return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
   }
@@ -92,10 +95,10 @@ export class UserCommands {
     await this.commands.send(this.identity, caller, ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ifMatch: toVersions(ifMatch) }));
   }
 
-  private async send(caller: Caller, command: UserCommand): Promise<UserSnapshot> {
+  private async send(caller: Caller, command: UserCommand): Promise<WriteAnswer<UserSnapshot>> {
     const snapshot = await this.commands.send(this.identity, caller, ofUser(command));
     if (!snapshot) throw new Rejected('internal', 'The outcome shows no user.');
-    return snapshot as UserSnapshot;
+    return snapshot as WriteAnswer<UserSnapshot>;
   }
 }
 
@@ -107,17 +110,17 @@ export class GroupCommands {
     @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
   ) {}
 
-  create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<GroupSnapshot> {
+  create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<WriteAnswer<GroupSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.group, body));
     return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
-  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
+  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.group, body));
     return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
   }
 
-  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<GroupSnapshot> {
+  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.group, body));
     const content = membersOf(resource);
     return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });
@@ -127,10 +130,10 @@ export class GroupCommands {
     await this.commands.send(this.group, caller, ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ifMatch: toVersions(ifMatch) }));
   }
 
-  private async send(caller: Caller, command: GroupCommand): Promise<GroupSnapshot> {
+  private async send(caller: Caller, command: GroupCommand): Promise<WriteAnswer<GroupSnapshot>> {
     const snapshot = await this.commands.send(this.group, caller, ofGroup(command));
     if (!snapshot) throw new Rejected('internal', 'The outcome shows no group.');
-    return snapshot as GroupSnapshot;
+    return snapshot as WriteAnswer<GroupSnapshot>;
   }
 }
 

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { GROUP, parseShown, quote, Rejected, type Selection } from '#scim';
-import { CONFIG, GroupCommands } from './commands.sender.js';
+import { CONFIG, GroupCommands, type WriteAnswer } from './commands.sender.js';
 import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
@@ -75,7 +75,8 @@ export class GroupsController {
     return this.commands.delete(caller, { id, ifMatch });
   }
 
-  private answer(group: GroupSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): object {
+  private async answer(written: WriteAnswer<GroupSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
+    const group = 'resource' in written ? written : ofGroupRow(await this.groups.afterWrite(caller, written.id));
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection === undefined));
     return this.members.show(caller, group, selection);
   }

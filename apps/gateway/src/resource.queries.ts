@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow, type UserSnapshot } from '#contracts';
+import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
@@ -75,8 +75,18 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     return (await this.withGroups(scope, await this.only(scope, 'id', id)))[0] ?? null;
   }
 
+  /**
+   * A resource of which the outcome of a write tells no more than its id, because the outcome had to be looked up: as it is now, which may be
+   * later than that write. Throws Rejected(notFound) where it is gone since; that was then the last word about it.
+   */
+  async afterWrite(scope: Scope, id: string): Promise<Row> {
+    const [row] = await this.only(scope, 'id', id);
+    if (!row) throw new Rejected('notFound', `The ${this.table.name} with the id ${id} was written as the request says, and has been deleted since.`);
+    return row;
+  }
+
   /** A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown without any. */
-  async written(scope: Scope, user: UserSnapshot, selection: Selection | undefined): Promise<UserSnapshot> {
+  async written<User extends { readonly id: string }>(scope: Scope, user: User, selection: Selection | undefined): Promise<User> {
     try {
       return (await this.withGroups(scope, [user], selection))[0]!;
     } catch (error) {

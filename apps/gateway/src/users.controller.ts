@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { parseShown, quote, Rejected, USER, type Selection } from '#scim';
-import { CONFIG, UserCommands } from './commands.sender.js';
+import { CONFIG, UserCommands, type WriteAnswer } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified } from './to-command.js';
@@ -74,8 +74,10 @@ export class UsersController {
     return this.commands.delete(caller, { id, ifMatch });
   }
 
-  private async answer(written: UserSnapshot, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
-    const user = await this.users.written(caller, written, selection);
+  private async answer(written: WriteAnswer<UserSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
+    const user = 'resource' in written
+      ? await this.users.written(caller, written, selection)
+      : ofUserRow(await this.users.written(caller, await this.users.afterWrite(caller, written.id), selection));
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));
     return toUser(user, caller, this.config.scimBaseUrl, selection);
   }

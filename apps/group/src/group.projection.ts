@@ -2,7 +2,7 @@ import { definitionsByTenant, fold, foldedAttributes, Rejected, STANDARD, type D
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
-import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from './group.js';
+import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, type GroupState } from './group.js';
 
 /** The columns of the projection and their types. */
 const GROUP_COLUMNS = {
@@ -123,7 +123,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     const decided = this.concerned(tenant, command).map((id) => ({ id, made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context) }));
     for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
     const state = command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
-    return { events, outcome: { status: 'done', value: snapshotOf(state) } };
+    const answer = snapshotOf(state);
+    return { events, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
   }
 
   rows(): Record<string, readonly unknown[]> {

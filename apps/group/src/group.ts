@@ -1,5 +1,5 @@
 import { applyChanges, applyPatch, comparisonsOf, diffResource, fold, GROUP, Rejected, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
-import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType } from '#contracts';
+import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
 /** A group as the fold of its events, without its members, of which there may be very many; null = there is none. */
@@ -114,6 +114,9 @@ export const snapshotOf = (state: GroupState): GroupSnapshot | null => {
   const { directory: _owner, ...snapshot } = state;
   return snapshot;
 };
+
+/** What is kept of an answer: a resource is read where it is kept. */
+export const storedAnswer = (answer: GroupSnapshot | null): StoredValue | null => answer && { id: answer.id, version: answer.version };
 
 /** A name as it is unique: among the groups of a directory, or among the local ones. */
 export const nameKey = (directory: string | null, resource: Resource): string => `${directory ?? 'local'}/${fold(String(resource.displayName))}`;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type GroupEvent, type Message, type Outcome } from '#contracts';
+import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type GroupEvent, type GroupSnapshot, type Message, type Outcome } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf, streams, upcast, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { GROUP } from '#scim';
@@ -10,7 +10,7 @@ import { actions, castOf, play } from '../../../test/support/group-sequences.js'
 import { GroupWorld } from '../../../test/support/group-world.js';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
-import { nameKey } from './group.js';
+import { nameKey, storedAnswer } from './group.js';
 import { groupBehaviour, groupRow } from './group.projection.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await database?.destroy();
 });
 
-const handle = (tenant: string, messages: readonly Message[]): Promise<void> => handOver(handler, 'group.commands', tenant, messages);
+const handle = (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> => handOver(handler, 'group.commands', tenant, messages);
 const message = (tenant: string, directory: string | null, command: GroupCommand): Message<CommandData<GroupCommand>> =>
   commandMessage({ type: GROUP_COMMAND_TYPES[command.type], subject: tenant, tenant, directory, time: NOW }, command);
 
@@ -75,9 +75,10 @@ it('random sequences in random batches become what the pure code says, row by ro
       const steps = play(world, sources, sequence, cast, uuidv7);
       let pending: Message[] = [];
       const answers = new Map<string, { outcome: Outcome; what: string }>();
+      const told = new Map<string, Outcome>();
       let batch = 0;
       const flush = async (): Promise<void> => {
-        if (pending.length > 0) await handle(tenant, pending);
+        if (pending.length > 0) for (const [id, outcome] of await handle(tenant, pending)) told.set(id, outcome);
         pending = [];
         batch++;
       };
@@ -96,7 +97,11 @@ it('random sequences in random batches become what the pure code says, row by ro
       await flush();
       const { rows } = await owner.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM "group".outcomes WHERE tenant = $1', [tenant]);
       expect(rows.length).toBe(answers.size);
-      for (const { command_id, outcome } of rows) expect(outcome, answers.get(command_id)!.what).toEqual(answers.get(command_id)!.outcome);
+      for (const { command_id, outcome } of rows) {
+        const { outcome: expected, what } = answers.get(command_id)!;
+        expect(told.get(command_id), what).toEqual(expected);
+        expect(outcome, what).toEqual(expected.status === 'done' ? { status: 'done', value: storedAnswer(expected.value as GroupSnapshot | null) } : expected);
+      }
       await expectRows(tenant, world);
     }),
     { numRuns: 100 },

@@ -3,7 +3,7 @@ import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent 
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
 import { keyText, loadSql, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
-import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
+import { answerTo, decide, evolve, matchingOf, storedAnswer, type Directory, type UserContext, type UserState } from './user.js';
 
 /** The columns of the projection and their types. */
 const USER_COLUMNS = {
@@ -133,7 +133,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.users.set(`${tenant}/${userId}`, { tenant, state, stored: known?.stored ?? false, changed: true });
       this.move(tenant, userId, before, state);
     }
-    return { events: recorded, outcome: { status: 'done', value: answerTo(command, state, matching, this.members.has(`${tenant}/${userId}`)) } };
+    const answer = answerTo(command, state, matching, this.members.has(`${tenant}/${userId}`));
+    return { events: recorded, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
   }
 
   rows(): Record<string, readonly unknown[]> {

@@ -1,6 +1,6 @@
 import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
-  AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, UserCommand, UserEvent, UserSnapshot,
+  AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
   bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
@@ -167,6 +167,10 @@ export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | 
     id: state.id, version: state.version, created: state.created, lastModified: state.lastModified, resource: state.resource,
     ...(isMember ? { isMember } : {}),
   };
+
+/** What is kept of an answer: a resource is read where it is kept. */
+export const storedAnswer = (answer: UserSnapshot | RecordedSignIn | null): StoredValue | RecordedSignIn | null =>
+  answer && 'resource' in answer ? { id: answer.id, version: answer.version } : answer;
 
 /** What a command answers. */
 export const answerTo = (

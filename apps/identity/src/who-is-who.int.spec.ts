@@ -11,7 +11,7 @@ import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { directoriesOf, muddled, play, settings, tellable } from '../../../test/support/user-sequences.js';
 import { directory, UserWorld } from '../../../test/support/user-world.js';
-import type { Directory } from './user.js';
+import { storedAnswer, type Directory } from './user.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { userBehaviour, userRow } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
@@ -41,7 +41,7 @@ afterAll(async () => {
   await database?.destroy();
 });
 
-const handle = (tenant: string, messages: readonly Message[]): Promise<void> => handOver(handler, 'identity.commands', tenant, messages);
+const handle = (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> => handOver(handler, 'identity.commands', tenant, messages);
 const message = (tenant: string, directory: string | null, command: UserCommand): Message<CommandData<UserCommand>> =>
   commandMessage({ type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, time: NOW }, command);
 
@@ -152,13 +152,18 @@ it('random sequences in random batches become what the pure code says, row by ro
       const world = new UserWorld(directories, NOW);
       const steps = play(world, sources, sequence, uuidv7);
       const messages = steps.map(({ sender, command }) => message(tenant, sender, command));
+      const told = new Map<string, Outcome>();
       for (let done = 0, batch = 0; done < messages.length; batch++) {
         const size = sizes[batch % sizes.length]!;
-        await handle(tenant, messages.slice(done, done + size));
+        for (const [id, outcome] of await handle(tenant, messages.slice(done, done + size))) told.set(id, outcome);
         done += size;
       }
       const outcomes = await outcomesOf(tenant);
-      for (const [index, { result, command }] of steps.entries()) expect(outcomes.get(messages[index]!.id), command.type).toEqual(result.outcome);
+      for (const [index, { result: { outcome }, command }] of steps.entries()) {
+        const { id } = messages[index]!;
+        expect(told.get(id), command.type).toEqual(outcome);
+        expect(outcomes.get(id), command.type).toEqual(outcome.status === 'done' ? { status: 'done', value: storedAnswer(outcome.value as Parameters<typeof storedAnswer>[0]) } : outcome);
+      }
       const { rows } = await owner.query<{ row: Record<string, unknown> }>('SELECT to_jsonb(u) AS row FROM identity.users u WHERE tenant = $1', [tenant]);
       const plain = (row: Record<string, unknown>): object => ({ ...row, created: Date.parse(String(row.created)), last_modified: Date.parse(String(row.last_modified)) });
       const byId = (a: { id?: unknown }, b: { id?: unknown }): number => (String(a.id) < String(b.id) ? -1 : 1);

@@ -20,7 +20,10 @@ export interface NewEvent<E> {
 
 export interface Decision<E> {
   readonly events: readonly NewEvent<E>[];
+  /** What the sender is told. */
   readonly outcome: Outcome;
+  /** What is kept of it, and told to those who look it up; left out = all of it. */
+  readonly stored?: Outcome;
 }
 
 /** Rows for one table: `sql` is an INSERT, UPDATE or DELETE that ends in RETURNING and reads its rows from the parameter. */

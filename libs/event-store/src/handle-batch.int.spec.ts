@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 import type { Message, Outcome } from '#contracts';
+import { handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
 import { connectDatabase, poolOf } from './database.js';
@@ -75,6 +76,27 @@ it('a command that never has enough is set aside, and its neighbours are carried
   const { outcomes, dead } = await outcomesOf([{ keys: ['a'] }, { keys: 'all' }, { keys: ['b', 'c'] }]);
   expect(outcomes).toEqual(['done', 'internal', 'done']);
   expect(dead).toBe(1);
+});
+
+it('a sender is told all that a decision answers; what is stored of it is told when the command is delivered again', async () => {
+  const [told, stored] = [{ status: 'done', value: { id: 'x', resource: 'long' } }, { status: 'done', value: { id: 'x' } }] as const;
+  const behaviour: Behaviour<Asking> = {
+    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: () => [],
+    begin: () => ({ decide: () => ({ events: [], outcome: told, stored }), rows: () => ({}) }),
+  };
+  const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => undefined);
+  const tenant = randomUUID();
+  const message = commandOf(tenant, { keys: [] });
+  const heard: unknown[] = [];
+  for (const again of [1, 2]) {
+    const outcomes = await handOver(handler, 'identity.commands', tenant, again === 1 ? [message] : [message, message]);
+    heard.push(outcomes.get(message.id));
+  }
+  expect(heard).toEqual([told, stored]);
+  const { rows } = await reader.query('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [message.id]);
+  expect(rows).toEqual([{ outcome: stored }]);
+  const kept = await reader.query("SELECT DISTINCT message->'data'->'outcome' #>> '{}' AS outcome FROM log.messages WHERE topic = 'identity.outcomes' AND message->'data'->>'commandId' = $1", [message.id]);
+  expect(kept.rows).toEqual([{ outcome: JSON.stringify(stored) }]);
 });
 
 describe('a batch that the log is still appending', () => {

@@ -251,7 +251,7 @@ export class BatchHandler<C> {
       values: [
         batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
         appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
-        appended.map(({ id }) => id), appended.map(({ message }) => JSON.stringify(message)),
+        appended.map(({ id }) => id), appended.map(({ message, stored }) => JSON.stringify(stored ?? message)),
         batch.appended && last.message && isAddressed(last.message) ? last.message.id : null, last.offset,
         ...parts.flatMap(({ name }) => [JSON.stringify(rows[name]), rows[name]!.length]),
       ],

@@ -19,6 +19,8 @@ export interface AppendedRow {
   readonly offset: number;
   readonly id: string;
   readonly message: Message;
+  /** What the log keeps where that is less. */
+  readonly stored?: Message;
 }
 
 /** What one partition's only writer remembers between batches; thrown away after any fault. */
@@ -53,16 +55,16 @@ export class Turn {
 
   /** A command that was delivered twice answers the same; the outcome is stored once and published again. */
   repeat(command: Message, outcome: Outcome): void {
-    this.publishOutcome(command, outcome);
+    this.publishOutcome(command, outcome, outcome);
   }
 
-  answer(command: Message, outcome: Outcome): void {
+  answer(command: Message, outcome: Outcome, stored: Outcome = outcome): void {
     this.answered.set(command.id, outcome);
-    this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome, recorded_at: this.now });
-    this.publishOutcome(command, outcome);
+    this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome: stored, recorded_at: this.now });
+    this.publishOutcome(command, outcome, stored);
   }
 
-  record(command: Message, { events, outcome }: Decision<unknown>): void {
+  record(command: Message, { events, outcome, stored: kept }: Decision<unknown>): void {
     for (const { stream, version, type, event, stored } of events) {
       const sequence = (this.sequences.get(command.tenant) ?? this.memory.sequences.get(command.tenant) ?? 0) + 1;
       this.sequences.set(command.tenant, sequence);
@@ -74,7 +76,7 @@ export class Turn {
       const data: EventData<unknown> = { sequence, version, actor, event };
       this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
     }
-    this.answer(command, outcome);
+    this.answer(command, outcome, kept);
   }
 
   /** What cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
@@ -95,9 +97,10 @@ export class Turn {
     }
   }
 
-  private publishOutcome(command: Message, outcome: Outcome): void {
-    const data: OutcomeData = { commandId: command.id, outcome };
-    this.append(outcomesOf(this.owner), { ...this.envelope(command, OUTCOME_TYPE, command.subject), data });
+  private publishOutcome(command: Message, outcome: Outcome, stored: Outcome): void {
+    const envelope = this.envelope(command, OUTCOME_TYPE, command.subject);
+    const carrying = (told: Outcome): Message<OutcomeData> => ({ ...envelope, data: { commandId: command.id, outcome: told } });
+    this.append(outcomesOf(this.owner), carrying(outcome), stored === outcome ? undefined : carrying(stored));
   }
 
   private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {
@@ -108,9 +111,9 @@ export class Turn {
     };
   }
 
-  private append(topic: string, message: Message): void {
+  private append(topic: string, message: Message, stored?: Message): void {
     const offset = this.ends.get(topic) ?? 0;
     this.ends.set(topic, offset + 1);
-    this.appended.push({ topic, partition: this.batch.partition, offset, id: message.id, message });
+    this.appended.push({ topic, partition: this.batch.partition, offset, id: message.id, message, ...(stored ? { stored } : {}) });
   }
 }
