@@ -34,7 +34,7 @@ interface Muster {
 }
 
 const run = (environment: Record<string, string> = {}): Muster => {
-  const env = { ...cleanEnvironment(), DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ...environment };
+  const env = { ...cleanEnvironment(), DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ADMIN_PORT: '0', ...environment };
   const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk) => (output[name] += String(chunk)));

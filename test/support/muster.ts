@@ -73,7 +73,7 @@ class Muster {
   /** Once more after stop(): what it has stored is still there. */
   async start(): Promise<void> {
     // Port 0 is left to the system.
-    this.server = await startServer(Object.assign(readConfig(this.settings), { PORT: 0 }), this.database, createLogger('test'));
+    this.server = await startServer(Object.assign(readConfig(this.settings), { PORT: 0, ADMIN_PORT: 0 }), this.database, createLogger('test'));
   }
 
   async stop(): Promise<void> {
@@ -84,6 +84,11 @@ class Muster {
     await this.owner?.end();
     await this.stop();
     if (this.dataDir) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** The settings that it was started with. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.settings;
   }
 
   /** Of its first directory. */
@@ -119,7 +124,7 @@ class Muster {
   }
 
   private urlOf(api: 'admin' | 'scim/v2'): string {
-    return `http://127.0.0.1:${this.server.port}/api/${api}`;
+    return `http://127.0.0.1:${api === 'admin' ? this.server.adminPort : this.server.port}/api/${api}`;
   }
 
   private async send(api: 'admin' | 'scim/v2', token: string, ...[method, path, body, headers]: Parameters<Client>): Promise<Answer> {

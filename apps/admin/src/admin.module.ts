@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
 import type { Log, RequestReply } from '#log';
-import type { Config, Logger } from '#runtime';
+import type { Config, Face, Logger } from '#runtime';
 import { API_KEY, ApiKeyGuard } from './api-key.guard.js';
 import { DirectoriesController } from './directories.controller.js';
 import { ADMIN_POOL, ADMIN_REQUESTS, Directories, MASTER_KEY, SCIM_BASE_URL } from './directories.queries.js';
@@ -63,3 +63,8 @@ export class AdminModule {
     };
   }
 }
+
+/** The admin API on a port of its own. */
+export const adminFace = (config: Config, module: DynamicModule, logger: Logger): Face => ({
+  module, port: config.ADMIN_PORT, host: config.ADMIN_HOST, prepare: (app) => void app.useGlobalFilters(new RejectedFilter(logger)),
+});

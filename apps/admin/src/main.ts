@@ -4,10 +4,9 @@ import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type 
 import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, untilMigrated, type BatchHandler } from '#event-store';
 import { KafkaLog, LogTransport, RequestReply } from '#log';
 import { apiKeyOf, createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
-import { AdminModule } from './admin.module.js';
+import { adminFace, AdminModule } from './admin.module.js';
 import { Directories } from './directories.queries.js';
 import { ADMIN_BATCHES } from './directory.handler.js';
-import { RejectedFilter } from './rejected.filter.js';
 
 /** Admin as a process of its own, over Kafka: its lanes and the admin API. */
 runProcess(async () => {
@@ -36,12 +35,8 @@ runProcess(async () => {
   const masterKey = await openMasterKey(pool, masterKeySource(config));
   const apiKey = apiKeyOf(config);
   return startService({
-    config, port: config.ADMIN_PORT,
-    module: AdminModule.register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }),
+    config, ...adminFace(config, AdminModule.register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }), logger),
     parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
-    prepare: (app) => {
-      app.useGlobalFilters(new RejectedFilter(logger));
-    },
     transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(ADMIN_BATCHES).position(partition)),
     begin: async (app) => {
       await app.get(Directories).firstStart();

@@ -24,11 +24,10 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready): string => `
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   // Chosen here, so that a server that is started again is found where it was.
-  config.PORT ||= await freePort();
-  const url = `http://127.0.0.1:${config.PORT}`;
-  const runtime = new RuntimeFile(config, { url, adminUrl: url });
+  for (const name of ['PORT', 'ADMIN_PORT'] as const) config[name] ||= await freePort();
+  const runtime = new RuntimeFile(config, { url: `http://127.0.0.1:${config.PORT}`, adminUrl: `http://127.0.0.1:${config.ADMIN_PORT}` });
   const databaseUrl = config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
-  const environment = environmentWith({ PORT: String(config.PORT), DATABASE_URL: databaseUrl });
+  const environment = environmentWith({ PORT: String(config.PORT), ADMIN_PORT: String(config.ADMIN_PORT), DATABASE_URL: databaseUrl });
   let told = false;
   const onMessage = (message: unknown): void => {
     if (told) return;

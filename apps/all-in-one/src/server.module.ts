@@ -5,7 +5,7 @@ import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTIT
 import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { apiKeyOf, masterKeySource, startService, type Config, type Logger } from '#runtime';
-import { AdminModule } from '../../admin/src/admin.module.js';
+import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
@@ -27,8 +27,9 @@ export interface Server {
   readonly apiKey: string;
   readonly directory: DirectoryView;
   readonly isNew: boolean;
-  /** The port that it listens on. */
+  /** The port of the gateway, and that of the admin API. */
   readonly port: number;
+  readonly adminPort: number;
   readonly log: Log;
   stop(): Promise<void>;
 }
@@ -49,37 +50,33 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const identityRequests = requestsTo('identity', logs.gateway, IDENTITY_OUTCOMES_VIEW);
   const groupRequests = requestsTo('group', logs.gateway, GROUP_OUTCOMES_VIEW);
   const adminRequests = requestsTo('admin', logs.admin, ADMIN_OUTCOMES_VIEW);
+  const gatewayModule = GatewayModule.register({
+    config, pool: poolOf(gateway), cursorSeal: roleSeal(ownerUrl, 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
+  });
+  const identityModule = IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger });
+  const groupModule = GroupModule.register({ config, database: group, log: logs.group, logger });
+  const adminModule = AdminModule.register({
+    config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger,
+  });
+  const isOnePort = config.ADMIN_PORT === config.PORT && config.PORT !== 0;
   let first: { directory: DirectoryView; isNew: boolean } | undefined;
   const service = await startService({
     config, port: config.PORT,
-    module: ServerModule.with([
-      GatewayModule.register({
-        config, pool: poolOf(gateway), cursorSeal: roleSeal(ownerUrl, 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
-      }),
-      IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger }),
-      GroupModule.register({ config, database: group, log: logs.group, logger }),
-      AdminModule.register({ config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger }),
-    ]),
+    module: ServerModule.with([gatewayModule, identityModule, groupModule, ...(isOnePort ? [adminModule] : [])]),
     parts: [
       { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },
       ...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway]),
     ],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
-    transport: (app) => {
-      const consumers: Record<string, { readonly owner: Owner; readonly at: { position(partition: number): Promise<Position> } }> = {
-        [commandsOf('identity')]: { owner: 'identity', at: app.get<BatchHandler<unknown>>(USER_BATCHES) },
-        [commandsOf('admin')]: { owner: 'admin', at: app.get<BatchHandler<unknown>>(ADMIN_BATCHES) },
-        [commandsOf('group')]: { owner: 'group', at: app.get<BatchHandler<unknown>>(GROUP_BATCHES) },
-        [eventsOf('identity')]: { owner: 'group', at: app.get<EventConsumer>(IDENTITY_EVENTS) },
-      };
-      return new LogTransport((topic) => logs[consumers[topic]!.owner], (topic, partition) => consumers[topic]!.at.position(partition));
-    },
-    begin: async (app) => {
-      first = await app.get(Directories).firstStart();
+    transport: (app) => transport(app, logs),
+    // An application of its own: whatever a proxy sends to the port of SCIM, no route there leads to the admin API.
+    ...(isOnePort ? {} : { beside: { ...adminFace(config, adminModule, logger), transport: (app) => transport(app, logs) } }),
+    begin: async (app, beside = app) => {
+      first = await beside.get(Directories).firstStart();
     },
   });
   return {
-    ...service, ...first!, apiKey, log: logs.gateway,
+    ...service, adminPort: service.besidePort, ...first!, apiKey, log: logs.gateway,
     stop: async () => {
       // Answers that are under way are given first.
       await service.stop();
@@ -89,6 +86,17 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy(), group.destroy()]);
     },
   };
+};
+
+/** The lanes of the owners that are in this application. */
+const transport = (app: NestFastifyApplication, logs: Record<Owner, Log>): LogTransport => {
+  const consumers: Record<string, { readonly owner: Owner; at(): { position(partition: number): Promise<Position> } }> = {
+    [commandsOf('identity')]: { owner: 'identity', at: () => app.get<BatchHandler<unknown>>(USER_BATCHES) },
+    [commandsOf('admin')]: { owner: 'admin', at: () => app.get<BatchHandler<unknown>>(ADMIN_BATCHES) },
+    [commandsOf('group')]: { owner: 'group', at: () => app.get<BatchHandler<unknown>>(GROUP_BATCHES) },
+    [eventsOf('identity')]: { owner: 'group', at: () => app.get<EventConsumer>(IDENTITY_EVENTS) },
+  };
+  return new LogTransport((topic) => logs[consumers[topic]!.owner], (topic, partition) => consumers[topic]!.at().position(partition));
 };
 
 /** The Postgres log is one for all; on Kafka each service has a connection of its own, as it has in a process of its own. */

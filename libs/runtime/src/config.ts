@@ -75,11 +75,12 @@ const secretDatabaseUrl = (description: string): PropertyDecorator =>
 
 /** Every setting of Muster, read from environment variables of the names in capitals; units are part of the names. */
 export class Config {
-  @port('Port of the SCIM gateway (and of the admin API when all services run in one process).') PORT = 8080;
-  @port('Port of the admin API when it is a process of its own.') ADMIN_PORT = 8081;
+  @port('Port of the SCIM gateway.') PORT = 8080;
+  @port('Port of the admin API. In one process with the gateway it may be `PORT`: then both listen there.') ADMIN_PORT = 8081;
   @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
   @port("Port of group's health endpoint when it is a process of its own.") GROUP_HEALTH_PORT = 8083;
-  @address('Address to listen on.') HOST = '127.0.0.1';
+  @address('Address that the gateway listens on, and the health endpoints of identity and group.') HOST = '127.0.0.1';
+  @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
   @secretDatabaseUrl("Postgres 18; without it the embedded one is started. The owner's URL for migrations and all in one process.") DATABASE_URL?: string;

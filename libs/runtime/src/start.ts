@@ -21,69 +21,91 @@ export interface Part {
   ready(): boolean | Promise<boolean>;
 }
 
-export interface ServiceOptions {
+/** A Nest application that listens on a port of its own. */
+export interface Face {
   readonly module: DynamicModule;
-  readonly config: Config;
   /** 0 = one that is free. */
   readonly port: number;
-  /** Started together, and stopped the last one first: a log works on its database until it has stopped. */
-  readonly parts: readonly Part[];
+  /** Without it, HOST. */
+  readonly host?: string;
   /** Makes the transport once the module's providers exist; a gateway has none. */
   readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
   readonly prepare?: (app: NestFastifyApplication) => void;
   /** Answers what no route ever sees: requests that are not HTTP, not all there in time, or whose path cannot be decoded. */
   readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
-  /** Runs when everything else works; nobody is answered before it is done: a directory without its token was shown otherwise. */
-  readonly begin?: (app: NestFastifyApplication) => Promise<void>;
+}
+
+export interface ServiceOptions extends Face {
+  readonly config: Config;
+  /** Started together, and stopped the last one first: a log works on its database until it has stopped. */
+  readonly parts: readonly Part[];
+  /** What else the process serves, to others than those who reach the first port. */
+  readonly beside?: Face;
+  /**
+   * Runs with the first application, and the one beside it, when everything else works; nobody is answered before it is done: a directory
+   * without its token was shown otherwise.
+   */
+  readonly begin?: (app: NestFastifyApplication, beside?: NestFastifyApplication) => Promise<void>;
 }
 
 export interface Service {
   readonly app: NestFastifyApplication;
   /** The port that it listens on. */
   readonly port: number;
+  /** That of what is beside it; where there is nothing, the same. */
+  readonly besidePort: number;
   stop(): Promise<void>;
 }
 
-/** Starts one Nest application with `/health/live` and `/health/ready`: 200 only when it can really serve. */
+/** Starts one Nest application, or two, each with `/health/live` and `/health/ready`: 200 only when it can really serve. */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
-  const { module, config, parts } = options;
+  const { config, parts } = options;
+  let stopping = false;
+  const isStopping = (): boolean => stopping;
+  const faces = options.beside ? [options, options.beside] : [options];
+  const apps: NestFastifyApplication[] = [];
+  for (const face of faces) apps.push(await makeApp(face, config, parts, isStopping));
+  for (const app of apps) await app.startAllMicroservices();
+  await Promise.all(parts.map((part) => part.start()));
+  if (options.begin) {
+    await untilReady(parts);
+    await options.begin(apps[0]!, apps[1]);
+  }
+  for (const [index, { port, host = config.HOST }] of faces.entries()) await apps[index]!.listen(port, host);
+  const [port, besidePort = port] = apps.map((app) => (app.getHttpServer().address() as { port: number }).port);
+  return {
+    app: apps[0]!, port: port!, besidePort: besidePort!,
+    stop: async () => {
+      stopping = true;
+      await Promise.all(apps.map((app) => app.close()));
+      for (const part of parts.toReversed()) await part.stop();
+    },
+  };
+};
+
+const makeApp = async (face: Face, config: Config, parts: readonly Part[], isStopping: () => boolean): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
-    ...options.unreadable,
+    ...face.unreadable,
     bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS,
     // Whoever pastes a base URL with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not the same.
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
   });
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, bodyParser: false });
-  options.prepare?.(app);
+  const app = await NestFactory.create<NestFastifyApplication>(face.module, adapter, { logger: false, bodyParser: false });
+  face.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
-  let stopping = false;
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
   fastify.addHook('onSend', async (_request, reply) => {
-    if (stopping) void reply.header('connection', 'close');
+    if (isStopping()) void reply.header('connection', 'close');
   });
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
     const ready = await areReady(parts);
     return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
   });
-  if (options.transport) app.connectMicroservice({ strategy: options.transport(app) });
-  await app.startAllMicroservices();
-  await Promise.all(parts.map((part) => part.start()));
-  if (options.begin) {
-    await untilReady(parts);
-    await options.begin(app);
-  }
-  await app.listen(options.port, config.HOST);
-  return {
-    app, port: (fastify.server.address() as { port: number }).port,
-    stop: async () => {
-      stopping = true;
-      await app.close();
-      for (const part of parts.toReversed()) await part.stop();
-    },
-  };
+  if (face.transport) app.connectMicroservice({ strategy: face.transport(app) });
+  return app;
 };
 
 const areReady = async (parts: readonly Part[]): Promise<boolean> =>
@@ -106,7 +128,7 @@ const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: 
   return new UsageError(code === 'EADDRINUSE'
     ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`
     // An address that is not this machine's, or a port below 1024 as a normal user.
-    : `Muster cannot serve there: ${message}. Set HOST and ${setting} to others.`);
+    : `Muster cannot serve there: ${message}. Set ${setting === 'ADMIN_PORT' ? 'ADMIN_HOST' : 'HOST'} and ${setting} to others.`);
 };
 
 /** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
