@@ -1,15 +1,16 @@
 import { OUTCOME_TYPE, partitionOf, type CommandData, type Message, type Outcome, type OutcomeData } from '#contracts';
-import type { BatchHandler } from '#event-store';
+import type { AppendedRow, BatchHandler } from '#event-store';
 import { uuidv7 } from '#runtime';
 
 /** Hands messages to a lane as the log does: the next ones of the tenant's partition. Returns what was told about each, by command id. */
 export const handOver = async <Command>(handler: BatchHandler<Command>, topic: string, tenant: string, messages: readonly Message[]): Promise<ReadonlyMap<string, Outcome>> => {
   const partition = partitionOf(tenant);
   const { epoch, nextOffset } = await handler.position(partition);
-  const committed = await handler.handle({
+  const committed: AppendedRow[] = [];
+  await handler.handle({
     topic, partition, epoch, nextOffset: nextOffset + messages.length, appended: null,
     received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-  });
+  }, (rows) => committed.push(...rows));
   return new Map(committed.flatMap(({ message }) => {
     if (message.type !== OUTCOME_TYPE) return [];
     const { commandId, outcome } = message.data as OutcomeData;

@@ -40,6 +40,7 @@ export class AdminModule {
   static register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+      { maxBytes: config.MAX_BATCH_BYTES },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {

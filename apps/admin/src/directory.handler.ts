@@ -18,6 +18,6 @@ export class DirectoryHandler {
 
   @MessagePattern('admin.commands')
   async handle(@Payload() batch: Batch): Promise<void> {
-    this.log.committed(await this.batches.handle(batch));
+    await this.batches.handle(batch, (rows) => this.log.committed(rows));
   }
 }

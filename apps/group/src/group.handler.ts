@@ -20,7 +20,7 @@ export class GroupHandler {
 
   @MessagePattern('group.commands')
   async handle(@Payload() batch: Batch): Promise<void> {
-    this.log.committed(await this.batches.handle(batch));
+    await this.batches.handle(batch, (rows) => this.log.committed(rows));
   }
 
   @MessagePattern('identity.events')

@@ -24,6 +24,7 @@ export class GroupModule {
     const pool = poolOf(database);
     const batches = new BatchHandler(pool, groupBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+      { maxBytes: config.MAX_BATCH_BYTES },
     );
     const users = new EventConsumer(pool, {
       owner: 'group', source: 'identity', view: IDENTITY_EVENTS_VIEW,

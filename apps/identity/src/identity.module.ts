@@ -23,6 +23,7 @@ export class IdentityModule {
   static register({ config, database, log, masterKey, logger }: IdentityOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+      { maxBytes: config.MAX_BATCH_BYTES },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'identity', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {

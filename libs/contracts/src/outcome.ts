@@ -44,4 +44,6 @@ export const OUTCOME_TYPE = 'muster.outcome.v1';
 export interface OutcomeData {
   readonly commandId: string;
   readonly outcome: Outcome;
+  /** Bytes loaded and written for a command of this tenant, where they are known. */
+  readonly cost?: number;
 }

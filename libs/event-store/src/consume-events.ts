@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { eventsOf, schemaOf, type EventData, type Message, type Owner } from '#contracts';
-import { Conflict } from './handle-batch.js';
+import { Conflict } from './blame.js';
 import type { BatchToHandle } from './turn.js';
 
 /** An event of another owner, as far as a consumer needs it. */

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
+import { ReadingClient } from './reading-client.js';
 
 /** The roles that connect, one for each service; each writes its own schema only. `log` is the Postgres log's own. */
 export const ROLES = ['gateway', 'identity', 'admin', 'group', 'log'] as const;
@@ -33,7 +34,7 @@ export const connectDatabase = async (url: string, role: Role, options: Database
     poolSize: options.poolConnections,
     // A broken idle connection must not end the process: the pool replaces it and the next query tells.
     poolErrorHandler: () => undefined,
-    extra: { statement_timeout: options.queryTimeoutMs, connectionTimeoutMillis: options.queryTimeoutMs, keepAlive: true },
+    extra: { Client: ReadingClient, statement_timeout: options.queryTimeoutMs, connectionTimeoutMillis: options.queryTimeoutMs, keepAlive: true },
   });
   return dataSource.initialize();
 };

@@ -60,7 +60,7 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
   await handler.handle({
     topic: 'identity.commands', partition: 3, epoch, nextOffset: nextOffset + messages.length, appended: null,
     received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-  });
+  }, () => undefined);
   const { rows } = await reader.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM identity.outcomes WHERE tenant = $1', [tenant]);
   const outcomes = new Map(rows.map(({ command_id, outcome }) => [command_id, outcome.status === 'rejected' ? outcome.code : outcome.status]));
   return { outcomes: messages.map(({ id }) => outcomes.get(id)!), loads, dead };
@@ -121,7 +121,7 @@ describe('a batch that the log is still appending', () => {
     const message = commandOf(randomUUID(), { keys: [] });
     const { epoch, nextOffset: offset } = await handler.position(4);
     const done = handler
-      .handle({ topic: 'identity.commands', partition: 4, epoch, nextOffset: offset + 1, appended: append.promise, received: [{ offset, message }] })
+      .handle({ topic: 'identity.commands', partition: 4, epoch, nextOffset: offset + 1, appended: append.promise, received: [{ offset, message }] }, () => undefined)
       .then(() => null, (error: unknown) => error);
     await decided.promise;
     expect(await outcomeOf(message.id)).toBeUndefined();

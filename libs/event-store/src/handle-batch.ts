@@ -2,28 +2,32 @@ import { hash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
 import type { Behaviour, Command, WritePart } from './behaviour.js';
+import { blameOf, isCostly, isStale, isTimeOut, TooMuch, Unsettled, UNREADABLE } from './blame.js';
+import { Costs, costsOf, Texts } from './costs.js';
 import { Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
 
-/** Somebody else has moved on: drop everything in memory and load again. */
-export class Conflict extends Error {}
-
-/** A batch whose decisions ask for something more after each load. One command asks for all that it needs in three loads at most. */
-class Unsettled extends Error {}
 const MAX_LOADS = 5;
-
-/** SQLSTATE classes that blame the data and not the way: 22 data exception, 23 integrity, 54 limits; 42846 and the like do not occur. */
-const isDataError = (error: unknown): boolean => /^(22|23|54)/.test((error as { code?: string }).code ?? '');
-/** SQLSTATE data_exception. */
-const UNREADABLE = '22000';
-/** A key that exists already: somebody else wrote it (a missed fence), or our memory is wrong. */
-const UNIQUE_VIOLATION = '23505';
-const FENCE_MISSED = 'MU001';
+/** About 0.1 s of work for the database and for this process. */
+const DEFAULT_MAX_BYTES = 8 * 1_048_576;
+/** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
+const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
+/** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
+const MAX_STATEMENT_BYTES = 256 * 1_048_576;
+/**
+ * While somebody is looked for who makes a batch run into the time limit, each piece gets this share of it: nothing is set aside for being
+ * slower, it only ends up alone, and then it has all the time. With the whole limit for each piece the search in 256 commands would take
+ * eight times as long, and everybody in the partition waits for its end.
+ */
+const SHARE_OF_TIME = 1 / 8;
+const MIN_SEARCH_MS = 250;
 
 interface Loaded {
   readonly answered: { readonly command_id: string; readonly outcome: Outcome }[] | null;
   readonly sequences: Record<string, number> | null;
+  /** Null also when it is more than was asked for. */
   readonly loaded: unknown;
+  readonly bytes: number;
 }
 /** A statement that is prepared. */
 interface Statement {
@@ -32,6 +36,19 @@ interface Statement {
 }
 /** With what it was loaded for. */
 type LoadedFor = Loaded & { readonly touched: unknown };
+
+/** One attempt to carry out some commands. */
+interface Attempt {
+  /** Why the only command of the batch is not carried out, but set aside. */
+  readonly poison?: unknown;
+  /** Less than what a statement may take otherwise. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface BatchLimits {
+  /** What one transaction loads and writes together; a command that needs more has a transaction of its own. */
+  readonly maxBytes: number;
+}
 
 /**
  * THE transaction: a batch of commands of one partition is loaded with one query, decided in memory and written with one
@@ -43,30 +60,57 @@ export class BatchHandler<C> {
   private readonly parts: readonly WritePart[];
   private readonly statements = new Map<string, Statement>();
   private readonly consumerGroup: string;
+  private readonly costs = new Costs();
 
   constructor(
     private readonly pool: Pool,
     private readonly behaviour: Behaviour<C>,
     private readonly now: () => Date,
     private readonly onDead: (error: unknown, message: Message | null) => void,
+    private readonly limits: BatchLimits = { maxBytes: DEFAULT_MAX_BYTES },
   ) {
     const { owner } = behaviour;
     this.consumerGroup = `muster.${owner}`;
     this.parts = [...storeParts(owner), ...behaviour.parts];
   }
 
-  /** Returns the rows of the log that were committed, in order. Throws when the way is at fault (never for content). */
-  async handle(batch: BatchToHandle): Promise<readonly AppendedRow[]> {
-    for (let attempt = 1; ; attempt++) {
+  /**
+   * `committed` gets the rows of the log, in order, after each commit: a batch may take several. Throws on infrastructure faults, and what has
+   * been committed until then stays; bad content never throws, it gets a dead letter.
+   */
+  async handle(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void): Promise<void> {
+    try {
+      for (const { from, to } of this.costs.pieces(batch.received, this.limits.maxBytes)) await this.carryOut(slice(batch, from, to), committed);
+    } catch (error) {
+      this.memories.delete(batch.partition);
+      throw error;
+    }
+  }
+
+  private async carryOut(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
+    const isAlone = batch.received.length === 1;
+    let poison: unknown;
+    for (let stale = 0, wasUnsure = false; ; ) {
+      let rows: readonly AppendedRow[];
       try {
-        return await this.attempt(batch);
+        rows = await this.attempt(batch, { poison, timeoutMs: isAlone ? undefined : timeoutMs });
       } catch (error) {
         this.memories.delete(batch.partition);
-        if (attempt < 3 && isStale(error)) continue;
-        if (!isDataError(error) && !(error instanceof Unsettled)) throw error;
-        if (batch.received.length === 1) return await this.attempt(batch, error);
-        return await this.bisect(batch);
+        if (isStale(error) && ++stale < 3) continue;
+        const blame = blameOf(error);
+        // Nothing but a message is left to be written: it is not the content any more.
+        if (blame === 'infrastructure' || poison !== undefined) throw error;
+        // A statement may also take too long because a table is locked or the machine is starved, and an administrator may cancel any. So nobody is
+        // blamed while the lane cannot load and write nothing at all; and a command is set aside when it has failed twice alone, with a proof
+        // before each that the lane works, and the dead letter is written by the same statements in time.
+        if (blame === 'unsure') await this.prove(batch);
+        if (!isAlone) return await this.divide(batch, error, committed, timeoutMs);
+        if (blame === 'content' || wasUnsure) poison = error;
+        wasUnsure = true;
+        continue;
       }
+      committed(rows);
+      return;
     }
   }
 
@@ -80,49 +124,89 @@ export class BatchHandler<C> {
     return (await this.memory(this.pool, partition, true)).position;
   }
 
-  /** Finds the culprit: the halves are transactions of their own, the healthy ones succeed. */
-  private async bisect(batch: BatchToHandle): Promise<readonly AppendedRow[]> {
-    const middle = batch.received.length >> 1;
-    const first = batch.received.slice(0, middle);
-    const rows = await this.handle({ ...batch, received: first, nextOffset: first[first.length - 1]!.offset + 1 });
-    return [...rows, ...(await this.handle({ ...batch, received: batch.received.slice(middle) }))];
+  /** Finds the culprit: the pieces are transactions of their own, the healthy ones succeed. */
+  private async divide(batch: BatchToHandle, error: unknown, committed: (rows: readonly AppendedRow[]) => void, timeoutMs: number | undefined): Promise<void> {
+    const { length } = batch.received;
+    // How many of them are as much as a transaction may be, if all are alike.
+    const fitting = error instanceof TooMuch ? Math.floor((length * this.limits.maxBytes) / error.bytes) : length;
+    const size = Math.max(1, Math.min(fitting, Math.ceil(length / 2)));
+    const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;
+    for (let from = 0; from < length; from += size) {
+      const piece = slice(batch, from, Math.min(from + size, length));
+      // What the pieces before it have taught counts.
+      for (const part of this.costs.pieces(piece.received, this.limits.maxBytes)) await this.carryOut(slice(piece, part.from, part.to), committed, searchMs);
+    }
   }
 
-  private async attempt(batch: BatchToHandle, poison?: unknown): Promise<readonly AppendedRow[]> {
-    // Load and write on one connection: a crash of the database in between breaks it, and nothing is written on old knowledge.
+  private get searchMs(): number | undefined {
+    const { statement_timeout: limitMs } = this.pool.options as { statement_timeout?: number | false };
+    return limitMs ? Math.min(limitMs, Math.max(MIN_SEARCH_MS, limitMs * SHARE_OF_TIME)) : undefined;
+  }
+
+  private async attempt(batch: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<readonly AppendedRow[]> {
+    return this.connected(timeoutMs, async (client) => {
+      const memory = await this.memory(client, batch.partition);
+      const due = this.due(batch, memory);
+      if (due.length === 0) return [];
+      const begunAt = this.now();
+      let turn = await this.settled(client, batch, due, memory, poison, begunAt);
+      await batch.appended;
+      // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
+      const writtenAt = this.now();
+      if (lateIn(due, writtenAt) > lateIn(due, begunAt)) turn = await this.settled(client, batch, due, memory, poison, writtenAt);
+      const written = await this.write(client, batch, due, memory, turn);
+      const tenants = due.flatMap(({ message }) => message?.tenant ?? []);
+      // The next command of a tenant that ran into a limit is alone from the beginning.
+      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.limits.maxBytes])) : costsOf(tenants, turn.loaded, written);
+      this.costs.learn(costs);
+      turn.tell(costs);
+      memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
+      for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
+      for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
+      return turn.appended;
+    });
+  }
+
+  /** Loads for no command and writes no row, with the statements of all: throws while that cannot be done in time, for whatever reason. */
+  private async prove(batch: BatchToHandle): Promise<void> {
+    await this.connected(undefined, async (client) => {
+      const memory = await this.memory(client, batch.partition);
+      const { epoch, nextOffset } = memory.position;
+      const still = { ...batch, received: [], epoch, nextOffset, appended: null };
+      const turn = await this.settled(client, still, [], memory, undefined, this.now());
+      await this.write(client, still, [], memory, turn, this.parts);
+    });
+  }
+
+  /** Load and write are on one connection: a crash of the database in between breaks it, and nothing is written on old knowledge. */
+  private async connected<T>(timeoutMs: number | undefined, work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
     // A connection that breaks while it is lent out tells its query; without a listener the event would end the process.
     client.on('error', ignore);
     try {
-      const memory = await this.memory(client, batch.partition);
-      const due = this.due(batch, memory);
-      if (due.length === 0) return [];
-      const decidedAt = this.now();
-      let turn = await this.settled(client, batch, due, memory, poison);
-      await batch.appended;
-      // Who sent what has expired meanwhile was told that nothing is known of it, and that it is not carried out any more.
-      if (lateIn(due, this.now()) > lateIn(due, decidedAt)) turn = await this.settled(client, batch, due, memory, poison);
-      await this.write(client, batch, due, memory, turn);
-      memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
-      for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
-      for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
-      return turn.appended;
+      if (timeoutMs !== undefined) await client.query(`SET statement_timeout = ${Math.round(timeoutMs)}`);
+      return await work(client);
     } catch (error) {
-      broken = isDataError(error) || isStale(error) || error instanceof Unsettled ? undefined : (error as Error);
+      const { code } = error as { code?: string };
+      // After what the database said in an orderly manner the connection is as good as new.
+      const isOrderly = blameOf(error) !== 'infrastructure' && code !== 'ERR_STRING_TOO_LONG';
+      broken = isOrderly || isStale(error) ? undefined : (error as Error);
       throw error;
     } finally {
+      if (timeoutMs !== undefined && !broken) await client.query('RESET statement_timeout').catch((error: Error) => (broken = error));
       client.off('error', ignore);
       client.release(broken);
     }
   }
 
   private async settled(
-    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown,
+    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, now: Date,
   ): Promise<Turn> {
     const wanted: unknown[] = [];
     for (let loads = 1; loads <= MAX_LOADS; loads++) {
-      const turn = this.decideAll(batch, due, await this.load(client, due, memory, poison, wanted), memory, poison);
+      const loaded = await this.load(client, due, memory, poison, wanted, now);
+      const turn = readable(() => this.decideAll(batch, due, loaded, memory, poison, now));
       if (turn.wanted.length === 0) return turn;
       wanted.push(...turn.wanted);
     }
@@ -160,39 +244,37 @@ export class BatchHandler<C> {
   }
 
   private async load(
-    client: PoolClient, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, wanted: readonly unknown[],
+    client: PoolClient, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, wanted: readonly unknown[], now: Date,
   ): Promise<LoadedFor> {
     const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
-    // A culprit that has been found is not asked what it touches: that may be what the database refused.
-    const commands = poison === undefined ? messages.flatMap((message) => this.understood(message) ?? []) : [];
-    const touched = this.touched(commands, wanted);
+    // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a command that comes too late
+    // nothing is loaded, because it is not carried out: where a batch is handed over again, its commands expire one after the other.
+    const commands = poison === undefined ? messages.flatMap((message) => (isLate(message, now) ? [] : (this.understood(message) ?? []))) : [];
+    const touched = readable(() => this.behaviour.touches(commands, wanted));
+    const maxBytes = due.length > 1 ? Math.min(this.limits.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
     const { rows } = await client.query<Loaded>({
-      ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched)],
+      ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched), maxBytes],
     });
     const loaded = rows[0]!;
+    if (loaded.bytes > maxBytes) throw new TooMuch(`${loaded.bytes} bytes are to be loaded, which is more than ${maxBytes}`, loaded.bytes);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return { ...loaded, touched };
   }
 
+  /** The sizes are those of values that the database has in hand. OFFSET 0: without it each value is made once more for its size. */
   private loadStatement(sql: string): Statement {
     const schema = schemaOf(this.behaviour.owner);
     return this.prepared(sql, () => `
-      SELECT
-        (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
-         FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
-        (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
-         FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
-        (${sql.replaceAll('$json', '$3::json')}) AS loaded`);
-  }
-
-  /** What cannot be looked at is as much the fault of its content as what the database refuses. */
-  private touched(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown {
-    try {
-      return this.behaviour.touches(commands, wanted);
-    } catch (error) {
-      throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
-    }
+      SELECT sequences, bytes, CASE WHEN bytes <= $4 THEN answered END AS answered, CASE WHEN bytes <= $4 THEN loaded END AS loaded
+      FROM (SELECT *, coalesce(pg_column_size(answered), 0) + coalesce(pg_column_size(loaded), 0) AS bytes FROM (
+        SELECT
+          (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
+           FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
+          (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
+           FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
+          (${sql.replaceAll('$json', '$3::json')}) AS loaded
+        OFFSET 0) AS made OFFSET 0) AS sized`);
   }
 
   /** The command in a message, or nothing when its type or shape is none that this owner knows. */
@@ -204,9 +286,8 @@ export class BatchHandler<C> {
   }
 
   private decideAll(
-    batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown,
+    batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown, now: Date,
   ): Turn {
-    const now = this.now();
     const turn = new Turn(this.behaviour.owner, batch, now, memory);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
     const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
@@ -236,26 +317,33 @@ export class BatchHandler<C> {
         }
       }
     }
+    turn.loaded = { bytes: loaded.bytes, rows: loaded.loaded };
     turn.wanted = work.wanted ?? [];
     turn.parts = turn.wanted.length === 0 ? work.rows() : {};
     return turn;
   }
 
-  private async write(client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, turn: Turn): Promise<void> {
+  private async write(
+    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, turn: Turn, partsToUse?: readonly WritePart[],
+  ): Promise<ReadonlyMap<string, number>> {
     const rows: Readonly<Record<string, readonly unknown[]>> = { ...turn.parts, stored_outcomes: turn.outcomes, stored_events: turn.events };
-    const parts = this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
+    const parts = partsToUse ?? this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
     const { appended } = turn;
-    const last = due[due.length - 1]!;
+    const last = due.at(-1);
+    const texts = due.length > 1 ? new Texts(turn.loaded.bytes, this.limits.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
+    const messages = appended.map(({ message, stored }) => texts.of(stored ?? message));
+    const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
     await client.query({
       ...this.writeStatement(parts),
       values: [
         batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
         appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
-        appended.map(({ id }) => id), appended.map(({ message, stored }) => JSON.stringify(stored ?? message)),
-        batch.appended && last.message && isAddressed(last.message) ? last.message.id : null, last.offset,
-        ...parts.flatMap(({ name }) => [JSON.stringify(rows[name]), rows[name]!.length]),
+        appended.map(({ id }) => id), messages,
+        batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null, last?.offset ?? null,
+        ...parts.flatMap(({ name }, index) => [written[index], rows[name]?.length ?? 0]),
       ],
     });
+    return texts.byTenant;
   }
 
   /** One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
@@ -283,7 +371,16 @@ const isAddressed = ({ id, tenant }: Message): boolean => UUID.test(id) && UUID.
 const isLate = ({ data }: Message, now: Date): boolean => now.toISOString() > (data as CommandData<unknown>).expiresAt;
 const lateIn = (due: BatchToHandle['received'], now: Date): number => due.filter(({ message }) => message?.data && isLate(message, now)).length;
 
-const isStale = (error: unknown): boolean => {
-  const { code } = error as { code?: string };
-  return code === FENCE_MISSED || code === UNIQUE_VIOLATION;
+/** Whatever pure code throws is the fault of what it was given, as much as what the database refuses. */
+const readable = <T>(read: () => T): T => {
+  try {
+    return read();
+  } catch (error) {
+    throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
+  }
+};
+
+const slice = (batch: BatchToHandle, from: number, to: number): BatchToHandle => {
+  const received = batch.received.slice(from, to);
+  return { ...batch, received, nextOffset: to === batch.received.length ? batch.nextOffset : received.at(-1)!.offset + 1 };
 };

@@ -30,6 +30,9 @@ export interface LaneMemory {
   readonly sequences: Map<string, number>;
 }
 
+/** A message that is longer is set aside without its end, which would have no place in the log. */
+const MAX_DEAD_CHARACTERS = 8 * 1_048_576;
+
 /** One round of a lane: numbers what is decided, in memory. */
 export class Turn {
   readonly outcomes: { command_id: string; tenant: string; outcome: Outcome; recorded_at: Date }[] = [];
@@ -37,9 +40,12 @@ export class Turn {
   readonly appended: AppendedRow[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
+  /** What this was decided on. */
+  loaded: { readonly bytes: number; readonly rows: unknown } = { bytes: 0, rows: null };
   /** What was missing when this was decided. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
+  private readonly answers: { readonly tenant: string; readonly data: { cost?: number } }[] = [];
   private readonly ends: Map<string, number>;
 
   constructor(
@@ -87,8 +93,8 @@ export class Turn {
     };
     this.append(deadOf(this.batch.topic), {
       ...this.envelope(cause, 'muster.dead.v1', cause.subject),
-      // As text, twice encoded: what the database refused as data must not be refused again.
-      data: { reason: String(reason), message: Buffer.from(raw ?? JSON.stringify(message)).toString('base64') },
+      // As text, twice encoded: what the database refused as data must not be refused again, and neither may it be refused for its length.
+      data: { reason: String(reason).slice(0, MAX_DEAD_CHARACTERS), message: Buffer.from((raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString('base64') },
     });
     if (message) {
       this.answer(message, {
@@ -97,10 +103,17 @@ export class Turn {
     }
   }
 
+  /** Tells with each outcome what its command has cost, which is known only when all is written: what is read again does not say it. */
+  tell(costs: ReadonlyMap<string, number>): void {
+    for (const { tenant, data } of this.answers) data.cost = costs.get(tenant)!;
+  }
+
   private publishOutcome(command: Message, outcome: Outcome, stored: Outcome): void {
     const envelope = this.envelope(command, OUTCOME_TYPE, command.subject);
     const carrying = (told: Outcome): Message<OutcomeData> => ({ ...envelope, data: { commandId: command.id, outcome: told } });
-    this.append(outcomesOf(this.owner), carrying(outcome), stored === outcome ? undefined : carrying(stored));
+    const message = carrying(outcome);
+    this.answers.push({ tenant: command.tenant, data: message.data });
+    this.append(outcomesOf(this.owner), message, stored === outcome ? undefined : carrying(stored));
   }
 
   private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
+import { commandsOf, eventsOf, outcomesOf, type Message, type OutcomeData } from '#contracts';
 import { BatchHandler, connectDatabase, migrate, poolOf, roleUrl, type Behaviour } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
@@ -287,7 +287,7 @@ describe('the Postgres log', () => {
         const done = new Promise<void>((resolve) => log.broadcast(outcomesOf('identity'), () => resolve()));
         log.subscribe({
           topic: COMMANDS, position: (partition) => handler.position(partition),
-          handleBatch: async (batch) => log.committed(await handler.handle(batch)),
+          handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
         });
         await log.start();
         await log.publish(COMMANDS, commands(1));
@@ -310,14 +310,14 @@ describe('the Postgres log', () => {
       });
       log.subscribe({
         topic: COMMANDS, position: (partition) => handler.position(partition),
-        handleBatch: async (batch) => log.committed(await handler.handle(batch)),
+        handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
       });
       await log.start();
       const messages = commands(1);
       // In one batch, and in another one.
       await log.publish(COMMANDS, [...messages, ...messages]);
       await log.publish(COMMANDS, messages);
-      const answers = (): unknown[] => heard.flatMap(({ causationId, data }) => (causationId === messages[0]!.id ? [data] : []));
+      const answers = (): unknown[] => heard.flatMap(({ causationId, data }) => (causationId === messages[0]!.id ? [(data as OutcomeData).outcome] : []));
       await signal.until(() => answers().length === 3);
       expect(new Set(answers().map((answer) => JSON.stringify(answer))).size).toBe(1);
       expect(await answered(messages)).toEqual(idsOf(messages));
@@ -335,13 +335,13 @@ describe('the Postgres log', () => {
         log.subscribe({
           topic: COMMANDS, position: (partition) => handler.position(partition),
           handleBatch: async (batch) => {
-            if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return void (await handler.handle(batch));
+            if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return handler.handle(batch, () => undefined);
             await batch.appended;
             handed = batch;
             await kill();
             await restart();
             await vi.waitFor(() => log.publish(COMMANDS, kept), { timeout: 60_000 });
-            await handler.handle(batch).catch(resolve);
+            await handler.handle(batch, () => undefined).catch(resolve);
             throw new LogUnavailable('away');
           },
         });
