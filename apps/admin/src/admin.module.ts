@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
+import { BatchHandler, OutcomeRetention, poolOf, type LaneWatch } from '#event-store';
 import type { Log, RequestReply } from '#log';
 import type { Config, Face, Logger } from '#runtime';
 import { API_KEY, ApiKeyGuard } from './api-key.guard.js';
@@ -24,6 +24,7 @@ export interface AdminOptions {
   readonly config: Config;
   readonly database: DataSource;
   readonly log: Log;
+  readonly lanes: LaneWatch;
   readonly requests: RequestReply;
   /** To identity, which owns users. */
   readonly identity: RequestReply;
@@ -37,10 +38,10 @@ export interface AdminOptions {
 /** Owns tenants, directories, tokens and the schemas of tenants. */
 @Module({})
 export class AdminModule {
-  static register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
+  static register({ config, database, log, lanes, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
-      { maxBytes: config.MAX_BATCH_BYTES },
+      { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {

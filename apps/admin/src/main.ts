@@ -1,8 +1,8 @@
 import '#first';
 import 'reflect-metadata';
 import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, untilMigrated, type BatchHandler } from '#event-store';
-import { KafkaLog, LogTransport, RequestReply } from '#log';
+import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
+import { KafkaLog, logPart, LogTransport, RequestReply } from '#log';
 import { apiKeyOf, createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { adminFace, AdminModule } from './admin.module.js';
 import { Directories } from './directories.queries.js';
@@ -18,6 +18,7 @@ runProcess(async () => {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
+  const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     brokers: config.KAFKA_BROKERS.split(','), owner: 'admin', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
@@ -35,8 +36,8 @@ runProcess(async () => {
   const masterKey = await openMasterKey(pool, masterKeySource(config));
   const apiKey = apiKeyOf(config);
   return startService({
-    config, ...adminFace(config, AdminModule.register({ config, database, log, requests, identity, group, masterKey, apiKey, logger }), logger),
-    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    config, ...adminFace(config, AdminModule.register({ config, database, log, lanes, requests, identity, group, masterKey, apiKey, logger }), logger),
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
     transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(ADMIN_BATCHES).position(partition)),
     begin: async (app) => {
       await app.get(Directories).firstStart();

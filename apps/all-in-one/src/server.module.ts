@@ -2,8 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, type BatchHandler, type EventConsumer, type Role } from '#event-store';
-import { KafkaLog, LOG_KEEP_DAYS, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
+import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, watchLanes, type BatchHandler, type EventConsumer, type Role } from '#event-store';
+import { KafkaLog, LOG_KEEP_DAYS, logPart, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { apiKeyOf, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
@@ -42,6 +42,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const [gateway, identity, admin, group] = await Promise.all([connect('gateway'), connect('identity'), connect('admin'), connect('group')]);
   const masterKey = await openMasterKey(poolOf(identity), masterKeySource(config));
   const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
+  const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
       owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
@@ -53,10 +54,10 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const gatewayModule = GatewayModule.register({
     config, pool: poolOf(gateway), cursorSeal: roleSeal(ownerUrl, 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
   });
-  const identityModule = IdentityModule.register({ config, database: identity, log: logs.identity, masterKey, logger });
-  const groupModule = GroupModule.register({ config, database: group, log: logs.group, logger });
+  const identityModule = IdentityModule.register({ config, database: identity, log: logs.identity, lanes, masterKey, logger });
+  const groupModule = GroupModule.register({ config, database: group, log: logs.group, lanes, logger });
   const adminModule = AdminModule.register({
-    config, database: admin, log: logs.admin, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger,
+    config, database: admin, log: logs.admin, lanes, requests: adminRequests, identity: identityRequests, group: groupRequests, masterKey, apiKey, logger,
   });
   const isOnePort = config.ADMIN_PORT === config.PORT && config.PORT !== 0;
   let first: { directory: DirectoryView; isNew: boolean } | undefined;
@@ -64,8 +65,9 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     config, port: config.PORT,
     module: ServerModule.with([gatewayModule, identityModule, groupModule, ...(isOnePort ? [adminModule] : [])]),
     parts: [
-      { start: async () => undefined, stop: async () => undefined, ready: () => databaseAnswers(poolOf(gateway)) },
-      ...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway]),
+      databasePart(poolOf(gateway)),
+      ...[...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway])].map((log) => logPart(log, nameOf(log, logs))),
+      lanes,
     ],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
     transport: (app) => transport(app, logs),
@@ -97,6 +99,12 @@ const transport = (app: NestFastifyApplication, logs: Record<Owner, Log>): LogTr
     [eventsOf('identity')]: { owner: 'group', at: () => app.get<EventConsumer>(IDENTITY_EVENTS) },
   };
   return new LogTransport((topic) => logs[consumers[topic]!.owner], (topic, partition) => consumers[topic]!.at().position(partition));
+};
+
+/** Whose log it is; undefined = everybody's. */
+const nameOf = (log: Log, logs: Record<Owner | 'gateway', Log>): string | undefined => {
+  const users = Object.entries(logs).flatMap(([user, used]) => (used === log ? [user] : []));
+  return users.length === 1 ? users[0] : undefined;
 };
 
 /** The Postgres log is one for all; on Kafka each service has a connection of its own, as it has in a process of its own. */

@@ -1,8 +1,8 @@
 import '#first';
 import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databaseAnswers, findOutcomes, poolOf, roleSeal, untilMigrated } from '#event-store';
-import { KafkaLog, RequestReply } from '#log';
+import { connectDatabase, databasePart, findOutcomes, poolOf, roleSeal, untilMigrated } from '#event-store';
+import { KafkaLog, logPart, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
 import { unreadable } from './scim-error.filter.js';
@@ -32,7 +32,7 @@ runProcess(async () => {
   return startService({
     config, port: config.PORT,
     module: GatewayModule.register({ config, pool, cursorSeal: roleSeal(config.DATABASE_URL, 'gateway', 'cursor'), requests, logger }),
-    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    parts: [databasePart(pool, () => database.destroy()), logPart(log)],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });
 });

@@ -1,8 +1,8 @@
 import '#first';
 import 'reflect-metadata';
 import { commandsOf } from '#contracts';
-import { connectDatabase, databaseAnswers, poolOf, untilMigrated, type BatchHandler, type EventConsumer } from '#event-store';
-import { KafkaLog, LogTransport } from '#log';
+import { connectDatabase, databasePart, poolOf, untilMigrated, watchLanes, type BatchHandler, type EventConsumer } from '#event-store';
+import { KafkaLog, logPart, LogTransport } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
 import { GroupModule } from './group.module.js';
@@ -17,6 +17,7 @@ runProcess(async () => {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
+  const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     brokers: config.KAFKA_BROKERS.split(','), owner: 'group', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
@@ -25,8 +26,8 @@ runProcess(async () => {
   });
   return startService({
     config, port: config.GROUP_HEALTH_PORT,
-    module: GroupModule.register({ config, database, log, logger }),
-    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    module: GroupModule.register({ config, database, log, lanes, logger }),
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
     transport: (app) => new LogTransport(
       () => log,
       (topic, partition) => app.get<BatchHandler<unknown> | EventConsumer>(topic === commandsOf('group') ? GROUP_BATCHES : IDENTITY_EVENTS).position(partition),

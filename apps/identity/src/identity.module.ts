@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { BatchHandler, OutcomeRetention, poolOf } from '#event-store';
+import { BatchHandler, OutcomeRetention, poolOf, type LaneWatch } from '#event-store';
 import type { Log } from '#log';
 import type { Config, Logger } from '#runtime';
 import { FoldUsers } from './fold-users.job.js';
@@ -13,6 +13,7 @@ export interface IdentityOptions {
   readonly config: Config;
   readonly database: DataSource;
   readonly log: Log;
+  readonly lanes: LaneWatch;
   readonly masterKey: Buffer;
   readonly logger: Logger;
 }
@@ -20,10 +21,10 @@ export interface IdentityOptions {
 /** Owns users: who is who, their events, their projection. */
 @Module({})
 export class IdentityModule {
-  static register({ config, database, log, masterKey, logger }: IdentityOptions): DynamicModule {
+  static register({ config, database, log, lanes, masterKey, logger }: IdentityOptions): DynamicModule {
     const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
-      { maxBytes: config.MAX_BATCH_BYTES },
+      { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'identity', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {

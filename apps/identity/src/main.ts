@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
-import { connectDatabase, databaseAnswers, openMasterKey, poolOf, untilMigrated, type BatchHandler } from '#event-store';
-import { KafkaLog, LogTransport } from '#log';
+import { connectDatabase, databasePart, openMasterKey, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
+import { KafkaLog, logPart, LogTransport } from '#log';
 import { createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
 import { USER_BATCHES } from './user.handler.js';
@@ -16,6 +16,7 @@ runProcess(async () => {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
+  const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     brokers: config.KAFKA_BROKERS.split(','), owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
@@ -25,8 +26,8 @@ runProcess(async () => {
   const masterKey = await openMasterKey(pool, masterKeySource(config));
   return startService({
     config, port: config.HEALTH_PORT,
-    module: IdentityModule.register({ config, database, log, masterKey, logger }),
-    parts: [{ start: async () => undefined, stop: () => database.destroy(), ready: () => databaseAnswers(pool) }, log],
+    module: IdentityModule.register({ config, database, log, lanes, masterKey, logger }),
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
     transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition)),
   });
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { eventsOf, schemaOf, type EventData, type Message, type Owner } from '#contracts';
 import { Conflict } from './blame.js';
+import type { LaneWatch } from './lane-watch.js';
 import type { BatchToHandle } from './turn.js';
 
 /** An event of another owner, as far as a consumer needs it. */
@@ -29,6 +30,7 @@ export interface EventConsumerOptions {
   readonly publish: (messages: readonly Message[]) => Promise<void>;
   /** A message that is no event. It is skipped: the sequence of the next one tells what is missing. */
   readonly onUnreadable: (message: Message | null) => void;
+  readonly watch?: LaneWatch;
 }
 
 const GAP_PAGE_EVENTS = 1_000;
@@ -75,7 +77,8 @@ export class EventConsumer {
   /** Throws when the way is at fault; never for content. */
   async handle(batch: BatchToHandle): Promise<void> {
     try {
-      await this.attempt(batch);
+      const { watch } = this.options;
+      await (watch ? watch.during(`${batch.topic}/${batch.partition} for ${this.options.owner}`, () => this.attempt(batch)) : this.attempt(batch));
     } catch (error) {
       this.memories.delete(batch.partition);
       throw error;

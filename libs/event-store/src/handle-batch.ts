@@ -4,6 +4,7 @@ import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message,
 import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { blameOf, isCostly, isStale, isTimeOut, TooMuch, Unsettled, UNREADABLE } from './blame.js';
 import { Costs, costsOf, Texts } from './costs.js';
+import type { LaneWatch } from './lane-watch.js';
 import { Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
 
@@ -45,9 +46,10 @@ interface Attempt {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface BatchLimits {
+export interface BatchOptions {
   /** What one transaction loads and writes together; a command that needs more has a transaction of its own. */
   readonly maxBytes: number;
+  readonly watch?: LaneWatch;
 }
 
 /**
@@ -67,7 +69,7 @@ export class BatchHandler<C> {
     private readonly behaviour: Behaviour<C>,
     private readonly now: () => Date,
     private readonly onDead: (error: unknown, message: Message | null) => void,
-    private readonly limits: BatchLimits = { maxBytes: DEFAULT_MAX_BYTES },
+    private readonly options: BatchOptions = { maxBytes: DEFAULT_MAX_BYTES },
   ) {
     const { owner } = behaviour;
     this.consumerGroup = `muster.${owner}`;
@@ -79,8 +81,17 @@ export class BatchHandler<C> {
    * been committed until then stays; bad content never throws, it gets a dead letter.
    */
   async handle(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void): Promise<void> {
+    const inPieces = async (progress = (): void => undefined): Promise<void> => {
+      for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes)) {
+        await this.carryOut(slice(batch, from, to), (rows) => {
+          progress();
+          committed(rows);
+        });
+      }
+    };
     try {
-      for (const { from, to } of this.costs.pieces(batch.received, this.limits.maxBytes)) await this.carryOut(slice(batch, from, to), committed);
+      const { watch } = this.options;
+      await (watch ? watch.during(`${batch.topic}/${batch.partition}`, inPieces) : inPieces());
     } catch (error) {
       this.memories.delete(batch.partition);
       throw error;
@@ -128,13 +139,13 @@ export class BatchHandler<C> {
   private async divide(batch: BatchToHandle, error: unknown, committed: (rows: readonly AppendedRow[]) => void, timeoutMs: number | undefined): Promise<void> {
     const { length } = batch.received;
     // How many of them are as much as a transaction may be, if all are alike.
-    const fitting = error instanceof TooMuch ? Math.floor((length * this.limits.maxBytes) / error.bytes) : length;
+    const fitting = error instanceof TooMuch ? Math.floor((length * this.options.maxBytes) / error.bytes) : length;
     const size = Math.max(1, Math.min(fitting, Math.ceil(length / 2)));
     const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;
     for (let from = 0; from < length; from += size) {
       const piece = slice(batch, from, Math.min(from + size, length));
       // What the pieces before it have taught counts.
-      for (const part of this.costs.pieces(piece.received, this.limits.maxBytes)) await this.carryOut(slice(piece, part.from, part.to), committed, searchMs);
+      for (const part of this.costs.pieces(piece.received, this.options.maxBytes)) await this.carryOut(slice(piece, part.from, part.to), committed, searchMs);
     }
   }
 
@@ -157,7 +168,7 @@ export class BatchHandler<C> {
       const written = await this.write(client, batch, due, memory, turn);
       const tenants = due.flatMap(({ message }) => message?.tenant ?? []);
       // The next command of a tenant that ran into a limit is alone from the beginning.
-      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.limits.maxBytes])) : costsOf(tenants, turn.loaded, written);
+      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes])) : costsOf(tenants, turn.loaded, written);
       this.costs.learn(costs);
       turn.tell(costs);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
@@ -252,7 +263,7 @@ export class BatchHandler<C> {
     // nothing is loaded, because it is not carried out: where a batch is handed over again, its commands expire one after the other.
     const commands = poison === undefined ? messages.flatMap((message) => (isLate(message, now) ? [] : (this.understood(message) ?? []))) : [];
     const touched = readable(() => this.behaviour.touches(commands, wanted));
-    const maxBytes = due.length > 1 ? Math.min(this.limits.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
+    const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
     const { rows } = await client.query<Loaded>({
       ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched), maxBytes],
     });
@@ -330,7 +341,7 @@ export class BatchHandler<C> {
     const parts = partsToUse ?? this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
     const { appended } = turn;
     const last = due.at(-1);
-    const texts = due.length > 1 ? new Texts(turn.loaded.bytes, this.limits.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
+    const texts = due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
     const messages = appended.map(({ message, stored }) => texts.of(stored ?? message));
     const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
     await client.query({

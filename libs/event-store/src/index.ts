@@ -1,6 +1,7 @@
 export * from './behaviour.js';
 export * from './database.js';
 export * from './handle-batch.js';
+export { watchLanes, type LaneWatch } from './lane-watch.js';
 export * from './master-key.js';
 export * from './migrate.js';
 export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retention.job.js';

@@ -10,4 +10,12 @@ export const findOutcomes = async (pool: Pool, view: string, commandIds: readonl
 };
 
 /** Whether the database answers. */
-export const databaseAnswers = (pool: Pool): Promise<boolean> => pool.query('SELECT 1').then(() => true, () => false);
+const databaseAnswers = (pool: Pool): Promise<boolean> => pool.query('SELECT 1').then(() => true, () => false);
+
+/** The database among what a service needs to run; `stop` ends its connections. */
+export const databasePart = (pool: Pool, stop: () => Promise<void> = async () => undefined): {
+  readonly name: string; start(): Promise<void>; stop(): Promise<void>; unready(): Promise<string | null>;
+} => ({
+  name: 'database', stop, start: async () => undefined,
+  unready: async () => ((await databaseAnswers(pool)) ? null : 'it does not answer'),
+});

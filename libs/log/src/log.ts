@@ -69,3 +69,11 @@ export interface Log {
 
 /** The log cannot take or give messages now. The client gets a 503 and tries again. */
 export class LogUnavailable extends Error {}
+
+/** A log among what a service needs to run. `owner` = who uses it, where there are several. */
+export const logPart = (log: Log, owner?: string): {
+  readonly name: string; start(): Promise<void>; stop(): Promise<void>; unready(): string | null;
+} => ({
+  name: owner === undefined ? 'message log' : `message log of ${owner}`, start: () => log.start(), stop: () => log.stop(),
+  unready: () => (log.ready() ? null : 'it neither takes nor hands over messages now'),
+});

@@ -12,21 +12,23 @@ class Nothing {}
 
 it('is ready while all its parts are, and stops the last one first, each when those after it have ended', async () => {
   const journal: string[] = [];
-  let isReady = true;
+  let unready: string | null = null;
   const part = (name: string): Part => ({
-    start: async () => undefined,
+    name, start: async () => undefined,
     stop: async () => {
       journal.push(`${name} stops`);
       await new Promise((done) => setImmediate(done));
       journal.push(`${name} has ended`);
     },
-    ready: () => isReady,
+    unready: () => (name === 'log' ? unready : null),
   });
   const service = await startService({ module: { module: Nothing }, config: readConfig({}), port: 0, parts: [part('database'), part('log')] });
   const url = `http://127.0.0.1:${service.port}/health/ready`;
   expect(await answers(url)).toBe(true);
-  isReady = false;
+  expect(await (await fetch(url)).json()).toEqual({ status: 'ok' });
+  unready = 'the broker is away';
   expect(await answers(url)).toBe(false);
+  expect(await (await fetch(url)).json()).toEqual({ status: 'unavailable', notReady: [{ part: 'log', reason: 'the broker is away' }] });
   await service.stop();
   expect(journal).toEqual(['log stops', 'log has ended', 'database stops', 'database has ended']);
 });

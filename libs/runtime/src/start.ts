@@ -14,11 +14,14 @@ const CONNECTIONS_CHECK_MS = 1_000;
 /** Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its length. */
 export const MAX_HEADER_BYTES = 16_384;
 
-/** What a service needs to run beside its module: logs and the like. `ready` says whether it can serve. */
+/** What a service needs to run beside its module: logs and the like. */
 export interface Part {
+  /** As an operator knows it. */
+  readonly name: string;
   start(): Promise<void>;
   stop(): Promise<void>;
-  ready(): boolean | Promise<boolean>;
+  /** Why it cannot serve, in words that everybody may read; null = it can. */
+  unready(): string | null | Promise<string | null>;
 }
 
 /** A Nest application that listens on a port of its own. */
@@ -101,21 +104,28 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
   });
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
-    const ready = await areReady(parts);
-    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
+    const notReady = await unreadyOf(parts);
+    if (notReady.length === 0) return { status: 'ok' };
+    return reply.status(503).send({ status: 'unavailable', notReady });
   });
   if (face.transport) app.connectMicroservice({ strategy: face.transport(app) });
   return app;
 };
 
-const areReady = async (parts: readonly Part[]): Promise<boolean> =>
-  (await Promise.all(parts.map(async (part) => part.ready()))).every(Boolean);
+const unreadyOf = async (parts: readonly Part[]): Promise<{ readonly part: string; readonly reason: string }[]> => {
+  const reasons = await Promise.all(parts.map(async (part) => part.unready()));
+  return parts.flatMap(({ name }, index) => (reasons[index] === null ? [] : [{ part: name, reason: reasons[index]! }]));
+};
 
 /** A consumer of a new group takes seconds to join it: a command that is sent before may be too late when it is read. */
 const untilReady = async (parts: readonly Part[]): Promise<void> => {
   for (const since = performance.now(); ; await pause(READY_POLL_MS)) {
-    if (await areReady(parts)) return;
-    if (performance.now() - since > READY_TIMEOUT_MS) throw new Error(`Database or message log were not ready after ${READY_TIMEOUT_MS / 1_000} s.`);
+    const notReady = await unreadyOf(parts);
+    if (notReady.length === 0) return;
+    if (performance.now() - since > READY_TIMEOUT_MS) {
+      const reasons = notReady.map(({ part, reason }) => `${part} (${reason})`);
+      throw new Error(`Not ready after ${READY_TIMEOUT_MS / 1_000} s: ${reasons.join(', ')}.`);
+    }
   }
 };
 
