@@ -1,5 +1,5 @@
 import { USERS_VIEW } from '#contracts';
-import { fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Position, type Sort } from '#scim';
+import { assumedOf, fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Position, type Sort } from '#scim';
 import { isCore, jsonValue, partOf, type ResourceColumns, type Value } from './resource-columns.js';
 
 /** A condition on a published view of resources. */
@@ -115,7 +115,9 @@ class FilterCompiler {
   }
 
   private comparison({ path, operator, value: operand }: Compare, element: Value | null): string {
-    const some = (condition: (value: Value) => string): string => this.some(path, element, condition);
+    const assumed = assumedOf(path);
+    const read = (value: Value): Value => (assumed === undefined || operand === null ? value : { ...value, text: `coalesce(${value.text}, '${assumed}')` });
+    const some = (condition: (value: Value) => string): string => this.some(path, element, (value) => condition(read(value)));
     const isThere = (value: Value): string => `${value.text} IS NOT NULL`;
     // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
     if (operand === null) return operator === 'ne' ? some(isThere) : `(${some(isThere)}) IS NOT TRUE`;

@@ -36,7 +36,12 @@ describe('what an operation says about members', () => {
     ['a filter that finds nobody makes the member, as with e-mails', { op: 'Add', path: 'members[value eq "a"].value', value: 'A' }, [{ op: 'add', ids: ['a'] }]],
     ['one member becomes another', { op: 'replace', path: 'members[value eq "a"]', value: { value: 'B' } }, [{ op: 'remove', ids: ['a'] }, { op: 'add', ids: ['b'] }]],
     ['one id becomes another', { op: 'replace', path: 'members[value eq "a"].value', value: 'b' }, [{ op: 'remove', ids: ['a'] }, { op: 'add', ids: ['b'] }]],
-    ['what nobody knows of members says nothing', { op: 'replace', path: 'members[value eq "a"].display', value: 'Ada' }, []],
+    ['single quotes are as good as double ones', { op: 'remove', path: "members[value eq 'A' or value eq 'b']" }, [{ op: 'remove', ids: ['a', 'b'] }]],
+    ['members may stand below their name', { op: 'remove', path: 'members', value: { members: [{ value: 'A' }] } }, [{ op: 'remove', ids: ['a'] }]],
+    ['below their name, in a list of one', { op: 'add', path: 'members', value: [{ Members: { value: 'A' } }] }, [{ op: 'add', ids: ['a'] }]],
+    ['and without a path', { op: 'replace', value: { members: { members: [{ value: 'A' }] } } }, [{ op: 'replace', ids: ['a'] }]],
+    ['a dot behind the URN is as good as a colon', { op: 'remove', path: 'urn:ietf:params:scim:schemas:core:2.0:Group.members[value eq "a"]' }, [{ op: 'remove', ids: ['a'] }]],
+    ['an empty text instead of members says that there are none', { op: 'replace', path: 'members', value: '' }, everybody],
   ])('%s', (_rule, operation, changes) => {
     expect(said(operation)).toEqual(changes);
   });
@@ -52,7 +57,15 @@ describe('what an operation says about members', () => {
   });
 
   it.each<[string, object, string, RegExp]>([
-    ['a member without an id', { op: 'add', path: 'members', value: [{ type: 'User' }] }, 'invalidValue', /member needs a value/],
+    ['a member without an id', { op: 'add', path: 'members', value: [{ type: 'User' }] }, 'invalidValue', /members needs a value; one has only "type"/],
+    // Nothing of it was understood: it must not look done.
+    ...(['add', 'replace', 'remove'] as const).flatMap((op) => [
+      [{ id: 'a' }], [{ value: 'a' }, { id: 'b' }], [{}], { member: [{ value: 'a' }] }, { members: null }, [{ value: '' }], [{ display: 'Ada' }], [''], [{ value: null, type: 'User' }],
+    ].map((value): [string, object, string, RegExp] => [`to ${op} ${JSON.stringify(value)}`, { op, path: 'members', value }, 'invalidValue', /^(Each of )?members /])),
+    ['to remove an empty text', { op: 'remove', path: 'members', value: '' }, 'invalidValue', /^members /],
+    ['what is understood of none, without a path', { op: 'add', value: { members: [{ id: 'a' }] } }, 'invalidValue', /members needs a value/],
+    ['what is understood of none, at a filter', { op: 'replace', path: 'members[value eq "a"]', value: { id: 'b' } }, 'invalidValue', /members/],
+    ['a part that members have not', { op: 'replace', path: 'members[value eq "a"].nope', value: 'Ada' }, 'invalidPath', /nope/],
     ['a bare id', { op: 'Add', path: 'members', value: 'a' }, 'invalidValue', /members must be an array/],
     ['a list of bare ids', { op: 'Add', path: 'members', value: ['a'] }, 'invalidValue', /members must be an array of objects/],
     ['an id that is no text', { op: 'add', path: 'members', value: [{ value: 7 }] }, 'invalidValue', /members\.value must be a string, not 7/],

@@ -1,12 +1,11 @@
 import { Rejected } from './error.js';
 import type { Filter } from './filter.js';
-import { fold } from './fold.js';
 import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
 import { valueMatcher } from './matches.js';
 import { isReadOnly, parseTarget, toChange, type Change, type PatchOperation, type Target } from './patch.js';
 import { attributeValue, requireAttributes, type Resource } from './resource.js';
 import { findSubAttribute, pathName, type Attribute, type ResourceDefinition } from './schema.js';
-import { requireFewValues } from './value.js';
+import { distinctValues, givesAccess, isPrimary, keyOf, requireFewValues } from './value.js';
 
 /**
  * What the operations of one request may look at, in characters of values: once for each operation, and again for each comparison of
@@ -47,7 +46,7 @@ export const applyPatch = (
 
 /** How much an operation looks at: see MAX_PATCH_LOOK_CHARACTERS. */
 const lookOf = ({ target: { path, filter }, op, value }: Change, resource: Resource): number => {
-  if (!path.attribute.multiValued) return 0;
+  if (!path.attribute.multiValued && !filter) return 0;
   const [present, given] = [attributeValue(resource, path), Array.isArray(value) ? (value as readonly Json[]) : []];
   // A value that is listed without its key is held against every value.
   const comparisons = filter ? comparisonsOf(filter) : op === 'remove' ? given.filter((entry) => isJsonObject(entry) && entry.value === undefined).length : 0;
@@ -144,7 +143,13 @@ const partsOf = ({ target: { path: { subAttribute } }, op, value }: Change): Jso
 };
 
 const changedSingle = (change: Change, before: Json | undefined): Json | undefined => {
-  const { attribute, subAttribute } = change.target.path;
+  const { target, target: { filter, path: { attribute, subAttribute } } } = change;
+  // remove manager[value eq "x"]: the filter is a condition.
+  if (filter && !(isJsonObject(before) && valueMatcher(filter)(before))) {
+    if (change.op === 'remove') return before;
+    if (before !== undefined) throw new Rejected('noTarget', `${target.text} does not match what is there.`);
+    return orNone(merged(newElement(target), partsOf(change)));
+  }
   if (change.op === 'remove' && !subAttribute) return undefined;
   if (attribute.type !== 'complex') return change.value;
   return orNone(merged(isJsonObject(before) ? before : {}, partsOf(change)));
@@ -154,10 +159,41 @@ const changedList = (change: Change, before: Json | undefined): Json | undefined
   const { target } = change;
   const values = Array.isArray(before) ? (before as readonly Json[]) : [];
   const isOfElements = target.filter !== null || target.path.subAttribute !== undefined;
-  const after = isOfElements ? changedElements(change, values.filter(isJsonObject)) : changedWhole(change, values);
+  if (change.op === 'remove') requireHit(change, values);
+  const changed = isOfElements ? changedElements(change, values.filter(isJsonObject)) : changedWhole(change, values);
+  // Two values may have become the same, or been so for long.
+  const after = distinctValues(target.path.attribute, changed);
   requireFewValues(target.text, after.length);
   return after.length === 0 ? undefined : after;
 };
+
+/**
+ * Throws Rejected(noTarget) where a remove of a role picks none by anything but its value: it would stay, and the client believe it gone. By
+ * its value a role is named for certain, and it may have gone before.
+ */
+const requireHit = ({ target: { path, filter, text }, value }: Change, values: readonly Json[]): void => {
+  if (values.length === 0 || path.extension || !givesAccess(path.attribute.name)) return;
+  const listed = Array.isArray(value) ? (value as readonly Json[]) : [];
+  const missed = filter ? !asksForValue(filter) && !values.some(valueMatcher(filter))
+    : listed.some((entry) => isJsonObject(entry) && entry.value === undefined && !values.some((element) => hasParts(element, entry)));
+  if (missed) throw new Rejected('noTarget', `What the remove of ${text} names is none of the ${path.attribute.name} that are there: name it by its value, ${path.attribute.name}[value eq "…"].`);
+};
+
+const asksForValue = (filter: Filter): boolean => {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return asksForValue(filter.left) || asksForValue(filter.right);
+    case 'not':
+    case 'valuePath':
+      return asksForValue(filter.filter);
+    default:
+      return filter.path.subAttribute?.name === 'value';
+  }
+};
+
+const hasParts = (element: Json, parts: JsonObject): boolean =>
+  isJsonObject(element) && Object.entries(parts).every(([name, part]) => isEqual(element[name], part));
 
 const changedWhole = ({ target: { path: { attribute } }, op, value }: Change, values: readonly Json[]): readonly Json[] => {
   const given = Array.isArray(value) ? (value as readonly Json[]) : [];
@@ -189,16 +225,6 @@ const addedTo = (attribute: Attribute, values: readonly Json[], added: readonly 
   return onePrimary(result, marked);
 };
 
-/** RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it. */
-const keyOf = (attribute: Attribute, value: Json): string => {
-  if (!isJsonObject(value)) return JSON.stringify(value);
-  if (value.value === undefined) return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return JSON.stringify([foldPart(attribute, 'type', value.type ?? null), foldPart(attribute, 'value', value.value)]);
-};
-
-const foldPart = (attribute: Attribute, name: string, value: Json): Json =>
-  typeof value === 'string' && findSubAttribute(attribute, name)?.caseExact === false ? fold(value) : value;
-
 /**
  * Entra removes by a list of values, which RFC 7644 does not know: only these go, never all. A listed value without `value`
  * means the elements that have all its parts.
@@ -215,7 +241,7 @@ const keptAfterRemoving = (attribute: Attribute, listed: readonly Json[]): ((ele
     if (!isJsonObject(element)) return true;
     // Listed without a type, a value means that value of any type.
     if (element.value !== undefined && keys.has(keyOf(attribute, { value: element.value }))) return false;
-    return !descriptions.some((parts) => Object.entries(parts).every(([name, part]) => isEqual(element[name], part)));
+    return !descriptions.some((parts) => hasParts(element, parts));
   };
 };
 
@@ -268,8 +294,6 @@ const named = (filter: Filter): JsonObject => {
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null || !filter.path.subAttribute) return {};
   return { [filter.path.subAttribute.name]: filter.value };
 };
-
-const isPrimary = (value: Json): value is JsonObject => isJsonObject(value) && value.primary === true;
 
 /** RFC 7644 §3.5.2: a value that is marked as primary takes the mark from the others. `marked` = those that an operation marks. */
 const onePrimary = (values: readonly Json[], marked: ReadonlySet<Json>): readonly Json[] => {

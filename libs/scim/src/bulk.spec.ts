@@ -229,6 +229,7 @@ describe('of random requests', () => {
 });
 
 describe('references', () => {
+  const patchOf = (data: object): object => ({ method: 'PATCH', path: '/Groups/1', data });
   const ids = new Map([['a', 'id-a'], ['b', 'id-b']]);
 
   it('stand for ids in the path and anywhere in data, as whole texts', () => {
@@ -236,6 +237,32 @@ describe('references', () => {
     expect(resolveBulk(writeOf(operation!), ids)).toMatchObject({
       target: 'id-a', data: { Operations: [{ op: 'add', value: { manager: 'id-b', title: 'not bulkId:b', roles: [{ value: 'id-a' }, null, 7] } }] },
     });
+  });
+
+  it('stand for ids in the filters of paths, in any quotes, and nowhere else in them', () => {
+    const [, , operation] = parse(user('a'), user('b'), patchOf({
+      Operations: [
+        { op: 'remove', path: 'members[value eq "bulkId:a" or value eq \'bulkId:b\' or value eq bulkId:a]' }, { OP: 'add', PATH: 'members[value eq "bulkId:b"].value', value: 'bulkId:a' },
+        { op: 'replace', value: { 'members[value eq "bulkId:a"].value': 'bulkId:b', 'members[display eq "not bulkId:a"]': {} } }, { op: 'remove', path: 'members[display eq "it\'s \\"bulkId:a\\""]' },
+        { op: 'remove', path: 'members[value eq "bulkId:a' }, { op: 'add', path: 'title', value: 'members[value eq "bulkId:a"]' },
+      ],
+    }));
+    expect(resolveBulk(writeOf(operation!), ids).data).toEqual({
+      Operations: [
+        { op: 'remove', path: 'members[value eq "id-a" or value eq "id-b" or value eq "id-a"]' }, { OP: 'add', PATH: 'members[value eq "id-b"].value', value: 'id-a' },
+        { op: 'replace', value: { 'members[value eq "id-a"].value': 'id-b', 'members[display eq "not bulkId:a"]': {} } }, { op: 'remove', path: 'members[display eq "it\'s \\"bulkId:a\\""]' },
+        { op: 'remove', path: 'members[value eq "bulkId:a' }, { op: 'add', path: 'title', value: 'members[value eq "bulkId:a"]' },
+      ],
+    });
+  });
+
+  it('in the filters of paths are waited for, and refused where nothing has that bulkId', () => {
+    const remove = (reference: string): object => patchOf({ Operations: [{ op: 'remove', path: `members[value eq "${reference}"]` }] });
+    expect(order(remove('bulkId:a'), user('a'))).toEqual([1, 0]);
+    const [first, second] = parse(remove('bulkId:x'), user('a'));
+    expect([first!.write, second!.write]).toMatchObject([{ code: 'invalidValue', detail: expect.stringContaining('"bulkId:x"') }, { method: 'POST' }]);
+    const [failed] = parse(remove('bulkId:c'), user('c'));
+    expect(rejection(() => resolveBulk(writeOf(failed!), ids))).toMatchObject({ code: 'conflict', detail: expect.stringContaining('"bulkId:c"') });
   });
 
   it('to an operation that has failed are a conflict that names it', () => {

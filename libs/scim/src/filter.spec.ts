@@ -75,6 +75,23 @@ describe('a filter', () => {
     ['title eq "a) or (b] and"', 'title eq "a) or (b] and"'],
     ['title eq and', 'title eq "and"'], ['title eq pr and id pr', '(title eq "pr" and id pr)'],
     ['  title   eq\t"x"  ', 'title eq "x"'], ['((title pr))', 'title pr'],
+    // Single quotes, which RFC 7644 does not know and several clients write; a quote inside is written twice, or with a backslash.
+    ["userName eq 'ada'", 'userName eq "ada"'], ["title eq 'O''Brien'", 'title eq "O\'Brien"'], ["title eq 'O\\'Brien'", 'title eq "O\'Brien"'],
+    ['title eq "O\'Brien\'"', 'title eq "O\'Brien\'"'], ["title eq O'Brien", 'title eq "O\'Brien"'], ["title eq ''", 'title eq ""'],
+    ["title eq '''x'''", 'title eq "\'x\'"'],
+    [`title eq 'say "hi" \\"you\\" \\\\'`, 'title eq "say \\"hi\\" \\"you\\" \\\\"'], ["title eq 'a) or (b] and \\u00e4'", 'title eq "a) or (b] and ä"'],
+    ["emails[type eq 'work'].value eq 'a@x'", 'emails[(emails.type eq "work" and emails.value eq "a@x")]'],
+    ["not (title co 'x') and active eq 'True'", '(not (title co "x") and active eq true)'], ["meta.created gt '2011-05-13T04:42:34Z'", 'meta.created gt "2011-05-13T04:42:34Z"'],
+    // A value path that is compared stands for its value.
+    ['emails[type eq "work"] eq "a@x"', 'emails[(emails.type eq "work" and emails.value eq "a@x")]'],
+    ['emails[type eq "work"] co "@x" and title pr', '(emails[(emails.type eq "work" and emails.value co "@x")] and title pr)'],
+    ['emails[type eq "work"] pr or title pr', '(emails[(emails.type eq "work" and emails pr)] or title pr)'],
+    ['emails[type eq "work"] and title pr', '(emails[emails.type eq "work"] and title pr)'],
+    // An empty text is no value of another type than a string.
+    ['meta.created eq ""', 'meta.created eq null'], ['active ne ""', 'active ne null'], ['profileUrl eq ""', 'profileUrl eq null'],
+    // A dot behind a URN is as good as a colon.
+    [`${E}.department eq "D"`, `${E}:department eq "D"`], [`${E}.manager.value eq "m"`, `${E}:manager.value eq "m"`], [`${USER_URN}.userName eq "a"`, 'userName eq "a"'],
+    [`${USER_URN}.emails[type eq "work"].value eq "a"`, 'emails[(emails.type eq "work" and emails.value eq "a")]'],
     // URNs and names.
     [`${E}:department eq "D"`, `${E}:department eq "D"`],
     [`${E.toUpperCase()}:MANAGER.VALUE eq "m"`, `${E}:manager.value eq "m"`],
@@ -91,6 +108,10 @@ describe('a filter', () => {
     ['userName eq "x" userName', 17, /"and"/], ['userName eq "x" and', 20, /attribute/],
     ['userName eq "x" xor id pr', 17, /"xor"/],
     ['and', 1, /attribute/], ['(userName eq "x"', 17, /"\)"/], ['userName eq "x")', 16, /"\)"/],
+    ["userName eq 'x", 13, /not closed/], ["userName eq 'O'Brien'", 16, /"and"/], ["userName eq 'x\"", 13, /not closed/], ["userName eq ''' and", 15, /not closed/],
+    ['userName eq ‘x’', 13, /"double quotes"/], ['userName eq “x”', 13, /"double quotes"/], ['userName eq `x`', 13, /"double quotes"/], ["'userName' eq 'x'", 1, /attribute/],
+    ['addresses[type eq "work"] eq "x"', 27, /addresses/], ['emails[type eq "work"] is "x"', 24, /"is"/], [`${E}.nope eq "x"`, 1, /nope/],
+    ['meta.created gt "2011-02-30T00:00:00Z"', 17, /dateTime/], ['meta.created gt ""', 17, /dateTime/],
     ['userName eq "x', 13, /not closed/], ['userName eq "\\x"', 13, /JSON string/],
     ['userName eq "a\nb"', 13, /JSON string/], ['userName eq (', 13, /value/], ['"userName" eq "x"', 1, /attribute/],
     ['not userName pr', 5, /"\("/],

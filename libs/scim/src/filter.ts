@@ -2,7 +2,7 @@ import { Rejected } from './error.js';
 import { hasTooManyMarks } from './fold.js';
 import { quote, TOO_MANY_MARKS } from './json.js';
 import { findPath, findSubAttribute, type Attribute, type AttributePath, type ResourceDefinition } from './schema.js';
-import { instantOf } from './value.js';
+import { isDateTime } from './value.js';
 
 /** Length of a filter, in UTF-16 units. */
 export const MAX_FILTER_CHARACTERS = 8_192;
@@ -46,16 +46,24 @@ interface Token {
 const fail = (detail: string, at: number): Rejected =>
   new Rejected('invalidFilter', `${detail}, at character ${at} of the filter (RFC 7644 §3.4.2.2).`);
 
-/** The tokens of a filter; the last one is `end`. Strings are JSON strings, everything between marks and spaces is a word. */
+/** Quotation marks that begin no string, so that they do not become part of a value. */
+const OTHER_QUOTES = /^[`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]/;
+
+/**
+ * The tokens of a filter; the last one is `end`. Strings are JSON strings, in single quotes too: several clients write those, and as part of
+ * a word they would be stored. Everything between marks and spaces is a word. Each alternative begins with another character, and none can
+ * match one text in two ways: a filter is read in one pass.
+ */
 const tokenize = (text: string): Token[] => {
   if (text.length > MAX_FILTER_CHARACTERS) throw fail(`The filter is longer than ${MAX_FILTER_CHARACTERS} characters`, MAX_FILTER_CHARACTERS + 1);
   const tokens: Token[] = [];
-  const pattern = /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*")|(?<word>[^\s()[\]"]+)/suy;
+  const pattern = /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*')|(?<word>[^\s()[\]"'][^\s()[\]"]*)/suy;
   while (pattern.lastIndex < text.length) {
     const at = pattern.lastIndex + 1;
     const groups = pattern.exec(text)?.groups;
     if (!groups) throw fail('A string is not closed', at);
     const { mark, quoted, word } = groups;
+    if (word && OTHER_QUOTES.test(word)) throw fail(`A string stands in "double quotes", not in ${word[0]!}`, at);
     if (mark) tokens.push({ type: mark as '(' | ')' | '[' | ']', text: mark, at });
     else if (quoted) tokens.push({ type: 'string', text: storable(unquote(quoted, at), at), at });
     else if (word) tokens.push({ type: 'word', text: storable(word, at), at });
@@ -64,9 +72,15 @@ const tokenize = (text: string): Token[] => {
   return tokens;
 };
 
+/** The same string in double quotes. Where strings stand in single ones, as in OData, a quote inside is written twice, or with a backslash. */
+const inDoubleQuotes = (quoted: string): string => {
+  const inner = quoted.slice(1, -1).replace(/''|\\.|"/gs, (found) => (found === "''" || found === "\\'" ? "'" : found === '"' ? '\\"' : found));
+  return `"${inner}"`;
+};
+
 const unquote = (quoted: string, at: number): string => {
   try {
-    return JSON.parse(quoted) as string;
+    return JSON.parse(quoted.startsWith("'") ? inDoubleQuotes(quoted) : quoted) as string;
   } catch {
     throw fail('A string is not a JSON string', at);
   }
@@ -130,10 +144,12 @@ class FilterParser {
     if ('path' in scope || path.subAttribute) throw this.unexpected(this.peek(), 'an operator');
     const filter = this.group('[', ']', { path });
     const after = this.peek();
-    if (after.type !== 'word' || !after.text.startsWith('.')) return { kind: 'valuePath', path, filter };
-    // Entra: emails[type eq "work"].value eq "x". RFC 7644 has no such form; it means a value that fulfils both.
-    this.next++;
-    const part = pathOf({ path }, { ...after, text: after.text.slice(1) });
+    // Entra: emails[type eq "work"].value eq "x", or, in a sample of Microsoft's, without .value. RFC 7644 has no such form; it means a value
+    // that fulfils both.
+    const isPart = after.type === 'word' && after.text.startsWith('.');
+    if (!isPart && !(after.type === 'word' && isOperation(after.text.toLowerCase()))) return { kind: 'valuePath', path, filter };
+    if (isPart) this.next++;
+    const part = isPart ? pathOf({ path }, { ...after, text: after.text.slice(1) }) : path;
     return { kind: 'valuePath', path, filter: { kind: 'and', left: filter, right: this.operation(part) } };
   }
 
@@ -172,6 +188,7 @@ class FilterParser {
 }
 
 const isOperator = (word: string): word is Operator => (OPERATORS as readonly string[]).includes(word);
+const isOperation = (word: string): boolean => word === 'pr' || isOperator(word);
 
 const pathOf = (scope: Scope, { text, at }: Token): AttributePath => {
   if ('path' in scope) {
@@ -193,7 +210,8 @@ const comparison = (whole: AttributePath, { at }: Token, operator: Operator, tok
   const path = simplePath(whole, at);
   const attribute = path.subAttribute ?? path.attribute;
   const { name, type } = attribute;
-  const isNull = token.type === 'word' && token.text === 'null';
+  // An empty text is no value of any type but a string: it asks for what has none, as null does.
+  const isNull = (token.type === 'word' && token.text === 'null') || (token.text === '' && type !== 'string' && EQUALITY.has(operator));
   // RFC 7644 §3.4.2.2: gt, ge, lt and le fail for booleans and binaries. Neither they nor null have a beginning or an end.
   const isEqualityOnly = isNull || type === 'boolean' || type === 'binary';
   const isNumber = type === 'integer' || type === 'decimal';
@@ -221,7 +239,7 @@ const operandOf = ({ name, type }: Attribute, operator: Operator, { type: tokenT
       if (tokenType === 'word' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return Number(text);
       throw fail(`${name} is compared with a number, not ${quote(text)}`, at);
     case 'dateTime':
-      if ((!EQUALITY.has(operator) && !ORDERING.has(operator)) || !Number.isNaN(instantOf(text))) return text;
+      if ((!EQUALITY.has(operator) && !ORDERING.has(operator)) || isDateTime(text)) return text;
       throw fail(`${name} is compared with a dateTime such as "2026-01-31T08:00:00Z", not ${quote(text)}`, at);
     default:
       // One of Microsoft's samples sends an externalId without quotes. true and false are values of another type.

@@ -19,7 +19,7 @@ export {
   applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,
 } from './resource.js';
 export {
-  COMMON_ATTRIBUTES, definitionsByTenant, definitionsOf, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
+  assumedOf, COMMON_ATTRIBUTES, definitionsByTenant, definitionsOf, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, findSubAttribute,
   GROUP, GROUP_SCHEMA, GROUP_URN, pathName, STANDARD, USER, USER_SCHEMA, USER_URN,
   type Attribute, type AttributePath, type AttributeType, type Definitions, type FoundAttribute, type FoundSchema,
   type ResourceDefinition, type Schema, type TenantSchema,

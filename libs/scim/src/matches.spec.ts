@@ -32,6 +32,10 @@ describe('a filter of a resource', () => {
     ['userName eq null', false],
     ['userName ne null', true], ['title pr', false], ['title co ""', false], ['title gt "a"', false], ['nickName pr', false],
     ['nickName eq ""', true], ['emails.display eq null', true], ['locale lt "z"', false],
+    // RFC 7643 §2.4: primary that is not specified is false. It is not there all the same.
+    ['emails[primary eq false].type eq "home"', true], ['emails[primary eq false and type eq "work"]', false], ['emails.primary eq false', true],
+    ['emails[primary ne true].type eq "home"', true], ['emails[primary ne false].type eq "home"', false], ['emails[not (primary eq false)].type eq "work"', true],
+    ['photos.primary eq false', true], ['photos.primary ne false', false], ['roles.primary eq false', false], ['roles.primary ne false', true], ['photos.primary pr', false],
     // Presence.
     ['userName pr', true], ['active pr', true], ['name pr', true], ['name.familyName pr', true], ['name.givenName pr', false],
     ['emails pr', true], ['roles pr', false], [`${E}:manager pr`, true], ['costCenter pr', false],
@@ -59,6 +63,12 @@ describe('a filter of a resource', () => {
   ])('%s is %s', (text, expected) => {
     expect(matches(parseFilter(USER, text), ada)).toBe(expected);
   });
+});
+
+it('a user of whom nothing else is known may act', () => {
+  const { active: _unknown, ...nobody } = ada;
+  const asked = ['active eq true', 'active ne false', 'active eq false', 'active ne true', 'active eq null', 'active pr'];
+  expect(asked.map((text) => matches(parseFilter(USER, text), nobody))).toEqual([true, true, false, false, true, false]);
 });
 
 it.each<[string, string, number]>([

@@ -2,7 +2,7 @@ import { fold } from './fold.js';
 import type { Filter, Operand, Operator } from './filter.js';
 import { isJsonObject, type Json } from './json.js';
 import { attributeValue, type Resource } from './resource.js';
-import type { Attribute, AttributePath } from './schema.js';
+import { assumedOf, type Attribute, type AttributePath } from './schema.js';
 import { instantOf } from './value.js';
 
 /** Whether a resource, which may carry id and meta, fulfils a filter. Of a multi-valued attribute, any value will do. */
@@ -44,7 +44,7 @@ const evaluate = (filter: Filter, valuesAt: (path: AttributePath) => readonly Js
     case 'present':
       return valuesAt(filter.path).some(isPresent);
     case 'compare':
-      return holds(filter, valuesAt(filter.path), foldOnce);
+      return holds(filter, valuesAt, foldOnce);
   }
 };
 
@@ -60,12 +60,25 @@ const partsOf = ({ subAttribute }: AttributePath, values: readonly Json[]): read
 const isPresent = (value: Json): boolean =>
   isJsonObject(value) ? Object.values(value).some(isPresent) : value !== null && value !== '';
 
-const holds = ({ path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>, values: readonly Json[], foldOnce: Fold): boolean => {
+const holds = (
+  { path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>, valuesAt: (path: AttributePath) => readonly Json[], foldOnce: Fold,
+): boolean => {
   // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
-  if (operand === null) return (operator === 'eq') === !values.some((value) => value !== null);
+  if (operand === null) return (operator === 'eq') === !valuesAt(path).some((value) => value !== null);
+  const values = withAssumed(path, valuesAt);
   if (values.length === 0) return operator === 'ne';
   const attribute = path.subAttribute ?? path.attribute;
   return values.some((value) => compare(attribute, operator, value, operand, foldOnce));
+};
+
+/** The values of an attribute that are compared: where one is absent, what it is taken for. */
+const withAssumed = (path: AttributePath, valuesAt: (path: AttributePath) => readonly Json[]): readonly Json[] => {
+  const assumed = assumedOf(path);
+  if (assumed === undefined) return valuesAt(path);
+  const { subAttribute, ...whole } = path;
+  if (subAttribute) return valuesAt(whole).map((value) => (isJsonObject(value) ? (value[subAttribute.name] ?? assumed) : assumed));
+  const values = valuesAt(path);
+  return values.length === 0 ? [assumed] : values;
 };
 
 const compare = (attribute: Attribute, operator: Operator, value: Json, operand: Exclude<Operand, null>, foldOnce: Fold): boolean => {

@@ -69,12 +69,28 @@ const change = (resource: Value, op: Operation['op'], place: Place, value: unkno
   else if (kind === 'list') writeList(holder, op as 'add' | 'replace', place, value);
   else if (kind === 'simple') holder[name] = value;
   else writeComplex(holder, place, value);
+  if (Array.isArray(holder[name])) holder[name] = distinct(holder[name] as Value[]);
   // RFC 7643 §2.5: an array or an object that has become empty is not assigned any more.
   for (const [owner, key] of [[holder, name], ...(urn ? [[resource, urn] as const] : [])] as const) {
     const left = owner[key];
     if (typeof left === 'object' && left !== null && Object.keys(left).length === 0) delete owner[key];
   }
 };
+
+/** RFC 7643 §2.4: the same type and value come once. Muster's own: the first takes the parts of the others, and a mark as primary stays. */
+const distinct = (values: readonly Value[]): Value[] => {
+  const found: Value[] = [];
+  for (const value of values) {
+    const known = found.find((other) => isSame(other, value));
+    const isMarked = known?.primary === true;
+    if (known) Object.assign(known, value, isMarked ? { primary: true } : {});
+    else found.push(value);
+  }
+  return found;
+};
+
+const isSame = (one: Value, other: Value): boolean =>
+  one.value === undefined ? same(other, one) : folded(other.value) === folded(one.value) && folded(other.type) === folded(one.type);
 
 /** §3.5.2.2. */
 const remove = (holder: Value, { name, kind, part, filter }: Place, listed: unknown): void => {
@@ -88,6 +104,11 @@ const remove = (holder: Value, { name, kind, part, filter }: Place, listed: unkn
     return;
   }
   const values = present as Value[];
+  const hasAll = (value: Value, parts: Value): boolean => Object.keys(parts).every((key) => parts[key] === value[key]);
+  const described = [listed ?? []].flat().filter((entry) => (entry as Value).value === undefined) as Value[];
+  // Muster's own: who takes a role away must hit one, unless he names it by its value, which may be gone already.
+  const isMissed = filter ? !filter.text.includes('value ') && !values.some(filter.holds) : described.some((parts) => !values.some((value) => hasAll(value, parts)));
+  if (name === 'roles' && isMissed) throw new Refused('noTarget');
   if (filter || part) {
     const hits = values.filter((value) => !filter || filter.holds(value));
     if (!part) holder[name] = values.filter((value) => !hits.includes(value));
@@ -104,7 +125,7 @@ const remove = (holder: Value, { name, kind, part, filter }: Place, listed: unkn
     const goes = (value: Value): boolean =>
       (Array.isArray(listed) ? (listed as Value[]) : [listed as Value]).some((entry) =>
         entry.value === undefined
-          ? Object.keys(entry).length > 0 && Object.keys(entry).every((key) => entry[key] === value[key])
+          ? Object.keys(entry).length > 0 && hasAll(value, entry)
           : folded(entry.value) === folded(value.value) && (entry.type === undefined || folded(entry.type) === folded(value.type)),
       );
     holder[name] = values.filter((value) => !goes(value));
@@ -145,13 +166,12 @@ const writeValues = (
   write: (element: Value, parts: Value) => void,
 ): void => {
   if (!part && !filter) {
-    const given = Array.isArray(value) ? (value as Value[]) : [value as Value];
+    const given = distinct(Array.isArray(value) ? (value as Value[]) : [value as Value]);
     // §3.5.2.3: all values are replaced.
     if (op === 'replace') holder[name] = given;
     // §3.5.2.1: a value that is there already is not added again. RFC 7643 §2.4: type and value tell values apart.
     else for (const one of given) {
-      const known = values.findLast((other) =>
-        one.value === undefined ? same(other, one) : folded(other.value) === folded(one.value) && folded(other.type) === folded(one.type));
+      const known = values.findLast((other) => isSame(one, other));
       if (known) write(known, one);
       else {
         const created: Value = {};

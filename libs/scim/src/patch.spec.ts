@@ -80,6 +80,38 @@ describe('an operation', () => {
     ['an empty list to put in place', { op: 'replace', path: 'emails', value: [] }, [{ op: 'remove', path: 'emails' }]],
     ['a list of nulls to put in place', { op: 'replace', path: 'emails', value: [null] }, [{ op: 'remove', path: 'emails' }]],
     ['an empty list to add', { op: 'add', path: 'emails', value: [] }, []],
+    // What clients that RFC 7644 does not foresee send.
+    ['single quotes', { op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }, [{ op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }]],
+    ['a dot behind a URN', { op: 'replace', path: `${E}.employeeNumber`, value: '5' }, [{ op: 'replace', path: `${E}:employeeNumber`, value: '5' }]],
+    ['a dot behind a URN and a part', { op: 'replace', path: `${E}.manager.value`, value: '5' }, [{ op: 'replace', path: `${E}:manager.value`, value: '5' }]],
+    ['a dot behind the URN of the core and a filter', { op: 'add', path: `${USER_URN}.emails[type eq "work"].value`, value: 'a@x' }, [{ op: 'add', path: 'emails[type eq "work"].value', value: 'a@x' }]],
+    ['a dot behind a URN in a key', { op: 'replace', value: { [`${E}.department`]: 'D' } }, [{ op: 'replace', path: `${E}:department`, value: 'D' }]],
+    ['a colon behind a URN', { op: 'replace', path: `${E}:`, value: { department: 'D' } }, [{ op: 'replace', path: `${E}:department`, value: 'D' }]],
+    ['a colon behind a URN in a key', { op: 'replace', value: { [`${E}:`]: { department: 'D' } } }, [{ op: 'replace', path: `${E}:department`, value: 'D' }]],
+    ['a list of one object and no path', { op: 'replace', value: [{ title: 'T' }] }, [{ op: 'replace', path: 'title', value: 'T' }]],
+    ['an empty list and no path', { op: 'replace', value: [] }, []],
+    ['a list of one object under a URN', { op: 'add', value: { [E]: [{ department: 'D' }] } }, [{ op: 'add', path: `${E}:department`, value: 'D' }]],
+    ['a list of one object for a text', { op: 'Replace', path: 'displayName', value: [{ $ref: null, value: 'D' }] }, [{ op: 'replace', path: 'displayName', value: 'D' }]],
+    ['a list of one object for a part', { op: 'Replace', path: 'name.givenName', value: [{ $ref: null, value: 'G' }] }, [{ op: 'replace', path: 'name.givenName', value: 'G' }]],
+    ['a list of one object for active', { op: 'Replace', path: 'active', value: [{ $ref: null, value: 'False' }] }, [{ op: 'replace', path: 'active', value: false }]],
+    ['a list of one null for a text', { op: 'Replace', path: 'title', value: [{ $ref: null, value: null }] }, [{ op: 'remove', path: 'title' }]],
+    ['values below their name', { op: 'add', path: 'emails', value: { emails: [{ value: 'a@x' }] } }, [{ op: 'add', path: 'emails', value: [{ value: 'a@x' }] }]],
+    ['values below their name to remove', { op: 'remove', path: 'roles', value: [{ Roles: { value: 'User' } }] }, [{ op: 'remove', path: 'roles', value: [{ value: 'User' }] }]],
+    ['a filter of an object', { op: 'remove', path: `${E}:manager[value eq "m"]` }, [{ op: 'remove', path: `${E}:manager[value eq "m"]` }]],
+    ['a filter of an object and a part', { op: 'replace', path: 'name[givenName eq "x"].familyName', value: 'y' }, [{ op: 'replace', path: 'name[givenName eq "x"].familyName', value: 'y' }]],
+    // An empty text is no value of anything but a string.
+    ['an empty text for an object', { op: 'replace', path: 'name', value: '' }, [{ op: 'remove', path: 'name' }]],
+    ['an empty text for a list', { op: 'replace', path: 'emails', value: '' }, [{ op: 'remove', path: 'emails' }]],
+    ['an empty text to add to a list', { op: 'add', path: 'emails', value: '' }, []],
+    ['an empty text for a reference', { op: 'add', path: 'profileUrl', value: '' }, [{ op: 'remove', path: 'profileUrl' }]],
+    ['an empty text for a mark', { op: 'add', path: 'emails[type eq "work"].primary', value: '' }, [{ op: 'remove', path: 'emails[type eq "work"].primary' }]],
+    ['an empty text for a part of an object', { op: 'add', path: 'manager', value: { value: 'm', $ref: '' } }, [{ op: 'add', path: `${E}:manager`, value: { value: 'm', $ref: null } }]],
+    ['an empty text for a string', { op: 'replace', path: 'title', value: '' }, [{ op: 'replace', path: 'title', value: '' }]],
+    ['an empty list for an extension to add', { op: 'add', value: { [E]: [], title: 'T' } }, [{ op: 'add', path: 'title', value: 'T' }]],
+    ['an empty list for the core', { op: 'replace', value: { [USER_URN]: [] } }, []],
+    ['an empty list for an extension', { op: 'replace', path: E, value: [] },
+      ['employeeNumber', 'costCenter', 'organization', 'division', 'department',
+        'manager'].map((name) => ({ op: 'remove', path: `${E}:${name}` }))],
     ['a list of nothing known to put in place', { op: 'replace', path: 'emails', value: [{ foo: 1 }] }, []],
     ['an object of nothing', { op: 'replace', path: 'name', value: {} }, []],
     // Removals.
@@ -116,9 +148,16 @@ describe('an operation', () => {
   });
 
   it.each<[string, object, string]>([
-    ['path', { op: 'add', path: 'nope', value: 1 }, 'nope'], ['part', { op: 'add', path: 'name.nope', value: 1 }, 'name.nope'],
-    ['part of a value', { op: 'add', path: 'emails[type eq "work"].nope', value: 1 }, 'emails[type eq "work"].nope'],
-    ['path with a filter', { op: 'add', path: 'nope[type eq "x"].value', value: 1 }, 'nope[type eq "x"].value'],
+    // In a value object, whatever they look like.
+    ['part', { op: 'add', value: { 'name.nope': 1 } }, 'name.nope'], ['part of a value', { op: 'add', value: { 'emails[type eq "work"].nope': 1 } }, 'emails[type eq "work"].nope'],
+    ['path with a filter', { op: 'add', value: { 'nope[type eq "x"].value': 1 } }, 'nope[type eq "x"].value'],
+    ...['http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/User', 'urn:x/v1:User', 'urn:x+y:User', '@odata.type', 'odata.type@x', 'a name with spaces', 'a..b', '1', '$', '[', '-', 'Ä']
+      .map((name): [string, object, string] => [`name ${name}`, { op: 'replace', value: { [name]: { tag: 'x' } } }, name]),
+    ['name with a space in an extension', { op: 'add', value: { [E]: { '@odata.type': 'x' } } }, `${E}:@odata.type`],
+    ['name behind a URN', { op: 'add', path: E, value: { 'a b': 'x' } }, `${E}:a b`],
+    // In a path, attributes of schemas that nobody knows.
+    ...['urn:x:2.0:User:nope[value eq "1"].y', 'http://schemas.example.org/User:tag', 'https://x.org/a b', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:Users:nope']
+      .map((path): [string, object, string] => [`path ${path}`, { op: 'add', path, value: 'x' }, path]),
     ['extension', { op: 'add', path: 'urn:ietf:params:scim:schemas:extension:Custom:2.0:User:tag', value: 'x' },
       'urn:ietf:params:scim:schemas:extension:Custom:2.0:User:tag'],
     ['extension by its URN', { op: 'add', value: { 'urn:x:2.0:User': { a: 1 } } }, 'urn:x:2.0:User'],
@@ -126,10 +165,9 @@ describe('an operation', () => {
     ['key', { op: 'add', value: { nope: 1 } }, 'nope'],
     ['attribute inside a value', { op: 'add', path: 'emails', value: [{ nope: 1 }] }, 'emails.nope'],
     ['attribute inside an object', { op: 'add', value: { name: { nope: 1 } } }, 'name.nope'],
-    ['attribute to remove', { op: 'remove', path: 'nope' }, 'nope'],
     ['attribute named like a property of every object', { op: 'add', value: JSON.parse('{"__proto__":{"title":"x"}}') as object },
       '__proto__'],
-    ['constructor', { op: 'add', path: 'constructor', value: 'x' }, 'constructor'],
+    ['constructor', { op: 'add', value: { constructor: 'x' } }, 'constructor'],
   ])('loses an unknown %s, which is named', (_title, operation, name) => {
     expect(parsePatch(USER, { Operations: [operation] })).toEqual({ operations: [], ignored: [name] });
   });
@@ -150,7 +188,25 @@ describe('an operation', () => {
     ['a filter on nothing known', { op: 'add', path: 'emails[nope eq "x"].value', value: 'x' }, 'invalidPath', /"nope"/],
     ['a NUL character in a filter', { op: 'add', path: 'emails[type eq "\\u0000"].value', value: 'x' }, 'invalidPath', /NUL/],
     ['a filter of a text', { op: 'add', path: 'title[value eq "x"]', value: 'x' }, 'invalidPath', /title/],
-    ['a filter of an object', { op: 'add', path: 'name[givenName eq "x"]', value: {} }, 'invalidPath', /name/],
+    ['a filter of an object of what is no part of it', { op: 'add', path: 'name[value eq "x"]', value: {} }, 'invalidPath', /"value"/],
+    // Nothing would be stored.
+    ...['nope', 'name.nope', 'emails[type eq "work"].nope', 'nope[type eq "x"].value', 'constructor', `${E}:nope`, `${E}.nope`, `${USER_URN}:nope`, `${E}:manager.nope`, 'manager.nope',
+      'urn:ietf:params:scim:schemas:core:2.0:Group:members', '@odata.type', 'emails.type.nope', '1', 'Ä']
+      .map((path): [string, object, RejectionCode, RegExp] => [`the path ${path}, which names nothing`, { op: 'add', path, value: 'x' }, 'invalidPath', /There is no attribute .*\/Schemas/]),
+    ['a path to remove that names nothing', { op: 'remove', path: 'nope' }, 'invalidPath', /There is no attribute "nope"/],
+    // Who has what is not answered as done when nothing was understood.
+    ...(['add', 'replace', 'remove'] as const).flatMap((op) => [
+      ['a role by its displayName', [{ id: '1', displayName: 'Admin' }]], ['one of two roles by its id', [{ value: 'User' }, { id: '1' }]], ['a role of nothing', [{}]],
+      ['an object of nothing known', { foo: 1 }], ['roles below another name', { members: [{ value: 'User' }] }], ['roles of null below their name', { roles: null }],
+    ].map(([what, value]): [string, object, RejectionCode, RegExp] => [`${what as string} to ${op}`, { op, path: 'roles', value }, 'invalidValue', /roles/])),
+    ['an entitlement by its id', { op: 'remove', path: 'entitlements', value: [{ id: '1' }] }, 'invalidValue', /entitlements/],
+    ['a role that a filter picks by nothing known', { op: 'replace', path: 'roles[primary eq "True"]', value: { displayName: 'Admin' } }, 'invalidValue', /roles/],
+    ['a role by its displayName, without a path', { op: 'replace', value: { roles: [{ displayName: 'Admin' }] } }, 'invalidValue', /roles/],
+    ['an e-mail by its id to remove', { op: 'remove', path: 'emails', value: [{ id: '1' }] }, 'invalidValue', /emails/],
+    ['an empty text to remove from a list', { op: 'remove', path: 'emails', value: '' }, 'invalidValue', /emails/],
+    ['active as an empty text', { op: 'replace', path: 'active', value: '' }, 'mutability', /^active /],
+    ['active as a list of null', { op: 'replace', path: 'active', value: [{ value: null }] }, 'mutability', /^active /],
+    ['typographic quotes', { op: 'replace', path: 'emails[type eq ‘work’].value', value: 'x' }, 'invalidPath', /"double quotes"/],
     ['a filter of a part', { op: 'add', path: 'emails.value[type eq "x"]', value: {} }, 'invalidPath', /emails\.value/],
     ['a bracketed key that is broken', { op: 'add', value: { 'emails[type eq].value': 'x' } }, 'invalidPath', /emails/],
     ['no value to add', { op: 'add', path: 'title' }, 'invalidValue', /add of title/],
@@ -164,7 +220,8 @@ describe('an operation', () => {
     ['no active', { op: 'remove', path: 'active' }, 'mutability', /^active /],
     ['active as other text', { op: 'replace', path: 'active', value: 'no' }, 'invalidValue', /^active .*"no"/],
     ['a number for a text', { op: 'replace', path: 'displayName', value: 5 }, 'invalidValue', /^displayName .*not 5/],
-    ['a list for a text', { op: 'replace', path: 'title', value: [{ value: 'x' }] }, 'invalidValue', /^title .*not an array/],
+    ['a list for a text', { op: 'replace', path: 'title', value: [{ value: 'x' }, { value: 'y' }] }, 'invalidValue', /^title .*not an array/],
+    ['a list of no text', { op: 'replace', path: 'title', value: [{ id: 'x' }] }, 'invalidValue', /^title .*not an array/],
     ['a text for a list', { op: 'add', path: 'roles', value: 'Admin' }, 'invalidValue', /^roles .*not "Admin"/],
     ['a list of texts', { op: 'add', path: 'emails', value: ['a@x'] }, 'invalidValue', /^emails .*not "a@x"/],
     ['a text for an element', { op: 'add', path: 'emails[type eq "work"]', value: 'a@x' }, 'invalidValue', /^emails .*not "a@x"/],
@@ -196,12 +253,15 @@ describe('the body of a PATCH', () => {
 
   it.each<[unknown, RejectionCode]>([
     [null, 'invalidSyntax'], [[], 'invalidSyntax'], ['x', 'invalidSyntax'], [{}, 'invalidSyntax'],
-    [{ Operations: [] }, 'invalidSyntax'],
     [{ Operations: { op: 'remove', path: 'title' } }, 'invalidSyntax'], [{ Operations: null }, 'invalidSyntax'],
     [{ Operations: ['x'] }, 'invalidSyntax'],
     [{ Operations: [null] }, 'invalidSyntax'], [{ schemas: 'x', Operations: [{ op: 'remove', path: 'title' }] }, 'invalidValue'],
   ])('is refused: %j', (body, code) => {
     expect(rejection(body).code).toBe(code);
+  });
+
+  it('may ask for nothing, and have schemas of null', () => {
+    expect(parsePatch(USER, { schemas: [null], Operations: [] })).toEqual({ operations: [], ignored: [] });
   });
 
   it('keeps the order of its operations and says which one is wrong', () => {

@@ -3,9 +3,9 @@ import { parseValueFilter, type Filter } from './filter.js';
 import { isObject, quote, type Json } from './json.js';
 import { isStored, requireUrns } from './resource.js';
 import {
-  findPath, findSchema, findSubAttribute, pathName, type AttributePath, type FoundSchema, type ResourceDefinition,
+  beginsWithSchema, findPath, findSchema, findSubAttribute, pathName, type Attribute, type AttributePath, type FoundSchema, type ResourceDefinition,
 } from './schema.js';
-import { isRoleText, parseParts, parseValue, singleObject, wrongType } from './value.js';
+import { givesAccess, isRoleText, parseParts, parseValue, saysNone, singleObject, singleValue, wrongType } from './value.js';
 
 /** Operations of one request, as sent and again after pathless ones were taken apart. */
 export const MAX_PATCH_OPERATIONS = 1_000;
@@ -43,9 +43,8 @@ export const parsePatch = (definition: ResourceDefinition, body: unknown): Parse
   if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.5.2).');
   requireUrns(field(body, 'schemas'));
   const operations = field(body, 'operations');
-  if (!Array.isArray(operations) || operations.length === 0) {
-    throw new Rejected('invalidSyntax', 'Operations must be an array with at least one operation.');
-  }
+  // An empty one asks for no change: so do clients whose differences turned out to be none.
+  if (!Array.isArray(operations)) throw new Rejected('invalidSyntax', 'Operations must be an array of operations.');
   requireFewOperations(operations.length);
   const parsed: Reading = { operations: [], ignored: [], pathsCharacters: 0 };
   for (const [index, operation] of operations.entries()) parseOperation(definition, operation, `Operation ${index + 1}`, parsed);
@@ -73,22 +72,27 @@ const parseOperation = (definition: ResourceDefinition, operation: unknown, titl
     throw new Rejected('invalidPath', `The path of ${title} must be a string.`);
   }
   if (path?.trim()) {
-    parseChange(definition, op, path.trim(), value, parsed);
+    parseChange(definition, op, path.trim(), value, parsed, false);
     return;
   }
   if (op === 'remove') throw new Rejected('noTarget', `${title} needs a path: a remove names what goes (RFC 7644 §3.5.2.2).`);
-  if (!isObject(value)) throw wrongType(`The value of ${title}, which has no path,`, value, 'an object');
+  const object = objectIn(value);
+  if (!isObject(object)) throw wrongType(`The value of ${title}, which has no path,`, value, 'an object');
   // The keys are attributes, but Entra also sends paths: "name.givenName", "emails[type eq \"work\"].value".
-  for (const [key, element] of Object.entries(value)) parseChange(definition, op, key, element, parsed);
+  for (const [key, element] of Object.entries(object)) parseChange(definition, op, key, element, parsed, true);
 };
 
+/** An object as it is, in a list of one, or, as PHP encodes an object of nothing, an empty list; else the value. */
+const objectIn = (value: unknown): unknown => (!Array.isArray(value) ? value : value.length === 0 ? {} : value.length === 1 ? value[0] : value);
+
+/** `isMember`: the path is a name in a value object, where names that nobody knows are ignored, whatever they look like. */
 const parseChange = (
-  definition: ResourceDefinition, op: PatchOperation['op'], path: string, value: unknown, parsed: Reading,
+  definition: ResourceDefinition, op: PatchOperation['op'], path: string, value: unknown, parsed: Reading, isMember: boolean,
 ): void => {
   const schema = findSchema(definition, path);
   if (schema) {
     for (const [name, element] of changesOfSchema(schema, op, value)) {
-      parseChange(definition, op, `${schema.id}:${name}`, element, parsed);
+      parseChange(definition, op, `${schema.id}:${name}`, element, parsed, true);
     }
     return;
   }
@@ -98,6 +102,7 @@ const parseChange = (
   }
   const target = parseTarget(definition, path);
   if (!target) {
+    if (!isMember && !isOfUnknownSchema(definition, path)) throw noAttribute(path);
     parsed.ignored.push(path);
     return;
   }
@@ -110,12 +115,16 @@ const parseChange = (
 
 /** The changes in an object under a URN; the removal of an extension is that of each of its attributes. */
 const changesOfSchema = (schema: FoundSchema, op: PatchOperation['op'], value: unknown): Iterable<readonly [string, unknown]> => {
-  if (op === 'remove' || value === null) {
+  const isEmpty = value === '' || (Array.isArray(value) && value.length === 0);
+  // Nothing is added, and of the core, which cannot go as a whole, nothing is replaced.
+  if (isEmpty && (op === 'add' || (op === 'replace' && !schema.extension))) return [];
+  if (op === 'remove' || value === null || isEmpty) {
     if (!schema.extension) throw new Rejected('noTarget', `${schema.id} cannot be removed as a whole: name its attributes.`);
     return [...schema.attributes.keys()].map((name) => [name, null] as const);
   }
-  if (!isObject(value)) throw wrongType(schema.id, value, 'an object');
-  return Object.entries(value);
+  const object = objectIn(value);
+  if (!isObject(object)) throw wrongType(schema.id, value, 'an object');
+  return Object.entries(object);
 };
 
 /** Where an operation points: an attribute, perhaps those of its values that a filter picks, perhaps one part of them. */
@@ -126,23 +135,32 @@ export interface Target {
   readonly text: string;
 }
 
-const NAME = '[a-z_$][\\w$-]*';
-const READABLE = new RegExp(`^(?:urn:[\\w.:-]+:)?${NAME}(?:\\.${NAME})?$|^urn:[\\w.:-]+$`, 'i');
+/** `.value`, behind the brackets of a filter. */
+const PART = /^\.[a-z_$][\w$-]*$/i;
+/** RFC 3986 §3.1: so begins a URI. */
+const SCHEME = /^[a-z][a-z\d+.-]*:/i;
 
-/** The target of a path (RFC 7644 §3.5.2, PATH); undefined when it names an unknown attribute. Throws Rejected(invalidPath). */
+/** Whether a path names an attribute of a schema that nobody knows, such as an extension of another service. */
+const isOfUnknownSchema = (definition: ResourceDefinition, path: string): boolean => SCHEME.test(path) && !beginsWithSchema(definition, path);
+
+/** The client would be told that it is done, and nothing would be stored. */
+const noAttribute = (path: string): Rejected =>
+  new Rejected('invalidPath', `There is no attribute ${quote(path)}: correct the path, or take it out of the mapping. /Schemas lists the attributes that there are.`);
+
+/** The target of a path (RFC 7644 §3.5.2, PATH); undefined when it names no known attribute. Throws Rejected(invalidPath). */
 export const parseTarget = (definition: ResourceDefinition, text: string): Target | undefined => {
   const open = text.indexOf('[');
   const head = open < 0 ? text : text.slice(0, open);
   const path = findPath(definition, head);
-  if (!path && !READABLE.test(head)) throw unreadable(text, head.search(/[^\w$.:-]/) + 1 || 1);
-  if (open < 0) return path && { path, filter: null, text: pathName(path) };
+  if (!path) return undefined;
+  if (open < 0) return { path, filter: null, text: pathName(path) };
   const close = text.lastIndexOf(']');
   const tail = text.slice(close + 1);
   if (close < open) throw unreadable(text, text.length + 1);
-  if (tail !== '' && !(tail.startsWith('.') && READABLE.test(tail.slice(1)))) throw unreadable(text, close + 2);
-  if (!path) return undefined;
+  if (tail !== '' && !PART.test(tail)) throw unreadable(text, close + 2);
   const { attribute, subAttribute } = path;
-  if (!attribute.multiValued || attribute.type !== 'complex' || subAttribute) {
+  // Of a single complex attribute, such as the manager, the filter is a condition.
+  if (attribute.type !== 'complex' || subAttribute) {
     throw new Rejected('invalidPath', `${pathName(path)} has no values that a filter could pick, at character ${open + 1} of the path ${quote(text)}.`);
   }
   const filterText = text.slice(open + 1, close);
@@ -190,31 +208,60 @@ export const toChange = (target: Target, op: PatchOperation['op'], value: unknow
     throw new Rejected('mutability', `${text} is read-only: leave it out.`);
   }
   if (!isStored(path)) return undefined;
-  if (path.attribute.name === 'active' && !path.extension && (op === 'remove' || value === null)) {
-    // RFC 7644 §3.5.2.2: what is required cannot be removed. It would reactivate whom nobody meant to reactivate.
+  const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;
+  const given = isWhole ? unwrapped(path.attribute, value) : value;
+  const isNull = isNone(path.subAttribute ?? path.attribute, isWhole, given);
+  if (path.attribute.name === 'active' && !path.extension && (op === 'remove' || isNull)) {
+    // It would reactivate whom nobody meant to reactivate.
     throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
-  const isWhole = path.attribute.multiValued && !path.subAttribute && !filter;
-  // To a list nothing is added, as with [null]: whoever adds means nobody to go.
-  if (value === null) return op === 'add' && isWhole ? undefined : { target, op: 'remove' };
-  if (op === 'remove') {
-    if (value === undefined || !isWhole) return { target, op };
-    const values = parseValue(path.attribute, asList(value), text, ignored);
-    // A list of nothing is no request to remove everything.
-    return values === undefined ? undefined : { target, op, value: values };
+  if (isNull) {
+    if (op === 'remove' && given === '' && isWhole) throw wrongType(text, given, 'the values that go');
+    // To a list nothing is added, as with [null]: a client that adds wants nobody to go.
+    return op === 'add' && isWhole ? undefined : { target, op: 'remove' };
   }
-  if (value === undefined) throw new Rejected('invalidValue', `The ${op} of ${text} has no value.`);
-  if (isRoleText(value) && filter && text.endsWith('.value') && pathName(path) === 'roles.value') {
+  if (op === 'remove') return removal(target, isWhole, given, ignored);
+  if (given === undefined) throw new Rejected('invalidValue', `The ${op} of ${text} has no value.`);
+  if (isRoleText(given) && filter && text.endsWith('.value') && pathName(path) === 'roles.value') {
     const { subAttribute: _value, ...roles } = path;
-    return toChange({ path: roles, filter, text: text.slice(0, -'.value'.length) }, 'add', { value }, ignored);
+    return toChange({ path: roles, filter, text: text.slice(0, -'.value'.length) }, 'add', { value: given }, ignored);
   }
-  const parsed = valueOf(target, op, value, ignored);
+  const parsed = valueOf(target, op, given, ignored);
   if (parsed === null) return op === 'replace' ? { target, op: 'remove' } : undefined;
   return parsed === undefined ? undefined : { target, op, value: parsed };
 };
 
+const removal = (target: Target, isWhole: boolean, value: unknown, ignored: string[]): Change | undefined => {
+  if (value === undefined || !isWhole) return { target, op: 'remove' };
+  const { attribute } = target.path;
+  const list = asList(value);
+  const values = parseValue(attribute, list, target.text, ignored);
+  if (values !== undefined) return { target, op: 'remove', value: values };
+  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing.
+  const isUnknown = (element: unknown): boolean => isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
+  if (!Array.isArray(list) || !list.some(isUnknown)) return undefined;
+  throw new Rejected('invalidValue', `No value that the remove of ${target.text} lists is understood: list them as they are shown, or name them in the path, ${target.text}[value eq "…"].`);
+};
+
 /** RFC 7644 §3.5.2.1: the value of a multi-valued attribute may be one that joins the others. */
 const asList = (value: unknown): unknown => (isObject(value) ? [value] : value);
+
+/** Some clients, Salesforce's among them, repeat the name of a list: `{"members": [{"value": …}]}` at the path `members`. */
+const unwrapped = (attribute: Attribute, value: unknown): unknown => {
+  const object = Array.isArray(value) && value.length === 1 ? (value[0] as unknown) : value;
+  if (!isObject(object)) return value;
+  const [name, ...others] = Object.keys(object);
+  if (name === undefined || others.length > 0 || name.toLowerCase() !== attribute.name.toLowerCase() || findSubAttribute(attribute, name)) return value;
+  const inner = object[name];
+  return typeof inner === 'object' && inner !== null ? inner : value;
+};
+
+/** Whether a value stands for null: what it says is that there is none. */
+const isNone = (attribute: Attribute, isWhole: boolean, value: unknown): boolean => {
+  if (value === null) return true;
+  if (isWhole || attribute.type === 'complex') return value === '';
+  return value !== undefined && saysNone(attribute, singleValue(value));
+};
 
 /** The value in its stored form; null = the attribute shall have none, undefined = nothing known was said. */
 const valueOf = (
@@ -225,14 +272,17 @@ const valueOf = (
   if (attribute.multiValued && !filter) {
     const list = asList(value);
     const parsed = parseValue(attribute, list, name, ignored);
-    return parsed === undefined && (list as unknown[]).every((element) => element === null) ? null : parsed;
+    const isOfNothing = (element: unknown): boolean => element === null || element === '' || (Array.isArray(element) && element.length === 0);
+    return parsed === undefined && (list as unknown[]).every(isOfNothing) ? null : parsed;
   }
   if (attribute.type !== 'complex') return parseValue(attribute, value, name, ignored);
   const object = singleObject(attribute, value, name);
   if (!object) return null;
   // Parts that are not named stay (RFC 7644 §3.5.2.3), unless an element as a whole is replaced: there a null says nothing.
-  const parts = parseParts(attribute, object, name, ignored, !(filter && op === 'replace'));
-  return Object.keys(parts).length === 0 ? undefined : parts;
+  const parts = parseParts(attribute, object, name, ignored, !(filter && attribute.multiValued && op === 'replace'));
+  if (Object.keys(parts).length > 0) return parts;
+  if (givesAccess(name)) throw new Rejected('invalidValue', `The ${op} of ${name} gives none of its parts: ${(attribute.subAttributes ?? []).map((part) => part.name).join(', ')}.`);
+  return undefined;
 };
 
 /** The user names that operations may assign, however they spell the path: whoever decides must know who holds these names. */

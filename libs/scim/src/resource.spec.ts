@@ -94,8 +94,26 @@ describe('a user in the body of a POST', () => {
     ['no password', { password: 'secret' }, {}], ['no password after its URN', { [`${USER_URN}:password`]: 'secret' }, {}],
     ['values as they are sent', { displayName: ' Ada ', title: '', externalId: '' },
       { displayName: ' Ada ', title: '', externalId: '' }],
-    ['lists in their order', { emails: [{ value: 'z' }, { value: 'a' }, { value: 'z' }] },
-      { emails: [{ value: 'z' }, { value: 'a' }, { value: 'z' }] }],
+    ['lists in their order', { emails: [{ value: 'z' }, { value: 'a' }, { value: 'm' }] },
+      { emails: [{ value: 'z' }, { value: 'a' }, { value: 'm' }] }],
+    // RFC 7643 §2.4: the same type and value come once.
+    ['the same e-mail twice', { emails: [{ value: 'z', type: 'work', primary: true }, { value: 'a' }, { value: 'Z', type: 'Work', display: 'D', primary: false }, { value: 'z' }] },
+      { emails: [{ value: 'Z', type: 'Work', primary: true, display: 'D' }, { value: 'a' }, { value: 'z' }] }],
+    ['the same primary role twice', { roles: [{ value: 'User', primary: true }, { value: 'user', primary: 'True' }] }, { roles: [{ value: 'user', primary: true }] }],
+    ['the same address twice', { addresses: [{ type: 'work', region: 'R' }, { region: 'R', type: 'work' }, { type: 'home', region: 'R' }] },
+      { addresses: [{ region: 'R', type: 'work' }, { type: 'home', region: 'R' }] }],
+    // One object for a list, a list of one for an object or a text, and what says that there is nothing.
+    ['an object for a list', { emails: { value: 'a', type: 'work', primary: 'True' }, roles: { value: 'User' }, addresses: { region: 'R' } },
+      { emails: [{ value: 'a', type: 'work', primary: true }], roles: [{ value: 'User' }], addresses: [{ region: 'R' }] }],
+    ['a list of one object for a text', { title: [{ $ref: null, value: 'T' }], active: [{ value: 'False' }], name: { givenName: [{ value: 'A' }] }, nickName: [{ value: null }] },
+      { title: 'T', active: false, name: { givenName: 'A' } }],
+    ['empty lists of PHP', { name: [], emails: [], addresses: [[]], [E]: [] }, {}],
+    ['an extension in a list of one', { [E]: [{ department: 'D' }] }, { [E]: { department: 'D' } }],
+    ['empty texts for what is no string', { name: '', emails: '', photos: [{ value: '', type: 'photo' }, ''], profileUrl: '', active: '', manager: '', [E]: '' },
+      { photos: [{ type: 'photo' }] }],
+    ['an empty text as the value of a role', { roles: [{ primary: true, type: 'T', value: '' }] }, { roles: [{ primary: true, type: 'T', value: '' }] }],
+    ['attributes after a dot behind the URN', { [`${E}.department`]: 'D', [`${USER_URN}.title`]: 'T', [`${E}:`]: { division: 'V' } }, { [E]: { department: 'D', division: 'V' }, title: 'T' }],
+    ['schemas of null', { schemas: [null] }, {}],
     ['no schemas at all', { schemas: null }, {}], ['schemas that are unknown', { schemas: ['urn:x'] }, {}],
     ['a certificate', { x509Certificates: [{ value: 'MIIDQzCC' }] }, { x509Certificates: [{ value: 'MIIDQzCC' }] }],
   ])('is taken with %s', (_title, body, expected) => {
@@ -108,7 +126,7 @@ describe('a user in the body of a POST', () => {
     ['a number as userName', { userName: 42 }, /^userName must be a string, not 42/],
     ['a list as userName', { userName: ['ada'] }, /^userName must be a string, not an array/],
     ['a text that is no boolean', { active: 'yes' }, /^active must be true or false, not "yes"/],
-    ['an empty text as a boolean', { active: '' }, /^active /], ['a number as a boolean', { active: 1 }, /^active .*not 1/],
+    ['a number as a boolean', { active: 1 }, /^active .*not 1/],
     ['a boolean as text', { title: true }, /^title .*not true/], ['an object as text', { title: {} }, /^title .*not an object/],
     ['a wrong part', { name: { givenName: 5 } }, /^name\.givenName .*not 5/],
     ['a text as an object', { name: 'Ada' }, /^name must be an object, not "Ada"/],
@@ -116,7 +134,10 @@ describe('a user in the body of a POST', () => {
     ['a list of one text as an object', { [E]: { manager: ['m'] } }, /:manager .*not an array/],
     ['two managers', { [E]: { manager: [{ value: 'a' }, { value: 'b' }] } }, /:manager /],
     ['a number as manager', { manager: 7 }, /^manager .*not 7/],
-    ['an object for a list', { emails: { value: 'a' } }, /^emails must be an array, not an object/],
+    // Who gets what must not be answered as if it had been understood.
+    ['a role without any part that is known', { roles: [{ value: 'User' }, { id: '1', displayName: 'Admin' }] }, /^Each of roles needs at least one of value, .* only "id", "displayName"/],
+    ['a role of nothing', { roles: [{}] }, /^Each of roles needs .* has nothing/], ['roles below their name', { roles: { roles: [{ value: 'User' }] } }, /^Each of roles .* only "roles"/],
+    ['an entitlement without any part that is known', { entitlements: [{ id: 1 }] }, /^Each of entitlements /],
     ['a text for a list', { emails: 'a' }, /^emails .*not "a"/],
     ['a list of texts', { roles: ['Admin'] }, /^roles .*not "Admin"/],
     ['a list in a list', { emails: [[{ value: 'a' }]] }, /^emails .*not an array/],
@@ -146,7 +167,7 @@ describe('a user in the body of a POST', () => {
   });
 
   it('may be as large as the limits say', () => {
-    const values = Array.from({ length: MAX_VALUES_PER_ATTRIBUTE }, () => ({ value: 'a' }));
+    const values = Array.from({ length: MAX_VALUES_PER_ATTRIBUTE }, (_, index) => ({ value: `a${index}` }));
     expect(parse({ userName: 'x'.repeat(MAX_KEY_CHARACTERS), title: 'x'.repeat(MAX_TEXT_CHARACTERS),
       roles: values }).roles).toHaveLength(1_000);
   });

@@ -52,9 +52,8 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
     const schema = findSchema(definition, key);
     const found = schema ? undefined : findAttribute(definition, key);
     if (schema) {
-      if (value === null) continue;
-      if (!isObject(value)) throw wrongType(schema.id, value, 'an object');
-      for (const [name, element] of Object.entries(value)) {
+      const object = extensionObject(schema.id, value);
+      for (const [name, element] of Object.entries(object)) {
         const inside = schema.attributes.get(name.toLowerCase());
         if (inside) take(inside, element, `${schema.extension ? `${schema.id}:` : ''}${inside.attribute.name}`, false);
         else ignored.push(`${schema.id}:${name}`);
@@ -72,13 +71,21 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
   return { resource, ignored };
 };
 
+/** What stands under the URN of a schema. PHP encodes an empty map as []; an object may stand in a list of one, as one of an attribute may. */
+const extensionObject = (urn: string, value: unknown): { readonly [name: string]: unknown } => {
+  const only: unknown = Array.isArray(value) && value.length <= 1 ? value[0] : value;
+  if (only === null || only === undefined || only === '') return {};
+  if (isObject(only)) return only;
+  throw wrongType(urn, value, 'an object');
+};
+
 /** Whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are derived. */
 export const isStored = ({ attribute: { name, mutability }, extension }: FoundAttribute): boolean =>
   mutability !== 'readOnly' && mutability !== 'writeOnly' && (extension || name !== 'schemas');
 
-/** Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients misspell. */
+/** Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients misspell, or send null. */
 export const requireUrns = (schemas: unknown): void => {
-  if (schemas !== null && schemas !== undefined && !(Array.isArray(schemas) && schemas.every((urn) => typeof urn === 'string'))) {
+  if (schemas !== null && schemas !== undefined && !(Array.isArray(schemas) && schemas.every((urn) => urn === null || typeof urn === 'string'))) {
     throw wrongType('schemas', schemas, 'an array of URNs');
   }
 };

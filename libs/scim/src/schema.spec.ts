@@ -42,7 +42,7 @@ describe('the schemas', () => {
     expect(user('id')).toMatchObject({ caseExact: true, mutability: 'readOnly', returned: 'always' });
     expect(user('groups')).toMatchObject({ mutability: 'readOnly', multiValued: true });
     expect(user('password')).toMatchObject({ mutability: 'writeOnly', returned: 'never' });
-    expect(USER_SCHEMA.attributes.filter(({ required }) => required).map(({ name }) => name)).toEqual(['userName', 'active']);
+    expect(USER_SCHEMA.attributes.filter(({ required }) => required).map(({ name }) => name)).toEqual(['userName']);
   });
 
   it('are JSON without null, as discovery shows them', () => {

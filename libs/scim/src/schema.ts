@@ -102,10 +102,8 @@ export const USER_SCHEMA: Schema = {
     text('preferredLanguage', 'The preferred language (RFC 9110 §12.5.4)'),
     text('locale', 'The locale (RFC 5646)'),
     text('timezone', 'The time zone (IANA)'),
-    // Required, where RFC 7643 §8.7.1 says false: there is no user of whom nobody knows whether he may act, and it cannot be removed.
-    attribute('active', 'boolean', 'Whether the user may act; false archives the user. Who is created without it may act', {
-      required: true,
-    }),
+    // Not required, as RFC 7643 §8.7.1 has it: it may be left out of a POST or PUT, and clients that validate by /Schemas do leave it out.
+    attribute('active', 'boolean', 'Whether the user may act; false archives the user. A user that is created without it may act'),
     text('password', 'Never stored', { mutability: 'writeOnly', returned: 'never' }),
     plural('emails', 'E-mail addresses', ['work', 'home', 'other'], text('value', 'The address')),
     plural('phoneNumbers', 'Phone numbers', ['work', 'home', 'mobile', 'fax', 'pager', 'other'], text('value', 'The number')),
@@ -290,20 +288,30 @@ const buildLookup = ({ schema, extensions }: ResourceDefinition): Lookup => {
   return { plain, schemas };
 };
 
-/** A schema of the resource type by its URN, in any case. */
-export const findSchema = (definition: ResourceDefinition, urn: string): FoundSchema | undefined =>
-  lookupOf(definition).schemas.get(urn.toLowerCase());
+/** A schema of the resource type by its URN, in any case. UnboundID's client writes a colon behind it, with nothing to follow. */
+export const findSchema = (definition: ResourceDefinition, urn: string): FoundSchema | undefined => {
+  const { schemas } = lookupOf(definition);
+  const lower = urn.toLowerCase();
+  return schemas.get(lower) ?? (lower.endsWith(':') || lower.endsWith('.') ? schemas.get(lower.slice(0, -1)) : undefined);
+};
+
+/** Whether a path begins with the URN of a schema that is known here, be it that of another resource type. */
+export const beginsWithSchema = (definition: ResourceDefinition, path: string): boolean => {
+  const lower = path.toLowerCase();
+  return [definition, USER, GROUP].some((type) =>
+    [...lookupOf(type).schemas.keys()].some((urn) => lower.startsWith(urn) && (lower.length === urn.length || ':.['.includes(lower[urn.length]!))));
+};
 
 /**
  * An attribute by its name, in any case (RFC 7643 §2.1): plain, after its URN (RFC 7644 §3.10), or, as Entra's samples send it,
- * an enterprise attribute without its URN.
+ * an enterprise attribute without its URN. Apache Syncope, clients of WSO2 and Microsoft's inbound provisioning write a dot behind the URN.
  */
 export const findAttribute = (definition: ResourceDefinition, name: string): FoundAttribute | undefined => {
   const { plain, schemas } = lookupOf(definition);
   const lower = name.toLowerCase();
   if (!lower.startsWith('urn:')) return plain.get(lower);
-  const colon = lower.lastIndexOf(':');
-  return schemas.get(lower.slice(0, colon))?.attributes.get(lower.slice(colon + 1));
+  const after = (mark: number): FoundAttribute | undefined => (mark < 0 ? undefined : schemas.get(lower.slice(0, mark))?.attributes.get(lower.slice(mark + 1)));
+  return after(lower.lastIndexOf(':')) ?? after(lower.lastIndexOf('.'));
 };
 
 const subAttributes = new WeakMap<Attribute, ReadonlyMap<string, Attribute>>();
@@ -328,6 +336,12 @@ export const findPath = (definition: ResourceDefinition, text: string): Attribut
   const parent = dot > 0 ? findAttribute(definition, text.slice(0, dot)) : undefined;
   const subAttribute = parent && findSubAttribute(parent.attribute, text.slice(dot + 1));
   return parent && subAttribute ? { ...parent, subAttribute } : undefined;
+};
+
+/** What an attribute that is absent is taken for where it is compared; undefined: for nothing. RFC 7643 §2.4 says it of `primary`; a user may act unless somebody says no. */
+export const assumedOf = ({ attribute, subAttribute, extension }: AttributePath): boolean | undefined => {
+  if (subAttribute) return attribute.multiValued && subAttribute.type === 'boolean' && subAttribute.name === 'primary' ? false : undefined;
+  return attribute.name === 'active' && !extension ? true : undefined;
 };
 
 /** The canonical text of a path: what findPath finds again. */

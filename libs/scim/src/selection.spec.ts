@@ -28,6 +28,8 @@ describe('attributes', () => {
     [`${E}:manager.value`, { [E]: { manager: { value: 'm' } } }], [`${USER_URN}:userName`, { userName: 'ada' }],
     ['meta', { meta }],
     ['meta.version', { meta: { version: 'W/"1"' } }], ['title', {}],
+    [`${E}.department`, { [E]: { department: 'D' } }], [`${USER_URN}.userName`, { userName: 'ada' }], [`${E}:`, { [E]: resource[E]! }],
+    [USER_URN, { userName: 'ada', active: true, name: resource.name!, emails: resource.emails!, meta }], [`${USER_URN},${E}`, { ...resource, meta }],
   ])('%s shows these and what is always shown', (attributes, expected) => {
     expect(shown(attributes)).toEqual({ ...always, ...expected });
   });
@@ -42,6 +44,7 @@ describe('excludedAttributes', () => {
     ['name', without('name')], ['name.givenName', { ...without(), name: { familyName: 'Lovelace' } }],
     ['name.givenName,name.familyName', without('name')], ['emails.type', { ...without(), emails: [{ value: 'a@x' }] }],
     ['emails.value', { ...without(), emails: [{ type: 'work' }, { type: 'home' }] }], [E, without(E)], ['meta', without('meta')],
+    [USER_URN, { [E]: resource[E]! }], [USER_URN.toLowerCase(), { [E]: resource[E]! }], [`${E}.manager`, { ...without(), [E]: { department: 'D' } }],
     [`${E}:manager.$ref`, { ...without(), [E]: { department: 'D', manager: { value: 'm' } } }],
   ])('%s leaves these out, but never what is always shown', (excluded, expected) => {
     expect(shown(undefined, excluded)).toEqual({ ...always, ...expected });

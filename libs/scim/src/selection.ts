@@ -28,6 +28,8 @@ export const parseSelection = (
     const name = text.trim();
     const schema = findSchema(definition, name);
     const path = findPath(definition, name);
+    // All that the core has, which is not below its URN (RFC 7643 §3.1 counts id, externalId and meta to it).
+    if (schema) for (const { attribute } of schema.extension ? [] : schema.attributes.values()) paths.add(attribute.name);
     if (schema?.extension) paths.add(schema.id);
     else if (path) paths.add(pathName(path));
   }

@@ -14,6 +14,14 @@ describe('a value', () => {
     ['boolean', false, false], ['boolean', 'FALSE', false], ['boolean', 'tRue', true], ['integer', -3, -3], ['decimal', 0.5, 0.5],
     ['dateTime', '2026-01-31T08:00:00Z', '2026-01-31T08:00:00Z'],
     ['dateTime', '2026-01-31t08:00:00.25+02:00', '2026-01-31t08:00:00.25+02:00'],
+    // Days that there are, and the ends of what xsd:dateTime allows.
+    ...['2024-02-29T00:00:00Z', '2000-02-29T00:00:00Z', '2026-12-31T24:00:00Z', '2026-12-31T24:00:00.000', '2026-04-30T23:59:59.999+14:00', '2026-01-01T00:00:00-14:00', '0000-01-01T00:00:00Z']
+      .map((text): [AttributeType, unknown, Json] => ['dateTime', text, text]),
+    // An empty text is a value of strings only.
+    ...(['boolean', 'integer', 'decimal', 'dateTime', 'reference', 'binary', 'complex'] as const).map((type): [AttributeType, unknown, undefined] => [type, '', undefined]),
+    // A list of one object with value stands for it.
+    ['string', [{ $ref: null, value: 'x' }], 'x'], ['string', [{ value: null }], undefined], ['string', [null], undefined], ['string', [{ value: '' }], ''], ['boolean', [{ value: 'False' }], false],
+    ['integer', [{ value: '' }], undefined], ['dateTime', [{ value: '2026-01-31T08:00:00Z' }], '2026-01-31T08:00:00Z'],
   ])('of type %s is taken: %j', (type, value, stored) => {
     expect(parseValue(attribute(type), value, 'x', [])).toBe(stored);
   });
@@ -27,6 +35,12 @@ describe('a value', () => {
     ['decimal', JSON.parse('1e400'), /not Infinity/],
     ['dateTime', '2026-01-31', /dateTime/], ['dateTime', '2026-13-31T08:00:00Z', /dateTime/], ['dateTime', 1, /dateTime/],
     ['dateTime', 'x2026-01-31T08:00:00Z', /dateTime/],
+    // Days and times that there are not.
+    ...['2024-02-30', '2023-02-29', '1900-02-29', '2026-04-31', '2026-02-31', '2026-00-10', '2026-01-00', '2026-01-32'].map((day): [AttributeType, unknown, RegExp] => ['dateTime', `${day}T00:00:00Z`, /dateTime/]),
+    ...['24:00:01', '24:01:00', '24:00:00.5', '25:00:00', '12:60:00', '12:00:60'].map((time): [AttributeType, unknown, RegExp] => ['dateTime', `2026-01-31T${time}Z`, /dateTime/]),
+    ...['+14:01', '-15:00', '+99:00', '+01:60', '+1:00'].map((zone): [AttributeType, unknown, RegExp] => ['dateTime', `2026-01-31T00:00:00${zone}`, /dateTime/]),
+    ['string', [], /a string, not an array/], ['string', ['x'], /not an array/], ['string', [{ id: 'x' }], /not an array/], ['string', [{ value: 'x' }, { value: 'y' }], /not an array/],
+    ['string', { value: 'x' }, /not an object/], ['string', [{ value: [{ value: 'x' }] }], /not an array/],
   ])('of type %s is refused: %j', (type, value, detail) => {
     expect(() => parseValue(attribute(type), value, 'x', [])).toThrow(Rejected);
     expect(() => parseValue(attribute(type), value, 'x', [])).toThrow(detail);
@@ -35,6 +49,9 @@ describe('a value', () => {
   it('of several texts is a list of texts', () => {
     expect(parseValue(attribute('string', true), ['b', null, 'a'], 'x', [])).toEqual(['b', 'a']);
     expect(parseValue(attribute('string', true), [], 'x', [])).toBeUndefined();
+    expect(parseValue(attribute('string', true), ['b', 'a', 'b', ''], 'x', [])).toEqual(['b', 'a', '']);
+    expect(parseValue(attribute('dateTime', true), ['', null], 'x', [])).toBeUndefined();
+    expect(parseValue(attribute('string', true), '', 'x', [])).toBeUndefined();
     expect(() => parseValue(attribute('string', true), ['b', 1], 'x', [])).toThrow(/not 1/);
     expect(() => parseValue(attribute('string', true), 'b', 'x', [])).toThrow(/an array, not "b"/);
   });

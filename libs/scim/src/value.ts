@@ -1,6 +1,6 @@
 import { Rejected } from './error.js';
-import { hasTooManyMarks } from './fold.js';
-import { checkText, isObject, quote, TOO_MANY_MARKS, type Json } from './json.js';
+import { fold, hasTooManyMarks } from './fold.js';
+import { checkText, isJsonObject, isObject, quote, TOO_MANY_MARKS, type Json, type JsonObject } from './json.js';
 import { findSubAttribute, WEB_ROLES, type Attribute } from './schema.js';
 import { namedWebRole } from './web-role.js';
 
@@ -22,41 +22,113 @@ const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'm
 export type Parts = { [name: string]: Json };
 
 /**
- * A value in its stored form, or undefined when it says that there is none (null, an empty array). Coerces what real clients send
- * (`"True"`, a manager as string or list of one, JSON inside a role) and nothing else. Names of unknown parts go to `ignored`.
- * Throws Rejected(invalidValue) naming `path`.
+ * Who may do what: a value of which nothing is understood must not be answered as if it had been given, or taken away. Core attributes only,
+ * because a tenant's own give nothing in Muster.
+ */
+const GIVES_ACCESS: ReadonlySet<string> = new Set(['members', 'roles', 'entitlements']);
+export const givesAccess = (path: string): boolean => GIVES_ACCESS.has(path);
+
+/**
+ * A value in its stored form, or undefined when it says that there is none (null, an empty array, an empty text for anything but a string).
+ * Coerces what real clients send (`"True"`, a manager as string or list of one, one object for a list, JSON inside a role) and nothing
+ * else. Names of unknown parts go to `ignored`. Throws Rejected(invalidValue) naming `path`.
  */
 export const parseValue = (attribute: Attribute, value: unknown, path: string, ignored: string[]): Json | undefined => {
-  if (value === null || value === undefined) return undefined;
-  if (attribute.multiValued) return parseList(attribute, value, path, ignored);
-  if (attribute.type !== 'complex') {
-    const parsed = parseSimple(attribute, value, path);
-    if (path === 'roles.value' && !namedWebRole(String(parsed))) ignored.push(NO_WEB_ROLE);
-    return parsed;
+  if (saysNone(attribute, value)) return undefined;
+  if (attribute.multiValued) return parseList(attribute, isObject(value) ? [value] : value, path, ignored);
+  if (attribute.type === 'complex') {
+    const object = singleObject(attribute, value, path);
+    return object && nonEmpty(parseParts(attribute, object, path, ignored));
   }
-  const object = singleObject(attribute, value, path);
-  return object && nonEmpty(parseParts(attribute, object, path, ignored));
+  const single = singleValue(value);
+  if (saysNone(attribute, single)) return undefined;
+  const parsed = parseSimple(attribute, single, path);
+  if (path === 'roles.value' && !namedWebRole(String(parsed))) ignored.push(NO_WEB_ROLE);
+  return parsed;
+};
+
+/**
+ * RFC 7643 §2.5: null, and an empty array where values or parts could be, say that there is no value. So does an empty text, but for a
+ * string, of which it is a value.
+ */
+export const saysNone = ({ type, multiValued }: Attribute, value: unknown): boolean => {
+  if (value === null || value === undefined) return true;
+  if (value === '') return type !== 'string' || multiValued;
+  return Array.isArray(value) && value.length === 0 && (multiValued || type === 'complex');
+};
+
+/** Microsoft's library of 2017 to 2019 sends every value as `[{"$ref": null, "value": …}]`. */
+export const singleValue = (value: unknown): unknown => {
+  if (!Array.isArray(value) || value.length > 1) return value;
+  const only: unknown = value[0];
+  return only === null ? null : isObject(only) && 'value' in only ? only.value : value;
 };
 
 const parseList = (attribute: Attribute, value: unknown, path: string, ignored: string[]): Json | undefined => {
   if (!Array.isArray(value)) throw wrongType(path, value, 'an array');
   requireFewValues(path, value.length);
   const values: Json[] = [];
-  let primaries = 0;
   for (const element of value as unknown[]) {
-    if (element === null) continue;
     if (attribute.type !== 'complex') {
-      values.push(parseSimple(attribute, element, path));
+      if (element !== null && (element !== '' || attribute.type === 'string')) values.push(parseSimple(attribute, element, path));
       continue;
     }
+    const isOfAccess = givesAccess(path);
+    // PHP encodes an empty map as [].
+    if (element === null || (!isOfAccess && saysNone({ ...attribute, multiValued: false }, element))) continue;
     if (!isObject(element)) throw wrongType(path, element, 'an array of objects');
     const parts = parseParts(attribute, element, path, ignored);
+    if (isOfAccess) requireUnderstood(attribute, element, parts, path);
     if (nonEmpty(parts)) values.push(parts);
-    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once. Of roles identity providers send several, and none goes first.
-    if (parts.primary === true && ++primaries > 1 && path !== 'roles') throw new Rejected('invalidValue', `${path} has more than one primary value.`);
   }
-  return values.length === 0 ? undefined : values;
+  const distinct = distinctValues(attribute, values);
+  let primaries = 0;
+  for (const one of distinct) {
+    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once. Of roles identity providers send several, and none goes first.
+    if (isPrimary(one) && ++primaries > 1 && path !== 'roles') throw new Rejected('invalidValue', `${path} has more than one primary value.`);
+  }
+  return distinct.length === 0 ? undefined : distinct;
 };
+
+/** Throws Rejected(invalidValue) for an element that names nothing, though something was meant. */
+const requireUnderstood = (attribute: Attribute, element: { readonly [name: string]: unknown }, parts: Parts, path: string): void => {
+  const key = attribute.subAttributes?.find(({ required }) => required);
+  const names = Object.keys(element);
+  // `{"$ref": null, "value": null}` says that there is none.
+  const isNone = nonEmpty(parts) === undefined && names.some((name) => findSubAttribute(attribute, name) && element[name] === null);
+  const isRight = key ? typeof parts[key.name] === 'string' && parts[key.name] !== '' : names.some((name) => findSubAttribute(attribute, name));
+  if (isNone || isRight) return;
+  const what = key ? `a ${key.name}` : `at least one of ${(attribute.subAttributes ?? []).map(({ name }) => name).join(', ')}`;
+  throw new Rejected('invalidValue', `Each of ${path} needs ${what}; one has ${names.length === 0 ? 'nothing' : `only ${names.slice(0, 3).map(quote).join(', ')}`}.`);
+};
+
+/**
+ * RFC 7643 §2.4: the same type and value are not returned more than once. The first of them takes the parts of the others. Members are
+ * many, and a set wherever they go.
+ */
+export const distinctValues = (attribute: Attribute, values: readonly Json[]): readonly Json[] => {
+  if (values.length < 2 || attribute.name === 'members') return values;
+  const byKey = new Map<string, Json>();
+  for (const value of values) {
+    const key = keyOf(attribute, value);
+    const known = byKey.get(key);
+    const isMarked = known !== undefined && (isPrimary(known) || isPrimary(value));
+    byKey.set(key, isJsonObject(known) && isJsonObject(value) ? { ...known, ...value, ...(isMarked ? { primary: true } : {}) } : value);
+  }
+  return byKey.size === values.length ? values : [...byKey.values()];
+};
+
+/** RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it. */
+export const keyOf = (attribute: Attribute, value: Json): string => {
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  if (value.value === undefined) return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify([foldPart(attribute, 'type', value.type ?? null), foldPart(attribute, 'value', value.value)]);
+};
+
+const foldPart = (attribute: Attribute, name: string, value: Json): Json =>
+  typeof value === 'string' && findSubAttribute(attribute, name)?.caseExact === false ? fold(value) : value;
+
+export const isPrimary = (value: Json): value is JsonObject => isJsonObject(value) && value.primary === true;
 
 /** Throws Rejected(invalidValue) above MAX_VALUES_PER_ATTRIBUTE, or for members above MAX_MEMBERS_PER_REQUEST. */
 export const requireFewValues = (path: string, count: number): void => {
@@ -69,10 +141,10 @@ export const singleObject = (
   attribute: Attribute, value: unknown, path: string,
 ): { readonly [name: string]: unknown } | undefined => {
   const only: unknown = Array.isArray(value) && value.length <= 1 ? value[0] : value;
-  if (only === null || only === undefined) return undefined;
+  if (only === null || only === undefined || only === '') return undefined;
   if (isObject(only)) return only;
-  // Only the manager may be a bare string; an empty one names nobody.
-  if (attribute.name === 'manager' && typeof value === 'string' && findSubAttribute(attribute, 'value')) return value === '' ? undefined : { value };
+  // Only the manager may be a bare string.
+  if (attribute.name === 'manager' && typeof value === 'string' && findSubAttribute(attribute, 'value')) return { value };
   throw wrongType(path, value, 'an object');
 };
 
@@ -92,7 +164,7 @@ export const parseParts = (
     } else if (sub.mutability !== 'readOnly') {
       const parsed = parseValue(sub, element, `${path}.${sub.name}`, ignored);
       if (parsed !== undefined) parts[sub.name] = parsed;
-      else if (keepNull && element === null) parts[sub.name] = null;
+      else if (keepNull && saysNone(sub, element)) parts[sub.name] = null;
     }
   }
   return parts;
@@ -133,7 +205,7 @@ const parseSimple = ({ type, uniqueness }: Attribute, value: unknown, path: stri
       if (Number.isSafeInteger(value)) return value as number;
       throw wrongType(path, value, 'a whole number');
     case 'dateTime':
-      if (typeof value === 'string' && !Number.isNaN(instantOf(value))) return value;
+      if (typeof value === 'string' && isDateTime(value)) return value;
       throw wrongType(path, value, 'a dateTime such as 2026-01-31T08:00:00Z');
     case 'binary':
       if (typeof value === 'string' && isBase64(value)) return parseText(value, path, false);
@@ -160,8 +232,27 @@ const parseText = (value: unknown, path: string, isKey: boolean): string => {
 };
 
 const DATE_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(Z|[+-]\d{2}:\d{2})?$/i;
+const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const MAX_ZONE_MINUTES = 14 * 60;
 
-/** Milliseconds since 1970 of an xsd:dateTime (RFC 7643 §2.3.5), without zone in UTC; NaN when it is none. */
+/**
+ * Whether a text is an xsd:dateTime (RFC 7643 §2.3.5) of a day that exists; 24:00:00 is the end of one. Date.parse would take 30 February
+ * for 1 March.
+ */
+export const isDateTime = (text: string): boolean => {
+  const match = DATE_TIME.exec(text);
+  if (!match) return false;
+  const number = (from: number, length = 2): number => Number(text.slice(from, from + length));
+  const [year, month, day, hour, minute, second] = [number(0, 4), number(5), number(8), number(11), number(14), number(17)];
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const isDay = day >= 1 && day <= (month === 2 && !isLeap ? 28 : (DAYS[month - 1] ?? 0));
+  const isTime = (hour < 24 && minute < 60 && second < 60) || /^24:00:00(?:\.0+)?(?![.\d])/.test(text.slice(11));
+  const zone = match[1] && match[1].length > 1 ? match[1] : '+00:00';
+  const [zoneHours, zoneMinutes] = [Number(zone.slice(1, 3)), Number(zone.slice(4))];
+  return isDay && isTime && zoneMinutes < 60 && zoneHours * 60 + zoneMinutes <= MAX_ZONE_MINUTES;
+};
+
+/** Milliseconds since 1970 of a dateTime, without zone in UTC; NaN when it is none. What was stored before days were checked counts on. */
 export const instantOf = (text: string): number => {
   const match = DATE_TIME.exec(text);
   return match ? Date.parse(match[1] ? text.toUpperCase() : `${text.toUpperCase()}Z`) : Number.NaN;
