@@ -1,13 +1,13 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
-import { migrate } from '#event-store';
-import { answers, environmentWith, freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import pg from 'pg';
+import { migrate, openMasterKey } from '#event-store';
+import { answers, apiKeyOf, freePort, keptPostgres, masterKeySource, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import { APPS, environmentOf, type App, type Secrets } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
 
-const APPS = ['admin', 'identity', 'group', 'gateway'] as const;
-type App = (typeof APPS)[number];
 const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
 
 const keptBroker = (dataDir: string): Kept<KafkaBroker> => {
@@ -30,6 +30,17 @@ const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept
   ready: () => answers(`http://127.0.0.1:${portOf(app, config)}/health/ready`),
 });
 
+/** Base64. Of the database, before several could make one. */
+const masterKey = async (ownerUrl: string, config: Config): Promise<string> => {
+  const owner = new pg.Client({ connectionString: ownerUrl });
+  await owner.connect();
+  try {
+    return (await openMasterKey(owner, masterKeySource(config))).toString('base64');
+  } finally {
+    await owner.end();
+  }
+};
+
 const banner = (config: Config): string => `
   Muster is ready: gateway, identity, group and admin are processes of their own, over Kafka.
 
@@ -48,10 +59,10 @@ runSupervisor(async (supervisor) => {
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.
   const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
   const broker = async (): Promise<string> => config.KAFKA_BROKERS ?? (await keep('broker', keptBroker(DATA_DIR))).brokers;
-  const [brokers] = await Promise.all([broker(), migrate(databaseUrl)]);
+  const [brokers] = await Promise.all([broker(), migrate(databaseUrl, config.databaseRoles)]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
-  const environment = environmentWith({ ...ports, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers });
-  await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environment))));
+  const secrets: Secrets = { ownerUrl: databaseUrl, roles: config.databaseRoles, masterKey: await masterKey(databaseUrl, config), apiKey: apiKeyOf(config) };
+  await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, KAFKA_BROKERS: brokers })))));
   runtime.tell(databaseUrl);
   console.log(banner(config));
 });

@@ -52,7 +52,7 @@ describe('a search', () => {
 
   /** The ids of all pages, each asked for with the cursor of the one before; what happens between pages comes with the first of them. */
   const walk = async (users: ResourceQueries<UserRow>, scope: Scope, search: Omit<Search, 'cursor' | 'startIndex'>, between?: (page: Page<UserRow>) => Promise<unknown>): Promise<string[]> => {
-    const cursors = new Cursors(roleSeal(url, 'gateway', 'cursor'), 1_000, () => 0);
+    const cursors = new Cursors(roleSeal(roleUrl(url, 'gateway'), 'gateway', 'cursor'), 1_000, () => 0);
     const found: string[] = [];
     let total: number | undefined;
     for (let text: string | undefined = ''; text !== undefined; ) {

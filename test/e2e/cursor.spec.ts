@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { roleSeal } from '#event-store';
+import { roleSeal, roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { parseSearch, STANDARD, USER, type Resource } from '#scim';
 import { Cursors } from '../../apps/gateway/src/cursors.js';
@@ -170,7 +170,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('of an hour ago has expired, whichever gateway gave it', async () => {
-        const cursors = new Cursors(roleSeal(muster.database, 'gateway', 'cursor'), 0, () => Date.now() - 3_601_000);
+        const cursors = new Cursors(roleSeal(roleUrl(muster.database, 'gateway'), 'gateway', 'cursor'), 0, () => Date.now() - 3_601_000);
         const scope = { tenant: directory.tenant, directory: directory.id, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
         const { search: asked } = cursors.resume(scope, '/Users', 'User', parseSearch(USER, { cursor: '', count: '2' }, { defaultCount: 100, maxCount: 1_000 }));
         const { nextCursor } = cursors.place(asked, 7, { type: 'User', position: { id: uuidv7(), key: null } }) as { nextCursor: string };

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OWNERS, type Owner } from '#contracts';
-import { connectDatabase, OutcomeRetention, poolOf, verifyStore } from '#event-store';
+import { connectDatabase, OutcomeRetention, poolOf, roleUrl, verifyStore } from '#event-store';
 import { readConfig, uuidv7 } from '#runtime';
 import { startServer } from '../../apps/all-in-one/src/server.module.js';
 import { newDatabase } from '../support/postgres.js';
@@ -66,7 +66,7 @@ describe('outcomes', () => {
     await plant('identity', 5, YOUNG, OLD);
     await plant('identity', 7, YOUNG, YOUNG);
     await plant('admin', 11, OLD, OLD);
-    const database = await connectDatabase(url, 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
     retention.onApplicationBootstrap();
@@ -80,7 +80,7 @@ describe('outcomes', () => {
   it('go again and again, also after a run that failed', async () => {
     await owner.query('REVOKE DELETE ON identity.outcomes FROM muster_identity');
     await plant('identity', 2, OLD, OLD);
-    const database = await connectDatabase(url, 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, everyMs: 1, logger });
     retention.onApplicationBootstrap();

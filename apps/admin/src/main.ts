@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
+import { connectDatabase, databasePart, findOutcomes, openMasterKey, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
 import { KafkaLog, logPart, LogTransport, RequestReply } from '#log';
 import { apiKeyOf, createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { adminFace, AdminModule } from './admin.module.js';
@@ -13,8 +13,9 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('admin');
-  await untilMigrated(config.DATABASE_URL, 'admin', (reason) => logger.info({ reason }, 'waiting for the database'));
-  const database = await connectDatabase(config.DATABASE_URL, 'admin', {
+  const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'admin');
+  await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
+  const database = await connectDatabase(databaseUrl, 'admin', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { migrate, untilMigrated } from '#event-store';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate, roleUrl, ROLES, untilMigrated, type RoleSettings } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { query } from '../../../test/support/postgres.js';
 
@@ -21,7 +21,7 @@ afterAll(async () => {
 
 it('a service that starts before the migration waits for it, and says why', async () => {
   const reasons: string[] = [];
-  const waiting = untilMigrated(postgres.url, 'gateway', (reason) => reasons.push(reason));
+  const waiting = untilMigrated(roleUrl(postgres.url, 'gateway'), (reason) => reasons.push(reason));
   await expect.poll(() => reasons).toHaveLength(1);
   await migrate(postgres.url);
   await waiting;
@@ -31,12 +31,155 @@ it('a service that starts before the migration waits for it, and says why', asyn
 it('a database of an older shape is not enough', async () => {
   const take = 'DELETE FROM muster_migrations WHERE id = (SELECT max(id) FROM muster_migrations) RETURNING name';
   const [newest] = await query<{ name: string }>(postgres.url, take);
-  await expect(untilMigrated(postgres.url, 'identity', () => undefined, 0)).rejects.toThrow(/not been migrated to this version/);
+  await expect(untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0)).rejects.toThrow(/not been migrated to this version/);
   await query(postgres.url, 'INSERT INTO muster_migrations (timestamp, name) VALUES (0, $1)', [newest!.name]);
-  await untilMigrated(postgres.url, 'identity', () => undefined, 0);
+  await untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0);
 });
 
 it('a database that does not answer ends the wait in time', async () => {
   const nobody = 'postgres://muster:secret@127.0.0.1:1/muster';
-  await expect(untilMigrated(nobody, 'admin', () => undefined, 0)).rejects.toThrow(/^The database is not ready: .*ECONNREFUSED/);
+  await expect(untilMigrated(nobody, () => undefined, 0)).rejects.toThrow(/^The database is not ready: .*ECONNREFUSED/);
+});
+
+describe('the roles', () => {
+  let number = 0;
+  /** A new database, and the URL of its owner; an owner of its own is no superuser. */
+  const newDatabase = async (owner?: { readonly name: string; readonly attributes: string }): Promise<string> => {
+    const name = `other_${++number}`;
+    const url = new URL(postgres.url);
+    if (owner) {
+      await query(postgres.url, `CREATE ROLE "${owner.name}" LOGIN PASSWORD 'the password' ${owner.attributes}`);
+      Object.assign(url, { username: owner.name, password: 'the password' });
+    }
+    await query(postgres.url, `CREATE DATABASE ${name}${owner ? ` OWNER "${owner.name}"` : ''}`);
+    url.pathname = `/${name}`;
+    return url.href;
+  };
+  const roleCount = async (prefix: string): Promise<number> => (await query(postgres.url, `SELECT FROM pg_roles WHERE rolname LIKE '${prefix}\\_%'`)).length;
+  const called = (prefix: string, passwords: RoleSettings['passwords'] = {}): RoleSettings => ({ prefix, passwords });
+  const usage = (pattern: RegExp): object => ({ name: 'UsageError', message: expect.stringMatching(pattern) as string });
+
+  it('of two installations on one server have names of their own; a second one with the same names is refused and changes nothing', async () => {
+    await migrate(postgres.url);
+    const second = await newDatabase();
+    await expect(migrate(second)).rejects.toMatchObject(usage(/^The role muster_\w+ of this server is that of the database muster: set DATABASE_ROLE_PREFIX [^\n]*$/));
+    expect(await query(second, "SELECT FROM pg_namespace WHERE nspname = 'log'")).toEqual([]);
+    const roles = called('second');
+    await migrate(second, roles);
+    for (const role of ROLES) {
+      await untilMigrated(roleUrl(second, role, roles), () => undefined, 0);
+      await untilMigrated(roleUrl(postgres.url, role), () => undefined, 0);
+      // Neither the one nor the other may even connect.
+      await expect(query(roleUrl(second, role), 'SELECT 1')).rejects.toThrow(/permission denied for database/);
+    }
+    const append = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
+    await query(roleUrl(second, 'identity', roles), append, ['identity.events']);
+    await expect(query(roleUrl(second, 'identity', roles), append, ['admin.events'])).rejects.toThrow(/second_identity may not write/);
+    await expect(query(roleUrl(second, 'gateway', roles), append, ['identity.events'])).rejects.toThrow(/permission denied/);
+    // As the last word: the same as at the first start.
+    await migrate(second, roles);
+    await expect(migrate(second, called('third'))).rejects.toMatchObject(usage(/^The database other_\d+ was made with DATABASE_ROLE_PREFIX=second/));
+    expect(await roleCount('third')).toBe(0);
+  });
+
+  it('that somebody else made are not taken; those of a database that is gone are', async () => {
+    await query(postgres.url, 'CREATE ROLE taken_log');
+    await expect(migrate(await newDatabase(), called('taken'))).rejects.toMatchObject(usage(/^There is a role taken_log already/));
+    const gone = await newDatabase();
+    await migrate(gone, called('gone'));
+    await query(postgres.url, `DROP DATABASE ${new URL(gone).pathname.slice(1)}`);
+    await migrate(await newDatabase(), called('gone'));
+  });
+
+  it('are made by an owner who is no superuser, also by one with a name like theirs', async () => {
+    const url = await newDatabase({ name: 'muster_owner', attributes: 'CREATEROLE' });
+    const roles = called('modest');
+    await migrate(url, roles);
+    await untilMigrated(roleUrl(url, 'gateway', roles), () => undefined, 0);
+    await migrate(url, roles);
+  });
+
+  it.each([
+    ['may make no roles', '', true, /has to make roles \(ALTER ROLE "poor" CREATEROLE\), or be a superuser/],
+    ['does not own the database', 'CREATEROLE', false, /has to own the database .* and create schemas in it/],
+  ])('are refused in one line, before anything is changed, to a user who %s', async (_title, attributes, owns, line) => {
+    const url = await newDatabase({ name: 'poor', attributes });
+    const database = new URL(url).pathname.slice(1);
+    try {
+      if (!owns) await query(postgres.url, `ALTER DATABASE ${database} OWNER TO muster`);
+      await expect(migrate(url, called('poor_s'))).rejects.toMatchObject(usage(new RegExp(`^The user poor of DATABASE_URL ${line.source}`)));
+      expect(await roleCount('poor_s')).toBe(0);
+    } finally {
+      await query(postgres.url, `DROP DATABASE ${database}`);
+      await query(postgres.url, 'DROP ROLE poor');
+    }
+  });
+
+  it('are no owners, and no role can be its own', async () => {
+    const url = await newDatabase();
+    await migrate(url, called('own'));
+    await query(postgres.url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO own_admin`);
+    await expect(migrate(roleUrl(url, 'admin', called('own')), called('own'))).rejects.toMatchObject(usage(/^DATABASE_URL names own_admin, a role of Muster's services/));
+  });
+
+  it('have passwords that nobody can compute: without one of the owner they have to be set', async () => {
+    const url = new URL(await newDatabase());
+    url.password = '';
+    await expect(migrate(url.href, called('bare'))).rejects.toMatchObject(usage(/^The database refuses the user of DATABASE_URL: .*password/));
+    // A server that trusts its owner, as with peer or a certificate.
+    const access = join(dataDir, 'postgres', 'pg_hba.conf');
+    writeFileSync(access, `host ${url.pathname.slice(1)} muster 127.0.0.1/32 trust\n${readFileSync(access, 'utf8')}`);
+    await query(postgres.url, 'SELECT pg_reload_conf()');
+    await expect.poll(() => query(url.href, 'SELECT 1').catch(() => []), { timeout: 10_000 }).toHaveLength(1);
+    const line = /^DATABASE_URL has no password, [^\n]*DATABASE_ROLE_PASSWORDS[^\n]*$/;
+    await expect(migrate(url.href, called('bare'))).rejects.toMatchObject(usage(line));
+    expect(await roleCount('bare')).toBe(0);
+    expect(() => roleUrl(url.href, 'gateway')).toThrow(line);
+    const passwords = Object.fromEntries(ROLES.map((role) => [role, `${role}: %/@ ${'p'.repeat(20)}`]));
+    await migrate(url.href, called('bare', passwords));
+    for (const role of ROLES) await untilMigrated(roleUrl(url.href, role, called('bare', passwords)), () => undefined, 0);
+  });
+
+  it('have passwords that stand in no statement, and so in no log of the server', async () => {
+    const url = await newDatabase();
+    const log = join(dataDir, 'postgres.log');
+    await query(postgres.url, "ALTER SYSTEM SET log_statement = 'all'");
+    await query(postgres.url, 'SELECT pg_reload_conf()');
+    await expect.poll(() => query(url, 'SHOW log_statement')).toEqual([{ log_statement: 'all' }]);
+    await migrate(url, called('quiet'));
+    await query(postgres.url, 'ALTER SYSTEM RESET log_statement');
+    await query(postgres.url, 'SELECT pg_reload_conf()');
+    expect(readFileSync(log, 'utf8')).toMatch(/CREATE ROLE quiet_gateway LOGIN PASSWORD/);
+    for (const role of ROLES) {
+      const password = new URL(roleUrl(url, role, called('quiet'))).password;
+      expect(password).toHaveLength(43);
+      expect(readFileSync(log, 'utf8')).not.toContain(password);
+      // It is the right one all the same.
+      await query(roleUrl(url, role, called('quiet')), 'SELECT 1');
+    }
+    await expect(query(roleUrl(url, 'gateway', called('quiet', { gateway: 'another password' })), 'SELECT 1')).rejects.toThrow(/password authentication failed/);
+  });
+
+  it('are not made on a server that is too old', async () => {
+    await expect(migrate(await newDatabase(), called('old'), 99)).rejects.toMatchObject(usage(/^DATABASE_URL leads to Postgres 18: Muster needs Postgres 99 or newer\.$/));
+    expect(await roleCount('old')).toBe(0);
+  });
+
+  it('need a user whom the server lets in: a wrong password, user or database is one line', async () => {
+    const wrong = (change: object): Promise<void> => migrate(Object.assign(new URL(postgres.url), change).href);
+    for (const change of [{ password: 'wrong' }, { username: 'nobody' }, { pathname: '/none' }]) {
+      await expect(wrong(change)).rejects.toMatchObject(usage(/^The database refuses the user of DATABASE_URL: [^\n]*$/));
+    }
+  });
+
+  it('leave the database and its schema public to nobody else', async () => {
+    await query(postgres.url, "CREATE ROLE visitor LOGIN PASSWORD 'a visitor'");
+    const visitor = Object.assign(new URL(postgres.url), { username: 'visitor', password: 'a visitor' }).href;
+    await expect(query(visitor, 'SELECT 1')).rejects.toThrow(/permission denied for database/);
+    for (const role of ROLES) {
+      for (const statement of ['CREATE TABLE public.a (a int)', 'CREATE TEMP TABLE a (a int)', 'CREATE SCHEMA a']) {
+        await expect(query(roleUrl(postgres.url, role), statement), `${role}: ${statement}`).rejects.toThrow(/permission denied/);
+      }
+    }
+  });
 });

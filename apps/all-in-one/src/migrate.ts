@@ -6,9 +6,9 @@ import { EXIT_USAGE, isUsageError, readConfig, UsageError } from '#runtime';
 /** `npm run migrate`: brings a database to the newest shape, before or while services of their own are started on it. */
 
 const run = async (): Promise<void> => {
-  const { DATABASE_URL } = readConfig(process.env);
+  const { DATABASE_URL, databaseRoles } = readConfig(process.env);
   if (!DATABASE_URL) throw new UsageError('DATABASE_URL is missing: the URL of the owner of the database, who may make roles.');
-  await migrate(DATABASE_URL);
+  await migrate(DATABASE_URL, databaseRoles);
   console.log('The database has the newest shape.');
 };
 

@@ -37,11 +37,12 @@ export interface Server {
 /** All services in one process. `ownerUrl` is a migrated database; with KAFKA_BROKERS they talk over Kafka all the same. */
 export const startServer = async (config: Config, ownerUrl: string, logger: Logger): Promise<Server> => {
   const apiKey = apiKeyOf(config);
+  const urlOf = (role: Role): string => roleUrl(ownerUrl, role, config.databaseRoles);
   const connect = (role: Role): ReturnType<typeof connectDatabase> =>
-    connectDatabase(ownerUrl, role, { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
+    connectDatabase(urlOf(role), role, { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
   const [gateway, identity, admin, group] = await Promise.all([connect('gateway'), connect('identity'), connect('admin'), connect('group')]);
   const masterKey = await openMasterKey(poolOf(identity), masterKeySource(config));
-  const logs = chooseLogs(config, ownerUrl, logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
+  const logs = chooseLogs(config, urlOf('log'), logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
@@ -52,7 +53,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const groupRequests = requestsTo('group', logs.gateway, GROUP_OUTCOMES_VIEW);
   const adminRequests = requestsTo('admin', logs.admin, ADMIN_OUTCOMES_VIEW);
   const gatewayModule = GatewayModule.register({
-    config, pool: poolOf(gateway), cursorSeal: roleSeal(ownerUrl, 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
+    config, pool: poolOf(gateway), cursorSeal: roleSeal(urlOf('gateway'), 'gateway', 'cursor'), requests: { identity: identityRequests, group: groupRequests }, logger,
   });
   const identityModule = IdentityModule.register({ config, database: identity, log: logs.identity, lanes, masterKey, logger });
   const groupModule = GroupModule.register({ config, database: group, log: logs.group, lanes, logger });
@@ -109,12 +110,12 @@ const nameOf = (log: Log, logs: Record<Owner | 'gateway', Log>): string | undefi
 
 /** The Postgres log is one for all; on Kafka each service has a connection of its own, as it has in a process of its own. */
 const chooseLogs = (
-  config: Config, ownerUrl: string, logger: Logger, pools: Record<Owner, Pool>,
+  config: Config, logUrl: string, logger: Logger, pools: Record<Owner, Pool>,
 ): Record<Owner | 'gateway', Log> => {
   const onError = (error: Error): void => logger.warn({ error: error.message }, 'message log interrupted');
   if (!config.KAFKA_BROKERS) {
     const log = new PostgresLog({
-      url: roleUrl(ownerUrl, 'log'), maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS, onError,
+      url: logUrl, maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS, onError,
     });
     return { gateway: log, identity: log, admin: log, group: log };
   }

@@ -9,7 +9,7 @@ runProcess(async () => {
   const config = readConfig(process.env);
   const ownerUrl = config.DATABASE_URL;
   if (!ownerUrl) throw new UsageError('DATABASE_URL is missing; npm start sets it.');
-  await migrate(ownerUrl);
+  await migrate(ownerUrl, config.databaseRoles);
   const server = await startServer(config, ownerUrl, createLogger('muster'));
   const { scimBaseUrl, token, name } = server.directory;
   process.send?.({ ready: { scimBaseUrl, token, name, isNew: server.isNew } });

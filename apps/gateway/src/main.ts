@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databasePart, findOutcomes, poolOf, roleSeal, untilMigrated } from '#event-store';
+import { connectDatabase, databasePart, findOutcomes, ownRoleUrl, poolOf, roleSeal, untilMigrated } from '#event-store';
 import { KafkaLog, logPart, RequestReply } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
@@ -12,8 +12,9 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('gateway');
-  await untilMigrated(config.DATABASE_URL, 'gateway', (reason) => logger.info({ reason }, 'waiting for the database'));
-  const database = await connectDatabase(config.DATABASE_URL, 'gateway', {
+  const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'gateway');
+  await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
+  const database = await connectDatabase(databaseUrl, 'gateway', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
@@ -31,7 +32,7 @@ runProcess(async () => {
   const requests = { identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW), group: requestsTo('group', GROUP_OUTCOMES_VIEW) };
   return startService({
     config, port: config.PORT,
-    module: GatewayModule.register({ config, pool, cursorSeal: roleSeal(config.DATABASE_URL, 'gateway', 'cursor'), requests, logger }),
+    module: GatewayModule.register({ config, pool, cursorSeal: roleSeal(databaseUrl, 'gateway', 'cursor'), requests, logger }),
     parts: [databasePart(pool, () => database.destroy()), logPart(log)],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });

@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { commandsOf } from '#contracts';
-import { connectDatabase, databasePart, poolOf, untilMigrated, watchLanes, type BatchHandler, type EventConsumer } from '#event-store';
+import { connectDatabase, databasePart, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler, type EventConsumer } from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
 import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
@@ -12,8 +12,9 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Group needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('group');
-  await untilMigrated(config.DATABASE_URL, 'group', (reason) => logger.info({ reason }, 'waiting for the database'));
-  const database = await connectDatabase(config.DATABASE_URL, 'group', {
+  const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'group');
+  await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
+  const database = await connectDatabase(databaseUrl, 'group', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type GroupEvent, type GroupSnapshot, type Message, type Outcome } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, streams, upcast, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, poolOf, roleUrl, streams, upcast, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { GROUP } from '#scim';
 import { actions, castOf, play } from '../../../test/support/group-sequences.js';
@@ -20,7 +20,7 @@ let handler: BatchHandler<GroupCommand>;
 
 beforeAll(async () => {
   const url = await newDatabase();
-  database = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  database = await connectDatabase(roleUrl(url, 'group'), 'group', { poolConnections: 2, queryTimeoutMs: 10_000 });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   handler = new BatchHandler(poolOf(database), groupBehaviour(), () => new Date(NOW), (error) => {

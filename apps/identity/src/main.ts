@@ -1,6 +1,6 @@
 import '#first';
 import 'reflect-metadata';
-import { connectDatabase, databasePart, openMasterKey, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
+import { connectDatabase, databasePart, openMasterKey, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
 import { createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
@@ -11,8 +11,9 @@ runProcess(async () => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('identity');
-  await untilMigrated(config.DATABASE_URL, 'identity', (reason) => logger.info({ reason }, 'waiting for the database'));
-  const database = await connectDatabase(config.DATABASE_URL, 'identity', {
+  const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'identity');
+  await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
+  const database = await connectDatabase(databaseUrl, 'identity', {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);

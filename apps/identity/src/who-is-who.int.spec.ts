@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 import { USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, poolOf, roleUrl, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { USER, type Json, type PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
@@ -26,7 +26,7 @@ let loads = 0;
 
 beforeAll(async () => {
   const url = await newDatabase();
-  database = await connectDatabase(url, 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   const behaviour = userBehaviour(masterKey);

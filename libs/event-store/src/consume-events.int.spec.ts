@@ -5,7 +5,7 @@ import type { DataSource } from 'typeorm';
 import { IDENTITY_EVENTS_VIEW, type Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { causedId, EventConsumer } from './consume-events.js';
-import { connectDatabase, poolOf } from './database.js';
+import { connectDatabase, poolOf, roleUrl } from './database.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 /** This one causes something; the others are only counted. */
@@ -16,7 +16,7 @@ let database: DataSource;
 let owner: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
-  database = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  database = await connectDatabase(roleUrl(url, 'group'), 'group', { poolConnections: 2, queryTimeoutMs: 10_000 });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
 }, 60_000);

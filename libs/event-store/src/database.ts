@@ -2,22 +2,53 @@ import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { ReadingClient } from './reading-client.js';
+import { UnfitDatabase } from './unfit-database.js';
 
 /** The roles that connect, one for each service; each writes its own schema only. `log` is the Postgres log's own. */
 export const ROLES = ['gateway', 'identity', 'admin', 'group', 'log'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** The password that `migrate` gives to a role: derived from the owner's, so that one URL configures an installation. */
-export const rolePassword = (ownerUrl: string, role: Role): string =>
-  createHmac('sha256', decodeURIComponent(new URL(ownerUrl).password)).update(`muster_${role}`).digest('base64url');
+/** What the roles of an installation are called, and their passwords. */
+export interface RoleSettings {
+  /** Roles are the server's and not the database's: two installations on one server need different ones. */
+  readonly prefix: string;
+  /** Those that are not here are derived from the password of the owner, so that one URL configures an installation. */
+  readonly passwords: Readonly<Partial<Record<Role, string>>>;
+}
+export const DEFAULT_ROLES: RoleSettings = { prefix: 'muster', passwords: {} };
 
-/** The URL with which a service connects as its own role. A URL that already names a role of Muster is taken as it is. */
-export const roleUrl = (url: string, role: Role): string => {
-  const result = new URL(url);
-  if (result.username.startsWith('muster_')) return url;
-  result.password = rolePassword(url, role);
-  result.username = `muster_${role}`;
-  return result.href;
+export const roleName = ({ prefix }: RoleSettings, role: Role): string => `${prefix}_${role}`;
+
+/** The password that `migrate` gives to a role. Throws UnfitDatabase when it would be one that anybody can compute. */
+export const rolePassword = (ownerUrl: string, role: Role, roles: RoleSettings): string => {
+  const given = roles.passwords[role];
+  if (given !== undefined) return given;
+  const { password, searchParams } = new URL(ownerUrl);
+  const secret = decodeURIComponent(password) || searchParams.get('password');
+  if (!secret) {
+    throw new UnfitDatabase(`DATABASE_URL has no password, from which those of Muster's roles could be made: set DATABASE_ROLE_PASSWORDS to ${ROLES.map((name) => `${name}=…`).join(',')}, each of 16 characters or more.`);
+  }
+  return createHmac('sha256', secret).update(roleName(roles, role)).digest('base64url');
+};
+
+/** The URL with which a service connects as its own role, made of the owner's. */
+export const roleUrl = (ownerUrl: string, role: Role, roles: RoleSettings = DEFAULT_ROLES): string => {
+  const url = new URL(ownerUrl);
+  url.password = encodeURIComponent(rolePassword(ownerUrl, role, roles));
+  url.username = roleName(roles, role);
+  // The driver would take them instead.
+  for (const name of ['user', 'password']) url.searchParams.delete(name);
+  return url.href;
+};
+
+/** The URL of a service that is a process of its own. Throws UnfitDatabase unless it names the role of that service: nothing else is its business. */
+export const ownRoleUrl = (url: string, role: Role): string => {
+  const { username, searchParams } = new URL(url);
+  const user = searchParams.get('user') ?? decodeURIComponent(username);
+  if (!user.endsWith(`_${role}`)) {
+    throw new UnfitDatabase(`DATABASE_URL names the user ${user}: this service connects as its own role, such as muster_${role}, with the password that DATABASE_ROLE_PASSWORDS gave it when npm run migrate ran.`);
+  }
+  return url;
 };
 
 export interface DatabaseOptions {
@@ -25,11 +56,11 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs: number;
 }
 
-/** Connects as a role. Throws what the driver throws when the database is away. */
+/** Connects with the URL of a role. Throws what the driver throws when the database is away. */
 export const connectDatabase = async (url: string, role: Role, options: DatabaseOptions): Promise<DataSource> => {
   const dataSource = new DataSource({
     type: 'postgres',
-    url: roleUrl(url, role),
+    url,
     applicationName: `muster-${role}`,
     poolSize: options.poolConnections,
     // A broken idle connection must not end the process: the pool replaces it and the next query tells.

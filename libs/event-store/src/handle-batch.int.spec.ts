@@ -6,7 +6,7 @@ import type { Message, Outcome } from '#contracts';
 import { handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
-import { connectDatabase, poolOf } from './database.js';
+import { connectDatabase, poolOf, roleUrl } from './database.js';
 import { BatchHandler } from './handle-batch.js';
 
 /** Asks for the next one of these whenever it was given those before; `all`: for one more each time. */
@@ -18,7 +18,7 @@ let database: DataSource;
 let reader: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
-  database = await connectDatabase(url, 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
   reader = new pg.Client({ connectionString: url });
   await reader.connect();
 }, 60_000);

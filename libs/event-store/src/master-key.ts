@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { newKey, seal, unseal } from './seal.js';
+import { UnfitDatabase } from './unfit-database.js';
 
 /** Where a master key comes from. */
 export interface MasterKeySource {
@@ -11,29 +12,24 @@ export interface MasterKeySource {
   readonly make: (() => string) | null;
 }
 
-/** The key is not the one of the database. Shown as one line: a start with another key helps nobody. */
-export class MasterKeyUnfit extends Error {
-  override readonly name = 'UsageError';
-}
-
 type Queryable = Pick<Pool, 'query'>;
 
 /**
  * The master key, once it has opened what the database keeps for this purpose. A new database is given that at its first start, with the
- * key that is then made unless there is one. Throws MasterKeyUnfit when the key is lost or is another one: beside data none is made.
+ * key that is then made unless there is one. Throws UnfitDatabase when the key is lost or is another one: beside data none is made.
  */
 export const openMasterKey = async (database: Queryable, source: MasterKeySource): Promise<Buffer> => {
   const check = await readCheck(database);
   const found = source.read();
   if (found === null && (check || !source.make)) {
-    throw new MasterKeyUnfit(`${source.name} is missing, and what this database holds was sealed with it. Restore it from the backup: no new one is made beside data.`);
+    throw new UnfitDatabase(`${source.name} is missing, and what this database holds was sealed with it. Restore it from the backup: no new one is made beside data.`);
   }
   const key = Buffer.from(found ?? source.make!(), 'base64');
   if (!check && !source.make) return key;
   if (!check) await database.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING', [CONTEXT, seal(key, CONTEXT, newKey())]);
   // Of processes that start at once, the first one's key counts.
   if (!opens(key, check ?? (await readCheck(database))!)) {
-    throw new MasterKeyUnfit(`${source.name} is not the key of this database: it does not open what was sealed there. Set the key that the database was made with.`);
+    throw new UnfitDatabase(`${source.name} is not the key of this database: it does not open what was sealed there. Set the key that the database was made with.`);
   }
   return key;
 };

@@ -1,5 +1,5 @@
-import { DataSource } from 'typeorm';
-import { ROLES, rolePassword } from './database.js';
+import { DataSource, MigrationExecutor } from 'typeorm';
+import { DEFAULT_ROLES, roleName, ROLES, type RoleSettings } from './database.js';
 import { Frame1764000000000 } from './migrations/1-frame.js';
 import { OutcomeRetention1764200000000 } from './migrations/2-outcome-retention.js';
 import { EventsView1764300000000 } from './migrations/3-events-view.js';
@@ -13,6 +13,8 @@ import { EndsOfTheLog1764640000000 } from './migrations/10-ends-of-the-log.js';
 import { ExpectHeld1764650000000 } from './migrations/11-expect-held.js';
 import { BoundedGroups1764670000000 } from './migrations/13-bounded-groups.js';
 import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
+import { makeRoles } from './roles.js';
+import { UnfitDatabase } from './unfit-database.js';
 
 const MIGRATIONS = [
   Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
@@ -23,34 +25,45 @@ const MIGRATIONS = [
 export const migrationNames = MIGRATIONS.map(({ name }) => name);
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
+const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
+
+/** SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is needed. */
+const isRefusal = ({ code = '', message = '' }: { code?: string; message?: string }): boolean =>
+  // The driver itself says that the server wants a password and the URL has none.
+  /^(28...|3D000|42501)$/.test(code) || message.startsWith('SASL: ');
 
 /**
  * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
- * one after the other in. Throws what the database says when it refuses.
+ * one after the other in. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do.
  */
-export const migrate = async (ownerUrl: string): Promise<void> => {
+export const migrate = async (ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number): Promise<void> => {
+  try {
+    await migrateAs(ownerUrl, roles, oldestPostgres);
+  } catch (error) {
+    if (isRefusal(error as Error)) throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
+    throw error;
+  }
+};
+
+const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?: number): Promise<void> => {
   const dataSource = await new DataSource({
     type: 'postgres', url: ownerUrl, applicationName: 'muster-migrate', migrations: MIGRATIONS,
     migrationsTableName: 'muster_migrations', poolSize: 2,
   }).initialize();
-  const lock = dataSource.createQueryRunner();
+  const runner = dataSource.createQueryRunner();
+  const query: typeof runner.query = runner.query.bind(runner);
   try {
-    await lock.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
-    for (const role of ROLES) {
-      // Neither takes parameters; the password is base64url and the role a constant of ours.
-      const [found] = (await lock.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [`muster_${role}`])) as unknown[];
-      const password = rolePassword(ownerUrl, role);
-      await lock.query(`${found ? 'ALTER' : 'CREATE'} ROLE muster_${role} LOGIN PASSWORD '${password}'`);
-      // Everything on the path is a look-up by key. A plan that is prepared while a table is empty reads all of it, and stays.
-      for (const setting of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) await lock.query(`ALTER ROLE muster_${role} SET ${setting} = off`);
-    }
-    // Without statistics a page of a walk would be read as all that is left, and sorted: an index has it in order.
-    await lock.query('ALTER ROLE muster_gateway SET enable_sort = off');
-    await dataSource.runMigrations({ transaction: 'all' });
-    await lock.query(`GRANT SELECT ON muster_migrations TO ${ROLES.map((role) => `muster_${role}`).join(', ')}`);
+    await query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    await makeRoles((sql, values) => query(sql, values), ownerUrl, roles, oldestPostgres);
+    // Migrations name the roles as they are called where no setting says otherwise.
+    runner.query = ((sql: string, ...rest: []) => query(sql.replace(ROLE_NAME, `${roles.prefix}_$1`), ...rest)) as typeof query;
+    const executor = new MigrationExecutor(dataSource, runner);
+    executor.transaction = 'all';
+    await executor.executePendingMigrations();
+    await query(`GRANT SELECT ON muster_migrations TO ${ROLES.map((role) => roleName(roles, role)).join(', ')}`);
   } finally {
-    await lock.query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
-    await lock.release();
+    await query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
+    await runner.release();
     await dataSource.destroy();
   }
 };

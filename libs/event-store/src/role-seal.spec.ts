@@ -1,20 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { roleUrl } from './database.js';
 import { roleSeal } from './role-seal.js';
 
-const OWNER = 'postgres://muster:p%40ss@localhost:5432/muster';
+const URL = 'postgres://muster_gateway:p%40ss@localhost:5432/muster';
 
 describe('the seal of a role', () => {
-  const { seal, open } = roleSeal(OWNER, 'gateway', 'cursor');
+  const { seal, open } = roleSeal(URL, 'gateway', 'cursor');
 
   it('is the same in every process of the role, and in no other', () => {
     const sealed = seal('context', 'Ada ß');
     expect(sealed).toMatch(/^[\w-]+$/);
-    expect(roleSeal(OWNER, 'gateway', 'cursor').open('context', sealed)).toBe('Ada ß');
-    expect(roleSeal(roleUrl(OWNER, 'gateway'), 'gateway', 'cursor').open('context', sealed)).toBe('Ada ß');
-    expect(roleSeal(OWNER, 'gateway', 'other').open('context', sealed)).toBeNull();
-    expect(roleSeal(OWNER, 'admin', 'cursor').open('context', sealed)).toBeNull();
-    expect(roleSeal(OWNER.replace('p%40ss', 'other'), 'gateway', 'cursor').open('context', sealed)).toBeNull();
+    expect(roleSeal(URL, 'gateway', 'cursor').open('context', sealed)).toBe('Ada ß');
+    expect(roleSeal(URL, 'gateway', 'other').open('context', sealed)).toBeNull();
+    expect(roleSeal(URL, 'admin', 'cursor').open('context', sealed)).toBeNull();
+    expect(roleSeal(URL.replace('p%40ss', 'other'), 'gateway', 'cursor').open('context', sealed)).toBeNull();
   });
 
   it('opens nothing but what was sealed, in its context', () => {

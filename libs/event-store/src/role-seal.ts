@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { roleUrl, type Role } from './database.js';
+import type { Role } from './database.js';
 import { seal, unseal } from './seal.js';
 
 /** Seals texts that a client keeps for a service and hands back. */
@@ -11,12 +11,12 @@ export interface RoleSeal {
 }
 
 /**
- * A seal that every process of a role has, whichever of the two kinds of URL it was given, before and after a restart: its key is made
- * of the password of the role, and so no setting is needed. `purpose` tells one kind of text from another. It keeps texts from being
+ * A seal that every process of a role has, before and after a restart: its key is made of the password in the URL of the role, and so no
+ * setting is needed. `purpose` tells one kind of text from another. It keeps texts from being
  * read and forged by clients; a database that asks for no password makes that key known, so a sealed text may grant nothing by itself.
  */
 export const roleSeal = (url: string, role: Role, purpose: string): RoleSeal => {
-  const password = decodeURIComponent(new URL(roleUrl(url, role)).password);
+  const password = decodeURIComponent(new URL(url).password);
   const key = createHmac('sha256', password).update(`muster_${role}:${purpose}`).digest();
   return {
     seal: (context, text) => Buffer.from(seal(key, context, text), 'base64').toString('base64url'),

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { roleUrl, type Role } from './database.js';
 import { migrationNames } from './migrate.js';
 
 const TIMEOUT_MS = 60_000;
@@ -12,10 +11,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * here; it does not listen yet, so it is not ready. `tell` gets the reason of the wait, once. Rejects after `timeoutMs`: whoever
  * keeps the process starts it again.
  */
-export const untilMigrated = async (url: string, role: Role, tell: (reason: string) => void, timeoutMs = TIMEOUT_MS): Promise<void> => {
+export const untilMigrated = async (url: string, tell: (reason: string) => void, timeoutMs = TIMEOUT_MS): Promise<void> => {
   let told = false;
   for (const since = performance.now(); ; await pause(POLL_MS)) {
-    const reason = await whatIsMissing(roleUrl(url, role));
+    const reason = await whatIsMissing(url);
     if (reason === null) return;
     if (!told) tell(reason);
     told = true;

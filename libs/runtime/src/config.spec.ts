@@ -44,8 +44,8 @@ it('reads an empty setting as none', () => {
 
 /** One that each secret takes. */
 const SECRETS: Readonly<Record<string, string>> = {
-  DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
-  MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
+  DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster', DATABASE_ROLE_PASSWORDS: 'gateway=a-password-of-16,admin=another=of=16-and-more',
+  MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
 };
 
 it('knows which settings are secrets', () => {
@@ -97,6 +97,11 @@ it.each([
     'DATABASE_URL', ['postgres://a:b@c/d', 'postgresql://a@c:5432/d?sslmode=verify-full', 'postgres://a:b@%2Fvar%2Frun/d'],
     ['x', 'c:5432', 'mysql://a:b@c/d', 'postgres://c/d', 'postgres://a:b@c', 'postgres://a:b@c/', 'postgres://a:50%@c/d', 'postgres://a:p/w@c/d'],
   ],
+  ['DATABASE_ROLE_PREFIX', ['muster', 'a', 'team_2'], ['Muster', '2', 'a-b', 'a b', 'a"b', 'x'.repeat(41)]],
+  [
+    'DATABASE_ROLE_PASSWORDS', [`gateway=${'p'.repeat(16)}`, `log=${'='.repeat(16)},admin=%/@${'p'.repeat(16)}`],
+    ['p'.repeat(16), `gateway=${'p'.repeat(15)}`, `nobody=${'p'.repeat(16)}`, `gateway=${'p'.repeat(16)},`, `gateway=${'p'.repeat(16)}, admin=${'p'.repeat(16)}`, `gateway=${'ü'.repeat(16)}`],
+  ],
   ['PUBLIC_URL', ['https://a.example', 'http://localhost:8080'], ['a.example', 'ftp://a.example', 'https://']],
   ['PORT', ['0', '65535'], ['-1', '65536', '80.5', 'http', '0x']],
   ['LOG_LEVEL', ['info', 'silent'], ['INFO', 'verbose']],
@@ -110,4 +115,10 @@ it('takes no key of the admin API that can be guessed, and does not repeat it', 
   for (const wrong of ['k'.repeat(31), ' '.repeat(32), 'schlüssel'.repeat(4)]) {
     expect(() => readConfig({ MUSTER_API_KEY: wrong })).toThrow(/^MUSTER_API_KEY must have 32 characters or more, printable ASCII without spaces[^\n]*hex 32 makes$/);
   }
+});
+
+it('reads the passwords of roles apart', () => {
+  expect(readConfig({ DATABASE_ROLE_PASSWORDS: SECRETS.DATABASE_ROLE_PASSWORDS! }).databaseRoles)
+    .toEqual({ prefix: 'muster', passwords: { gateway: 'a-password-of-16', admin: 'another=of=16-and-more' } });
+  expect(readConfig({}).databaseRoles).toEqual({ prefix: 'muster', passwords: {} });
 });

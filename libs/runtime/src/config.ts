@@ -69,6 +69,11 @@ const isDecodable = (value: string): boolean => {
     return false;
   }
 };
+const secretRolePasswords = (description: string): PropertyDecorator =>
+  secret(description, 'name=password,name=password', fits((value) => /^((gateway|identity|group|admin|log)=[!-+\--~]{16,}(,|$))+$/.test(value) && !value.endsWith(','),
+    '$property must be gateway=…,identity=…,group=…,admin=…,log=…, each password of 16 characters or more, printable ASCII without a comma or a space'));
+const rolePrefix = (description: string): PropertyDecorator =>
+  setting(description, 'a to z, 0 to 9 and _', [Matches(/^[a-z][a-z0-9_]{0,39}$/, { message: '$property must be of the characters a to z, 0 to 9 and _, a letter first, and no longer than 40' })]);
 const secretDatabaseUrl = (description: string): PropertyDecorator =>
   secret(description, 'URL of a Postgres', fits(isPostgresUrl,
     '$property must be postgres://user:password@host:port/database; a character such as @, / or % in the password is written as %40, %2F, %25'));
@@ -83,7 +88,12 @@ export class Config {
   @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
-  @secretDatabaseUrl("Postgres 18; without it the embedded one is started. The owner's URL for migrations and all in one process.") DATABASE_URL?: string;
+  @secretDatabaseUrl("Postgres 18; without it the embedded one is started. For `npm run migrate` and all in one process the URL of the owner, for a service of its own that of its role.")
+  DATABASE_URL?: string;
+  @rolePrefix('The roles that the services connect as begin with it. Two installations on one Postgres server need different ones, from the beginning.')
+  DATABASE_ROLE_PREFIX = 'muster';
+  @secretRolePasswords("What `npm run migrate` gives to the roles as passwords; those that are not named are derived from the password of the owner.")
+  DATABASE_ROLE_PASSWORDS?: string;
   @optionalBrokers('Kafka brokers; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
   @text('Change it when topics are made anew on the same cluster: positions start again and the retained log is published again.')
   KAFKA_TOPIC_SUFFIX = '';
@@ -117,6 +127,12 @@ export class Config {
   OUTCOME_KEEP_DAYS = 8;
   @count('How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.') QUERY_TIMEOUT_MS = 5_000;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
+
+  /** What the roles of the services are called in the database, and the passwords that are not derived. */
+  get databaseRoles(): { readonly prefix: string; readonly passwords: Readonly<Record<string, string>> } {
+    const pairs = (this.DATABASE_ROLE_PASSWORDS ?? '').split(',').filter(Boolean).map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const);
+    return { prefix: this.DATABASE_ROLE_PREFIX, passwords: Object.fromEntries(pairs) };
+  }
 
   get publicUrl(): string {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');

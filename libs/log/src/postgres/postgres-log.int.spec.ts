@@ -265,7 +265,7 @@ describe('the Postgres log', () => {
     const newHandler = (): BatchHandler<object> => new BatchHandler(lane, behaviour, () => new Date(), () => undefined);
 
     beforeAll(async () => {
-      const database = await connectDatabase(postgres.url, 'identity', { poolConnections: 3, queryTimeoutMs: 5_000 });
+      const database = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', { poolConnections: 3, queryTimeoutMs: 5_000 });
       lane = poolOf(database);
       end = () => database.destroy();
     });

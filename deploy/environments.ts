@@ -1,0 +1,37 @@
+import { roleUrl, type Role, type RoleSettings } from '#event-store';
+import { SETTINGS } from '#runtime';
+
+/** The services that are processes of their own in `npm run stack`, and as containers. */
+export const APPS = ['admin', 'identity', 'group', 'gateway'] as const satisfies readonly Role[];
+export type App = (typeof APPS)[number];
+
+/** What the one who starts the services knows, and hands to each as far as it needs it. */
+export interface Secrets {
+  readonly ownerUrl: string;
+  readonly roles: RoleSettings;
+  /** Base64. */
+  readonly masterKey: string;
+  readonly apiKey: string;
+}
+
+/** The system's own, which a Node needs to run and to find its time zone and certificates. */
+const OF_THE_SYSTEM = ['PATH', 'HOME', 'TZ', 'LANG', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'];
+/** Settings that lead to secrets of others. */
+const NOT_HANDED_ON = ['DATA_DIR', 'DATABASE_ROLE_PREFIX'];
+
+/**
+ * The environment of one service: all settings that are no secrets, the URL of its own role, and of the secrets its own. The gateway, which
+ * everybody reaches, can neither open what is sealed nor use the admin API, and no service has the rights of the owner.
+ */
+export const environmentOf = (
+  app: App, secrets: Secrets, settings: Readonly<Record<string, string>>, given: NodeJS.ProcessEnv = process.env,
+): Record<string, string> => {
+  const names = [...OF_THE_SYSTEM, ...SETTINGS.flatMap(({ name, secret }) => (secret || NOT_HANDED_ON.includes(name) ? [] : [name]))];
+  return {
+    ...Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))),
+    ...settings,
+    DATABASE_URL: roleUrl(secrets.ownerUrl, app, secrets.roles),
+    ...(app === 'identity' || app === 'admin' ? { MASTER_KEY: secrets.masterKey } : {}),
+    ...(app === 'admin' ? { MUSTER_API_KEY: secrets.apiKey } : {}),
+  };
+};
