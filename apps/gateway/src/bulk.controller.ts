@@ -3,7 +3,7 @@ import type { StoredValue } from '#contracts';
 import { uuidv7, type Config } from '#runtime';
 import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
 import { bytesOf, sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
-import { CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
+import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { etag, locationOf } from './to-response.js';
 
@@ -17,6 +17,7 @@ const SHARE_OF_TENANT = 1 / 2;
 @UseGuards(ScimTokenGuard)
 export class BulkController {
   constructor(
+    private readonly commands: Commands,
     private readonly users: UserCommands,
     private readonly groups: GroupCommands,
     @Inject(CONFIG) private readonly config: Config,
@@ -29,6 +30,7 @@ export class BulkController {
     const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write) => this.write(caller, write), {
       maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
       maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT,
+      countedBytes: (write) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes: bytesOf(write) }),
     });
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(answer)) };
   }
@@ -41,16 +43,16 @@ export class BulkController {
     if (caller.bodyBytes > MAX_BODY_BYTES) {
       throw new Rejected('tooLarge', `The data of one operation is longer than ${MAX_BODY_BYTES} bytes, the limit of this server (MAX_BODY_BYTES).`);
     }
-    const commands = definition === USER ? this.users : this.groups;
+    const owner = definition === USER ? this.users : this.groups;
     if (method === 'POST') {
       const id = uuidv7();
-      const made = await commands.create(caller, data, id);
+      const made = await owner.create(caller, data, id);
       return { ...written(made), isNew: made.id === id };
     }
     const wanted = { id: target!, body: data, ifMatch: version };
-    if (method === 'PUT') return written(await commands.replace(caller, wanted));
-    if (method === 'PATCH') return written(await commands.patch(caller, wanted));
-    await commands.delete(caller, wanted);
+    if (method === 'PUT') return written(await owner.replace(caller, wanted));
+    if (method === 'PATCH') return written(await owner.patch(caller, wanted));
+    await owner.delete(caller, wanted);
     return { id: target!, version: null, isNew: false };
   }
 

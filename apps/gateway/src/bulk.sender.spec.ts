@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseBulk, Rejected, type BulkRequest, type BulkWrite } from '#scim';
-import { sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
+import { bytesOf, sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
 
 interface Stored {
   readonly type: string;
@@ -95,8 +95,8 @@ class Store {
 
 const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest => parseBulk({ Operations: operations, failOnErrors }, 1_000);
 const send = (operations: readonly unknown[], store: Store, failOnErrors: number | null = null, together = 4): Promise<BulkAnswer[]> =>
-  sendBulk(request(operations, failOnErrors), store.write, { maxWrites: together, maxBytes: 10_000 });
-const ALONE = { maxWrites: 1, maxBytes: 10_000 };
+  sendBulk(request(operations, failOnErrors), store.write, { maxWrites: together, maxBytes: 10_000, countedBytes: bytesOf });
+const ALONE = { maxWrites: 1, maxBytes: 10_000, countedBytes: bytesOf };
 const codes = (answers: readonly BulkAnswer[]): unknown[] => answers.map(({ result }) => (result instanceof Rejected ? result.code : (result.version ?? 'gone')));
 const user = (bulkId: string, data: object = {}): object => ({ method: 'POST', path: '/Users', bulkId, data: { userName: bulkId, ...data } });
 const group = (bulkId: string, ...members: string[]): object => ({
@@ -140,7 +140,7 @@ describe('a bulk request', () => {
     for (const [maxBytes, most] of [[bytes * 3, 3], [bytes * 3 - 1, 2], [1, 1]] as const) {
       const store = new Store([3]);
       const operations = Array.from({ length: 10 }, (_, index) => user(`${index + 10}`));
-      expect(codes(await sendBulk(request(operations), store.write, { maxWrites: 7, maxBytes }))).toEqual(Array(10).fill(1));
+      expect(codes(await sendBulk(request(operations), store.write, { maxWrites: 7, maxBytes, countedBytes: bytesOf }))).toEqual(Array(10).fill(1));
       expect(store.mostUnderWay).toBe(most);
     }
   });

@@ -17,6 +17,8 @@ export type Writer = (write: BulkWrite) => Promise<Written>;
 export interface BulkLimits {
   readonly maxWrites: number;
   readonly maxBytes: number;
+  /** As what a write counts. */
+  readonly countedBytes: (write: BulkWrite) => number;
 }
 
 export interface BulkAnswer {
@@ -28,17 +30,17 @@ export interface BulkAnswer {
  * Carries out a bulk request (RFC 7644 §3.7), several writes at a time. The answers are in the order of the request, so that
  * a client may also count; what was left undone after `failOnErrors` errors is not among them.
  */
-export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write: Writer, { maxWrites, maxBytes }: BulkLimits): Promise<BulkAnswer[]> => {
+export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write: Writer, limits: BulkLimits): Promise<BulkAnswer[]> => {
   const ids = new Map<string, string>();
   const answers: BulkAnswer[] = [];
   let errors = 0;
   let isAway = false;
   // Whoever counts errors must not find that what comes after the last one has been begun.
-  for (const step of orderBulk(operations, failOnErrors === null ? maxWrites : 1)) {
+  for (const step of orderBulk(operations, failOnErrors === null ? limits.maxWrites : 1)) {
     if (errors >= (failOnErrors ?? Infinity)) break;
     const results = isAway ? step.operations.map(() => LEFT)
       : step.isCircle ? await sendCircle(step.operations, write, ids)
-      : await sendTogether(step.operations, write, ids, maxBytes);
+      : await sendTogether(step.operations, write, ids, limits);
     for (const [at, operation] of step.operations.entries()) {
       const result = results[at]!;
       answers.push({ operation, result });
@@ -57,14 +59,14 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
 const LEFT = new Rejected('unavailable', 'It was not attempted, because an operation before it could not be confirmed. Send it again.');
 
 const sendTogether = async (
-  operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>, maxBytes: number,
+  operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>, { maxBytes, countedBytes }: BulkLimits,
 ): Promise<(Written | Rejected)[]> => {
   const results: (Written | Rejected)[] = [];
   let underWay: Promise<Written | Rejected>[] = [];
   let bytes = 0;
   for (const operation of operations) {
     const resolved = resolve(operation, ids);
-    const size = resolved instanceof Rejected ? 0 : bytesOf(resolved);
+    const size = resolved instanceof Rejected ? 0 : countedBytes(resolved);
     if (bytes + size > maxBytes) {
       results.push(...(await Promise.all(underWay)));
       [underWay, bytes] = [[], 0];

@@ -3,6 +3,7 @@ import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, Us
 import { LogUnavailable, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
+import { CommandCosts } from './command-costs.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 import type { Caller } from './scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
@@ -21,8 +22,9 @@ export interface Write {
 /** Sends commands and waits for what their owners say. */
 @Injectable()
 export class Commands {
-  /** Of each tenant. */
+  /** Commands in flight, by tenant. */
   private readonly inFlight = new Map<string, { commands: number; bytes: number }>();
+  private readonly costs = new CommandCosts();
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
@@ -30,14 +32,13 @@ export class Commands {
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
     const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxBytes } = this.config;
     const inFlight = this.inFlight.get(caller.tenant) ?? { commands: 0, bytes: 0 };
-    // A body that comes in pieces does not say how long it is.
-    const bytes = caller.bodyBytes ?? this.config.MAX_BODY_BYTES;
+    const bytes = this.bytesOf(caller);
     if (inFlight.commands >= maxCommands) {
       throw new Rejected('tooManyRequests', `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`);
     }
     // One alone is always let in: its length has a limit of its own.
     if (inFlight.commands > 0 && inFlight.bytes + bytes > maxBytes) {
-      throw new Rejected('tooManyRequests', `Writes of more than ${maxBytes} bytes are under way for this tenant: send the next ones later.`);
+      throw new Rejected('tooManyRequests', `Writes of more than ${maxBytes} bytes, with what they read and change, are under way for this tenant: send the next ones later.`);
     }
     inFlight.commands++;
     inFlight.bytes += bytes;
@@ -47,6 +48,7 @@ export class Commands {
       const id = uuidv7();
       outcome = await owner.request(
         toCommand(command, { ...caller, id, correlationId: id, now: new Date(), expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS }),
+        (cost) => this.costs.learn(caller.tenant, cost),
       );
     } catch (error) {
       if (error instanceof LogUnavailable) {
@@ -60,6 +62,11 @@ export class Commands {
     }
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
+  }
+
+  /** As what a write counts: a short one may change a long resource. A body that comes in pieces does not say how long it is. */
+  bytesOf({ tenant, bodyBytes }: Pick<Caller, 'tenant' | 'bodyBytes'>): number {
+    return Math.max(bodyBytes ?? this.config.MAX_BODY_BYTES, this.costs.of(tenant));
   }
 }
 

@@ -140,3 +140,55 @@ it('keeps no more commands waiting than its limit', async () => {
   made.stop();
   await Promise.all(waiting);
 });
+
+it('sends no more than its lane has room for, and then one of each tenant in turn: who has many stands before nobody', async () => {
+  const [many, few] = [newTenant(3), newTenant(3)];
+  const hold = Promise.withResolvers<void>();
+  const made = await newRequests();
+  consumer.before = async ({ received }) => {
+    await hold.promise;
+    await tell(...received.map(({ message }) => outcomeOf(message!)));
+  };
+  const commands = newMessages(many, 300);
+  const later = newMessages(few, 3);
+  const waiting = commands.map((command) => made.request(command));
+  // A lane beside it has room.
+  const elsewhere = newMessages(newTenant(4), 1);
+  waiting.push(...later.map((command) => made.request(command)), made.request(elsewhere[0]!));
+  const seen = (): Message[] => consumer.begun.flatMap(({ received }) => received.map(({ message }) => message!));
+  await consumer.signal.until(() => seen().some(({ id }) => id === elsewhere[0]!.id));
+  const { rows } = await pool.query<{ count: number }>('SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 3 AND id = ANY ($2)', [
+    commandsOf('identity'), [...commands, ...later].map(({ id }) => id),
+  ]);
+  expect(rows[0]!.count).toBeLessThanOrEqual(128);
+  hold.resolve();
+  await Promise.all(waiting);
+  const order = seen().filter(({ tenant }) => tenant === many || tenant === few);
+  // 128 were sent before it came. Then they take turns.
+  const places = later.map(({ id }) => order.findIndex((message) => message.id === id));
+  expect(places).toEqual([129, 131, 133]);
+  expect(order.filter(({ tenant }) => tenant === many).map(({ id }) => id)).toEqual(commands.map(({ id }) => id));
+});
+
+it('sends nothing for those who do not wait any more', async () => {
+  const tenant = newTenant(5);
+  const hold = Promise.withResolvers<void>();
+  const made = await newRequests({ timeoutMs: 1 });
+  consumer.before = () => hold.promise;
+  const commands = newMessages(tenant, 200);
+  await Promise.all(commands.map((command) => expect(made.request(command)).rejects.toBeInstanceOf(LogUnavailable)));
+  const last = newMessages(tenant, 1);
+  await expect(made.request(last[0]!)).rejects.toBeInstanceOf(LogUnavailable);
+  hold.resolve();
+  await consumer.has([...commands.slice(0, 128), ...last]);
+  expect(consumer.messages(tenant).map(({ id }) => id)).toEqual([...commands.slice(0, 128), ...last].map(({ id }) => id));
+});
+
+it('says what a command has cost, where its outcome does', async () => {
+  const command = newCommand();
+  const costs: number[] = [];
+  const made = await newRequests();
+  consumer.before = () => tell(outcomeOf(command, { commandId: command.id, outcome: DONE, cost: 12_345 }));
+  expect(await made.request(command, (bytes) => costs.push(bytes))).toEqual(DONE);
+  expect(costs).toEqual([12_345]);
+});

@@ -1,4 +1,5 @@
-import { OUTCOME_TYPE, commandsOf, outcomesOf, type Message, type Outcome, type OutcomeData, type Owner } from '#contracts';
+import { OUTCOME_TYPE, commandsOf, outcomesOf, partitionOf, type Message, type Outcome, type OutcomeData, type Owner } from '#contracts';
+import { FairQueue } from './fair-queue.js';
 import { LogUnavailable, type Log } from './log.js';
 
 export interface RequestReplyOptions {
@@ -14,21 +15,38 @@ export interface RequestReplyOptions {
 }
 
 interface Waiter {
+  readonly message: Message;
+  readonly lane: Lane;
   readonly since: number;
-  lookedUp: number;
+  /** Null = it has not been sent yet. */
+  lookedUp: number | null;
+  readonly onCost: ((bytes: number) => void) | undefined;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
+}
+
+/** The commands for one partition. */
+interface Lane {
+  sent: number;
+  readonly queue: FairQueue<Waiter>;
 }
 
 const SWEEP_EVERY_MS = 250;
 /** So long somebody waits needlessly who does not hear. */
 const LOOK_UP_EVERY_MS = 15;
 const MAX_WAITING_COMMANDS = 10_000;
+/**
+ * So many commands of a partition are sent and not answered yet. What comes on top of them waits here, where tenants take turns: in the log, where
+ * order is order, a tenant with 1,000 commands would stand before everybody else. Few enough that all of them are done in some 50 ms, and enough
+ * for a lane to always find its next batch.
+ */
+const MAX_SENT_COMMANDS = 128;
 const MAX_LOOKUP_COMMANDS = 1_000;
 
 /** Publishes a command and waits for its outcome: the answer to a client is sent only after the commit that holds it. */
 export class RequestReply {
   private readonly waiters = new Map<string, Waiter>();
+  private readonly lanes = new Map<number, Lane>();
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
   private lookingUp = false;
@@ -37,19 +55,71 @@ export class RequestReply {
     if (options.lookupAfterMs !== null) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
   }
 
-  /** Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is unknown. */
-  request(message: Message): Promise<Outcome> {
+  /**
+   * `onCost` is called before it resolves, if the outcome says how many bytes the command has loaded and written. Throws LogUnavailable when the log
+   * does not take the command or no outcome comes in time: what became of it is unknown.
+   */
+  request(message: Message, onCost?: (bytes: number) => void): Promise<Outcome> {
     if (this.stopped) return Promise.reject(new LogUnavailable('The service is being stopped.'));
     if (this.waiters.size >= MAX_WAITING_COMMANDS) return Promise.reject(new LogUnavailable('Too many commands wait for their outcome.'));
     return new Promise<Outcome>((resolve, reject) => {
-      const since = performance.now();
+      const lane = this.laneOf(partitionOf(message.tenant));
+      const waiter: Waiter = { message, lane, since: performance.now(), lookedUp: null, onCost, resolve, reject };
       // Registered before it is published: the outcome may be faster than the acknowledgement.
-      this.waiters.set(message.id, { since, lookedUp: since, resolve, reject });
+      this.waiters.set(message.id, waiter);
       this.planSweep();
-      this.log.publish(commandsOf(this.options.owner), [message]).catch((error: Error) => {
-        if (this.waiters.delete(message.id)) reject(error);
-      });
+      if (lane.sent < MAX_SENT_COMMANDS) this.send(waiter);
+      else lane.queue.add(message.tenant, waiter);
     });
+  }
+
+  private laneOf(partition: number): Lane {
+    const known = this.lanes.get(partition);
+    if (known) return known;
+    const lane: Lane = { sent: 0, queue: new FairQueue() };
+    this.lanes.set(partition, lane);
+    return lane;
+  }
+
+  private send(waiter: Waiter): void {
+    const { message, lane } = waiter;
+    lane.sent++;
+    waiter.lookedUp = performance.now();
+    this.log.publish(commandsOf(this.options.owner), [message]).catch((error: Error) => this.fail([waiter], error));
+  }
+
+  /** Nobody waits for it any more. Returns who did, if anybody. */
+  private end(commandId: string): Waiter | undefined {
+    const waiter = this.waiters.get(commandId);
+    if (!waiter) return undefined;
+    this.waiters.delete(commandId);
+    if (waiter.lookedUp !== null) waiter.lane.sent--;
+    return waiter;
+  }
+
+  /** There is room in a lane: those who wait are sent, but for those whose time is over. */
+  private sendNext({ lane }: Waiter): void {
+    while (lane.sent < MAX_SENT_COMMANDS) {
+      const next = lane.queue.take();
+      if (!next) break;
+      if (this.waiters.get(next.message.id) === next) this.send(next);
+    }
+  }
+
+  private answer(commandId: string, outcome: Outcome, cost?: number): void {
+    const waiter = this.end(commandId);
+    if (!waiter) return;
+    if (typeof cost === 'number') waiter.onCost?.(cost);
+    waiter.resolve(outcome);
+    this.sendNext(waiter);
+  }
+
+  private fail(waiters: readonly Waiter[], error: Error): void {
+    const ended = waiters.filter(({ message }) => this.end(message.id));
+    for (const waiter of ended) {
+      waiter.reject(error);
+      this.sendNext(waiter);
+    }
   }
 
   stop(): void {
@@ -57,18 +127,15 @@ export class RequestReply {
     clearTimeout(this.timer ?? undefined);
     for (const { reject } of this.waiters.values()) reject(new LogUnavailable('The service is being stopped.'));
     this.waiters.clear();
+    this.lanes.clear();
   }
 
   private settle({ type, data }: Message): void {
     if (type !== OUTCOME_TYPE) return;
     // On Kafka anybody may write anything.
-    const { commandId, outcome } = (data ?? {}) as Partial<OutcomeData>;
-    if (commandId !== undefined && outcome !== undefined) this.answer(commandId, outcome);
-  }
-
-  private answer(commandId: string, outcome: Outcome): void {
-    this.waiters.get(commandId)?.resolve(outcome);
-    this.waiters.delete(commandId);
+    const { commandId, outcome, cost } = (data ?? {}) as Partial<OutcomeData>;
+    if (commandId === undefined || outcome === undefined) return;
+    this.answer(commandId, outcome, cost);
   }
 
   /** Only while somebody waits. */
@@ -83,15 +150,11 @@ export class RequestReply {
 
   private sweep(): void {
     const now = performance.now();
-    for (const [commandId, { since, reject }] of this.waiters) {
-      if (now - since < this.options.timeoutMs) continue;
-      this.waiters.delete(commandId);
-      reject(new LogUnavailable('No outcome in time.'));
-    }
+    this.fail([...this.waiters.values()].filter(({ since }) => now - since >= this.options.timeoutMs), new LogUnavailable('No outcome in time.'));
     // A database that is slow gets one question at a time: the reads of the gateway use the same connections.
     if (this.lookingUp) return;
     const lookupAfterMs = this.options.lookupAfterMs ?? 0;
-    const late = [...this.waiters].filter(([, { lookedUp }]) => now - lookedUp >= lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
+    const late = [...this.waiters].filter(([, { lookedUp }]) => lookedUp !== null && now - lookedUp >= lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
     if (late.length > 0) void this.lookUp(late);
   }
 

@@ -113,7 +113,7 @@ export class Config {
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.') CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
-  @count('The same for the length of their bodies: the transaction that writes them is as long, and other tenants wait for it.')
+  @count('The same for their bytes: of their bodies, or of what such writes of the tenant have loaded and written before, if that is more. Other tenants wait for it.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
   @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')

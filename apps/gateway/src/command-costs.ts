@@ -1,0 +1,28 @@
+/** What a heavy command adds to the mean, and what a lighter one takes from it: many light ones do not make room for as many heavy ones. */
+const WEIGHT_ABOVE = 1 / 8;
+const WEIGHT_BELOW = 1 / 64;
+/** So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time. */
+const ORDINARY_BYTES = 16_384;
+const MAX_TENANTS = 10_000;
+
+/** What a command of a tenant loads and writes, in bytes, as the owners say it with their outcomes: a moving mean. */
+export class CommandCosts {
+  /** Of those above the ordinary alone. */
+  private readonly means = new Map<string, number>();
+
+  /** 0 = ordinary. */
+  of(tenant: string): number {
+    return this.means.get(tenant) ?? 0;
+  }
+
+  learn(tenant: string, bytes: number): void {
+    const known = this.means.get(tenant);
+    if (known === undefined && bytes <= ORDINARY_BYTES) return;
+    const mean = known ?? ORDINARY_BYTES;
+    const next = mean + (bytes - mean) * (bytes > mean ? WEIGHT_ABOVE : WEIGHT_BELOW);
+    // To the end: those of whom nothing was heard for longest are forgotten first.
+    this.means.delete(tenant);
+    if (next > ORDINARY_BYTES) this.means.set(tenant, next);
+    if (this.means.size > MAX_TENANTS) this.means.delete(this.means.keys().next().value!);
+  }
+}
