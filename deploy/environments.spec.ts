@@ -22,7 +22,7 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
   const environment = environmentOf(app, SECRETS, { PORT: '8080', KAFKA_BROKERS: 'kafka:9092' }, GIVEN);
   const secret = SETTINGS.filter((setting) => setting.secret).map(({ name }) => name);
   expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...NEEDS[app]].sort());
-  expect(Object.keys(environment).filter((name) => name.endsWith('_FILE'))).toEqual([]);
+  expect(Object.keys(environment).filter((name) => name.endsWith('_FILE') && !SETTINGS.some((setting) => setting.name === name))).toEqual([]);
   expect(environment).toMatchObject({ PATH: '/bin', HOME: '/root', LOG_LEVEL: 'warn', QUERY_TIMEOUT_MS: '4000', PORT: '8080', KAFKA_BROKERS: 'kafka:9092' });
   const known = new Set([...SETTINGS.map(({ name }) => name), 'PATH', 'HOME', 'TZ', 'LANG', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS']);
   expect(Object.keys(environment).filter((name) => !known.has(name) || name === 'DATA_DIR')).toEqual([]);
@@ -52,7 +52,8 @@ const serviceOf = (name: string): string => {
 
 it.each(APPS)('in docker-compose.yml, too, %s gets no secret of others', (app) => {
   const text = serviceOf(app);
-  expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual([...NEEDS[app]].sort());
+  expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual([...NEEDS[app], 'KAFKA_SASL_PASSWORD'].sort());
+  expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${app.toUpperCase()}_KAFKA_PASSWORD:?`);
   expect(text).toContain(`postgres://muster_${app}:\${${app.toUpperCase()}_DATABASE_PASSWORD:?`);
 });
 

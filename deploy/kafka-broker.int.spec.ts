@@ -6,11 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { isAlive, UsageError } from '#runtime';
+import { isAlive, readConfig, UsageError } from '#runtime';
+import { kafkaOf } from '../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../test/support/kafka.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 // A broker takes 3 to 10 s to start on two cores.
+/** One that the services may use. */
+const KEPT = 'identity.events';
+
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 describeWithOwnKafka('a Kafka broker', () => {
@@ -28,13 +32,13 @@ describeWithOwnKafka('a Kafka broker', () => {
   });
 
   const start = async (port?: number): Promise<KafkaBroker> => {
-    const broker = await startKafkaBroker(dataDir, port);
+    const broker = await startKafkaBroker(dataDir, { port, services: ['all-in-one'] });
     running.push(broker);
     return broker;
   };
   const portOf = ({ brokers }: KafkaBroker): number => Number(brokers.split(':')[1]);
 
-  const connect = ({ brokers }: KafkaBroker): Kafka => new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const connect = (broker: KafkaBroker): Kafka => kafkaOf(readConfig(broker.settingsOf('all-in-one')).kafka!);
   const withAdmin = async <T>(broker: KafkaBroker, use: (admin: Admin) => Promise<T>): Promise<T> => {
     const admin = connect(broker).admin();
     await admin.connect();
@@ -48,7 +52,7 @@ describeWithOwnKafka('a Kafka broker', () => {
     const producer = connect(broker).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
     await producer.connect();
     try {
-      await producer.send({ topic: 'kept', acks: -1, messages: [{ value }] });
+      await producer.send({ topic: KEPT, acks: -1, messages: [{ value }] });
     } finally {
       await producer.disconnect();
     }
@@ -56,10 +60,10 @@ describeWithOwnKafka('a Kafka broker', () => {
   const clusterId = (broker: KafkaBroker): Promise<string> => withAdmin(broker, async (admin) => (await admin.describeCluster()).clusterId);
   /** What the topic holds, read until `last` comes. */
   const readUntil = async (broker: KafkaBroker, last: string): Promise<string[]> => {
-    const consumer = connect(broker).consumer({ groupId: randomUUID() });
+    const consumer = connect(broker).consumer({ groupId: `muster.${randomUUID()}` });
     await consumer.connect();
     try {
-      await consumer.subscribe({ topic: 'kept', fromBeginning: true });
+      await consumer.subscribe({ topic: KEPT, fromBeginning: true });
       const values: string[] = [];
       await new Promise<void>((done, fail) => {
         // Right after a start the coordinator may still be loading: then it goes on by itself.
@@ -81,10 +85,10 @@ describeWithOwnKafka('a Kafka broker', () => {
     const broker = await start();
     expect(broker.brokers).toMatch(/^127\.0\.0\.1:\d+$/);
     await withAdmin(broker, async (admin) => {
-      await admin.createTopics({ waitForLeaders: true, topics: [{ topic: 'kept' }] });
-      expect((await admin.fetchTopicMetadata({ topics: ['kept'] })).topics[0]?.partitions).toHaveLength(12);
-      await expect(admin.fetchTopicOffsets('unknown')).rejects.toThrow();
-      expect(await admin.listTopics()).toEqual(['kept']);
+      await admin.createTopics({ waitForLeaders: true, topics: [{ topic: KEPT }] });
+      expect((await admin.fetchTopicMetadata({ topics: [KEPT] })).topics[0]?.partitions).toHaveLength(12);
+      await expect(admin.fetchTopicOffsets('group.events')).rejects.toThrow();
+      expect(await admin.listTopics()).toEqual([KEPT]);
       expect((await admin.describeCluster()).brokers).toEqual([expect.objectContaining({ host: '127.0.0.1', port: portOf(broker) })]);
     });
     // Larger than a request body may be.
@@ -93,7 +97,7 @@ describeWithOwnKafka('a Kafka broker', () => {
 
   it.each(['stop', 'kill -9'])('keeps its port, its cluster id and its messages over a %s', async (end) => {
     const first = await start();
-    await withAdmin(first, (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic: 'kept', numPartitions: 1 }] }));
+    await withAdmin(first, (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic: KEPT, numPartitions: 1 }] }));
     await send(first, 'before');
     const id = await clusterId(first);
     if (end === 'stop') await first.stop();
@@ -108,7 +112,7 @@ describeWithOwnKafka('a Kafka broker', () => {
 
   it('ends with the process that started it, and the next one waits for that', async () => {
     const script = `import { startKafkaBroker } from './dist/deploy/kafka-broker.js';
-      const { brokers, pid } = await startKafkaBroker(process.argv[1]);
+      const { brokers, pid } = await startKafkaBroker(process.argv[1], { services: ['all-in-one'] });
       console.log(JSON.stringify({ brokers, pid }));`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
     const orphan = await new Promise<{ brokers: string; pid: number }>((done, fail) => {
@@ -144,7 +148,7 @@ describeWithOwnKafka('a Kafka broker', () => {
   it('says in one line which Java is missing', async () => {
     vi.stubEnv('JAVA_HOME', join(dataDir, 'nowhere'));
     try {
-      const error: unknown = await startKafkaBroker(dataDir).catch((caught: unknown) => caught);
+      const error: unknown = await startKafkaBroker(dataDir, { services: [] }).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(UsageError);
       expect((error as Error).message).toMatch(/^Apache Kafka needs Java 17 or newer .*nowhere.*cannot be run.*$/);
     } finally {

@@ -1,10 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
+import { userOf, type Service } from '#contracts';
+import { setUpKafka, type KafkaConnection } from '#log';
+import { freePort, keyFile, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 
 export { whatKafkaMisses } from './kafka-jars.js';
@@ -17,6 +19,19 @@ export interface KafkaBroker {
   readonly exited: Promise<unknown>;
   /** A controlled shutdown. Resolves when the broker has ended. */
   stop(): Promise<void>;
+  /** The settings with which a service finds the broker and is let in. */
+  settingsOf(service: Service): Readonly<Record<string, string>>;
+  /** The user who may do everything. */
+  readonly administrator: KafkaConnection;
+  /** Lets the services use the topics of these suffixes, and of no others. */
+  allow(topicSuffixes: readonly string[]): Promise<void>;
+}
+
+export interface BrokerOptions {
+  /** That of a broker that ended, so that its clients find it again; otherwise a free one. */
+  readonly port?: number | undefined;
+  readonly services: readonly Service[];
+  readonly topicSuffix?: string;
 }
 
 /** A broker takes about 5 s on two cores; one that takes over from a killed one first waits for its lock and port. */
@@ -27,30 +42,75 @@ const POLL_MS = 100;
 const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 
 /**
- * Starts Apache Kafka below `dataDir`, one node in KRaft mode, on loopback. Started again on the same folder it keeps its topics
- * and its cluster id; `port` is that of a broker that ended, so that its clients find it again, otherwise a free one. The broker
- * ends with this process. Throws UsageError, one line, when Java or Maven is missing or the broker does not start.
+ * Starts Apache Kafka below `dataDir`, one node in KRaft mode, on loopback, where each of the services has a user, a password in a file and
+ * rights of its own, and nobody else has any. Started again on the same folder it keeps its topics and its cluster id. The broker ends with
+ * this process. Throws UsageError, one line, when Java or Maven is missing or the broker does not start.
  */
-export const startKafkaBroker = async (dataDir: string, port?: number): Promise<KafkaBroker> => {
+export const startKafkaBroker = async (dataDir: string, { port, services, topicSuffix = '' }: BrokerOptions): Promise<KafkaBroker> => {
   const classPath = kafkaClassPath();
   const folder = resolve(dataDir, 'kafka');
   const logFile = join(folder, 'broker.log');
-  mkdirSync(folder, { recursive: true });
-  format(folder, classPath);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // An older version made it for everybody.
+  chmodSync(folder, 0o700);
+  // They are not the broker's own, so that they outlive a broker that is made anew.
+  const passwords = new Map(services.map((service) => [service, keyFile(dataDir, passwordFile(service))]));
+  const password = randomBytes(32).toString('base64url');
+  format(folder, classPath, password);
   for (const since = performance.now(); ; await pause(POLL_MS)) {
-    const brokerPort = port ?? (await freePort());
-    const child = launch(folder, classPath, logFile, brokerPort, await freePort());
-    const broker = await whenReady(child, brokerPort, since + START_TIMEOUT_MS);
-    if (broker) return broker;
+    const ports = { client: port ?? (await freePort()), admin: await freePort(), controller: await freePort() };
+    const child = launch(folder, classPath, logFile, ports, password);
+    const running = await whenReady(child, ports, since + START_TIMEOUT_MS);
+    if (running) {
+      const administrator: KafkaConnection = { brokers: [`127.0.0.1:${ports.admin}`], tls: null, sasl: { mechanism: 'plain', username: ADMINISTRATOR, password } };
+      const allow = (topicSuffixes: readonly string[]): Promise<void> => setUpKafka({ administrator, passwords, topicSuffixes });
+      try {
+        await allow([topicSuffix]);
+        return { ...running, administrator, allow, settingsOf: (service) => settingsOf(running.brokers, service, resolve(dataDir, passwordFile(service))) };
+      } catch (error) {
+        await running.stop();
+        throw new UsageError(`Kafka started, but its users could not be made: ${(error as Error).message}`);
+      }
+    }
     if (performance.now() - since > START_TIMEOUT_MS) throw new UsageError(`Kafka did not start; ${logFile} says: ${lastLine(logFile)}`);
   }
 };
 
+const passwordFile = (service: Service): string => `kafka-${service}.key`;
+
+const settingsOf = (brokers: string, service: Service, file: string): Readonly<Record<string, string>> => ({
+  KAFKA_BROKERS: brokers, KAFKA_SASL_MECHANISM: 'scram-sha-512', KAFKA_SASL_USERNAME: userOf(service), KAFKA_SASL_PASSWORD_FILE: file,
+});
+
+/** Sets everything up, and is the broker itself. Its password is another one at each start, and comes from no other machine. */
+const ADMINISTRATOR = 'broker';
+const plainLogin = (password: string): string =>
+  `org.apache.kafka.common.security.plain.PlainLoginModule required username="${ADMINISTRATOR}" password="${password}" user_${ADMINISTRATOR}="${password}";`;
+
+interface Ports {
+  readonly client: number;
+  readonly admin: number;
+  readonly controller: number;
+}
+
+/** Who may come in by which listener. What nobody is allowed is refused. */
+export const doors = (administratorPassword: string): Readonly<Record<string, string>> => ({
+  'listener.security.protocol.map': 'CLIENT:SASL_PLAINTEXT,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
+  'controller.listener.names': 'CONTROLLER', 'inter.broker.listener.name': 'ADMIN',
+  'sasl.mechanism.inter.broker.protocol': 'PLAIN', 'sasl.mechanism.controller.protocol': 'PLAIN',
+  'listener.name.client.sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+  'listener.name.client.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+  'listener.name.admin.sasl.enabled.mechanisms': 'PLAIN', 'listener.name.admin.plain.sasl.jaas.config': plainLogin(administratorPassword),
+  'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN', 'listener.name.controller.plain.sasl.jaas.config': plainLogin(administratorPassword),
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer', 'allow.everyone.if.no.acl.found': 'false',
+  'super.users': `User:${ADMINISTRATOR}`,
+});
+
 /** One broker that is its own controller. Replication of everything is 1, and internal topics are small. */
-const settings = (logs: string, port: number, controllerPort: number): Readonly<Record<string, string | number>> => ({
-  'process.roles': 'broker,controller', 'node.id': 1, 'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-  listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`, 'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-  'controller.listener.names': 'CONTROLLER', 'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+const settings = (logs: string, { client, admin, controller }: Ports): Readonly<Record<string, string | number>> => ({
+  'process.roles': 'broker,controller', 'node.id': 1, 'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+  listeners: `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin},CONTROLLER://127.0.0.1:${controller}`,
+  'advertised.listeners': `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin}`,
   'log.dirs': logs, 'num.partitions': 12, 'default.replication.factor': 1, 'auto.create.topics.enable': 'false', 'log.retention.hours': 168,
   'offsets.topic.replication.factor': 1, 'offsets.topic.num.partitions': 4,
   'transaction.state.log.replication.factor': 1, 'transaction.state.log.min.isr': 1, 'transaction.state.log.num.partitions': 1,
@@ -62,12 +122,17 @@ const settings = (logs: string, port: number, controllerPort: number): Readonly<
   'log.cleaner.dedupe.buffer.size': 8 * 1_048_576,
 });
 
-const writeSettings = (folder: string, logs: string, port: number, controllerPort: number): string => {
+const writeSettings = (folder: string, logs: string, ports: Ports, password: string): string => {
   const file = join(folder, 'server.properties');
-  const lines = Object.entries(settings(logs, port, controllerPort)).map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`);
-  writeFileSync(file, lines.join(''));
+  const lines = Object.entries({ ...settings(logs, ports), ...doors(password) }).map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`);
+  // One of an older version could be read by everybody, and would stay so.
+  rmSync(file, { force: true });
+  writeFileSync(file, lines.join(''), { mode: 0o600 });
   return file;
 };
+
+/** What Java writes is its user's alone. exec: the process is the broker itself. */
+const PRIVATELY = ['-c', 'umask 077 && exec "$@"', 'sh'];
 
 const LOGGING = [
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true',
@@ -82,14 +147,14 @@ const newClusterId = (): string => {
 };
 
 /** Gives the storage its cluster id, once. It is made beside its place: a start that is killed meanwhile leaves none behind. */
-const format = (folder: string, classPath: string): void => {
+const format = (folder: string, classPath: string, password: string): void => {
   const [logs, unfinished] = [join(folder, 'logs'), join(folder, 'logs.new')];
   if (existsSync(logs)) return;
   rmSync(unfinished, { recursive: true, force: true });
-  const file = writeSettings(folder, unfinished, 1, 2);
+  const file = writeSettings(folder, unfinished, { client: 1, admin: 2, controller: 3 }, password);
   try {
     execFileSync(
-      javaCommand(), [...LOGGING, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '--cluster-id', newClusterId(), '--config', file],
+      'sh', [...PRIVATELY, javaCommand(), ...LOGGING, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '--cluster-id', newClusterId(), '--config', file],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
   } catch (error) {
@@ -98,13 +163,13 @@ const format = (folder: string, classPath: string): void => {
   renameSync(unfinished, logs);
 };
 
-const launch = (folder: string, classPath: string, logFile: string, port: number, controllerPort: number): ChildProcess => {
-  const file = writeSettings(folder, join(folder, 'logs'), port, controllerPort);
+const launch = (folder: string, classPath: string, logFile: string, ports: Ports, password: string): ChildProcess => {
+  const file = writeSettings(folder, join(folder, 'logs'), ports, password);
   const log = openSync(logFile, 'a', 0o600);
   // In a session of its own: Ctrl-C does not reach it, so that it ends after those who use it.
   const child = spawn(
-    javaCommand(),
-    ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true',
+    'sh',
+    [...PRIVATELY, javaCommand(), '-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true',
       ...LOGGING, '-cp', classPath, 'kafka.Kafka', file],
     { cwd: folder, detached: true, stdio: ['ignore', log, log] },
   );
@@ -113,12 +178,13 @@ const launch = (folder: string, classPath: string, logFile: string, port: number
 };
 
 /** Null when the broker ended before it was ready, or was ended because it took too long. */
-const whenReady = async (child: ChildProcess, port: number, untilMs: number): Promise<KafkaBroker | null> => {
+const whenReady = async (child: ChildProcess, { client, admin }: Ports, untilMs: number): Promise<Pick<KafkaBroker, 'brokers' | 'pid' | 'exited' | 'stop'> | null> => {
   const exited = whenEnded(child);
   const stop = (): Promise<void> => stopChild(child, STOP_TIMEOUT_MS);
   endWithThisProcess(child, exited);
   for (; lives(child); await pause(POLL_MS)) {
-    if ((await speaksKafka(port)) && lives(child)) return { brokers: `127.0.0.1:${port}`, pid: child.pid!, exited, stop };
+    // The port of clients may still be that of a broker that is about to end; nobody else knows of the other one.
+    if ((await speaksKafka(admin)) && (await speaksKafka(client)) && lives(child)) return { brokers: `127.0.0.1:${client}`, pid: child.pid!, exited, stop };
     if (performance.now() > untilMs) await stop();
   }
   return null;

@@ -10,12 +10,12 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
 
-const keptBroker = (dataDir: string): Kept<KafkaBroker> => {
+const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker> => {
   let port: number | undefined;
   return {
     name: 'Kafka',
     start: async () => {
-      const broker = await startKafkaBroker(dataDir, port);
+      const broker = await startKafkaBroker(DATA_DIR, { port, services: APPS, topicSuffix: KAFKA_TOPIC_SUFFIX });
       port = Number(broker.brokers.split(':')[1]);
       return broker;
     },
@@ -58,11 +58,13 @@ runSupervisor(async (supervisor) => {
 
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.
   const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
-  const broker = async (): Promise<string> => config.KAFKA_BROKERS ?? (await keep('broker', keptBroker(DATA_DIR))).brokers;
-  const [brokers] = await Promise.all([broker(), migrate(databaseUrl, config.databaseRoles)]);
+  const ownBroker = async (): Promise<KafkaBroker | null> => (config.KAFKA_BROKERS ? null : keep('broker', keptBroker(config)));
+  const [broker] = await Promise.all([ownBroker(), migrate(databaseUrl, config.databaseRoles)]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
   const secrets: Secrets = { ownerUrl: databaseUrl, roles: config.databaseRoles, masterKey: await masterKey(databaseUrl, config), apiKey: apiKeyOf(config) };
-  await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, KAFKA_BROKERS: brokers })))));
+  // Each app is a user of its own at the broker; at one from outside, all of them are the one that it was given.
+  const kafka = (app: App): Readonly<Record<string, string>> => broker?.settingsOf(app) ?? (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
+  await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, ...kafka(app) })))));
   runtime.tell(databaseUrl);
   console.log(banner(config));
 });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { ACCESS, groupPrefixOf, SERVICES, userOf } from '#contracts';
 import { Config, SETTINGS } from '#runtime';
 
 /** `npm run docs` writes what this makes; without it the test compares. */
@@ -38,4 +39,30 @@ it('every setting has a description', () => {
 
 it('docs/configuration.md says what config.ts says: npm run docs makes it', async () => {
   await expect(configurationDocument()).toMatchFileSnapshot('../docs/configuration.md');
+});
+
+const accessDocument = (): string => {
+  const named = (topics: readonly string[]): string => topics.map((topic) => `\`${topic}\``).join(', ');
+  const rows = SERVICES.filter((service) => service !== 'all-in-one').map((service) => {
+    const { read, write, make } = ACCESS[service];
+    return `| \`${userOf(service)}\` | ${named(read)} | ${named(write)} | ${named(make)} | \`${groupPrefixOf(service)}\` |`;
+  });
+  return `# What each service is allowed at Kafka
+
+Made of \`libs/contracts/src/access.ts\` by \`npm run docs\`: change it there. \`npm run stack\` and \`docker-compose.yml\` set exactly this; at a broker of
+your own, allow it to the users that you give the services as \`KAFKA_SASL_USERNAME\`, and nothing to anybody else
+(\`docs/decisions/0008-who-may-say-what-on-kafka.md\`). Read and Write let see that a topic is there (Describe), too.
+
+| user | Read on topics | Write on topics | Create on topics | Read on groups with the prefix |
+|---|---|---|---|---|
+${rows.join('\n')}
+
+The names of topics are literal, with \`KAFKA_TOPIC_SUFFIX\` behind each. Create is not needed where an administrator has made the topics: 12 partitions,
+\`max.message.bytes\` 16777216, \`retention.ms\` of 7 days, and a \`message.max.bytes\` of the brokers that is as large.
+All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user, with all of this and groups with the prefix \`${groupPrefixOf('all-in-one')}\`.
+`;
+};
+
+it('docs/kafka-access.md says what access.ts says: npm run docs makes it', async () => {
+  await expect(accessDocument()).toMatchFileSnapshot('../docs/kafka-access.md');
 });

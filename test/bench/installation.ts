@@ -47,8 +47,8 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
 
 /** What a process is given that shall know of no other installation than its own. */
 export const cleanEnvironment = (): NodeJS.ProcessEnv => {
-  const { DATABASE_URL: _database, KAFKA_BROKERS: _brokers, PUBLIC_URL: _publicUrl, MUSTER_URL: _url, MUSTER_API_KEY: _key, ...rest } = process.env;
-  return rest;
+  const { DATABASE_URL: _database, PUBLIC_URL: _publicUrl, MUSTER_URL: _url, MUSTER_API_KEY: _key, ...rest } = process.env;
+  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith('KAFKA_')));
 };
 
 /**

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import kafkajs from 'kafkajs';
-import { freePort } from '#runtime';
-import { startKafkaBroker, whatKafkaMisses } from '../../deploy/kafka-broker.js';
+import { freePort, readConfig } from '#runtime';
+import { startKafkaBroker, whatKafkaMisses, type KafkaBroker } from '../../deploy/kafka-broker.js';
+import { kafkaOf } from './kafka-client.js';
 
 export interface FoundBroker {
-  readonly brokers: string;
-  newTopicSuffix(): string;
+  /** The KAFKA_* settings of one process that holds all services. */
+  readonly settings: Readonly<Record<string, string>>;
+  newTopicSuffix(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -18,21 +19,30 @@ const IMAGE = 'apache/kafka:4.1.0';
 export const whatSharedKafkaMisses = async (): Promise<string | null> =>
   process.env.KAFKA_BROKERS || (await hasImage()) ? null : whatKafkaMisses();
 
-/** KAFKA_BROKERS, else a container where a Docker engine has the image, else Apache Kafka from Maven Central. */
+/** KAFKA_BROKERS with the other KAFKA_* settings, else a container where a Docker engine has the image, else Apache Kafka from Maven Central. */
 export const findBroker = async (): Promise<FoundBroker> => {
   const suffixes: string[] = [];
-  const newTopicSuffix = (): string => {
-    suffixes.push(`.${randomUUID().slice(0, 8)}`);
-    return suffixes.at(-1)!;
+  let allowed = Promise.resolve();
+  const allowing = (allow: (suffixes: readonly string[]) => Promise<void>) => async (): Promise<string> => {
+    const suffix = `.${randomUUID().slice(0, 8)}`;
+    suffixes.push(suffix);
+    // One after the other: what is not named is taken away.
+    await (allowed = allowed.then(() => allow([...suffixes])));
+    return suffix;
   };
-  const given = process.env.KAFKA_BROKERS;
-  if (given) return { brokers: given, newTopicSuffix, stop: () => deleteTopics(given, suffixes) };
-  return { ...((await hasImage()) ? await startContainer() : await startFromMaven()), newTopicSuffix };
+  const newTopicSuffix = allowing(async () => undefined);
+  if (process.env.KAFKA_BROKERS) {
+    const settings = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^KAFKA_(BROKERS|SSL|SASL)/.test(name))) as Record<string, string>;
+    return { settings, newTopicSuffix, stop: () => deleteTopics(settings, suffixes) };
+  }
+  if (await hasImage()) return { ...(await startContainer()), newTopicSuffix };
+  const { allow, ...started } = await startFromMaven();
+  return { ...started, newTopicSuffix: allowing(allow) };
 };
 
 /** A broker that was there before us is left as it was. */
-const deleteTopics = async (brokers: string, suffixes: readonly string[]): Promise<void> => {
-  const admin = new kafkajs.Kafka({ brokers: brokers.split(','), logLevel: kafkajs.logLevel.NOTHING }).admin();
+const deleteTopics = async (settings: Readonly<Record<string, string>>, suffixes: readonly string[]): Promise<void> => {
+  const admin = kafkaOf(readConfig(settings).kafka!).admin();
   await admin.connect();
   const topics = (await admin.listTopics()).filter((topic) => suffixes.some((suffix) => topic.endsWith(suffix)));
   await admin.deleteTopics({ topics });
@@ -47,7 +57,7 @@ const hasImage = async (): Promise<boolean> => {
   return getContainerRuntimeClient().then(({ image }) => image.exists(ImageName.fromString(IMAGE)), () => false);
 };
 
-type Started = Pick<FoundBroker, 'brokers' | 'stop'>;
+type Started = Pick<FoundBroker, 'settings' | 'stop'>;
 
 const startContainer = async (): Promise<Started> => {
   const { GenericContainer, Wait } = await import('testcontainers');
@@ -63,14 +73,14 @@ const startContainer = async (): Promise<Started> => {
     })
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .start();
-  return { brokers: `127.0.0.1:${port}`, stop: () => container.stop().then(() => undefined) };
+  return { settings: { KAFKA_BROKERS: `127.0.0.1:${port}` }, stop: () => container.stop().then(() => undefined) };
 };
 
-const startFromMaven = async (): Promise<Started> => {
+const startFromMaven = async (): Promise<Started & Pick<KafkaBroker, 'allow'>> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-shared-kafka-'));
-  const { brokers, stop } = await startKafkaBroker(dataDir);
+  const { settingsOf, allow, stop } = await startKafkaBroker(dataDir, { services: ['all-in-one'] });
   return {
-    brokers,
+    settings: settingsOf('all-in-one'), allow,
     stop: async () => {
       await stop();
       rmSync(dataDir, { recursive: true, force: true });

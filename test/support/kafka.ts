@@ -17,12 +17,8 @@ const ownMissing = mayBeSkipped ? whatKafkaMisses() : null;
 /** The same for a suite that ends its broker or makes it anew: that has to be one of its own (deploy/kafka-broker.ts). */
 export const describeWithOwnKafka = (title: string, suite: () => void): void => describeUnless(ownMissing, title, suite);
 
-export interface SharedKafka {
-  /** `host:port`, one or more, as KAFKA_BROKERS. */
-  readonly brokers: string;
-  /** As KAFKA_TOPIC_SUFFIX: makes topics and consumer groups the caller's own. */
-  readonly topicSuffix: string;
-}
+/** KAFKA_BROKERS, and with which user; KAFKA_TOPIC_SUFFIX makes topics and consumer groups the caller's own. */
+export type KafkaSettings = Readonly<Record<string, string>>;
 
 /** The broker that the suites of this run share. The first who asks waits for its start. */
-export const sharedKafka = (): Promise<SharedKafka> => ask('kafka');
+export const sharedKafka = (): Promise<KafkaSettings> => ask('kafka');

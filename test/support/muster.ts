@@ -62,7 +62,7 @@ class Muster {
     this.dataDir = mkdtempSync(join(tmpdir(), 'muster-test-'));
     this.settings = {
       DATA_DIR: this.dataDir, PUBLIC_URL: 'https://scim.example.org', ...this.options.settings,
-      ...(kafka ? { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_SUFFIX: kafka.topicSuffix } : {}),
+      ...kafka,
     };
     this.database = await newDatabase();
     this.owner = new pg.Client({ connectionString: this.database });

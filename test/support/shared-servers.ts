@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { findBroker, whatSharedKafkaMisses } from './find-broker.js';
-import type { SharedKafka } from './kafka.js';
+import type { KafkaSettings } from './kafka.js';
 import { startDatabaseServer } from './postgres.js';
 
 /**
@@ -21,9 +21,9 @@ export default async (project: { provide(key: 'sharedServers', value: string): v
   let database: Promise<unknown> = Promise.resolve();
   const answers: Record<string, () => Promise<unknown>> = {
     'what-kafka-misses': once(whatSharedKafkaMisses),
-    kafka: async (): Promise<SharedKafka> => {
-      const { brokers, newTopicSuffix } = await broker();
-      return { brokers, topicSuffix: newTopicSuffix() };
+    kafka: async (): Promise<KafkaSettings> => {
+      const { settings, newTopicSuffix } = await broker();
+      return { ...settings, KAFKA_TOPIC_SUFFIX: await newTopicSuffix() };
     },
     // One after the other: a template must not be in use while it is copied.
     database: () => (database = database.catch(() => undefined).then(databases).then((server) => server.newDatabase())),

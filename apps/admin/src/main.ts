@@ -11,7 +11,7 @@ import { ADMIN_BATCHES } from './directory.handler.js';
 /** Admin as a process of its own, over Kafka: its lanes and the admin API. */
 runProcess(async () => {
   const config = readConfig(process.env);
-  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
+  if (!config.DATABASE_URL || !config.kafka) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('admin');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'admin');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
@@ -21,7 +21,7 @@ runProcess(async () => {
   const pool = poolOf(database);
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
-    brokers: config.KAFKA_BROKERS.split(','), owner: 'admin', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    connection: config.kafka, owner: 'admin', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),

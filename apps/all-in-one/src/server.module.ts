@@ -113,7 +113,8 @@ const chooseLogs = (
   config: Config, logUrl: string, logger: Logger, pools: Record<Owner, Pool>,
 ): Record<Owner | 'gateway', Log> => {
   const onError = (error: Error): void => logger.warn({ error: error.message }, 'message log interrupted');
-  if (!config.KAFKA_BROKERS) {
+  const connection = config.kafka;
+  if (!connection) {
     const log = new PostgresLog({
       url: logUrl, maxBatchMessages: config.MAX_BATCH_MESSAGES, keepDays: LOG_KEEP_DAYS, onError,
     });
@@ -126,7 +127,7 @@ const chooseLogs = (
   };
   const kafka = (owner: Owner | null): KafkaLog =>
     new KafkaLog({
-      brokers: config.KAFKA_BROKERS!.split(','), owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+      connection, owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,
       maxBatchMessages: config.MAX_BATCH_MESSAGES, onError, onDead,
     });
   return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin'), group: kafka('group') };

@@ -10,7 +10,7 @@ import { unreadable } from './scim-error.filter.js';
 /** The SCIM gateway as a process of its own, over Kafka. */
 runProcess(async () => {
   const config = readConfig(process.env);
-  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
+  if (!config.DATABASE_URL || !config.kafka) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('gateway');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'gateway');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
@@ -19,7 +19,7 @@ runProcess(async () => {
   });
   const pool = poolOf(database);
   const log = new KafkaLog({
-    brokers: config.KAFKA_BROKERS.split(','), owner: null, pool: null, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    connection: config.kafka, owner: null, pool: null, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),

@@ -9,7 +9,7 @@ import { USER_BATCHES } from './user.handler.js';
 /** Identity as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
 runProcess(async () => {
   const config = readConfig(process.env);
-  if (!config.DATABASE_URL || !config.KAFKA_BROKERS) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
+  if (!config.DATABASE_URL || !config.kafka) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
   const logger = createLogger('identity');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'identity');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
@@ -19,7 +19,7 @@ runProcess(async () => {
   const pool = poolOf(database);
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
-    brokers: config.KAFKA_BROKERS.split(','), owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    connection: config.kafka, owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
     onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
     onDead: () => process.exit(1),

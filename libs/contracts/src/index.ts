@@ -1,3 +1,4 @@
+export * from './access.js';
 export * from './directory.js';
 export * from './envelope.js';
 export * from './group.js';

@@ -77,3 +77,8 @@ export const logPart = (log: Log, owner?: string): {
   name: owner === undefined ? 'message log' : `message log of ${owner}`, start: () => log.start(), stop: () => log.stop(),
   unready: () => (log.ready() ? null : 'it neither takes nor hands over messages now'),
 });
+
+/** The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same settings ends the same way. */
+export class LogRefused extends Error {
+  override readonly name = 'UsageError';
+}

@@ -44,8 +44,8 @@ it('reads an empty setting as none', () => {
 
 /** One that each secret takes. */
 const SECRETS: Readonly<Record<string, string>> = {
-  DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster', DATABASE_ROLE_PASSWORDS: 'gateway=a-password-of-16,admin=another=of=16-and-more',
-  MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
+  DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster?sslmode=verify-full', DATABASE_ROLE_PASSWORDS: 'gateway=a-password-of-16,admin=another=of=16-and-more',
+  KAFKA_SASL_PASSWORD: 's3cret', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
 };
 
 it('knows which settings are secrets', () => {
@@ -92,9 +92,9 @@ it('hands a child each setting once', () => {
 
 it.each([
   ['HOST', ['0.0.0.0', '::', '::1', 'localhost', 'muster.example.org'], ['localhost:8080', 'http://localhost', '1.2.3.4:80', '[::1]', 'a b', '::1::']],
-  ['KAFKA_BROKERS', ['127.0.0.1:9092', 'a:1,b:2', '[::1]:9092'], ['kafka', 'kafka:', 'kafka:x', 'kafka:99999', 'a:1,', 'PLAINTEXT://a:9092', 'a:1 b:2', 'a:1, b:2']],
+  ['KAFKA_BROKERS', ['127.0.0.1:9092', 'localhost:1,127.0.0.2:2', '[::1]:9092'], ['kafka', 'kafka:', 'kafka:x', 'kafka:99999', 'a:1,', 'PLAINTEXT://a:9092', 'a:1 b:2', 'a:1, b:2']],
   [
-    'DATABASE_URL', ['postgres://a:b@c/d', 'postgresql://a@c:5432/d?sslmode=verify-full', 'postgres://a:b@%2Fvar%2Frun/d'],
+    'DATABASE_URL', ['postgres://a:b@localhost/d', 'postgresql://a@c:5432/d?sslmode=verify-full', 'postgres://a:b@%2Fvar%2Frun/d'],
     ['x', 'c:5432', 'mysql://a:b@c/d', 'postgres://c/d', 'postgres://a:b@c', 'postgres://a:b@c/', 'postgres://a:50%@c/d', 'postgres://a:p/w@c/d'],
   ],
   ['DATABASE_ROLE_PREFIX', ['muster', 'a', 'team_2'], ['Muster', '2', 'a-b', 'a b', 'a"b', 'x'.repeat(41)]],

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { plainToInstance, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
+import { checkDatabaseUrl, kafkaConnection } from './connections.js';
 import { UsageError } from './usage-error.js';
 
 /** What one setting is: the checks of readConfig and docs/configuration.md are both made of it. */
@@ -36,6 +37,8 @@ const count = (description: string, min = 1, max = Number.MAX_SAFE_INTEGER): Pro
 const port = (description: string): PropertyDecorator => count(description, 0, 65_535);
 const text = (description: string): PropertyDecorator => setting(description, 'text', [IsString()]);
 const oneOf = (description: string, ...values: string[]): PropertyDecorator => setting(description, values.join(', '), [IsIn(values)]);
+const optionalOneOf = (description: string, ...values: string[]): PropertyDecorator => setting(description, values.join(', '), [IsIn(values)], { optional: true });
+const optionalText = (description: string): PropertyDecorator => setting(description, 'text', [IsString()], { optional: true });
 const optionalUrl = (description: string): PropertyDecorator =>
   setting(description, 'http or https URL', [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })], { optional: true });
 /** A check of ours; the message begins with `$property`. */
@@ -54,6 +57,7 @@ const secretKey = (description: string): PropertyDecorator =>
   secret(description, '32 bytes, base64', Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' }));
 /** A shorter one can be guessed; an empty one opens to everybody. */
 export const MIN_API_KEY_CHARACTERS = 32;
+const secretText = (description: string): PropertyDecorator => secret(description, 'text', IsString());
 const secretApiKey = (description: string): PropertyDecorator =>
   secret(description, `text of ${MIN_API_KEY_CHARACTERS} characters or more, printable ASCII`, fits((value) => /^[!-~]+$/.test(value) && value.length >= MIN_API_KEY_CHARACTERS,
     `$property must have ${MIN_API_KEY_CHARACTERS} characters or more, printable ASCII without spaces, such as openssl rand -hex 32 makes`));
@@ -88,13 +92,19 @@ export class Config {
   @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
-  @secretDatabaseUrl("Postgres 18; without it the embedded one is started. For `npm run migrate` and all in one process the URL of the owner, for a service of its own that of its role.")
+  @secretDatabaseUrl("Postgres 18; without it the embedded one is started. For `npm run migrate` and all in one process the URL of the owner, for a service of its own that of its role. On another machine it says `?sslmode=verify-full`, or aloud `?sslmode=disable`.")
   DATABASE_URL?: string;
   @rolePrefix('The roles that the services connect as begin with it. Two installations on one Postgres server need different ones, from the beginning.')
   DATABASE_ROLE_PREFIX = 'muster';
   @secretRolePasswords("What `npm run migrate` gives to the roles as passwords; those that are not named are derived from the password of the owner.")
   DATABASE_ROLE_PASSWORDS?: string;
   @optionalBrokers('Kafka brokers; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
+  @optionalOneOf('Whether Kafka is reached by TLS, which verifies the host name. It has to be said, and `KAFKA_SASL_USERNAME` be set, unless the brokers are on this machine.', 'on', 'off')
+  KAFKA_SSL?: string;
+  @optionalText('The authority that signed the certificate of the brokers, PEM; without it the authorities that Node knows.') KAFKA_SSL_CA_FILE?: string;
+  @oneOf('How the user proves to Kafka who it is.', 'scram-sha-512', 'scram-sha-256') KAFKA_SASL_MECHANISM = 'scram-sha-512';
+  @optionalText('The user of this service at Kafka; `docs/kafka-access.md` says what it has to be allowed.') KAFKA_SASL_USERNAME?: string;
+  @secretText('Its password.') KAFKA_SASL_PASSWORD?: string;
   @text('Change it when topics are made anew on the same cluster: positions start again and the retained log is published again.')
   KAFKA_TOPIC_SUFFIX = '';
   @secretKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
@@ -138,6 +148,11 @@ export class Config {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');
   }
 
+  /** How Kafka is reached; null = not at all. */
+  get kafka(): ReturnType<typeof kafkaConnection> {
+    return kafkaConnection(this);
+  }
+
   get scimBaseUrl(): string {
     return `${this.publicUrl}/api/scim/v2`;
   }
@@ -148,12 +163,10 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   const files: string[] = [];
   const given: Record<string, string> = {};
   for (const { name, secret: isSecret } of SETTINGS) {
-    const [value, file] = [environment[name], isSecret ? environment[`${name}_FILE`] : undefined];
-    if (value && file) throw new UsageError(`${name} and ${name}_FILE are both set: leave one of them out.`);
-    if (value) given[name] = value;
-    if (!file) continue;
-    given[name] = readSecret(`${name}_FILE`, file);
-    files.push(name);
+    const value = isSecret ? secretFrom(environment, name) : environment[name];
+    if (!value) continue;
+    given[name] = value;
+    if (!environment[name]) files.push(name);
   }
   const config = plainToInstance(Config, given, { exposeDefaultValues: true });
   const errors = validateSync(config);
@@ -161,7 +174,17 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     throw new UsageError(errors.map(({ property, constraints }) =>
       `${Object.values(constraints ?? {}).join(', ')}${files.includes(property) ? ` (it is read from the file of ${property}_FILE)` : ''}`).join('; '));
   }
+  // What cannot be seen of one setting alone.
+  if (config.DATABASE_URL) checkDatabaseUrl(config.DATABASE_URL);
+  kafkaConnection(config);
   return config;
+};
+
+/** A secret from the variable of its name, or from the file that the one with `_FILE` at its end names. Throws UsageError, never with the secret. */
+export const secretFrom = (environment: Readonly<Record<string, string | undefined>>, name: string): string | undefined => {
+  const [value, file] = [environment[name], environment[`${name}_FILE`]];
+  if (value && file) throw new UsageError(`${name} and ${name}_FILE are both set: leave one of them out.`);
+  return file ? readSecret(`${name}_FILE`, file) : value || undefined;
 };
 
 /** The text of a file, without the line end that editors and `echo` put behind it. Throws UsageError when there is none. */

@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import kafkajs from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
 import { startKafkaBroker, type KafkaBroker } from '../../../../deploy/kafka-broker.js';
+import { readConfig } from '#runtime';
+import { kafkaOf } from '../../../../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../../../../test/support/kafka.js';
 import { newDatabase } from '../../../../test/support/postgres.js';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
@@ -28,17 +30,18 @@ describeWithOwnKafka('the Kafka log', () => {
   const dead: Error[] = [];
   const signal = new Signal();
 
+  const startBroker = (port?: number): Promise<KafkaBroker> => startKafkaBroker(dataDir, { port, services: ['all-in-one'], topicSuffix: '.spec' });
   const kill = async (): Promise<void> => {
     process.kill(broker.pid, 'SIGKILL');
     await broker.exited;
   };
   const restart = async (): Promise<void> => {
-    broker = await startKafkaBroker(dataDir, Number(broker.brokers.split(':')[1]));
+    broker = await startBroker(Number(broker.brokers.split(':')[1]));
   };
   /** A process of identity. */
   const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
     const log = new KafkaLog({
-      brokers: [broker.brokers], owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100, onError: () => undefined,
+      connection: readConfig(broker.settingsOf('all-in-one')).kafka!, owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100, onError: () => undefined,
       onDead: (error) => {
         dead.push(error);
         signal.tell();
@@ -51,7 +54,7 @@ describeWithOwnKafka('the Kafka log', () => {
 
   beforeAll(async () => {
     dataDir = mkdtempSync(join(tmpdir(), 'muster-kafka-log-'));
-    [broker, databaseUrl] = await Promise.all([startKafkaBroker(dataDir), newDatabase()]);
+    [broker, databaseUrl] = await Promise.all([startBroker(), newDatabase()]);
     pool = new pg.Pool({ connectionString: databaseUrl });
   });
 
@@ -66,7 +69,7 @@ describeWithOwnKafka('the Kafka log', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  const client = (): kafkajs.Kafka => new kafkajs.Kafka({ brokers: [broker.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const client = (): Kafka => kafkaOf(broker.administrator);
   const started = async (subscriptions: readonly Consumer[] = [], options: Partial<KafkaLogOptions> = {}): Promise<KafkaLog> => {
     const log = newLog(options);
     for (const subscription of subscriptions) log.subscribe(subscription);
@@ -76,7 +79,7 @@ describeWithOwnKafka('the Kafka log', () => {
   /** Hears as a process of its own does, until the test ends. */
   const listen = async (topic: string): Promise<Message[]> => {
     const heard: Message[] = [];
-    const log = newLog({ owner: null, pool: null });
+    const log = newLog();
     log.broadcast(topic, (message) => {
       heard.push(message);
       signal.tell();
@@ -93,7 +96,7 @@ describeWithOwnKafka('the Kafka log', () => {
   const firsts = (heard: readonly Message[], tenant: string): unknown[] => [
     ...new Set(numbersOf(heard.filter((message) => message.tenant === tenant))),
   ];
-  const withAdmin = async <T>(use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> => {
+  const withAdmin = async <T>(use: (admin: Admin) => Promise<T>): Promise<T> => {
     const admin = client().admin();
     await admin.connect();
     try {

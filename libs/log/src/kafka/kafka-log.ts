@@ -1,9 +1,10 @@
-import { connect as connectSocket } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
+import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { PARTITIONS, commandsOf, type Message, type Owner } from '#contracts';
-import { LOG_KEEP_DAYS, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
+import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
+import { LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
+import { kafkaClient, whyRefused, type KafkaConnection } from './connect.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
 import { Publisher } from './publisher.js';
@@ -12,8 +13,7 @@ import './request-queue.js';
 import { Subscriber } from './subscriber.js';
 
 export interface KafkaLogOptions {
-  /** `host:port`, one or more. */
-  readonly brokers: readonly string[];
+  readonly connection: KafkaConnection;
   /** The owner whose lanes this process runs; null for a gateway, which only sends commands and hears outcomes. */
   readonly owner: Owner | null;
   /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a gateway. */
@@ -47,6 +47,8 @@ export class KafkaLog implements Log {
   private readonly publisher: Publisher;
   private readonly subscriptions: Subscription[] = [];
   private readonly listeners = new Map<string, ((message: Message) => void)[]>();
+  /** Each process that listens hears everything: its group is its own. */
+  private readonly listenerGroup: string;
   private consumers: (Subscriber | Listener)[] = [];
   private relays: Relay[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
@@ -57,21 +59,8 @@ export class KafkaLog implements Log {
   private answersInSilence = 0;
 
   constructor(private readonly options: KafkaLogOptions) {
-    this.kafka = new kafkajs.Kafka({
-      clientId: `muster-${options.owner ?? 'gateway'}`,
-      brokers: [...options.brokers],
-      logLevel: kafkajs.logLevel.NOTHING,
-      connectionTimeout: 3_000,
-      requestTimeout: 10_000,
-      // A broker that is away is given up after 4 s, and after 8 s by publish().
-      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
-      socketFactory: ({ host, port, onConnect }) => {
-        const socket = connectSocket({ host, port }, onConnect);
-        socket.setNoDelay(true);
-        socket.setKeepAlive(true, 60_000);
-        return socket;
-      },
-    });
+    this.kafka = kafkaClient(options.connection, `muster-${this.service}`);
+    this.listenerGroup = `${groupPrefixOf(this.service)}listener.${randomUUID()}`;
     // Not idempotent: the client rolls its sequence back before a retry. Duplicates are dropped by id.
     this.producer = this.kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { initialRetryTime: 50, retries: 4 } });
     this.publisher = new Publisher(this.producer, (topic) => this.named(topic));
@@ -98,11 +87,15 @@ export class KafkaLog implements Log {
     for (const [partition, mine] of Map.groupBy(rows, ({ partition: number }) => number)) this.relays[partition]?.add(mine);
   }
 
-  /** Throws when the broker is away, or the topics cannot be made. */
+  /** Throws when the broker is away, or the topics cannot be made; LogRefused when the broker will not have us. */
   async start(): Promise<void> {
     try {
       this.clusterId = await this.ask(async (admin) => {
-        await makeTopics(admin, (topic) => this.named(topic));
+        await makeTopics(admin, {
+          own: ACCESS[this.service].make.map((topic) => this.named(topic)),
+          heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) => this.named(topic)),
+          groups: [...this.subscriptions.map(({ topic }) => this.groupOf(topic)), ...(this.listeners.size > 0 ? [this.listenerGroup] : [])],
+        });
         return (await admin.describeCluster()).clusterId;
       });
       await this.producer.connect();
@@ -113,7 +106,8 @@ export class KafkaLog implements Log {
       this.started = true;
     } catch (error) {
       await this.stop();
-      throw error;
+      const refused = whyRefused(error, this.options.connection);
+      throw refused === null ? error : new LogRefused(refused);
     }
   }
 
@@ -128,6 +122,15 @@ export class KafkaLog implements Log {
 
   private named(topic: string): string {
     return topic + this.options.topicSuffix;
+  }
+
+  private get service(): Owner | 'gateway' {
+    return this.options.owner ?? 'gateway';
+  }
+
+  /** A group for each topic: the members of one have to be interested in the same. */
+  private groupOf(topic: string): string {
+    return groupPrefixOf(this.service) + this.named(topic);
   }
 
   private get epoch(): string {
@@ -155,8 +158,7 @@ export class KafkaLog implements Log {
       const topic = this.named(subscription.topic);
       const isOwnLane = owner !== null && subscription.topic === commandsOf(owner);
       return new Subscriber({
-        // A group for each topic: the members of one have to be interested in the same.
-        ...common, groupId: `muster.${owner}.${topic}`, subscription, topic, epoch: this.epoch, maxBatchMessages,
+        ...common, groupId: this.groupOf(subscription.topic), subscription, topic, epoch: this.epoch, maxBatchMessages,
         minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
         onAssigned: (partitions) => {
           // Whoever has the commands of a lane sends what the lane says.
@@ -167,7 +169,7 @@ export class KafkaLog implements Log {
     });
     if (this.listeners.size > 0) {
       const listeners = new Map([...this.listeners].map(([topic, handlers]) => [topic + topicSuffix, handlers]));
-      this.consumers.push(new Listener({ ...common, listeners }));
+      this.consumers.push(new Listener({ ...common, groupId: this.listenerGroup, listeners }));
     }
   }
 
@@ -183,7 +185,8 @@ export class KafkaLog implements Log {
   private die(error: Error): void {
     if (this.dead || this.stopping) return;
     this.dead = true;
-    this.options.onDead(error);
+    const refused = whyRefused(error, this.options.connection);
+    this.options.onDead(refused === null ? error : new LogRefused(refused));
   }
 
   private async ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {

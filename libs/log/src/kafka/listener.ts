@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Kafka } from 'kafkajs';
 import { PARTITIONS, type Message } from '#contracts';
 import { GroupMember } from './group-member.js';
@@ -6,6 +5,7 @@ import { fromKafka } from './kafka-message.js';
 
 export interface ListenerOptions {
   readonly kafka: Kafka;
+  readonly groupId: string;
   /** By the topic as Kafka knows it. */
   readonly listeners: ReadonlyMap<string, readonly ((message: Message) => void)[]>;
   readonly onError: (error: Error) => void;
@@ -17,7 +17,7 @@ export class Listener {
   private readonly member: GroupMember;
 
   constructor(private readonly options: ListenerOptions) {
-    this.member = new GroupMember({ ...options, groupId: `muster.listener.${randomUUID()}`, minBytes: 1 });
+    this.member = new GroupMember({ ...options, minBytes: 1 });
   }
 
   ready(): boolean {

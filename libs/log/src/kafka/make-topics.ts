@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
-import { PARTITIONS, TOPICS } from '#contracts';
+import { PARTITIONS } from '#contracts';
 import { LOG_KEEP_DAYS, LogUnavailable } from '../log.js';
 
 const TIMEOUT_MS = 30_000;
@@ -12,33 +12,46 @@ const CONFIGURATION = {
   'retention.ms': LOG_KEEP_DAYS * 86_400_000,
 };
 
+/** Topics and groups as Kafka knows them. */
+export interface Wanted {
+  /** They are ours: we make those that are missing. */
+  readonly own: readonly string[];
+  /** Their owners make them. */
+  readonly heard: readonly string[];
+  readonly groups: readonly string[];
+}
+
 /**
- * Makes the topics that are missing, and waits until every partition has a leader that knows it: a consumer that asks too early dies of it.
- * Throws LogUnavailable after 30 s, or what the broker said last.
+ * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and every group of ours a
+ * coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or what the broker said last.
  */
-export const makeTopics = async (admin: Admin, named: (topic: string) => string): Promise<void> => {
-  const wanted = TOPICS.map(named);
+export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): Promise<void> => {
+  const wanted = [...new Set([...own, ...heard])];
   const configEntries = Object.entries(CONFIGURATION).map(([name, value]) => ({ name, value: String(value) }));
+  let missing: readonly string[] = wanted;
   for (const since = performance.now(); ; await delay(POLL_MS)) {
     const isLate = performance.now() - since > TIMEOUT_MS;
     try {
       const existing = new Set(await admin.listTopics());
-      const topics = wanted.filter((topic) => !existing.has(topic));
+      missing = wanted.filter((topic) => !existing.has(topic));
+      const topics = own.filter((topic) => !existing.has(topic));
       if (topics.length > 0) {
         await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1, configEntries })) });
       }
-      // Asking for a coordinator makes a new cluster create the topic behind it.
-      await admin.fetchOffsets({ groupId: 'muster.probe' });
-      const { topics: known } = await admin.fetchTopicMetadata({ topics: [...wanted, '__consumer_offsets'] });
-      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) {
-        // The metadata name a leader before that broker has learnt of it; its own word counts.
-        for (const topic of wanted) await admin.fetchTopicOffsets(topic);
-        return;
+      if (missing.length === topics.length) {
+        // Asking for a coordinator makes a new cluster create the topic behind it.
+        for (const groupId of groups) await admin.fetchOffsets({ groupId });
+        const { topics: known } = await admin.fetchTopicMetadata({ topics: wanted });
+        if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) {
+          // The metadata name a leader before that broker has learnt of it; its own word counts.
+          for (const topic of wanted) await admin.fetchTopicOffsets(topic);
+          return;
+        }
       }
     } catch (error) {
-      // Another process makes them at the same moment, or the broker is not done yet.
+      // The broker is not done yet, or another process makes them at the same moment.
       if (isLate) throw error;
     }
-    if (isLate) throw new LogUnavailable('The topics did not get their leaders in time.');
+    if (isLate) throw new LogUnavailable(`Not all topics were there in time${missing.length > 0 ? `: their owners have not made ${missing.join(', ')}` : ''}.`);
   }
 };

@@ -1,0 +1,41 @@
+import { OWNERS, TOPICS, commandsOf, deadOf, eventsOf, outcomesOf, type Owner } from './topics.js';
+
+/**
+ * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing else. `all-in-one` is the
+ * process that holds all of them.
+ */
+export const SERVICES = ['gateway', ...OWNERS, 'all-in-one'] as const;
+export type Service = (typeof SERVICES)[number];
+
+/** The user of a service, where we name it: in `npm run stack`, docker-compose.yml and the tests. */
+export const userOf = (service: Service): string => `muster-${service}`;
+
+/** The consumer groups of a service begin with this. */
+export const groupPrefixOf = (service: Service): string => (service === 'all-in-one' ? 'muster.' : `muster.${service}.`);
+
+export interface TopicAccess {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** Topics that it makes where they are missing: an owner makes its own. */
+  readonly make: readonly string[];
+}
+
+const topicsOf = (owner: Owner): readonly string[] => TOPICS.filter((topic) => topic.startsWith(`${owner}.`));
+
+/** What an owner does with its own topics: it alone says what became of its commands. */
+const ownerAccess = (owner: Owner, more: Partial<TopicAccess> = {}): TopicAccess => ({
+  read: [commandsOf(owner), ...(more.read ?? [])],
+  write: [outcomesOf(owner), eventsOf(owner), deadOf(commandsOf(owner)), ...(more.write ?? [])],
+  make: topicsOf(owner),
+});
+
+/** Which service may do what with which topic: the ACLs of a broker are made of this. */
+export const ACCESS: { readonly [service in Service]: TopicAccess } = {
+  gateway: { read: [outcomesOf('identity'), outcomesOf('group')], write: [commandsOf('identity'), commandsOf('group')], make: [] },
+  identity: ownerAccess('identity'),
+  // An administrator's requests. It looks their outcomes up in the database.
+  admin: ownerAccess('admin', { write: [commandsOf('admin'), commandsOf('identity'), commandsOf('group')] }),
+  // A user who is deleted leaves its groups by a command.
+  group: ownerAccess('group', { read: [eventsOf('identity')], write: [commandsOf('group')] }),
+  'all-in-one': { read: TOPICS, write: TOPICS, make: TOPICS },
+};
