@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
@@ -91,6 +92,31 @@ describe('a SCIM error answers', () => {
 });
 
 describe('what is odd and no error', () => {
+  const nothing = 'Content-Length: 0';
+  const inPieces = 'Transfer-Encoding: chunked';
+  it.each([
+    ['a form', ['Content-Type: application/x-www-form-urlencoded', nothing]], ['a text', ['Content-Type: text/plain', nothing]], ['bytes, without a length', ['Content-Type: application/octet-stream']],
+    ['what is no media type', ['Content-Type: nonsense', nothing]], ['an empty media type', ['Content-Type:', nothing]], ['JSON', ['Content-Type: application/json', nothing]],
+    ['nothing that comes in pieces', [inPieces]], ['a form that comes in pieces, of which there are none', ['Content-Type: application/x-www-form-urlencoded', inPieces]],
+    ['JSON that comes in pieces, of which there are none', ['Content-Type: application/json', inPieces]], ['what is packed', ['Content-Encoding: gzip', nothing]],
+    ['what is packed and comes in pieces, of which there are none', ['Content-Encoding: br', 'Content-Type: application/scim+json', inPieces]], ['what is packed, without a length', ['Content-Encoding: gzip']],
+  ])('a DELETE whose headers speak of %s, where no body is', async (_what, headers) => {
+    for (const path of [`${BASE}/Users`, `${BASE}/Groups`]) {
+      const { body } = await json(`POST ${path}`, { userName: `no-body-${randomUUID()}`, displayName: `no-body-${randomUUID()}` });
+      const sent = request(`DELETE ${path}/${body.id}`, headers, headers.includes(inPieces) ? '0\r\n\r\n' : '');
+      expect((await raw(sent)).status).toBe(204);
+    }
+  });
+
+  it('headers that speak of a body are right where one is', async () => {
+    for (const [headers, detail] of [
+      [['Content-Type: text/plain', inPieces], /application\/scim\+json/], [['Content-Type: application/json', 'Content-Encoding: gzip', inPieces], /Content-Encoding "gzip"/], [[inPieces], /application\/scim\+json/],
+    ] as const) {
+      expectError(await raw(request(`POST ${BASE}/Users`, headers, '2\r\n{}\r\n0\r\n\r\n')), 415, undefined, detail);
+    }
+    expectError(await raw(request(`POST ${BASE}/Users`, ['Content-Type: text/plain', nothing])), 400, 'invalidSyntax', /body/);
+  });
+
   it('an expectation that nobody knows', async () => {
     expect((await raw(request(`GET ${BASE}/Users?count=0`, ['Expect: wonders']))).status).toBe(200);
   });

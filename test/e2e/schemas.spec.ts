@@ -106,6 +106,32 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(without.body.Resources[0]).not.toHaveProperty([U]);
     });
 
+    it('days that there are not are refused, and an empty text is a value of strings only', async () => {
+      const { body: { id } } = await scim('POST', '/Users', { userName: unique(), [U]: anna });
+      for (const value of ['2024-02-30T00:00:00Z', '2023-02-29T00:00:00Z', '2024-04-31T00:00:00', '2024-01-01T24:00:01Z', '2024-01-01T00:00:00+14:30']) {
+        for (const operation of [{ op: 'add', path: `${U}:hireDate`, value }, { op: 'replace', value: { [U]: { hireDate: value } } }]) {
+          expect(await patch(id, operation), value).toMatchObject({ status: 400, body: { scimType: 'invalidValue', detail: expect.stringContaining('hireDate') } });
+        }
+        expect((await scim('POST', '/Users', { userName: unique(), [U]: { hireDate: value } })).status).toBe(400);
+        expect((await scim('GET', `/Users?filter=${encodeURIComponent(`${U}:hireDate eq "${value}"`)}`)).body.scimType).toBe('invalidFilter');
+      }
+      expect((await patch(id, { op: 'add', path: `${U}.hireDate`, value: '2024-02-29T24:00:00Z' })).body[U].hireDate).toBe('2024-02-29T24:00:00Z');
+      const empty = { level: '', weight: '', isRemote: '', hireDate: '', tags: '', desk: { building: '', floor: '' }, cards: '' };
+      const made = await scim('POST', '/Users', { userName: unique(), [U]: { ...anna, ...empty, badge: '' } });
+      expect(made).toMatchObject({ status: 201, body: { [U]: { badge: '', secret: 'X', desk: { building: '' } } } });
+      expect(Object.keys(made.body[U]).toSorted()).toEqual(['badge', 'desk', 'secret']);
+      const emptied = await patch(id, ...['level', 'weight', 'isRemote', 'hireDate', 'tags'].map((name) => ({ op: name === 'level' ? 'add' : 'replace', path: `${U}:${name}`, value: name === 'tags' ? [''] : '' })),
+        { op: 'replace', path: `${U}:desk`, value: { floor: '' } }, { op: 'replace', path: 'title', value: 'Dr' });
+      expect(emptied).toMatchObject({ status: 200, body: { title: 'Dr' } });
+      expect(emptied.body[U]).toEqual({ badge: 'Ab-1', secret: 'X', tags: [''], desk: { building: 'B' } });
+      expect(await found(`${U}:hireDate eq "" and displayName eq null and userName eq "${made.body.userName}"`)).toEqual([made.body.userName]);
+      const listed = await patch(id, { op: 'Replace', path: `${U}:level`, value: [{ $ref: null, value: 7 }] }, { op: 'add', path: `${U}:cards`, value: { cards: [{ value: 'c' }, { value: 'C' }] } });
+      expect(listed.body[U]).toMatchObject({ level: 7, cards: [{ value: 'C' }] });
+      expect(await found(`${U}:cards[primary eq false] and userName eq "${listed.body.userName}"`)).toEqual([listed.body.userName]);
+      // A name of it that there is not: it is not the schema that nobody knows.
+      expect(await patch(id, { op: 'add', path: `${U}:nope`, value: 'x' })).toMatchObject({ status: 400, body: { scimType: 'invalidPath' } });
+    });
+
     it('it is patched in each form that clients send, and verify still finds the fold of the events', async () => {
       const { body: { id } } = await scim('POST', '/Users', { userName: unique() });
       const after = async (...operations: object[]): Promise<unknown> => {
@@ -123,7 +149,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(await found(`${U}:badge eq "i̇i"`)).toHaveLength(1);
       expect(await after({ op: 'remove', path: `${U}:cards[type eq "nfc"]` }, { op: 'Remove', path: `${U}:tags`, value: ['y'] })).toMatchObject({ tags: ['x', 'X'] });
       expect(await after({ op: 'remove', path: U })).toBeUndefined();
-      expect((await patch(id, { op: 'add', path: `${U}:shoeSize`, value: 1 })).status).toBe(200);
+      expect((await patch(id, { op: 'add', path: U, value: { shoeSize: 1 } })).status).toBe(200);
     });
 
     it('a value of a wrong type is a 400 that names the path, and changes nothing', async () => {

@@ -162,10 +162,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const counted = muster.server.app.get(IgnoredAttributes);
         counted.take();
         const { body: { id } } = await request('POST', '/Users', { userName: unique(), colour: 'blue', name: { colour: 'blue' } });
-        await patch(id, { op: 'Add', path: 'colour', value: 'blue' }, { op: 'Add', path: 'pets[name eq "Rex"].value', value: 'x' });
+        await patch(id, { op: 'Add', value: { colour: 'blue' } }, { op: 'Add', path: 'urn:example:pets[name eq "Rex"].value', value: 'x' });
         await request('PUT', `/Users/${id}`, { userName: unique(), 'urn:example:User': { badge: 1 } });
         expect(counted.take()).toEqual([
-          { directory: muster.server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'pets[].value': 1, 'urn:example:User': 1 } },
+          { directory: muster.server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'urn:example:pets[].value': 1, 'urn:example:User': 1 } },
         ]);
       });
 

@@ -6,17 +6,18 @@ import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#s
 import { CommandCosts } from './command-costs.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 import type { Caller } from './scim-token.guard.js';
-import { membersOf, ofGroup, ofUser, toCommand, toVersions, type NamedCommand } from './to-command.js';
+import { membersOf, ofGroup, ofUser, toCommand, toConditions, type NamedCommand } from './to-command.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
 export const GROUP_REQUESTS = Symbol('RequestReply of group');
 export const CONFIG = Symbol('Config');
 
-/** What a write is about, as it stands in a request; `ifMatch` is the header. */
+/** What a write is about, as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
 export interface Write {
   readonly id: string;
   readonly body: unknown;
   readonly ifMatch: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
 }
 
 /** Sends commands and waits for what their owners say. */
@@ -87,19 +88,19 @@ export class UserCommands {
     return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
-  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<UserSnapshot>> {
+  patch(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<UserSnapshot>> {
     const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.user, body));
-    return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ifMatch: toVersions(ifMatch) });
+    return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ...toConditions(conditions) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
-  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<UserSnapshot>> {
+  replace(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<UserSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.user, body));
-    return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ifMatch: toVersions(ifMatch) });
+    return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ...toConditions(conditions) });
   }
 
-  async delete(caller: Caller, { id, ifMatch }: Omit<Write, 'body'>): Promise<void> {
-    await this.commands.send(this.identity, caller, ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ifMatch: toVersions(ifMatch) }));
+  async delete(caller: Caller, { id, ...conditions }: Omit<Write, 'body'>): Promise<void> {
+    await this.commands.send(this.identity, caller, ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ...toConditions(conditions) }));
   }
 
   private async send(caller: Caller, command: UserCommand): Promise<WriteAnswer<UserSnapshot>> {
@@ -122,19 +123,19 @@ export class GroupCommands {
     return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
-  patch(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<GroupSnapshot>> {
+  patch(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.group, body));
-    return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ifMatch: toVersions(ifMatch) });
+    return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ...toConditions(conditions) });
   }
 
-  replace(caller: Caller, { id, body, ifMatch }: Write): Promise<WriteAnswer<GroupSnapshot>> {
+  replace(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.group, body));
     const content = membersOf(resource);
-    return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ifMatch: toVersions(ifMatch) });
+    return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ...toConditions(conditions) });
   }
 
-  async delete(caller: Caller, { id, ifMatch }: Omit<Write, 'body'>): Promise<void> {
-    await this.commands.send(this.group, caller, ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ifMatch: toVersions(ifMatch) }));
+  async delete(caller: Caller, { id, ...conditions }: Omit<Write, 'body'>): Promise<void> {
+    await this.commands.send(this.group, caller, ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ...toConditions(conditions) }));
   }
 
   private async send(caller: Caller, command: GroupCommand): Promise<WriteAnswer<GroupSnapshot>> {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { GROUP, parseShown, quote, Rejected, type Selection } from '#scim';
@@ -7,7 +7,7 @@ import { CONFIG, GroupCommands, type WriteAnswer } from './commands.sender.js';
 import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified } from './to-command.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from './to-command.js';
 import { headersOf, ofGroupRow } from './to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
@@ -41,7 +41,11 @@ export class GroupsController {
   }
 
   @Post()
-  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async create(
+    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    refuseIfNoneMatch(ifNoneMatch);
     const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.create(request.caller, body);
     return this.answer(group, request, selection, reply);
@@ -51,10 +55,10 @@ export class GroupsController {
   @Patch(':id')
   async patch(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
     const selection = parseShown(request.caller.definitions.group, query);
-    const group = await this.commands.patch(request.caller, { id, body, ifMatch });
+    const group = await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) });
     if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, false)).status(204);
     return undefined;
@@ -63,16 +67,16 @@ export class GroupsController {
   @Put(':id')
   async replace(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.group, query);
-    return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
+    return this.answer(await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
-    return this.commands.delete(caller, { id, ifMatch });
+  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers() headers: FastifyRequest['headers']): Promise<void> {
+    return this.commands.delete(caller, { id, ...preconditionsOf(headers) });
   }
 
   private async answer(written: WriteAnswer<GroupSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {

@@ -8,6 +8,7 @@ import { isDatabaseAway, isTimeOut, MAX_HEADER_BYTES, type Logger } from '#runti
 const SCIM_MEDIA_TYPE = 'application/scim+json';
 /** RFC 8259 §11: this media type has no charset parameter either. */
 const JSON_MEDIA_TYPE = 'application/json';
+export const WRONG_TYPE = 'Send application/scim+json or application/json.';
 const RETRY_AFTER_SECONDS = 1;
 
 /** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
@@ -41,7 +42,7 @@ export class ScimErrorFilter implements ExceptionFilter {
       if (url?.endsWith('/Bulk')) return new Rejected('tooLarge', `The body is longer than the maxPayloadSize of ${bodyLimit} bytes (MAX_BULK_BODY_BYTES).`);
       return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
     }
-    if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/scim+json or application/json.');
+    if (status === 415) return new Rejected('unsupportedMediaType', WRONG_TYPE);
     if (code === 'FST_ERR_BAD_URL') return new Rejected('invalidSyntax', 'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');

@@ -1,4 +1,4 @@
-import { GROUP_COMMAND_TYPES, USER_COMMAND_TYPES, type CommandData, type GroupCommand, type Message, type UserCommand } from '#contracts';
+import { GROUP_COMMAND_TYPES, USER_COMMAND_TYPES, type CommandData, type Conditions, type GroupCommand, type Message, type UserCommand } from '#contracts';
 import { quote, Rejected, type Json, type Resource } from '#scim';
 
 /** What surrounds a command besides its content; time and id are handed in. */
@@ -41,6 +41,24 @@ const idOf = (member: Json): string => {
   const id = (member as { readonly value?: Json }).value;
   if (typeof id !== 'string') throw new Rejected('invalidValue', 'Each of the members needs a value: the id of a user or of a group.');
   return id.toLowerCase();
+};
+
+/** The headers that a write depends on. */
+export const preconditionsOf = (
+  { 'if-match': ifMatch, 'if-none-match': ifNoneMatch }: Readonly<Record<string, string | string[] | undefined>>,
+): { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined } =>
+  ({ ifMatch: ifMatch?.toString(), ifNoneMatch: ifNoneMatch?.toString() });
+
+/** Under which versions a write is carried out, as its headers say. */
+export const toConditions = ({ ifMatch, ifNoneMatch }: { readonly ifMatch: string | undefined; readonly ifNoneMatch?: string | undefined }): Conditions => ({
+  ifMatch: toVersions(ifMatch), ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: toVersions(ifNoneMatch, 'If-None-Match') ?? '*' }),
+});
+
+/** RFC 9110 §13.1.2: what a POST is sent to, the list of all users or groups, is always there. Throws Rejected(preconditionFailed). */
+export const refuseIfNoneMatch = (ifNoneMatch: string | undefined): void => {
+  if (ifNoneMatch?.trim() === '*') {
+    throw new Rejected('preconditionFailed', 'If-None-Match: * asks that there be nothing at this path, and there is a list: leave that header out.');
+  }
 };
 
 /** The versions that an If-Match or If-None-Match header names (RFC 7644 §3.14, RFC 9110 §13.1); null = no header or `*`. */

@@ -1,12 +1,12 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { parseShown, quote, Rejected, USER, type Selection } from '#scim';
 import { CONFIG, UserCommands, type WriteAnswer } from './commands.sender.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified } from './to-command.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from './to-command.js';
 import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from './to-response.js';
 
 export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
@@ -43,7 +43,11 @@ export class UsersController {
   }
 
   @Post()
-  async create(@Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async create(
+    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    refuseIfNoneMatch(ifNoneMatch);
     const selection = parseShown(request.caller.definitions.user, query);
     const user = await this.commands.create(request.caller, body);
     return this.answer(user, request, selection, reply);
@@ -53,25 +57,25 @@ export class UsersController {
   @HttpCode(200)
   async patch(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.user, query);
-    return this.answer(await this.commands.patch(request.caller, { id, body, ifMatch }), request, selection, reply);
+    return this.answer(await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
   }
 
   @Put(':id')
   async replace(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers('if-match') ifMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.user, query);
-    return this.answer(await this.commands.replace(request.caller, { id, body, ifMatch }), request, selection, reply);
+    return this.answer(await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
-    return this.commands.delete(caller, { id, ifMatch });
+  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers() headers: FastifyRequest['headers']): Promise<void> {
+    return this.commands.delete(caller, { id, ...preconditionsOf(headers) });
   }
 
   private async answer(written: WriteAnswer<UserSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {

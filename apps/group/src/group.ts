@@ -1,5 +1,5 @@
 import { applyChanges, applyPatch, comparisonsOf, diffResource, fold, GROUP, Rejected, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
-import type { GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
+import type { Conditions, GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
 /** A group as the fold of its events, without its members, of which there may be very many; null = there is none. */
@@ -63,21 +63,21 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
     }
     case 'PatchGroup': {
       const group = writable(command.groupId, state, context);
-      requireMatch(command.ifMatch, group.version);
+      requireMatch(command, group.version);
       const { attributes, members } = splitOperations(command.operations);
       const after = applyPatch(context.definition, group.resource, attributes, readOnlyOf(group));
       return [...changed(group, after, context), ...membershipEvents(group.id, members, context)];
     }
     case 'ReplaceGroup': {
       const group = writable(command.groupId, state, context);
-      requireMatch(command.ifMatch, group.version);
+      requireMatch(command, group.version);
       return [...changed(group, command.resource, context), ...membershipEvents(group.id, [{ op: 'replace', ids: command.members }], context)];
     }
     case 'DeleteGroup': {
       // A group in which it is a member, whoever owns that: nothing may point at a group that is gone.
       if (state && state.id !== command.groupId) return membershipEvents(state.id, [{ op: 'remove', ids: [command.groupId] }], context);
       const group = writable(command.groupId, state, context);
-      requireMatch(command.ifMatch, group.version);
+      requireMatch(command, group.version);
       return [{ type: 'GroupDeleted' }];
     }
     case 'LeaveGroups':
@@ -225,10 +225,15 @@ const requireFreeName = (resource: Resource, groupId: string, directory: string 
   }
 };
 
-/** RFC 7644 §3.14: a write whose If-Match names none of the current versions is refused with 412. */
-const requireMatch = (ifMatch: readonly number[] | null, version: number): void => {
+/**
+ * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or its If-None-Match does.
+ */
+const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): void => {
   if (ifMatch && !ifMatch.includes(version)) {
     throw new Rejected('preconditionFailed', `The group has changed meanwhile: its version is W/"${version}".`);
+  }
+  if (ifNoneMatch === '*' || ifNoneMatch?.includes(version)) {
+    throw new Rejected('preconditionFailed', `There is such a group, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`);
   }
 };
 

@@ -1,6 +1,6 @@
 import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
-  AttributeChanges, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
+  AttributeChanges, Conditions, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
   bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
@@ -64,20 +64,20 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
     case 'PatchUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
-      requireMatch(command.ifMatch, user.version);
+      requireMatch(command, user.version);
       return written(user, applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)), directory, context);
     }
     case 'ReplaceUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
-      requireMatch(command.ifMatch, user.version);
+      requireMatch(command, user.version);
       // RFC 7644 §3.5.1: what is left out is removed. But not active: silence must not give back access.
       return written(user, { ...command.resource, active: command.resource.active ?? user.resource.active ?? true }, directory, context);
     }
     case 'DeleteUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
-      requireMatch(command.ifMatch, user.version);
+      requireMatch(command, user.version);
       return [{ type: 'UserDeleted', ...under(directory) }];
     }
     case 'RecordSignIn': {
@@ -282,10 +282,15 @@ const visible = (userId: string, state: UserState, { id, offerExistingUsers }: D
 
 const notFound = (userId: string): Rejected => new Rejected('notFound', `There is no user with the id ${userId}.`);
 
-/** RFC 7644 §3.14: a write whose If-Match names none of the current versions is refused with 412. */
-const requireMatch = (ifMatch: readonly number[] | null, version: number): void => {
+/**
+ * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or its If-None-Match does.
+ */
+const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): void => {
   if (ifMatch && !ifMatch.includes(version)) {
     throw new Rejected('preconditionFailed', `The user has changed meanwhile: its version is W/"${version}".`);
+  }
+  if (ifNoneMatch === '*' || ifNoneMatch?.includes(version)) {
+    throw new Rejected('preconditionFailed', `There is such a user, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`);
   }
 };
 

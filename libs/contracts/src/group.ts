@@ -1,25 +1,14 @@
 import type { PatchOperation, Resource } from '#scim';
-import type { AttributeChanges } from './user.js';
+import type { AttributeChanges, Conditions } from './user.js';
 
-/** Commands about groups: imperative; the owner decides. `ifMatch` lists stream versions, null = any. `members` are ids. */
+/** Commands about groups: imperative; the owner decides. `members` are ids. */
 export type GroupCommand =
   | { readonly type: 'CreateGroup'; readonly groupId: string; readonly resource: Resource; readonly members: readonly string[] }
   /** Operations on `members` are changes of memberships; the list as a whole is never sent. */
-  | {
-      readonly type: 'PatchGroup';
-      readonly groupId: string;
-      readonly operations: readonly PatchOperation[];
-      readonly ifMatch: readonly number[] | null;
-    }
+  | ({ readonly type: 'PatchGroup'; readonly groupId: string; readonly operations: readonly PatchOperation[] } & Conditions)
   /** `resource` and `members` are all that the group shall have. */
-  | {
-      readonly type: 'ReplaceGroup';
-      readonly groupId: string;
-      readonly resource: Resource;
-      readonly members: readonly string[];
-      readonly ifMatch: readonly number[] | null;
-    }
-  | { readonly type: 'DeleteGroup'; readonly groupId: string; readonly ifMatch: readonly number[] | null }
+  | ({ readonly type: 'ReplaceGroup'; readonly groupId: string; readonly resource: Resource; readonly members: readonly string[] } & Conditions)
+  | ({ readonly type: 'DeleteGroup'; readonly groupId: string } & Conditions)
   /** A user has been deleted: it leaves every group that it is in. */
   | { readonly type: 'LeaveGroups'; readonly memberId: string };
 

@@ -1,17 +1,20 @@
 import type { Json, PatchOperation, Resource } from '#scim';
 
-/** Commands about one user: imperative; the owner decides. `ifMatch` lists stream versions, null = any. */
+/** Under which versions of its resource a write is carried out (RFC 9110 §13.1). */
+export interface Conditions {
+  /** The stream version has to be one of these; null = any. */
+  readonly ifMatch: readonly number[] | null;
+  /** The stream version must be none of these; `*` = there must be no such resource; left out = any. */
+  readonly ifNoneMatch?: readonly number[] | '*';
+}
+
+/** Commands about one user: imperative; the owner decides. */
 export type UserCommand =
   | { readonly type: 'CreateUser'; readonly userId: string; readonly resource: Resource }
-  | {
-      readonly type: 'PatchUser';
-      readonly userId: string;
-      readonly operations: readonly PatchOperation[];
-      readonly ifMatch: readonly number[] | null;
-    }
+  | ({ readonly type: 'PatchUser'; readonly userId: string; readonly operations: readonly PatchOperation[] } & Conditions)
   /** `resource` is all that the user shall have; `active` left out = as it is. */
-  | { readonly type: 'ReplaceUser'; readonly userId: string; readonly resource: Resource; readonly ifMatch: readonly number[] | null }
-  | { readonly type: 'DeleteUser'; readonly userId: string; readonly ifMatch: readonly number[] | null }
+  | ({ readonly type: 'ReplaceUser'; readonly userId: string; readonly resource: Resource } & Conditions)
+  | ({ readonly type: 'DeleteUser'; readonly userId: string } & Conditions)
   | {
       /** Somebody has signed in through the directory that sends this; `userId` is the id that a new user would get. */
       readonly type: 'RecordSignIn';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
-import { ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, USER, USER_SCHEMA, USER_URN, type Attribute } from './schema.js';
+import { ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, GROUP_SCHEMA, USER, USER_SCHEMA, USER_URN, type Attribute, type Schema } from './schema.js';
 
 describe('discovery', () => {
   it('shows a schema as RFC 7643 §7 has it, and nothing that is null', () => {
@@ -21,6 +21,13 @@ describe('discovery', () => {
       };
       schema.attributes.forEach(check);
     }
+  });
+
+  it('shows externalId, which is part of each core schema, before its own attributes', () => {
+    const namesOf = (schema: Schema): string[] => (renderSchema(schema, 'x') as Schema).attributes.map(({ name }) => name);
+    expect(namesOf(USER_SCHEMA).slice(0, 2)).toEqual(['externalId', 'userName']);
+    expect(namesOf(GROUP_SCHEMA)).toEqual(['externalId', 'displayName', 'members']);
+    expect(namesOf(ENTERPRISE_USER_SCHEMA)).not.toContain('externalId');
   });
 
   it('shows a resource type with its extensions, none of which a resource must have', () => {
