@@ -151,7 +151,7 @@ it('a key that a full disk left empty, or that is lost beside data, ends the sta
   for (const [name, becomes, line] of [
     ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*\n$/], ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*\n$/],
     ['postgres.password', null, /^\S*postgres\.password is missing, and the database beside it [^\n]*\n$/],
-    ['master.key', '', /^\S*master\.key holds no key[^\n]*\n$/], ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*\n$/],
+    ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*\n$/],
     ['master.key', `${Buffer.alloc(32, 1).toString('base64')}\n`, /^\S*master\.key is not the key of this database[^\n]*\n$/],
   ] as const) {
     const path = join(data, name);

@@ -1,4 +1,4 @@
-import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent, type ExtendedType } from '#contracts';
+import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent, type ExtendedType, type PublishedAdminEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { fold, type Schema } from '#scim';
 import { decide, evolve, streamOf, type AdminState } from './directory.js';
@@ -67,8 +67,16 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
       ),
     },
   ],
+  secrets: ['hash', 'sealed'],
   begin: (loaded, now) => new AdminWorkingSet(loaded as LoadedAdmin, now.toISOString()),
 });
+
+/** What whoever consumes admin's events gets: neither the hash of a token nor the sealed token. */
+const published = (event: AdminEvent): PublishedAdminEvent => {
+  if (event.type !== 'TokenCreated') return event;
+  const { hash: _hash, sealed: _sealed, ...rest } = event;
+  return rest;
+};
 
 class AdminWorkingSet implements WorkingSet<AdminCommand> {
   private readonly states = new Map<string, { tenant: string; state: AdminState; changed: boolean }>();
@@ -91,7 +99,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
     }
   }
 
-  decide({ tenant, command }: Command<AdminCommand>): Decision<AdminEvent> {
+  decide({ tenant, command }: Command<AdminCommand>): Decision<PublishedAdminEvent> {
     const schemas = this.schemasOf(tenant);
     const stream = command.type === 'DefineSchema' ? (schemas.find(({ schema }) => isNamed(schema, command.schema))?.id ?? streamOf(command)) : streamOf(command);
     const known = this.states.get(stream);
@@ -102,10 +110,10 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
       otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
     });
     let state = before;
-    const recorded: NewEvent<AdminEvent>[] = events.map((event, index) => {
+    const recorded: NewEvent<PublishedAdminEvent>[] = events.map((event, index) => {
       state = evolve(state, event, this.now);
       return {
-        stream, version: (before?.version ?? 0) + index + 1, type: ADMIN_EVENT_TYPES[event.type], event,
+        stream, version: (before?.version ?? 0) + index + 1, type: ADMIN_EVENT_TYPES[event.type], event: published(event),
         stored: { data: event, personal: null },
       };
     });

@@ -55,6 +55,11 @@ export type AdminEvent =
   /** The schema as it is from now on. */
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
+/** An event on admin's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that. */
+export type PublishedAdminEvent =
+  | Exclude<AdminEvent, { readonly type: 'TokenCreated' }>
+  | Omit<Extract<AdminEvent, { readonly type: 'TokenCreated' }>, 'hash' | 'sealed'>;
+
 export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
   CreateDirectory: 'muster.directory.create.v1',

@@ -13,6 +13,7 @@ export interface NewEvent<E> {
   readonly stream: string;
   readonly version: number;
   readonly type: string;
+  /** As it is published: without secrets, which nobody else needs. */
   readonly event: E;
   /** What the store keeps readable, and what it keeps sealed with the person's key (`personal` is ciphertext already). */
   readonly stored: { readonly data: unknown; readonly personal: string | null };
@@ -48,6 +49,8 @@ export interface Behaviour<C> {
   /** `wanted` is what the working sets of earlier loads of the same batch asked for beyond it. */
   touches(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown;
   readonly parts: readonly WritePart[];
+  /** Names of properties in commands that stay out of dead letters, which people read. */
+  readonly secrets?: readonly string[];
   begin(loaded: unknown, now: Date, touched: unknown): WorkingSet<C>;
 }
 

@@ -299,7 +299,7 @@ export class BatchHandler<C> {
   private decideAll(
     batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown, now: Date,
   ): Turn {
-    const turn = new Turn(this.behaviour.owner, batch, now, memory);
+    const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
     const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
     for (const { message: found, raw } of due) {

@@ -62,3 +62,12 @@ it('neither makes nor writes anything for who only looks', async () => {
   await openMasterKey(owner, { ...setting(newKey()), make: null });
   expect((await owner.query('SELECT FROM keys.master_check')).rowCount).toBe(0);
 });
+
+it('says in one line that a database is of an earlier version', async () => {
+  await owner.query('ALTER TABLE keys.master_check RENAME TO hidden');
+  try {
+    await expect(openMasterKey(owner, setting(newKey()))).rejects.toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^The database has not been migrated[^\n]*$/) });
+  } finally {
+    await owner.query('ALTER TABLE keys.hidden RENAME TO master_check');
+  }
+});

@@ -41,7 +41,16 @@ interface Check {
   readonly sealed: string;
 }
 
-const readCheck = async (database: Queryable): Promise<Check | undefined> => (await database.query<Check>('SELECT context, sealed FROM keys.master_check')).rows[0];
+const UNDEFINED_TABLE = '42P01';
+
+const readCheck = async (database: Queryable): Promise<Check | undefined> => {
+  try {
+    return (await database.query<Check>('SELECT context, sealed FROM keys.master_check')).rows[0];
+  } catch (error) {
+    if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
+    throw new UnfitDatabase('The database has not been migrated to this version yet: start Muster, or run npm run migrate.');
+  }
+};
 
 const opens = (key: Buffer, { context, sealed }: Check): boolean => {
   try {

@@ -50,7 +50,7 @@ export class Turn {
 
   constructor(
     private readonly owner: Owner, private readonly batch: BatchToHandle, private readonly now: Date,
-    private readonly memory: LaneMemory,
+    private readonly memory: LaneMemory, private readonly secrets: readonly string[] = [],
   ) {
     this.ends = new Map(memory.ends);
   }
@@ -94,12 +94,22 @@ export class Turn {
     this.append(deadOf(this.batch.topic), {
       ...this.envelope(cause, 'muster.dead.v1', cause.subject),
       // As text, twice encoded: what the database refused as data must not be refused again, and neither may it be refused for its length.
-      data: { reason: String(reason).slice(0, MAX_DEAD_CHARACTERS), message: Buffer.from((raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString('base64') },
+      data: { reason: String(reason).slice(0, MAX_DEAD_CHARACTERS), message: Buffer.from(this.legible(raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString('base64') },
     });
     if (message) {
       this.answer(message, {
         status: 'rejected', code: 'internal', detail: 'The request could not be carried out; it was set aside for examination.',
       });
+    }
+  }
+
+  /** Without the secrets of this owner's commands; where there are any, a text that cannot be searched for them is left out. */
+  private legible(text: string): string {
+    if (this.secrets.length === 0) return text;
+    try {
+      return JSON.stringify(JSON.parse(text, (name, value: unknown) => (this.secrets.includes(name) ? undefined : value)));
+    } catch {
+      return `(${text.length} characters that are no JSON)`;
     }
   }
 
