@@ -158,7 +158,7 @@ describe('a search', () => {
       const scope = { tenant: ids[1]!, directory: ids[2]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
       // A database that has no statistics until it is told to.
       const own = await newDatabase();
-      const [name, more] = type === 'users' ? ['user_name_folded', 'former_upn_folded'] : ['display_name_folded', 'member_count'];
+      const [name, more] = type === 'users' ? ['user_name_folded', 'former_upn_key'] : ['display_name_folded', 'member_count'];
       await query(own, `ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
       await query(
         own,

@@ -76,8 +76,8 @@ it.each([
   ['users', []],
   ['claims', ['claims_pkey (tenant, kind, value)']],
   ['unlinked', ['users_pkey (tenant, id)', 'claims_pkey (tenant, kind, value)']],
-  ['former_upns', ['users_by_former_upn (former_upn_folded, tenant)']],
-  ['emails', ['users_by_work_email (work_email_folded, tenant)']],
+  ['former_upns', ['users_by_former_upn (former_upn_key, tenant)']],
+  ['emails', ['users_by_work_email (work_email_folded, tenant)', 'users_by_work_email_key (work_email_key, tenant)']],
   ['external_ids', ['users_by_external_id (external_id, tenant)']],
 ] as const)('who is named by %s is loaded for a decision by an index, too', async (part, expected) => {
   const nobody: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };

@@ -101,6 +101,7 @@ const EXPECTED = `
   view admin.tokens_v1: gateway SELECT
   view admin.tokens_v2: gateway SELECT
   view admin.tokens_v3: gateway SELECT
+  view admin.tokens_v4: gateway SELECT
   view identity.events_v1: admin SELECT; group SELECT
   view identity.outcomes_v1: admin SELECT; gateway SELECT
   view identity.users_v1: gateway SELECT

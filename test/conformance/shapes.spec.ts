@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { startMuster, type Answer } from '../support/muster.js';
 
 /**
  * What clients send, word for word, and what they have to get: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
- * Okta, `rfc/` is what RFC 7644 says and what no client should send.
+ * Okta, `rfc/` is what RFC 7644 says and what no client should send. Each is sent to a directory of its kind.
  *
  * Not here, because it is not built: OAuth client credentials, pulling from Microsoft Graph. Who is the same person as whom, but for a rehire,
  * stands with the rules of matching: it takes sign-ins and more than one directory.
@@ -70,11 +70,11 @@ const fill = (value: unknown, names: ReadonlyMap<string, string>, isExpected = f
 
 const muster = startMuster();
 
-const send = async (step: Step, names: ReadonlyMap<string, string>): Promise<Answer> => {
+const send = async (token: string, step: Step, names: ReadonlyMap<string, string>): Promise<Answer> => {
   const [, method, path, query] = /^([A-Z]+) \/?([^?]*)(?:\?(.*))?$/s.exec(filled(step.send, names))!;
   const content = step.raw === undefined ? step.body && JSON.stringify(fill(step.body, names)) : filled(step.raw, names);
   const headers = {
-    authorization: `Bearer ${muster.token}`, ...(content === undefined ? {} : { 'content-type': 'application/scim+json' }), ...step.headers,
+    authorization: `Bearer ${token}`, ...(content === undefined ? {} : { 'content-type': 'application/scim+json' }), ...step.headers,
   };
   const response = await fetch(new URL(`${muster.scimUrl}/${path}${query === undefined ? '' : `?${encodeURI(query)}`}`), {
     method: method!, headers: Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === null ? [] : [[name, value]])),
@@ -99,7 +99,12 @@ const check = (title: string, { headers, answer }: Step, got: Answer, names: Rea
   }
 };
 
-describe.each(['entra', 'okta', 'rfc'])('%s', (folder) => {
+describe.each([['entra', 'entra'], ['okta', 'okta'], ['rfc', 'scim']] as const)('%s', (folder, kind) => {
+  let token: string;
+  beforeAll(async () => {
+    token = (await muster.newDirectory(folder, undefined, kind)).token;
+  });
+
   const files = readdirSync(`${import.meta.dirname}/${folder}`).map((name) => `${import.meta.dirname}/${folder}/${name}`);
   const shapes = files.map((file) => [file.slice(file.lastIndexOf('/') + 1, -'.json'.length), JSON.parse(readFileSync(file, 'utf8')) as Shape] as const);
 
@@ -108,7 +113,7 @@ describe.each(['entra', 'okta', 'rfc'])('%s', (folder) => {
     let made = 0;
     for (const [index, step] of shape.steps.entries()) {
       names.set('step', String(index + 1));
-      const got = await send(step, names);
+      const got = await send(token, step, names);
       const { id } = (got.body ?? {}) as { id?: unknown };
       if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++made}`, id);
       check(`${shape.says} (${shape.source})\nstep ${index + 1}: ${step.send.slice(0, 200)}`, step, got, names);

@@ -123,6 +123,23 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
     });
 
+    it('a group whose name only looks like that of another one of its directory is refused', async () => {
+      const displayName = `Sales North ${uuidv7()}`;
+      const id = await newGroup([], request, displayName);
+      const other = await newGroup();
+      for (const look of [`${displayName} `, displayName.replace('s N', 's  \u00a0n'), `\u200b${displayName}`, displayName.replace('S', 'Ｓ')]) {
+        const taken = { status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining(id) } };
+        expect(await request('POST', '/Groups', { displayName: look }), look).toMatchObject(taken);
+        expect(await patchGroup(other, { op: 'replace', path: 'displayName', value: look })).toMatchObject(taken);
+      }
+      expect(await request('POST', '/Groups', { displayName: ' \u200b' })).toMatchObject({ status: 400, body: { scimType: 'invalidValue' } });
+      // Its own name it may write as it likes, and it is found as it was sent.
+      expect((await patchGroup(id, { op: 'replace', path: 'displayName', value: `${displayName} ` })).status).toBe(204);
+      expect((await searched('Groups', `displayName eq "${displayName} "`)).body.Resources).toMatchObject([{ id, displayName: `${displayName} ` }]);
+      expect((await request('DELETE', `/Groups/${id}`)).status).toBe(204);
+      await newGroup([], request, displayName);
+    });
+
     describe('a group', () => {
       it('changes as a whole or not at all', async () => {
         const [ada] = (await newUsers(1)) as [string];

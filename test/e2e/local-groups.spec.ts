@@ -44,7 +44,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await scim('GET', `/Groups/${id}`)).body.members).toMatchObject([{ value: ada, type: 'User' }]);
         // Names are unique among the groups of one owner.
         expect((await scim('POST', '/Groups', { displayName: 'Choir' })).status).toBe(201);
-        expect(await admin('POST', '/groups', { displayName: 'CHOIR' })).toMatchObject({ status: 409, body: { scimType: 'uniqueness' } });
+        for (const displayName of ['CHOIR', 'Choir\u200b', ' ｃhoir']) expect(await admin('POST', '/groups', { displayName })).toMatchObject({ status: 409, body: { scimType: 'uniqueness' } });
+        expect((await admin('POST', '/groups', { displayName: '\u200b' })).status).toBe(400);
       } finally {
         await admin('PATCH', `/directories/${directory}`, { offerLocalGroups: false });
       }

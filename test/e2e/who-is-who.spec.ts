@@ -252,6 +252,47 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(await admin('POST', `/${path}`, body)).toMatchObject({ status, body: { detail: expect.stringMatching(detail) } });
     });
 
+    it('a name that only looks like that of a user is refused, for whoever sends it and however, and is found as it was sent', async () => {
+      const [entra, okta] = await twoDirectories();
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'Ada@x' });
+      const { body: { userId: nobodys } } = await signIn(entra, 'p9', 'signed in@x');
+      const { body: { id: other } } = await scim(entra, 'POST', '', { userName: 'other@x' });
+      const taken = (id: string) => ({ status: 409, body: { scimType: 'uniqueness', detail: expect.stringMatching(`${id}.*differs only in spaces`) } });
+      for (const look of ['ada@x ', 'ad\u200ba@x', 'ａｄａ@x', 'ada\u0007@x', ' \u00a0ADA@x\u2028', 'ada@x\u00ad']) {
+        for (const directory of [entra, okta]) expect(await scim(directory, 'POST', '', { userName: look }), look).toMatchObject(taken(ada.id));
+        expect(await patch(entra, other, { op: 'replace', path: 'userName', value: look })).toMatchObject(taken(ada.id));
+        expect(await scim(entra, 'PUT', `/${other}`, { userName: look })).toMatchObject(taken(ada.id));
+        expect((await signIn(okta, 'p1', look)).body.detail).toMatch(ada.id);
+      }
+      // Nor is it a link with somebody whom nobody manages.
+      for (const look of ['signed  in@x', 'signed\u2003in@x']) expect(await scim(entra, 'POST', '', { userName: look })).toMatchObject(taken(nobodys));
+      for (const nothing of ['\u200b', ' \u00ad\u3000', '\u0007']) expect(await scim(entra, 'POST', '', { userName: nothing })).toMatchObject({ status: 400, body: { scimType: 'invalidValue' } });
+      expect((await admin('POST', '/sign-ins', { directory: entra.id, loginType: 'oidc', providerId: 'p2', upn: '\u200b' })).status).toBe(400);
+      // What a user bears is its own, however it is written, and is kept, shown and found as it was sent.
+      expect((await patch(entra, ada.id, { op: 'replace', path: 'userName', value: 'ａda@x ' })).body.userName).toBe('ａda@x ');
+      expect(await found(entra, 'userName eq "Ａda@x "')).toEqual([ada.id]);
+      expect(await found(entra, 'userName eq "ada@x"')).toEqual([]);
+      expect(await scim(okta, 'POST', '', { userName: 'ada@x' })).toMatchObject(taken(ada.id));
+      expect((await scim(entra, 'DELETE', `/${ada.id}`)).status).toBe(204);
+      expect((await scim(okta, 'POST', '', { userName: 'ada@x' })).status).toBe(201);
+    });
+
+    it('an e-mail that only looks like a login name is refused, and says nothing about a person', async () => {
+      const [entra, okta] = await twoDirectories();
+      expect((await admin('PATCH', `/directories/${entra.id}`, { emailIsLoginName: true })).status).toBe(200);
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('Ada@mail\u200b') });
+      const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob@x' });
+      for (const look of ['ada@mail', 'ａda@mail', 'ada@mail ']) {
+        for (const directory of [entra, okta]) {
+          expect(await scim(directory, 'POST', '', { userName: 'carl@x', ...mail(look) }), look).toMatchObject({ status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining(ada.id) } });
+        }
+        expect((await patch(entra, bob.id, { op: 'add', path: 'emails[type eq "work"].value', value: look })).status).toBe(409);
+        expect((await signIn(okta, 'p1', 'dora@x', { email: look })).body.detail).toMatch(ada.id);
+      }
+      expect(await scim(entra, 'POST', '', { userName: 'carl@x', ...mail('\ufdfa'.repeat(400)) })).toMatchObject({ status: 400, body: { scimType: 'invalidValue' } });
+      expect(await found(entra, 'emails[type eq "work"].value eq "ada@mail\u200b"')).toEqual([ada.id]);
+    });
+
     it('settings that are none are refused', async () => {
       const [entra] = await twoDirectories();
       for (const value of [null, 'on', 1]) expect((await admin('PATCH', `/directories/${entra.id}`, { offerExistingUsers: value })).status, String(value)).toBe(400);
@@ -266,7 +307,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { body: { userId: id } } = await signIn(entra, 'planted', 'planted@x');
       const harms: readonly [RegExp, string, string][] = [
         [/^I5 .*links/, "links = jsonb_set(links, '{awaited}', 'true')", "links = jsonb_set(links, '{awaited}', 'false')"],
-        [/^I5 .*former_upn_folded/, "former_upn_folded = 'x'", 'former_upn_folded = NULL'],
+        [/^I5 .*former_upn_key/, "former_upn_key = 'x'", 'former_upn_key = NULL'],
+        [/^I5 .*name_key/, "name_key = 'planted@x'", 'name_key = NULL'],
+        [/^I5 .*work_email_key/, "work_email_key = 'x'", 'work_email_key = NULL'],
         [/^I5 .*directory/, `directory = '${entra.id}'`, 'directory = NULL'],
       ];
       for (const [expected, harm, mend] of harms) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
+import type { DirectoryKind } from '#contracts';
 import { createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
 import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
@@ -110,9 +111,9 @@ class Muster {
   readonly admin: Client = (...request) => this.send('admin', this.server.apiKey, ...request);
 
   /** Without a tenant: in a new one. */
-  readonly newDirectory = async (name: string, tenant?: string): Promise<Directory> => {
+  readonly newDirectory = async (name: string, tenant?: string, kind: DirectoryKind = 'scim'): Promise<Directory> => {
     const of = tenant ?? ((await this.admin('POST', '/tenants', { name: `Tenant ${uuidv7()}` })).body.id as string);
-    const { status, body } = await this.admin('POST', '/directories', { name, kind: 'scim', tenant: of });
+    const { status, body } = await this.admin('POST', '/directories', { name, kind, tenant: of });
     expect(status, JSON.stringify(body)).toBe(201);
     const { id, token } = body as { id: string; token: string };
     return { id, tenant: of, token, scim: (...request) => this.send('scim/v2', token, ...request) };

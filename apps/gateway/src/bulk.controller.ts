@@ -5,7 +5,7 @@ import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, 
 import { bytesOf, sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
 import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { etag, locationOf } from './to-response.js';
+import { etag, locationOf, patchesGroupsBlindly } from './to-response.js';
 
 /** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;
@@ -32,7 +32,7 @@ export class BulkController {
       maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT,
       countedBytes: (write) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes: bytesOf(write) }),
     });
-    return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(answer)) };
+    return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
   }
 
   private async write(sender: Caller, write: BulkWrite): Promise<Written> {
@@ -57,7 +57,7 @@ export class BulkController {
   }
 
   /** §3.7.3: everything has its location but a POST that failed, and what points nowhere. */
-  private answer({ operation: { method, bulkId, place }, result }: BulkAnswer): object {
+  private answer(caller: Caller, { operation: { method, bulkId, place }, result }: BulkAnswer): object {
     const head = { ...(method === undefined ? {} : { method }), ...(bulkId === undefined ? {} : { bulkId }) };
     const location = (id: string): { location: string } => ({ location: locationOf(this.config.scimBaseUrl, place!.definition, id) });
     if (result instanceof Rejected) {
@@ -66,12 +66,12 @@ export class BulkController {
       return { ...(isSomewhere && method !== 'POST' ? location(place.target) : {}), ...head, status: String(errorStatus(code)), response: errorBody(code, detail) };
     }
     const { id, version } = result;
-    const status = method === 'PATCH' && place!.definition === GROUP ? 204 : STATUS[method as BulkMethod];
+    const status = method === 'PATCH' && place!.definition === GROUP && patchesGroupsBlindly(caller) ? 204 : STATUS[method as BulkMethod];
     return { ...location(id), ...head, ...(version === null ? {} : { version: etag(version) }), status: String(status) };
   }
 }
 
 const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 
-/** What a request of its own would have been answered; the PATCH of a group is a 204. */
+/** What a request of its own would have been answered; the PATCH of a group is a 204 for Entra. */
 const STATUS: Readonly<Record<BulkMethod, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };

@@ -8,7 +8,7 @@ import { MemberQueries } from './members.queries.js';
 import type { ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 import { isNotModified, preconditionsOf, refuseIfNoneMatch } from './to-command.js';
-import { headersOf, ofGroupRow } from './to-response.js';
+import { headersOf, ofGroupRow, patchesGroupsBlindly } from './to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 
@@ -51,7 +51,10 @@ export class GroupsController {
     return this.answer(group, request, selection, reply);
   }
 
-  /** 204, as Microsoft asks for it: the group may be large. RFC 7644 §3.5.2: with `attributes` it has to be the group. */
+  /**
+   * 204 for Entra, as Microsoft asks for it: the group may be large. Typed clients want the group back. RFC 7644 §3.5.2: with `attributes` it
+   * has to be the group.
+   */
   @Patch(':id')
   async patch(
     @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
@@ -59,7 +62,7 @@ export class GroupsController {
   ): Promise<object | undefined> {
     const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) });
-    if (selection?.kind === 'only') return this.answer(group, request, selection, reply);
+    if (selection?.kind === 'only' || !patchesGroupsBlindly(request.caller)) return this.answer(group, request, selection, reply);
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, false)).status(204);
     return undefined;
   }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
-import { schemasAsJson, TOKENS_VIEW, type TokenRow } from '#contracts';
+import { schemasAsJson, TOKENS_VIEW, type DirectoryKind, type TokenRow } from '#contracts';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 import { GATEWAY_POOL } from './resource.queries.js';
 
@@ -10,6 +10,8 @@ import { GATEWAY_POOL } from './resource.queries.js';
 export interface Caller {
   readonly tenant: string;
   readonly directory: string;
+  /** What the identity provider of the directory is. */
+  readonly kind: DirectoryKind;
   readonly actor: string;
   /** Whether the directory also sees the users that nobody manages (R17). */
   readonly seesUnmanaged: boolean;
@@ -55,10 +57,10 @@ export class ScimTokenGuard implements CanActivate {
     if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) {
       return refuse(`The token expired on ${row.expiresAt.toISOString()}. Make a new one.`, 'invalid_token');
     }
-    const { tenant, directory, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups, definitions } = row;
+    const { tenant, directory, kind, offerExistingUsers: seesUnmanaged, offerLocalGroups: seesLocalGroups, definitions } = row;
     const { 'content-length': length, 'transfer-encoding': pieces } = request.headers;
     const bodyBytes = length === undefined ? (pieces === undefined ? 0 : null) : Number(length);
-    request.caller = { tenant, directory, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups, definitions, bodyBytes };
+    request.caller = { tenant, directory, kind, actor: `token:${row.id}`, seesUnmanaged, seesLocalGroups, definitions, bodyBytes };
     return true;
   }
 
@@ -69,7 +71,7 @@ export class ScimTokenGuard implements CanActivate {
     const row = this.pool
       .query<TokenRow>({
         name: 'token-by-hash',
-        text: `SELECT id, tenant, directory, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
+        text: `SELECT id, tenant, directory, kind, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
           offer_local_groups AS "offerLocalGroups",
           ${schemasAsJson('= t.tenant')} AS schemas
           FROM ${TOKENS_VIEW} t WHERE hash = $1 LIMIT 1`,

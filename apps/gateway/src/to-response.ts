@@ -1,4 +1,4 @@
-import type { GroupOfUser, GroupRow, GroupSnapshot, Member, UserRow, UserSnapshot } from '#contracts';
+import type { DirectoryKind, GroupOfUser, GroupRow, GroupSnapshot, Member, UserRow, UserSnapshot } from '#contracts';
 import { GROUP, listResponse, pickAttribute, renderResource, USER, type Definitions, type Json, type Place, type Selection } from '#scim';
 
 /** URLs of resources; `scimBaseUrl` has no slash at its end. */
@@ -65,6 +65,9 @@ export const wantsGroups = (selection: Selection | undefined): boolean =>
 /** Whether a client wants to see members. */
 export const wantsMembers = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '' }]) !== undefined;
+
+/** Whether the PATCH of a group is answered without the group. */
+export const patchesGroupsBlindly = ({ kind }: { readonly kind: DirectoryKind }): boolean => kind === 'entra';
 
 /** A group as a client sees it, without its members. */
 export const toGroup = (group: GroupSnapshot, definitions: Definitions, scimBaseUrl: string, selection: Selection | undefined): object =>

@@ -42,7 +42,7 @@ export const verifyGroups = async (client: ClientBase): Promise<Verification> =>
   const { rows: claims } = await client.query<{ value: string; holder: string | null; ids: string[] | null }>(`
     SELECT value, c.holder, b.ids FROM "group".claims c
     FULL JOIN (
-      SELECT tenant, 'displayName' AS kind, coalesce(directory::text, 'local') || '/' || display_name_folded AS value, array_agg(id) AS ids
+      SELECT tenant, 'displayName' AS kind, coalesce(directory::text, 'local') || '/' || coalesce(name_key, display_name_folded) AS value, array_agg(id) AS ids
       FROM "group".groups GROUP BY 1, 3
     ) b USING (tenant, kind, value)
     WHERE (c.holder IS NULL) <> (b.ids IS NULL) OR array_length(b.ids, 1) > 1 OR c.holder <> b.ids[1]

@@ -4,6 +4,7 @@ import { commandsOf, IDENTITY_EVENTS_VIEW } from '#contracts';
 import { BatchHandler, causedId, EventConsumer, OutcomeRetention, poolOf, type LaneWatch } from '#event-store';
 import type { Log } from '#log';
 import type { Config, Logger } from '#runtime';
+import { FoldGroupNames } from './fold-group-names.job.js';
 import { GROUP_BATCHES, GROUP_LOG, GroupHandler, IDENTITY_EVENTS } from './group.handler.js';
 import { groupBehaviour } from './group.projection.js';
 import { toLeaveGroups } from './leave-groups.js';
@@ -40,6 +41,7 @@ export class GroupModule {
         { provide: GROUP_BATCHES, useValue: batches },
         { provide: GROUP_LOG, useValue: log },
         { provide: IDENTITY_EVENTS, useValue: users },
+        { provide: FoldGroupNames, useValue: new FoldGroupNames(pool) },
         { provide: OUTCOME_RETENTION, useValue: new OutcomeRetention(pool, 'group', { keepDays: config.OUTCOME_KEEP_DAYS, logger }) },
       ],
       exports: [GROUP_BATCHES, IDENTITY_EVENTS],

@@ -1,4 +1,4 @@
-import { definitionsByTenant, fold, foldedAttributes, Rejected, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
+import { definitionsByTenant, fold, foldedAttributes, keyBeside, Rejected, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
@@ -7,7 +7,7 @@ import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, t
 /** The columns of the projection and their types. */
 const GROUP_COLUMNS = {
   tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
-  display_name_folded: 'text', external_id: 'text', folded: 'jsonb', member_count: 'int',
+  display_name_folded: 'text', name_key: 'text', external_id: 'text', folded: 'jsonb', member_count: 'int',
 };
 /** What never changes in a row. */
 const FIXED = ['tenant', 'id', 'directory', 'created'];
@@ -262,8 +262,12 @@ const tooHigh = (id: string, isOneOfSeveral: boolean): Rejected => {
 };
 
 /** The row of the projection: the fold of the events, but for the memberships, which are rows of their own. */
-export const groupRow = (tenant: string, state: NonNullable<GroupState>, definition: ResourceDefinition): Record<string, unknown> => ({
-  tenant, id: state.id, directory: state.directory, version: state.version, created: state.created, last_modified: state.lastModified,
-  resource: state.resource, display_name_folded: fold(String(state.resource.displayName)), external_id: state.resource.externalId ?? null,
-  folded: foldedAttributes(definition, state.resource), member_count: state.memberCount,
-});
+export const groupRow = (tenant: string, state: NonNullable<GroupState>, definition: ResourceDefinition): Record<string, unknown> => {
+  const name = String(state.resource.displayName);
+  const nameFolded = fold(name);
+  return {
+    tenant, id: state.id, directory: state.directory, version: state.version, created: state.created, last_modified: state.lastModified,
+    resource: state.resource, display_name_folded: nameFolded, name_key: keyBeside(name, nameFolded), external_id: state.resource.externalId ?? null,
+    folded: foldedAttributes(definition, state.resource), member_count: state.memberCount,
+  };
+};

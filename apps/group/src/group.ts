@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, comparisonsOf, diffResource, fold, GROUP, Rejected, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import { applyChanges, applyPatch, comparisonsOf, diffResource, GROUP, Rejected, requireUniqueKey, uniqueKey, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type { Conditions, GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -119,7 +119,7 @@ export const snapshotOf = (state: GroupState): GroupSnapshot | null => {
 export const storedAnswer = (answer: GroupSnapshot | null): StoredValue | null => answer && { id: answer.id, version: answer.version };
 
 /** A name as it is unique: among the groups of a directory, or among the local ones. */
-export const nameKey = (directory: string | null, resource: Resource): string => `${directory ?? 'local'}/${fold(String(resource.displayName))}`;
+export const nameKey = (directory: string | null, resource: Resource): string => `${directory ?? 'local'}/${uniqueKey(String(resource.displayName))}`;
 
 const changed = (group: Group, after: Resource, context: GroupContext): GroupEvent[] => {
   const changes = diffResource(group.resource, after);
@@ -218,6 +218,8 @@ const writable = (groupId: string, state: GroupState, { directory, seesLocalGrou
 const notFound = (groupId: string): Rejected => new Rejected('notFound', `There is no group with the id ${groupId}.`);
 
 const requireFreeName = (resource: Resource, groupId: string, directory: string | null, context: GroupContext): void => {
+  // A local group comes from an administrator, and not through the parser of SCIM.
+  requireUniqueKey('displayName', String(resource.displayName));
   const bearer = context.bearerOf(nameKey(directory, resource));
   if (bearer !== null && bearer !== groupId) {
     const name = String(resource.displayName);

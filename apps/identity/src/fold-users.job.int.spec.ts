@@ -48,3 +48,30 @@ it('users who were written before there were folded copies get them, and are not
   await new FoldUsers(identity).onModuleInit();
   expect(await query(url, 'SELECT folded FROM identity.users ORDER BY id')).toEqual(stored);
 });
+
+it('names of before there were keys get them, with their claims; of two that look the same the first one keeps it', async () => {
+  const tenant = '0198b000-0000-7000-8000-000000000000';
+  const names = ['ada@x ', 'ｂob@x', 'carl', '\u200b', 'ada@x', 'ADA@x\u00ad'];
+  const state = (index: number) => ({
+    id: `0198b000-0000-7000-8000-00000000000${index}`, directory: tenant, version: 1, created: '2026-01-01T00:00:00.000Z', lastModified: '2026-01-01T00:00:00.000Z',
+    resource: { userName: names[index]!, emails: [{ type: 'work', value: `m${index}@x ` }] }, signIns: [], awaited: false, refused: [],
+    before: index === 2 ? { userName: 'ｃarl' } : null,
+  });
+  const rows = names.map((_, index) => userRow(tenant, state(index), USER));
+  // As they were: nothing but folded names, in columns and claims.
+  await query(url, INSERT, [JSON.stringify(rows.map((row, index) => ({
+    ...row, name_key: null, work_email_key: null, folded: null, ...(index === 2 ? { links: { ...(row.links as object), nameBefore: 'ｃarl' } } : {}),
+  })))]);
+  await query(url, "INSERT INTO identity.claims SELECT tenant, 'userName', user_name_folded, id FROM identity.users WHERE tenant = $1", [tenant]);
+  const stored = () => query(url, 'SELECT name_key, work_email_key, folded, links FROM identity.users WHERE tenant = $1 ORDER BY id', [tenant]);
+  const claims = async (): Promise<object> => Object.fromEntries((await query<{ value: string; holder: string | null }>(
+    url, 'SELECT value, holder FROM identity.claims WHERE tenant = $1', [tenant],
+  )).map(({ value, holder }) => [value, holder && names[Number(holder.at(-1))]]));
+  await new FoldUsers(identity).onModuleInit();
+  expect(await stored()).toEqual(rows.map(({ name_key, work_email_key, folded, links }) => ({ name_key, work_email_key, folded, links })));
+  const expected = { 'ada@x': 'ada@x', 'ada@x ': null, 'ada@x\u00ad': null, 'bob@x': 'ｂob@x', 'ｂob@x': null, carl: 'carl', '\u200b': '\u200b' };
+  expect(await claims()).toEqual(expected);
+  await query(url, 'UPDATE identity.users SET folded = NULL WHERE tenant = $1', [tenant]);
+  await new FoldUsers(identity).onModuleInit();
+  expect(await claims()).toEqual(expected);
+});

@@ -1,33 +1,70 @@
 import type { OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { foldedAttributes, USER, type Resource } from '#scim';
+import { schemasAsJson } from '#contracts';
+import { definitionsByTenant, STANDARD, type Resource, type TenantSchema } from '#scim';
+import type { Links } from './user-load.queries.js';
+import { userRow } from './user.projection.js';
 
 const PAGE_ROWS = 1_000;
 
+interface Unfolded {
+  readonly tenant: string;
+  readonly id: string;
+  readonly version: number;
+  readonly resource: Resource;
+  readonly links: Links | null;
+}
+
 /**
- * Makes the folded copies that are missing: of users who were written before there were any. Runs before anything is served; filters
- * that need such a copy are refused until then. Each page is a transaction of its own, and a start that was interrupted goes on.
+ * Makes the folded copies and the keys of names that are missing: of users who were written before there were any. Runs before anything is
+ * served; filters that need such a copy are refused until then. A start that was interrupted goes on.
  */
 export class FoldUsers implements OnModuleInit {
   constructor(private readonly pool: Pool) {}
 
   async onModuleInit(): Promise<void> {
+    const { rows: [found] } = await this.pool.query<{ schemas: (TenantSchema & { tenant: string })[] | null }>(`SELECT ${schemasAsJson('IS NOT NULL')} AS schemas`);
+    const definitions = definitionsByTenant(found!.schemas);
     let last = { tenant: '00000000-0000-0000-0000-000000000000', id: '00000000-0000-0000-0000-000000000000' };
     for (;;) {
-      const { rows } = await this.pool.query<{ tenant: string; id: string; version: number; resource: Resource }>(
-        `SELECT tenant, id, version, resource FROM identity.users
+      const { rows } = await this.pool.query<Unfolded>(
+        `SELECT tenant, id, version, resource, links FROM identity.users
          WHERE folded IS NULL AND (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT ${PAGE_ROWS}`,
         [last.tenant, last.id],
       );
       if (rows.length === 0) return;
-      // Of another version is who was changed meanwhile, and got a copy with it.
-      await this.pool.query(
-        `UPDATE identity.users u SET folded = r.folded
-         FROM json_to_recordset($1) AS r(tenant uuid, id uuid, version int, folded jsonb)
-         WHERE u.tenant = r.tenant AND u.id = r.id AND u.version = r.version`,
-        [JSON.stringify(rows.map(({ resource, ...row }) => ({ ...row, folded: foldedAttributes(USER, resource) })))],
-      );
+      await this.fill(rows.map(({ tenant, links, ...row }) => userRow(
+        tenant, { directory: null, created: '', lastModified: '', signIns: [], before: null, refused: [], awaited: false, ...row, ...links }, (definitions.get(tenant) ?? STANDARD).user,
+      )));
       last = rows[rows.length - 1]!;
     }
+  }
+
+  private async fill(rows: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+    await this.claim(rows.filter(({ name_key }) => name_key !== null));
+    // Of another version is who was changed meanwhile, and got a copy with it.
+    await this.pool.query(
+      `UPDATE identity.users u
+       SET folded = r.folded, name_key = r.name_key, former_upn_key = r.former_upn_key, work_email_key = r.work_email_key, links = r.links
+       FROM json_to_recordset($1) AS r(tenant uuid, id uuid, version int, folded jsonb, name_key text, former_upn_key text, work_email_key text, links jsonb)
+       WHERE u.tenant = r.tenant AND u.id = r.id AND u.version = r.version`,
+      [JSON.stringify(rows)],
+    );
+  }
+
+  /** A name is claimed by its key: who claimed it by the folded name lets go of that. Who has the key already keeps it; verify names both. */
+  private async claim(rows: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+    if (rows.length === 0) return;
+    const json = JSON.stringify(rows);
+    await this.pool.query(
+      `UPDATE identity.claims c SET holder = NULL FROM json_to_recordset($1) AS r(tenant uuid, id uuid, user_name_folded text)
+       WHERE c.tenant = r.tenant AND c.kind = 'userName' AND c.value = r.user_name_folded AND c.holder = r.id`, [json],
+    );
+    await this.pool.query(
+      `INSERT INTO identity.claims AS c (tenant, kind, value, holder)
+       SELECT DISTINCT ON (tenant, name_key) tenant, 'userName', name_key, id FROM json_to_recordset($1) AS r(tenant uuid, id uuid, name_key text)
+       ORDER BY tenant, name_key, id
+       ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = coalesce(c.holder, excluded.holder)`, [json],
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { fold, Rejected, webRoleOf, type Resource } from '#scim';
+import { fold, Rejected, uniqueKey, webRoleOf, type Resource } from '#scim';
 import type { Matching, MatchingRule, SignIn } from '#contracts';
 
 /** A user as far as matching looks at it. */
@@ -14,7 +14,7 @@ export interface Candidate {
   readonly refused: readonly string[];
 }
 
-/** By what a user is looked up. `externalId` and `signIn` count within their directory. */
+/** By what a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and `signIn` count within their directory. */
 export type KeyKind = 'userName' | 'formerUpn' | 'email' | 'externalId' | 'signIn';
 export interface Key {
   readonly kind: KeyKind;
@@ -55,6 +55,9 @@ export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (
     if (found.length === 0 || (rule === 'email' && found.every((candidate) => isSomebodyElse(person, candidate)))) continue;
     const [candidate, ...others] = found;
     const what = describe(person, rule);
+    if (rule === 'upn' && !found.some((one) => isNamed(person, one))) {
+      throw new Rejected('uniqueness', `${what} is taken by the user with the id ${candidate!.id}, ${LOOKS_ALIKE}. Send the name as that user has it, or another one.`);
+    }
     if (others.length > 0) {
       throw new Rejected(
         'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what.replace(/^The/, 'the')} at all but one of them.`,
@@ -73,18 +76,30 @@ const byProviderId = ({ directory, signIn, externalId }: Person, bearersOf: Bear
 };
 
 /** Who bears the name goes before who bore it until a soft deletion freed it. */
-const byUpn = ({ userName, upn }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
-  const bearing = bearersOf('userName', fold(userName));
+const byUpn = (person: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
+  const { userName, upn } = person;
+  const bearing = bearersOf('userName', uniqueKey(userName));
   if (bearing.length > 0) return bearing;
-  const named = upn === userName ? [] : bearersOf('userName', fold(upn));
-  return named.length > 0 ? named : bearersOf('formerUpn', fold(upn));
+  const named = upn === userName ? [] : bearersOf('userName', uniqueKey(upn));
+  if (named.length > 0) return named;
+  const former = bearersOf('formerUpn', uniqueKey(upn));
+  const same = former.filter((one) => isNamed(person, one));
+  return same.length > 0 ? same : former;
+};
+
+export const LOOKS_ALIKE = 'whose name differs only in spaces, in the width of letters or in what is not shown';
+
+/** Whether the names are one but for their case: a name that only looks the same is nobody's proof of being that person. */
+const isNamed = ({ userName, upn }: Person, { resource }: Candidate): boolean => {
+  const names = [fold(String(resource.userName)), fold(upnOf(resource))];
+  return names.includes(fold(userName)) || names.includes(fold(upn));
 };
 
 const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
-  const found = email === null ? [] : bearersOf('email', fold(email));
-  if (found.length >= MAX_EMAIL_BEARERS) return [];
+  const found = email === null ? [] : bearersOf('email', uniqueKey(email));
+  if (email === null || found.length >= MAX_EMAIL_BEARERS) return [];
   const mine = signIn ? signInKey(signIn) : directory;
-  return found.filter(({ refused }) => !refused.includes(mine));
+  return found.filter(({ refused, resource }) => !refused.includes(mine) && fold(workEmailOf(resource) ?? '') === fold(email));
 };
 
 /**
@@ -153,9 +168,9 @@ export const keysOf = ({ directory, resource, signIns }: Candidate): Key[] => {
   const email = workEmailOf(resource);
   const externalId = externalIdOf(resource);
   return [
-    { kind: 'userName', value: fold(userName) },
-    ...(upn === userName ? [] : [{ kind: 'formerUpn', value: fold(upn) } as const]),
-    ...(email === null ? [] : [{ kind: 'email', value: fold(email) } as const]),
+    { kind: 'userName', value: uniqueKey(userName) },
+    ...(upn === userName ? [] : [{ kind: 'formerUpn', value: uniqueKey(upn) } as const]),
+    ...(email === null ? [] : [{ kind: 'email', value: uniqueKey(email) } as const]),
     ...(directory === null || externalId === null ? [] : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
     ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
   ];
@@ -180,7 +195,7 @@ export const externalIdOf = ({ externalId }: Resource): string | null => notBlan
 /** The first work e-mail; null when it is blank. */
 export const workEmailOf = (resource: Resource): string | null => {
   const found = emailsOf(resource).find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
-  return notBlank(found?.value);
+  return typeof found?.value === 'string' && uniqueKey(found.value) !== '' ? found.value : null;
 };
 
 /** A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before them. */

@@ -1,4 +1,4 @@
-import { fold, touchesUserName, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
+import { touchesUserName, uniqueKey, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
 import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
@@ -21,7 +21,7 @@ export interface LoadedUsers {
 export interface Links {
   readonly signIns: readonly SignIn[];
   readonly before: Resource | null;
-  /** The user name of `before`, folded. */
+  /** The key of the user name of `before`. */
   readonly nameBefore: string | null;
   readonly refused: readonly string[];
   readonly awaited: boolean;
@@ -53,11 +53,13 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string }
   former_upns: `
     SELECT t.tenant, u.id FROM json_to_recordset(($json)->'former_upns') AS t(tenant uuid, value text)
     CROSS JOIN LATERAL (SELECT id FROM identity.users
-      WHERE former_upn_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u`,
+      WHERE former_upn_key = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u`,
   emails: `
     SELECT t.tenant, u.id FROM json_to_recordset(($json)->'emails') AS t(tenant uuid, value text)
-    CROSS JOIN LATERAL (SELECT id FROM identity.users
-      WHERE work_email_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS}) u`,
+    CROSS JOIN LATERAL (
+      (SELECT id FROM identity.users WHERE work_email_folded = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS})
+      UNION ALL
+      (SELECT id FROM identity.users WHERE work_email_key = t.value COLLATE "C" AND tenant = t.tenant LIMIT ${MAX_EMAIL_BEARERS})) u`,
   external_ids: `
     SELECT t.tenant, u.id FROM json_to_recordset(($json)->'external_ids') AS t(tenant uuid, directory uuid, value text)
     CROSS JOIN LATERAL (SELECT id FROM identity.users
@@ -112,11 +114,11 @@ export const touches = (commands: readonly Command<UserCommand>[], wanted: reado
     if (typeof command.userId === 'string') touched.users.push({ tenant, id: command.userId });
     const { userNames = [], formerUpns = [], emails = [], externalIds = [], signIns = [] } = mentioned(command, directory);
     touched.claims.push(
-      ...userNames.map((name) => ({ tenant, kind: 'userName', value: fold(name) }) as const),
+      ...userNames.map((name) => ({ tenant, kind: 'userName', value: uniqueKey(name) }) as const),
       ...signIns.map((signIn) => ({ tenant, kind: 'signIn', value: signInKey(signIn) }) as const),
     );
-    touched.former_upns.push(...formerUpns.map((upn) => ({ tenant, value: fold(upn) })));
-    touched.emails.push(...emails.map((email) => ({ tenant, value: fold(email) })));
+    touched.former_upns.push(...formerUpns.map((upn) => ({ tenant, value: uniqueKey(upn) })));
+    touched.emails.push(...emails.map((email) => ({ tenant, value: uniqueKey(email) })));
     if (directory) touched.external_ids.push(...externalIds.map((value) => ({ tenant, directory, value })));
     if (command.type === 'UnlinkUser' && typeof command.userId === 'string') touched.unlinked.push({ tenant, id: command.userId });
   }

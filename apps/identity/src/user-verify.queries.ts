@@ -37,7 +37,7 @@ export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promis
   const { rows: claims } = await client.query<{ kind: string; value: string; holder: string | null; ids: string[] | null }>(`
     SELECT kind, value, c.holder, b.ids FROM identity.claims c
     FULL JOIN (
-      SELECT tenant, 'userName' AS kind, user_name_folded AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 3
+      SELECT tenant, 'userName' AS kind, coalesce(name_key, user_name_folded) AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 3
       UNION ALL
       SELECT tenant, 'signIn', concat_ws('/', s->>'directory', s->>'loginType', s->>'providerId'), array_agg(id)
       FROM identity.users CROSS JOIN jsonb_array_elements(links->'signIns') AS s GROUP BY 1, 3

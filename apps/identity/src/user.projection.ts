@@ -1,4 +1,4 @@
-import { definitionsByTenant, fold, foldedAttributes, STANDARD, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
+import { definitionsByTenant, fold, foldedAttributes, keyBeside, STANDARD, uniqueKey, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
@@ -8,7 +8,7 @@ import { answerTo, decide, evolve, matchingOf, storedAnswer, type Directory, typ
 /** The columns of the projection and their types. */
 const USER_COLUMNS = {
   tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
-  user_name_folded: 'text', former_upn_folded: 'text', external_id: 'text', work_email_folded: 'text', other_work_emails_folded: 'text[]', links: 'jsonb', folded: 'jsonb',
+  user_name_folded: 'text', name_key: 'text', former_upn_key: 'text', external_id: 'text', work_email_folded: 'text', work_email_key: 'text', other_work_emails_folded: 'text[]', links: 'jsonb', folded: 'jsonb',
 };
 /** What never changes in a row. */
 const FIXED = ['tenant', 'id', 'created'];
@@ -250,11 +250,14 @@ export const userRow = (tenant: string, state: NonNullable<UserState>, definitio
   });
   const userName = String(state.resource.userName);
   const upn = upnOf(state.resource);
+  const [nameFolded, workEmail] = [fold(userName), workEmails[0]];
   return {
     tenant, id: state.id, directory: state.directory, version: state.version, created: state.created,
-    last_modified: state.lastModified, resource: state.resource, user_name_folded: fold(userName),
-    former_upn_folded: upn === userName ? null : fold(upn),
-    external_id: state.resource.externalId ?? null, work_email_folded: workEmails[0] ?? null,
+    last_modified: state.lastModified, resource: state.resource, user_name_folded: nameFolded,
+    name_key: keyBeside(userName, nameFolded),
+    former_upn_key: upn === userName ? null : keyBeside(upn, ''),
+    external_id: state.resource.externalId ?? null, work_email_folded: workEmail ?? null,
+    work_email_key: workEmail === undefined ? null : keyBeside(workEmail, workEmail),
     other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null, links: linksOf(state),
     folded: foldedAttributes(definition, state.resource),
   };
@@ -263,4 +266,4 @@ export const userRow = (tenant: string, state: NonNullable<UserState>, definitio
 const linksOf = ({ signIns, before, refused, awaited }: NonNullable<UserState>): Links | null =>
   signIns.length === 0 && before === null && refused.length === 0 && !awaited
     ? null
-    : { signIns, before, nameBefore: before && fold(String(before.userName)), refused, awaited };
+    : { signIns, before, nameBefore: before && uniqueKey(String(before.userName)), refused, awaited };

@@ -1,9 +1,9 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, requireUniqueKey, uniqueKey, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
   AttributeChanges, Conditions, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
 import {
-  bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
+  bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, LOOKS_ALIKE, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
 } from './matching.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -41,6 +41,7 @@ export interface UserContext {
 export const matchingOf = (command: UserCommand, context: UserContext): Matching | null => {
   if (command.type !== 'CreateUser' && command.type !== 'RecordSignIn') return null;
   const { id: directory } = sender(context);
+  if (command.type === 'RecordSignIn') requireUniqueKey('upn', command.upn);
   const person = command.type === 'CreateUser' ? { ...personOf(command.resource), signIn: null } : {
     externalId: null, userName: command.upn, upn: command.upn, email: command.email, signIn: signInOf(directory, command),
   };
@@ -308,9 +309,10 @@ const requireFree = (after: Resource, user: User | null, directory: Directory, c
 const requireFreeEmail = (after: Resource, user: User | null, manager: Directory | null, context: UserContext): void => {
   const email = workEmailOf(after);
   const emailBefore = user && workEmailOf(user.resource);
-  const isKept = email !== null && emailBefore !== null && fold(email) === fold(emailBefore);
+  const isKept = email !== null && emailBefore !== null && uniqueKey(email) === uniqueKey(emailBefore);
   if (email === null || (isKept && (manager === null || manager.id === user?.directory))) return;
-  const bearers = context.bearersOf('email', fold(email));
+  requireUniqueKey('emails.value', email);
+  const bearers = context.bearersOf('email', uniqueKey(email));
   // Also who is managed by another directory may not take what is a login name there.
   const isLoginName = (id: string | null): boolean => id !== null && context.directoryOf(id)?.emailIsLoginName === true;
   const owners = manager?.emailIsLoginName ? bearers : bearers.filter((bearer) => isLoginName(bearer.directory));
@@ -319,16 +321,19 @@ const requireFreeEmail = (after: Resource, user: User | null, manager: Directory
 
 const requireFreeName = (after: Resource, user: User | null, context: UserContext): void => {
   const userName = String(after.userName);
-  if (user && fold(String(user.resource.userName)) === fold(userName)) return;
-  requireNobodyElse(context.bearersOf('userName', fold(userName)), user, `userName ${userName}`, context);
+  const key = uniqueKey(userName);
+  if (user && uniqueKey(String(user.resource.userName)) === key) return;
+  const bearers = context.bearersOf('userName', key);
+  const looksAlike = bearers.some(({ resource }) => fold(String(resource.userName)) !== fold(userName));
+  requireNobodyElse(bearers, user, `userName ${userName}`, context, looksAlike ? `, ${LOOKS_ALIKE}` : '');
 };
 
-const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string, { directory: sender, directoryOf }: UserContext): void => {
+const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string, { directory: sender, directoryOf }: UserContext, why = ''): void => {
   const other = bearers.find(({ id }) => id !== user?.id);
   if (!other) return;
   const owner = other.directory === null || other.directory === sender ? null : directoryOf(other.directory);
   const whom = owner ? `, whom the directory "${owner.name}" manages` : '';
-  throw new Rejected('uniqueness', `${what} is taken by the user with the id ${other.id}${whom}.`);
+  throw new Rejected('uniqueness', `${what} is taken by the user with the id ${other.id}${whom}${why}.`);
 };
 
 const unreachable = (value: never): never => {

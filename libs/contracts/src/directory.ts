@@ -25,6 +25,7 @@ export type AdminCommand =
 export const EXTENDED_TYPES = ['User', 'Group'] as const;
 export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 
+/** Microsoft Entra ID; Okta; any other SCIM client. */
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 

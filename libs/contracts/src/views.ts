@@ -1,4 +1,5 @@
 import type { Resource, TenantSchema } from '#scim';
+import type { DirectoryKind } from './directory.js';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
 import type { AttributeChanges, Matching } from './user.js';
@@ -17,7 +18,7 @@ export const GROUP_EVENTS_VIEW = '"group".events_v1';
 export const GROUP_OUTCOMES_VIEW = '"group".outcomes_v1';
 export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
 export const DIRECTORIES_VIEW = 'admin.directories_v3';
-export const TOKENS_VIEW = 'admin.tokens_v3';
+export const TOKENS_VIEW = 'admin.tokens_v4';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
 export const SCHEMAS_VIEW = 'admin.schemas_v1';
 /** SQL: the schemas of tenants, as an array of `TenantSchema` with their tenant; `tenants` is what follows `s.tenant` in a condition. */
@@ -71,13 +72,15 @@ export interface EventRow {
   };
 }
 
-/** A row of `admin.tokens_v3`: a token, and what its directory lets it see. */
+/** A row of `admin.tokens_v4`: a token, and what its directory lets it see. */
 export interface TokenRow {
   readonly id: string;
   readonly tenant: string;
   readonly directory: string;
   readonly status: 'active' | 'revoked';
   readonly expiresAt: Date | null;
+  /** Of the directory. */
+  readonly kind: DirectoryKind;
   readonly offerExistingUsers: boolean;
   readonly offerLocalGroups: boolean;
   /** Beside the view: what the tenant has defined; null = nothing. */

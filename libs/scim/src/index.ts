@@ -27,4 +27,5 @@ export {
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
+export { keyBeside, requireUniqueKey, uniqueKey } from './unique-key.js';
 export { webRoleOf } from './web-role.js';

@@ -2,6 +2,7 @@ import { Rejected } from './error.js';
 import { isEqual, isJsonObject, isObject, type Json, type JsonObject } from './json.js';
 import { findAttribute, findSchema, pathName, type FoundAttribute, type ResourceDefinition } from './schema.js';
 import { select, type Selection } from './selection.js';
+import { requireUniqueKey } from './unique-key.js';
 import { parseValue, wrongType } from './value.js';
 
 /** The attributes of a resource under their canonical names, extensions below their URNs. No id, meta, schemas, groups. */
@@ -94,9 +95,9 @@ export const requireUrns = (schemas: unknown): void => {
 export const requireAttributes = (definition: ResourceDefinition, resource: Resource): void => {
   for (const { name, required } of definition.schema.attributes) {
     const value = resource[name];
-    if (required && !(name in DEFAULTS) && (value === undefined || (typeof value === 'string' && value.trim() === ''))) {
-      throw new Rejected('invalidValue', `${name} is required and must not be blank.`);
-    }
+    if (!required || name in DEFAULTS) continue;
+    if (value === undefined) throw new Rejected('invalidValue', `${name} is required and must not be blank.`);
+    if (typeof value === 'string') requireUniqueKey(name, value);
   }
 };
 

@@ -1,0 +1,45 @@
+import { Rejected } from './error.js';
+import { fold } from './fold.js';
+import { MAX_KEY_CHARACTERS } from './value.js';
+
+/** What most names are made of: nothing that is invisible, or looks like something else. A space alone need not be looked at twice. */
+const IS_PLAIN = /^[!-~]*$/;
+/** Spaces of any width, line breaks among them, and the one of Braille, which is a letter to Unicode. */
+const SPACES = /[\p{White_Space}\u2800]+/gu;
+/** What is not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors of notes between lines. */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]+/gu;
+/** Length of a key, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes; a unit takes at most three. */
+const MAX_UNIQUE_KEY_CHARACTERS = 2 * MAX_KEY_CHARACTERS;
+
+const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '');
+
+/**
+ * What a name is unique by: two names that only look different, by their case, spaces, width or what is not shown, have one key. It is
+ * compared, and never shown or stored in the name's place. Texts that fold makes equal have one key as well. Idempotent. Letters of other
+ * scripts that look alike (Latin a, Cyrillic а) stay different.
+ */
+export const uniqueKey = (text: string): string => {
+  if (IS_PLAIN.test(text)) return text.toLowerCase();
+  // Compatibility forms stand for capitals, spaces and invisible letters too (℡, U+00A0, U+FFA0), and a joiner may keep a letter and its mark
+  // apart: hence each step on both sides of the other.
+  const folded = fold(withoutInvisible(fold(text)).normalize('NFKC'));
+  return withoutInvisible(folded).normalize('NFKC').replace(/ +/g, ' ').trim();
+};
+
+/**
+ * The key for a column beside the folded text: null where it says nothing else, as of nearly all names; of nothing; and of what was stored
+ * before a length was asked for and no index takes.
+ */
+export const keyBeside = (text: string, folded: string): string | null => {
+  const key = uniqueKey(text);
+  return key === folded || key === '' || key.length > MAX_UNIQUE_KEY_CHARACTERS ? null : key;
+};
+
+/** Throws Rejected(invalidValue) for a name of which nothing is left, or of which a ligature makes very much. */
+export const requireUniqueKey = (path: string, name: string): void => {
+  const { length } = uniqueKey(name);
+  if (length === 0) throw new Rejected('invalidValue', `${path} is required and must not be blank.`);
+  if (length > MAX_UNIQUE_KEY_CHARACTERS) {
+    throw new Rejected('invalidValue', `${path} stands for ${length} characters when its ligatures are written out; the limit is ${MAX_UNIQUE_KEY_CHARACTERS}.`);
+  }
+};
