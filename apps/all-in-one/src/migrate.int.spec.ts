@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { migrate, roleUrl, ROLES, untilMigrated, type RoleSettings } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { query } from '../../../test/support/postgres.js';
@@ -9,6 +9,8 @@ import { query } from '../../../test/support/postgres.js';
 // A server of its own: roles are the server's, and this is about the time before there are any.
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-migrate-'));
 let postgres: PostgresProcess;
+
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(async () => {
   postgres = await startPostgres(dataDir);
@@ -78,8 +80,34 @@ describe('the roles', () => {
     await expect(query(roleUrl(second, 'gateway', roles), append, ['identity.events'])).rejects.toThrow(/permission denied/);
     // As the last word: the same as at the first start.
     await migrate(second, roles);
-    await expect(migrate(second, called('third'))).rejects.toMatchObject(usage(/^The database other_\d+ was made with DATABASE_ROLE_PREFIX=second/));
-    expect(await roleCount('third')).toBe(0);
+  });
+
+  it('of a copy of a database are its own: what they may do moves to them, and the ones of the original keep nothing there', async () => {
+    const original = await newDatabase();
+    await migrate(original, called('first'));
+    const copy = new URL(original);
+    copy.pathname = `/other_${++number}`;
+    await query(postgres.url, `CREATE DATABASE ${copy.pathname.slice(1)} TEMPLATE ${new URL(original).pathname.slice(1)}`);
+    await expect(migrate(copy.href, called('first'))).rejects.toMatchObject(usage(/^The role first_\w+ of this server is that of the database other_\d+: set DATABASE_ROLE_PREFIX/));
+    await migrate(copy.href, called('copied'));
+    const grants = `SELECT 'schema ' || nspname AS object, nspacl::text AS acl FROM pg_namespace WHERE nspname !~ '^pg_' UNION ALL
+      SELECT 'table ' || oid::regclass, relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^pg_|^information' AND relkind IN ('r', 'p', 'v') UNION ALL
+      SELECT 'function ' || oid::regprocedure || ' ' || prosrc, proacl::text FROM pg_proc WHERE pronamespace::regnamespace::text !~ '^pg_|^information' ORDER BY 1`;
+    const inOrder = async (url: string, prefix: string): Promise<string[]> => (await query<{ object: string; acl: string | null }>(url, grants))
+      .map(({ object, acl }) => `${object} ${(acl ?? '').replace(/[{}]/g, '').split(',').sort().join()}`.replaceAll(new RegExp(`\\b${prefix}_(?=gateway|identity|admin|group|log)`, 'g'), '*_'));
+    expect(await inOrder(copy.href, 'copied')).toEqual(await inOrder(original, 'first'));
+    expect(await inOrder(original, 'first')).not.toEqual(await inOrder(original, 'none'));
+    for (const role of ROLES) await untilMigrated(roleUrl(original, role, called('first')), () => undefined, 0);
+    await expect(query(roleUrl(copy.href, 'identity', called('first')), 'SELECT 1')).rejects.toThrow(/permission denied for database/);
+  });
+
+  it('have to be there when a database is restored, or nobody may do anything in it', async () => {
+    const restored = await newDatabase();
+    await migrate(restored, called('lost'));
+    // As a restore leaves it that finds no roles.
+    for (const role of ROLES) await query(restored, `DROP OWNED BY lost_${role}; DROP ROLE lost_${role}`);
+    await expect(migrate(restored, called('lost'))).rejects.toMatchObject(usage(/^The database other_\d+ was restored without its grants: make the roles lost_gateway, /));
+    expect(await roleCount('lost')).toBe(0);
   });
 
   it('that somebody else made are not taken; those of a database that is gone are', async () => {

@@ -29,7 +29,7 @@ interface Owner {
   readonly owns: boolean;
   readonly may_create: boolean;
   readonly migrated: boolean;
-  /** The log's role that the database was made with. */
+  /** The role that may use the schema of the log now: it bears the prefix that the database was started with last. */
   readonly log_role: string | null;
 }
 
@@ -37,9 +37,10 @@ const OWNER = `
   SELECT current_setting('server_version_num')::int / 10000 AS version, current_user::text AS user, current_database()::text AS database,
     r.rolsuper AS is_superuser, r.rolcreaterole AS may_make_roles, pg_has_role(d.datdba, 'USAGE') AS owns,
     has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create,
-    to_regclass('public.muster_migrations') IS NOT NULL AS migrated,
+    -- The table is made before the first migration, which may not have come to its end.
+    to_regclass('public.muster_migrations') IS NOT NULL AND to_regnamespace('log') IS NOT NULL AS migrated,
     (SELECT g.rolname::text FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles g ON g.oid = a.grantee
-     WHERE n.nspname = 'log' AND g.rolname LIKE '%\\_log' LIMIT 1) AS log_role
+     WHERE n.nspname = 'log' AND g.rolname LIKE '%\\_log' ORDER BY g.rolname LIMIT 1) AS log_role
   FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`;
 
 interface Found {
@@ -69,8 +70,8 @@ const checkOwner = (owner: Owner, found: readonly Found[], roles: RoleSettings, 
     ...(owner.may_create ? [] : [`create schemas in it, and tables in its schema public (GRANT CREATE ON SCHEMA public TO "${user}")`]),
   ];
   if (lacks.length > 0) throw new UnfitDatabase(`The user ${user} of DATABASE_URL has to ${lacks.join(', and ')}, or be a superuser.`);
-  if (log_role !== null && log_role !== `${roles.prefix}_log`) {
-    throw new UnfitDatabase(`The database ${database} was made with DATABASE_ROLE_PREFIX=${log_role.replace(/_log$/, '')}, which cannot be changed afterwards.`);
+  if (migrated && log_role === null) {
+    throw new UnfitDatabase(`The database ${database} was restored without its grants: make the roles ${ROLES.map((role) => roleName(roles, role)).join(', ')} (CREATE ROLE …), and restore it once more with them.`);
   }
   const other = found.find((role) => role.database !== null && role.database !== database);
   if (other) {
@@ -101,10 +102,37 @@ export const makeRoles = async (query: Query, ownerUrl: string, roles: RoleSetti
   }
   // Without statistics a page of a walk would be read as all that is left, and sorted: an index has it in order.
   await query(`ALTER ROLE ${roleName(roles, 'gateway')} SET enable_sort = off`);
+  const before = owner.log_role?.replace(/_log$/, '');
+  if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix));
   // Who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold these rights, so they are given at each start.
   const database = `DATABASE "${owner.database.replaceAll('"', '""')}"`;
   await query(`REVOKE ALL ON ${database} FROM PUBLIC`);
   await query(`GRANT CONNECT ON ${database} TO ${names.join(', ')}`);
 };
+
+/** SQL: what the roles of one prefix may do in this database is from now on what those of the other may: a copy of a database needs roles of its own. */
+const moveGrants = (from: string, to: string): string => `
+  DO $move$
+  DECLARE
+    one record;
+  BEGIN
+    FOR one IN
+      SELECT format('GRANT %s ON %s TO %I', string_agg(a.privilege_type, ', '), o.object, '${to}' || substr(r.rolname, ${from.length + 1})) AS granted,
+        format('REVOKE ALL ON %s FROM %I', o.object, r.rolname) AS revoked
+      FROM (
+        SELECT 'SCHEMA ' || quote_ident(nspname) AS object, nspacl AS acl FROM pg_namespace
+        UNION ALL SELECT 'TABLE ' || oid::regclass, relacl FROM pg_class WHERE relkind IN ('r', 'p', 'v')
+        UNION ALL SELECT 'FUNCTION ' || oid::regprocedure, proacl FROM pg_proc
+        UNION ALL SELECT 'DATABASE ' || quote_ident(datname), datacl FROM pg_database WHERE datname = current_database()
+      ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS a JOIN pg_roles r ON r.oid = a.grantee
+      WHERE r.rolname IN (${ROLES.map((role) => `'${from}_${role}'`).join(', ')}) GROUP BY o.object, r.rolname
+    LOOP
+      EXECUTE one.granted;
+      EXECUTE one.revoked;
+    END LOOP;
+    FOR one IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE pronamespace = 'log'::regnamespace AND prosrc ~ '\\m${from}_(${ROLES.join('|')})\\M' LOOP
+      EXECUTE regexp_replace(one.text, '\\m${from}_(${ROLES.join('|')})\\M', '${to}_\\1', 'g');
+    END LOOP;
+  END $move$`;
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
