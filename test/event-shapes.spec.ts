@@ -56,7 +56,7 @@ const HR: Schema = {
 
 /** Wire type → what the store is handed for the first event of that type. */
 const write = <C>(behaviour: Behaviour<C>, loaded: unknown, commands: readonly C[], open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open) => {
-  const sent = commands.map((command) => ({ id: USER, tenant: TENANT, directory: DIRECTORY, command }));
+  const sent = commands.map((command) => ({ id: USER, tenant: TENANT, directory: DIRECTORY, correlationId: USER, command }));
   const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, []));
   const events = sent.flatMap((command) => work.decide(command).events);
   const opened = open(work.rows());

@@ -40,7 +40,7 @@ const usersIn = (id: string): string => `u.id IN (
   WITH RECURSIVE down AS (
     SELECT g.id FROM ${GROUPS_VIEW} AS g WHERE g.tenant = $1 AND g.id = ${id} AND ${isGroupSeen}
     UNION
-    SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('G')} m
+    SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('G')} m WHERE EXISTS (SELECT FROM ${GROUPS_VIEW} AS g WHERE g.tenant = $1 AND g.id = m.member OFFSET 0)
   )
   SELECT m.member FROM down CROSS JOIN LATERAL ${membersOf('U')} m)`;
 const memberRows = `${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.group_id = u.id`;

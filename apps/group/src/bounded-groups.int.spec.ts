@@ -1,13 +1,16 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DataSource } from 'typeorm';
 import { EFFECTIVE_MEMBERS, GROUP_COMMAND_TYPES, GROUPS_OF, type CommandData, type GroupCommand, type Message } from '#contracts';
 import { BatchHandler, connectDatabase, poolOf } from '#event-store';
 import { uuidv7 } from '#runtime';
+import type { PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE } from './group-load.queries.js';
 import { groupBehaviour } from './group.projection.js';
+import { MAX_MEMBERSHIP_CHANGES } from './group.js';
+import { Leftovers } from './leftovers.job.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 /** As in production: what takes longer is ended, and the lane is given the same again. */
@@ -114,4 +117,141 @@ describe('600 groups, each of which contains all later ones', () => {
     const effective = await owner.query<{ member: string }>(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 10)`, [tenant.id, groups[0], LEAST_ID]);
     expect(effective.rows.map(({ member }) => member)).toEqual(users.slice(0, 2).toSorted());
   }, 60_000);
+});
+
+describe('those who are gone', () => {
+  const faults: object[] = [];
+  const logger = { warn: (facts: object) => void faults.push(facts) };
+  afterEach(() => expect(faults.splice(0)).toEqual([]));
+  const isLeft = async (): Promise<boolean> => (await count('"group".leaving')) + (await count('"group".emptying')) > 0;
+  /** What is left is done by a process that goes on, as the handler of commands nudges it. */
+  const finish = async (tenant: Tenant): Promise<void> => {
+    const one = new Leftovers(poolOf(database), {
+      logger,
+      publish: async (messages) => {
+        await handOver(handler, 'group.commands', tenant.id, messages);
+        one.nudge();
+      },
+    });
+    one.onApplicationBootstrap();
+    await vi.waitFor(async () => expect(await isLeft()).toBe(false), { timeout: 30_000, interval: 20 });
+    await one.beforeApplicationShutdown();
+  };
+  const join = (tenant: Tenant, groups: readonly string[], member: string, kind: 'U' | 'G'): Promise<unknown> =>
+    owner.query('INSERT INTO "group".members SELECT $1, id, $2, $3 FROM unnest($4::uuid[]) AS id', [tenant.id, member, kind, groups]);
+  const count = async (sql: string, ...values: unknown[]): Promise<number> => Number((await owner.query<{ count: string }>(`SELECT count(*) FROM ${sql}`, values)).rows[0]!.count);
+  const memberships = (member: string): Promise<number> => count('"group".members WHERE member = $1', member);
+  const removals = (tenant: Tenant): Promise<number> => count("\"group\".events WHERE tenant = $1 AND data->'removed'->0 IS NOT NULL", tenant.id);
+
+  it('leave as many groups with one command as a transaction bears, and the others with commands that follow, also after a restart', async () => {
+    const tenant = newTenant();
+    const [ada] = await newUsers(tenant, 1);
+    await join(tenant, await newGroups(tenant, 1_200), ada!, 'U');
+    await send(tenant, { type: 'LeaveGroups', memberId: ada! });
+    expect(await memberships(ada!)).toBe(700);
+    // Each look is that of a process that has just started, and knows of nothing that has been published.
+    const published: string[] = [];
+    while (await isLeft()) {
+      const one = new Leftovers(poolOf(database), {
+        logger,
+        publish: async (messages) => {
+          published.push(...messages.map(({ id }) => id));
+          await handOver(handler, 'group.commands', tenant.id, messages);
+        },
+      });
+      one.onApplicationBootstrap();
+      await one.beforeApplicationShutdown();
+    }
+    expect(published).toHaveLength(2);
+    expect(await memberships(ada!)).toBe(0);
+    expect(await removals(tenant)).toBe(1_200);
+    expect(await count('"group".leaving')).toBe(0);
+  }, 60_000);
+
+  it('leave each group once, however often the same command comes', async () => {
+    const tenant = newTenant();
+    const [ada] = await newUsers(tenant, 1);
+    await join(tenant, await newGroups(tenant, 700), ada!, 'U');
+    await send(tenant, { type: 'LeaveGroups', memberId: ada! });
+    const messages: Message<CommandData<GroupCommand>>[] = [];
+    for (let again = 0; again < 2; again++) {
+      const one = new Leftovers(poolOf(database), { logger, publish: async (more) => void messages.push(...more) });
+      one.onApplicationBootstrap();
+      await one.beforeApplicationShutdown();
+    }
+    expect(new Set(messages.map(({ id }) => id)).size).toBe(1);
+    expect(messages).toHaveLength(2);
+    for (const message of messages) await handOver(handler, 'group.commands', tenant.id, [message]);
+    expect([await memberships(ada!), await removals(tenant), await count('"group".leaving')]).toEqual([0, 700, 0]);
+  }, 60_000);
+
+  it('share what a batch bears when they are many', async () => {
+    const tenant = newTenant();
+    const users = await newUsers(tenant, 20);
+    const groups = await newGroups(tenant, 300);
+    for (const user of users) await join(tenant, groups, user, 'U');
+    await send(tenant, ...users.map((memberId): GroupCommand => ({ type: 'LeaveGroups', memberId })));
+    expect(await removals(tenant)).toBe(2_000);
+    await finish(tenant);
+    expect([await count('"group".members WHERE tenant = $1', tenant.id), await removals(tenant), await count('"group".leaving')]).toEqual([0, 6_000, 0]);
+  }, 60_000);
+
+  it('also when they are groups, which are shown nowhere from the beginning', async () => {
+    const tenant = newTenant();
+    const [ada, bob] = (await newUsers(tenant, 2)) as [string, string];
+    const [inner] = (await newGroups(tenant, 1)) as [string];
+    const outer = await newGroups(tenant, 800);
+    await join(tenant, [inner], ada, 'U');
+    await join(tenant, outer, inner, 'G');
+    await join(tenant, [outer.at(-1)!], bob, 'U');
+    const more = await newUsers(tenant, 3_000);
+    await owner.query(`INSERT INTO "group".members SELECT $1, $2, id, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, inner, more]);
+    const groupsOf = async (): Promise<number> => count(`${GROUPS_OF}($1, $2)`, tenant.id, [ada, more.at(-1)]);
+    expect(await groupsOf()).toBe(801 * 2);
+    expect(await send(tenant, { type: 'DeleteGroup', groupId: inner, ifMatch: null })).toEqual([{ status: 'done', value: null }]);
+    expect([await memberships(inner), await count('"group".members WHERE group_id = $1', inner)]).toEqual([300, 2_501]);
+    expect(await groupsOf()).toBe(0);
+    expect((await owner.query(`SELECT member FROM ${EFFECTIVE_MEMBERS}($1, $2, $3, 10)`, [tenant.id, outer.at(-1), LEAST_ID])).rows).toEqual([{ member: bob }]);
+    // A user who leaves meanwhile is not kept by what is no group any more.
+    await send(tenant, { type: 'LeaveGroups', memberId: ada });
+    expect(await count('"group".leaving')).toBe(1);
+    await finish(tenant);
+    expect(await count('"group".members WHERE tenant = $1', tenant.id)).toBe(1);
+    expect([await count('"group".leaving'), await count('"group".emptying')]).toEqual([0, 0]);
+  }, 60_000);
+});
+
+describe('members of a large group', () => {
+  const fill = async (tenant: Tenant, group: string, members: readonly string[]): Promise<void> => {
+    await owner.query(`INSERT INTO "group".members SELECT $1, $2, id, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, group, members]);
+    await owner.query('UPDATE "group".groups SET member_count = $2 WHERE id = $1', [group, members.length]);
+  };
+  const operate = (groupId: string, operation: PatchOperation): GroupCommand => ({ type: 'PatchGroup', groupId, operations: [operation], ifMatch: null });
+  const empty = (groupId: string): GroupCommand => operate(groupId, { op: 'replace', path: 'members', value: [] });
+
+  it('come and go up to a number at once; above it a request is refused as a whole and says what to do', async () => {
+    const tenant = newTenant();
+    const members = await newUsers(tenant, 2 * MAX_MEMBERSHIP_CHANGES + 1);
+    const [large, larger] = (await newGroups(tenant, 2)) as [string, string];
+    await fill(tenant, large, members.slice(0, MAX_MEMBERSHIP_CHANGES + 1));
+    await fill(tenant, larger, members);
+    const tooMany = { status: 'rejected', code: 'tooMany' };
+    const resource = { displayName: 'Other' };
+    expect(await send(tenant, empty(large))).toMatchObject([{ ...tooMany, detail: expect.stringMatching(/20000 members.*several requests.*delete the group/) }]);
+    expect(await send(tenant, { type: 'ReplaceGroup', groupId: large, resource, members: [], ifMatch: null })).toMatchObject([tooMany]);
+    expect(await send(tenant, operate(large, { op: 'remove', path: 'members[type eq "User"]' }))).toMatchObject([tooMany]);
+    expect(await send(tenant, operate(larger, { op: 'remove', path: 'members[type eq "Group"]' }))).toMatchObject([{ ...tooMany, detail: expect.stringMatching(/by their ids/) }]);
+    expect((await owner.query('SELECT version, member_count FROM "group".groups WHERE id = $1', [large])).rows).toEqual([{ version: 1, member_count: MAX_MEMBERSHIP_CHANGES + 1 }]);
+    expect(await send(tenant, { type: 'ReplaceGroup', groupId: large, resource, members: members.slice(0, 1), ifMatch: null })).toMatchObject([{ status: 'done' }]);
+    expect((await owner.query('SELECT member FROM "group".members WHERE group_id = $1', [large])).rows).toEqual([{ member: members[0] }]);
+  }, 120_000);
+
+  it('of several groups that come together are replaced one group after the other', async () => {
+    const tenant = newTenant();
+    const members = await newUsers(tenant, MAX_MEMBERSHIP_CHANGES);
+    const groups = await newGroups(tenant, 3);
+    for (const group of groups) await fill(tenant, group, members);
+    expect(await send(tenant, ...groups.map(empty))).toMatchObject(groups.map(() => ({ status: 'done' })));
+    expect((await owner.query('SELECT count(*)::int FROM "group".members WHERE tenant = $1', [tenant.id])).rows).toEqual([{ count: 0 }]);
+  }, 120_000);
 });

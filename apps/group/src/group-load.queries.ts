@@ -8,6 +8,8 @@ import { splitOperations, type MemberChange } from './membership.js';
 export interface LoadedGroups {
   readonly groups: (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & { tenant: string; last_modified: string; member_count: number })[] | null;
   readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
+  /** Of those who leave: groups that they are in, one more than they can leave at once where there are more, and whether they have been leaving before. */
+  readonly left?: { tenant: string; member: string; users: string[] | null; groups: string[] | null; is_leaving: boolean }[] | null;
   /** Memberships that there are, as far as the batch asks. */
   readonly present: { tenant: string; group: string; users: string[] | null; groups: string[] | null }[] | null;
   /** What there is under the ids that are to become members. */
@@ -16,6 +18,11 @@ export interface LoadedGroups {
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
   readonly directories: { tenant: string; id: string; name: string; offerLocalGroups: boolean }[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
+}
+
+export interface TenantGroup {
+  readonly tenant: string;
+  readonly id: string;
 }
 
 export interface Touched {
@@ -29,8 +36,10 @@ export interface Touched {
   readonly candidates: { tenant: string; ids: string[] }[];
   /** Groups whose own groups, and theirs, are needed, because a group is to become their member: none may come to contain itself. */
   readonly climbing: readonly TenantGroup[];
-  /** Whoever leaves all groups that it is in. */
-  readonly leavers: { tenant: string; id: string }[];
+  /** Those who leave all groups that they are in, and of how many each at once. */
+  readonly leavers: TenantGroup[];
+  readonly leaveAtOnce: number;
+  readonly commands: number;
   readonly tenants: string[];
 }
 
@@ -41,21 +50,41 @@ export interface Touched {
 export const MAX_GROUPS_ABOVE = 1_000;
 export const MAX_MEMBERSHIPS_ABOVE = 10_000;
 
+/** Groups that one user or group leaves with one command, and that all leave with one batch; the rest follows with further commands. */
+const MAX_GROUPS_LEFT = 500;
+const MAX_GROUPS_LEFT_PER_BATCH = 2_000;
+
+/** Members that are loaded for the commands of a batch that speak of all members of a group; MAX_MEMBERSHIP_CHANGES fits into it twice. */
+export const MAX_MEMBERS_LOADED = 50_000;
+
+const LEFT_SQL = `
+    'left', (SELECT json_agg(json_build_object('tenant', t.tenant, 'member', t.id,
+        'users', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'U'),
+        'groups', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'G'),
+        'is_leaving', EXISTS (SELECT FROM "group".leaving l WHERE l.tenant = t.tenant AND l.member = t.id OFFSET 0)))
+      FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)),`;
+/** Memberships in a group that is gone are on their way out by themselves. */
+const WITH_LEFT_SQL = `
+  WITH left_groups AS MATERIALIZED (
+    SELECT t.tenant, t.id AS member, m.group_id, m.kind FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
+    CROSS JOIN LATERAL (SELECT m.group_id, m.kind FROM (SELECT group_id, kind FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+      CROSS JOIN LATERAL (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = m.group_id OFFSET 0) g
+      LIMIT (($json)->>'leaveAtOnce')::int + 1) m
+  )`;
+
 const ABOVE_SQL = `
     'above', (SELECT json_agg(json_build_object('tenant', t.tenant, 'member', a.member, 'groups', a.groups))
       FROM (SELECT tenant, array_agg(id) AS ids FROM json_to_recordset(($json)->'climbing') AS t(tenant uuid, id uuid) GROUP BY 1) t
       CROSS JOIN LATERAL "group".groups_above(t.tenant, t.ids, ${MAX_GROUPS_ABOVE}, ${MAX_MEMBERSHIPS_ABOVE}) a),`;
 
-/** OFFSET 0 keeps each look-up a look-up (decision 3). Beginning a walk costs, also where it finds nothing, and few batches need one. */
-export const loadSql = ({ climbing }: Touched): string => `
-  SELECT json_build_object(${climbing.length > 0 ? ABOVE_SQL : ''}
+/** OFFSET 0 keeps each look-up a look-up (decision 3). What few batches ask for is left out of the others: beginning it costs, also where it finds nothing. */
+export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.length > 0 ? WITH_LEFT_SQL : ''}
+  SELECT json_build_object(${climbing.length > 0 ? ABOVE_SQL : ''}${leavers.length > 0 ? LEFT_SQL : ''}
     'groups', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', g.directory, 'version', g.version,
         'created', g.created, 'last_modified', g.last_modified, 'resource', g.resource, 'member_count', g.member_count))
       FROM (
         SELECT tenant, id FROM json_to_recordset(($json)->'groups') AS t(tenant uuid, id uuid)
-        UNION
-        SELECT t.tenant, m.group_id FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
-        CROSS JOIN LATERAL (SELECT group_id FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+        ${leavers.length > 0 ? 'UNION SELECT tenant, group_id FROM left_groups' : ''}
       ) t
       CROSS JOIN LATERAL (SELECT * FROM "group".groups WHERE tenant = t.tenant AND id = t.id OFFSET 0) g),
     'claims', (SELECT json_agg(json_build_object('tenant', t.tenant, 'value', t.value, 'holder', c.holder))
@@ -72,11 +101,9 @@ export const loadSql = ({ climbing }: Touched): string => `
           CROSS JOIN LATERAL (SELECT member, kind FROM "group".members
             WHERE tenant = t.tenant AND group_id = t."group" AND member = one.id::uuid OFFSET 0) m
           UNION
-          SELECT t.tenant, t."group", m.member, m.kind FROM json_to_recordset(($json)->'whole') AS t(tenant uuid, "group" uuid)
+          (SELECT t.tenant, t."group", m.member, m.kind FROM json_to_recordset(($json)->'whole') AS t(tenant uuid, "group" uuid)
           CROSS JOIN LATERAL (SELECT member, kind FROM "group".members WHERE tenant = t.tenant AND group_id = t."group" OFFSET 0) m
-          UNION
-          SELECT t.tenant, m.group_id, m.member, m.kind FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
-          CROSS JOIN LATERAL (SELECT group_id, member, kind FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+          LIMIT ${MAX_MEMBERS_LOADED + 1})
         ) AS found GROUP BY 1, 2
       ) p),
     'known', (SELECT json_agg(json_build_object('tenant', t.tenant,
@@ -93,21 +120,19 @@ export const loadSql = ({ climbing }: Touched): string => `
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export interface TenantGroup {
-  readonly tenant: string;
-  readonly id: string;
-}
-
 /** What has to be loaded for these commands; `wanted` are groups to which a command turned out to add groups. A command of a wrong shape touches nothing: decide will say what is wrong. */
 export const touches = (commands: readonly Command<GroupCommand>[], wanted: readonly TenantGroup[]): Touched => {
   const climbing = [...new Map(wanted.map((one) => [`${one.tenant}/${one.id}`, one])).values()];
-  const touched: Touched = { groups: [], names: [], pairs: [], whole: [], candidates: [], climbing, leavers: [], tenants: [] };
+  const leavers = new Map<string, TenantGroup>();
+  const touched: Omit<Touched, 'leavers' | 'leaveAtOnce'> = {
+    groups: [], names: [], pairs: [], whole: [], candidates: [], climbing, tenants: [], commands: commands.length,
+  };
   for (const { tenant, directory, command } of commands) {
     if (!touched.tenants.includes(tenant)) touched.tenants.push(tenant);
     const id = command.type === 'LeaveGroups' ? command.memberId : command.groupId;
     if (typeof id !== 'string' || !UUID.test(id)) continue;
     if (command.type !== 'LeaveGroups') touched.groups.push({ tenant, id });
-    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') touched.leavers.push({ tenant, id });
+    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') leavers.set(`${tenant}/${id}`, { tenant, id });
     const { names, changes } = mentioned(command);
     // A local group has its name among the local ones, a directory's among that directory's; an administrator changes local ones only.
     for (const name of names) if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
@@ -119,7 +144,8 @@ export const touches = (commands: readonly Command<GroupCommand>[], wanted: read
     if (needsAll) touched.whole.push({ tenant, group: id });
     else if (changes.length > 0) touched.pairs.push({ tenant, group: id, members: ids('add', 'remove') });
   }
-  return touched;
+  const leaveAtOnce = Math.min(MAX_GROUPS_LEFT, Math.ceil(MAX_GROUPS_LEFT_PER_BATCH / Math.max(1, leavers.size)));
+  return { ...touched, leavers: [...leavers.values()], leaveAtOnce };
 };
 
 /** The names that a command may give, and what it says of memberships. What is wrong with it is said when it is decided. */

@@ -8,6 +8,7 @@ import { FoldGroupNames } from './fold-group-names.job.js';
 import { GROUP_BATCHES, GROUP_LOG, GroupHandler, IDENTITY_EVENTS } from './group.handler.js';
 import { groupBehaviour } from './group.projection.js';
 import { toLeaveGroups } from './leave-groups.js';
+import { Leftovers } from './leftovers.job.js';
 
 const OUTCOME_RETENTION = Symbol('OutcomeRetention of group');
 
@@ -42,6 +43,7 @@ export class GroupModule {
         { provide: GROUP_LOG, useValue: log },
         { provide: IDENTITY_EVENTS, useValue: users },
         { provide: FoldGroupNames, useValue: new FoldGroupNames(pool) },
+        { provide: Leftovers, useValue: new Leftovers(pool, { publish: (messages) => log.publish(commandsOf('group'), messages), logger }) },
         { provide: OUTCOME_RETENTION, useValue: new OutcomeRetention(pool, 'group', { keepDays: config.OUTCOME_KEEP_DAYS, logger }) },
       ],
       exports: [GROUP_BATCHES, IDENTITY_EVENTS],

@@ -1,7 +1,7 @@
 import { definitionsByTenant, fold, foldedAttributes, keyBeside, Rejected, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
 import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
-import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
-import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
+import { followingId, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
+import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERS_LOADED, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
 import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, type GroupState } from './group.js';
 
 /** The columns of the projection and their types. */
@@ -53,6 +53,18 @@ export const groupBehaviour = (): Behaviour<GroupCommand> => ({
         DELETE FROM "group".members m USING json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid)
         WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
     },
+    {
+      name: 'leaving',
+      sql: (rows) => `
+        INSERT INTO "group".leaving SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, member uuid, next_command uuid, correlation_id text)
+        ON CONFLICT (tenant, member) DO UPDATE SET next_command = excluded.next_command RETURNING 1`,
+    },
+    {
+      name: 'done_leaving',
+      sql: (rows) => `
+        DELETE FROM "group".leaving l USING json_to_recordset(${rows}) AS r(tenant uuid, member uuid)
+        WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
+    },
   ],
   begin: (loaded, now, touched) => new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString()),
 });
@@ -87,6 +99,10 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Tenant and member → the groups that it is known to be in. */
   private readonly groupsOf = new Map<string, Set<string>>();
   private readonly types = new Map<string, MemberType>();
+  /** Tenant and member → of those who are to leave: whether they are in more groups than are left at once, and whether that was so before. */
+  private readonly leavers = new Map<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>();
+  private readonly leaving = new Map<string, { readonly tenant: string; readonly member: string; readonly next_command: string; readonly correlation_id: string }>();
+  private readonly left = new Map<string, { readonly tenant: string; readonly member: string }>();
   private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
@@ -103,6 +119,12 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       for (const id of users ?? []) this.put(tenant, group, id, { stored: 'User', now: 'User' });
       for (const id of groups ?? []) this.put(tenant, group, id, { stored: 'Group', now: 'Group' });
     }
+    if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole)) throw ONE_BY_ONE;
+    for (const { tenant, member, users, groups, is_leaving: wasLeaving } of loaded.left ?? []) {
+      for (const id of users ?? []) this.put(tenant, id, member, { stored: 'User', now: 'User' });
+      for (const id of groups ?? []) this.put(tenant, id, member, { stored: 'Group', now: 'Group' });
+      this.leavers.set(`${tenant}/${member}`, { hasMore: (users?.length ?? 0) + (groups?.length ?? 0) > touched.leaveAtOnce, wasLeaving });
+    }
     this.climbed = new Set(touched.climbing.map(({ tenant, id }) => `${tenant}/${id}`));
     for (const { tenant, member, groups } of loaded.above ?? []) {
       if (member === null) this.tooHigh.add(tenant);
@@ -116,12 +138,13 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
-  decide({ tenant, directory, command }: Command<GroupCommand>): Decision<GroupEvent> {
+  decide({ id: commandId, tenant, directory, correlationId, command }: Command<GroupCommand>): Decision<GroupEvent> {
     const context = this.context(tenant, directory);
     const events: NewEvent<GroupEvent>[] = [];
     // All are decided before any is applied: a command that is refused has changed nothing.
     const decided = this.concerned(tenant, command).map((id) => ({ id, made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context) }));
     for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
+    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') this.goOn(tenant, command.type === 'LeaveGroups' ? command.memberId : command.groupId, commandId, correlationId);
     const state = command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
     const answer = snapshotOf(state);
     return { events, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
@@ -142,6 +165,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       upserted_group_claims: [...this.claims.values()],
       new_members: memberships.filter(({ isNew }) => isNew),
       gone_members: memberships.filter(({ isNew }) => !isNew),
+      leaving: [...this.leaving.values()],
+      done_leaving: [...this.left.values()],
     };
   }
 
@@ -191,12 +216,25 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private concerned(tenant: string, command: GroupCommand): readonly string[] {
     switch (command.type) {
       case 'LeaveGroups':
-        return [...(this.groupsOf.get(`${tenant}/${command.memberId}`) ?? [])];
+        return this.leftNow(tenant, command.memberId);
       case 'DeleteGroup':
-        return [command.groupId, ...(this.groupsOf.get(`${tenant}/${command.groupId}`) ?? [])];
+        return [command.groupId, ...this.leftNow(tenant, command.groupId)];
       default:
         return [command.groupId];
     }
+  }
+
+  private leftNow(tenant: string, member: string): readonly string[] {
+    const groups = [...(this.groupsOf.get(`${tenant}/${member}`) ?? [])];
+    return this.leavers.get(`${tenant}/${member}`)?.hasMore ? groups.slice(0, this.touched.leaveAtOnce) : groups;
+  }
+
+  /** A user may be in any number of groups, and a transaction has an end: what is left is left with a command that follows on this one. */
+  private goOn(tenant: string, member: string, commandId: string, correlationId: string): void {
+    const key = `${tenant}/${member}`;
+    const leaver = this.leavers.get(key);
+    if (leaver?.hasMore) this.leaving.set(key, { tenant, member, next_command: followingId(commandId), correlation_id: correlationId });
+    else if (leaver?.wasLeaving) this.left.set(key, { tenant, member });
   }
 
   private apply(tenant: string, id: string, events: readonly GroupEvent[]): NewEvent<GroupEvent>[] {
@@ -252,6 +290,15 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     else groups.delete(group);
   }
 }
+
+/** SQLSTATE program_limit_exceeded: the batch is halved. */
+const ONE_BY_ONE = Object.assign(new Error(`the groups that are to be replaced have more than ${MAX_MEMBERS_LOADED} members together`), { code: '54000' });
+
+const isAboveLoaded = (present: LoadedGroups['present'], whole: Touched['whole']): boolean => {
+  const asked = new Set(whole.map(({ tenant, group }) => `${tenant}/${group}`));
+  const loaded = (present ?? []).filter(({ tenant, group }) => asked.has(`${tenant}/${group}`));
+  return loaded.reduce((sum, { users, groups }) => sum + (users?.length ?? 0) + (groups?.length ?? 0), 0) > MAX_MEMBERS_LOADED;
+};
 
 /** Of several that come together, none alone may be at fault. */
 const tooHigh = (id: string, isOneOfSeveral: boolean): Rejected => {

@@ -38,6 +38,13 @@ export interface GroupContext {
   readonly contains: (groupId: string, id: string) => boolean;
 }
 
+/**
+ * Memberships that one command changes: so many take half a second of the lane, for which all tenants of its partition wait. A request cannot name
+ * more (MAX_MEMBERS_PER_REQUEST), and an identity provider sends a few hundred; only a list that leaves out more members than that can meet it.
+ */
+export const MAX_MEMBERSHIP_CHANGES = 20_000;
+/** Members of a group that filters are held against; fewer than MAX_MEMBERS_LOADED. */
+const MAX_MEMBERS_COMPARED = 2 * MAX_MEMBERSHIP_CHANGES;
 /** Memberships in one event: no message becomes too large for a log. */
 export const MAX_MEMBERS_PER_EVENT = 1_000;
 /**
@@ -58,7 +65,7 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
       requireFreeName(resource, groupId, context.directory, context);
       return [
         { type: 'GroupCreated', resource, directory: context.directory },
-        ...membershipEvents(groupId, [{ op: 'add', ids: members }], context),
+        ...membershipEvents({ id: groupId, memberCount: 0 }, [{ op: 'add', ids: members }], context),
       ];
     }
     case 'PatchGroup': {
@@ -66,22 +73,22 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
       requireMatch(command, group.version);
       const { attributes, members } = splitOperations(command.operations);
       const after = applyPatch(context.definition, group.resource, attributes, readOnlyOf(group));
-      return [...changed(group, after, context), ...membershipEvents(group.id, members, context)];
+      return [...changed(group, after, context), ...membershipEvents(group, members, context)];
     }
     case 'ReplaceGroup': {
       const group = writable(command.groupId, state, context);
       requireMatch(command, group.version);
-      return [...changed(group, command.resource, context), ...membershipEvents(group.id, [{ op: 'replace', ids: command.members }], context)];
+      return [...changed(group, command.resource, context), ...membershipEvents(group, [{ op: 'replace', ids: command.members }], context)];
     }
     case 'DeleteGroup': {
       // A group in which it is a member, whoever owns that: nothing may point at a group that is gone.
-      if (state && state.id !== command.groupId) return membershipEvents(state.id, [{ op: 'remove', ids: [command.groupId] }], context);
+      if (state && state.id !== command.groupId) return membershipEvents(state, [{ op: 'remove', ids: [command.groupId] }], context);
       const group = writable(command.groupId, state, context);
       requireMatch(command, group.version);
       return [{ type: 'GroupDeleted' }];
     }
     case 'LeaveGroups':
-      return state ? membershipEvents(state.id, [{ op: 'remove', ids: [command.memberId] }], context) : [];
+      return state ? membershipEvents(state, [{ op: 'remove', ids: [command.memberId] }], context) : [];
     default:
       return unreachable(command);
   }
@@ -129,7 +136,9 @@ const changed = (group: Group, after: Resource, context: GroupContext): GroupEve
 };
 
 /** Exactly who comes and who goes, after all changes in their order. Throws Rejected(invalidValue) for whom the tenant does not have. */
-const membershipEvents = (groupId: string, changes: readonly MemberChange[], context: GroupContext): GroupEvent[] => {
+const membershipEvents = (
+  { id: groupId, memberCount }: Pick<Group, 'id' | 'memberCount'>, changes: readonly MemberChange[], context: GroupContext,
+): GroupEvent[] => {
   const after = new Map<string, MemberType | null>();
   const memberOf = (id: string): MemberType | null => (after.has(id) ? after.get(id)! : context.memberOf(groupId, id));
   /** All who are members now, once an operation has spoken of all: there may be many, and a thousand operations. */
@@ -165,11 +174,16 @@ const membershipEvents = (groupId: string, changes: readonly MemberChange[], con
         break;
       case 'replace': {
         const stays = new Set(change.ids);
+        // Said before so many are looked at. Those who come back with a later operation would not have left, but nobody sends that.
+        if (memberCount - stays.size > MAX_MEMBERSHIP_CHANGES) throw tooManyChanges(groupId);
         for (const value of all().keys()) if (!stays.has(value)) remove(value);
         change.ids.forEach(add);
         break;
       }
       case 'removeWhere': {
+        if (memberCount > MAX_MEMBERS_COMPARED) {
+          throw new Rejected('tooMany', `The group ${groupId} has more than ${MAX_MEMBERS_COMPARED} members: name those who leave by their ids, members[value eq "<id>"], in requests of up to ${MAX_MEMBERSHIP_CHANGES}.`);
+        }
         comparisons += all().size * comparisonsOf(change.filter);
         if (comparisons > MAX_MEMBER_COMPARISONS) {
           throw new Rejected('invalidValue', `The filters on members make more than ${MAX_MEMBER_COMPARISONS} comparisons in this group: send fewer at once, or name members by their ids, members[value eq "<id>"].`);
@@ -188,6 +202,7 @@ const membershipEvents = (groupId: string, changes: readonly MemberChange[], con
     if (type && !before) moves.push({ member: { type, value }, to: 'added' });
     else if (!type && before) moves.push({ member: { type: before, value }, to: 'removed' });
   }
+  if (moves.length > MAX_MEMBERSHIP_CHANGES) throw tooManyChanges(groupId);
   const events: GroupEvent[] = [];
   for (let at = 0; at < moves.length; at += MAX_MEMBERS_PER_EVENT) {
     const part = moves.slice(at, at + MAX_MEMBERS_PER_EVENT);
@@ -196,6 +211,10 @@ const membershipEvents = (groupId: string, changes: readonly MemberChange[], con
   }
   return events;
 };
+
+const tooManyChanges = (groupId: string): Rejected => new Rejected(
+  'tooMany', `More than ${MAX_MEMBERSHIP_CHANGES} members of the group ${groupId} would come or go at once. Remove them by their ids in several requests, or delete the group.`,
+);
 
 const typeOfNew = (id: string, groupId: string, context: GroupContext): MemberType => {
   const type = context.typeOf(id);

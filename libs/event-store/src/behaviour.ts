@@ -5,6 +5,7 @@ export interface Command<C> {
   readonly id: string;
   readonly tenant: string;
   readonly directory: string | null;
+  readonly correlationId: string;
   readonly command: C;
 }
 

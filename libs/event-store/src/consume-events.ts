@@ -187,9 +187,15 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * The id of the command that an event causes: the same each time, so that the command is carried out once. A UUIDv7 with the time of
  * its cause (RFC 9562 §5.7), so that its outcome is deleted with those of its day.
  */
-export const causedId = ({ tenant, sequence, time }: ConsumedEvent, source: Owner): string => {
-  const at = Date.parse(time).toString(16).padStart(12, '0');
-  const hash = createHash('sha256').update(`${tenant}|${source}|${sequence}`).digest('hex');
+export const causedId = ({ tenant, sequence, time }: ConsumedEvent, source: Owner): string =>
+  derivedId(Date.parse(time).toString(16).padStart(12, '0'), `${tenant}|${source}|${sequence}`);
+
+/** The id of the command that goes on where this one has ended: as with `causedId`, the same each time, and of the time of its cause. */
+export const followingId = (commandId: string): string => derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
+
+/** `at` is the time as the first 48 bits of the id, in hex. */
+const derivedId = (at: string, cause: string): string => {
+  const hash = createHash('sha256').update(cause).digest('hex');
   const variant = ((parseInt(hash[3]!, 16) & 0x3) | 0x8).toString(16);
   return `${at.slice(0, 8)}-${at.slice(8)}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
 };

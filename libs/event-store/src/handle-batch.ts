@@ -293,7 +293,7 @@ export class BatchHandler<C> {
     if (!this.behaviour.commandTypes.has(message.type)) return undefined;
     const data = message.data as CommandData<C> | null | undefined;
     if (typeof data?.command !== 'object' || data.command === null) return undefined;
-    return { id: message.id, tenant: message.tenant, directory: message.directory, command: data.command };
+    return { id: message.id, tenant: message.tenant, directory: message.directory, correlationId: message.correlationId, command: data.command };
   }
 
   private decideAll(

@@ -10,6 +10,31 @@ export class BoundedGroups1764670000000 implements MigrationInterface {
       -- The groups in a group, beside which it may have very many users.
       CREATE INDEX members_nested ON "group".members (group_id) INCLUDE (tenant, member) WHERE kind = 'G';
 
+      -- Users and groups that are gone and are still in groups: they leave with one command after the other, of which the next is this one.
+      CREATE TABLE "group".leaving (
+        tenant uuid NOT NULL, member uuid NOT NULL, next_command uuid NOT NULL, correlation_id text NOT NULL, PRIMARY KEY (tenant, member)
+      );
+      -- Groups that are gone and whose memberships are not all: those are deleted bit by bit, and no read shows them.
+      CREATE TABLE "group".emptying (tenant uuid NOT NULL, group_id uuid NOT NULL, PRIMARY KEY (tenant, group_id));
+      GRANT SELECT, INSERT, UPDATE, DELETE ON "group".leaving TO muster_group;
+      GRANT SELECT, INSERT, DELETE ON "group".emptying TO muster_group;
+
+      -- The memberships of a deleted group go with it, without being named one by one: a few at once, the others bit by bit.
+      CREATE OR REPLACE FUNCTION "group".delete_members() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE
+        at_once CONSTANT int := 500;
+        gone int;
+      BEGIN
+        DELETE FROM "group".members m USING (
+          SELECT f.member FROM "group".members f WHERE f.tenant = OLD.tenant AND f.group_id = OLD.id LIMIT at_once
+        ) f WHERE m.tenant = OLD.tenant AND m.group_id = OLD.id AND m.member = f.member;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone = at_once THEN
+          INSERT INTO "group".emptying VALUES (OLD.tenant, OLD.id);
+        END IF;
+        RETURN NULL;
+      END $$;
+
       -- Ends a read of more than can be read in good time. MU003 = it would be so every time.
       CREATE FUNCTION "group".expect_readable(number bigint, most bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
       BEGIN
@@ -19,7 +44,8 @@ export class BoundedGroups1764670000000 implements MigrationInterface {
         RETURN true;
       END $$;
 
-      -- The groups that each of the members is in, directly or through other groups.
+      -- The groups that each of the members is in, directly or through other groups. OFFSET 0 keeps each look-up one: else all is hashed
+      -- for EXISTS, or an index is taken that begins with something else.
       CREATE OR REPLACE FUNCTION "group".groups_of(of_tenant uuid, of_members uuid[])
       RETURNS TABLE (member uuid, id uuid, directory uuid, display text, display_folded text, direct boolean)
       LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
@@ -28,10 +54,11 @@ export class BoundedGroups1764670000000 implements MigrationInterface {
           CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND members.member = t.member OFFSET 0) m
           UNION
           SELECT up.member, m.group_id FROM up
-          CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND members.member = up.group_id OFFSET 0) m
+          CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = up.group_id OFFSET 0) g
+          CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND members.member = g.id OFFSET 0) m
         ), found AS MATERIALIZED (SELECT up.member, up.group_id FROM up LIMIT 100001)
         SELECT f.member, g.id, g.directory, g.resource->>'displayName', g.display_name_folded,
-          EXISTS (SELECT FROM members m WHERE m.tenant = of_tenant AND m.group_id = f.group_id AND m.member = f.member)
+          EXISTS (SELECT FROM members m WHERE m.tenant = of_tenant AND m.group_id = f.group_id AND m.member = f.member OFFSET 0)
         FROM found f
         CROSS JOIN LATERAL (SELECT * FROM groups WHERE tenant = of_tenant AND groups.id = f.group_id OFFSET 0) g
         WHERE (SELECT expect_readable(count(*), 100000) FROM found)
@@ -47,6 +74,7 @@ export class BoundedGroups1764670000000 implements MigrationInterface {
           UNION
           SELECT m.member FROM down
           CROSS JOIN LATERAL (SELECT * FROM members WHERE tenant = of_tenant AND group_id = down.group_id AND kind = 'G' OFFSET 0) m
+          CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = m.member OFFSET 0) g
         ), found AS MATERIALIZED (SELECT down.group_id FROM down LIMIT 10001)
         SELECT DISTINCT m.member FROM found f
         CROSS JOIN LATERAL (

@@ -1,0 +1,104 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { Pool } from 'pg';
+import type { CommandData, GroupCommand, Message } from '#contracts';
+import { toLeaveMore } from './leave-groups.js';
+
+export interface LeftoversOptions {
+  readonly publish: (messages: readonly Message<CommandData<GroupCommand>>[]) => Promise<void>;
+  readonly logger: { warn(facts: object, text: string): void };
+}
+
+/** Those who are leaving, as they are read at once. */
+const MAX_LEAVERS = 1_000;
+/** Takes 10 ms. */
+const CHUNK_ROWS = 2_000;
+/** Also without a nudge: another process may have ended before it had gone on. */
+const LOOK_EVERY_MS = 5_000;
+const RETRY_AFTER_MS = 1_000;
+
+interface Leaving {
+  readonly tenant: string;
+  readonly member: string;
+  readonly next_command: string;
+  readonly correlation_id: string;
+}
+
+/**
+ * Brings to its end what one transaction would take too long for: users and groups that are gone leave their groups with one command after the
+ * other, and the memberships of a group that is gone are deleted bit by bit. What is left to do lies in two tables, so that whoever starts next
+ * goes on; several processes may do it at once.
+ */
+export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | null = null;
+  private again = false;
+  private stopping = false;
+  /** Commands that have been published: they stay in the table until they are carried out. */
+  private published = new Set<string>();
+
+  constructor(private readonly pool: Pool, private readonly options: LeftoversOptions) {}
+
+  onApplicationBootstrap(): void {
+    this.nudge();
+  }
+
+  /** Something may have been left: looks at once, or once more after the look that is under way. */
+  nudge(): void {
+    if (this.stopping) return;
+    this.again = true;
+    this.running ??= this.run().finally(() => (this.running = null));
+  }
+
+  /** Resolves when the piece that is under way is done. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    clearTimeout(this.timer);
+    let nextMs = LOOK_EVERY_MS;
+    try {
+      while (this.again && !this.stopping) {
+        this.again = false;
+        await this.leave();
+        while (!this.stopping && (await this.empty())) await this.leave();
+      }
+    } catch (error) {
+      // The log is not started yet, or it or the database is away.
+      this.options.logger.warn({ error: (error as Error).message }, 'what was left of deleted users and groups could not be gone on with');
+      nextMs = RETRY_AFTER_MS;
+    }
+    if (!this.stopping) this.timer = setTimeout(() => this.nudge(), nextMs);
+  }
+
+  /** Publishes the next command of each of those who are leaving. It may have been published before: it has an id of its own, and is carried out once. */
+  private async leave(): Promise<void> {
+    const { rows } = await this.pool.query<Leaving>(`SELECT tenant, member, next_command, correlation_id FROM "group".leaving LIMIT ${MAX_LEAVERS}`);
+    const due = rows.filter(({ next_command }) => !this.published.has(next_command));
+    const time = new Date().toISOString();
+    if (due.length > 0) {
+      await this.options.publish(due.map(({ tenant, member, next_command, correlation_id }) =>
+        toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command)));
+    }
+    this.published = new Set(rows.map(({ next_command }) => next_command));
+  }
+
+  /** Deletes some memberships of a group that is gone; false = there is no such group. */
+  private async empty(): Promise<boolean> {
+    const { rows } = await this.pool.query<{ found: boolean }>(`
+      WITH one AS MATERIALIZED (SELECT tenant, group_id FROM "group".emptying LIMIT 1),
+      chunk AS MATERIALIZED (
+        SELECT m.tenant, m.group_id, m.member FROM one
+        CROSS JOIN LATERAL (SELECT * FROM "group".members WHERE tenant = one.tenant AND group_id = one.group_id LIMIT ${CHUNK_ROWS}) m
+      ), gone AS (
+        DELETE FROM "group".members m USING chunk c WHERE m.tenant = c.tenant AND m.group_id = c.group_id AND m.member = c.member
+      ), done AS (
+        DELETE FROM "group".emptying e USING one
+        WHERE e.tenant = one.tenant AND e.group_id = one.group_id AND (SELECT count(*) FROM chunk) < ${CHUNK_ROWS}
+      )
+      SELECT EXISTS (SELECT FROM one) AS found`);
+    return rows[0]!.found;
+  }
+}
