@@ -58,8 +58,10 @@ const EXPECTED = `
   sequence public.muster_migrations_id_seq
   table "group".claims: group INSERT, SELECT, UPDATE
   table "group".consumed: group INSERT, SELECT, UPDATE
+  table "group".emptying: group DELETE, INSERT, SELECT
   table "group".events: group INSERT, SELECT
   table "group".groups: group DELETE, INSERT, SELECT, UPDATE
+  table "group".leaving: group DELETE, INSERT, SELECT, UPDATE
   table "group".members: group DELETE, INSERT, SELECT
   table "group".outcome_retention: group SELECT, UPDATE
   table "group".outcomes: group DELETE, INSERT, SELECT
