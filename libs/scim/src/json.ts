@@ -29,7 +29,19 @@ export const TOO_MANY_MARKS = `stacks more than ${MAX_COMBINING_MARKS} combining
  * Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON, since Postgres refuses both, and of
  * a text that stacks more combining marks than can be compared in time.
  */
-export const checkText = (value: unknown, path = 'the body'): void => check(value, path, 0);
+export const checkText = (value: unknown, path = 'the body'): void => {
+  // Only what is wrong needs its place named: that took 60 ms of a megabyte of small objects.
+  if (!isSound(value, 0)) check(value, path, 0);
+};
+
+const isSound = (value: unknown, depth: number): boolean => {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed() && !hasTooManyMarks(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth >= MAX_DEPTH_LEVELS) return false;
+  if (Array.isArray(value)) return value.every((element) => isSound(element, depth + 1));
+  for (const key of Object.keys(value)) if (!isSound(key, depth) || !isSound((value as Readonly<Record<string, unknown>>)[key], depth + 1)) return false;
+  return true;
+};
 
 const check = (value: unknown, path: string, depth: number): void => {
   if (typeof value === 'string') {
