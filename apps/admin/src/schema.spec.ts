@@ -62,6 +62,7 @@ describe('a new schema', () => {
     ...[USER_URN, USER_URN.replace('User', 'USER'), ENTERPRISE_USER_URN, 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User', 'urn:ietf:params:scim:api:x']
       .map((id): [string, Schema, RegExp] => [`the standard's ${id}`, schema([attribute({})], { id }), /standard/]),
     ['a URN below another', schema([attribute({})], { id: `${ENTERPRISE_USER_URN}:hr` }), /told apart/],
+    ['a URN below another, behind a dot', schema([attribute({})], { id: `${ENTERPRISE_USER_URN}.hr` }), /told apart/],
     ['a URN above another', schema([attribute({})], { id: 'urn:ietf:params:scim:schemas:extension:enterprise' }), /told apart/],
     ...['1st', '$ref', '_x', 'a b', 'a.b', 'a:b', '', 'ä', 'constructor', 'toString', '__proto__', 'x'.repeat(65)]
       .map((name): [string, Schema, RegExp] => [`the name ${name}`, of({ name }), /name/]),

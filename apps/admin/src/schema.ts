@@ -81,10 +81,10 @@ const requireNewUrn = (urn: string, others: readonly Schema[]): void => {
   const lower = urn.toLowerCase();
   const isOfScim = lower.startsWith('urn:ietf:params:scim:') && !lower.startsWith('urn:ietf:params:scim:schemas:extension:');
   if (isOfScim || findSchema(USER, urn) || findSchema(GROUP, urn)) throw wrong(`${urn} belongs to the standard: take a URN of your own.`);
-  // `urn:a:b:c` would be an attribute of `urn:a:b` and a schema.
+  // `urn:a:b:c`, and `urn:a:b.c`, which some clients write, would be an attribute of `urn:a:b` and a schema.
   const near = [...STANDARD_URNS, ...others.map(({ id }) => id)].find((known) => {
     const other = known.toLowerCase();
-    return lower.startsWith(`${other}:`) || other.startsWith(`${lower}:`);
+    return [':', '.'].some((mark) => lower.startsWith(`${other}${mark}`) || other.startsWith(`${lower}${mark}`));
   });
   if (near) throw wrong(`${urn} and the schema ${near} cannot be told apart in paths, because one begins with the other: take another URN.`);
 };

@@ -69,6 +69,13 @@ describe('a PATCH', () => {
     ['removes a part', { op: 'remove', path: 'name.givenName' }, { name: { familyName: 'L' } }],
     ['removes the last parts', { op: 'add', path: 'name', value: { givenName: null, familyName: null } }, { name: null }],
     ['removes an object', { op: 'remove', path: 'name' }, { name: null }],
+    ['removes an object for which a filter is true', { op: 'remove', path: 'manager[value eq "m"]' }, { [E]: { department: 'D' } }],
+    ['leaves an object for which it is not', { op: 'remove', path: 'manager[value eq "other"]' }, {}],
+    ['leaves an object that is not there', { op: 'remove', path: `${E}:manager[value eq "m"].$ref` }, enterprise({ manager: { value: 'm' } })],
+    ['replaces a part where a filter is true', { op: 'replace', path: 'name[givenName eq "ADA" and familyName pr].middleName', value: 'K' }, { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
+    ['replaces the parts that are given where a filter is true', { op: 'replace', path: 'name[givenName eq "Ada"]', value: { familyName: 'M' } }, { name: { givenName: 'Ada', familyName: 'M' } }],
+    ['leaves a role that has gone already', { op: 'remove', path: 'roles[value eq "gone"]' }, {}],
+    ['leaves a listed role that has gone already', { op: 'remove', path: 'roles', value: [{ value: 'gone' }] }, {}],
     ['clears an object by an empty list', { op: 'replace', path: 'name', value: [] }, { name: null }],
     // Extensions and managers.
     ['replaces in an extension', { op: 'replace', path: `${E}:department`, value: 'X' }, enterprise({ department: 'X' })],
@@ -207,6 +214,14 @@ describe('a PATCH', () => {
     ['another part of meta', { op: 'replace', path: 'meta.created', value: '2001-01-01T00:00:00Z' }, 'mutability', /^meta.created /],
     ['the location of another user', { op: 'add', path: 'meta.location', value: 'https://x/Users/another' }, 'mutability', /^meta.location /],
     ['a group', { op: 'add', path: 'groups', value: [{ value: 'g' }] }, 'mutability', /^groups /],
+    ...[{}, { id: 'g' }, { groups: [{ value: 'g' }] }, [{}]].map((value): [string, object, RejectionCode, RegExp] => [`a group of which nothing is understood, ${JSON.stringify(value)}`, { op: 'add', path: 'groups', value }, 'mutability', /^groups /]),
+    // A condition on a single object.
+    ['a manager that is another', { op: 'replace', path: 'manager[value eq "other"].value', value: 'x' }, 'noTarget', /does not match/],
+    ['a name that is not there, by what does not say what it would be', { op: 'add', path: `manager[not (value eq "m")]`, value: { value: 'x' } }, 'noTarget', /does not match/],
+    // Who takes a role away has to hit one.
+    ['a role by a display that none has', { op: 'remove', path: 'roles', value: [{ display: 'a' }] }, 'noTarget', /value eq/],
+    ['a role by a filter that picks none', { op: 'remove', path: 'roles[display eq "a"]' }, 'noTarget', /value eq/],
+    ['a part of a role by a filter that picks none', { op: 'remove', path: 'roles[type eq "a"].value' }, 'noTarget', /value eq/],
     ['no id', { op: 'replace', path: 'id', value: null }, 'mutability', /^id /],
     ['another id', { op: 'replace', path: 'id', value: 'x' }, 'mutability', /^id /],
     ['another id in an object', { op: 'replace', value: { id: 'x' } }, 'mutability', /^id /],
@@ -303,6 +318,13 @@ describe('what a PATCH costs', () => {
     expect(code(thousand, ...operations)).toMatch(/look at more than 10000000 characters .* at emails.*: send fewer/);
     // About a few values they may be asked.
     expect(code({ ...thousand, emails: thousand.emails.slice(0, 2) }, ...operations) ?? '').not.toMatch(/look at more than/);
+  });
+
+  it('is limited for filters on one long object as well', () => {
+    const long = { userName: 'x', name: { formatted: 'é'.repeat(60_000) } };
+    const path = `name[${chain.replaceAll('display', 'formatted')} or formatted pr].givenName`;
+    expect(code(long, ...times(10, { op: 'replace', path, value: 'x' }))).toMatch(/look at more than 10000000 characters .* at name/);
+    expect(code(long, ...times(3, { op: 'replace', path, value: 'x' }))).toBeUndefined();
   });
 
   it('lets no resource grow without end, and a large one shrink', () => {

@@ -93,7 +93,7 @@ const requireSame = (definition: ResourceDefinition, { target: { path, text }, v
     if (attribute.name === 'meta' && part?.name === 'location') return String(given).endsWith(`${definition.endpoint}/${String(shown.id)}`);
     return isEqual(present, given) || (present === undefined && isNone(given));
   };
-  const isRight = subAttribute || !isJsonObject(value) ? isSame(subAttribute, value)
+  const isRight = subAttribute || attribute.multiValued || !isJsonObject(value) ? isSame(subAttribute, value)
     : Object.entries(value).every(([name, given]) => {
         const part = findSubAttribute(attribute, name);
         return part === undefined || isSame(part, given);
@@ -101,8 +101,8 @@ const requireSame = (definition: ResourceDefinition, { target: { path, text }, v
   if (!isRight) throw new Rejected('mutability', `${text} is read-only: leave it out.`);
 };
 
-/** RFC 7643 §2.5: null and an empty array say that there is no value. */
-const isNone = (value: Json): boolean => value === null || (Array.isArray(value) && value.length === 0);
+/** RFC 7643 §2.5: null and an empty array say that there is no value, and so does an empty text in place of a list. */
+const isNone = (value: Json): boolean => value === null || value === '' || (Array.isArray(value) && value.length === 0);
 
 const applyChange = (change: Change, resource: Resource): Resource => {
   const { attribute, schema, extension } = change.target.path;

@@ -46,8 +46,8 @@ interface Token {
 const fail = (detail: string, at: number): Rejected =>
   new Rejected('invalidFilter', `${detail}, at character ${at} of the filter (RFC 7644 §3.4.2.2).`);
 
-/** Quotation marks that begin no string, so that they do not become part of a value. */
-const OTHER_QUOTES = /^[`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]/;
+/** Quotation marks around a word, which are those of no string, so that they do not become part of a value. */
+const OTHER_QUOTES = /^[`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]|['`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]$/;
 
 /**
  * The tokens of a filter; the last one is `end`. Strings are JSON strings, in single quotes too: several clients write those, and as part of
@@ -63,7 +63,7 @@ const tokenize = (text: string): Token[] => {
     const groups = pattern.exec(text)?.groups;
     if (!groups) throw fail('A string is not closed', at);
     const { mark, quoted, word } = groups;
-    if (word && OTHER_QUOTES.test(word)) throw fail(`A string stands in "double quotes", not in ${word[0]!}`, at);
+    if (word && OTHER_QUOTES.test(word)) throw fail('A string stands in "double quotes", and in no others', at);
     if (mark) tokens.push({ type: mark as '(' | ')' | '[' | ']', text: mark, at });
     else if (quoted) tokens.push({ type: 'string', text: storable(unquote(quoted, at), at), at });
     else if (word) tokens.push({ type: 'word', text: storable(word, at), at });

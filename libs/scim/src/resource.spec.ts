@@ -113,7 +113,7 @@ describe('a user in the body of a POST', () => {
       { photos: [{ type: 'photo' }] }],
     ['an empty text as the value of a role', { roles: [{ primary: true, type: 'T', value: '' }] }, { roles: [{ primary: true, type: 'T', value: '' }] }],
     ['attributes after a dot behind the URN', { [`${E}.department`]: 'D', [`${USER_URN}.title`]: 'T', [`${E}:`]: { division: 'V' } }, { [E]: { department: 'D', division: 'V' }, title: 'T' }],
-    ['schemas of null', { schemas: [null] }, {}],
+    ['schemas of null', { schemas: [null] }, {}], ['schemas of no text', { schemas: '' }, {}],
     ['no schemas at all', { schemas: null }, {}], ['schemas that are unknown', { schemas: ['urn:x'] }, {}],
     ['a certificate', { x509Certificates: [{ value: 'MIIDQzCC' }] }, { x509Certificates: [{ value: 'MIIDQzCC' }] }],
   ])('is taken with %s', (_title, body, expected) => {

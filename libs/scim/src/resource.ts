@@ -86,7 +86,7 @@ export const isStored = ({ attribute: { name, mutability }, extension }: FoundAt
 
 /** Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients misspell, or send null. */
 export const requireUrns = (schemas: unknown): void => {
-  if (schemas !== null && schemas !== undefined && !(Array.isArray(schemas) && schemas.every((urn) => urn === null || typeof urn === 'string'))) {
+  if (schemas !== null && schemas !== undefined && schemas !== '' && !(Array.isArray(schemas) && schemas.every((urn) => urn === null || typeof urn === 'string'))) {
     throw wrongType('schemas', schemas, 'an array of URNs');
   }
 };
