@@ -3,13 +3,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
 import { roleSeal, roleUrl } from '#event-store';
-import { Slots } from '#runtime';
 import { fold, GROUP, instantOf, matches, STANDARD, USER, type AttributePath, type Filter, type Json, type Operator, type Resource, type Search } from '#scim';
 import { Cursors } from '../apps/gateway/src/cursors.js';
-import { ResourceQueries, type Page, type ReadingLimits } from '../apps/gateway/src/resource.queries.js';
+import { ResourceQueries, type Page } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase, query } from './support/postgres.js';
+import { readingLimits } from './support/reading-limits.js';
 import { BASE_URL, DEFINITIONS, filtersOf, ids, insert, INSERT_USERS, MOMENTS, pathsOf, shown, usersOf, type User } from './support/random-resources.js';
 
 /** The lists of the gateway, paged by number and by cursor, sorted and not: what comes, in which order, and what the database reads for it. */
@@ -32,8 +32,6 @@ afterAll(async () => {
 });
 
 describe('a search', () => {
-  const limits = (maxPageBytes = 1_000_000): ReadingLimits => ({ slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes });
-
   /** RFC 7644 §3.4.2.3, as simply as it can be said. */
   const keyOf = ({ attribute, subAttribute, schema, extension }: AttributePath, resource: Resource): Json | undefined => {
     const value = ((extension ? resource[schema] : resource) as Resource | undefined)?.[attribute.name];
@@ -73,7 +71,7 @@ describe('a search', () => {
   it.each(DEFINITIONS)('for %s pages through what matches of those that the directory sees, in the order that was asked for, by startIndex and by cursor', async (_name, _count, definition) => {
     const texts: string[] = [];
     const recorded = { query: (config: pg.QueryConfig) => (texts.push(config.text), gateway.query(config)) } as unknown as pg.Pool;
-    const users = new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits());
+    const users = new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, readingLimits());
     const paths = fc.constantFrom(...pathsOf(definition).filter(({ attribute, subAttribute }) => attribute.name !== 'groups' && (subAttribute ?? attribute).type !== 'complex'));
     const filters = fc.option(filtersOf(definition));
     await fc.assert(
@@ -105,7 +103,7 @@ describe('a search', () => {
   }, 120_000);
 
   it('by cursor goes on behind a user that is gone, and passes who was there all the time once, whatever is left out or comes meanwhile', async () => {
-    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, limits());
+    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, readingLimits());
     const nickName = pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === 'nickName' && !subAttribute)!;
     // Of two texts, and of none: most users have the same sort key as others.
     const all = ids.map((id, index): User => ({
@@ -131,7 +129,7 @@ describe('a search', () => {
   });
 
   it('by cursor sorts by a text as long as a URL can hold, in the same order as by startIndex', async () => {
-    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, limits(100_000_000));
+    const users = new ResourceQueries<UserRow>(gateway, resourceTables(BASE_URL).users, readingLimits(100_000_000));
     const displayName = pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === 'displayName' && !subAttribute)!;
     const all = ids.map((id, index): User => ({
       id, version: 1, created: MOMENTS[1]!, lastModified: MOMENTS[1]!, managedBy: 'its directory',
@@ -186,7 +184,7 @@ describe('a search', () => {
               asked.push(await explain(statement));
               return { rows: [{ total: null, found: null }] };
             } } as unknown as pg.Pool;
-            await new ResourceQueries(pool, resourceTables(BASE_URL)[type], limits()).page(
+            await new ResourceQueries(pool, resourceTables(BASE_URL)[type], readingLimits()).page(
               scope, { filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null }, { type: '', position: { id: '0198b000-0000-7000-8000-000000000009', key: null }, totalResults: 5_000 },
             );
             const [limit] = asked[0]!.filter((node) => node['Node Type'] === 'Limit');
@@ -200,7 +198,7 @@ describe('a search', () => {
   );
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
-    const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users, limits());
+    const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users, readingLimits());
     return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null });
   };
   const leaf = (name: string, operator: Operator): Filter =>
@@ -224,7 +222,7 @@ describe('a search', () => {
     const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
     for (const seesUnmanaged of [false, true]) {
       const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100, cursor: null };
-      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, limits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false, definitions: STANDARD }, everybody);
+      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, readingLimits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false, definitions: STANDARD }, everybody);
       expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
       const { text: sql, values } = asked.pop()!;
       const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);

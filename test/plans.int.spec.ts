@@ -2,12 +2,12 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GroupRow, UserRow } from '#contracts';
 import { roleUrl } from '#event-store';
-import { Slots } from '#runtime';
 import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#scim';
 import { MemberQueries } from '../apps/gateway/src/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
+import { readingLimits } from './support/reading-limits.js';
 import { newDatabase } from './support/postgres.js';
 
 /**
@@ -31,17 +31,17 @@ beforeAll(async () => {
   identity = new pg.Pool({ connectionString: roleUrl(url, 'identity'), max: 1 });
   const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
-  const limits = { slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000_000 };
+  const limits = readingLimits();
   users = new ResourceQueries(recorded, tables.users, limits);
   groups = new ResourceQueries(recorded, tables.groups, limits);
-  members = new MemberQueries(recorded, 'https://scim.example.org/api/scim/v2');
+  members = new MemberQueries(recorded, 'https://scim.example.org/api/scim/v2', limits.lookUps);
 }, 120_000);
 afterAll(() => Promise.all([gateway?.end(), identity?.end()]));
 
 const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
   queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null });
 const read = async (...ids: string[]): Promise<void> => {
-  const shown = members.show(SCOPE, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
+  const shown = members.show({ ...SCOPE, requireToken: async () => undefined }, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
   for await (const _ of shown as AsyncIterable<unknown>);
 };
 
@@ -56,6 +56,10 @@ it.each([
   ['groups by ids, asked together', () => together(() => groups.byId(SCOPE, ID)), ['groups_pkey (tenant, id)']],
   ['a user by externalId', () => find(USER, users, 'externalId eq "x"'), ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a user by id and manager', () => find(USER, users, `id eq "${ID}" and manager eq "x"`), ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['users by work e-mail', () => find(USER, users, 'emails[type eq "work"].value eq "x"'),
+    ['users_pkey (tenant, id)', 'users_by_work_email (work_email_folded, tenant)', 'users_by_other_work_email (of_tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
+  ['users by work e-mail and more', () => find(USER, users, 'emails[type eq "work"].value eq "x" and title eq "y"'),
+    ['users_pkey (tenant, id)', 'users_by_work_email (work_email_folded, tenant)', 'users_by_other_work_email (of_tenant)', 'users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
   ['a group by id', () => groups.byId(SCOPE, ID), ['groups_pkey (tenant, id)']],
   ['a group by displayName', () => find(GROUP, groups, 'displayName eq "x"'), ['groups_by_display_name (display_name_folded, tenant)', 'groups_pkey (tenant, id)']],
   ['a group by externalId', () => find(GROUP, groups, 'externalId eq "x"'), ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)']],
@@ -113,4 +117,4 @@ const scansOf = (node: Node): string[] => [
   ...(node['Index Name'] ? [`${node['Index Name']} (${columnsIn(node['Index Cond'])})`] : node['Relation Name'] && node['Node Type'] !== 'Bitmap Heap Scan' ? [`${node['Node Type']} of ${node['Relation Name']}`] : []),
   ...(node.Plans ?? []).flatMap(scansOf),
 ];
-const columnsIn = (condition = ''): string => [...condition.matchAll(/\((?:\w+\.)?(\w+) (?:=|>|<|>=)/g)].map(([, column]) => column).join(', ');
+const columnsIn = (condition = ''): string => [...condition.matchAll(/\((?:\w+\.)?(\w+)(?:\([^)]*\))? (?:=|>|<|>=|@>)/g)].map(([, column]) => column).join(', ');

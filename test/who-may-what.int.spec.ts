@@ -40,6 +40,7 @@ const EXPECTED = `
   function "group".groups_above(uuid,uuid[],integer,integer): group EXECUTE
   function "group".groups_of(uuid,uuid[]): gateway EXECUTE
   function identity.not_folded(uuid): gateway EXECUTE; group EXECUTE
+  function identity.of_tenant(uuid,text[]): gateway EXECUTE; identity EXECUTE
   function log.append(text[],integer[],bigint[],uuid[],json[]): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
   function log.drop_old(integer)
   function log.ends(text[]): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE

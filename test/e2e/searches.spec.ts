@@ -4,11 +4,13 @@ import { GATEWAY_POOL } from '../../apps/gateway/src/resource.queries.js';
 import { startMuster, type Answer } from '../support/muster.js';
 
 /** What slow searches may hold up, and what not. */
-const CONNECTIONS = 3;
+const CONNECTIONS = 6;
+const SEARCHES = 3;
+/** Of one tenant: the last slot is for others. */
 const RUNNING = 2;
 const muster = startMuster({
   settings: {
-    DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(RUNNING), MAX_WAITING_SEARCHES: '1',
+    DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(SEARCHES), MAX_WAITING_SEARCHES: '1',
     // Nothing here is ended by time; each request looks its token up.
     QUERY_TIMEOUT_MS: '600000', SEARCH_WAIT_TIMEOUT_MS: '600000', TOKEN_CACHE_MS: '0',
   },
@@ -21,7 +23,7 @@ it('a statement may take so long and no longer', async () => {
   expect(rows).toEqual([{ statement_timeout: '10min' }]);
 });
 
-describe('while slow searches take all that searches may take', () => {
+describe('while slow searches take all that searches of one tenant may take', () => {
   /** Of a user whose folded copy stands still, every search that compares it waits for a lock that the test holds. */
   const LOCK = 4711;
   const slow = ['displayName co "a"', 'title pr or nickName eq "x"', 'displayName ne "b"'];
@@ -71,6 +73,14 @@ describe('while slow searches take all that searches may take', () => {
       expect(answer.headers.get('retry-after')).toBe('1');
     },
   );
+
+  it('another tenant lists, searches and looks up at once', async () => {
+    const { scim } = await muster.newDirectory('Somebody else');
+    expect((await scim('POST', '/Users', { userName: 'other', title: 'Dr' })).status).toBe(201);
+    for (const path of ['/Users', '/Users?sortBy=title', '/Users?filter=title%20pr', '/Users?filter=externalId%20eq%20%22x%22', '/Groups']) {
+      expect((await scim('GET', path)).status, path).toBe(200);
+    }
+  });
 
   it('all that began or waited are answered in the end', async () => {
     await muster.owner.query(`SELECT pg_advisory_unlock(${LOCK})`);

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { BatchHandler, OutcomeRetention, poolOf, type LaneWatch } from '#event-store';
 import type { Log, RequestReply } from '#log';
 import type { Config, Face, Logger } from '#runtime';
-import { API_KEY, ApiKeyGuard } from './api-key.guard.js';
+import { API_KEY, ApiKeyGuard, requireApiKeyFirst } from './api-key.guard.js';
 import { DirectoriesController } from './directories.controller.js';
 import { ADMIN_POOL, ADMIN_REQUESTS, Directories, MASTER_KEY, SCIM_BASE_URL } from './directories.queries.js';
 import { ADMIN_BATCHES, ADMIN_LOG, DirectoryHandler } from './directory.handler.js';
@@ -68,5 +68,8 @@ export class AdminModule {
 
 /** The admin API on a port of its own. */
 export const adminFace = (config: Config, module: DynamicModule, logger: Logger): Face => ({
-  module, port: config.ADMIN_PORT, host: config.ADMIN_HOST, prepare: (app) => void app.useGlobalFilters(new RejectedFilter(logger)),
+  module, port: config.ADMIN_PORT, host: config.ADMIN_HOST, prepare: (app) => {
+    app.useGlobalFilters(new RejectedFilter(logger));
+    requireApiKeyFirst(app);
+  },
 });

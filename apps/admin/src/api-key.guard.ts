@@ -1,10 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { MIN_API_KEY_CHARACTERS, UsageError } from '#runtime';
-import { Rejected } from '#scim';
+import { errorBody, errorStatus, Rejected } from '#scim';
 
 export const API_KEY = Symbol('key of the admin API');
+const NO_KEY = 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.';
+/** RFC 9110 §11.6.1: the header is part of every 401. */
+export const CHALLENGE = 'Bearer realm="muster admin"';
 
 /** The admin API takes the key of the installation as its bearer token. */
 @Injectable()
@@ -14,10 +18,22 @@ export class ApiKeyGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): boolean {
-    const { authorization = '' } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    if (this.isOpenTo(context.switchToHttp().getRequest<FastifyRequest>())) return true;
+    throw new Rejected('unauthorized', NO_KEY);
+  }
+
+  isOpenTo({ headers: { authorization = '' } }: FastifyRequest): boolean {
     const given = Buffer.from(authorization.replace(/^Bearer /i, ''));
     const wanted = Buffer.from(this.apiKey);
-    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return true;
-    throw new Rejected('unauthorized', 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.');
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
   }
 }
+
+/** Refuses whoever has no key before the body is read, on each route of the admin API. */
+export const requireApiKeyFirst = (app: NestFastifyApplication): void => {
+  const guard = app.get(ApiKeyGuard);
+  app.getHttpAdapter().getInstance().addHook('onRequest', async (request, reply) => {
+    if (!request.routeOptions.url?.startsWith('/api/admin') || guard.isOpenTo(request)) return;
+    await reply.status(errorStatus('unauthorized')).header('www-authenticate', CHALLENGE).send(errorBody('unauthorized', NO_KEY));
+  });
+};

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { LogUnavailable } from '#log';
 import { isDatabaseAway, isUnreadable, type Logger } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
+import { CHALLENGE } from './api-key.guard.js';
 
 export const ADMIN_LOGGER = Symbol('Logger of admin');
 const RETRY_AFTER_SECONDS = 1;
@@ -19,9 +20,8 @@ export class RejectedFilter implements ExceptionFilter {
     const { code, detail } = this.rejected(error);
     const status = errorStatus(code);
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    // RFC 9110 §11.6.1: the header is part of every 401.
-    if (status === 401) void reply.header('www-authenticate', 'Bearer realm="muster admin"');
-    if (status === 503) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    if (status === 401) void reply.header('www-authenticate', CHALLENGE);
+    if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     void reply.status(status).send(errorBody(code, detail));
   }
 
@@ -33,6 +33,7 @@ export class RejectedFilter implements ExceptionFilter {
     if (status === 404) return new Rejected('notFound', 'There is nothing at this path of the admin API.');
     if (status === 413) return new Rejected('tooLarge', 'The body is larger than the limit of this server.');
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/json.');
+    if (status === 429) return new Rejected('tooManyRequests', (error as Error).message);
     if (status < 500) return new Rejected('invalidSyntax', (error as Error).message);
     this.logger.error({ error: String(error), code: (error as { code?: string }).code }, 'request of the admin API failed');
     return isDatabaseAway(error)

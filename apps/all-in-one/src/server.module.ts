@@ -6,6 +6,7 @@ import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, rol
 import { KafkaLog, LOG_KEEP_DAYS, logPart, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
 import { apiKeyOf, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
+import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
@@ -70,7 +71,11 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       ...[...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway])].map((log) => logPart(log, nameOf(log, logs))),
       lanes,
     ],
-    prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
+    prepare: (app) => {
+      if (isOnePort) requireApiKeyFirst(app);
+      speakScim(app, logger);
+    },
+    unreadable: unreadable(logger, config.MAX_BODY_BYTES),
     transport: (app) => transport(app, logs),
     // An application of its own: whatever a proxy sends to the port of SCIM, no route there leads to the admin API.
     ...(isOnePort ? {} : { beside: { ...adminFace(config, adminModule, logger), transport: (app) => transport(app, logs) } }),

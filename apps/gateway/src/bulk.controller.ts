@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestj
 import type { StoredValue } from '#contracts';
 import { uuidv7, type Config } from '#runtime';
 import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
-import { bytesOf, sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
+import { sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
 import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { etag, locationOf, patchesGroupsBlindly } from './to-response.js';
@@ -26,23 +26,16 @@ export class BulkController {
   @Post()
   @HttpCode(200)
   async bulk(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
-    const { MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
-    const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write) => this.write(caller, write), {
+    const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
+    const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
       maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
-      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT,
-      countedBytes: (write) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes: bytesOf(write) }),
+      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES, requireToken: caller.requireToken,
+      countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
     });
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
   }
 
-  private async write(sender: Caller, write: BulkWrite): Promise<Written> {
-    const { method, definition, target, version, data } = write;
-    const { MAX_BODY_BYTES } = this.config;
-    const caller = { ...sender, bodyBytes: bytesOf(write) };
-    // What becomes one message must not be longer than what a single request may hold.
-    if (caller.bodyBytes > MAX_BODY_BYTES) {
-      throw new Rejected('tooLarge', `The data of one operation is longer than ${MAX_BODY_BYTES} bytes, the limit of this server (MAX_BODY_BYTES).`);
-    }
+  private async write(caller: Caller, { method, definition, target, version, data }: BulkWrite): Promise<Written> {
     const owner = definition === USER ? this.users : this.groups;
     if (method === 'POST') {
       const id = uuidv7();

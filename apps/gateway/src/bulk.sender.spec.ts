@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseBulk, Rejected, type BulkRequest, type BulkWrite } from '#scim';
-import { bytesOf, sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
+import { sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
 
 interface Stored {
   readonly type: string;
@@ -94,9 +94,10 @@ class Store {
 }
 
 const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest => parseBulk({ Operations: operations, failOnErrors }, 1_000);
+const LIMITS = { maxWrites: 4, maxBytes: 10_000, maxBytesEach: 10_000, countedBytes: (bytes: number): number => bytes, requireToken: async (): Promise<void> => undefined };
 const send = (operations: readonly unknown[], store: Store, failOnErrors: number | null = null, together = 4): Promise<BulkAnswer[]> =>
-  sendBulk(request(operations, failOnErrors), store.write, { maxWrites: together, maxBytes: 10_000, countedBytes: bytesOf });
-const ALONE = { maxWrites: 1, maxBytes: 10_000, countedBytes: bytesOf };
+  sendBulk(request(operations, failOnErrors), store.write, { ...LIMITS, maxWrites: together });
+const ALONE = { ...LIMITS, maxWrites: 1 };
 const codes = (answers: readonly BulkAnswer[]): unknown[] => answers.map(({ result }) => (result instanceof Rejected ? result.code : (result.version ?? 'gone')));
 const user = (bulkId: string, data: object = {}): object => ({ method: 'POST', path: '/Users', bulkId, data: { userName: bulkId, ...data } });
 const group = (bulkId: string, ...members: string[]): object => ({
@@ -140,7 +141,7 @@ describe('a bulk request', () => {
     for (const [maxBytes, most] of [[bytes * 3, 3], [bytes * 3 - 1, 2], [1, 1]] as const) {
       const store = new Store([3]);
       const operations = Array.from({ length: 10 }, (_, index) => user(`${index + 10}`));
-      expect(codes(await sendBulk(request(operations), store.write, { maxWrites: 7, maxBytes, countedBytes: bytesOf }))).toEqual(Array(10).fill(1));
+      expect(codes(await sendBulk(request(operations), store.write, { ...LIMITS, maxWrites: 7, maxBytes }))).toEqual(Array(10).fill(1));
       expect(store.mostUnderWay).toBe(most);
     }
   });
@@ -154,12 +155,44 @@ describe('a bulk request', () => {
     expect((answers[3]!.result as Rejected).detail).toContain('not attempted');
   });
 
+  it('begins nothing when its token is no longer good, and says so for each operation that is left', async () => {
+    for (const allowed of [0, 1, 2]) {
+      const store = new Store();
+      let asked = 0;
+      const revoked = new Rejected('unauthorized', 'The token has been revoked.');
+      const requireToken = (): Promise<void> => (++asked > allowed ? Promise.reject(revoked) : Promise.resolve());
+      const answers = await sendBulk(request(['a', 'b', 'c', 'd', 'e'].map((name) => user(name))), store.write, { ...LIMITS, maxWrites: 2, requireToken });
+      expect(codes(answers)).toEqual(Array.from({ length: 5 }, (_, index) => (index < allowed * 2 ? 1 : 'unauthorized')));
+      expect(store.writes).toHaveLength(allowed * 2);
+      expect((answers[4]!.result as Rejected).detail).toBe('It was not attempted: The token has been revoked.');
+    }
+  });
+
+  it('refuses an operation that is too long, with whatever is in it, before its references are resolved and after', async () => {
+    const limits = { ...LIMITS, maxBytesEach: 300 };
+    const references = (count: number): object => ({ method: 'PATCH', path: '/Groups/g1', data: { Operations: [{ op: 'add', path: 'members', value: Array.from({ length: count }, () => ({ value: 'bulkId:a' })) }] } });
+    const long = { method: 'DELETE', path: '/Users/u1', version: 'x'.repeat(400) };
+    const ids: Writer = async ({ method }) => ({ id: method === 'POST' ? '01980000-0000-7000-8000-000000000001' : 'g1', version: 1, isNew: true });
+    const answers = await sendBulk(request([user('a'), references(3), references(6), references(100), long]), ids, limits);
+    expect(codes(answers)).toEqual([1, 1, 'tooLarge', 'tooLarge', 'tooLarge']);
+  });
+
   it('is ended by a fault of ours', async () => {
     await expect(sendBulk(request([user('a')]), () => Promise.reject(new TypeError('ours')), ALONE)).rejects.toThrow('ours');
   });
 });
 
 describe('a circle', () => {
+  it('is left as it is when its token is no longer good, and says what stays', async () => {
+    const store = new Store();
+    let asked = 0;
+    const requireToken = (): Promise<void> => (++asked > 2 ? Promise.reject(new Rejected('unauthorized', 'revoked')) : Promise.resolve());
+    const answers = await sendBulk(request([user('a', { manager: 'bulkId:b' }), user('b', { manager: 'bulkId:a' })]), store.write, { ...LIMITS, requireToken });
+    expect(codes(answers)).toEqual(['unauthorized', 'unauthorized']);
+    expect(store.writes).toEqual(['POST User', 'POST User']);
+    expect(answers.map(({ result }) => (result as Rejected).detail)).toEqual([expect.stringContaining('new0 stays'), expect.stringContaining('new1 stays')]);
+  });
+
   it('repeats of a long bulkId only the beginning: each of a thousand answers names the one that failed', async () => {
     const long = 'x'.repeat(5_000);
     const answers = await send([user('a', { manager: `bulkId:${long}` }), user(long, { manager: 'bulkId:a', userName: 'u1' })], new Store());

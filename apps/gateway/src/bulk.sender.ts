@@ -10,15 +10,19 @@ export interface Written {
   readonly isNew: boolean;
 }
 
-/** Carries out one write, all of whose references are resolved. Writes are decided in the order in which they are begun. Throws Rejected. */
-export type Writer = (write: BulkWrite) => Promise<Written>;
+/** Carries out one write of so many bytes, all of whose references are resolved. Writes are decided in the order in which they are begun. Throws Rejected. */
+export type Writer = (write: BulkWrite, bytes: number) => Promise<Written>;
 
 /** What of one bulk request may be under way at a time. */
 export interface BulkLimits {
   readonly maxWrites: number;
   readonly maxBytes: number;
-  /** As what a write counts. */
-  readonly countedBytes: (write: BulkWrite) => number;
+  /** As what a write of so many bytes counts. */
+  readonly countedBytes: (bytes: number) => number;
+  /** Of each of them: what becomes one message must not be longer than what a single request may hold. */
+  readonly maxBytesEach: number;
+  /** Throws Rejected when no more writes may be begun: a token may be revoked while a request with many operations is carried out. */
+  readonly requireToken: () => Promise<void>;
 }
 
 export interface BulkAnswer {
@@ -34,13 +38,22 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
   const ids = new Map<string, string>();
   const answers: BulkAnswer[] = [];
   let errors = 0;
-  let isAway = false;
+  /** What each operation is answered that has not been begun. */
+  let end: Rejected | null = null;
+  const fate = async (): Promise<Rejected | null> => {
+    try {
+      if (!end) await limits.requireToken();
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      end = new Rejected(error.code, `It was not attempted: ${error.detail}`);
+    }
+    return end;
+  };
+  const sender: Sender = { write, fate, ...limits };
   // Whoever counts errors must not find that what comes after the last one has been begun.
   for (const step of orderBulk(operations, failOnErrors === null ? limits.maxWrites : 1)) {
     if (errors >= (failOnErrors ?? Infinity)) break;
-    const results = isAway ? step.operations.map(() => LEFT)
-      : step.isCircle ? await sendCircle(step.operations, write, ids)
-      : await sendTogether(step.operations, write, ids, limits);
+    const results = await (step.isCircle ? sendCircle : sendTogether)(step.operations, sender, ids);
     for (const [at, operation] of step.operations.entries()) {
       const result = results[at]!;
       answers.push({ operation, result });
@@ -50,7 +63,7 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
       }
       errors++;
       // The next one would wait as long, and there may be a thousand.
-      if (result.code === 'unavailable') isAway = true;
+      if (result.code === 'unavailable') end = LEFT;
     }
   }
   return answers.sort((a, b) => a.operation.index - b.operation.index);
@@ -58,33 +71,51 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
 
 const LEFT = new Rejected('unavailable', 'It was not attempted, because an operation before it could not be confirmed. Send it again.');
 
-const sendTogether = async (
-  operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>, { maxBytes, countedBytes }: BulkLimits,
-): Promise<(Written | Rejected)[]> => {
+/** By what operations are sent. */
+interface Sender extends BulkLimits {
+  readonly write: Writer;
+  /** Why no more operations are begun; null = they are. */
+  readonly fate: () => Promise<Rejected | null>;
+}
+
+const sendTogether = async (operations: readonly BulkOperation[], sender: Sender, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
   const results: (Written | Rejected)[] = [];
   let underWay: Promise<Written | Rejected>[] = [];
   let bytes = 0;
   for (const operation of operations) {
-    const resolved = resolve(operation, ids);
-    const size = resolved instanceof Rejected ? 0 : countedBytes(resolved);
-    if (bytes + size > maxBytes) {
+    const resolved = resolve(operation, ids, sender);
+    const size = resolved instanceof Rejected ? 0 : sender.countedBytes(resolved.bytes);
+    if (bytes + size > sender.maxBytes) {
       results.push(...(await Promise.all(underWay)));
       [underWay, bytes] = [[], 0];
     }
-    underWay.push(resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => write(resolved)));
+    if (underWay.length === 0) {
+      const fate = await sender.fate();
+      if (fate) return [...results, ...operations.slice(results.length).map(() => fate)];
+    }
+    underWay.push(resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => sender.write(resolved.write, resolved.bytes)));
     bytes += size;
   }
   return [...results, ...(await Promise.all(underWay))];
 };
 
-/** How long the body of a write would be if it were sent alone. */
-export const bytesOf = ({ data }: BulkWrite): number => (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data)));
+/** How long a write is. Throws Rejected(tooLarge). */
+const bytesOf = ({ target, version, data }: BulkWrite, { maxBytesEach }: BulkLimits): number => {
+  const bytes = (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data))) + (target?.length ?? 0) + (version?.length ?? 0);
+  if (bytes > maxBytesEach) throw new Rejected('tooLarge', `One operation is longer than ${maxBytesEach} bytes, the limit of this server (MAX_BODY_BYTES).`);
+  return bytes;
+};
 
 /**
  * RFC 7644 §3.7.1: creates what refers to each other in a circle without these references, and adds them when all have ids. Each of them
  * needs the others: when one fails, those that were made are deleted again.
  */
-const sendCircle = async (operations: readonly BulkOperation[], write: Writer, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
+const sendCircle = async (operations: readonly BulkOperation[], sender: Sender, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
+  const write = async (operation: BulkWrite): Promise<Written> => {
+    const fate = await sender.fate();
+    if (fate) throw fate;
+    return sender.write(operation, bytesOf(operation, sender));
+  };
   const circle = new Set(operations.map(({ bulkId }) => bulkId!));
   const known = new Map(ids);
   const made: Written[] = [];
@@ -115,12 +146,12 @@ const sendCircle = async (operations: readonly BulkOperation[], write: Writer, i
 
 /** What the operations of a circle are answered when one of them has failed. Nothing is left of it, or it says what is. */
 const undo = async (
-  operations: readonly BulkOperation[], culprit: number, fault: Rejected, made: readonly Written[], write: Writer,
+  operations: readonly BulkOperation[], culprit: number, fault: Rejected, made: readonly Written[], write: (write: BulkWrite) => Promise<Written>,
 ): Promise<Rejected[]> => {
   const stays = new Map<number, string>();
   for (const [at, { id, isNew }] of [...made.entries()].toReversed()) {
-    // Who was known before is not to be deleted; and while nobody answers, nothing can be.
-    const result = !isNew ? 'it was there already' : fault.code === 'unavailable' ? fault
+    // Who was known before is not to be deleted; and while nobody answers, or without a token, nothing can be.
+    const result = !isNew ? 'it was there already' : fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault
       : await attempt(async () => write({ ...sound(operations[at]!), method: 'DELETE', target: id, version: undefined, data: undefined }));
     if (typeof result === 'string' || result instanceof Rejected) stays.set(at, `${id} stays, without these references: ${typeof result === 'string' ? result : result.detail}`);
   }
@@ -128,7 +159,7 @@ const undo = async (
   return operations.map((_, at) => {
     const rest = stays.has(at) ? ` ${stays.get(at)}` : '';
     if (at === culprit) return new Rejected(fault.code, fault.detail + rest);
-    return new Rejected(fault.code === 'unavailable' ? 'unavailable' : 'conflict', `It is in a circle with ${quote(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
+    return new Rejected(fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault.code : 'conflict', `It is in a circle with ${quote(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
   });
 };
 
@@ -137,9 +168,13 @@ const sound = ({ write }: BulkOperation): BulkWrite => {
   return write;
 };
 
-const resolve = (operation: BulkOperation, ids: ReadonlyMap<string, string>): BulkWrite | Rejected => {
+const resolve = (operation: BulkOperation, ids: ReadonlyMap<string, string>, limits: BulkLimits): { readonly write: BulkWrite; readonly bytes: number } | Rejected => {
   try {
-    return resolveBulk(sound(operation), ids);
+    const asked = sound(operation);
+    // Before the references are resolved, each of which may be a few letters and stands for an id.
+    const bytes = bytesOf(asked, limits);
+    const write = resolveBulk(asked, ids);
+    return { write, bytes: write === asked ? bytes : bytesOf(write, limits) };
   } catch (error) {
     if (error instanceof Rejected) return error;
     throw error;

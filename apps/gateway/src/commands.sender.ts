@@ -65,9 +65,9 @@ export class Commands {
     return outcome.value;
   }
 
-  /** As what a write counts: a short one may change a long resource. A body that comes in pieces does not say how long it is. */
+  /** As what a write counts: a short one may change a long resource. */
   bytesOf({ tenant, bodyBytes }: Pick<Caller, 'tenant' | 'bodyBytes'>): number {
-    return Math.max(bodyBytes ?? this.config.MAX_BODY_BYTES, this.costs.of(tenant));
+    return Math.max(bodyBytes, this.costs.of(tenant));
   }
 }
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Param, Query, Req, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
 import { listResponse, quote, refuseFilter, Rejected, renderResourceType, renderSchema, type ResourceDefinition, type Schema } from '#scim';
-import { OptionalTokenGuard, ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { CONFIG } from './commands.sender.js';
 
 const typesOf = ({ definitions: { user, group } }: Caller): readonly ResourceDefinition[] => [user, group];
@@ -16,7 +16,6 @@ export class DiscoveryController {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
   @Get('ServiceProviderConfig')
-  @UseGuards(OptionalTokenGuard)
   serviceProviderConfig(@Query('filter') filter: string | undefined): object {
     refuseFilter(filter);
     return {

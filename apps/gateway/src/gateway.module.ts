@@ -1,11 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
 import { Slots, type Config, type Logger } from '#runtime';
 import { quote, Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
+import { Admission } from './admission.guard.js';
 import { BulkController } from './bulk.controller.js';
 import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
 import { Cursors } from './cursors.js';
@@ -13,11 +14,11 @@ import { DiscoveryController } from './discovery.controller.js';
 import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 import { MemberQueries } from './members.queries.js';
-import { GATEWAY_POOL, ResourceQueries } from './resource.queries.js';
+import { GATEWAY_POOL, ResourceQueries, type ReadingLimits } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
 import { parseBody } from './scim-body.js';
 import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
-import { OptionalTokenGuard, ScimTokenGuard, TOKEN_CACHE_MS } from './scim-token.guard.js';
+import { ScimTokens } from './scim-tokens.queries.js';
 import { SearchController } from './search.controller.js';
 import { USER_QUERIES, UsersController } from './users.controller.js';
 
@@ -35,33 +36,40 @@ export interface GatewayOptions {
 export class GatewayModule {
   static register({ config, pool, cursorSeal, requests, logger }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
-    const reading = { slots: searchSlots(config), maxPageBytes: config.MAX_PAGE_BYTES };
+    const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), config);
+    const reading: ReadingLimits = { ...slotsOf(config), maxPageBytes: config.MAX_PAGE_BYTES, requireRoom: (tenant) => admission.requireRoomForList(tenant) };
     return {
       module: GatewayModule,
       controllers: [SearchController, UsersController, GroupsController, BulkController, DiscoveryController],
       providers: [
-        ScimTokenGuard, OptionalTokenGuard, Commands, UserCommands, GroupCommands,
+        Commands, UserCommands, GroupCommands,
         { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users, reading) },
         { provide: GROUP_QUERIES, useValue: new ResourceQueries<GroupRow>(pool, groups, reading) },
-        { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl) },
+        { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl, reading.lookUps) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
         { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()) },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
-        { provide: TOKEN_CACHE_MS, useValue: config.TOKEN_CACHE_MS },
+        { provide: Admission, useValue: admission },
       ],
     };
   }
 }
 
-/** One connection, if there are two, stays free of searches. */
-const searchSlots = (config: Config): Slots =>
-  new Slots({
-    maxRunning: Math.max(1, Math.min(config.MAX_SEARCHES_AT_ONCE, config.DATABASE_POOL_CONNECTIONS - 1)),
-    maxWaiting: config.MAX_WAITING_SEARCHES, waitTimeoutMs: config.SEARCH_WAIT_TIMEOUT_MS,
+/**
+ * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are always left to what finds
+ * one resource at the most, to tokens and to outcomes.
+ */
+const slotsOf = (config: Config): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
+  const { DATABASE_POOL_CONNECTIONS: connections, MAX_SEARCHES_AT_ONCE, MAX_WAITING_SEARCHES, MAX_WAITING_SEARCHES_PER_TENANT, SEARCH_WAIT_TIMEOUT_MS } = config;
+  const slots = (maxRunning: number): Slots => new Slots({
+    maxRunning, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
   });
+  const searches = Math.max(1, Math.min(MAX_SEARCHES_AT_ONCE, connections - 3));
+  return { searches: slots(searches), lookUps: slots(Math.max(1, connections - searches - 2)) };
+};
 
 /** Paths of SCIM and the methods that they take, besides HEAD where there is GET, and OPTIONS. */
 const METHODS: readonly [RegExp, readonly string[]][] = [
@@ -73,6 +81,8 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
+/** RFC 7643 §5: the ways of authentication are found without any. Whoever does send a token gets to know when it is wrong: some clients try a new one here. */
+const SERVICE_PROVIDER_CONFIG = '/api/scim/v2/ServiceProviderConfig';
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 
 /** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
@@ -114,9 +124,14 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       done(new Rejected('unsupportedMediaType', WRONG_TYPE));
     });
   });
+  const admission = app.get(Admission);
   fastify.addHook('onSend', async (request, reply, payload) => {
     if (payload && pathOf(request).startsWith('/api/scim/')) void reply.header('content-type', mediaTypeFor(request.headers.accept));
-    return payload;
+    return admission.toSend(request, reply, payload);
+  });
+  fastify.addHook('preParsing', (request, reply, body, done) => {
+    admission.count(request, reply, body);
+    done();
   });
   // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
@@ -132,14 +147,20 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     }
     if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
     const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
-    if (!methods) return;
-    const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
-    const isAllowed = allowed.includes(request.method);
-    // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
-    if (!isAllowed || request.method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
-    if (!isAllowed) {
-      throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
-    }
-    if (request.method === 'OPTIONS') await reply.status(204).send();
+    if (methods) await requireMethod(methods, request, reply);
+    const { url } = request.routeOptions;
+    const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
+    if (url?.startsWith('/api/scim/') && !isForAll && !reply.sent) await admission.admit(request, reply);
   });
+};
+
+const requireMethod = async (methods: readonly string[], request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
+  const isAllowed = allowed.includes(request.method);
+  // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
+  if (!isAllowed || request.method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
+  if (!isAllowed) {
+    throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
+  }
+  if (request.method === 'OPTIONS') await reply.status(204).send();
 };

@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import type { Pool } from 'pg';
+import { Rejected } from '#scim';
 
 /** A look-up of one resource at the most, of one tenant for one directory. */
 export interface LookUp {
@@ -14,6 +15,22 @@ export interface LookUp {
 
 /** Resources may be of a megabyte each. */
 const MAX_TOGETHER = 32;
+/** Statements for one tenant and directory that are under way: more take connections from others, and find no more in the same time. */
+const MAX_STATEMENTS = 2;
+/** Look-ups of one tenant and directory that wait for these. */
+const MAX_WAITING = 1_000;
+
+/** Look-ups that are alike. */
+interface Alike {
+  /** Statements under way. */
+  running: number;
+  /** Batches that wait for one of these to end. */
+  readonly waiting: (() => void)[];
+  /** Look-ups that have no answer yet. */
+  open: number;
+  /** Those of this turn of the event loop. */
+  loader: DataLoader<string, unknown> | null;
+}
 
 /**
  * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered together, when a
@@ -21,28 +38,47 @@ const MAX_TOGETHER = 32;
  * none waits for, or fails with, those of another directory.
  */
 export class LookUps<Row extends object> {
-  /** Those of this turn. */
-  private readonly open = new Map<string, DataLoader<string, Row | null>>();
-  /** Where one that did not wait for others is under way. */
-  private readonly alone = new Set<string>();
+  private readonly alike = new Map<string, Alike>();
 
   constructor(private readonly pool: Pool) {}
 
-  load({ value, ...alike }: LookUp): Promise<Row | null> {
-    const key = [alike.name, alike.tenant, alike.directory].join();
-    const known = this.open.get(key);
-    if (known) return known.load(value);
-    if (!this.alone.has(key)) {
-      this.alone.add(key);
-      return this.ask(alike, [value]).then(([row]) => row ?? null).finally(() => this.alone.delete(key));
+  /** Throws Rejected(tooManyRequests) when too many of one directory wait. */
+  async load({ value, ...lookUp }: LookUp): Promise<Row | null> {
+    const key = [lookUp.name, lookUp.tenant, lookUp.directory].join();
+    const alike = this.alike.get(key) ?? { running: 0, waiting: [], open: 0, loader: null };
+    if (alike.open >= MAX_WAITING) throw new Rejected('tooManyRequests', `${MAX_WAITING} look-ups of this directory are waiting already. Send this one again later.`);
+    this.alike.set(key, alike);
+    alike.open++;
+    try {
+      return await this.begin(alike, lookUp, value);
+    } finally {
+      if (--alike.open === 0) this.alike.delete(key);
     }
-    const ask = (values: readonly string[]): Promise<(Row | null)[]> => {
-      this.open.delete(key);
-      return this.ask(alike, values);
-    };
-    const made = new DataLoader(ask, { cache: false, maxBatchSize: MAX_TOGETHER, batchScheduleFn: (begin) => void setImmediate(begin) });
-    this.open.set(key, made);
-    return made.load(value);
+  }
+
+  private async begin(alike: Alike, lookUp: Omit<LookUp, 'value'>, value: string): Promise<Row | null> {
+    if (alike.running === 0 && !alike.loader) return (await this.askNow(alike, lookUp, [value]))[0] ?? null;
+    alike.loader ??= new DataLoader<string, unknown>(
+      (values) => {
+        alike.loader = null;
+        return this.askNow(alike, lookUp, values);
+      },
+      {
+        cache: false, maxBatchSize: MAX_TOGETHER,
+        batchScheduleFn: (begin) => void setImmediate(() => (alike.running < MAX_STATEMENTS ? begin() : alike.waiting.push(begin))),
+      },
+    );
+    return alike.loader.load(value) as Promise<Row | null>;
+  }
+
+  private async askNow(alike: Alike, lookUp: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {
+    alike.running++;
+    try {
+      return await this.ask(lookUp, values);
+    } finally {
+      alike.running--;
+      alike.waiting.shift()?.();
+    }
   }
 
   private async ask({ name, text, tenant, directory }: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
-import type { Pool } from 'pg';
+import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { MEMBERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
-import { LIST_RESPONSE_URN, listResponse, type Place, type Selection } from '#scim';
+import { NoSlot, type Slots } from '#runtime';
+import { LIST_RESPONSE_URN, listResponse, Rejected, type Place, type Selection } from '#scim';
+import type { HeldStream } from './admission.guard.js';
 import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
@@ -17,58 +19,71 @@ export interface MixedPage {
   readonly selections: { readonly users: Selection | undefined; readonly groups: Selection | undefined };
 }
 
-/** Who reads, and of which tenant. */
-export type Reader = Seer & { readonly tenant: string };
+/** Who reads, and of which tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
+export type Reader = Seer & { readonly tenant: string; readonly requireToken: () => Promise<void> };
+
+/** A group of a page, without its members. */
+interface Head {
+  readonly id: string;
+  readonly memberCount: number;
+  readonly text: string;
+}
 
 interface MembersOfGroup {
   readonly group: string;
   readonly members: readonly Member[];
 }
 
+/** What a member takes in an answer. */
+const MEMBER_BYTES = 200;
+
 /** Reads the members of groups, and writes groups with them as JSON in pieces: there may be more than fit into memory. */
 export class MemberQueries {
-  constructor(private readonly pool: Pool, private readonly scimBaseUrl: string) {}
+  constructor(private readonly pool: Pool, private readonly scimBaseUrl: string, private readonly slots: Slots) {}
 
   /** A group as a client sees it: as a whole where no members are to be shown. */
   show(reader: Reader, group: GroupSnapshot, selection: Selection | undefined): object {
     if (!hasMembers([group], selection)) return toGroup(group, reader.definitions, this.scimBaseUrl, selection);
-    return Readable.from(this.texts(reader, [group], selection));
+    const head = this.headOf(reader, group, selection);
+    return inPieces(this.texts(reader, [head], selection), [head]);
   }
 
   /** A page of users and then groups (RFC 7644 §3.4.3). */
-  showPage(reader: Reader, page: MixedPage): object {
-    const { users, groups, totalResults, place, selections } = page;
-    if (hasMembers(groups, selections.groups)) return Readable.from(this.pageTexts(reader, page));
-    const resources = [
-      ...users.map((row) => toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users)),
-      ...groups.map((row) => toGroup(ofGroupRow(row), reader.definitions, this.scimBaseUrl, selections.groups)),
-    ];
-    return listResponse(resources, totalResults, place, resources.length);
+  showPage(reader: Reader, { users, groups, totalResults, place, selections }: MixedPage): object {
+    const shown = users.map((row) => toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users));
+    if (!hasMembers(groups, selections.groups)) {
+      const resources = [...shown, ...groups.map((row) => toGroup(ofGroupRow(row), reader.definitions, this.scimBaseUrl, selections.groups))];
+      return listResponse(resources, totalResults, place, resources.length);
+    }
+    // As texts, not as rows, which take several times as much for as long as the client reads.
+    const head = { schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage: users.length + groups.length };
+    const before = `${JSON.stringify(head).slice(0, -1)},"Resources":[${shown.map((user) => JSON.stringify(user)).join(',')}${shown.length > 0 ? ',' : ''}`;
+    const heads = groups.map((row) => this.headOf(reader, ofGroupRow(row), selections.groups));
+    return inPieces(this.pageTexts(reader, before, heads, selections.groups), heads, before.length);
   }
 
-  private async *pageTexts(reader: Reader, page: MixedPage): AsyncGenerator<string> {
-    const { users, groups, totalResults, place, selections } = page;
-    const head = { schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage: users.length + groups.length };
-    yield `${JSON.stringify(head).slice(0, -1)},"Resources":[`;
-    yield users.map((row) => JSON.stringify(toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users))).join(',');
-    if (users.length > 0 && groups.length > 0) yield ',';
-    yield* this.texts(reader, groups.map(ofGroupRow), selections.groups);
+  private headOf({ definitions }: Reader, group: GroupSnapshot, selection: Selection | undefined): Head {
+    return { id: group.id, memberCount: group.memberCount, text: JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection)) };
+  }
+
+  private async *pageTexts(reader: Reader, before: string, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
+    yield before;
+    yield* this.texts(reader, heads, selection);
     yield ']}';
   }
 
-  private async *texts({ tenant, definitions }: Reader, groups: readonly GroupSnapshot[], selection: Selection | undefined): AsyncGenerator<string> {
-    const withMembers = wantsMembers(selection) ? groups.filter(({ memberCount }) => memberCount > 0) : [];
-    const pages = this.pages(tenant, withMembers);
+  private async *texts(reader: Reader, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
+    const withMembers = wantsMembers(selection) ? heads.filter(({ memberCount }) => memberCount > 0) : [];
+    const pages = this.pages(reader, withMembers);
     let page = await pages.next();
-    for (const [index, group] of groups.entries()) {
-      const text = JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection));
+    for (const [index, { id, text }] of heads.entries()) {
       if (index > 0) yield ',';
-      if (page.done || page.value.group !== group.id) {
+      if (page.done || page.value.group !== id) {
         yield text;
         continue;
       }
       yield `${text.slice(0, -1)},"members":[`;
-      for (let separator = ''; !page.done && page.value.group === group.id; page = await pages.next()) {
+      for (let separator = ''; !page.done && page.value.group === id; page = await pages.next()) {
         yield separator + page.value.members.map((member) => JSON.stringify(toMember(member, this.scimBaseUrl, selection))).join(',');
         separator = ',';
       }
@@ -80,46 +95,67 @@ export class MemberQueries {
    * All members of one group after another, as pages of one group each. Groups that are small are read together. Whoever is a member
    * all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
    */
-  private async *pages(tenant: string, groups: readonly { readonly id: string; readonly memberCount: number }[]): AsyncGenerator<MembersOfGroup, void> {
+  private async *pages(reader: Reader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
     for (let at = 0; at < groups.length; ) {
       const together: string[] = [];
       for (let sum = 0; at < groups.length && (together.length === 0 || sum + groups[at]!.memberCount <= MEMBERS_PER_PAGE); at++) {
         sum += groups[at]!.memberCount;
         together.push(groups[at]!.id);
       }
-      yield* this.all(tenant, together);
+      yield* this.all(reader, together);
     }
   }
 
-  private async *all(tenant: string, groups: readonly string[]): AsyncGenerator<MembersOfGroup, void> {
-    if (groups.length === 1) return yield* this.large(tenant, groups[0]!);
-    const { rows } = await this.pool.query<{ group_id: string; member: string; kind: string }>({
+  private async *all(reader: Reader, groups: readonly string[]): AsyncGenerator<MembersOfGroup, void> {
+    if (groups.length === 1) return yield* this.large(reader, groups[0]!);
+    const rows = await this.read<{ group_id: string; member: string; kind: string }>(reader, {
       name: 'members-of-groups',
       text: `SELECT m.group_id, m.member, m.kind FROM unnest($2::uuid[]) WITH ORDINALITY AS t(id, place)
         CROSS JOIN LATERAL (SELECT * FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = t.id ORDER BY member LIMIT ${MEMBERS_PER_PAGE}) m
         ORDER BY t.place, m.member`,
-      values: [tenant, groups],
+      values: [reader.tenant, groups],
     });
     for (const [group, members] of Map.groupBy(rows, ({ group_id }) => group_id)) {
       yield { group, members: members.map(ofRow) };
       // It has grown since its members were counted.
-      if (members.length === MEMBERS_PER_PAGE) yield* this.large(tenant, group, members.at(-1)!.member);
+      if (members.length === MEMBERS_PER_PAGE) yield* this.large(reader, group, members.at(-1)!.member);
     }
   }
 
-  private async *large(tenant: string, group: string, from = LEAST_ID): AsyncGenerator<MembersOfGroup, void> {
+  private async *large(reader: Reader, group: string, from = LEAST_ID): AsyncGenerator<MembersOfGroup, void> {
     for (let after = from, full = true; full; ) {
-      const { rows } = await this.pool.query<{ member: string; kind: string }>({
+      const rows = await this.read<{ member: string; kind: string }>(reader, {
         name: 'members-of-group',
         text: `SELECT member, kind FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = $2 AND member > $3 ORDER BY member LIMIT ${MEMBERS_PER_PAGE}`,
-        values: [tenant, group, after],
+        values: [reader.tenant, group, after],
       });
       if (rows.length > 0) yield { group, members: rows.map(ofRow) };
       full = rows.length === MEMBERS_PER_PAGE;
       after = rows.at(-1)?.member ?? after;
     }
   }
+
+  /** One statement, in its turn among those of other tenants, and only while the token is good. */
+  private async read<Row extends QueryResultRow>({ tenant, requireToken }: Reader, statement: QueryConfig): Promise<Row[]> {
+    try {
+      const { rows } = await this.slots.run(tenant, async () => {
+        await requireToken();
+        return this.pool.query<Row>(statement);
+      });
+      return rows;
+    } catch (error) {
+      if (!(error instanceof NoSlot)) throw error;
+      throw new Rejected('tooManyRequests', `The members of too many groups are read at once: ${error.message}. Send the request again later.`);
+    }
+  }
 }
+
+/** Not as objects: of these a stream would hold 16. */
+const inPieces = (texts: AsyncGenerator<string>, heads: readonly Head[], bytes = 0): Readable & HeldStream => {
+  const members = Math.min(2 * MEMBERS_PER_PAGE, heads.reduce((sum, { memberCount }) => sum + memberCount, 0));
+  const heldBytes = heads.reduce((sum, { text }) => sum + text.length, bytes) + members * MEMBER_BYTES;
+  return Object.assign(Readable.from(texts, { objectMode: false }), { heldBytes });
+};
 
 const hasMembers = (groups: readonly { readonly memberCount: number }[], selection: Selection | undefined): boolean =>
   groups.some(({ memberCount }) => memberCount > 0) && wantsMembers(selection);

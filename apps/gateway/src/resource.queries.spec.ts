@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
-import { Slots } from '#runtime';
 import { parseSearch, STANDARD, USER, type Search } from '#scim';
+import { readingLimits } from '../../../test/support/reading-limits.js';
 import { ResourceQueries } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
 
@@ -10,9 +10,7 @@ const id = '01980000-0000-7000-8000-000000000001';
 const at = '2026-01-01T00:00:00Z';
 
 const reader = (query: (statement: { name?: string }) => Promise<object>): ResourceQueries<UserRow> =>
-  new ResourceQueries<UserRow>({ query } as unknown as Pool, resourceTables('https://scim.example.org').users, {
-    slots: new Slots({ maxRunning: 1, maxWaiting: 0, waitTimeoutMs: 1 }), maxPageBytes: 1_000,
-  });
+  new ResourceQueries<UserRow>({ query } as unknown as Pool, resourceTables('https://scim.example.org').users, readingLimits(1_000));
 const row = { id, version: 1, created: at, lastModified: at, resource: { userName: 'a' }, isMember: true };
 const found = { rows: [{ total: '1', fetched: 1, found: [{ row, key: null }] }] };
 const scope = { tenant: id, directory: id, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };

@@ -20,12 +20,18 @@ export interface Page<Row> {
 
 /** What all reads of a gateway share. */
 export interface ReadingLimits {
-  /** Searches take a share of the connections. */
-  readonly slots: Slots;
+  /** Of the connections, for what reads all resources of a tenant. */
+  readonly searches: Slots;
+  /** Of the connections, for what an index finds, of which there may be several. */
+  readonly lookUps: Slots;
   readonly maxPageBytes: number;
+  /** Throws Rejected(tooManyRequests) when the clients of a tenant do not read what they are sent. */
+  readonly requireRoom: (tenant: string) => void;
 }
 
-const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, isIndexed: false };
+const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, indexed: null };
+/** Whoever shares an e-mail, or another value that is looked up, with more than these is searched for. */
+const MAX_CANDIDATES = 100;
 /** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
 const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
@@ -40,6 +46,8 @@ interface PageSql {
   readonly parameters: Parameters;
   /** With it the statement is prepared. */
   readonly name: string | undefined;
+  /** A table of which there may be MAX_CANDIDATES rows and no more; null = any number. */
+  readonly few: string | null;
 }
 
 /** The parameters of a statement, `$1` the tenant, `$2` the directory. */
@@ -63,6 +71,8 @@ const isCounted = (begin: Begin | undefined): boolean => begin !== undefined && 
 const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parameters: Parameters): string =>
   `LIMIT ${parameters.add(begin ? count + 1 : count)} OFFSET ${parameters.add(begin ? 0 : startIndex - 1)}`;
 
+const isMember = (row: object): boolean => 'isMember' in row && row.isMember === true;
+
 /** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
   private readonly lookUps: LookUps<Row>;
@@ -72,7 +82,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
-    return (await this.withGroups(scope, await this.only(scope, 'id', id)))[0] ?? null;
+    return (await this.withGroupsInSlot(scope, await this.only(scope, 'id', id)))[0] ?? null;
   }
 
   /**
@@ -88,7 +98,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   /** A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown without any. */
   async written<User extends { readonly id: string }>(scope: Scope, user: User, selection: Selection | undefined): Promise<User> {
     try {
-      return (await this.withGroups(scope, [user], selection))[0]!;
+      return (await this.withGroupsInSlot(scope, [user], selection))[0]!;
     } catch (error) {
       if (error instanceof Rejected) return user;
       throw error;
@@ -97,24 +107,19 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
 
   /**
    * A page, in the order of creation where no other is asked for. Throws Rejected: tooMany when a search takes too long,
-   * tooManyRequests when too many are under way. Whoever is looked up by an index never waits for them.
+   * tooManyRequests when too many are under way. What is unique never waits for them, and what an index finds only for its like.
    */
   async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
     const { lookUp, values } = compiled;
     if (lookUp && unique[lookUp]) return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, begin);
-    if (compiled.isIndexed) return this.several(scope, compiled, search, begin);
+    const { searches, lookUps } = this.limits;
+    const few = compiled.indexed === null ? null : await this.inSlot(lookUps, scope, () => this.several(scope, compiled, search, begin, true));
+    if (few) return few;
     try {
-      return await this.limits.slots.run(() => (compiled === ALL && !search.sort ? this.everybody(scope, search, begin) : this.several(scope, compiled, search, begin)));
+      return (await this.inSlot(searches, scope, () => (compiled === ALL && !search.sort ? this.everybody(scope, search, begin) : this.several(scope, compiled, search, begin, false))))!;
     } catch (error) {
-      if (error instanceof NoSlot) {
-        throw new Rejected(
-          'tooManyRequests',
-          `This search is one too many at once, and it was not begun: ${error.message}. Send it again later, or add a condition by which ${name}s are ` +
-            `looked up (${advice}), which never waits; MAX_SEARCHES_AT_ONCE allows more.`,
-        );
-      }
       // A list of everything is never the client's fault.
       const isSearch = search.sort !== null || search.filter !== null;
       if (!isSearch || !(isTimeOut(error) || isUnreadable(error))) throw error;
@@ -122,6 +127,24 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
         'tooMany',
         `The search was given up, because it looks at too many ${name}s for the time that a query may take. Add a condition by which ` +
           `${name}s are looked up (${advice}), leave sortBy out, or raise QUERY_TIMEOUT_MS.`,
+      );
+    }
+  }
+
+  private async inSlot<T>(slots: Slots, { tenant }: Scope, read: () => Promise<T>): Promise<T> {
+    try {
+      return await slots.run(tenant, async () => {
+        // While it waited, answers before it may not have been read.
+        this.limits.requireRoom(tenant);
+        return read();
+      });
+    } catch (error) {
+      if (!(error instanceof NoSlot)) throw error;
+      const { name, advice } = this.table;
+      throw new Rejected(
+        'tooManyRequests',
+        `This search is one too many at once, and it was not begun: ${error.message}. Send it again later, or add a condition by which ${name}s are ` +
+          `looked up (${advice}), which does not wait for searches; MAX_SEARCHES_AT_ONCE allows more.`,
       );
     }
   }
@@ -139,38 +162,45 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   private async pageOfOne(scope: Scope, rows: readonly Row[], { startIndex, count, selection }: Search, begin?: Begin): Promise<Page<Row>> {
     const isFirst = startIndex === 1 && !begin?.position;
     const shown = isFirst && count > 0 ? rows : [];
-    return { rows: await this.withGroups(scope, shown, selection), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
+    return { rows: await this.withGroupsInSlot(scope, shown, selection), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
-  private everybody(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
+  private everybody(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row> | null> {
     const { name, view } = this.table;
     const parameters = new Parameters(scope);
     const behind = begin?.position ? `AND ${compileBehind(null, 'text', begin.position, (value) => parameters.add(value))}` : '';
     const from = `FROM ${view} AS page WHERE ${this.isSeen(scope)}`;
     return this.pageOf(scope, search, begin, {
       tables: `page AS MATERIALIZED (SELECT id ${from} ${behind} ORDER BY tenant, id ${limitOf(search, begin, parameters)})`,
-      total: `SELECT count(*) ${from}`, isSorted: false, parameters,
+      total: `SELECT count(*) ${from}`, isSorted: false, parameters, few: null,
       name: behind === '' ? undefined : this.nameOf(scope, `${name}s-behind${isCounted(begin) ? '' : '-counted'}`),
     });
   }
 
   /**
    * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. The further pages of
-   * a walk count nothing.
+   * a walk count nothing. A look-up looks only at what an index finds, and returns null when that is more than MAX_CANDIDATES.
    */
-  private several(scope: Scope, { sql, values, lookUp }: CompiledFilter, search: Search, begin?: Begin): Promise<Page<Row>> {
-    const { name, view, columns } = this.table;
+  private several(scope: Scope, { sql, values, lookUp, indexed }: CompiledFilter, search: Search, begin: Begin | undefined, isLookUp: boolean): Promise<Page<Row> | null> {
+    const { name, view, columns, unique } = this.table;
     const { sort } = search;
     const parameters = new Parameters(scope, values);
     const key = sort && compileSort(columns(scope), sort);
     const behind = begin?.position ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, (value) => parameters.add(value))}` : '';
-    const isWhole = !isCounted(begin) || sort !== null || lookUp !== null;
+    const isWhole = !isCounted(begin) || sort !== null || isLookUp;
+    const sorted = key ? `, ${key.sql} AS key` : '';
+    const among = (ids: string, condition: string): string => `(SELECT ${ids} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${condition}`;
+    const few = !isLookUp || unique[indexed!.by] ? null : lookUp ? 'hits' : 'candidates';
+    const hits = few !== 'candidates' ? `hits AS ${isWhole ? '' : 'NOT '}MATERIALIZED ${among(`id${sorted}`, sql)}${few ? ` LIMIT ${MAX_CANDIDATES + 1}` : ''})`
+      : `candidates AS MATERIALIZED ${among('id AS candidate', indexed!.sql)} LIMIT ${MAX_CANDIDATES + 1}),
+        hits AS MATERIALIZED (SELECT id${sorted} FROM candidates CROSS JOIN LATERAL (SELECT * FROM ${view} AS v WHERE v.tenant = $1 AND v.id = candidate OFFSET 0) AS u
+          WHERE (SELECT count(*) FROM candidates) <= ${MAX_CANDIDATES} AND ${indexed!.rest})`;
     return this.pageOf(scope, search, begin, {
-      tables: `hits AS ${isWhole ? '' : 'NOT '}MATERIALIZED (SELECT id${key ? `, ${key.sql} AS key` : ''} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${sql}),
+      tables: `${hits},
         page AS MATERIALIZED (SELECT * FROM hits AS page ${behind} ORDER BY ${compileOrder(sort)} ${limitOf(search, begin, parameters)})`,
-      total: 'SELECT count(*) FROM hits', isSorted: key !== null, parameters,
-      name: lookUp && !sort ? this.nameOf(scope, [`${name}s-by-${lookUp}-eq`, ...(isCounted(begin) ? ['uncounted'] : []), ...(behind ? ['behind'] : [])].join('-')) : undefined,
+      total: 'SELECT count(*) FROM hits', isSorted: key !== null, parameters, few,
+      name: lookUp && isLookUp && !sort ? this.nameOf(scope, [`${name}s-by-${lookUp}-eq`, ...(isCounted(begin) ? ['uncounted'] : []), ...(behind ? ['behind'] : [])].join('-')) : undefined,
     });
   }
 
@@ -178,13 +208,14 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte
    * are more than this process can hold.
    */
-  private async pageOf(scope: Scope, { sort, count, selection }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name }: PageSql): Promise<Page<Row>> {
+  private async pageOf(scope: Scope, { sort, count, selection }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name, few }: PageSql): Promise<Page<Row> | null> {
     const { view, select } = this.table;
-    const { rows } = await this.pool.query<{ total: string | null; fetched: number; found: readonly { row: Json<Row>; key: string | null }[] | null }>({
+    const { rows } = await this.pool.query<{ total: string | null; fetched: number; tooMany: boolean; found: readonly { row: Json<Row>; key: string | null }[] | null }>({
       ...(name ? { name } : {}),
       text: `
         WITH ${tables}
         SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
+          ${few ? `(SELECT count(*) > ${MAX_CANDIDATES} FROM ${few})` : 'false'} AS "tooMany",
           (SELECT json_agg(json_build_object('row', u.found, 'key', u.key) ORDER BY u.number) FROM (
             SELECT u.found, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
             FROM page CROSS JOIN LATERAL (
@@ -194,6 +225,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
             WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS found`,
       values: parameters.values,
     });
+    if (rows[0]!.tooMany) return null;
     const found = (rows[0]!.found ?? []).slice(0, count);
     const page = found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row);
     const last = found.at(-1);
@@ -203,13 +235,19 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     };
   }
 
+  /** As withGroups, for what has no slot yet. */
+  private async withGroupsInSlot<User extends { readonly id: string }>(scope: Scope, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
+    if (!rows.some(isMember) || !wantsGroups(selection)) return rows;
+    return this.inSlot(this.limits.lookUps, scope, () => this.withGroups(scope, rows, selection));
+  }
+
   /**
    * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear,
    * nor who does not want to see groups: a page of users in hundreds of nested ones takes seconds.
    */
   private async withGroups<User extends { readonly id: string }>({ tenant }: Scope, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
     if (!wantsGroups(selection)) return rows;
-    const members = rows.filter((row) => 'isMember' in row && row.isMember);
+    const members = rows.filter(isMember);
     if (members.length === 0) return rows;
     const found = await this.pool.query<{ member: string; groups: readonly GroupOfUser[] }>({
       name: 'groups-of-members',

@@ -43,6 +43,7 @@ export class ScimErrorFilter implements ExceptionFilter {
       return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
     }
     if (status === 415) return new Rejected('unsupportedMediaType', WRONG_TYPE);
+    if (status === 429) return new Rejected('tooManyRequests', message!);
     if (code === 'FST_ERR_BAD_URL') return new Rejected('invalidSyntax', 'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     this.logger.error({ error: String(error), code }, 'request failed');

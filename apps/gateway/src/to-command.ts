@@ -61,9 +61,15 @@ export const refuseIfNoneMatch = (ifNoneMatch: string | undefined): void => {
   }
 };
 
+/** A client names the version that it has read, or a few; and each one takes more as a number in a command than as a comma in a request. */
+const MAX_VERSIONS = 100;
+const MAX_VERSIONS_CHARACTERS = 2_000;
+
 /** The versions that an If-Match or If-None-Match header names (RFC 7644 §3.14, RFC 9110 §13.1); null = no header or `*`. */
 export const toVersions = (header: string | undefined, name = 'If-Match'): number[] | null => {
   if (header === undefined || header.trim() === '*') return null;
+  const commas = header.length > MAX_VERSIONS_CHARACTERS ? MAX_VERSIONS : header.split(',', MAX_VERSIONS + 1).length - 1;
+  if (commas >= MAX_VERSIONS) throw new Rejected('invalidSyntax', `${name} must be a list of ${MAX_VERSIONS} ETags such as W/"3" at the most, not ${quote(header)}.`);
   const versions = header.split(',').map((tag) => /^\s*(?:W\/)?"([1-9]\d{0,8})"\s*$/.exec(tag)?.[1]);
   if (versions.every((version) => version === undefined) && !header.includes('"')) {
     throw new Rejected('invalidSyntax', `${name} must be a list of ETags such as W/"3", not ${quote(header)}.`);

@@ -8,6 +8,8 @@ import type { AttributeChanges, Matching } from './user.js';
 export const USERS_VIEW = 'identity.users_v2';
 export const GROUPS_VIEW = '"group".groups_v1';
 export const MEMBERS_VIEW = '"group".members_v1';
+/** A function of a tenant and texts: an index holds what it makes of the work e-mails of a user besides the first one. */
+export const OF_TENANT = 'identity.of_tenant';
 /** A function of a tenant and ids of members: the groups that each is in, directly or through others. */
 export const GROUPS_OF = '"group".groups_of';
 /** A function of tenant, group, last member of the page before, and page length: the active users in a group, also through others. */

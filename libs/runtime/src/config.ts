@@ -115,6 +115,16 @@ export class Config {
   @count('A longer body of a bulk request gets a 413; `MAX_BODY_BYTES` is then the limit of the data of each of its operations.') MAX_BULK_BODY_BYTES = 8_388_608;
   @count('A bulk request with more operations gets a 413.') MAX_BULK_OPERATIONS = 1_000;
   @count('A client that takes longer to send a request gets a 408.') REQUEST_TIMEOUT_MS = 30_000;
+  @count('Open connections of each process; another one is closed with a 503.') MAX_CONNECTIONS = 10_000;
+  @count('Of these, from one address (of IPv6: one network of 64 bits); another one is closed with a 429. Behind a proxy all clients have its address: limit them there, and set this to `MAX_CONNECTIONS`.')
+  MAX_CONNECTIONS_PER_ADDRESS = 2_000;
+  @count('A connection on which nothing of an answer goes through for that long is closed: its client does not read.') SEND_TIMEOUT_MS = 30_000;
+  @count('Bodies of requests that are received or being answered, of one tenant together; further ones get a 429 with Retry-After. What has no token has no body read.')
+  MAX_RECEIVED_BYTES_PER_TENANT = 33_554_432;
+  @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_RECEIVED_BYTES = 134_217_728;
+  @count('Answers that clients of one tenant have not read yet, together; further requests of the tenant get a 429 with Retry-After.')
+  MAX_UNSENT_BYTES_PER_TENANT = 33_554_432;
+  @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_UNSENT_BYTES = 134_217_728;
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('What such a transaction loads and writes together; a command that needs more has one of its own.') MAX_BATCH_BYTES = 8_388_608;
   @count('A process whose lane has had messages waiting for so long, and has committed nothing, is not ready until it commits.') LANE_STANDSTILL_AFTER_SECONDS = 30;
@@ -128,7 +138,8 @@ export class Config {
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
   @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
   MAX_SEARCHES_AT_ONCE = 4;
-  @count('Further searches wait; above this they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 100;
+  @count('Further searches wait, and tenants take turns; above this, for all tenants, they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 1_000;
+  @count('The same for one tenant.', 0) MAX_WAITING_SEARCHES_PER_TENANT = 100;
   @count('A search that has waited that long gets a 429 with Retry-After.') SEARCH_WAIT_TIMEOUT_MS = 5_000;
   @count('After this an outcome that has not come is looked up in the database.') OUTCOME_LOOKUP_AFTER_MS = 1_000;
   @count('After this the client gets a 503, and the owner refuses the command.') COMMAND_EXPIRES_AFTER_MS = 10_000;

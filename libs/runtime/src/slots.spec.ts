@@ -10,10 +10,10 @@ class Works {
 
   constructor(private readonly slots: Slots) {}
 
-  run(name: string): Promise<string> {
+  run(name: string, key = name): Promise<string> {
     const end = Promise.withResolvers<string>();
     this.ends.set(name, end);
-    return this.slots.run(() => {
+    return this.slots.run(key, () => {
       this.started.push(name);
       return end.promise;
     });
@@ -30,7 +30,7 @@ class Works {
 
 describe('slots', () => {
   it('are taken in the order of asking, by as many as there are', async () => {
-    const works = new Works(new Slots({ maxRunning: 2, maxWaiting: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(new Slots({ maxRunning: 2, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
     const all = ['a', 'b', 'c', 'd', 'e'].map((name) => works.run(name));
     expect(works.started).toEqual(['a', 'b']);
     works.end('b');
@@ -47,7 +47,7 @@ describe('slots', () => {
   });
 
   it('are refused when too many wait', async () => {
-    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 1, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 1, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }));
     const [first, second] = [works.run('a'), works.run('b')];
     await expect(works.run('c')).rejects.toThrow(NoSlot);
     works.end('a');
@@ -56,7 +56,7 @@ describe('slots', () => {
   });
 
   it('are not waited for for ever, and whoever gave up takes none', async () => {
-    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 1, waitTimeoutMs: 1 }));
+    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 1, maxWaitingPerKey: 1, waitTimeoutMs: 1 }));
     const first = works.run('a');
     await expect(works.run('b')).rejects.toThrow(NoSlot);
     works.end('a');
@@ -65,5 +65,43 @@ describe('slots', () => {
     works.end('c');
     expect(await last).toBe('c');
     expect(works.started).toEqual(['a', 'c']);
+  });
+
+  it('are taken in turns by those who wait, and of each key in the order of asking', async () => {
+    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const names = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'];
+    const all = names.map((name) => works.run(name, name[0]));
+    for (let index = 0; index < names.length; index++) {
+      works.end(works.started[index]!);
+      await Promise.all(works.started.slice(0, index + 1).map((name) => all[names.indexOf(name)]));
+    }
+    expect(works.started).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4']);
+  });
+
+  it('are never all taken by one key, so that another one begins at once', async () => {
+    const works = new Works(new Slots({ maxRunning: 3, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => works.run(name, name[0]));
+    expect(works.started).toEqual(['a1', 'a2', 'b1']);
+    works.end('b1');
+    await all[4];
+    expect(works.started).toEqual(['a1', 'a2', 'b1', 'b2']);
+    works.end('a1');
+    await all[0];
+    expect(works.started).toEqual(['a1', 'a2', 'b1', 'b2', 'a3']);
+    works.end('b2');
+    await all[5];
+    expect(works.started.at(-1)).toBe('c1');
+  });
+
+  it('are waited for by so many of one key and not more, while others still may', async () => {
+    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 2, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }));
+    const all = [works.run('a1', 'a'), works.run('a2', 'a'), works.run('b1', 'b')];
+    await expect(works.run('a3', 'a')).rejects.toThrow(NoSlot);
+    await expect(works.run('c1', 'c')).rejects.toThrow(NoSlot);
+    for (const name of ['a1', 'a2', 'b1']) works.end(name);
+    expect(await Promise.all(all)).toEqual(['a1', 'a2', 'b1']);
+    const last = works.run('c2', 'c');
+    works.end('c2');
+    expect(await last).toBe('c2');
   });
 });

@@ -1,6 +1,8 @@
 export interface SlotsOptions {
   readonly maxRunning: number;
   readonly maxWaiting: number;
+  /** Of these, with one key. */
+  readonly maxWaitingPerKey: number;
   readonly waitTimeoutMs: number;
 }
 
@@ -9,41 +11,83 @@ export class NoSlot extends Error {
   override readonly name = 'NoSlot';
 }
 
-/** So much of one kind of work at once; what comes on top of it waits for its turn, first come, first served. */
+/**
+ * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. What comes on top of it waits: the
+ * keys take turns, and of one key whoever came first goes first. While there are two slots or more, one of them is never taken by a key that
+ * holds all others: a tenant that asks for nothing but slow work would make the next one wait until one of its own ends.
+ */
 export class Slots {
   private running = 0;
-  private readonly waiting = new Set<() => void>();
+  private readonly runningOf = new Map<string, number>();
+  private waiting = 0;
+  /** Those that wait, by key. The first key has had its turn longest ago. */
+  private readonly queues = new Map<string, Set<() => void>>();
+  private readonly maxRunningPerKey: number;
 
-  constructor(private readonly options: SlotsOptions) {}
+  constructor(private readonly options: SlotsOptions) {
+    this.maxRunningPerKey = Math.max(1, options.maxRunning - 1);
+  }
 
   /** Throws NoSlot, or what `work` throws. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running < this.options.maxRunning) this.running++;
-    else await this.turn();
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.running < this.options.maxRunning && this.mayBegin(key)) this.begin(key);
+    else await this.turn(key);
     try {
       return await work();
     } finally {
-      const [next] = this.waiting;
-      if (next) next();
-      else this.running--;
+      this.end(key);
     }
   }
 
-  /** Resolves when somebody hands on its slot. */
-  private turn(): Promise<void> {
-    const { maxWaiting, waitTimeoutMs } = this.options;
-    if (this.waiting.size >= maxWaiting) return Promise.reject(new NoSlot(`${maxWaiting} are waiting already`));
+  private mayBegin(key: string): boolean {
+    return (this.runningOf.get(key) ?? 0) < this.maxRunningPerKey;
+  }
+
+  private begin(key: string): void {
+    this.running++;
+    this.runningOf.set(key, (this.runningOf.get(key) ?? 0) + 1);
+  }
+
+  private end(key: string): void {
+    this.running--;
+    const left = this.runningOf.get(key)! - 1;
+    if (left === 0) this.runningOf.delete(key);
+    else this.runningOf.set(key, left);
+    for (const [next, queue] of this.queues) {
+      if (!this.mayBegin(next)) continue;
+      const [take] = queue as unknown as [() => void];
+      take();
+      // It waits again behind the other keys.
+      if (this.queues.delete(next) && queue.size > 0) this.queues.set(next, queue);
+      return;
+    }
+  }
+
+  /** Resolves when a slot has been taken for this key. */
+  private turn(key: string): Promise<void> {
+    const { maxWaiting, maxWaitingPerKey, waitTimeoutMs } = this.options;
+    const queue = this.queues.get(key) ?? new Set();
+    const most = Math.min(maxWaiting, maxWaitingPerKey);
+    if (this.waiting >= maxWaiting || queue.size >= maxWaitingPerKey) return Promise.reject(new NoSlot(`${most} are waiting already`));
+    this.queues.set(key, queue);
+    this.waiting++;
     return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        this.waiting--;
+        queue.delete(take);
+        if (queue.size === 0 && this.queues.get(key) === queue) this.queues.delete(key);
+      };
       const timer = setTimeout(() => {
-        this.waiting.delete(take);
+        leave();
         reject(new NoSlot(`there was none in ${waitTimeoutMs} ms`));
       }, waitTimeoutMs);
       const take = (): void => {
-        clearTimeout(timer);
-        this.waiting.delete(take);
+        leave();
+        this.begin(key);
         resolve();
       };
-      this.waiting.add(take);
+      queue.add(take);
     });
   }
 }

@@ -5,6 +5,7 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
+import { limitConnections } from './http-limits.js';
 import { isUsageError, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -96,6 +97,9 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
   });
   const app = await NestFactory.create<NestFastifyApplication>(face.module, adapter, { logger: false, bodyParser: false });
+  limitConnections(app, {
+    maxConnections: config.MAX_CONNECTIONS, maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS, sendTimeoutMs: config.SEND_TIMEOUT_MS,
+  });
   face.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.

@@ -241,9 +241,10 @@ const resolvePath = (path: string, ids: ReadonlyMap<string, string>): string => 
   return resolved + path.slice(done);
 };
 
-/** The write with the ids that its references stand for. Throws Rejected(conflict) naming one that stands for nothing. */
+/** The write with the ids that its references stand for; itself when there are none. Throws Rejected(conflict) naming one that stands for nothing. */
 export const resolveBulk = (write: BulkWrite, ids: ReadonlyMap<string, string>): BulkWrite => {
   requireResolved(write, (reference) => ids.has(reference));
+  if (referencesOf([write.target, write.data]).size === 0) return write;
   return { ...write, target: resolveValue(write.target, ids) as string | null, data: resolveValue(write.data, ids) };
 };
 

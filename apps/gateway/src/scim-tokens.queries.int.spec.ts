@@ -1,0 +1,67 @@
+import { hash } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { roleUrl } from '#event-store';
+import { uuidv7 } from '#runtime';
+import { newDatabase } from '../../../test/support/postgres.js';
+import { ScimTokens } from './scim-tokens.queries.js';
+
+const [tenant, directory] = [uuidv7(), uuidv7()];
+let owner: pg.Client;
+let pool: pg.Pool;
+/** Hashes that were asked for. */
+const asked: string[] = [];
+const recorded = { query: (config: pg.QueryConfig) => (asked.push(config.values![0] as string), pool.query(config)) } as unknown as pg.Pool;
+
+const hashOf = (token: string): string => hash('sha256', token);
+const insert = (token: string): Promise<unknown> =>
+  owner.query(`INSERT INTO admin.tokens (id, tenant, directory, version, created, hash, status, description, sealed) VALUES ($1, $2, $3, 1, now(), $4, 'active', '', '')`, [uuidv7(), tenant, directory, hashOf(token)]);
+
+beforeAll(async () => {
+  const url = await newDatabase();
+  owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  pool = new pg.Pool({ connectionString: roleUrl(url, 'gateway') });
+  await owner.query(`INSERT INTO admin.tenants (id, version, created, name) VALUES ($1, 1, now(), 'T')`, [tenant]);
+  await owner.query(`INSERT INTO admin.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`, [directory, tenant]);
+  await insert('known');
+}, 60_000);
+afterAll(async () => {
+  await owner?.end();
+  await pool?.end();
+});
+
+it('whoever tries tokens has one look-up under way, and delays nobody whose token has worked', async () => {
+  const tokens = new ScimTokens(recorded, 0);
+  expect((await tokens.require(hashOf('known'), '192.0.2.1')).tenant).toBe(tenant);
+  asked.length = 0;
+  // No look-up ends before the test says so.
+  await owner.query('BEGIN; LOCK admin.tokens IN ACCESS EXCLUSIVE MODE');
+  const tried = Array.from({ length: 200 }, (_, index) => tokens.require(hashOf(`made up ${index}`), '192.0.2.1').catch((error: unknown) => error));
+  const other = tokens.require(hashOf('made up elsewhere'), '192.0.2.2').catch((error: unknown) => error);
+  const known = tokens.require(hashOf('known'), '192.0.2.1');
+  try {
+    await vi.waitFor(() => expect(asked).toEqual([hashOf('made up 0'), hashOf('made up elsewhere'), hashOf('known')]), { timeout: 10_000 });
+  } finally {
+    await owner.query('COMMIT');
+  }
+  expect((await known).directory).toBe(directory);
+  expect(await other).toMatchObject({ code: 'unauthorized' });
+  const codes = (await Promise.all(tried)).map((error) => (error as { code: string }).code);
+  expect([codes.filter((code) => code === 'unauthorized').length, codes.filter((code) => code === 'tooManyRequests').length]).toEqual([101, 99]);
+});
+
+it('what is remembered of a token is one look-up for all who ask meanwhile, also when nobody knows it', async () => {
+  const tokens = new ScimTokens(recorded, 600_000);
+  asked.length = 0;
+  for (const token of ['known', 'unknown']) await Promise.allSettled(Array.from({ length: 50 }, () => tokens.require(hashOf(token), '192.0.2.1')));
+  expect(asked).toEqual([hashOf('known'), hashOf('unknown')]);
+});
+
+it('a token that is revoked is refused as soon as it is looked up again', async () => {
+  const tokens = new ScimTokens(recorded, 0);
+  await insert('revoked later');
+  await tokens.require(hashOf('revoked later'), '192.0.2.1');
+  await owner.query(`UPDATE admin.tokens SET status = 'revoked' WHERE hash = $1`, [hashOf('revoked later')]);
+  await expect(tokens.require(hashOf('revoked later'), '192.0.2.1')).rejects.toMatchObject({ code: 'unauthorized', detail: expect.stringContaining('revoked') as unknown });
+});
