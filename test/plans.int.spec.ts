@@ -64,7 +64,7 @@ it.each([
   ['a group by displayName', () => find(GROUP, groups, 'displayName eq "x"'), ['groups_by_display_name (display_name_folded, tenant)', 'groups_pkey (tenant, id)']],
   ['a group by externalId', () => find(GROUP, groups, 'externalId eq "x"'), ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)']],
   ['whether a user is a member', () => find(GROUP, groups, `id eq "${ID}" and members eq "${ID}"`), ['groups_pkey (tenant, id)', 'members_pkey (group_id, member, tenant)', 'groups_pkey (tenant, id)']],
-  ['the members of a group', () => read(ID), ['members_pkey (group_id, member, tenant)']],
+  ['the members of a group', () => read(ID), ['members_pkey (group_id, member, tenant)', 'users_pkey (tenant, id)', 'groups_pkey (tenant, id)']],
 ] as const)('%s is looked up by its index in a database of which nothing is known', async (what, ask, expected) => {
   asked.length = 0;
   await ask();

@@ -60,7 +60,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const read = await request('GET', `/Groups/${id}`);
         expect(read.headers.get('content-type')).toMatch(/^application\/scim\+json/);
         expect(read.body.members).toHaveLength(3);
-        expect(read.body.members).toEqual(expect.arrayContaining([ada, bob, eve].map((value) => ({ value, $ref: `${BASE}/Users/${value}`, type: 'User' }))));
+        expect(read.body.members).toEqual(expect.arrayContaining([ada, bob, eve].map((value) => ({ value, $ref: `${BASE}/Users/${value}`, type: 'User', display: expect.stringMatching(/@example\.org$/) }))));
         expect((await find()).body.Resources[0]).not.toHaveProperty('members');
         expect((await request('GET', `/Groups/${id}?excludedAttributes=members`)).body).toMatchObject({ id, displayName });
         expect((await request('GET', `/Groups/${id}?excludedAttributes=members`)).body).not.toHaveProperty('members');
@@ -217,7 +217,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const [a, b, c] = [await newGroup(), await newGroup(), await newGroup()];
         expect((await patchGroup(a, add(b))).status).toBe(204);
         expect((await patchGroup(b, add(c))).status).toBe(204);
-        expect((await request('GET', `/Groups/${a}`)).body.members).toEqual([{ value: b, $ref: `${BASE}/Groups/${b}`, type: 'Group' }]);
+        expect((await request('GET', `/Groups/${a}`)).body.members).toEqual([{ value: b, $ref: `${BASE}/Groups/${b}`, type: 'Group', display: expect.stringMatching(/^Group /) }]);
         for (const [id, member] of [[a, a], [b, a], [c, a]] as const) {
           expect(await patchGroup(id, add(member))).toMatchObject({ status: 400, body: { scimType: 'invalidValue', detail: expect.stringContaining(member) } });
         }

@@ -140,8 +140,11 @@ export const pathsOf = ({ schema, extensions }: ResourceDefinition): AttributePa
     ...[...COMMON_ATTRIBUTES, ...schema.attributes].map((attribute) => ({ attribute, schema: schema.id, extension: false })),
     ...extensions.flatMap(({ id, attributes }) => attributes.map((attribute) => ({ attribute, schema: id, extension: true }))),
   ].filter(({ attribute }) => attribute.returned !== 'never');
-  return found.flatMap((path) => [path, ...(path.attribute.subAttributes ?? []).map((subAttribute) => ({ ...path, subAttribute }))]);
+  return found.flatMap((path) => [path, ...partsOf(path.attribute).map((subAttribute) => ({ ...path, subAttribute }))]);
 };
+
+/** By which something is found: not the names of members, which are looked up where they are shown. */
+const partsOf = ({ name, subAttributes = [] }: Attribute): readonly Attribute[] => subAttributes.filter((part) => !(name === 'members' && part.name === 'display'));
 
 const EQUALITY: readonly Operator[] = ['eq', 'ne'];
 const ORDERING: readonly Operator[] = ['gt', 'ge', 'lt', 'le'];
@@ -200,7 +203,7 @@ export const filtersOf = (definition: ResourceDefinition, paths = pathsOf(defini
     ...paths.filter(({ attribute, subAttribute }) => attribute.type === 'complex' && !subAttribute).map((path) =>
       fc.record({
         kind: fc.constant('valuePath' as const), path: fc.constant(path),
-        filter: treeOf(fc.oneof(...path.attribute.subAttributes!.map((subAttribute) => comparisonOf({ ...path, subAttribute }))), 2),
+        filter: treeOf(fc.oneof(...partsOf(path.attribute).map((subAttribute) => comparisonOf({ ...path, subAttribute }))), 2),
       }),
     ),
   );
@@ -257,6 +260,6 @@ export const shown = (definition: ResourceDefinition, user: User, groups: readon
 };
 export const shownGroup = (group: Group): Resource => {
   const members = [...group.users.map((place) => ({ value: ids[place]!, type: 'User' as const })), ...group.inner.map((place) => ({ value: groupIds[place]!, type: 'Group' as const }))]
-    .map((member) => toMember(member, BASE_URL, undefined));
+    .map((member) => toMember({ ...member, display: null }, BASE_URL, undefined));
   return { ...(toGroup({ ...group, memberCount: members.length }, STANDARD, BASE_URL, undefined) as Resource), ...(members.length === 0 ? {} : { members }) };
 };

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const slots = (): Slots => new Slots({ maxRunning: 2, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: 60_000 });
-const reader = (requireToken: () => Promise<void>): Reader => ({ tenant, directory: tenant, seesLocalGroups: false, definitions: STANDARD, requireToken });
+const reader = (requireToken: () => Promise<void>): Reader => ({ tenant, directory: tenant, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD, requireToken });
 const shown = (members: MemberQueries, of: Reader): AsyncIterable<Buffer> & { heldBytes: number } => members.show(of, group, undefined) as AsyncIterable<Buffer> & { heldBytes: number };
 
 it('a group is read in pieces, of which few are held, however slowly it is read', async () => {

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
-import { MEMBERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
+import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
 import { NoSlot, type Slots } from '#runtime';
 import { LIST_RESPONSE_URN, listResponse, Rejected, type Place, type Selection } from '#scim';
 import type { HeldStream } from './admission.guard.js';
-import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, type Seer } from './to-response.js';
+import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, wantsNames, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
 const MEMBERS_PER_PAGE = 2_000;
@@ -20,7 +20,7 @@ export interface MixedPage {
 }
 
 /** Who reads, and of which tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
-export type Reader = Seer & { readonly tenant: string; readonly requireToken: () => Promise<void> };
+export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<void> };
 
 /** A group of a page, without its members. */
 interface Head {
@@ -29,13 +29,42 @@ interface Head {
   readonly text: string;
 }
 
+interface NamedMember extends Member {
+  /** Null = it is not asked for, or not to be seen. */
+  readonly display: string | null;
+}
 interface MembersOfGroup {
   readonly group: string;
-  readonly members: readonly Member[];
+  readonly members: readonly NamedMember[];
 }
+interface MemberRow {
+  readonly member: string;
+  readonly kind: string;
+  readonly display: string | null;
+}
+type NameReader = Reader & { readonly wantsNames: boolean };
 
-/** What a member takes in an answer. */
-const MEMBER_BYTES = 200;
+/** What a member takes in an answer, with a name of usual length; with the longest one it is twice that. */
+const MEMBER_BYTES = 240;
+/** Of the name of a member: a page of the longest ones that there may be would be 130 MB. */
+const MAX_DISPLAY_CHARACTERS = 200;
+/** As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 2,000 in a page. */
+const MAX_USER_BYTES = 8_000;
+/**
+ * SQL: the name of a member `m` as the directory `$2` sees it, by the primary key; `$3` and `$4`: whether it sees users, and groups, of nobody.
+ * A member that is not seen, or has just been deleted, has none.
+ */
+const DISPLAY = `
+  CASE m.kind WHEN 'U' THEN (
+    SELECT CASE WHEN pg_column_size(u.resource) <= ${MAX_USER_BYTES} THEN left(coalesce(nullif(u.resource->>'displayName', ''), u.resource->>'userName'), ${MAX_DISPLAY_CHARACTERS}) END
+    FROM ${USERS_VIEW} u WHERE u.tenant = $1 AND u.id = m.member AND (u.directory = $2 OR (u.directory IS NULL AND $3)))
+  ELSE (
+    SELECT left(g.resource->>'displayName', ${MAX_DISPLAY_CHARACTERS})
+    FROM ${GROUPS_VIEW} g WHERE g.tenant = $1 AND g.id = m.member AND (g.directory = $2 OR (g.directory IS NULL AND $4))) END`;
+
+/** What a statement asks of each member, with its first parameters; `next` is the number of the one after them. Names are read only where they are shown. */
+const asked = ({ tenant, directory, seesUnmanaged, seesLocalGroups, wantsNames: isNamed }: NameReader): { suffix: string; display: string; values: readonly unknown[]; next: number } =>
+  isNamed ? { suffix: '-named', display: DISPLAY, values: [tenant, directory, seesUnmanaged, seesLocalGroups], next: 5 } : { suffix: '', display: 'NULL::text', values: [tenant], next: 2 };
 
 /** Reads the members of groups, and writes groups with them as JSON in pieces: there may be more than fit into memory. */
 export class MemberQueries {
@@ -74,7 +103,7 @@ export class MemberQueries {
 
   private async *texts(reader: Reader, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
     const withMembers = wantsMembers(selection) ? heads.filter(({ memberCount }) => memberCount > 0) : [];
-    const pages = this.pages(reader, withMembers);
+    const pages = this.pages({ ...reader, wantsNames: wantsNames(selection) }, withMembers);
     let page = await pages.next();
     for (const [index, { id, text }] of heads.entries()) {
       if (index > 0) yield ',';
@@ -95,7 +124,7 @@ export class MemberQueries {
    * All members of one group after another, as pages of one group each. Groups that are small are read together. Whoever is a member
    * all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
    */
-  private async *pages(reader: Reader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
+  private async *pages(reader: NameReader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
     for (let at = 0; at < groups.length; ) {
       const together: string[] = [];
       for (let sum = 0; at < groups.length && (together.length === 0 || sum + groups[at]!.memberCount <= MEMBERS_PER_PAGE); at++) {
@@ -106,14 +135,15 @@ export class MemberQueries {
     }
   }
 
-  private async *all(reader: Reader, groups: readonly string[]): AsyncGenerator<MembersOfGroup, void> {
+  private async *all(reader: NameReader, groups: readonly string[]): AsyncGenerator<MembersOfGroup, void> {
     if (groups.length === 1) return yield* this.large(reader, groups[0]!);
-    const rows = await this.read<{ group_id: string; member: string; kind: string }>(reader, {
-      name: 'members-of-groups',
-      text: `SELECT m.group_id, m.member, m.kind FROM unnest($2::uuid[]) WITH ORDINALITY AS t(id, place)
+    const { suffix, display, values, next } = asked(reader);
+    const rows = await this.read<MemberRow & { group_id: string }>(reader, {
+      name: `members-of-groups${suffix}`,
+      text: `SELECT m.group_id, m.member, m.kind, ${display} AS display FROM unnest($${next}::uuid[]) WITH ORDINALITY AS t(id, place)
         CROSS JOIN LATERAL (SELECT * FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = t.id ORDER BY member LIMIT ${MEMBERS_PER_PAGE}) m
         ORDER BY t.place, m.member`,
-      values: [reader.tenant, groups],
+      values: [...values, groups],
     });
     for (const [group, members] of Map.groupBy(rows, ({ group_id }) => group_id)) {
       yield { group, members: members.map(ofRow) };
@@ -122,12 +152,14 @@ export class MemberQueries {
     }
   }
 
-  private async *large(reader: Reader, group: string, from = LEAST_ID): AsyncGenerator<MembersOfGroup, void> {
+  private async *large(reader: NameReader, group: string, from = LEAST_ID): AsyncGenerator<MembersOfGroup, void> {
+    const { suffix, display, values, next } = asked(reader);
     for (let after = from, full = true; full; ) {
-      const rows = await this.read<{ member: string; kind: string }>(reader, {
-        name: 'members-of-group',
-        text: `SELECT member, kind FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = $2 AND member > $3 ORDER BY member LIMIT ${MEMBERS_PER_PAGE}`,
-        values: [reader.tenant, group, after],
+      const rows = await this.read<MemberRow>(reader, {
+        name: `members-of-group${suffix}`,
+        text: `SELECT m.member, m.kind, ${display} AS display FROM ${MEMBERS_VIEW} m
+          WHERE m.tenant = $1 AND m.group_id = $${next} AND m.member > $${next + 1} ORDER BY m.member LIMIT ${MEMBERS_PER_PAGE}`,
+        values: [...values, group, after],
       });
       if (rows.length > 0) yield { group, members: rows.map(ofRow) };
       full = rows.length === MEMBERS_PER_PAGE;
@@ -160,4 +192,4 @@ const inPieces = (texts: AsyncGenerator<string>, heads: readonly Head[], bytes =
 const hasMembers = (groups: readonly { readonly memberCount: number }[], selection: Selection | undefined): boolean =>
   groups.some(({ memberCount }) => memberCount > 0) && wantsMembers(selection);
 
-const ofRow = ({ member, kind }: { readonly member: string; readonly kind: string }): Member => ({ value: member, type: kind === 'U' ? 'User' : 'Group' });
+const ofRow = ({ member, kind, display }: MemberRow): NamedMember => ({ value: member, type: kind === 'U' ? 'User' : 'Group', display });

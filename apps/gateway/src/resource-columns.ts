@@ -1,4 +1,4 @@
-import type { Attribute, AttributePath, FoundAttribute, ResourceDefinition } from '#scim';
+import { Rejected, type Attribute, type AttributePath, type FoundAttribute, type ResourceDefinition } from '#scim';
 
 /** Where a value lies, as SQL. */
 export interface Value {
@@ -26,8 +26,13 @@ const member = (json: string, name: string): Value => ({ text: `${json}->>${lite
 export const plain = (text: string): Value => ({ text, json: null });
 export const uuid = (column: string): Value => ({ text: `${column}::text`, json: null, uuid: column });
 
-/** A part of a complex value. */
-export const partOf = ({ json, parts }: Value, name: string): Value => parts?.[name] ?? member(json!, name);
+/** A part of a complex value. Throws Rejected(invalidFilter) for one that lies nowhere: the names of members are looked up where they are shown. */
+export const partOf = ({ json, parts }: Value, name: string): Value => {
+  const own = parts?.[name];
+  if (own) return own;
+  if (json === null) throw new Rejected('invalidFilter', `Nothing is found by ${name} here: name the id instead, e.g. members.value eq "<id>".`);
+  return member(json, name);
+};
 
 /** Any SQL of jsonb as a value. */
 export const jsonValue = (json: string): Value => ({ text: `${json} #>> '{}'`, json });

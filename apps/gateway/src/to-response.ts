@@ -64,7 +64,10 @@ export const wantsGroups = (selection: Selection | undefined): boolean =>
 
 /** Whether a client wants to see members. */
 export const wantsMembers = (selection: Selection | undefined): boolean =>
-  pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '' }]) !== undefined;
+  pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '', display: '' }]) !== undefined;
+
+/** Whether a client wants to see the names of members. */
+export const wantsNames = (selection: Selection | undefined): boolean => pickAttribute(selection, 'members', [{ display: '' }]) !== undefined;
 
 /** Whether the PATCH of a group is answered without the group. */
 export const patchesGroupsBlindly = ({ kind }: { readonly kind: DirectoryKind }): boolean => kind === 'entra';
@@ -73,9 +76,9 @@ export const patchesGroupsBlindly = ({ kind }: { readonly kind: DirectoryKind })
 export const toGroup = (group: GroupSnapshot, definitions: Definitions, scimBaseUrl: string, selection: Selection | undefined): object =>
   renderResource(definitions.group, group.resource, { ...group, location: locationOf(scimBaseUrl, GROUP, group.id) }, selection);
 
-/** A member as a client sees it. */
-export const toMember = ({ value, type }: Member, scimBaseUrl: string, selection: Selection | undefined): Json => {
-  const member = { value, $ref: locationOf(scimBaseUrl, type === 'User' ? USER : GROUP, value), type };
+/** A member as a client sees it; `display` null = its name is not to be seen. */
+export const toMember = ({ value, type, display }: Member & { readonly display: string | null }, scimBaseUrl: string, selection: Selection | undefined): Json => {
+  const member = { value, $ref: locationOf(scimBaseUrl, type === 'User' ? USER : GROUP, value), type, ...(display === null ? {} : { display }) };
   const [picked] = pickAttribute(selection, 'members', [member]) as readonly [Json];
   return picked;
 };

@@ -34,8 +34,10 @@ const changesOf = ({ op, path, value }: PatchOperation): readonly MemberChange[]
     return [value === undefined ? { op: 'replace', ids: [] } : { op, ids: idsIn(value) }];
   }
   if (subAttribute && subAttribute.name !== 'value') throw new Rejected('mutability', `${path} cannot be changed: remove the member, or add another.`);
-  // Under which address a member is shown, a group does not know.
-  if (asksFor(filter, '$ref')) throw new Rejected('invalidPath', `${path} must not pick members by $ref: name their ids, members[value eq "<id>"].`);
+  // Under which address and name a member is shown, a group does not know.
+  for (const part of ['$ref', 'display']) {
+    if (asksFor(filter, part)) throw new Rejected('invalidPath', `${path} must not pick members by ${part}: name their ids, members[value eq "<id>"].`);
+  }
   const picked = idsOf(filter);
   if (op === 'remove') return [picked ? { op, ids: picked } : { op: 'removeWhere', filter }];
   const [only] = picked ?? [];

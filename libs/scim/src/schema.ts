@@ -185,6 +185,7 @@ export const GROUP_SCHEMA: Schema = {
         text('value', 'The id of the member', { required: true, mutability: 'immutable' }),
         attribute('$ref', 'reference', 'The URI of the member', { mutability: 'immutable', referenceTypes: ['User', 'Group'] }),
         text('type', 'What the member is', { mutability: 'immutable', canonicalValues: ['User', 'Group'] }),
+        text('display', 'The name of the member, where the client sees it', { mutability: 'readOnly' }),
       ],
     }),
   ],
