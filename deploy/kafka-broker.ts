@@ -32,6 +32,8 @@ export interface BrokerOptions {
   readonly port?: number | undefined;
   readonly services: readonly Service[];
   readonly topicSuffix?: string;
+  /** Key and certificates in PEM: the services then come by TLS. */
+  readonly certificate?: string;
 }
 
 /** A broker takes about 5 s on two cores; one that takes over from a killed one first waits for its lock and port. */

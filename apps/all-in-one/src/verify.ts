@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
-import { openMasterKey, verifyStore, type MasterKeySource, type Verification } from '#event-store';
+import { openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Verification } from '#event-store';
 import { isDatabaseAway, isUsageError, masterKeySource, readConfig, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
@@ -26,7 +26,7 @@ export const verifyInstallation = async (url: string, masterKey: MasterKeySource
   try {
     await client.connect();
   } catch (error) {
-    if (!isDatabaseAway(error)) throw error;
+    if (!isDatabaseAway(error)) throw unfitTls(error) ?? error;
     const { host, port } = client;
     throw new UsageError(`Muster's database does not answer at ${host}:${port}. Start Muster with npm start.`);
   }

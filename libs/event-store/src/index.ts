@@ -8,7 +8,7 @@ export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retent
 export * from './outcomes.js';
 export { roleSeal, type RoleSeal } from './role-seal.js';
 export * from './seal.js';
-export { UnfitDatabase } from './unfit-database.js';
+export * from './unfit-database.js';
 export type { AppendedRow, BatchToHandle } from './turn.js';
 export * from './upcast.js';
 export * from './until-migrated.js';

@@ -16,7 +16,7 @@ import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
 import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
 import { EmailsOfTenant1764740000000 } from './migrations/20-emails-of-tenant.js';
 import { makeRoles } from './roles.js';
-import { UnfitDatabase } from './unfit-database.js';
+import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
 const MIGRATIONS = [
   Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
@@ -44,7 +44,7 @@ export const migrate = async (ownerUrl: string, roles: RoleSettings = DEFAULT_RO
     await migrateAs(ownerUrl, roles, oldestPostgres);
   } catch (error) {
     if (isRefusal(error as Error)) throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
-    throw error;
+    throw unfitTls(error) ?? error;
   }
 };
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { migrationNames } from './migrate.js';
+import { unfitTls } from './unfit-database.js';
 
 const TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
@@ -9,7 +10,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /**
  * Resolves when the database answers this role and has the newest shape. A service that starts before `migrate` is done waits
  * here; it does not listen yet, so it is not ready. `tell` gets the reason of the wait, once. Rejects after `timeoutMs`: whoever
- * keeps the process starts it again.
+ * keeps the process starts it again; with UnfitDatabase at once when the certificate of the server is not accepted.
  */
 export const untilMigrated = async (url: string, tell: (reason: string) => void, timeoutMs = TIMEOUT_MS): Promise<void> => {
   let told = false;
@@ -32,6 +33,8 @@ const whatIsMissing = async (url: string): Promise<string | null> => {
     const { rowCount } = await client.query('SELECT FROM public.muster_migrations WHERE name = ANY ($1)', [migrationNames]);
     return rowCount !== migrationNames.length ? 'it has not been migrated to this version yet' : null;
   } catch (error) {
+    const unfit = unfitTls(error);
+    if (unfit) throw unfit;
     return (error as Error).message || String((error as { code?: string }).code);
   } finally {
     await client.end().catch(() => undefined);
