@@ -48,7 +48,7 @@ const MAX_MESSAGE_BYTES = 16 * 1_048_576;
  * rights of its own, and nobody else has any. Started again on the same folder it keeps its topics and its cluster id. The broker ends with
  * this process. Throws UsageError, one line, when Java or Maven is missing or the broker does not start.
  */
-export const startKafkaBroker = async (dataDir: string, { port, services, topicSuffix = '' }: BrokerOptions): Promise<KafkaBroker> => {
+export const startKafkaBroker = async (dataDir: string, { port, services, topicSuffix = '', certificate }: BrokerOptions): Promise<KafkaBroker> => {
   const classPath = kafkaClassPath();
   const folder = resolve(dataDir, 'kafka');
   const logFile = join(folder, 'broker.log');
@@ -58,11 +58,12 @@ export const startKafkaBroker = async (dataDir: string, { port, services, topicS
   // They are not the broker's own, so that they outlive a broker that is made anew.
   const passwords = new Map(services.map((service) => [service, keyFile(dataDir, passwordFile(service))]));
   const password = randomBytes(32).toString('base64url');
+  const tls = certificate === undefined ? {} : byTls(folder, certificate);
   format(folder, classPath, password);
   for (const since = performance.now(); ; await pause(POLL_MS)) {
     const ports = { client: port ?? (await freePort()), admin: await freePort(), controller: await freePort() };
-    const child = launch(folder, classPath, logFile, ports, password);
-    const running = await whenReady(child, ports, since + START_TIMEOUT_MS);
+    const child = launch(folder, classPath, logFile, ports, password, tls);
+    const running = await whenReady(child, ports, certificate !== undefined, since + START_TIMEOUT_MS);
     if (running) {
       const administrator: KafkaConnection = { brokers: [`127.0.0.1:${ports.admin}`], tls: null, sasl: { mechanism: 'plain', username: ADMINISTRATOR, password } };
       const allow = (topicSuffixes: readonly string[]): Promise<void> => setUpKafka({ administrator, passwords, topicSuffixes });
@@ -95,8 +96,15 @@ interface Ports {
   readonly controller: number;
 }
 
+type Properties = Readonly<Record<string, string | number>>;
+
+const byTls = (folder: string, certificate: string): Properties => ({
+  'listener.security.protocol.map': 'CLIENT:SASL_SSL,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
+  'listener.name.client.ssl.keystore.type': 'PEM', 'listener.name.client.ssl.keystore.location': writePrivately(join(folder, 'certificate.pem'), certificate),
+});
+
 /** Who may come in by which listener. What nobody is allowed is refused. */
-export const doors = (administratorPassword: string): Readonly<Record<string, string>> => ({
+const doors = (administratorPassword: string): Properties => ({
   'listener.security.protocol.map': 'CLIENT:SASL_PLAINTEXT,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
   'controller.listener.names': 'CONTROLLER', 'inter.broker.listener.name': 'ADMIN',
   'sasl.mechanism.inter.broker.protocol': 'PLAIN', 'sasl.mechanism.controller.protocol': 'PLAIN',
@@ -109,7 +117,7 @@ export const doors = (administratorPassword: string): Readonly<Record<string, st
 });
 
 /** One broker that is its own controller. Replication of everything is 1, and internal topics are small. */
-const settings = (logs: string, { client, admin, controller }: Ports): Readonly<Record<string, string | number>> => ({
+export const settings = (logs: string, { client, admin, controller }: Ports, administratorPassword: string): Properties => ({
   'process.roles': 'broker,controller', 'node.id': 1, 'controller.quorum.voters': `1@127.0.0.1:${controller}`,
   listeners: `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin},CONTROLLER://127.0.0.1:${controller}`,
   'advertised.listeners': `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin}`,
@@ -122,14 +130,17 @@ const settings = (logs: string, { client, admin, controller }: Ports): Readonly<
   'message.max.bytes': MAX_MESSAGE_BYTES,
   // The default of 128 MB is a quarter of the heap.
   'log.cleaner.dedupe.buffer.size': 8 * 1_048_576,
+  ...doors(administratorPassword),
 });
 
-const writeSettings = (folder: string, logs: string, ports: Ports, password: string): string => {
-  const file = join(folder, 'server.properties');
-  const lines = Object.entries({ ...settings(logs, ports), ...doors(password) }).map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`);
+const writeSettings = (folder: string, logs: string, ports: Ports, password: string, more: Properties = {}): string =>
+  writePrivately(join(folder, 'server.properties'), Object.entries({ ...settings(logs, ports, password), ...more })
+    .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`).join(''));
+
+const writePrivately = (file: string, text: string): string => {
   // One of an older version could be read by everybody, and would stay so.
   rmSync(file, { force: true });
-  writeFileSync(file, lines.join(''), { mode: 0o600 });
+  writeFileSync(file, text, { mode: 0o600 });
   return file;
 };
 
@@ -165,8 +176,8 @@ const format = (folder: string, classPath: string, password: string): void => {
   renameSync(unfinished, logs);
 };
 
-const launch = (folder: string, classPath: string, logFile: string, ports: Ports, password: string): ChildProcess => {
-  const file = writeSettings(folder, join(folder, 'logs'), ports, password);
+const launch = (folder: string, classPath: string, logFile: string, ports: Ports, password: string, more: Properties): ChildProcess => {
+  const file = writeSettings(folder, join(folder, 'logs'), ports, password, more);
   const log = openSync(logFile, 'a', 0o600);
   // In a session of its own: Ctrl-C does not reach it, so that it ends after those who use it.
   const child = spawn(
@@ -180,13 +191,13 @@ const launch = (folder: string, classPath: string, logFile: string, ports: Ports
 };
 
 /** Null when the broker ended before it was ready, or was ended because it took too long. */
-const whenReady = async (child: ChildProcess, { client, admin }: Ports, untilMs: number): Promise<Pick<KafkaBroker, 'brokers' | 'pid' | 'exited' | 'stop'> | null> => {
+const whenReady = async (child: ChildProcess, { client, admin }: Ports, isByTls: boolean, untilMs: number): Promise<Pick<KafkaBroker, 'brokers' | 'pid' | 'exited' | 'stop'> | null> => {
   const exited = whenEnded(child);
   const stop = (): Promise<void> => stopChild(child, STOP_TIMEOUT_MS);
   endWithThisProcess(child, exited);
   for (; lives(child); await pause(POLL_MS)) {
     // The port of clients may still be that of a broker that is about to end; nobody else knows of the other one.
-    if ((await speaksKafka(admin)) && (await speaksKafka(client)) && lives(child)) return { brokers: `127.0.0.1:${client}`, pid: child.pid!, exited, stop };
+    if ((await speaksKafka(admin)) && (isByTls || (await speaksKafka(client))) && lives(child)) return { brokers: `127.0.0.1:${client}`, pid: child.pid!, exited, stop };
     if (performance.now() > untilMs) await stop();
   }
   return null;

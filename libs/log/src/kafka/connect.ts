@@ -36,18 +36,25 @@ export const kafkaClient = ({ brokers, tls, sasl }: KafkaConnection, clientId: s
 /** OpenSSL's and Node's names for a certificate that is not accepted. */
 const CERTIFICATE = /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
+/** An error, what it was made of, and so on. */
+const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly type?: unknown })[] => {
+  if (!(error instanceof Error)) return [];
+  const { errors = [] } = error as { errors?: readonly unknown[] };
+  return [error, ...[error.cause, ...errors].flatMap(causesOf)];
+};
+
 /** Why a broker will not have us, in one line; null = another attempt may succeed. */
 export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): string | null => {
-  for (let cause = error as (Error & { code?: unknown; type?: unknown }) | undefined; cause; cause = cause.cause as typeof cause) {
-    if (cause.name === 'KafkaJSSASLAuthenticationError') {
+  for (const { name, code, type, message } of causesOf(error)) {
+    if (name === 'KafkaJSSASLAuthenticationError') {
       return `Kafka (${brokers.join(',')}) does not let ${sasl ? `the user ${sasl.username}` : 'us'} in: check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`;
     }
-    if (CERTIFICATE.test(String(cause.code))) {
-      return `The certificate of Kafka (${brokers.join(',')}) is not accepted (${cause.message.replace(/^Connection error: /, '')}): `
+    if (CERTIFICATE.test(String(code))) {
+      return `The certificate of Kafka (${brokers.join(',')}) is not accepted (${message.replace(/^Connection error: /, '')}): `
         + 'KAFKA_SSL_CA_FILE names the authority that signed it, and KAFKA_BROKERS the hosts that it is made for.';
     }
-    if (String(cause.type).endsWith('_AUTHORIZATION_FAILED')) {
-      return `Kafka does not allow ${sasl ? `the user ${sasl.username}` : 'an unknown user'} what Muster has to do there (${cause.message}): docs/kafka-access.md says what each service needs.`;
+    if (String(type).endsWith('_AUTHORIZATION_FAILED')) {
+      return `Kafka does not allow ${sasl ? `the user ${sasl.username}` : 'an unknown user'} what Muster has to do there (${message}): docs/kafka-access.md says what each service needs.`;
     }
   }
   return null;
