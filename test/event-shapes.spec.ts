@@ -109,8 +109,8 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
   ];
   const known = [{ tenant: TENANT, users: [USER], groups: [NESTED_GROUP] }];
   return [
-    ...write(groupBehaviour(), { groups: null, claims: null, present: null, known, directories: null }, groupCommands, () => () => null),
-    ...write(userBehaviour(masterKey), { users: null, directories, tenant_keys: null }, userCommands, (rows) => {
+    ...write(groupBehaviour(262_144), { groups: null, claims: null, present: null, known, directories: null }, groupCommands, () => () => null),
+    ...write(userBehaviour(masterKey, 262_144), { users: null, directories, tenant_keys: null }, userCommands, (rows) => {
       const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
       const [person] = rows.new_person_keys as { wrapped: string }[];
       const key = unseal(unseal(masterKey, keyContext(TENANT), tenant!.wrapped), keyContext(TENANT, USER), person!.wrapped);

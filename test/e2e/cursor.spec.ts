@@ -14,7 +14,7 @@ const WALKS: readonly [string, Record<string, string>][] = [
   ['in the order of creation', { count: '200' }], ['in the order of a name', { sortBy: 'displayName', count: '1000' }],
   ['from the last name to the first', { sortBy: 'displayName', sortOrder: 'descending', count: '1000' }],
 ];
-const INSERT = userBehaviour(Buffer.alloc(32)).parts.find(({ name }) => name === 'upserted_users')!.sql('$1::json');
+const INSERT = userBehaviour(Buffer.alloc(32), 262_144).parts.find(({ name }) => name === 'upserted_users')!.sql('$1::json');
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {

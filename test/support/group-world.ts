@@ -24,7 +24,7 @@ export class GroupWorld {
 
   context(sender: string | null): GroupContext {
     return {
-      directory: sender, definition: GROUP, seesLocalGroups: sender !== null && this.seeing.includes(sender), nameOf: (id) => `Directory ${id}`,
+      directory: sender, definition: GROUP, maxResourceBytes: 262_144, seesLocalGroups: sender !== null && this.seeing.includes(sender), nameOf: (id) => `Directory ${id}`,
       bearerOf: (key) => [...this.groups.values()].find(({ directory, resource }) => nameKey(directory, resource) === key)?.id ?? null,
       memberOf: (groupId, id) => this.members.get(groupId)?.get(id) ?? null,
       membersOf: (groupId) => this.membersOf(groupId),

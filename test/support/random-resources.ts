@@ -223,9 +223,9 @@ let tenants = 0;
 
 const partOf = (parts: readonly { readonly name: string; readonly sql: (rows: string) => string }[], name: string): string =>
   parts.find((part) => part.name === name)!.sql('$1::json');
-export const INSERT_USERS = partOf(userBehaviour(Buffer.alloc(32)).parts, 'upserted_users');
-const INSERT_GROUPS = partOf(groupBehaviour().parts, 'upserted_groups');
-const INSERT_MEMBERS = partOf(groupBehaviour().parts, 'new_members');
+export const INSERT_USERS = partOf(userBehaviour(Buffer.alloc(32), 262_144).parts, 'upserted_users');
+const INSERT_GROUPS = partOf(groupBehaviour(262_144).parts, 'upserted_groups');
+const INSERT_MEMBERS = partOf(groupBehaviour(262_144).parts, 'new_members');
 
 /** In a tenant of their own, written as identity and group write them. */
 export const insert = async (

@@ -17,7 +17,7 @@ export class UserWorld {
 
   context(sender: string | null): UserContext {
     return {
-      directory: sender, matching: null, definition: USER,
+      directory: sender, matching: null, definition: USER, maxResourceBytes: 262_144,
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
       bearersOf: (kind, value) =>
         [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)).sort((a, b) => (a.id < b.id ? -1 : 1)),

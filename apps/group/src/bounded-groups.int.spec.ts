@@ -27,7 +27,7 @@ beforeAll(async () => {
   database = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: QUERY_TIMEOUT_MS });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
-  handler = new BatchHandler(poolOf(database), groupBehaviour(), () => new Date(NOW), (error) => {
+  handler = new BatchHandler(poolOf(database), groupBehaviour(262_144), () => new Date(NOW), (error) => {
     throw error as Error;
   });
 }, 60_000);

@@ -7,7 +7,7 @@ import { FoldGroupNames } from './fold-group-names.job.js';
 import { groupBehaviour, groupRow } from './group.projection.js';
 
 const TENANT = '0198b000-0000-7000-8000-000000000000';
-const INSERT = groupBehaviour().parts.find(({ name }) => name === 'upserted_groups')!.sql('$1::json');
+const INSERT = groupBehaviour(262_144).parts.find(({ name }) => name === 'upserted_groups')!.sql('$1::json');
 
 let url: string;
 let group: pg.Pool;

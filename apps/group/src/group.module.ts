@@ -25,7 +25,7 @@ export interface GroupOptions {
 export class GroupModule {
   static register({ config, database, log, lanes, logger }: GroupOptions): DynamicModule {
     const pool = poolOf(database);
-    const batches = new BatchHandler(pool, groupBehaviour(), () => new Date(), (error, message) =>
+    const batches = new BatchHandler(pool, groupBehaviour(config.MAX_RESOURCE_BYTES), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
       { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );

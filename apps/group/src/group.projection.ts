@@ -14,7 +14,7 @@ const FIXED = ['tenant', 'id', 'directory', 'created'];
 const columns = Object.keys(GROUP_COLUMNS);
 
 /** What group brings to the transaction. */
-export const groupBehaviour = (): Behaviour<GroupCommand> => ({
+export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand> => ({
   owner: 'group',
   commandTypes: new Set(Object.values(GROUP_COMMAND_TYPES)),
   loadSql: (touched) => loadSql(touched as Touched),
@@ -66,7 +66,7 @@ export const groupBehaviour = (): Behaviour<GroupCommand> => ({
         WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
     },
   ],
-  begin: (loaded, now, touched) => new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString()),
+  begin: (loaded, now, touched) => new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString(), maxResourceBytes),
 });
 
 interface Known {
@@ -107,7 +107,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
 
-  constructor(loaded: LoadedGroups, private readonly touched: Touched, private readonly now: string) {
+  constructor(loaded: LoadedGroups, private readonly touched: Touched, private readonly now: string, private readonly maxResourceBytes: number) {
     for (const { tenant, last_modified, member_count, ...row } of loaded.groups ?? []) {
       const state: GroupState = {
         ...row, created: new Date(row.created).toISOString(), lastModified: new Date(last_modified).toISOString(), memberCount: member_count,
@@ -176,7 +176,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 
   private context(tenant: string, directory: string | null): GroupContext {
     return {
-      directory, definition: this.definitionOf(tenant),
+      directory, definition: this.definitionOf(tenant), maxResourceBytes: this.maxResourceBytes,
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,

@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, comparisonsOf, diffResource, GROUP, Rejected, requireUniqueKey, uniqueKey, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import { applyChanges, applyPatch, comparisonsOf, diffResource, GROUP, Rejected, requireSize, requireUniqueKey, uniqueKey, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type { Conditions, GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -23,6 +23,8 @@ export interface GroupContext {
   readonly directory: string | null;
   /** What groups of the tenant may have. */
   readonly definition: ResourceDefinition;
+  /** Up to where a group may grow, without its members. */
+  readonly maxResourceBytes: number;
   /** Whether that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
   readonly nameOf: (directory: string) => string;
@@ -62,6 +64,7 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
     case 'CreateGroup': {
       if (state) throw new Rejected('uniqueness', `A group with the id ${command.groupId} exists already.`);
       const { groupId, resource, members } = command;
+      requireSize(context.definition, null, resource, context.maxResourceBytes);
       requireFreeName(resource, groupId, context.directory, context);
       return [
         { type: 'GroupCreated', resource, directory: context.directory },
@@ -131,6 +134,7 @@ export const nameKey = (directory: string | null, resource: Resource): string =>
 const changed = (group: Group, after: Resource, context: GroupContext): GroupEvent[] => {
   const changes = diffResource(group.resource, after);
   if (Object.keys(changes).length === 0) return [];
+  requireSize(context.definition, group.resource, after, context.maxResourceBytes);
   requireFreeName(after, group.id, group.directory, context);
   return [{ type: 'GroupChanged', changes }];
 };

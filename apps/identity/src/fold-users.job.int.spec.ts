@@ -9,7 +9,7 @@ import { userBehaviour, userRow } from './user.projection.js';
 /** More than two pages. */
 const USERS = 2_500;
 const TENANT = '0198a000-0000-7000-8000-000000000000';
-const INSERT = userBehaviour(Buffer.alloc(32)).parts.find(({ name }) => name === 'upserted_users')!.sql('$1::json');
+const INSERT = userBehaviour(Buffer.alloc(32), 262_144).parts.find(({ name }) => name === 'upserted_users')!.sql('$1::json');
 
 let url: string;
 let identity: pg.Pool;

@@ -22,7 +22,7 @@ export interface IdentityOptions {
 @Module({})
 export class IdentityModule {
   static register({ config, database, log, lanes, masterKey, logger }: IdentityOptions): DynamicModule {
-    const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey), () => new Date(), (error, message) =>
+    const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey, config.MAX_RESOURCE_BYTES), () => new Date(), (error, message) =>
       logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
       { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );

@@ -15,7 +15,7 @@ const FIXED = ['tenant', 'id', 'created'];
 const columns = Object.keys(USER_COLUMNS);
 
 /** What identity brings to the transaction. `masterKey` wraps the tenants' keys, which wrap the persons' keys. */
-export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
+export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Behaviour<UserCommand> => ({
   owner: 'identity',
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
   loadSql: (touched) => loadSql(touched as Touched),
@@ -53,7 +53,7 @@ export const userBehaviour = (masterKey: Buffer): Behaviour<UserCommand> => ({
         INSERT INTO keys.tenants SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, wrapped text) RETURNING 1`,
     },
   ],
-  begin: (loaded, now, touched) => new UserWorkingSet(loaded as LoadedUsers, lookedUp(touched as Touched), now.toISOString(), masterKey),
+  begin: (loaded, now, touched) => new UserWorkingSet(loaded as LoadedUsers, lookedUp(touched as Touched), now.toISOString(), masterKey, maxResourceBytes),
 });
 
 interface Known {
@@ -87,7 +87,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
 
   constructor(
     private readonly loaded: LoadedUsers, private readonly lookedUp: ReadonlySet<string>, private readonly now: string,
-    private readonly masterKey: Buffer,
+    private readonly masterKey: Buffer, private readonly maxResourceBytes: number,
   ) {
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
@@ -106,7 +106,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
 
   decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
     const context: UserContext = {
-      directory, matching: null, definition: this.definitionOf(tenant),
+      directory, matching: null, definition: this.definitionOf(tenant), maxResourceBytes: this.maxResourceBytes,
       directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });

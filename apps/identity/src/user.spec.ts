@@ -44,11 +44,22 @@ const UNLINK: UserCommand = { type: 'UnlinkUser', userId: 'u', signIn: null };
 const unlinkSignIn = (providerId: string): UserCommand => ({ type: 'UnlinkUser', userId: 'u', signIn: { directory: 'entra', loginType: 'oidc', providerId } });
 const TOMBSTONE = `${'0123456789abcdef'.repeat(2)}ada@example.org`;
 
+/** With its name and `active`, so many bytes as JSON. */
+const bulky = (bytes: number): { nickName: string } => ({ nickName: 'x'.repeat(bytes - JSON.stringify({ userName: 'ada', active: true, nickName: '' }).length) });
+const MOST = 262_144;
+
 const replace = (resource: Resource, ifMatch: number[] | null = null): UserCommand => ({ type: 'ReplaceUser', userId: 'u', resource, ifMatch });
 
 describe('decide', () => {
   it.each<[string, Given, UserCommand, UserEvent[]]>([
     ['a new user is created', [], create({ userName: 'ada' }), [created()]],
+    ['a new user may be as large as a user may be', [], create({ userName: 'ada', ...bulky(MOST) }), [created(bulky(MOST))]],
+    ['one that has become too large may shrink', given(created(bulky(2 * MOST))), replace({ userName: 'ada', active: true, ...bulky(2 * MOST - 1) }),
+      [{ type: 'UserChanged', changes: bulky(2 * MOST - 1), ...under }]],
+    ['one that is as large as it may be, or larger, is shut out all the same', given(created(bulky(MOST))), patch('active', false), [{ type: 'UserChanged', changes: { active: false }, ...under }, { type: 'UserDeactivated', ...under }]],
+    ['also with the longer name of a soft deletion', given(created(bulky(2 * MOST))), { ...patch('active', false), operations: [{ op: 'replace', path: 'active', value: false }, { op: 'replace', path: 'userName', value: TOMBSTONE }] } as UserCommand,
+      [{ type: 'UserChanged', changes: { active: false, userName: TOMBSTONE }, ...under }, { type: 'UserDeactivated', ...under }]],
+    ['one that is too large goes', given(created(bulky(2 * MOST))), remove, [{ type: 'UserDeleted', ...under }]],
     ['a new user may be inactive', [], create({ userName: 'ada', active: false }), [created({ active: false }), { type: 'UserDeactivated', ...under }]],
     ['a change names what changed', given(created()), patch('title', 'Dr'), [{ type: 'UserChanged', changes: { title: 'Dr' }, ...under }]],
     ['no change is no event', given(created()), patch('userName', 'ada'), []],
@@ -158,6 +169,11 @@ describe('decide', () => {
       { type: 'TransferUser', userId: 'u', directoryId: 'mail' }, null, 'uniqueness', /e-mail M@x.* x,/],
     ['an unlink whose e-mail is somebody\'s login name', [['u', ...linked.slice(0, 2), { ...linked[2]!, changes: { emails: null } } as UserEvent], ['x', created({ userName: 'x', ...email('ada@example.org') }, 'mail')]],
       UNLINK, null, 'uniqueness', /e-mail ada@example.org.* x,/],
+    ['a new user that is too large', [], create({ userName: 'ada', ...bulky(MOST + 1) }), 'entra', 'invalidValue', /262145 bytes.*262144 \(MAX_RESOURCE_BYTES\)/],
+    ['a PATCH that lets a user grow too large', given(created(bulky(MOST))), patch('title', 'x'), 'entra', 'invalidValue', /MAX_RESOURCE_BYTES/],
+    ['a PUT that lets a user grow too large', given(created(bulky(MOST))), replace({ userName: 'ada', active: true, ...bulky(MOST + 1) }), 'entra', 'invalidValue', /MAX_RESOURCE_BYTES/],
+    ['a link that lets a user grow too large', given(created(bulky(MOST), null)), patch('title', 'x'), 'offered', 'invalidValue', /MAX_RESOURCE_BYTES/],
+    ['one that is too large and grows', given(created(bulky(2 * MOST))), patch('title', 'x'), 'entra', 'invalidValue', /MAX_RESOURCE_BYTES/],
     ['an unlink whose name is taken', [['u', ...linked], ['x', created()]], UNLINK, null, 'uniqueness', /userName ada .* x,/],
     ['an unlink of a sign-in identity that is not there', given(created(ada, null)), unlinkSignIn('p2'), null, 'notFound', /sign-in identity/],
     ['a transfer to nowhere', given(created()), { type: 'TransferUser', userId: 'u', directoryId: 'gone' }, null, 'notFound', /directory .* gone/],

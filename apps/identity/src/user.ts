@@ -1,4 +1,4 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, requireUniqueKey, uniqueKey, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import { applyChanges, applyPatch, diffResource, fold, Rejected, requireSize, requireUniqueKey, uniqueKey, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
 import type {
   AttributeChanges, Conditions, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
 } from '#contracts';
@@ -30,6 +30,8 @@ export interface UserContext {
   readonly directory: string | null;
   /** What users of the tenant may have. */
   readonly definition: ResourceDefinition;
+  /** Up to where a user may grow. */
+  readonly maxResourceBytes: number;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
   readonly bearersOf: BearersOf<User>;
@@ -56,6 +58,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       if (!state) {
         const resource = withoutTombstone(command.resource);
+        requireSize(context.definition, null, resource, context.maxResourceBytes);
         requireFree(resource, null, directory, context);
         return created(resource, directory.id, matching, directory);
       }
@@ -192,6 +195,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   if (Object.keys(changes).length === 0) return [];
+  requireFitting(user, after, changes, context);
   requireFree(after, user, directory, context);
   return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
 };
@@ -206,9 +210,16 @@ const toBe = (wanted: Resource, user: User): Resource => {
 
 const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
   const after = toBe(wanted, user);
-  requireFree(after, user, directory, context);
   const changes = diffResource(user.resource, after);
+  requireFitting(user, after, changes, context);
+  requireFree(after, user, directory, context);
   return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
+};
+
+/** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
+const requireFitting = (user: User, after: Resource, changes: AttributeChanges, context: UserContext): void => {
+  const isShutOut = !isActive(after) && Object.keys(changes).every((name) => name === 'active' || name === 'userName');
+  if (!isShutOut) requireSize(context.definition, user.resource, after, context.maxResourceBytes);
 };
 
 const activation = (wasActive: boolean, after: Resource, directory: Directory): UserEvent[] =>

@@ -29,7 +29,7 @@ beforeAll(async () => {
   database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
-  const behaviour = userBehaviour(masterKey);
+  const behaviour = userBehaviour(masterKey, 262_144);
   const counted = { ...behaviour, touches: (...args: Parameters<typeof behaviour.touches>) => (loads++, behaviour.touches(...args)) };
   handler = new BatchHandler(poolOf(database), counted, () => new Date(NOW), (error) => {
     throw error as Error;

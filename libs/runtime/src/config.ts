@@ -114,6 +114,9 @@ export class Config {
   @count('A longer request body gets a 413.') MAX_BODY_BYTES = 1_048_576;
   @count('A longer body of a bulk request gets a 413; `MAX_BODY_BYTES` is then the limit of the data of each of its operations.') MAX_BULK_BODY_BYTES = 8_388_608;
   @count('A bulk request with more operations gets a 413.') MAX_BULK_OPERATIONS = 1_000;
+  // Entra lets one object have 100 extension values of 256 characters; with everything else that is below 100 kB, whatever the script.
+  @count('A user, or a group without its members, that becomes longer as JSON in UTF-8 gets a 400; one that is longer already may become shorter.', 4_096)
+  MAX_RESOURCE_BYTES = 262_144;
   @count('A client that takes longer to send a request gets a 408.') REQUEST_TIMEOUT_MS = 30_000;
   @count('Open connections of each process; another one is closed with a 503.') MAX_CONNECTIONS = 10_000;
   @count('Of these, from one address (of IPv6: one network of 64 bits); another one is closed with a 429. Behind a proxy all clients have its address: limit them there, and set this to `MAX_CONNECTIONS`.')

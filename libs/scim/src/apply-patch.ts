@@ -14,8 +14,6 @@ import { distinctValues, givesAccess, isPrimary, keyOf, requireFewValues } from 
 export const MAX_PATCH_LOOK_CHARACTERS = 10_000_000;
 /** What a value costs besides its texts. */
 const VALUE_CHARACTERS = 10;
-/** Up to where operations may let a resource grow, counted likewise: events, outcomes and lists hold it as a whole. */
-export const MAX_RESOURCE_CHARACTERS = 1_048_576;
 
 /**
  * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and shares with it
@@ -40,7 +38,6 @@ export const applyPatch = (
     else result = applyChange(change, result);
   }
   requireAttributes(definition, result);
-  if (result !== resource) requireSmall(definition, resource, result);
   return result;
 };
 
@@ -73,14 +70,6 @@ const charactersOf = (value: Json | undefined): number => {
   let sum = VALUE_CHARACTERS;
   for (const part of Array.isArray(value) ? (value as readonly Json[]) : Object.values(value as JsonObject)) sum += charactersOf(part);
   return sum;
-};
-
-/** Whoever is too large already may shrink. */
-const requireSmall = ({ name }: ResourceDefinition, before: Resource, after: Resource): void => {
-  const size = charactersOf(after);
-  if (size > MAX_RESOURCE_CHARACTERS && size > charactersOf(before)) {
-    throw new Rejected('invalidValue', `The operations make a ${name} of ${size} characters; the limit is ${MAX_RESOURCE_CHARACTERS}. Remove values first.`);
-  }
 };
 
 /** A read-only attribute may be sent as it is; Okta sends `id`. Of an object each part has to be the same. */

@@ -24,6 +24,7 @@ export {
   type Attribute, type AttributePath, type AttributeType, type Definitions, type FoundAttribute, type FoundSchema,
   type ResourceDefinition, type Schema, type TenantSchema,
 } from './schema.js';
+export { requireSize } from './resource-size.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } from './value.js';
