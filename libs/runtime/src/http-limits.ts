@@ -8,7 +8,7 @@ const MAX_PIPELINED_REQUESTS = 16;
 /** Of a body that nobody reads so much is taken off the connection, which then serves the next request. */
 const MAX_DISCARDED_BYTES = 131_072;
 /** The time that a client has for reading its answer before a connection with an unread body is reset. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 2_000;
 /** Of all addresses together, for those that have no connection yet: a health check has to get through. */
 const RESERVED_CONNECTIONS = 256;
 
