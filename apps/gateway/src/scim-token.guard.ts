@@ -10,9 +10,9 @@ export interface Caller {
   /** What the identity provider of the directory is. */
   readonly kind: DirectoryKind;
   readonly actor: string;
-  /** Whether the directory also sees the users that nobody manages (R17). */
+  /** Whether the directory also sees the users that nobody manages. */
   readonly seesUnmanaged: boolean;
-  /** Whether it also sees local groups (R19). */
+  /** Whether it also sees local groups. */
   readonly seesLocalGroups: boolean;
   /** How long the body of the request is. */
   readonly bodyBytes: number;
