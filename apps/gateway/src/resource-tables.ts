@@ -3,7 +3,7 @@ import { GROUP, USER, type Definitions, type ResourceDefinition } from '#scim';
 import type { CompiledFilter } from './filter-to-sql.js';
 import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
-/** Whose resources a request may see */
+/** Whose resources a request may see. */
 export interface Scope {
   readonly tenant: string;
   readonly directory: string;
