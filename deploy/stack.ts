@@ -2,7 +2,7 @@ import '#first';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate, openMasterKey } from '#event-store';
-import { answers, apiKeyOf, freePort, keptPostgres, masterKeySource, readConfig, runSupervisor, RuntimeFile, startNode, type Config, type Kept, type Running } from '#runtime';
+import { answers, apiKeyOf, freePort, keptPostgres, masterKeySource, readConfig, runSupervisor, RuntimeFile, startNode, urlHere, type Config, type Kept, type Running } from '#runtime';
 import { APPS, environmentOf, type App, type Secrets } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
@@ -22,12 +22,15 @@ const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker>
   };
 };
 
-const portOf = (app: App, config: Config): number => ({ gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT })[app];
+const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
+  const port = { gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT }[app];
+  return urlHere(app === 'admin' ? ADMIN_HOST : HOST, port);
+};
 
 const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
   name: app,
   start: () => startNode({ file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)), environment, prefix: `${app.padEnd(8)} | ` }),
-  ready: () => answers(`http://127.0.0.1:${portOf(app, config)}/health/ready`),
+  ready: () => answers(`${urlOf(app, config)}/health/ready`),
 });
 
 /** Base64. Of the database, before several could make one. */
@@ -52,8 +55,8 @@ runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   // Chosen here, so that a process that is started again is found where it was.
   for (const name of PORTS) config[name] ||= await freePort();
-  const { PORT, ADMIN_PORT, DATA_DIR } = config;
-  const runtime = new RuntimeFile(config, { url: `http://127.0.0.1:${PORT}`, adminUrl: `http://127.0.0.1:${ADMIN_PORT}` });
+  const { DATA_DIR } = config;
+  const runtime = new RuntimeFile(config, { url: urlOf('gateway', config), adminUrl: urlOf('admin', config) });
   const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> => supervisor.keep(runtime.telling(name, kept));
 
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.

@@ -1,16 +1,17 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ROLES, roleUrl } from '#event-store';
 import { newDatabase } from './support/postgres.js';
 
+vi.setConfig({ testTimeout: 60_000 });
 let url: string;
 let owner: pg.Client;
 beforeAll(async () => {
   url = await newDatabase();
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
-});
-afterAll(() => owner.end());
+}, 60_000);
+afterAll(() => owner?.end());
 
 /** Every schema, table, view, sequence and function of the database, and what others than its owner may do with it. */
 const WHO_MAY_WHAT = `

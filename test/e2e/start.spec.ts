@@ -106,6 +106,12 @@ it('uses the Postgres of DATABASE_URL and starts none, also with all keys given 
     expect(existsSync(join(home, 'data', 'postgres'))).toBe(false);
     expect(await muster.stop()).toBe(0);
     expect(isAlive(postgres.pid)).toBe(true);
+    // What nobody but the administrator can mend is said once, and not tried for ever.
+    const wrong = new URL(postgres.url);
+    wrong.password = 'wrong';
+    const refused = run({ DATABASE_URL: wrong.href });
+    expect(await refused.ended).toBe(64);
+    expect(refused.output.stderr).toMatch(/^The database refuses the user of DATABASE_URL: password authentication failed for user "muster"\.\n$/);
   } finally {
     await postgres.stop();
   }

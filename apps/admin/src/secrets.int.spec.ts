@@ -21,7 +21,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   handler = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), () => undefined);
-});
+}, 60_000);
 afterAll(async () => {
   await owner?.end();
   await database?.destroy();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   owner = new pg.Pool({ connectionString: url });
   identity = new pg.Pool({ connectionString: roleUrl(url, 'identity') });
   admin = new pg.Pool({ connectionString: roleUrl(url, 'admin') });
-});
+}, 60_000);
 afterAll(() => Promise.all([identity, admin, owner].map((pool) => pool.end())));
 beforeEach(() => owner.query('DELETE FROM keys.master_check'));
 

@@ -1,9 +1,16 @@
 import { accessSync, constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from './config.js';
 import { apiKeyOf } from './key-file.js';
 import type { Kept, Running } from './supervise.js';
 import { unusableDataDirectory } from './usage-error.js';
+
+/** Where this machine reaches what listens on an address. */
+export const urlHere = (host: string, port: number): string => {
+  const name = ['0.0.0.0', '::', 'localhost'].includes(host) ? '127.0.0.1' : host;
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
+};
 
 /** DATA_DIR/runtime.json: tells those beside a running installation where it is. Readable by its owner only. */
 export class RuntimeFile {

@@ -5,6 +5,7 @@ import { Module } from '@nestjs/common';
 import { expect, it } from 'vitest';
 import { readConfig } from './config.js';
 import { startService, type Part } from './start.js';
+import { urlHere } from './runtime-file.js';
 import { answers } from './supervise.js';
 
 @Module({})
@@ -39,4 +40,11 @@ it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])('says which 
   const env = { ...process.env, PORT: '20002', [setting]: '20001' };
   const ended = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
   await expect(ended).rejects.toMatchObject({ code: 64, stderr: `Port 20001 is taken. Stop what uses it, or set ${setting} to another one.\n` });
+});
+
+it.each([
+  ['127.0.0.1', 'http://127.0.0.1:80'], ['0.0.0.0', 'http://127.0.0.1:80'], ['::', 'http://127.0.0.1:80'], ['localhost', 'http://127.0.0.1:80'],
+  ['::1', 'http://[::1]:80'], ['192.0.2.1', 'http://192.0.2.1:80'], ['muster.example.org', 'http://muster.example.org:80'],
+])('what listens on %s is found at %s', (host, url) => {
+  expect(urlHere(host, 80)).toBe(url);
 });
