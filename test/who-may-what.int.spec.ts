@@ -49,6 +49,7 @@ const EXPECTED = `
   function log.expect_held(text,integer,bigint,uuid): admin EXECUTE; group EXECUTE; identity EXECUTE
   function log.may_use(text)
   function log.read(text,integer,bigint,integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.read_some(text,integer,bigint,integer,bigint): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
   function log.refuse_change()
   function log.roll(integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
   schema admin: admin USAGE; gateway USAGE; group USAGE; identity USAGE

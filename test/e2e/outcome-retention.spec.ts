@@ -77,6 +77,21 @@ describe('outcomes', () => {
     expect(await count('admin')).toBe(11);
   });
 
+  it('go in smaller chunks where the database cannot delete a thousand in time', async () => {
+    await owner.query(`CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN OLD; END $$;
+      CREATE TRIGGER slow BEFORE DELETE ON identity.outcomes FOR EACH ROW EXECUTE FUNCTION public.slow();
+      GRANT EXECUTE ON FUNCTION public.slow() TO muster_identity`);
+    await plant('identity', 300, OLD, OLD);
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 1_000 });
+    const logger = listener();
+    const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
+    retention.onApplicationBootstrap();
+    expect(await logger.next()).toEqual({ owner: 'identity', deleted: 300, text: 'old outcomes deleted' });
+    await retention.beforeApplicationShutdown();
+    await database.destroy();
+    await owner.query('DROP TRIGGER slow ON identity.outcomes');
+  }, 60_000);
+
   it('go again and again, also after a run that failed', async () => {
     await owner.query('REVOKE DELETE ON identity.outcomes FROM muster_identity');
     await plant('identity', 2, OLD, OLD);

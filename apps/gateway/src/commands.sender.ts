@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, UserSnapshot } from '#contracts';
-import { LogUnavailable, type RequestReply } from '#log';
+import { LogUnavailable, MessageTooLong, type RequestReply } from '#log';
 import { isUuid, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
 import { CommandCosts } from './command-costs.js';
@@ -54,6 +54,9 @@ export class Commands {
     } catch (error) {
       if (error instanceof LogUnavailable) {
         throw new Rejected('unavailable', 'The write could not be confirmed: the message log or the database is away. Send it again.');
+      }
+      if (error instanceof MessageTooLong) {
+        throw new Rejected('tooLarge', 'The write is longer than a message may be here. Send it in smaller parts.');
       }
       throw error;
     } finally {

@@ -4,7 +4,7 @@ import { blameOf, isTimeOut, TooMuch, Unsettled } from './blame.js';
 const failed = (code: string | undefined, message = ''): Error => Object.assign(new Error(message), code === undefined ? {} : { code });
 
 it.each([
-  ['22P02', 'content'], ['23502', 'content'], ['54000', 'content'], ['54001', 'content'], ['ERR_STRING_TOO_LONG', 'content'],
+  ['22P02', 'content'], ['23502', 'content'], ['54000', 'content'], ['54001', 'content'], ['MU003', 'content'], ['ERR_STRING_TOO_LONG', 'content'],
   // What one command asks for may take too long, too much memory, or meet a fault of the database that nothing else meets.
   ['57014', 'unsure'], ['55P03', 'unsure'], ['25P04', 'unsure'], ['53200', 'unsure'], ['53400', 'unsure'], ['XX000', 'unsure'], ['21000', 'unsure'], ['42P01', 'unsure'],
   ['53100', 'infrastructure'], ['53300', 'infrastructure'], ['57P01', 'infrastructure'], ['57P03', 'infrastructure'], ['08006', 'infrastructure'],

@@ -31,8 +31,8 @@ const UNEXPECTED = 'MU001';
 /** log.expect of the position row: another process has the partition. */
 const FENCE_MISSED = /^write statement: position /;
 
-/** 22 data exception, 23 integrity, 54 limits of Postgres (1 GB for a text among them). */
-const CONTENT = /^(22|23|54)/;
+/** 22 data exception, 23 integrity, 54 limits of Postgres (1 GB for a text among them), MU003 a limit of ours on what is read. */
+const CONTENT = /^(22|23|54|MU003)/;
 /**
  * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error, MU002 the log lost what it handed over.
  * 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files) are not among them: what one command asks for may be

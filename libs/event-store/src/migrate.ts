@@ -11,6 +11,7 @@ import { IndexOnlyLists1764620000000 } from './migrations/8-index-only-lists.js'
 import { Schemas1764630000000 } from './migrations/9-schemas.js';
 import { EndsOfTheLog1764640000000 } from './migrations/10-ends-of-the-log.js';
 import { ExpectHeld1764650000000 } from './migrations/11-expect-held.js';
+import { ReadSome1764660000000 } from './migrations/12-read-some.js';
 import { BoundedGroups1764670000000 } from './migrations/13-bounded-groups.js';
 import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
 import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
@@ -21,8 +22,8 @@ import { UnfitDatabase, unfitTls } from './unfit-database.js';
 const MIGRATIONS = [
   Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
   FoldedCopies1764510000000, Groups1764600000000, IndexOnlyLists1764620000000, Schemas1764630000000,
-  EndsOfTheLog1764640000000, ExpectHeld1764650000000, BoundedGroups1764670000000, LookAlikes1764680000000, WhoMayWhat1764690000000,
-  EmailsOfTenant1764740000000,
+  EndsOfTheLog1764640000000, ExpectHeld1764650000000, ReadSome1764660000000, BoundedGroups1764670000000, LookAlikes1764680000000,
+  WhoMayWhat1764690000000, EmailsOfTenant1764740000000,
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);

@@ -1,6 +1,7 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { schemaOf, type Owner } from '#contracts';
+import { isTimeOut } from './blame.js';
 
 export interface OutcomeRetentionOptions {
   /** More than the log keeps messages: a command that is delivered again must find its outcome. */
@@ -53,10 +54,16 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
   private async deleteOld(): Promise<number> {
     const before = await this.announce();
     let deleted = 0;
-    for (let after: string | null = LEAST_ID; after !== null && !this.stopping; ) {
-      const chunk = await this.deleteChunk(after, before);
-      deleted += chunk.deleted;
-      after = chunk.last;
+    for (let after: string | null = LEAST_ID, rows = CHUNK_ROWS; after !== null && !this.stopping; ) {
+      try {
+        const chunk = await this.deleteChunk(after, before, rows);
+        deleted += chunk.deleted;
+        after = chunk.last;
+      } catch (error) {
+        // Fewer may be deleted in time; the next run begins with the same ones.
+        if (!isTimeOut(error) || rows === 1) throw error;
+        rows = Math.ceil(rows / 8);
+      }
     }
     return deleted;
   }
@@ -71,17 +78,17 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
   }
 
   /** One transaction. `last` = the id where the next chunk goes on; null = this was the last one. */
-  private async deleteChunk(after: string, before: string): Promise<{ deleted: number; last: string | null }> {
-    const { rows } = await this.pool.query<{ deleted: number; last: string | null }>(
+  private async deleteChunk(after: string, before: string, rows: number): Promise<{ deleted: number; last: string | null }> {
+    const result = await this.pool.query<{ deleted: number; last: string | null }>(
       `WITH chunk AS (
          SELECT command_id, recorded_at FROM ${schemaOf(this.owner)}.outcomes
-         WHERE command_id > $1 AND command_id < ${leastIdOf('$2::timestamptz')} ORDER BY command_id LIMIT ${CHUNK_ROWS}
+         WHERE command_id > $1 AND command_id < ${leastIdOf('$2::timestamptz')} ORDER BY command_id LIMIT $3
        ), deleted AS (
          DELETE FROM ${schemaOf(this.owner)}.outcomes o USING chunk WHERE o.command_id = chunk.command_id AND ${isOld('chunk', '$2::timestamptz')} RETURNING 1
        )
-       SELECT (SELECT count(*) FROM deleted)::int AS deleted, (SELECT command_id FROM chunk ORDER BY command_id OFFSET ${CHUNK_ROWS - 1}) AS last`,
-      [after, before],
+       SELECT (SELECT count(*) FROM deleted)::int AS deleted, (SELECT command_id FROM chunk ORDER BY command_id OFFSET $3 - 1) AS last`,
+      [after, before, rows],
     );
-    return rows[0]!;
+    return result.rows[0]!;
   }
 }

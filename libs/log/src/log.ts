@@ -54,7 +54,7 @@ export interface Subscription {
  * The message log. Two adapters, one contract (log.contract.ts): the Postgres log inside one process, Kafka between several.
  */
 export interface Log {
-  /** Resolves when the log has the messages. Throws LogUnavailable; whether they arrived is then unknown. */
+  /** Resolves when the log has the messages. Throws LogUnavailable, and whether they arrived is then unknown; or MessageTooLong, and that one did not. */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** One batch of a partition at a time, in order, each message at least once. Before start(). */
   subscribe(subscription: Subscription): void;
@@ -69,6 +69,9 @@ export interface Log {
 
 /** The log cannot take or give messages now. The client gets a 503 and tries again. */
 export class LogUnavailable extends Error {}
+
+/** The log takes no message of this length, now or later. The client gets a 413. */
+export class MessageTooLong extends Error {}
 
 /** A log among what a service needs to run. `owner` = who uses it, where there are several. */
 export const logPart = (log: Log, owner?: string): {

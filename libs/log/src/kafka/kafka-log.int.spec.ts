@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Admin, Kafka } from 'kafkajs';
+import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
@@ -11,7 +11,7 @@ import { kafkaOf } from '../../../../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../../../../test/support/kafka.js';
 import { newDatabase } from '../../../../test/support/postgres.js';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
-import { LogUnavailable } from '../log.js';
+import { LogUnavailable, MessageTooLong } from '../log.js';
 import { KafkaLog, type KafkaLogOptions } from './kafka-log.js';
 
 // A broker takes 3 to 20 s to start on two cores that do other work.
@@ -139,6 +139,53 @@ describeWithOwnKafka('the Kafka log', () => {
     await Promise.all([consumer.has(published), has(heard, committed)]);
     expect(numbersOf(consumer.messages(published[0]!.tenant))).toEqual(numbersOf(published));
     expect(firsts(heard, committed[0]!.tenant)).toEqual(numbersOf(committed));
+  });
+
+  it('leaves out what is too long for the broker, and takes and relays all the others', async () => {
+    await broker.allow(['.spec', '.limited']);
+    const errors: Error[] = [];
+    const limited = { topicSuffix: '.limited', onError: (error: Error) => errors.push(error) };
+    const first = newLog(limited);
+    await first.start();
+    await withAdmin((admin) => admin.alterConfigs({
+      validateOnly: false,
+      resources: [COMMANDS, EVENTS].map((topic) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name: `${topic}.limited`, configEntries: [{ name: 'max.message.bytes', value: '300000' }] })),
+    }));
+    await first.stop();
+    const consumer = new Consumer(pool);
+    const heard: Message[] = [];
+    const log = newLog(limited);
+    log.subscribe(consumer);
+    log.broadcast(EVENTS, (message) => {
+      heard.push(message);
+      signal.tell();
+    });
+    await log.start();
+    const withLongOnes = (tenant: string, ...places: number[]): Message[] =>
+      newMessages(tenant, 9).map((message, place) => (places.includes(place) ? { ...message, data: { number: place, text: 'x'.repeat(700_000) } } : message));
+    const published = withLongOnes(newTenant(), 0, 4, 8);
+    const results = await Promise.allSettled(published.map((message) => log.publish(COMMANDS, [message])));
+    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as Error).constructor : null)))
+      .toEqual(published.map((_, place) => ([0, 4, 8].includes(place) ? MessageTooLong : null)));
+    await consumer.has(published.filter((_, place) => ![0, 4, 8].includes(place)));
+    expect(numbersOf(consumer.messages(published[0]!.tenant))).toEqual([1, 2, 3, 5, 6, 7]);
+    // Longer than any topic takes: a broker would end the connection.
+    await expect(log.publish(COMMANDS, [{ ...published[0]!, data: 'x'.repeat(17 * 1_048_576) }])).rejects.toBeInstanceOf(MessageTooLong);
+
+    const committed = withLongOnes(newTenant(), 1, 2, 8);
+    const rows = await append(pool, EVENTS, committed);
+    log.committed(rows);
+    const leftOut = rows.filter((_, place) => [1, 2, 8].includes(place)).map(({ partition, offset }) => `${EVENTS}/${partition} offset ${offset} is too long for Kafka`);
+    /** How often each was named: the other tests have left long ones, too. */
+    const named = (): number[] => leftOut.map((name) => errors.filter(({ message }) => message.startsWith(`${name} `)).length);
+    await has(heard, committed.filter((_, place) => ![1, 2, 8].includes(place)));
+    await vi.waitFor(() => expect(named()).toEqual([1, 1, 1]), { timeout: TIMEOUT_MS });
+    expect(firsts(heard, committed[0]!.tenant)).toEqual([0, 3, 4, 5, 6, 7]);
+    // It does not come back to them.
+    const after = newMessages(committed[0]!.tenant, 1);
+    log.committed(await append(pool, EVENTS, after));
+    await has(heard, after);
+    expect(named()).toEqual([1, 1, 1]);
   });
 
   it('goes on with the oldest message when Kafka no longer holds what the position row names', async () => {

@@ -28,6 +28,15 @@ export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): 
   return count;
 };
 
+/** What the topics are made for. One message holds what came of a body of MAX_BODY_BYTES. A broker ends a connection that sends it far more. */
+export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
+
+/** Whether a broker refused a request for the length of one of its messages: the other ones are to be sent without it. */
+export const isTooLong = (error: unknown): boolean => {
+  const { type, cause } = error as { type?: string; cause?: { type?: string } };
+  return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(cause?.type ?? type ?? '');
+};
+
 /** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
 export const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: IHeaders }): Received => {
   const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;

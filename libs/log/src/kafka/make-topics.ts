@@ -2,11 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { PARTITIONS } from '#contracts';
 import { LOG_KEEP_DAYS, LogUnavailable } from '../log.js';
+import { MAX_MESSAGE_BYTES } from './kafka-message.js';
 
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
-/** One message holds what came of a body of MAX_BODY_BYTES. */
-const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 const CONFIGURATION = {
   'max.message.bytes': MAX_MESSAGE_BYTES,
   'retention.ms': LOG_KEEP_DAYS * 86_400_000,

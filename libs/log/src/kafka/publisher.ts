@@ -1,7 +1,7 @@
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import { partitionOf, type Message } from '#contracts';
-import { LogUnavailable } from '../log.js';
-import { countOfRequest, sizeOf, toKafka } from './kafka-message.js';
+import { LogUnavailable, MessageTooLong } from '../log.js';
+import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
 interface Outgoing {
   readonly message: KafkaMessage;
@@ -20,13 +20,14 @@ export class Publisher {
 
   constructor(private readonly producer: Producer, private readonly named: (topic: string) => string) {}
 
-  /** Throws LogUnavailable. */
+  /** Throws LogUnavailable or MessageTooLong. */
   async publish(topic: string, messages: readonly Message[]): Promise<void> {
     const waiting = this.outgoing.get(topic) ?? [];
     this.outgoing.set(topic, waiting);
     const sent = messages.map((message) => {
       const made = toKafka(message, partitionOf(message.tenant));
       const bytes = sizeOf(made);
+      if (bytes > MAX_MESSAGE_BYTES) return Promise.reject(tooLong(bytes));
       // While the broker is away they would fill the memory.
       if (this.outgoingBytes + bytes > MAX_OUTGOING_BYTES) return Promise.reject(new LogUnavailable('The message log is behind.'));
       this.outgoingBytes += bytes;
@@ -44,18 +45,34 @@ export class Publisher {
   private async flush(topic: string): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     for (let batch = this.take(topic); batch.length > 0; batch = this.take(topic)) {
-      try {
-        await this.producer.send({ topic: this.named(topic), acks: -1, messages: batch.map(({ message }) => message) });
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        // Where no broker answers, those that wait would only wait in vain.
-        if (!isAnswer(error)) batch.push(...this.outgoing.get(topic)!.splice(0));
-        const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
-        for (const { reject } of batch) reject(away);
-      }
-      for (const { bytes } of batch) this.outgoingBytes -= bytes;
+      const bytes = batch.reduce((sum, one) => sum + one.bytes, 0);
+      await this.send(topic, batch);
+      this.outgoingBytes -= bytes;
     }
     this.flushing.delete(topic);
+  }
+
+  private async send(topic: string, batch: readonly Outgoing[]): Promise<void> {
+    try {
+      await this.producer.send({ topic: this.named(topic), acks: -1, messages: batch.map(({ message }) => message) });
+      for (const { resolve } of batch) resolve();
+    } catch (error) {
+      if (isTooLong(error)) return await this.divide(topic, batch);
+      const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
+      // Where no broker answers, those that wait would only wait in vain.
+      const inVain = isAnswer(error) ? [] : this.outgoing.get(topic)!.splice(0);
+      for (const { bytes } of inVain) this.outgoingBytes -= bytes;
+      for (const { reject } of [...batch, ...inVain]) reject(away);
+    }
+  }
+
+  /** One of them is too long for the broker: the others are none the worse for it. */
+  private async divide(topic: string, batch: readonly Outgoing[]): Promise<void> {
+    const [first] = batch;
+    if (batch.length === 1) return first!.reject(tooLong(first!.bytes));
+    const middle = batch.length >> 1;
+    await this.send(topic, batch.slice(0, middle));
+    await this.send(topic, batch.slice(middle));
   }
 
   private take(topic: string): Outgoing[] {
@@ -63,6 +80,8 @@ export class Publisher {
     return waiting.splice(0, countOfRequest(waiting));
   }
 }
+
+const tooLong = (bytes: number): MessageTooLong => new MessageTooLong(`The message log takes no message of ${bytes} bytes.`);
 
 /** Whether a broker said no. */
 const isAnswer = (error: unknown): boolean => {

@@ -3,7 +3,7 @@ import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { TOPICS, commandsOf, schemaOf, type Message, type Owner } from '#contracts';
 import type { LogRow } from '../log.js';
-import { countOfRequest, sizeOf, toKafka } from './kafka-message.js';
+import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
 export interface RelayOptions {
   readonly producer: Producer;
@@ -24,6 +24,7 @@ interface Waiting {
 }
 
 const READ_ROWS = 100;
+const READ_BYTES = 1_048_576;
 const MAX_WAITING_BYTES = 4 * 1_048_576;
 const RETRY_AFTER_MS = 200;
 const SAVE_EVERY_MS = 500;
@@ -31,6 +32,8 @@ const SAVE_EVERY_MS = 500;
 /**
  * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may be sent
  * twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is read from the table.
+ * Only what is too long for Kafka is left out there. Who misses it finds it by itself: an outcome is looked up, an event is a gap in its sequence and
+ * read from the owner's store, a dead letter stays in the Postgres log.
  */
 export class Relay {
   private readonly topics: readonly string[];
@@ -41,6 +44,8 @@ export class Relay {
   private waiting: Waiting[] = [];
   private readonly ends = new Map<string, number>();
   private waitingBytes = 0;
+  /** Less after a request that the broker refused for the length of one of its messages, until that one is found. */
+  private atOnce = Infinity;
   /** The table holds rows that are not in `waiting`. */
   private behind = false;
   /** Another process may have sent some of this partition: where to go on is in the database. */
@@ -138,12 +143,13 @@ export class Relay {
     try {
       for (const topic of this.topics) {
         const { rows } = await pool.query<{ offset: string; message: Message }>(
-          'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, this.ends.get(topic)!, READ_ROWS],
+          'SELECT "offset", message FROM log.read_some($1, $2, $3, $4, $5)', [topic, partition, this.ends.get(topic)!, READ_ROWS, READ_BYTES],
         );
         // The first ones may be gone, with their age.
         if (rows.length > 0) this.ends.set(topic, Math.max(this.ends.get(topic)!, Number(rows[0]!.offset)));
         for (const row of rows) this.append({ topic, partition, offset: Number(row.offset), id: row.message.id, message: row.message });
-        if (rows.length === READ_ROWS) this.behind = true;
+        // A page ends where it is long enough: only an empty one says that there is no more.
+        if (rows.length > 0) this.behind = true;
       }
     } catch (error) {
       this.behind = true;
@@ -152,11 +158,18 @@ export class Relay {
   }
 
   private async send(): Promise<void> {
-    const rows = this.waiting.slice(0, countOfRequest(this.waiting));
-    const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
-      topic: this.options.named(topic), messages: mine.map(({ message }) => message),
-    }));
-    await this.options.producer.sendBatch({ acks: -1, topicMessages });
+    const rows = this.waiting.slice(0, Math.min(this.atOnce, countOfRequest(this.waiting)));
+    try {
+      await this.sendAll(rows);
+      this.atOnce = Infinity;
+    } catch (error) {
+      if (!isTooLong(error)) throw error;
+      this.atOnce = Math.max(1, rows.length >> 1);
+      if (rows.length > 1) return;
+      const [{ topic, offset, bytes }] = rows as [Waiting];
+      this.options.onError(new Error(`${topic}/${this.options.partition} offset ${offset} is too long for Kafka (${bytes} bytes): it is left out there`));
+      this.atOnce = Infinity;
+    }
     // They stay first in line until Kafka has them.
     this.waiting.splice(0, rows.length);
     for (const { topic, offset, bytes } of rows) {
@@ -167,6 +180,15 @@ export class Relay {
       this.timer = null;
       this.save().catch(this.options.onError);
     }, SAVE_EVERY_MS);
+  }
+
+  private async sendAll(rows: readonly Waiting[]): Promise<void> {
+    // A broker would end the connection, and say nothing.
+    if (rows[0]!.bytes > MAX_MESSAGE_BYTES) throw Object.assign(new Error('too long'), { type: 'MESSAGE_TOO_LARGE' });
+    const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
+      topic: this.options.named(topic), messages: mine.map(({ message }) => message),
+    }));
+    await this.options.producer.sendBatch({ acks: -1, topicMessages });
   }
 
   /** Late on purpose: what it says too early is only sent again. */

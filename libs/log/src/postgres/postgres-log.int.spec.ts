@@ -89,6 +89,58 @@ describe('the Postgres log', () => {
     expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages.slice(700)));
   });
 
+  /** What a lane has in memory. */
+  const held = (log: PostgresLog, key: string): number => {
+    const { lanes } = log as unknown as { lanes: ReadonlyMap<string, { waiting: unknown[] }> };
+    return lanes.get(key)!.waiting.length;
+  };
+
+  it('keeps a thousand messages of a lane that stands still, and hands over all the others from the table, in order, while more come', async () => {
+    const topic = commandsOf('admin');
+    const tenant = newTenant(6);
+    const consumer = new Consumer(pool, topic);
+    const hold = Promise.withResolvers<void>();
+    consumer.before = () => hold.promise;
+    const log = await started(consumer);
+    const messages = newMessages(tenant, 6_000);
+    const publish = async (from: number, to: number): Promise<void> => {
+      for (let at = from; at < to; at += 50) await log.publish(topic, messages.slice(at, at + 50));
+    };
+    await publish(0, 2_500);
+    expect(held(log, `${topic}/6`)).toBe(1_000);
+    hold.resolve();
+    let most = 0;
+    consumer.before = () => {
+      most = Math.max(most, held(log, `${topic}/6`));
+    };
+    await publish(2_500, 6_000);
+    await consumer.has(messages);
+    expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages));
+    expect(most).toBeLessThanOrEqual(1_000);
+  });
+
+  it('reads a backlog of long messages in pages of some megabytes', async () => {
+    const topic = commandsOf('admin');
+    const tenant = newTenant(5);
+    const messages = newMessages(tenant, 20).map((message) => ({ ...message, data: { ...(message.data as object), text: 'x'.repeat(1_048_576) } }));
+    // Appended at once, which is more than one statement takes.
+    const first = newLog();
+    await first.start();
+    await first.publish(topic, messages);
+    await first.stop();
+    const consumer = new Consumer(pool, topic);
+    const log = newLog();
+    log.subscribe(consumer);
+    let most = 0;
+    consumer.before = ({ received }) => {
+      most = Math.max(most, received.length + held(log, `${topic}/5`));
+    };
+    await log.start();
+    await consumer.has(messages);
+    expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages));
+    expect(most).toBeLessThanOrEqual(4);
+  });
+
   it('uses no offset twice, also when all that a partition held was dropped with its age: whoever has read it goes on behind that', async () => {
     const topic = eventsOf('identity');
     const tenant = newTenant(11);

@@ -16,6 +16,8 @@ interface Lane {
   readonly partition: number;
   /** The offset after the last one that was read or handed over; null while that is being found out. */
   end: number | null;
+  /** The table holds more than is in memory: what is handed over meanwhile is read there when its turn comes. */
+  isBehind: boolean;
   waiting: { offset: number; message: Message; appended: Promise<void> }[];
   running: boolean;
 }
@@ -33,8 +35,12 @@ const EPOCH = 'postgres';
 const ADVISORY_LOCK = 7_216_002;
 const RECONNECT_AFTER_MS = 200;
 const RETRY_AFTER_MS = 200;
-const BACKLOG_PAGE_MESSAGES = 1_000;
+/** What a lane has in memory: a lane may stand still for long. */
+const MAX_LANE_MESSAGES = 1_000;
+const BACKLOG_PAGE_BYTES = 4 * 1_048_576;
 const MAX_APPEND_MESSAGES = 1_000;
+/** Of one statement. What all messages of a turn are together may be more than a text can hold. */
+const MAX_APPEND_CHARACTERS = 8 * 1_048_576;
 const MAX_PENDING_PUBLISHES = 10_000;
 const MAX_MISSED_MESSAGES = 10_000;
 /** Nobody waits for whoever reads events: one call for many of them costs a lone command nothing, one for each 0.2 ms. */
@@ -170,18 +176,33 @@ export class PostgresLog implements Log {
     // The lane goes first: what it loads is being looked up while this is sent.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      await client.query({
-        name: 'log-append',
-        text: 'SELECT log.append($1, $2, $3, $4, $5::json[])',
-        values: [
-          rows.map((row) => row.topic), rows.map(({ partition }) => partition), rows.map(({ offset }) => offset), rows.map(({ id }) => id),
-          rows.map(({ message }) => JSON.stringify(message)),
-        ],
-      });
+      const statements: Promise<void>[] = [];
+      let [from, characters] = [0, 0];
+      let texts: string[] = [];
+      for (const [index, { message }] of rows.entries()) {
+        const text = JSON.stringify(message);
+        if (index > from && characters + text.length > MAX_APPEND_CHARACTERS) {
+          statements.push(this.appendTexts(client, rows.slice(from, index), texts));
+          [from, characters, texts] = [index, 0, []];
+        }
+        texts.push(text);
+        characters += text.length;
+      }
+      statements.push(this.appendTexts(client, from === 0 ? rows : rows.slice(from), texts));
+      // All are in line before anything else that this connection is asked: who reads on it finds what was handed over before.
+      await Promise.all(statements);
     } catch (error) {
       this.fail(client, error as Error);
       throw new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
     }
+  }
+
+  private async appendTexts(client: pg.Client, rows: readonly LogRow[], texts: readonly string[]): Promise<void> {
+    await client.query({
+      name: 'log-append',
+      text: 'SELECT log.append($1, $2, $3, $4, $5::json[])',
+      values: [rows.map((row) => row.topic), rows.map(({ partition }) => partition), rows.map(({ offset }) => offset), rows.map(({ id }) => id), texts],
+    });
   }
 
   private number(topic: string, message: Message): LogRow {
@@ -198,7 +219,12 @@ export class PostgresLog implements Log {
     if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push({ row, appended });
     // It was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
+    if (lane.isBehind && lane.end !== null) return;
     if (row.offset !== lane.end) return this.fail(this.client!, new Error(`${row.topic}/${row.partition} was handed ${row.offset} instead of ${lane.end}`));
+    if (lane.waiting.length >= MAX_LANE_MESSAGES) {
+      lane.isBehind = true;
+      return;
+    }
     lane.end = row.offset + 1;
     lane.waiting.push({ offset: row.offset, message: row.message, appended });
     if (!lane.running) void this.run(lane);
@@ -210,8 +236,8 @@ export class PostgresLog implements Log {
     const key = `${lane.subscription.topic}/${lane.partition}`;
     // One that was begun before a fault.
     await this.handling.get(key);
-    while (this.client === client && !this.stopping && lane.waiting.length > 0) {
-      const handled = this.handle(client, lane);
+    while (this.client === client && !this.stopping && (lane.waiting.length > 0 || lane.isBehind)) {
+      const handled = lane.waiting.length > 0 ? this.handle(client, lane) : this.readOn(client, lane);
       this.handling.set(key, handled);
       await handled;
       this.handling.delete(key);
@@ -238,12 +264,29 @@ export class PostgresLog implements Log {
   private async readAgain(client: pg.Client, lane: Lane): Promise<void> {
     lane.end = null;
     lane.waiting = [];
-    while (lane.end === null) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
-      if (this.client !== client || this.stopping) return;
-      await this.read(client, lane).catch(this.options.onError);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+    await this.untilRead(client, lane, null);
+  }
+
+  /** The next page. What this process hands over and appends from here on is kept until it is known where the page ends. */
+  private async readOn(client: pg.Client, lane: Lane): Promise<void> {
+    const from = lane.end;
+    lane.end = null;
+    // What was handed over before is not kept, and sent to the database in the next turn: it is read after that.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.untilRead(client, lane, from);
+  }
+
+  private async untilRead(client: pg.Client, lane: Lane, from: number | null): Promise<void> {
+    while (this.client === client && !this.stopping) {
+      try {
+        await this.read(client, lane, from);
+        return this.handOverMissed();
+      } catch (error) {
+        this.options.onError(error as Error);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+      }
     }
-    this.handOverMissed();
   }
 
   private handOverMissed(): void {
@@ -312,33 +355,31 @@ export class PostgresLog implements Log {
     for (const subscription of this.subscriptions) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const key = `${subscription.topic}/${partition}`;
-        const lane: Lane = { subscription, partition, end: null, running: false, waiting: [] };
+        const lane: Lane = { subscription, partition, end: null, isBehind: false, running: false, waiting: [] };
         // Rows that are older than the retention are gone, and a position is never behind its own commit.
-        ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane)));
+        ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane, null)));
         lanes.set(key, lane);
       }
     }
     return { lanes, ends };
   }
 
-  /** Reads what waits for a lane, from its position row on. Returns where it ends. */
-  private async read(client: pg.Client, lane: Lane): Promise<number> {
+  /** Reads what waits for a lane, a page of it, from its position row on where `from` is null. Returns where the page ends. */
+  private async read(client: pg.Client, lane: Lane, from: number | null): Promise<number> {
     const { subscription: { topic }, partition } = lane;
-    const position = await lane.subscription.position(partition);
-    let end = position.epoch === EPOCH ? position.nextOffset : 0;
-    const waiting: Lane['waiting'] = [];
-    for (let full = true; full; ) {
-      const { rows } = await client.query<{ offset: string; message: Message }>(
-        'SELECT "offset", message FROM log.read($1, $2, $3, $4)', [topic, partition, end, BACKLOG_PAGE_MESSAGES],
-      );
-      for (const row of rows) waiting.push({ offset: Number(row.offset), message: row.message, appended: APPENDED });
-      // Not the number of rows: the first ones may be gone, with their age.
-      end = (waiting.at(-1)?.offset ?? end - 1) + 1;
-      full = rows.length === BACKLOG_PAGE_MESSAGES;
+    let end = from;
+    if (end === null) {
+      const position = await lane.subscription.position(partition);
+      end = position.epoch === EPOCH ? position.nextOffset : 0;
     }
-    lane.waiting = waiting;
-    lane.end = end;
-    return end;
+    const { rows } = await client.query<{ offset: string; message: Message; bytes: number }>(
+      'SELECT "offset", message, bytes FROM log.read_some($1, $2, $3, $4, $5)', [topic, partition, end, MAX_LANE_MESSAGES, BACKLOG_PAGE_BYTES],
+    );
+    lane.waiting = rows.map((row) => ({ offset: Number(row.offset), message: row.message, appended: APPENDED }));
+    lane.isBehind = rows.length === MAX_LANE_MESSAGES || rows.reduce((sum, { bytes }) => sum + bytes, 0) >= BACKLOG_PAGE_BYTES;
+    // Not the number of rows: the first ones may be gone, with their age.
+    lane.end = (lane.waiting.at(-1)?.offset ?? end - 1) + 1;
+    return lane.end;
   }
 
   private async roll(): Promise<void> {
