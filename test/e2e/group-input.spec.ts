@@ -21,7 +21,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ['an unknown member in a PATCH', 'PATCH', { Operations: [add(nobody)] }, 400, 'invalidValue', new RegExp(nobody)],
       ['an unknown member in a PUT', 'PUT', { displayName: 'x', members: [{ value: nobody }] }, 400, 'invalidValue', new RegExp(nobody)],
       ['a member that is no UUID', 'POST', { displayName: 'x', members: [{ value: 'ada' }] }, 400, 'invalidValue', /id ada/],
-      ['a member without an id', 'PATCH', { Operations: [{ op: 'add', path: 'members', value: [{ type: 'User' }] }] }, 400, 'invalidValue', /member needs a value/],
+      ['a member without an id', 'PATCH', { Operations: [{ op: 'add', path: 'members', value: [{ type: 'User' }] }] }, 400, 'invalidValue', /members needs a value/],
       ['a new member without an id', 'POST', { displayName: 'x', members: [{ type: 'User' }] }, 400, 'invalidValue', /members needs a value/],
       ['no displayName', 'POST', { members: [] }, 400, 'invalidValue', /displayName/],
       ['no displayName in a PUT', 'PUT', { members: [] }, 400, 'invalidValue', /displayName/],
