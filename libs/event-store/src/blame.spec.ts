@@ -18,6 +18,10 @@ it('what is too much, or never enough, or no text of JavaScript any more, is con
   expect([new TooMuch('', 1), new Unsettled(), new RangeError('Invalid string length')].map(blameOf)).toEqual(['content', 'content', 'content']);
 });
 
+it('a fault of a program may be content', () => {
+  expect([new TypeError('x is not a function'), new SyntaxError('no JSON')].map(blameOf)).toEqual(['unsure', 'unsure']);
+});
+
 it('rows that are missing may be the fault of a command, but a position that has moved never is', () => {
   expect(blameOf(failed('MU001', 'write statement: deleted_users wrote 0 rows instead of 1'))).toBe('unsure');
   expect(blameOf(failed('MU001', 'write statement: position wrote 0 rows instead of 1'))).toBe('infrastructure');

@@ -62,6 +62,8 @@ export const blameOf = (error: unknown): Blame => {
   const code = codeOf(error);
   // A text of more than 512 MiB: V8 says the former when one is made, Node the latter when the driver reads one.
   if (error instanceof RangeError || code === 'ERR_STRING_TOO_LONG') return 'content';
+  // A fault of a program, which may meet the content of one command only.
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError) return 'unsure';
   // The driver's own errors have none: connections that broke, or could not be had.
   if (!SQLSTATE.test(code) || INFRASTRUCTURE.test(code)) return 'infrastructure';
   if (CONTENT.test(code)) return 'content';

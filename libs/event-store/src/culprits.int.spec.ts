@@ -25,6 +25,8 @@ interface Asking {
   /** The value of a row that it writes, as SQL. */
   readonly writes?: string;
   readonly expiresAt?: string;
+  /** All that its message holds. */
+  readonly data?: unknown;
 }
 
 let database: DataSource;
@@ -65,9 +67,9 @@ let partition = 0;
 const handled = async (batch: readonly Asking[], onLoad: (count: number) => Promise<void> | void = () => undefined, tenants?: readonly string[]): Promise<Lane> => {
   const mine = partition++ % PARTITIONS;
   const pool = poolOf(batch.some(({ sql }) => sql === SLEEP) || !batch.some(({ loads }) => loads) ? database : patient);
-  const messages = batch.map(({ expiresAt = '2100-01-01T00:00:00.000Z', ...command }, index): Message => ({
+  const messages = batch.map(({ expiresAt = '2100-01-01T00:00:00.000Z', data, ...command }, index): Message => ({
     id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: 's', time: '2026-01-01T00:00:00.000Z', tenant: tenants?.[index] ?? randomUUID(),
-    directory: null, correlationId: 'c', causationId: null, data: { actor: 'test', expiresAt, command },
+    directory: null, correlationId: 'c', causationId: null, data: data === undefined ? { actor: 'test', expiresAt, command } : data,
   }));
   const first = await newLane().position(mine);
   return run();
@@ -135,6 +137,8 @@ describe.each<[string, Asking, RegExp]>([
   ['whose load is more than a lane may have in hand', { loads: 130 * 1_048_576 }, /bytes are to be loaded/],
   ['that the database cannot compute', { sql: '1 / (SELECT 0)' }, /division by zero/],
   ['that no statement of ours should make', { sql: '(SELECT id FROM public.counters)' }, /more than one row/],
+  ['whose message holds null', { data: null }, /unknown message type or shape/],
+  ['whose message holds a text', { data: 'text' }, /unknown message type or shape/],
   ['whose rows are not there', { writes: '77' }, /counters wrote 0 rows instead of 1/],
 ])('a command %s', (_which, culprit, reason) => {
   it('is set aside with a 500, and its neighbours are carried out, once', async () => {

@@ -261,7 +261,10 @@ export class BatchHandler<C> {
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
     // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a command that comes too late
     // nothing is loaded, because it is not carried out: where a batch is handed over again, its commands expire one after the other.
-    const commands = poison === undefined ? messages.flatMap((message) => (isLate(message, now) ? [] : (this.understood(message) ?? []))) : [];
+    const commands = poison !== undefined ? [] : messages.flatMap((message) => {
+      const command = this.understood(message);
+      return command && !isLate(message, now) ? [command] : [];
+    });
     const touched = readable(() => this.behaviour.touches(commands, wanted));
     const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
     const { rows } = await client.query<Loaded>({
@@ -309,8 +312,9 @@ export class BatchHandler<C> {
       if (message && before) {
         turn.repeat(message, before);
       } else if (!message || !command || poison !== undefined) {
-        turn.bury(message, raw ?? JSON.stringify(found), poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`));
-        this.onDead(poison, message);
+        const reason = poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`);
+        turn.bury(message, raw ?? JSON.stringify(found), reason);
+        this.onDead(reason, message);
       } else if (isLate(message, now)) {
         turn.answer(message, { status: 'rejected', code: 'unavailable', detail: 'The command came too late and was not carried out.' });
       } else {
