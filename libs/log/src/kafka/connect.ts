@@ -43,6 +43,9 @@ const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly 
   return [error, ...[error.cause, ...errors].flatMap(causesOf)];
 };
 
+const AUTHORIZATION = /_AUTHORIZATION_FAILED$/;
+export const isNotAllowed = (error: unknown): boolean => causesOf(error).some(({ type }) => AUTHORIZATION.test(String(type)));
+
 /** Why a broker will not have us, in one line; null = another attempt may succeed. */
 export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): string | null => {
   for (const { name, code, type, message } of causesOf(error)) {
@@ -53,7 +56,7 @@ export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): 
       return `The certificate of Kafka (${brokers.join(',')}) is not accepted (${message.replace(/^Connection error: /, '')}): `
         + 'KAFKA_SSL_CA_FILE names the authority that signed it, and KAFKA_BROKERS the hosts that it is made for.';
     }
-    if (String(type).endsWith('_AUTHORIZATION_FAILED')) {
+    if (AUTHORIZATION.test(String(type))) {
       return `Kafka does not allow ${sasl ? `the user ${sasl.username}` : 'an unknown user'} what Muster has to do there (${message}): docs/kafka-access.md says what each service needs.`;
     }
   }

@@ -2,9 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { PARTITIONS } from '#contracts';
 import { LOG_KEEP_DAYS, LogUnavailable } from '../log.js';
+import { isNotAllowed } from './connect.js';
 import { MAX_MESSAGE_BYTES } from './kafka-message.js';
 
 const TIMEOUT_MS = 30_000;
+/** Rights that were given a moment ago reach a broker within milliseconds. */
+const REFUSED_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;
 const CONFIGURATION = {
   'max.message.bytes': MAX_MESSAGE_BYTES,
@@ -22,14 +25,16 @@ export interface Wanted {
 
 /**
  * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and every group of ours a
- * coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or what the broker said last.
+ * coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or what the broker said last;
+ * after 5 s when that is that we may not.
  */
 export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): Promise<void> => {
   const wanted = [...new Set([...own, ...heard])];
   const configEntries = Object.entries(CONFIGURATION).map(([name, value]) => ({ name, value: String(value) }));
   let missing: readonly string[] = wanted;
   for (const since = performance.now(); ; await delay(POLL_MS)) {
-    const isLate = performance.now() - since > TIMEOUT_MS;
+    const waitedMs = performance.now() - since;
+    const isLate = waitedMs > TIMEOUT_MS;
     try {
       const existing = new Set(await admin.listTopics());
       missing = wanted.filter((topic) => !existing.has(topic));
@@ -49,8 +54,8 @@ export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): 
       }
     } catch (error) {
       // The broker is not done yet, or another process makes them at the same moment.
-      if (isLate) throw error;
+      if (isLate || (waitedMs > REFUSED_TIMEOUT_MS && isNotAllowed(error))) throw error;
     }
-    if (isLate) throw new LogUnavailable(`Not all topics were there in time${missing.length > 0 ? `: their owners have not made ${missing.join(', ')}` : ''}.`);
+    if (isLate) throw new LogUnavailable(`Not all topics were there in time${missing.length > 0 ? `: their owners have not made ${missing.join(', ')}, or the user may not see them (docs/kafka-access.md)` : ''}.`);
   }
 };
