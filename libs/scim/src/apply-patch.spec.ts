@@ -75,6 +75,8 @@ describe('a PATCH', () => {
     ['replaces a part where a filter is true', { op: 'replace', path: 'name[givenName eq "ADA" and familyName pr].middleName', value: 'K' }, { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
     ['replaces the parts that are given where a filter is true', { op: 'replace', path: 'name[givenName eq "Ada"]', value: { familyName: 'M' } }, { name: { givenName: 'Ada', familyName: 'M' } }],
     ['leaves a role that has gone already', { op: 'remove', path: 'roles[value eq "gone"]' }, {}],
+    ['removes a role by JSON text', { op: 'remove', path: 'roles', value: [{ value: '{"id":"1","value":"A"}' }] }, { roles: null }],
+    ['leaves a listed role of a type that has gone already', { op: 'remove', path: 'roles', value: [{ value: 'gone', type: 'x' }] }, {}],
     ['leaves a listed role that has gone already', { op: 'remove', path: 'roles', value: [{ value: 'gone' }] }, {}],
     ['clears an object by an empty list', { op: 'replace', path: 'name', value: [] }, { name: null }],
     // Extensions and managers.
@@ -220,6 +222,9 @@ describe('a PATCH', () => {
     ['a name that is not there, by what does not say what it would be', { op: 'add', path: `manager[not (value eq "m")]`, value: { value: 'x' } }, 'noTarget', /does not match/],
     // Who takes a role away has to hit one.
     ['a role by a display that none has', { op: 'remove', path: 'roles', value: [{ display: 'a' }] }, 'noTarget', /value eq/],
+    ['a role by its value and a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'A', type: 'x' }] }, 'noTarget', /value eq/],
+    ['one of two by a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'gone' }, { value: 'a', type: 'x' }] }, 'noTarget', /value eq/],
+    ['a role by JSON text without a value', { op: 'remove', path: 'roles', value: [{ value: '{"displayName":"a"}' }] }, 'noTarget', /value eq/],
     ['a role by a filter that picks none', { op: 'remove', path: 'roles[display eq "a"]' }, 'noTarget', /value eq/],
     ['a part of a role by a filter that picks none', { op: 'remove', path: 'roles[type eq "a"].value' }, 'noTarget', /value eq/],
     ['no id', { op: 'replace', path: 'id', value: null }, 'mutability', /^id /],

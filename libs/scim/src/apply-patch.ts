@@ -5,7 +5,7 @@ import { valueMatcher } from './matches.js';
 import { isReadOnly, parseTarget, toChange, type Change, type PatchOperation, type Target } from './patch.js';
 import { attributeValue, requireAttributes, type Resource } from './resource.js';
 import { findSubAttribute, pathName, type Attribute, type ResourceDefinition } from './schema.js';
-import { distinctValues, givesAccess, isPrimary, keyOf, requireFewValues } from './value.js';
+import { distinctValues, givesAccess, isPrimary, isRoleText, keyOf, requireFewValues } from './value.js';
 
 /**
  * What the operations of one request may look at, in characters of values: once for each operation, and again for each comparison of
@@ -164,8 +164,20 @@ const requireHit = ({ target: { path, filter, text }, value }: Change, values: r
   if (values.length === 0 || path.extension || !givesAccess(path.attribute.name)) return;
   const listed = Array.isArray(value) ? (value as readonly Json[]) : [];
   const missed = filter ? !asksForValue(filter) && !values.some(valueMatcher(filter))
-    : listed.some((entry) => isJsonObject(entry) && entry.value === undefined && !values.some((element) => hasParts(element, entry)));
+    : listed.some(missing(path.attribute, values));
   if (missed) throw new Rejected('noTarget', `What the remove of ${text} names is none of the ${path.attribute.name} that are there: name it by its value, ${path.attribute.name}[value eq "…"].`);
+};
+
+/** Tells whether a listed value hits none, although one may be meant: by what is no value, or by a value that is there with another type. */
+const missing = (attribute: Attribute, values: readonly Json[]): ((entry: Json) => boolean) => {
+  const keys = new Set(values.map((element) => keyOf(attribute, element)));
+  const ofAnyType = new Set(values.map((element) => keyOf(attribute, { value: isJsonObject(element) ? (element.value ?? null) : null })));
+  return (entry) => {
+    if (!isJsonObject(entry)) return false;
+    const { type, value } = entry;
+    if (value === undefined) return !values.some((element) => hasParts(element, entry));
+    return !keys.has(keyOf(attribute, entry)) && (isRoleText(value) || (type !== undefined && ofAnyType.has(keyOf(attribute, { value }))));
+  };
 };
 
 const asksForValue = (filter: Filter): boolean => {

@@ -105,9 +105,11 @@ const remove = (holder: Value, { name, kind, part, filter }: Place, listed: unkn
   }
   const values = present as Value[];
   const hasAll = (value: Value, parts: Value): boolean => Object.keys(parts).every((key) => parts[key] === value[key]);
-  const described = [listed ?? []].flat().filter((entry) => (entry as Value).value === undefined) as Value[];
-  // Muster's own: who takes a role away must hit one, unless he names it by its value, which may be gone already.
-  const isMissed = filter ? !filter.text.includes('value ') && !values.some(filter.holds) : described.some((parts) => !values.some((value) => hasAll(value, parts)));
+  // Muster's own: who takes a role away must hit one, unless he names it by its value, which may be gone already, but is not there with another type.
+  const isMiss = (entry: Value, all: readonly Value[]): boolean =>
+    entry.value === undefined ? !all.some((value) => hasAll(value, entry))
+    : entry.type !== undefined && all.some(({ value }) => folded(value) === folded(entry.value)) && !all.some((value) => isSame(entry, value));
+  const isMissed = filter ? !filter.text.includes('value ') && !values.some(filter.holds) : [listed ?? []].flat().some((entry) => isMiss(entry as Value, values));
   if (name === 'roles' && isMissed) throw new Refused('noTarget');
   if (filter || part) {
     const hits = values.filter((value) => !filter || filter.holds(value));

@@ -50,7 +50,10 @@ describe('a value', () => {
     expect(parseValue(attribute('string', true), ['b', null, 'a'], 'x', [])).toEqual(['b', 'a']);
     expect(parseValue(attribute('string', true), [], 'x', [])).toBeUndefined();
     expect(parseValue(attribute('string', true), ['b', 'a', 'b', ''], 'x', [])).toEqual(['b', 'a', '']);
-    expect(parseValue(attribute('dateTime', true), ['', null], 'x', [])).toBeUndefined();
+    expect(parseValue(attribute('dateTime', true), ['', null, { value: '' }], 'x', [])).toBeUndefined();
+    expect(parseValue(attribute('string', true), [{ $ref: null, value: 'b' }, 'a', { value: null }], 'x', [])).toEqual(['b', 'a']);
+    expect(parseValue(attribute('string', true), { value: 'b' }, 'x', [])).toEqual(['b']);
+    expect(() => parseValue(attribute('string', true), [{ id: 'b' }], 'x', [])).toThrow(/not an object/);
     expect(parseValue(attribute('string', true), '', 'x', [])).toBeUndefined();
     expect(() => parseValue(attribute('string', true), ['b', 1], 'x', [])).toThrow(/not 1/);
     expect(() => parseValue(attribute('string', true), 'b', 'x', [])).toThrow(/an array, not "b"/);

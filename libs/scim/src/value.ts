@@ -70,7 +70,9 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
   const values: Json[] = [];
   for (const element of value as unknown[]) {
     if (attribute.type !== 'complex') {
-      if (element !== null && (element !== '' || attribute.type === 'string')) values.push(parseSimple(attribute, element, path));
+      // Microsoft's library of 2017 to 2019 sends each as an object.
+      const single = isObject(element) && 'value' in element ? element.value : element;
+      if (!saysNone({ ...attribute, multiValued: false }, single)) values.push(parseSimple(attribute, single, path));
       continue;
     }
     const isOfAccess = givesAccess(path);
