@@ -4,7 +4,7 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 /** A spec may start a database or a broker; a contract is a suite that the specs of several adapters run. */
 const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
-const ENTRIES = '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
+const ENTRIES = '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
 /** Every program begins with it, and imports nothing else of its lib before. */
 const FIRST = '^libs/runtime/src/first\\.ts$';

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { userOf, type Service } from '#contracts';
 import { setUpKafka, type KafkaConnection } from '#log';
-import { freePort, keyFile, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
+import { boundLog, freePort, keyFile, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 
 export { whatKafkaMisses } from './kafka-jars.js';
@@ -65,6 +65,7 @@ export const startKafkaBroker = async (dataDir: string, { port, services, topicS
     const child = launch(folder, classPath, logFile, ports, password, tls);
     const running = await whenReady(child, ports, certificate !== undefined, since + START_TIMEOUT_MS);
     if (running) {
+      boundLog(logFile, running.exited);
       const administrator: KafkaConnection = { brokers: [`127.0.0.1:${ports.admin}`], tls: null, sasl: { mechanism: 'plain', username: ADMINISTRATOR, password } };
       const allow = (topicSuffixes: readonly string[]): Promise<void> => setUpKafka({ administrator, passwords, topicSuffixes });
       try {

@@ -1,8 +1,11 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { migrate, openMasterKey } from '#event-store';
-import { answers, apiKeyOf, freePort, keptPostgres, masterKeySource, readConfig, runSupervisor, RuntimeFile, startNode, urlHere, type Config, type Kept, type Running } from '#runtime';
+import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
+import {
+  answers, apiKeyOf, freePort, isTerminal, keptPostgres, masterKeySource, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere,
+  type Config, type Kept, type Running,
+} from '#runtime';
 import { APPS, environmentOf, type App, type Secrets } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
@@ -22,6 +25,8 @@ const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker>
   };
 };
 
+const tell = (reason: string): void => (isTerminal() ? console.error(reason) : sayAsJson('supervisor', 'warn', 'waiting for the database', { reason }));
+
 const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
   const port = { gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT }[app];
   return urlHere(app === 'admin' ? ADMIN_HOST : HOST, port);
@@ -29,7 +34,7 @@ const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
 
 const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
   name: app,
-  start: () => startNode({ file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)), environment, prefix: `${app.padEnd(8)} | ` }),
+  start: () => startNode({ file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)), environment, ...(isTerminal() ? { prefix: `${app.padEnd(8)} | ` } : {}) }),
   ready: () => answers(`${urlOf(app, config)}/health/ready`),
 });
 
@@ -51,6 +56,8 @@ const banner = (config: Config): string => `
     Token           npm run -s cli -- directory show
 `;
 
+refuseArguments(`npm run stack: a Kafka broker, Postgres and each service as a process of its own. Settings are environment variables: docs/configuration.md.
+`);
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   // Chosen here, so that a process that is started again is found where it was.
@@ -62,12 +69,13 @@ runSupervisor(async (supervisor) => {
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.
   const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
   const ownBroker = async (): Promise<KafkaBroker | null> => (config.KAFKA_BROKERS ? null : keep('broker', keptBroker(config)));
-  const [broker] = await Promise.all([ownBroker(), migrate(databaseUrl, config.databaseRoles)]);
+  const [broker] = await Promise.all([ownBroker(), untilDatabaseAnswers(databaseUrl, tell).then(() => migrate(databaseUrl, config.databaseRoles))]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
   const secrets: Secrets = { ownerUrl: databaseUrl, roles: config.databaseRoles, masterKey: await masterKey(databaseUrl, config), apiKey: apiKeyOf(config) };
   // Each app is a user of its own at the broker; at one from outside, all of them are the one that it was given.
   const kafka = (app: App): Readonly<Record<string, string>> => broker?.settingsOf(app) ?? (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
   await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, ...kafka(app) })))));
   runtime.tell(databaseUrl);
-  console.log(banner(config));
+  if (isTerminal()) console.log(banner(config));
+  else sayAsJson('supervisor', 'info', 'Muster is ready.', { scimBaseUrl: config.scimBaseUrl });
 });

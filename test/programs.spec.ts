@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
   ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`), 'apps/cli/src/demo',
-  ...['migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`), 'deploy/stack', 'deploy/kafka-set-up', 'test/bench/bench', 'test/fault/fault',
+  ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`), 'deploy/stack', 'deploy/kafka-set-up', 'test/bench/bench', 'test/fault/fault',
 ];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 

@@ -46,10 +46,8 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
 };
 
 /** What a process is given that shall know of no other installation than its own. */
-export const cleanEnvironment = (): NodeJS.ProcessEnv => {
-  const { DATABASE_URL: _database, PUBLIC_URL: _publicUrl, MUSTER_URL: _url, MUSTER_API_KEY: _key, ...rest } = process.env;
-  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith('KAFKA_')));
-};
+export const cleanEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DATABASE_|KAFKA_|MASTER_KEY|MUSTER_|PUBLIC_URL)/.test(name)));
 
 /**
  * A Muster that was started the way a user starts it: `npm start` (embedded) or `npm run stack` (Kafka), in a data directory of

@@ -335,7 +335,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('an owner', () => {
       it('of another directory sees nothing, and its names are its own', async () => {
-        const { scim: client } = await muster.newDirectory('Sibling', muster.server.directory.tenant);
+        const { scim: client } = await muster.newDirectory('Another sibling', muster.server.directory.tenant);
         const ada = await newUser();
         const displayName = `Own ${uuidv7()}`;
         const id = await newGroup([ada], request, displayName);

@@ -4,8 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { answers, freePort, isAlive, startPostgres } from '#runtime';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { migrate, untilMigrated } from '#event-store';
+import { answers, freePort, isAlive, startPostgres, type PostgresProcess } from '#runtime';
 import { cleanEnvironment } from '../bench/installation.js';
 
 /** `npm start` as a user has it: the built program with its children. A start takes 2 to 4 s. */
@@ -30,12 +32,14 @@ interface Muster {
   readonly ended: Promise<number | null>;
   /** Resolves when this was printed. */
   printed(text: string): Promise<void>;
+  /** Reads its output no more. */
+  close(): void;
   stop(): Promise<number | null>;
 }
 
-const run = (environment: Record<string, string> = {}): Muster => {
+const run = (environment: Record<string, string> = {}, args: readonly string[] = []): Muster => {
   const env = { ...cleanEnvironment(), DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ADMIN_PORT: '0', ...environment };
-  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk) => (output[name] += String(chunk)));
   // Its output is its children's too: `close` comes when all of them have ended.
@@ -43,6 +47,10 @@ const run = (environment: Record<string, string> = {}): Muster => {
   const muster: Muster = {
     output, ended,
     printed: (text) => expect.poll(() => output.stdout + output.stderr, { timeout: TIMEOUT_MS }).toContain(text),
+    close: () => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     stop: () => {
       child.kill('SIGTERM');
       return ended;
@@ -50,6 +58,12 @@ const run = (environment: Record<string, string> = {}): Muster => {
   };
   running.push(muster);
   return muster;
+};
+
+/** What it says besides that it starts and ends. Fails where a line is no JSON, or anything was written to standard error. */
+const saidBy = ({ stdout, stderr }: Muster['output']): string[] => {
+  expect(stderr).toBe('');
+  return stdout.trim().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg).filter((text) => text !== 'starts' && text !== 'ends');
 };
 
 interface Told {
@@ -124,7 +138,7 @@ it('says in one line that its port is taken, and ends with 64', async () => {
   try {
     const { ended, output } = run({ PORT: String(port) });
     expect(await ended).toBe(64);
-    expect(output).toEqual({ stdout: '', stderr: `Port ${port} is taken. Stop what uses it, or set PORT to another one.\n` });
+    expect(saidBy(output)).toEqual([`Port ${port} is taken. Stop what uses it, or set PORT to another one.`]);
     expect(existsSync(join(home, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
   } finally {
     stranger.close();
@@ -135,7 +149,7 @@ it('says in one line that it cannot listen on an address of another machine, and
   // RFC 5737: nobody has it.
   const { ended, output } = run({ HOST: '192.0.2.1', PORT: '8080' });
   expect(await ended).toBe(64);
-  expect(output).toEqual({ stdout: '', stderr: expect.stringMatching(/^Muster cannot serve there: .*192\.0\.2\.1:8080. Set HOST and PORT to others.\n$/) });
+  expect(saidBy(output)).toEqual([expect.stringMatching(/^Muster cannot serve there: .*192\.0\.2\.1:8080. Set HOST and PORT to others.$/)]);
 });
 
 it.each([
@@ -145,8 +159,94 @@ it.each([
   writeFileSync(join(home, 'data'), '');
   const { ended, output } = run(environment);
   expect(await ended).toBe(64);
-  expect(output.stdout).toBe('');
-  expect(output.stderr).toMatch(/^The data directory .*data cannot be used: .*\n$/);
+  expect(saidBy(output)).toEqual([expect.stringMatching(/^The data directory .*data cannot be used: .*$/)]);
+});
+
+it.each([
+  ['HOST', 'localhost:8080', /^HOST must be/], ['HOST', 'no-such-host.invalid', /^HOST is no-such-host.invalid, and this machine knows no address/],
+  ['KAFKA_BROKERS', 'kafka', /^KAFKA_BROKERS must be/], ['DATABASE_URL', 'mysql://a:b@c/d', /^DATABASE_URL must be/],
+  ['MASTER_KEY', 'secret', /^MASTER_KEY must be/], ['PORT', 'http', /^PORT must/], ['PUBLIC_URL', 'muster.example.org', /^PUBLIC_URL must be/],
+  ['LOG_LEVEL', 'loud', /^LOG_LEVEL must be/], ['MASTER_KEY_FILE', '/no/such/file', /^MASTER_KEY_FILE names a file that cannot be read/],
+])('says in one line what is wrong with %s=%s, and ends with 64', async (name, value, line) => {
+  const { ended, output } = run({ PORT: '0', [name]: value });
+  expect(await ended).toBe(64);
+  expect(saidBy(output)).toEqual([expect.stringMatching(line)]);
+  expect(existsSync(join(home, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
+});
+
+describe('a database of its own', () => {
+  let postgres: PostgresProcess;
+  beforeEach(async () => {
+    postgres = await startPostgres(join(home, 'external'));
+  });
+  afterEach(() => postgres.stop());
+  const query = async (sql: string, ...values: string[]): Promise<void> => {
+    const client = new pg.Client({ connectionString: postgres.url });
+    await client.connect();
+    await client.query(sql, values).finally(() => client.end());
+  };
+
+  it('that refuses the password, or has no such database, ends it with 64 and one line', async () => {
+    for (const [url, line] of [
+      [postgres.url.replace(/:[^:@]+@/, ':wrong@'), /^The database refuses the user of DATABASE_URL: password authentication failed for user "muster"\.$/],
+      [postgres.url.replace(/muster$/, 'none'), /^The database refuses the user of DATABASE_URL: database "none" does not exist\.$/],
+    ] as const) {
+      const { ended, output } = run({ PORT: '0', DATABASE_URL: url });
+      expect(await ended).toBe(64);
+      expect(saidBy(output)).toEqual([expect.stringMatching(line)]);
+    }
+  });
+
+  it('that a newer Muster has migrated is left alone', async () => {
+    await migrate(postgres.url);
+    await query("INSERT INTO muster_migrations (timestamp, name) VALUES (1, 'Newer9999999999999')");
+    const { ended, output } = run({ PORT: '0', DATABASE_URL: postgres.url });
+    expect(await ended).toBe(64);
+    expect(saidBy(output)).toEqual([expect.stringMatching(/^The database was migrated by a newer Muster \(Newer9999999999999\)/)]);
+    await expect(untilMigrated(postgres.url, () => undefined)).rejects.toThrow(/^The database was migrated by a newer Muster/);
+  });
+
+  it('that is away is waited for, with one line a minute', async () => {
+    const { url } = postgres;
+    await postgres.stop();
+    const muster = run({ PORT: '0', DATABASE_URL: url, LOG_LEVEL: 'warn' });
+    await muster.printed('waiting for the database');
+    postgres = await startPostgres(join(home, 'external'), Number(new URL(url).port));
+    await muster.printed('Muster is ready.');
+    expect(saidBy(muster.output)).toEqual(['waiting for the database', 'Muster is ready.']);
+  });
+});
+
+it('has JSON lines only, and no token in them unless it is asked to', async () => {
+  const muster = run({ PORT: '0', LOG_LEVEL: 'info' });
+  await muster.printed('Muster is ready.');
+  expect(await muster.stop()).toBe(0);
+  const lines = muster.output.stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(muster.output.stderr).toBe('');
+  expect(lines[0]).toMatchObject({ name: 'supervisor', msg: 'starts', version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+  expect(lines.at(-1)).toMatchObject({ name: 'supervisor', msg: 'ends', reason: 'SIGTERM' });
+  expect(muster.output.stdout).not.toMatch(/muster_[\w-]{40}/);
+
+  const asked = run({ PORT: '0' }, ['--show-token']);
+  await asked.printed('Muster is ready.');
+  expect(asked.output.stdout).toMatch(/"token":"muster_[\w-]{43}"/);
+});
+
+it('goes on when nobody reads its output any more, and takes Postgres with it when it ends', async () => {
+  const muster = run({ PORT: '0', LOG_LEVEL: 'info' });
+  await muster.printed('"starts"');
+  muster.close();
+  const runtimeFile = join(home, 'data', 'runtime.json');
+  await expect.poll(() => existsSync(runtimeFile), { timeout: TIMEOUT_MS }).toBe(true);
+  await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
+  // Every restart is told, to nobody.
+  const { server, postgres } = told().pids;
+  process.kill(server, 'SIGKILL');
+  await expect.poll(() => told().pids.server, { timeout: TIMEOUT_MS }).not.toBe(server);
+  await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
+  expect(isAlive(postgres!)).toBe(true);
+  await muster.stop();
+  expect(isAlive(postgres!)).toBe(false);
 });
 
 it('a key that a full disk left empty, or that is lost beside data, ends the start with 64 in one line, and none is made in its place', async () => {
@@ -155,18 +255,18 @@ it('a key that a full disk left empty, or that is lost beside data, ends the sta
   await muster.stop();
   const data = join(home, 'data');
   for (const [name, becomes, line] of [
-    ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*\n$/], ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*\n$/],
-    ['postgres.password', null, /^\S*postgres\.password is missing, and the database beside it [^\n]*\n$/],
-    ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*\n$/],
-    ['master.key', `${Buffer.alloc(32, 1).toString('base64')}\n`, /^\S*master\.key is not the key of this database[^\n]*\n$/],
+    ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*$/], ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*$/],
+    ['postgres.password', null, /^\S*postgres\.password is missing, and the database beside it [^\n]*$/],
+    ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*$/],
+    ['master.key', `${Buffer.alloc(32, 1).toString('base64')}\n`, /^\S*master\.key is not the key of this database[^\n]*$/],
   ] as const) {
     const path = join(data, name);
     const before = readFileSync(path, 'utf8');
     if (becomes === null) rmSync(path);
     else writeFileSync(path, becomes);
     const { ended, output } = run({ PORT: '0' });
-    expect(await ended, `${name}: ${output.stderr}`).toBe(64);
-    expect(output).toEqual({ stdout: '', stderr: expect.stringMatching(line) });
+    expect(await ended, `${name}: ${output.stdout}`).toBe(64);
+    expect(saidBy(output)).toEqual([expect.stringMatching(line)]);
     expect(existsSync(path) ? readFileSync(path, 'utf8') : null).toBe(becomes);
     writeFileSync(path, before, { mode: 0o600 });
   }

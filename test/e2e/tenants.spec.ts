@@ -54,3 +54,41 @@ it('a first start that was killed before it made its token is finished by the ne
   expect(muster.server.directory).toMatchObject({ name: 'Microsoft Entra ID', token: expect.stringMatching(/^muster_/) });
   expect((await muster.scim('GET', '/Users?count=1')).status).toBe(200);
 }, 60_000);
+
+it('two tenants, or two directories of a tenant, of one name are refused, also when they are asked for together', async () => {
+  const asked = await Promise.all(['Head office', ' HEAD  office', 'Head\u200b Office', 'Ｈead office'].map((name) => admin('POST', '/tenants', { name })));
+  expect(asked.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409]);
+  expect(asked.find(({ status }) => status === 409)!.body.detail).toMatch(/^There is a tenant ".*" already, with the id /);
+  const tenant = asked.find(({ status }) => status === 201)!.body.id as string;
+  const directories = await Promise.all(['Okta', 'okta ', 'OKTA'].map((name) => admin('POST', '/directories', { name, tenant })));
+  expect(directories.map(({ status }) => status).toSorted()).toEqual([201, 409, 409]);
+  expect((await admin('POST', '/directories', { name: 'Okta' })).status).toBe(201);
+});
+
+it('a token that cannot be opened breaks no list, and can be revoked', async () => {
+  const { id, scim, token } = await muster.newDirectory('Another key');
+  const { rows } = await muster.owner.query<{ sealed: string }>('SELECT sealed FROM admin.tokens WHERE directory = $1', [id]);
+  // As with another master key.
+  await muster.owner.query('UPDATE admin.tokens SET sealed = $2 WHERE directory = $1', [id, rows[0]!.sealed.replace(/.{4}$/, 'AAAA')]);
+  const { status, body } = await admin('GET', `/directories/${id}`);
+  expect({ status, body }).toMatchObject({ status: 200, body: { token: null, tokens: [{ status: 'active' }] } });
+  expect((await admin('GET', '/directories')).body.length).toBeGreaterThan(1);
+  expect(token).toMatch(/^muster_/);
+  expect((await scim('GET', '/Users?count=1')).status).toBe(200);
+  expect((await admin('DELETE', `/tokens/${body.tokens[0].id}`)).status).toBe(204);
+  await expect.poll(async () => (await scim('GET', '/Users?count=1')).status).toBe(401);
+});
+
+it('a token ends at a moment that is to come, and is then shown as expired', async () => {
+  const { id } = await muster.newDirectory('Expiry');
+  const create = (expiresAt: unknown) => admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt });
+  for (const expiresAt of ['2020-01-01T00:00:00Z', '2027-01-31', '+010000-01-01T00:00:00Z', '2027-02-30T00:00:00Z', 'NaN', '', 5]) {
+    expect(await create(expiresAt), String(expiresAt)).toMatchObject({ status: 400, body: { detail: expect.stringContaining('expiresAt') } });
+  }
+  const { body: made } = await create('2099-01-31T00:00:00+01:00');
+  const shown = async () => (await admin('GET', `/directories/${id}`)).body.tokens.find((token: { id: string }) => token.id === made.id);
+  expect(await shown()).toMatchObject({ status: 'active' });
+  expect(Date.parse((await shown()).expiresAt)).toBe(Date.parse('2099-01-30T23:00:00Z'));
+  await muster.owner.query("UPDATE admin.tokens SET expires_at = now() - interval '1 second' WHERE id = $1", [made.id]);
+  expect(await shown()).toMatchObject({ status: 'expired' });
+});

@@ -1,10 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { IsBoolean, IsIn, IsISO8601, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync, type ValidationError } from 'class-validator';
+import { IsBoolean, IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync, type ValidationError } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { checkText, Rejected } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { Directories, type DirectoryView, type TenantView } from './directories.queries.js';
+import { expiryOf } from './expiry.js';
 import { RejectedFilter } from './rejected.filter.js';
 
 class NewTenant {
@@ -28,7 +29,8 @@ class ChangedDirectory {
 
 class NewToken {
   @IsString() @MaxLength(200) description = '';
-  @IsOptional() @IsISO8601({ strict: true }) expiresAt?: string;
+  /** A moment; null or nothing = never. */
+  @IsOptional() @IsString() expiresAt?: string;
 }
 
 const reasonsOf = ({ property, constraints, children }: ValidationError): string[] => [
@@ -90,7 +92,7 @@ export class DirectoriesController {
   @Post('directories/:id/tokens')
   createToken(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; token: string }> {
     const { description, expiresAt } = checked(NewToken, body);
-    return this.directories.createToken(id, description, expiresAt ?? null);
+    return this.directories.createToken(id, description, expiresAt === undefined || expiresAt === null ? null : expiryOf(expiresAt, Date.now()));
   }
 
   @Delete('tokens/:id')

@@ -5,8 +5,9 @@ import { ADMIN_COMMAND_TYPES, type AdminCommand, type DirectoryKind, type Direct
 import { seal, unseal } from '#event-store';
 import type { RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
-import { Rejected } from '#scim';
+import { Rejected, uniqueKey } from '#scim';
 import { sendCommand } from './commands.sender.js';
+import { statusOf } from './expiry.js';
 
 export const ADMIN_POOL = Symbol('pg.Pool of admin');
 export const ADMIN_REQUESTS = Symbol('RequestReply of admin');
@@ -27,21 +28,28 @@ export interface DirectoryView {
   readonly kind: string;
   readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
-  /** The newest token that works; null when all are revoked or expired. */
+  /** The newest token that works; null when all are revoked or expired, or none of them can be opened. */
   readonly token: string | null;
-  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
+  readonly tokens: readonly {
+    readonly id: string; readonly description: string; readonly status: 'active' | 'revoked' | 'expired'; readonly expiresAt: string | null;
+  }[];
 }
 
 interface DirectoryRow {
   id: string; tenant: string; name: string; kind: string; settings: DirectorySettings;
-  tokens: { id: string; description: string; status: string; sealed: string; expires_at: string | null }[] | null;
+  tokens: { id: string; description: string; status: 'active' | 'revoked'; sealed: string; expires_at: string | null }[] | null;
 }
 
+/** Any number that nothing else in the database locks. */
+const TENANTS_LOCK = 7_216_004;
 const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
 @Injectable()
 export class Directories {
+  /** The tenant that is being made. */
+  private making: Promise<void> = Promise.resolve();
+
   constructor(
     @Inject(ADMIN_POOL) private readonly pool: Pool,
     @Inject(ADMIN_REQUESTS) private readonly requests: RequestReply,
@@ -65,10 +73,29 @@ export class Directories {
     return found;
   }
 
-  async createTenant(name: string): Promise<TenantView> {
-    const id = uuidv7();
-    await this.send(id, { type: 'CreateTenant', tenantId: id, name });
-    return { id, name, directories: 0 };
+  /** Throws Rejected(conflict) when there is one of this name. */
+  createTenant(name: string): Promise<TenantView> {
+    // One after the other: each tenant has a lane of its own, so none of them sees what the others are about to make.
+    const made = this.making.then(() => this.makeTenant(name));
+    this.making = made.then(() => undefined, () => undefined);
+    return made;
+  }
+
+  private async makeTenant(name: string): Promise<TenantView> {
+    const connection = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      // Other processes of admin wait for their turn, too.
+      await connection.query('SELECT pg_advisory_lock($1)', [TENANTS_LOCK]);
+      const same = (await this.tenants()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
+      if (same) throw new Rejected('conflict', `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`);
+      const id = uuidv7();
+      await this.send(id, { type: 'CreateTenant', tenantId: id, name });
+      return { id, name, directories: 0 };
+    } finally {
+      await connection.query('SELECT pg_advisory_unlock($1)', [TENANTS_LOCK]).catch((error: Error) => (broken = error));
+      connection.release(broken);
+    }
   }
 
   /** All directories, the oldest first. */
@@ -141,12 +168,20 @@ export class Directories {
   }
 
   private view({ tokens, ...row }: DirectoryRow): DirectoryView {
-    const usable = tokens?.find(({ status, expires_at }) => status === 'active' && !(expires_at && Date.parse(expires_at) <= Date.now()));
-    return {
-      ...row, scimBaseUrl: this.scimBaseUrl,
-      token: usable ? unseal(this.masterKey, tokenContext(row.tenant, usable.id), usable.sealed).toString() : null,
-      tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({ id, description, status, expiresAt: expires_at })),
-    };
+    const now = Date.now();
+    const views = (tokens ?? []).map(({ id, description, status, expires_at }) => ({ id, description, status: statusOf(status, expires_at, now), expiresAt: expires_at }));
+    let token: string | null = null;
+    for (const [index, { id, status }] of views.entries()) if (status === 'active') token ??= this.open(row.tenant, id, tokens![index]!.sealed);
+    return { ...row, scimBaseUrl: this.scimBaseUrl, token, tokens: views };
+  }
+
+  /** Null when it was sealed with another master key: it still works for who has it, and can be revoked. */
+  private open(tenant: string, tokenId: string, sealed: string): string | null {
+    try {
+      return unseal(this.masterKey, tokenContext(tenant, tokenId), sealed).toString();
+    } catch {
+      return null;
+    }
   }
 
   /** Throws Rejected: what admin says to the command. */

@@ -107,6 +107,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
     const of = (id: string): AdminState => (this.states.get(id)?.tenant === tenant ? this.states.get(id)!.state : null);
     const events = decide(command, before, {
       tenantExists: of(tenant)?.kind === 'tenant', directoryExists: (id) => of(id)?.kind === 'directory',
+      directoryNames: [...this.states.values()].flatMap(({ tenant: owner, state }) => (owner === tenant && state?.kind === 'directory' ? [state.name] : [])),
       otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
     });
     let state = before;

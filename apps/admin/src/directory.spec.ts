@@ -4,7 +4,7 @@ import { decide, evolve, type AdminState } from './directory.js';
 
 const at = '2026-01-01T00:00:00.000Z';
 const given = (...events: AdminEvent[]): AdminState => events.reduce<AdminState>((state, event) => evolve(state, event, at), null);
-const everything = { tenantExists: true, directoryExists: () => true, otherSchemas: [] };
+const everything = { tenantExists: true, directoryExists: () => true, directoryNames: [], otherSchemas: [] };
 const token = { description: 'd', hash: 'h', sealed: 's', expiresAt: null, directoryId: 'dir' };
 
 it('makes a token for a directory that exists', () => {
@@ -23,4 +23,10 @@ it('makes a directory in a tenant that exists only', () => {
   const command = { type: 'CreateDirectory', directoryId: 'd', name: 'n', kind: 'entra' } as const;
   expect(decide(command, null, everything)).toEqual([{ type: 'DirectoryCreated', name: 'n', kind: 'entra' }]);
   expect(() => decide(command, null, { ...everything, tenantExists: false })).toThrow(/tenant/);
+});
+
+it('makes no second directory of a name, however it is written', () => {
+  const command = { type: 'CreateDirectory', directoryId: 'd', name: ' Microsoft  ENTRA\u200b ID', kind: 'entra' } as const;
+  expect(() => decide(command, null, { ...everything, directoryNames: ['Okta', 'Microsoft Entra ID'] })).toThrow(/has a directory of the name/);
+  expect(decide(command, null, { ...everything, directoryNames: ['Okta'] })).toHaveLength(1);
 });

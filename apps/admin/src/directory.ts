@@ -1,4 +1,4 @@
-import { Rejected, type Schema } from '#scim';
+import { Rejected, uniqueKey, type Schema } from '#scim';
 import type { AdminCommand, AdminEvent, DirectorySettings } from '#contracts';
 import { defineSchema, type SchemaState } from './schema.js';
 
@@ -32,6 +32,8 @@ export const streamOf = (command: AdminCommand): string => {
 export interface AdminContext {
   readonly tenantExists: boolean;
   readonly directoryExists: (id: string) => boolean;
+  /** The names of the directories that the tenant has. */
+  readonly directoryNames: readonly string[];
   /** The schemas that the tenant has besides the one in question. */
   readonly otherSchemas: readonly Schema[];
 }
@@ -45,6 +47,9 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
     case 'CreateDirectory':
       if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
       if (state) throw new Rejected('conflict', 'The directory exists already.');
+      if (context.directoryNames.some((name) => uniqueKey(name) === uniqueKey(command.name))) {
+        throw new Rejected('conflict', `The tenant has a directory of the name "${command.name}" already. Choose another name.`);
+      }
       return [{ type: 'DirectoryCreated', name: command.name, kind: command.kind }];
     case 'ChangeDirectory': {
       if (state?.kind !== 'directory') throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);

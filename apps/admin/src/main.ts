@@ -3,16 +3,15 @@ import 'reflect-metadata';
 import { ADMIN_OUTCOMES_VIEW, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databasePart, findOutcomes, openMasterKey, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
 import { KafkaLog, logPart, LogTransport, RequestReply } from '#log';
-import { apiKeyOf, createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { apiKeyOf, endWith, logInterruptions, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { adminFace, AdminModule } from './admin.module.js';
 import { Directories } from './directories.queries.js';
 import { ADMIN_BATCHES } from './directory.handler.js';
 
 /** Admin as a process of its own, over Kafka: its lanes and the admin API. */
-runProcess(async () => {
+runProcess('admin', async (logger) => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.kafka) throw new UsageError('Admin needs DATABASE_URL and KAFKA_BROKERS.');
-  const logger = createLogger('admin');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'admin');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'admin', {
@@ -23,8 +22,8 @@ runProcess(async () => {
   const log = new KafkaLog({
     connection: config.kafka, owner: 'admin', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
-    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
-    onDead: () => process.exit(1),
+    onError: logInterruptions(logger),
+    onDead: endWith(logger),
   });
   const requestsTo = (owner: Owner, view: string): RequestReply =>
     new RequestReply(log, {

@@ -1,7 +1,7 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { LogUnavailable } from '#log';
-import { isDatabaseAway, isUnreadable, type Logger } from '#runtime';
+import { isDatabaseAway, isUnreadable, logAway, type Logger } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { CHALLENGE } from './api-key.guard.js';
 
@@ -14,7 +14,11 @@ const RETRY_AFTER_SECONDS = 1;
  */
 @Catch()
 export class RejectedFilter implements ExceptionFilter {
-  constructor(@Inject(ADMIN_LOGGER) private readonly logger: Logger) {}
+  private readonly logAway: (error: Error) => void;
+
+  constructor(@Inject(ADMIN_LOGGER) private readonly logger: Logger) {
+    this.logAway = logAway(logger);
+  }
 
   catch(error: unknown, host: ArgumentsHost): void {
     const { code, detail } = this.rejected(error);
@@ -35,7 +39,8 @@ export class RejectedFilter implements ExceptionFilter {
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/json.');
     if (status === 429) return new Rejected('tooManyRequests', (error as Error).message);
     if (status < 500) return new Rejected('invalidSyntax', (error as Error).message);
-    this.logger.error({ error: String(error), code: (error as { code?: string }).code }, 'request of the admin API failed');
+    if (isDatabaseAway(error)) this.logAway(error as Error);
+    else this.logger.error({ error: String(error), code: (error as { code?: string }).code }, 'request of the admin API failed');
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Try again.')
       : new Rejected('internal', 'The admin API failed to answer; the reason is in its log.');

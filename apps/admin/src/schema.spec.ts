@@ -11,7 +11,7 @@ const whole = {
 const schema = (attributes: readonly object[] = [{ name: 'badge', type: 'string' }], rest: object = {}): Schema =>
   ({ id: URN, name: 'HR', attributes, ...rest }) as unknown as Schema;
 const define = (wanted: Schema, state: AdminState = null, otherSchemas: readonly Schema[] = [], resourceType: ExtendedType = 'User'): AdminEvent[] =>
-  decide({ type: 'DefineSchema', schemaId: 'new', resourceType, schema: wanted }, state, { tenantExists: true, directoryExists: () => true, otherSchemas });
+  decide({ type: 'DefineSchema', schemaId: 'new', resourceType, schema: wanted }, state, { tenantExists: true, directoryExists: () => true, directoryNames: [], otherSchemas });
 const given = (...events: readonly AdminEvent[]): AdminState => events.reduce<AdminState>((state, event) => evolve(state, event, '2026-01-01T00:00:00.000Z'), null);
 const rejection = (attempt: () => unknown): Rejected => {
   try {
@@ -46,7 +46,7 @@ describe('a new schema', () => {
 
   it('belongs to a tenant that exists', () => {
     const command = { type: 'DefineSchema', schemaId: 's', resourceType: 'User', schema: schema() } as const;
-    expect(rejection(() => decide(command, null, { tenantExists: false, directoryExists: () => true, otherSchemas: [] })).code).toBe('notFound');
+    expect(rejection(() => decide(command, null, { tenantExists: false, directoryExists: () => true, directoryNames: [], otherSchemas: [] })).code).toBe('notFound');
   });
 
   const attribute = (rest: object): object => ({ name: 'badge', type: 'string', ...rest });

@@ -1,6 +1,8 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
-import { environmentWith, freePort, keptPostgres, readConfig, runSupervisor, RuntimeFile, startNode, urlHere, type Config } from '#runtime';
+import {
+  environmentWith, freePort, isTerminal, keptPostgres, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere, VERSION, type Config,
+} from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
 
@@ -11,11 +13,24 @@ interface Ready {
   readonly isNew: boolean;
 }
 
+const SHOW_TOKEN = '--show-token';
+const HELP = `npm start: everything in one process, with a Postgres of its own. Settings are environment variables: docs/configuration.md.
+
+  ${SHOW_TOKEN}  also show the SCIM token of the first directory; in a terminal the first start shows it
+  --version     show the version
+  --help        show this
+`;
+
+/** A token that a log holds is read by everybody who reads the log: it is shown to a person, once, or to those who ask for it. */
+const mayShowToken = (isNew: boolean): boolean => process.argv.includes(SHOW_TOKEN) || (isNew && isTerminal());
+const HOW_TO_GET_IT = 'npm run -s cli -- directory show';
+
 const banner = ({ scimBaseUrl, token, name, isNew }: Ready, adminUrl: string): string => `
   Muster is ready.${isNew ? ` It made a first directory, "${name}".` : ''}
 
+    Version         ${VERSION}
     SCIM base URL   ${scimBaseUrl}
-    Token           ${token ?? '(none that is active: make one with npm run cli -- token create)'}
+    Token           ${token && mayShowToken(isNew) ? token : HOW_TO_GET_IT}
     Admin API       ${adminUrl}, for npm run cli
 
   In Microsoft Entra ID: Enterprise applications > your application > Provisioning > Automatic.
@@ -25,6 +40,13 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready, adminUrl: string): s
 /** On the port of the gateway, the admin API listens where the gateway does. */
 const adminUrlOf = ({ HOST, PORT, ADMIN_HOST, ADMIN_PORT }: Config): string => urlHere(ADMIN_PORT === PORT ? HOST : ADMIN_HOST, ADMIN_PORT);
 
+const tellReady = (ready: Ready, adminUrl: string): void => {
+  const { scimBaseUrl, token, name, isNew } = ready;
+  if (isTerminal()) console.log(banner(ready, adminUrl));
+  else sayAsJson('supervisor', 'info', 'Muster is ready.', { scimBaseUrl, adminUrl, directory: name, isNew, ...(mayShowToken(isNew) ? { token } : {}) });
+};
+
+refuseArguments(HELP, [SHOW_TOKEN]);
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
   // Chosen here, so that a server that is started again is found where it was.
@@ -38,7 +60,7 @@ runSupervisor(async (supervisor) => {
     told = true;
     // Not before: a second start on this folder, which finds the port taken, leaves the file of the first one alone.
     runtime.tell(databaseUrl);
-    console.log(banner((message as { ready: Ready }).ready, adminUrlOf(config)));
+    tellReady((message as { ready: Ready }).ready, adminUrlOf(config));
   };
   const start = (): ReturnType<typeof startNode> => startNode({ file: fileURLToPath(new URL('./server.js', import.meta.url)), environment, onMessage });
   await supervisor.keep(runtime.telling('server', { name: 'The server', start }));

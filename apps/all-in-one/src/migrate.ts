@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { migrate } from '#event-store';
-import { EXIT_USAGE, isUsageError, readConfig, UsageError } from '#runtime';
+import { EXIT_USAGE, isUsageError, readConfig, refuseArguments, UsageError } from '#runtime';
 
 /** `npm run migrate`: brings a database to the newest shape, before or while services of their own are started on it. */
 
@@ -12,6 +12,7 @@ const run = async (): Promise<void> => {
   console.log('The database has the newest shape.');
 };
 
+refuseArguments('npm run migrate: brings the database of DATABASE_URL, or of the file that DATABASE_URL_FILE names, to the newest shape.\n');
 run().catch((error: Error) => {
   console.error(isUsageError(error) ? error.message : error);
   process.exitCode = isUsageError(error) ? EXIT_USAGE : 1;

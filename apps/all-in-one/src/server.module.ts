@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
 import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, watchLanes, type BatchHandler, type EventConsumer, type Role } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, logPart, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
-import { apiKeyOf, masterKeySource, startService, type Config, type Logger } from '#runtime';
+import { apiKeyOf, endWith, logInterruptions, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
 import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
@@ -117,7 +117,7 @@ const nameOf = (log: Log, logs: Record<Owner | 'gateway', Log>): string | undefi
 const chooseLogs = (
   config: Config, logUrl: string, logger: Logger, pools: Record<Owner, Pool>,
 ): Record<Owner | 'gateway', Log> => {
-  const onError = (error: Error): void => logger.warn({ error: error.message }, 'message log interrupted');
+  const onError = logInterruptions(logger);
   const connection = config.kafka;
   if (!connection) {
     const log = new PostgresLog({
@@ -125,11 +125,7 @@ const chooseLogs = (
     });
     return { gateway: log, identity: log, admin: log, group: log };
   }
-  const onDead = (error: Error): void => {
-    logger.fatal({ error: error.message }, 'a consumer died; the process ends and is started again');
-    console.error(error);
-    process.exit(1);
-  };
+  const onDead = endWith(logger);
   const kafka = (owner: Owner | null): KafkaLog =>
     new KafkaLog({
       connection, owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,

@@ -1,16 +1,17 @@
 import '#first';
 import 'reflect-metadata';
-import { migrate } from '#event-store';
-import { createLogger, readConfig, runProcess, UsageError } from '#runtime';
+import { migrate, untilDatabaseAnswers } from '#event-store';
+import { readConfig, runProcess, UsageError } from '#runtime';
 import { startServer } from './server.module.js';
 
 /** The child of main.ts: all services in one process. */
-runProcess(async () => {
+runProcess('muster', async (logger) => {
   const config = readConfig(process.env);
   const ownerUrl = config.DATABASE_URL;
   if (!ownerUrl) throw new UsageError('DATABASE_URL is missing; npm start sets it.');
+  await untilDatabaseAnswers(ownerUrl, (reason) => logger.warn({ reason }, 'waiting for the database'));
   await migrate(ownerUrl, config.databaseRoles);
-  const server = await startServer(config, ownerUrl, createLogger('muster'));
+  const server = await startServer(config, ownerUrl, logger);
   const { scimBaseUrl, token, name } = server.directory;
   process.send?.({ ready: { scimBaseUrl, token, name, isNew: server.isNew } });
   return server;

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
-import { openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Verification } from '#event-store';
-import { isDatabaseAway, isUsageError, masterKeySource, readConfig, UsageError, type Config } from '#runtime';
+import { connectionFault, openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Verification } from '#event-store';
+import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
@@ -22,13 +22,15 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
 
 /** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
 export const verifyInstallation = async (url: string, masterKey: MasterKeySource): Promise<Verification> => {
-  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000 });
+  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000, connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
   } catch (error) {
-    if (!isDatabaseAway(error)) throw unfitTls(error) ?? error;
+    const unfit = unfitTls(error);
+    if (unfit) throw unfit;
+    const { isAway, line } = connectionFault(url, error);
     const { host, port } = client;
-    throw new UsageError(`Muster's database does not answer at ${host}:${port}. Start Muster with npm start.`);
+    throw new UsageError(isAway ? `Muster's database does not answer at ${host}:${port}. Start Muster with npm start.` : line);
   }
   try {
     const key = await openMasterKey(client, { ...masterKey, make: null });
@@ -55,6 +57,7 @@ const run = async (): Promise<void> => {
 };
 
 if (process.argv[1]?.endsWith('verify.js')) {
+  refuseArguments('npm run verify: compares a running installation with its events and changes nothing. Exit code 0 = everything holds.\n');
   run().catch((error: Error) => {
     console.error(isUsageError(error) ? error.message : error);
     process.exit(2);

@@ -3,15 +3,14 @@ import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
 import { connectDatabase, databasePart, findOutcomes, ownRoleUrl, poolOf, roleSeal, untilMigrated } from '#event-store';
 import { KafkaLog, logPart, RequestReply } from '#log';
-import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
 import { unreadable } from './scim-error.filter.js';
 
 /** The SCIM gateway as a process of its own, over Kafka. */
-runProcess(async () => {
+runProcess('gateway', async (logger) => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.kafka) throw new UsageError('The gateway needs DATABASE_URL and KAFKA_BROKERS.');
-  const logger = createLogger('gateway');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'gateway');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'gateway', {
@@ -21,8 +20,8 @@ runProcess(async () => {
   const log = new KafkaLog({
     connection: config.kafka, owner: null, pool: null, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
-    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
-    onDead: () => process.exit(1),
+    onError: logInterruptions(logger),
+    onDead: endWith(logger),
   });
   const requestsTo = (owner: Owner, view: string): RequestReply =>
     new RequestReply(log, {

@@ -81,9 +81,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     this.lookUps = new LookUps(pool);
   }
 
-  /** `selection` says whether groups of a user are to be read. Throws Rejected. */
-  async byId(scope: Scope, id: string, selection?: Selection): Promise<Row | null> {
-    return (await this.withGroupsInSlot(scope, await this.only(scope, 'id', id), selection))[0] ?? null;
+  async byId(scope: Scope, id: string): Promise<Row | null> {
+    return (await this.withGroupsInSlot(scope, await this.only(scope, 'id', id)))[0] ?? null;
   }
 
   /**

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { isDatabaseAway, isTimeOut, MAX_HEADER_BYTES, type Logger } from '#runtime';
+import { isDatabaseAway, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
 /** RFC 7644 §8.1 registers it without parameters, and JSON is always UTF-8: some clients compare it letter by letter. */
 const SCIM_MEDIA_TYPE = 'application/scim+json';
@@ -18,7 +18,11 @@ export const mediaTypeFor = (accept = ''): string =>
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
 @Catch()
 export class ScimErrorFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger, private readonly maxBodyBytes: number) {}
+  private readonly logAway: (error: Error) => void;
+
+  constructor(private readonly logger: Logger, private readonly maxBodyBytes: number) {
+    this.logAway = logAway(logger);
+  }
 
   catch(error: unknown, host: ArgumentsHost): void {
     this.send(error, host.switchToHttp().getResponse<FastifyReply>());
@@ -46,7 +50,8 @@ export class ScimErrorFilter implements ExceptionFilter {
     if (status === 429) return new Rejected('tooManyRequests', message!);
     if (code === 'FST_ERR_BAD_URL') return new Rejected('invalidSyntax', 'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.');
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
-    this.logger.error({ error: String(error), code }, 'request failed');
+    if (isTimeOut(error) || isDatabaseAway(error)) this.logAway(error as Error);
+    else this.logger.error({ error: String(error), code }, 'request failed');
     if (isTimeOut(error)) return new Rejected('unavailable', 'The database took longer than a query may take (QUERY_TIMEOUT_MS). Send the request again.');
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Send the request again.')

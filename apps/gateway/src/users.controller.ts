@@ -29,7 +29,7 @@ export class UsersController {
     @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
     const selection = parseShown(caller.definitions.user, query);
-    const row = isUuid(id) ? await this.users.byId(caller, id, selection) : null;
+    const row = isUuid(id) ? await this.users.byId(caller, id) : null;
     if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));

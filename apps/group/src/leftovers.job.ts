@@ -15,8 +15,6 @@ const CHUNK_ROWS = 2_000;
 /** Also without a nudge: another process may have ended before it had gone on. */
 const LOOK_EVERY_MS = 5_000;
 const RETRY_AFTER_MS = 1_000;
-/** While the log or the database is away, and not for the moments in which they start. */
-const SAY_EVERY_MS = 60_000;
 
 interface Leaving {
   readonly tenant: string;
@@ -35,8 +33,6 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   private running: Promise<void> | null = null;
   private again = false;
   private stopping = false;
-  /** When it was last well, or was said to be not. */
-  private saidMs = performance.now();
   /** Commands that have been published: they stay in the table until they are carried out. */
   private published = new Set<string>();
 
@@ -69,12 +65,9 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
         await this.leave();
         while (!this.stopping && (await this.empty())) await this.leave();
       }
-      this.saidMs = performance.now();
     } catch (error) {
-      if (performance.now() - this.saidMs >= SAY_EVERY_MS) {
-        this.options.logger.warn({ error: (error as Error).message }, 'deleted users and groups have not left all their groups yet');
-        this.saidMs = performance.now();
-      }
+      // The log is not started yet, or it or the database is away.
+      this.options.logger.warn({ error: (error as Error).message }, 'what was left of deleted users and groups could not be gone on with');
       nextMs = RETRY_AFTER_MS;
     }
     if (!this.stopping) this.timer = setTimeout(() => this.nudge(), nextMs);

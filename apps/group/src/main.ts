@@ -3,15 +3,14 @@ import 'reflect-metadata';
 import { commandsOf } from '#contracts';
 import { connectDatabase, databasePart, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler, type EventConsumer } from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
-import { createLogger, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
 import { GroupModule } from './group.module.js';
 
 /** Group as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
-runProcess(async () => {
+runProcess('group', async (logger) => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.kafka) throw new UsageError('Group needs DATABASE_URL and KAFKA_BROKERS.');
-  const logger = createLogger('group');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'group');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'group', {
@@ -22,8 +21,8 @@ runProcess(async () => {
   const log = new KafkaLog({
     connection: config.kafka, owner: 'group', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
-    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
-    onDead: () => process.exit(1),
+    onError: logInterruptions(logger),
+    onDead: endWith(logger),
   });
   return startService({
     config, port: config.GROUP_HEALTH_PORT,

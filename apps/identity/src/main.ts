@@ -2,15 +2,14 @@ import '#first';
 import 'reflect-metadata';
 import { connectDatabase, databasePart, openMasterKey, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
-import { createLogger, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
+import { endWith, logInterruptions, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
 import { USER_BATCHES } from './user.handler.js';
 
 /** Identity as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
-runProcess(async () => {
+runProcess('identity', async (logger) => {
   const config = readConfig(process.env);
   if (!config.DATABASE_URL || !config.kafka) throw new UsageError('Identity needs DATABASE_URL and KAFKA_BROKERS.');
-  const logger = createLogger('identity');
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'identity');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'identity', {
@@ -21,8 +20,8 @@ runProcess(async () => {
   const log = new KafkaLog({
     connection: config.kafka, owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,
-    onError: (error) => logger.warn({ error: error.message }, 'message log interrupted'),
-    onDead: () => process.exit(1),
+    onError: logInterruptions(logger),
+    onDead: endWith(logger),
   });
   const masterKey = await openMasterKey(pool, masterKeySource(config));
   return startService({

@@ -10,6 +10,7 @@ export { roleSeal, type RoleSeal } from './role-seal.js';
 export * from './seal.js';
 export * from './unfit-database.js';
 export type { AppendedRow, BatchToHandle } from './turn.js';
+export * from './connection-fault.js';
 export * from './upcast.js';
 export * from './until-migrated.js';
 export * from './verify.js';

@@ -1,4 +1,5 @@
-import { DataSource, MigrationExecutor } from 'typeorm';
+import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
+import { connectionFault } from './connection-fault.js';
 import { DEFAULT_ROLES, roleName, ROLES, type RoleSettings } from './database.js';
 import { Frame1764000000000 } from './migrations/1-frame.js';
 import { OutcomeRetention1764200000000 } from './migrations/2-outcome-retention.js';
@@ -27,8 +28,17 @@ const MIGRATIONS = [
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);
+
+/** What to do about migrations of a database that this program does not know; null = there are none. */
+export const newerMigrations = (names: readonly string[]): string | null => {
+  const unknown = names.filter((name) => !migrationNames.includes(name));
+  if (unknown.length === 0) return null;
+  return `The database was migrated by a newer Muster (${unknown.at(-1)}), and this one would damage it. Start that version or a newer one, or restore a backup of before.`;
+};
+
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
+const CONNECT_TIMEOUT_MS = 10_000;
 const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
 
 /** SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is needed. */
@@ -38,7 +48,8 @@ const isRefusal = ({ code = '', message = '' }: { code?: string; message?: strin
 
 /**
  * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
- * one after the other in. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do.
+ * one after the other in. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer
+ * Muster has migrated it.
  */
 export const migrate = async (ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number): Promise<void> => {
   try {
@@ -52,12 +63,15 @@ export const migrate = async (ownerUrl: string, roles: RoleSettings = DEFAULT_RO
 const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?: number): Promise<void> => {
   const dataSource = await new DataSource({
     type: 'postgres', url: ownerUrl, applicationName: 'muster-migrate', migrations: MIGRATIONS,
-    migrationsTableName: 'muster_migrations', poolSize: 2,
-  }).initialize();
+    migrationsTableName: 'muster_migrations', poolSize: 2, connectTimeoutMS: CONNECT_TIMEOUT_MS,
+  }).initialize().catch((error: unknown) => {
+    throw unfitTls(error) ?? new UnfitDatabase(connectionFault(ownerUrl, error).line);
+  });
   const runner = dataSource.createQueryRunner();
   const query: typeof runner.query = runner.query.bind(runner);
   try {
     await query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    await refuseNewer(runner);
     await makeRoles((sql, values) => query(sql, values), ownerUrl, roles, oldestPostgres);
     // Migrations name the roles as they are called where no setting says otherwise.
     runner.query = ((sql: string, ...rest: []) => query(sql.replace(ROLE_NAME, `${roles.prefix}_$1`), ...rest)) as typeof query;
@@ -70,4 +84,12 @@ const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?:
     await runner.release();
     await dataSource.destroy();
   }
+};
+
+/** Nothing is changed in a database that a newer Muster has migrated. */
+const refuseNewer = async (runner: QueryRunner): Promise<void> => {
+  if (!(await runner.hasTable('muster_migrations'))) return;
+  const rows = (await runner.query('SELECT name FROM muster_migrations ORDER BY id')) as { name: string }[];
+  const newer = newerMigrations(rows.map(({ name }) => name));
+  if (newer !== null) throw new UnfitDatabase(newer);
 };

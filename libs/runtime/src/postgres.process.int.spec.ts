@@ -228,3 +228,22 @@ it('follows a link to the files', async () => {
   symlinkSync(elsewhere, join(dataDir, 'postgres'));
   expect(await query((await start(dataDir)).url, RECALL)).toEqual([42]);
 });
+
+it('writes nothing of what clients send to its log: no statement, no parameter, no value of a key that is taken', async () => {
+  const { url } = await start();
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('CREATE TABLE people (email text PRIMARY KEY CHECK (email <> $$nobody$$))');
+    await client.query('INSERT INTO people VALUES ($1)', ['ada@example.org']);
+    for (const [sql, values] of [
+      ['INSERT INTO people VALUES ($1)', ['ada@example.org']], ['INSERT INTO people VALUES ($1)', ['nobody']],
+      ["SELECT 'ada@example.org' FROM nowhere", []], ["SELECT * FROM people WHERE email = 'ada@example.org' AND", []],
+    ] as const) await expect(client.query(sql, [...values])).rejects.toThrow();
+  } finally {
+    await client.end();
+  }
+  const log = readFileSync(join(home, 'postgres.log'), 'utf8');
+  expect(log).toContain('duplicate key value');
+  expect(log).not.toMatch(/ada@example|STATEMENT|DETAIL|INSERT|nobody/);
+});

@@ -4,6 +4,7 @@ import { platform } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { boundLog } from './bounded-log.js';
 import { isAlive, lastLine, lives, whenEnded } from './child-process.js';
 import { freePort } from './free-port.js';
 import { ENVIRONMENT, prepareCluster, type Cluster } from './postgres.cluster.js';
@@ -40,6 +41,8 @@ export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '100', shared_buffers: '256MB',
   max_wal_size: '2GB', wal_init_zero: 'off', checkpoint_timeout: '15min', jit: 'off', log_min_messages: 'warning',
+  // Nothing of what clients send: no statements, no parameters, and no details, which hold the values of a key that is taken.
+  log_min_error_statement: 'panic', log_statement: 'none', log_min_duration_statement: '-1', log_parameter_max_length_on_error: '0', log_error_verbosity: 'terse',
 };
 
 /** The children of a killed server may hold its memory for a moment, and its port. */
@@ -149,7 +152,7 @@ const launch = async ({ folder, name, program, runner, password, logFile }: Clus
  * Takes the server for this process: an advisory lock, held as long as the session, keeps others off and ends with the process,
  * however it ends. (A child of the server that is killed alone ends the session too; only the lock is then missing.)
  */
-const own = async ({ pid, port, exited, session }: Server, { password }: Cluster, dataDir: string): Promise<PostgresProcess> => {
+const own = async ({ pid, port, exited, session }: Server, { password, logFile }: Cluster, dataDir: string): Promise<PostgresProcess> => {
   for (const since = performance.now(); ; await pause(POLL_MS)) {
     const { rows } = await session.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [OWNER_LOCK]);
     if (rows[0]?.mine) break;
@@ -161,6 +164,7 @@ const own = async ({ pid, port, exited, session }: Server, { password }: Cluster
   }
   const { rowCount } = await session.query("SELECT FROM pg_database WHERE datname = 'muster'");
   if (rowCount === 0) await session.query('CREATE DATABASE muster');
+  boundLog(logFile, exited);
   let hasEnded = false;
   void exited.then(() => (hasEnded = true));
   // The number of a process that has ended may be another's.

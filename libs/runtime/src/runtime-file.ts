@@ -1,8 +1,10 @@
-import { accessSync, constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from './config.js';
 import { apiKeyOf } from './key-file.js';
+import { makePrivate } from './private-folder.js';
+import { isTerminal, sayAsJson } from './say.js';
 import type { Kept, Running } from './supervise.js';
 import { unusableDataDirectory } from './usage-error.js';
 
@@ -23,7 +25,7 @@ export class RuntimeFile {
   constructor(config: Config, private readonly urls: { readonly url: string; readonly adminUrl: string }) {
     const { DATA_DIR } = config;
     try {
-      mkdirSync(DATA_DIR, { recursive: true });
+      makePrivate(DATA_DIR);
       accessSync(DATA_DIR, constants.W_OK);
     } catch (error) {
       throw unusableDataDirectory(DATA_DIR, error);
@@ -57,7 +59,9 @@ export class RuntimeFile {
       renameSync(unfinished, this.path);
     } catch (error) {
       // A full disk must not keep a process down that could serve.
-      console.error(`${this.path} could not be written: ${(error as Error).message}`);
+      const text = `${this.path} could not be written: ${(error as Error).message}`;
+      if (isTerminal()) console.error(text);
+      else sayAsJson('supervisor', 'error', text);
     }
   }
 }

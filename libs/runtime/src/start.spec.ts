@@ -2,14 +2,21 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { readConfig } from './config.js';
 import { startService, type Part } from './start.js';
 import { urlHere } from './runtime-file.js';
 import { answers } from './supervise.js';
+import { VERSION } from './version.js';
+
+// Several start a Node of their own, which takes seconds on a machine that does other work.
+vi.setConfig({ testTimeout: 60_000 });
 
 @Module({})
 class Nothing {}
+
+/** Fails where a line is no JSON. */
+const linesOf = (output: string): Record<string, unknown>[] => output.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
 
 it('is ready while all its parts are, and stops the last one first, each when those after it have ended', async () => {
   const journal: string[] = [];
@@ -36,10 +43,40 @@ it('is ready while all its parts are, and stops the last one first, each when th
 
 it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])('says which setting chooses a port that is taken: %s', async (setting) => {
   const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
-    runProcess(() => Promise.reject(Object.assign(new Error('taken'), { syscall: 'listen', code: 'EADDRINUSE', port: 20001 })));`;
+    runProcess('spec', () => Promise.reject(Object.assign(new Error('taken'), { syscall: 'listen', code: 'EADDRINUSE', port: 20001 })));`;
   const env = { ...process.env, PORT: '20002', [setting]: '20001' };
   const ended = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
-  await expect(ended).rejects.toMatchObject({ code: 64, stderr: `Port 20001 is taken. Stop what uses it, or set ${setting} to another one.\n` });
+  const { code, stdout, stderr } = await ended.then(() => { throw new Error('It went on.'); }, (error: { code: number; stdout: string; stderr: string }) => error);
+  expect({ code, stderr }).toEqual({ code: 64, stderr: '' });
+  expect(linesOf(stdout)).toMatchObject([{ msg: 'starts' }, { level: 60, msg: `Port 20001 is taken. Stop what uses it, or set ${setting} to another one.` }]);
+});
+
+it('has JSON lines for everything, with its version at the start and the reason at the end: also for what Node would say itself', async () => {
+  const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
+    runProcess('spec', async (logger) => {
+      process.emitWarning('something is old', 'DeprecationWarning');
+      logger.info('works');
+      setImmediate(() => { throw new Error('of a driver'); });
+      return { stop: async () => undefined };
+    });`;
+  const { code, stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+    .then(() => { throw new Error('It went on.'); }, (error: { code: number; stdout: string; stderr: string }) => error);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+  expect(linesOf(stdout)).toMatchObject([
+    { name: 'spec', msg: 'starts', version: VERSION, node: process.versions.node }, { msg: 'works' },
+    { level: 40, kind: 'DeprecationWarning', msg: 'something is old' }, { level: 60, msg: 'of a driver', stack: expect.stringContaining('Error: of a driver') },
+  ]);
+});
+
+it('says which signal ended it', async () => {
+  const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
+    runProcess('spec', async () => {
+      setInterval(() => undefined, 1_000);
+      setImmediate(() => process.kill(process.pid, 'SIGTERM'));
+      return { stop: async () => undefined };
+    });`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  expect(linesOf(stdout)).toMatchObject([{ msg: 'starts' }, { msg: 'ends', reason: 'SIGTERM' }]);
 });
 
 it.each([

@@ -6,6 +6,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
 import { limitConnections } from './http-limits.js';
+import { createLogger, type Logger } from './logger.js';
+import { PRIVATE_UMASK } from './private-folder.js';
+import { outliveReaders, sayEnd, sayError, sayStart } from './say.js';
 import { isUsageError, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -75,7 +78,13 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
     await untilReady(parts);
     await options.begin(apps[0]!, apps[1]);
   }
-  for (const [index, { port, host = config.HOST }] of faces.entries()) await apps[index]!.listen(port, host);
+  for (const [index, { port, host = config.HOST }] of faces.entries()) {
+    await apps[index]!.listen(port, host).catch((error: NodeJS.ErrnoException) => {
+      // The name of a host is looked up before anything listens.
+      if (error.syscall !== 'getaddrinfo') throw error;
+      throw new UsageError(`${index === 0 ? 'HOST' : 'ADMIN_HOST'} is ${host}, and this machine knows no address of that name (${error.code}).`);
+    });
+  }
   const [port, besidePort = port] = apps.map((app) => (app.getHttpServer().address() as { port: number }).port);
   return {
     app: apps[0]!, port: port!, besidePort: besidePort!,
@@ -145,22 +154,46 @@ const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: 
     : `Muster cannot serve there: ${message}. Set ${setting === 'ADMIN_PORT' ? 'ADMIN_HOST' : 'HOST'} and ${setting} to others.`);
 };
 
-/** Runs a process: stops it on SIGTERM and SIGINT, ends it with its parent, and tells a usage error in one line. */
-export const runProcess = (start: () => Promise<{ stop(): Promise<void> }>): void => {
+/**
+ * Runs a service: stops it on SIGTERM and SIGINT, and ends it with its parent. Its output is JSON lines, also what Node would say itself; a
+ * usage error is one line and exit code 64.
+ */
+export const runProcess = (name: string, start: (logger: Logger) => Promise<{ stop(): Promise<void> }>): void => {
+  process.umask(PRIVATE_UMASK);
+  outliveReaders();
+  const end = (code: number, reason: string): never => {
+    sayEnd(name, reason);
+    return process.exit(code);
+  };
   // It may be gone already, before this process had loaded its modules.
-  if (process.connected === false) process.exit(1);
-  process.once('disconnect', () => process.exit(1));
+  if (process.connected === false) end(1, 'its parent has ended');
+  process.once('disconnect', () => end(1, 'its parent has ended'));
+  let failed = false;
+  const fail = (error: unknown): void => {
+    if (failed) return;
+    failed = true;
+    const cause = (error as NodeJS.ErrnoException).syscall === 'listen' ? cannotListen(error as NodeJS.ErrnoException) : error;
+    const isUsage = isUsageError(cause);
+    sayError(name, cause, isUsage);
+    process.exit(isUsage ? EXIT_USAGE : 1);
+  };
+  process.on('uncaughtException', fail);
   let stop = async (): Promise<void> => undefined;
   // From the beginning: the first process of a container is deaf to signals that it does not ask for, also while it waits.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().finally(() => process.exit(0)));
-  start().then(
-    (service) => {
-      stop = () => service.stop();
-    },
-    (error: NodeJS.ErrnoException & { port?: number }) => {
-      const cause = error.syscall === 'listen' ? cannotListen(error) : error;
-      console.error(isUsageError(cause) ? cause.message : cause);
-      process.exit(isUsageError(cause) ? EXIT_USAGE : 1);
-    },
-  );
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().finally(() => end(0, signal)));
+  const run = async (): Promise<void> => {
+    // Checked before there is a logger, which takes one of them.
+    const logger = createLogger(name);
+    process.removeAllListeners('warning').on('warning', ({ name: kind, message }) => logger.warn({ kind }, message));
+    const service = await start(logger);
+    stop = () => service.stop();
+  };
+  sayStart(name);
+  run().catch(fail);
+};
+
+/** For a consumer that does not come back by itself: the process ends, and what keeps it starts it again. */
+export const endWith = (logger: Logger) => (error: Error): never => {
+  logger.fatal({ error: error.message, stack: error.stack }, 'a consumer died; the process ends and is started again');
+  return process.exit(1);
 };

@@ -162,7 +162,7 @@ it('leaves nobody behind when it is killed', async () => {
 it('leaves no service behind when it is killed while that one starts', async () => {
   const file = join(folder, 'starts.mjs');
   writeFileSync(file, `import { runProcess } from ${JSON.stringify(resolve('dist/libs/runtime/src/start.js'))};
-    runProcess(() => new Promise(() => setInterval(() => {}, 1_000)));
+    runProcess('spec', () => new Promise(() => setInterval(() => {}, 1_000)));
     process.send('up');`);
   await killParentOf(file);
 });
@@ -175,4 +175,17 @@ it('puts the name before each line where there are several', async () => {
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = Promise.all([parent.stdout, parent.stderr].map(async (stream) => (await stream.toArray()).join('')));
   expect(await output).toEqual(['talks | one\ntalks | two\n', 'talks | three\n']);
+});
+
+it('makes JSON lines of what a crash leaves on standard error', async () => {
+  const file = join(folder, 'crashes.mjs');
+  writeFileSync(file, "console.log('its own'); throw new Error('early');");
+  const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
+    await startNode({ file: ${JSON.stringify(file)}, environment: process.env });`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr] = await Promise.all([parent.stdout, parent.stderr].map(async (stream) => (await stream.toArray()).join('')));
+  expect(stderr).toBe('');
+  const [own, ...crash] = stdout!.trim().split('\n');
+  expect(own).toBe('its own');
+  expect(crash.map((line) => (JSON.parse(line) as { msg: string }).msg).join('\n')).toContain('Error: early');
 });

@@ -1,8 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stopChild, whenEnded } from './child-process.js';
+import { PRIVATE_UMASK } from './private-folder.js';
+import { isTerminal, outliveReaders, sayAsJson, sayEnd, sayError, sayStart } from './say.js';
 import { EXIT_USAGE } from './start.js';
 import { isUsageError, UsageError } from './usage-error.js';
 
@@ -92,25 +95,36 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
   return { keep, stop: () => (stopped ??= stopAll()) };
 };
 
+const NAME = 'supervisor';
+
 /**
  * Runs a process that keeps others running, until a signal comes or it cannot go on; then stops them all and ends. A usage error
  * is one line and exit code 64.
  */
 export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): void => {
+  process.umask(PRIVATE_UMASK);
+  outliveReaders();
+  sayStart(NAME);
   let ending = false;
-  const end = async (code: number): Promise<void> => {
+  const end = async (code: number, reason: string): Promise<void> => {
     if (ending) return;
     ending = true;
     await supervisor.stop();
+    sayEnd(NAME, reason);
     process.exit(code);
   };
   const fail = (error: Error): void => {
     if (ending) return;
-    if (!(error instanceof Refused)) console.error(isUsageError(error) ? error.message : error);
-    void end(isUsageError(error) ? EXIT_USAGE : 1);
+    const isUsage = isUsageError(error);
+    // One that was refused has said why.
+    if (!(error instanceof Refused)) sayError(NAME, error, isUsage);
+    void end(isUsage ? EXIT_USAGE : 1, error.message);
   };
-  const supervisor = createSupervisor(fail, (line) => console.error(line));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+  const report = (line: string): void => (isTerminal() ? console.error(line) : sayAsJson(NAME, 'warn', line));
+  const supervisor = createSupervisor(fail, report);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0, signal));
+  // Nothing that is thrown late may leave behind what is kept.
+  process.on('uncaughtException', fail);
   main(supervisor).catch(fail);
 };
 
@@ -127,10 +141,15 @@ export interface NodeProcess {
 
 /** Starts Node on a file, in a session of its own: Ctrl-C does not reach it, so that what others need ends after them. */
 export const startNode = async ({ file, environment, prefix, onMessage, stopTimeoutMs = STOP_TIMEOUT_MS }: NodeProcess): Promise<Running> => {
-  const output = prefix === undefined ? 'inherit' : 'pipe';
-  const child = fork(file, { env: environment, execArgv: [], detached: true, stdio: ['ignore', output, output, 'ipc'] });
+  // Without a prefix its log lines go where ours go. Node itself writes a crash to standard error, as text.
+  const [output, errors] = prefix === undefined ? (['inherit', isTerminal() ? 'inherit' : 'pipe'] as const) : (['pipe', 'pipe'] as const);
+  const child = fork(file, { env: environment, execArgv: [], detached: true, stdio: ['ignore', output, errors, 'ipc'] });
   for (const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]] as const) {
-    if (from) createInterface(from).on('line', (line) => to.write(`${prefix}${line}\n`));
+    if (!from) continue;
+    const tell = prefix === undefined
+      ? (line: string): void => sayAsJson(`${basename(dirname(dirname(file)))}/${basename(file)}`, 'error', line)
+      : (line: string): unknown => to.write(`${prefix}${line}\n`);
+    createInterface(from).on('line', tell);
   }
   if (onMessage) child.on('message', onMessage);
   const exited = whenEnded(child);

@@ -1,0 +1,38 @@
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { platform } from 'node:os';
+import { join } from 'node:path';
+
+/** Of files of this process and its children: only their owner may touch them. */
+export const PRIVATE_UMASK = 0o077;
+const PRIVATE_FOLDER = 0o700;
+const PRIVATE_FILE = 0o600;
+/** What a server that root lends to another user needs to reach its files by their path: to pass through, and to list nothing. */
+const PASSABLE_FOLDER = 0o711;
+
+/**
+ * Makes a folder, or closes it and everything in it to all but the owner of each file: a copy, an unpacked archive or an older version may
+ * have left it open. What belongs to another user stays as it is, such as a mounted volume whose top is root's. Links are not followed.
+ */
+export const makePrivate = (folder: string): void => {
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  if (platform() === 'win32') return;
+  const uid = process.getuid!();
+  const isLent = uid === 0 && !existsSync('/proc/self/cwd');
+  const close = (path: string, folderMode: number): void => {
+    const { mode, uid: owner } = lstatSync(path);
+    const isFolder = (mode & 0o170000) === 0o040000;
+    if (!isFolder && (mode & 0o170000) !== 0o100000) return;
+    const right = isFolder ? folderMode : PRIVATE_FILE;
+    if ((mode & 0o7777) !== right && (uid === 0 || owner === uid)) chmodSync(path, right);
+    if (isFolder) for (const name of readdirSync(path)) closeIfThere(join(path, name));
+  };
+  /** Servers that outlived their parent may be at work in it. */
+  const closeIfThere = (path: string): void => {
+    try {
+      close(path, PRIVATE_FOLDER);
+    } catch (error) {
+      if (!['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  };
+  close(folder, isLent ? PASSABLE_FOLDER : PRIVATE_FOLDER);
+};
