@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { LookUps, type LookUp } from './look-ups.queries.js';
 
@@ -69,4 +69,32 @@ it('asks for many in pieces', async () => {
   const numbers = Array.from({ length: 70 }, (_, number) => number);
   expect(await Promise.all(numbers.map((number) => lookUps.load(lookUp(String(number)))))).toEqual(numbers.map((number) => found(number)));
   expect(asked.map((values) => values.length)).toEqual([1, 32, 32, 5]);
+});
+
+it('has two statements under way for one directory and no more, in which those that waited go together', async () => {
+  const lookUps = newLookUps();
+  const numbers = Array.from({ length: 100 }, (_, number) => number);
+  const owner = await pool.connect();
+  try {
+    await owner.query('SELECT pg_advisory_lock(4713)');
+    const text = (value: string): string => `${numberOf(value)} AND pg_advisory_xact_lock_shared(4713) IS NOT NULL`;
+    const slow = numbers.map((number) => lookUps.load({ ...lookUp(String(number)), name: 'waits', text }));
+    await vi.waitFor(async () => {
+      const { rows } = await owner.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`);
+      expect(rows).toHaveLength(2);
+    }, { timeout: 10_000 });
+    expect(await lookUps.load(lookUp('1', TENANTS[1]))).toEqual(found(1, TENANTS[1]));
+    expect(asked.map((values) => values.length)).toEqual([1, 32, 1]);
+    await owner.query('SELECT pg_advisory_unlock(4713)');
+    expect(await Promise.all(slow)).toEqual(numbers.map((number) => found(number)));
+    expect(asked.map((values) => values.length)).toEqual([1, 32, 1, 32, 32, 3]);
+  } finally {
+    owner.release();
+  }
+});
+
+it('takes a thousand that wait for one directory, and tells the next one to come later', async () => {
+  const lookUps = newLookUps();
+  const all = Array.from({ length: 1_001 }, (_, number) => lookUps.load(lookUp(String(number))).then(() => 200, ({ code }: { code: string }) => code));
+  expect(await Promise.all([...all, lookUps.load(lookUp('1', TENANTS[1])).then(() => 200)])).toEqual([...Array<number>(1_000).fill(200), 'tooManyRequests', 200]);
 });

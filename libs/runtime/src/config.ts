@@ -123,8 +123,8 @@ export class Config {
   MAX_CONNECTIONS_PER_ADDRESS = 2_000;
   @count('A connection on which nothing of an answer goes through for that long is closed: its client does not read.') SEND_TIMEOUT_MS = 30_000;
   @count('Bodies of requests that are received or being answered, of one tenant together; further ones get a 429 with Retry-After. What has no token has no body read.')
-  MAX_RECEIVED_BYTES_PER_TENANT = 33_554_432;
-  @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_RECEIVED_BYTES = 134_217_728;
+  MAX_RECEIVED_BYTES_PER_TENANT = 16_777_216;
+  @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_RECEIVED_BYTES = 67_108_864;
   @count('Answers that clients of one tenant have not read yet, together; further requests of the tenant get a 429 with Retry-After.')
   MAX_UNSENT_BYTES_PER_TENANT = 33_554_432;
   @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_UNSENT_BYTES = 134_217_728;
@@ -139,7 +139,7 @@ export class Config {
   @count('The same for their bytes: of their bodies, or of what such writes of the tenant have loaded and written before, if that is more. Other tenants wait for it.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service.') DATABASE_POOL_CONNECTIONS = 10;
-  @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; one connection is always left for look-ups.')
+  @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; no more than three below `DATABASE_POOL_CONNECTIONS`, and of one tenant one less: the last one is for others. Look-ups by what several may have take turns in the same way in connections of their own.')
   MAX_SEARCHES_AT_ONCE = 4;
   @count('Further searches wait, and tenants take turns; above this, for all tenants, they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 1_000;
   @count('The same for one tenant.', 0) MAX_WAITING_SEARCHES_PER_TENANT = 100;

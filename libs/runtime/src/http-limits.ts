@@ -12,13 +12,10 @@ const LINGER_MS = 2_000;
 /** Of all addresses together, for those that have no connection yet: a health check has to get through. */
 const RESERVED_CONNECTIONS = 256;
 
-/** A request that is refused because there are too many: 429 = of this client, 503 = of all. */
-export class Overload extends Error {
+/** A request that is refused because its client has too many under way. */
+class Overload extends Error {
   override readonly name = 'Overload';
-
-  constructor(readonly statusCode: 429 | 503, message: string) {
-    super(message);
-  }
+  readonly statusCode = 429;
 }
 
 export interface ConnectionLimits {
@@ -62,7 +59,7 @@ export const limitConnections = (app: NestFastifyApplication, { maxConnections, 
     underWay.set(socket, requests);
     reply.raw.once('close', () => underWay.set(socket, underWay.get(socket)! - 1));
     if (requests <= MAX_PIPELINED_REQUESTS) done();
-    else done(new Overload(429, `More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection: send the next one when their answers have come.`));
+    else done(new Overload(`More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection: send the next one when their answers have come.`));
   });
   // Node would let a connection be silent for ever while a request is under way. The time begins anew with each piece that goes through.
   server.setTimeout(sendTimeoutMs, (socket: Socket) => {
