@@ -9,7 +9,10 @@ const BASE = '/api/scim/v2';
 const PAGE_BYTES = 200_000;
 const IN_FLIGHT_BYTES = 400_000;
 const muster = startMuster({
-  settings: { REQUEST_TIMEOUT_MS: '5000', MAX_PAGE_BYTES: String(PAGE_BYTES), MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES) },
+  settings: {
+    REQUEST_TIMEOUT_MS: '5000', MAX_RESOURCE_BYTES: '1048576', MAX_PAGE_BYTES: String(PAGE_BYTES),
+    MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: String(IN_FLIGHT_BYTES),
+  },
 });
 
 interface Answer {
