@@ -2,8 +2,8 @@ import { Rejected } from './error.js';
 import { fold } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
-/** What most names are made of: nothing that is invisible, or looks like something else. A space alone need not be looked at twice. */
-const IS_PLAIN = /^[!-~]*$/;
+/** What most names are made of: nothing that is invisible, or looks like something else, but for spaces. */
+const IS_PLAIN = /^[ -~]*$/;
 /** Spaces of any width, line breaks among them, and the one of Braille, which is a letter to Unicode. */
 const SPACES = /[\p{White_Space}\u2800]+/gu;
 /** What is not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors of notes between lines. */
@@ -11,6 +11,7 @@ const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]+/gu;
 /** Length of a key, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes; a unit takes at most three. */
 const MAX_UNIQUE_KEY_CHARACTERS = 2 * MAX_KEY_CHARACTERS;
 
+const collapsed = (text: string): string => (text.includes(' ') ? text.replace(/ +/g, ' ').trim() : text);
 const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '');
 
 /**
@@ -19,11 +20,11 @@ const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').rep
  * scripts that look alike (Latin a, Cyrillic а) stay different.
  */
 export const uniqueKey = (text: string): string => {
-  if (IS_PLAIN.test(text)) return text.toLowerCase();
+  if (IS_PLAIN.test(text)) return collapsed(text.toLowerCase());
   // Compatibility forms stand for capitals, spaces and invisible letters too (℡, U+00A0, U+FFA0), and a joiner may keep a letter and its mark
   // apart: hence each step on both sides of the other.
   const folded = fold(withoutInvisible(fold(text)).normalize('NFKC'));
-  return withoutInvisible(folded).normalize('NFKC').replace(/ +/g, ' ').trim();
+  return collapsed(withoutInvisible(folded).normalize('NFKC'));
 };
 
 /**
