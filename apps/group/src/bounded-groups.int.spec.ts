@@ -10,6 +10,7 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE } from './group-load.queries.js';
 import { groupBehaviour } from './group.projection.js';
 import { MAX_MEMBERSHIP_CHANGES } from './group.js';
+import { verifyGroups } from './group-verify.queries.js';
 import { Leftovers } from './leftovers.job.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -255,3 +256,16 @@ describe('members of a large group', () => {
     expect((await owner.query('SELECT count(*)::int FROM "group".members WHERE tenant = $1', [tenant.id])).rows).toEqual([{ count: 0 }]);
   }, 120_000);
 });
+
+it('verify finds a membership of nobody, and in no group, among very many', async () => {
+  const tenant = newTenant();
+  const members = await newUsers(tenant, 12_000);
+  const [group] = (await newGroups(tenant, 1)) as [string];
+  await owner.query(`INSERT INTO "group".members SELECT $1, $2, id, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, group, members]);
+  const [nobody, nowhere] = [uuidv7(), uuidv7()];
+  await owner.query(`INSERT INTO "group".members VALUES ($1, $2, $3, 'U'), ($1, $4, $5, 'U'), ($1, $2, $4, 'G')`, [tenant.id, group, nobody, nowhere, members[0]]);
+  const { findings } = await verifyGroups(owner);
+  const dangling = findings.filter(({ detail }) => detail.includes('whom there is not')).map(({ detail }) => detail);
+  expect(dangling.filter((detail) => [nobody, nowhere].some((id) => detail.includes(id)))).toHaveLength(3);
+  expect(dangling.filter((detail) => members.slice(1).some((id) => detail.includes(id)))).toEqual([]);
+}, 120_000);

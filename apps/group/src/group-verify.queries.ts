@@ -70,18 +70,21 @@ async function* memberships(client: ClientBase): AsyncGenerator<Member[]> {
   }
 }
 
-/** Memberships of what is not there, or in what is not there, when they have not become fewer for as long as the lanes may take. */
+/**
+ * Memberships of what is not there, or in what is not there, when they have not become fewer for as long as the lanes may take. Each is looked up
+ * by key: joined with all, 10,000 of them took longer than a statement may where the planner knew little of new tables.
+ */
 const nobody = async (client: ClientBase, page: readonly Member[]): Promise<readonly Member[]> => {
   let found = page;
   for (let sinceMs = performance.now(); ; await delay(LOOK_AGAIN_MS)) {
     const before = found.length;
     ({ rows: found } = await client.query<Member>(`
-      SELECT m.tenant, m.group_id, m.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
-      JOIN "group".members m USING (tenant, group_id, member)
-      LEFT JOIN ${USERS_VIEW} u ON m.kind = 'U' AND u.tenant = m.tenant AND u.id = m.member
-      LEFT JOIN "group".groups n ON m.kind = 'G' AND n.tenant = m.tenant AND n.id = m.member
-      LEFT JOIN "group".groups g ON g.tenant = m.tenant AND g.id = m.group_id
-      WHERE g.id IS NULL OR (u.id IS NULL AND n.id IS NULL)`,
+      SELECT t.tenant, t.group_id, t.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
+      CROSS JOIN LATERAL (SELECT kind FROM "group".members WHERE group_id = t.group_id AND member = t.member AND tenant = t.tenant OFFSET 0) m
+      WHERE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.group_id OFFSET 0)
+        OR NOT CASE m.kind
+          WHEN 'U' THEN EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = t.member OFFSET 0)
+          ELSE EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.member OFFSET 0) END`,
       [found.map(({ tenant }) => tenant), found.map(({ group_id }) => group_id), found.map(({ member }) => member)],
     ));
     if (found.length < before) sinceMs = performance.now();
