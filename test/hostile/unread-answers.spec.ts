@@ -11,7 +11,7 @@ const BASE = '/api/scim/v2';
 const PER_TENANT = 5_000_000;
 const muster = startMuster({
   settings: {
-    SEND_TIMEOUT_MS: '2000', MAX_UNSENT_BYTES_PER_TENANT: String(PER_TENANT), MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: '16000000', MAX_PAGE_BYTES: '8000000',
+    SEND_TIMEOUT_MS: '2000', MAX_UNSENT_BYTES_PER_TENANT: String(PER_TENANT), MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: '16000000', MAX_PAGE_BYTES: '8000000', MAX_RESOURCE_BYTES: '1000000',
   },
 });
 let attacker: Directory;
@@ -67,21 +67,24 @@ it('as are many requests on one connection', async () => {
   expect((await attacker.scim('GET', '/Users?count=1')).status).toBe(200);
 }, 60_000);
 
+it('a connection on which nothing is asked, or not all of it, is closed', async () => {
+  const all = [await unread(''), await unread('GET / HTTP/1.1\r\nHost: scim')];
+  await Promise.all(all.map(({ closed }) => closed));
+}, 60_000);
+
 it('a connection on which nothing is sent because the answer takes long is left open', async () => {
-  const { socket } = await unread('');
+  const body = '{"userName":"takes-long"}';
   await muster.owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
+  const { client, socket } = await unread(requestHead(`POST ${BASE}/Users`, neighbour.token, ['Content-Type: application/json', `Content-Length: ${body.length}`]) + body);
   const late = new Promise<string>((resolve, reject) => {
     socket.once('timeout', () => resolve('nothing went through for that long'));
     socket.once('close', () => reject(new Error('it was closed')));
   });
-  const writer = open.at(-1)!;
-  const body = '{"userName":"takes-long"}';
   try {
-    writer.send(requestHead(`POST ${BASE}/Users`, neighbour.token, ['Content-Type: application/json', `Content-Length: ${body.length}`]) + body);
     await late;
   } finally {
     await muster.owner.query('COMMIT');
   }
-  writer.socket.resume();
-  expect((await writer.answer()).status).toBe(201);
+  client.socket.resume();
+  expect((await client.answer()).status).toBe(201);
 }, 60_000);
