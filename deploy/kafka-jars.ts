@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, join } from 'node:path';
-import { UsageError } from '#runtime';
+import { sayLine, UsageError } from '#runtime';
 
 const OLDEST_JAVA = 17;
 
@@ -46,7 +46,7 @@ export const kafkaClassPath = (): string => {
   if (missing) throw new UsageError(`Apache Kafka needs ${missing}. Install it, or set KAFKA_BROKERS to a broker that runs.`);
   const folder = jarsFolder();
   if (!existsSync(folder)) {
-    console.error('Fetching Apache Kafka from Maven Central, once (45 MB) …');
+    sayLine('supervisor', 'info', 'Fetching Apache Kafka from Maven Central, once (45 MB) …');
     const unfinished = `${folder}.${randomUUID()}`;
     try {
       execFileSync('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
 import {
-  answers, apiKeyOf, freePort, isTerminal, keptPostgres, masterKeySource, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere,
+  answers, apiKeyOf, freePort, isTerminal, keptPostgres, masterKeySource, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, sayLine, startNode, urlHere,
   type Config, type Kept, type Running,
 } from '#runtime';
 import { APPS, environmentOf, type App, type Secrets } from './environments.js';
@@ -25,7 +25,7 @@ const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker>
   };
 };
 
-const tell = (reason: string): void => (isTerminal() ? console.error(reason) : sayAsJson('supervisor', 'warn', 'waiting for the database', { reason }));
+const tell = (reason: string): void => sayLine('supervisor', 'warn', `waiting for the database: ${reason}`);
 
 const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
   const port = { gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT }[app];

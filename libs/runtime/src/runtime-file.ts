@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Config } from './config.js';
 import { apiKeyOf } from './key-file.js';
 import { makePrivate } from './private-folder.js';
-import { isTerminal, sayAsJson } from './say.js';
+import { sayLine } from './say.js';
 import type { Kept, Running } from './supervise.js';
 import { unusableDataDirectory } from './usage-error.js';
 
@@ -59,9 +59,7 @@ export class RuntimeFile {
       renameSync(unfinished, this.path);
     } catch (error) {
       // A full disk must not keep a process down that could serve.
-      const text = `${this.path} could not be written: ${(error as Error).message}`;
-      if (isTerminal()) console.error(text);
-      else sayAsJson('supervisor', 'error', text);
+      sayLine('supervisor', 'error', `${this.path} could not be written: ${(error as Error).message}`);
     }
   }
 }

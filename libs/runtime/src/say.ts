@@ -14,6 +14,10 @@ export const sayAsJson = (name: string, level: Level, text: string, facts: objec
   speaker[level](facts, text);
 };
 
+/** What those who started it should know, in one line. */
+export const sayLine = (name: string, level: Level, text: string, facts: object = {}): void =>
+  isTerminal() ? console.error(text) : sayAsJson(name, level, text, facts);
+
 /** The first line of a program. To a person the program says soon enough that it is ready. */
 export const sayStart = (name: string): void => {
   if (!isTerminal()) sayAsJson(name, 'info', 'starts', { version: VERSION, node: process.versions.node });

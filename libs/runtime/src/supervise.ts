@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stopChild, whenEnded } from './child-process.js';
 import { PRIVATE_UMASK } from './private-folder.js';
-import { isTerminal, outliveReaders, sayAsJson, sayEnd, sayError, sayStart } from './say.js';
+import { isTerminal, outliveReaders, sayAsJson, sayEnd, sayError, sayLine, sayStart } from './say.js';
 import { EXIT_USAGE } from './start.js';
 import { isUsageError, UsageError } from './usage-error.js';
 
@@ -120,8 +120,7 @@ export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): 
     if (!(error instanceof Refused)) sayError(NAME, error, isUsage);
     void end(isUsage ? EXIT_USAGE : 1, error.message);
   };
-  const report = (line: string): void => (isTerminal() ? console.error(line) : sayAsJson(NAME, 'warn', line));
-  const supervisor = createSupervisor(fail, report);
+  const supervisor = createSupervisor(fail, (line) => sayLine(NAME, 'warn', line));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0, signal));
   // Nothing that is thrown late may leave behind what is kept.
   process.on('uncaughtException', fail);
