@@ -132,7 +132,7 @@ export class Config {
   @count('What such a transaction loads and writes together; a command that needs more has one of its own.') MAX_BATCH_BYTES = 8_388_608;
   @count('A process whose lane has had messages waiting for so long, and has committed nothing, is not ready until it commits.') LANE_STANDSTILL_AFTER_SECONDS = 30;
   @count('Resources in one page of a list; a larger `count` gets as many.') MAX_PAGE_RESOURCES = 1_000;
-  @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 16_777_216;
+  @count('A page of a list ends before its resources are longer than this together; it has one at least.') MAX_PAGE_BYTES = 4_194_304;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.') CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
