@@ -125,7 +125,7 @@ it('uses the Postgres of DATABASE_URL and starts none, also with all keys given 
     wrong.password = 'wrong';
     const refused = run({ DATABASE_URL: wrong.href });
     expect(await refused.ended).toBe(64);
-    expect(refused.output.stderr).toMatch(/^The database refuses the user of DATABASE_URL: password authentication failed for user "muster"\.\n$/);
+    expect(saidBy(refused.output)).toEqual(['The database refuses the user of DATABASE_URL: password authentication failed for user "muster".']);
   } finally {
     await postgres.stop();
   }

@@ -41,22 +41,28 @@ export const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
   const home = resolve(dataDir);
   const place = join(home, 'postgres');
-  const password = isThere(place) ? readKeyFile(home, PASSWORD_FILE) : keyFile(home, PASSWORD_FILE);
-  if (password === null) {
-    throw new UsageError(`${join(home, PASSWORD_FILE)} is missing, and the database beside it asks for it. Restore it from the backup, or set DATA_DIR to another folder.`);
-  }
   try {
+    const isNew = !isThere(place);
+    // A folder that holds no cluster of this Postgres is named as what it is before the password of the cluster is looked for.
+    if (!isNew) requireVersion(place);
+    const password = isNew ? keyFile(home, PASSWORD_FILE) : readKeyFile(home, PASSWORD_FILE);
+    if (password === null) {
+      throw new UsageError(`${join(home, PASSWORD_FILE)} is missing, and the database beside it asks for it. Restore it from the backup, or set DATA_DIR to another folder.`);
+    }
     const runner = findRunner(place);
     const { postgres, initdb } = await findBinaries(runner);
-    if (!isThere(place)) makeCluster(place, initdb, password, runner);
+    if (isNew) makeCluster(place, initdb, password, runner);
     const folder = realpathSync(place);
-    const version = readFileSync(join(folder, 'PG_VERSION'), 'utf8').trim();
-    if (version !== MAJOR_VERSION) throw new Error(`its files are of Postgres ${version}, and this is Postgres ${MAJOR_VERSION}`);
     return { folder, name: nameFor(folder, runner), program: postgres, runner, password, logFile: join(home, 'postgres.log') };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw unusableDataDirectory(dataDir, error);
   }
+};
+
+const requireVersion = (place: string): void => {
+  const version = readFileSync(join(realpathSync(place), 'PG_VERSION'), 'utf8').trim();
+  if (version !== MAJOR_VERSION) throw new Error(`its files are of Postgres ${version}, and this is Postgres ${MAJOR_VERSION}`);
 };
 
 /** Also true for a link that leads nowhere: what it named is lost, and an empty database in its place would hide that. */
