@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { SERVICES, userOf } from '#contracts';
+import { POSTGRES_SETTINGS } from '../libs/runtime/src/postgres.process.js';
 import { settings } from './kafka-broker.js';
 
 /** docker-compose.yml and `npm run stack` have the same broker: no image runs in the tests, so what they say is compared. */
@@ -45,4 +46,9 @@ it('each service is a user of its own there, whose password is made before it st
     expect(readFileSync('docker-compose.yml', 'utf8').split('\n\n')[0]).toContain(variable);
   }
   expect(lines).toMatch(/kafka-users:\n {6}condition: service_completed_successfully/);
+});
+
+it('the log of its Postgres holds no more of what clients send than that of the embedded one', () => {
+  const command = serviceOf('postgres').replace(/\s+/g, ' ');
+  for (const [name, value] of Object.entries(POSTGRES_SETTINGS)) if (name.startsWith('log_')) expect(command).toContain(` -c ${name}=${value} `);
 });

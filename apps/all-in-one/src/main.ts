@@ -1,7 +1,7 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
 import {
-  environmentWith, freePort, isTerminal, keptPostgres, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere, VERSION, type Config,
+  environmentWith, freePort, isPerson, isTerminal, keptPostgres, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere, VERSION, type Config,
 } from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
@@ -22,7 +22,7 @@ const HELP = `npm start: everything in one process, with a Postgres of its own. 
 `;
 
 /** A token that a log holds is read by everybody who reads the log: it is shown to a person, once, or to those who ask for it. */
-const mayShowToken = (isNew: boolean): boolean => process.argv.includes(SHOW_TOKEN) || (isNew && isTerminal());
+const mayShowToken = (isNew: boolean): boolean => process.argv.includes(SHOW_TOKEN) || (isNew && isPerson());
 const HOW_TO_GET_IT = 'npm run -s cli -- directory show';
 
 const banner = ({ scimBaseUrl, token, name, isNew }: Ready, adminUrl: string): string => `

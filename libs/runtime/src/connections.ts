@@ -13,6 +13,8 @@ interface KafkaConnection {
   readonly brokers: readonly string[];
   readonly tls: { readonly ca?: string } | null;
   readonly sasl: { readonly mechanism: 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
+  /** Whether a broker with this host name may be spoken to: KAFKA_BROKERS only says where to begin, and a broker names the others. */
+  mayReach(host: string): boolean;
 }
 
 /** As they stand in Config. */
@@ -42,8 +44,10 @@ export const kafkaConnection = (config: KafkaSettings): KafkaConnection | null =
   if (away && !username) {
     throw new UsageError(`KAFKA_BROKERS names ${away}, which is not this machine: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (or KAFKA_SASL_PASSWORD_FILE).`);
   }
+  const mayLeave = Boolean(KAFKA_SSL && username);
   return {
     brokers,
+    mayReach: (host) => mayLeave || isThisMachine(host),
     tls: KAFKA_SSL === 'on' ? (KAFKA_SSL_CA_FILE ? { ca: readAuthority('KAFKA_SSL_CA_FILE', KAFKA_SSL_CA_FILE) } : {}) : null,
     sasl: username && password ? { mechanism: mechanism as 'scram-sha-256' | 'scram-sha-512', username, password } : null,
   };

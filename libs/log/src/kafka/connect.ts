@@ -1,4 +1,4 @@
-import { connect as connectSocket, isIP } from 'node:net';
+import { connect as connectSocket, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 
@@ -10,9 +10,11 @@ export interface KafkaConnection {
   readonly tls: { readonly ca?: string } | null;
   /** null = nobody asks who we are. */
   readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
+  /** Whether a broker with this host name may be spoken to; left out = any. */
+  mayReach?(host: string): boolean;
 }
 
-export const kafkaClient = ({ brokers, tls, sasl }: KafkaConnection, clientId: string): Kafka =>
+export const kafkaClient = ({ brokers, tls, sasl, mayReach = () => true }: KafkaConnection, clientId: string): Kafka =>
   new kafkajs.Kafka({
     clientId,
     brokers: [...brokers],
@@ -24,6 +26,7 @@ export const kafkaClient = ({ brokers, tls, sasl }: KafkaConnection, clientId: s
     // A broker that is away is given up after 4 s, and after 8 s by publish().
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
     socketFactory: ({ host, port, onConnect }) => {
+      if (!mayReach(host)) return refusedSocket(host, port);
       const socket = tls
         ? connectTls({ host, port, rejectUnauthorized: true, ...(tls.ca ? { ca: tls.ca } : {}), ...(isIP(host) ? {} : { servername: host }) }, onConnect)
         : connectSocket({ host, port }, onConnect);
@@ -32,6 +35,13 @@ export const kafkaClient = ({ brokers, tls, sasl }: KafkaConnection, clientId: s
       return socket;
     },
   });
+
+/** A broker on this machine may name others that are elsewhere. What is sent to them would be readable on the network between. */
+const refusedSocket = (host: string, port: number): Socket => {
+  const socket = new Socket();
+  socket.destroy(new Error(`The broker at KAFKA_BROKERS names ${host}:${port}, which is not this machine: set KAFKA_SSL, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`));
+  return socket;
+};
 
 /** OpenSSL's and Node's names for a certificate that is not accepted. */
 const CERTIFICATE = /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
