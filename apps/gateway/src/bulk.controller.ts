@@ -25,11 +25,16 @@ export class BulkController {
 
   @Post()
   @HttpCode(200)
-  async bulk(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+  async bulk(@Req() request: ScimRequest, @Body() body: unknown): Promise<object> {
+    const { caller } = request;
     const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
     const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
       maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
-      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES, requireToken: caller.requireToken,
+      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES,
+      requireToken: () => {
+        requireClient(request);
+        return caller.requireToken();
+      },
       countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
     });
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
@@ -63,6 +68,14 @@ export class BulkController {
     return { ...location(id), ...head, ...(version === null ? {} : { version: etag(version) }), status: String(status) };
   }
 }
+
+/**
+ * Throws Rejected once the client has hung up: nobody would hear what became of the rest, and what the request holds is counted only as
+ * long as its connection is there. 250 requests that were sent and left held 2.9 GB.
+ */
+const requireClient = ({ raw }: ScimRequest): void => {
+  if (raw.socket.destroyed) throw new Rejected('unavailable', 'The client has hung up.');
+};
 
 const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 

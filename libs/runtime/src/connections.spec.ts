@@ -43,9 +43,18 @@ describe('Kafka', () => {
       }
     });
 
+  it('on this machine leads to none elsewhere, whichever it names, unless TLS or its absence and a user are said', () => {
+    const here = { KAFKA_BROKERS: '127.0.0.1:9092' };
+    for (const settings of [here, { ...here, ...USER }, { ...here, KAFKA_SSL: 'off' }]) {
+      const { mayReach } = readConfig(settings).kafka!;
+      expect([mayReach('localhost'), mayReach('127.0.0.1'), mayReach('kafka.internal')]).toEqual([true, true, false]);
+    }
+    expect(readConfig({ ...here, ...USER, KAFKA_SSL: 'on' }).kafka!.mayReach('kafka.internal')).toBe(true);
+  });
+
   it('takes what fits together, and says in one line what does not', () => {
     const kafka = { KAFKA_BROKERS: 'kafka:9092', KAFKA_SSL: 'on', ...USER };
-    expect(readConfig({ ...kafka, KAFKA_SSL_CA_FILE: authority, KAFKA_SASL_MECHANISM: 'scram-sha-256' }).kafka).toEqual({
+    expect(readConfig({ ...kafka, KAFKA_SSL_CA_FILE: authority, KAFKA_SASL_MECHANISM: 'scram-sha-256' }).kafka).toMatchObject({
       brokers: ['kafka:9092'], tls: { ca: expect.stringContaining('BEGIN CERTIFICATE') }, sasl: { mechanism: 'scram-sha-256', username: 'muster-gateway', password: 's3cret' },
     });
     expect(readConfig(kafka).kafka).toMatchObject({ tls: {}, sasl: { mechanism: 'scram-sha-512' } });
