@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { SERVICES, userOf } from '#contracts';
-import { POSTGRES_SETTINGS } from '../libs/runtime/src/postgres.process.js';
+import { POSTGRES_SETTINGS } from '#runtime';
 import { settings } from './kafka-broker.js';
 
 /** docker-compose.yml and `npm run stack` have the same broker: no image runs in the tests, so what they say is compared. */
