@@ -1,4 +1,5 @@
 import { connect as connectSocket, isIP, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 
@@ -55,6 +56,22 @@ const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly 
 
 const AUTHORIZATION = /_AUTHORIZATION_FAILED$/;
 export const isNotAllowed = (error: unknown): boolean => causesOf(error).some(({ type }) => AUTHORIZATION.test(String(type)));
+
+const isStranger = (error: unknown): boolean => causesOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+/** So long after its start a broker that was made anew may be without its users. */
+const USERS_TIMEOUT_MS = 5_000;
+const ASK_AGAIN_AFTER_MS = 250;
+
+/** Asks a broker again that does not know the user, until it has had the time to be given its users. Throws what it answers then. */
+export const untilKnown = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (const since = performance.now(); ; await delay(ASK_AGAIN_AFTER_MS)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isStranger(error) || performance.now() - since > USERS_TIMEOUT_MS) throw error;
+    }
+  }
+};
 
 /** Why a broker will not have us, in one line; null = another attempt may succeed. */
 export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): string | null => {

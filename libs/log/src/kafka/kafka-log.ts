@@ -4,7 +4,7 @@ import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
 import { LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
-import { kafkaClient, whyRefused, type KafkaConnection } from './connect.js';
+import { kafkaClient, untilKnown, whyRefused, type KafkaConnection } from './connect.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
 import { Publisher } from './publisher.js';
@@ -28,6 +28,7 @@ export interface KafkaLogOptions {
 
 /** Nobody waits for whoever reads events, and a fetch for each few of them costs more than the few: up to MAX_WAIT_MS later. */
 const EVENTS_AT_ONCE_BYTES = 256 * 1024;
+const MADE_ANEW = 'The broker was made anew; a new start makes the topics and sends the log again.';
 const WATCH_EVERY_MS = 5_000;
 const ASK_AFTER_MS = 10_000;
 /** Half a minute: after a broker was away a consumer needs up to SESSION_TIMEOUT_MS to join again. */
@@ -90,14 +91,14 @@ export class KafkaLog implements Log {
   /** Throws when the broker is away, or the topics cannot be made; LogRefused when the broker will not have us. */
   async start(): Promise<void> {
     try {
-      this.clusterId = await this.ask(async (admin) => {
+      this.clusterId = await untilKnown(() => this.ask(async (admin) => {
         await makeTopics(admin, {
           own: ACCESS[this.service].make.map((topic) => this.named(topic)),
           heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) => this.named(topic)),
           groups: [...this.subscriptions.map(({ topic }) => this.groupOf(topic)), ...(this.listeners.size > 0 ? [this.listenerGroup] : [])],
         });
         return (await admin.describeCluster()).clusterId;
-      });
+      }));
       await this.producer.connect();
       this.makeRelays();
       this.makeConsumers();
@@ -185,8 +186,19 @@ export class KafkaLog implements Log {
   private die(error: Error): void {
     if (this.dead || this.stopping) return;
     this.dead = true;
+    void this.reasonOf(error).then(this.options.onDead);
+  }
+
+  /** A broker that no longer knows us may be another one. */
+  private async reasonOf(error: Error): Promise<Error> {
     const refused = whyRefused(error, this.options.connection);
-    this.options.onDead(refused === null ? error : new LogRefused(refused));
+    if (refused === null) return error;
+    try {
+      const { clusterId } = await untilKnown(() => this.ask((admin) => admin.describeCluster()));
+      return clusterId === this.clusterId ? new LogRefused(refused) : new Error(MADE_ANEW);
+    } catch {
+      return new LogRefused(refused);
+    }
   }
 
   private async ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
@@ -205,7 +217,7 @@ export class KafkaLog implements Log {
       try {
         const { clusterId } = await this.ask((admin) => admin.describeCluster());
         if (clusterId === this.clusterId) return true;
-        this.die(new Error('The broker was made anew; a new start makes the topics and sends the log again.'));
+        this.die(new Error(MADE_ANEW));
       } catch (error) {
         this.options.onError(error as Error);
         await delay(RETRY_AFTER_MS);
