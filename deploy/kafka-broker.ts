@@ -1,12 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { userOf, type Service } from '#contracts';
 import { setUpKafka, type KafkaConnection } from '#log';
-import { boundLog, freePort, keyFile, lastLine, lives, stopChild, UsageError, whenEnded } from '#runtime';
+import { boundLog, freePort, keyFile, lastLine, lives, makeFolder, stopChild, UsageError, whenEnded } from '#runtime';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 
 export { whatKafkaMisses } from './kafka-jars.js';
@@ -52,7 +52,7 @@ export const startKafkaBroker = async (dataDir: string, { port, services, topicS
   const classPath = kafkaClassPath();
   const folder = resolve(dataDir, 'kafka');
   const logFile = join(folder, 'broker.log');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   // An older version made it for everybody.
   chmodSync(folder, 0o700);
   // They are not the broker's own, so that they outlive a broker that is made anew.

@@ -41,6 +41,8 @@ The files keep their owners, which matter: Postgres starts on files of its own u
 program.action(run).parseAsync().catch((error: Error & { code?: string }) => {
   // Connections, folders that cannot be written, a disk that is full: each is one line.
   const { message, code } = error;
-  console.error(isUsageError(error) || code !== undefined ? message || code : error);
+  const isStopped = code === 'ECONNREFUSED';
+  const stopped = 'Muster does not run: start it with npm start, or, while it is stopped, copy the data directory with cp -a, as root or its owner.';
+  console.error(isStopped ? stopped : isUsageError(error) || code !== undefined ? message || code : error);
   process.exit(isUsageError(error) ? 64 : 1);
 });

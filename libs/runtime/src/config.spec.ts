@@ -91,7 +91,7 @@ it('hands a child each setting once', () => {
 });
 
 it.each([
-  ['HOST', ['0.0.0.0', '::', '::1', 'localhost', 'muster.example.org'], ['localhost:8080', 'http://localhost', '1.2.3.4:80', '[::1]', 'a b', '::1::']],
+  ['HOST', ['0.0.0.0', '::', '::1', 'localhost', 'muster.example.org'], ['localhost:8080', 'http://localhost', '1.2.3.4:80', '[::1]', 'a b', '::1::', '999', '1.2.3']],
   ['KAFKA_BROKERS', ['127.0.0.1:9092', 'localhost:1,127.0.0.2:2', '[::1]:9092'], ['kafka', 'kafka:', 'kafka:x', 'kafka:99999', 'a:1,', 'PLAINTEXT://a:9092', 'a:1 b:2', 'a:1, b:2']],
   [
     'DATABASE_URL', ['postgres://a:b@localhost/d', 'postgresql://a@c:5432/d?sslmode=verify-full', 'postgres://a:b@%2Fvar%2Frun/d'],

@@ -51,7 +51,7 @@ const optionalBrokers = (description: string): PropertyDecorator =>
   setting(description, 'host:port,host:port', [fits(isBrokerList, '$property must be host:port, or several of them with a comma and no space between')], { optional: true });
 const address = (description: string): PropertyDecorator =>
   setting(description, 'IP address or host name', [
-    fits((value) => isIP(value) !== 0 || /^[\w.-]+$/.test(value), '$property must be an address or a name of this machine, without a port'),
+    fits((value) => isIP(value) !== 0 || (/^[\w.-]+$/.test(value) && !/^[\d.]+$/.test(value)), '$property must be an address or a name of this machine, without a port'),
   ]);
 const secretKey = (description: string): PropertyDecorator =>
   secret(description, '32 bytes, base64', Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' }));

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keyFile, masterKeySource, readKeyFile } from './key-file.js';
+import { makeFolder } from './private-folder.js';
 
 let dataDir: string;
 beforeEach(() => {
@@ -70,4 +71,12 @@ it('takes the master key from its setting or its file', () => {
   const file = masterKeySource({ DATA_DIR: dataDir });
   expect([file.name, file.read()]).toEqual([join(dataDir, 'master.key'), null]);
   expect(file.make()).toBe(file.read());
+});
+
+it('makes the folders above it, closed to others, and ends where there can be none', () => {
+  keyFile(join(dataDir, 'a/b'), 'admin.key');
+  expect([statSync(join(dataDir, 'a')).mode & 0o777, statSync(join(dataDir, 'a/b')).mode & 0o777]).toEqual([0o700, 0o700]);
+  // Linux says ENOENT of a folder that is there; Node's own recursive mkdir tries for ever.
+  expect(() => makeFolder('/proc/none/data')).toThrow('ENOENT');
+  expect(() => makeFolder(join(dataDir, 'a/b/admin.key/data'))).toThrow('ENOTDIR');
 });

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from './config.js';
+import { makeFolder } from './private-folder.js';
 import { unusableDataDirectory, UsageError } from './usage-error.js';
 
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
@@ -43,7 +44,7 @@ const makeKeyFile = (dataDir: string, name: string): string => {
   const unfinished = `${path}.${randomUUID()}`;
   const key = randomBytes(32).toString('base64');
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     try {
       writeFileSync(unfinished, `${key}\n`, { mode: 0o600, flag: 'wx', flush: true });
       // Unlike a rename, a link never takes the place of a key that another process has made meanwhile.

@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, closeSync, constants, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, realpathSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
+import { makeFolder } from './private-folder.js';
 import { UsageError } from './usage-error.js';
 
 export interface BackupReport {
@@ -30,7 +31,7 @@ export const backUpPostgres = async (dataDir: string, ownerUrl: string, target: 
   // What was not finished does not look like a backup.
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  makeFolder(unfinished);
   const session = new pg.Client({ connectionString: ownerUrl, application_name: 'muster-backup', keepAlive: true });
   session.on('error', () => undefined);
   await session.connect();

@@ -1,6 +1,6 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { platform } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Of files of this process and its children: only their owner may touch them. */
 export const PRIVATE_UMASK = 0o077;
@@ -14,7 +14,7 @@ const PASSABLE_FOLDER = 0o711;
  * have left it open. What belongs to another user stays as it is, such as a mounted volume whose top is root's. Links are not followed.
  */
 export const makePrivate = (folder: string): void => {
-  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  makeFolder(folder);
   if (platform() === 'win32') return;
   const uid = process.getuid!();
   const isLent = uid === 0 && !existsSync('/proc/self/cwd');
@@ -35,4 +35,20 @@ export const makePrivate = (folder: string): void => {
     }
   };
   close(folder, isLent ? PASSABLE_FOLDER : PRIVATE_FOLDER);
+};
+
+/**
+ * Makes a private folder, and those above it that are not there. Node's own way of doing so never ends where a folder that is there refuses
+ * with ENOENT, as /proc does.
+ */
+export const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { mode: PRIVATE_FOLDER });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
+    makeFolder(dirname(folder));
+    makeFolder(folder);
+  }
 };
