@@ -1,4 +1,4 @@
-import { touchesUserName, uniqueKey, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
+import { MAX_KEY_CHARACTERS, touchesUserName, uniqueKey, USER_URN, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
 import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
@@ -155,21 +155,21 @@ const mentioned = (command: UserCommand, directory: string | null): Mentioned =>
       if (typeof resource?.userName !== 'string') return {};
       const upn = upnOf(resource);
       return {
-        userNames: [resource.userName, upn], formerUpns: [upn], emails: texts(workEmailOf(withoutTombstone(resource))), externalIds: texts(resource.externalId),
+        userNames: [resource.userName, upn].filter(canBeKey), formerUpns: texts(upn), emails: texts(workEmailOf(withoutTombstone(resource))), externalIds: texts(resource.externalId),
       };
     }
     case 'ReplaceUser': {
       const { resource } = command;
       if (typeof resource?.userName !== 'string') return {};
       return {
-        userNames: [resource.userName], externalIds: texts(resource.externalId), emails: texts(workEmailOf(resource)),
+        userNames: texts(resource.userName), externalIds: texts(resource.externalId), emails: texts(workEmailOf(resource)),
       };
     }
     case 'PatchUser':
       if (!Array.isArray(command.operations)) return {};
       return {
-        userNames: touchesUserName(command.operations), externalIds: assigned(command.operations, /(^|:)externalId$/i),
-        emails: assigned(command.operations, /(^|:)emails($|[[.])/i),
+        userNames: touchesUserName(command.operations).filter(canBeKey), externalIds: assigned(command.operations, EXTERNAL_ID),
+        emails: assigned(command.operations, EMAILS),
       };
     case 'RecordSignIn': {
       const { upn, email, loginType, providerId } = command;
@@ -180,10 +180,17 @@ const mentioned = (command: UserCommand, directory: string | null): Mentioned =>
   }
 };
 
-const texts = (value: unknown): string[] => (typeof value === 'string' ? [value] : []);
+/** Only the core's attributes, in any spelling: an extension of a tenant may have one of the same name, and of an e-mail only the value is a key. */
+const ofCore = (path: string): RegExp => new RegExp(`^(?:${USER_URN.replaceAll('.', String.raw`\.`)}:)?${path}$`, 'is');
+const EXTERNAL_ID = ofCore('externalId');
+const EMAILS = ofCore(String.raw`emails(?:\[.*\])?(?:\.value)?`);
+
+/** A longer text is refused wherever a key is written, so that nobody has it. */
+const canBeKey = (text: string): boolean => text.length <= MAX_KEY_CHARACTERS;
+const texts = (value: unknown): string[] => (typeof value === 'string' && canBeKey(value) ? [value] : []);
 
 /** The texts that operations may assign to an attribute, however they spell the path. */
 const assigned = (operations: readonly PatchOperation[], path: RegExp): string[] =>
   operations.flatMap((operation) => (path.test(operation?.path) ? [operation.value ?? null].flat(1).flatMap(textsOf) : []));
 
-const textsOf = (value: Json): string[] => (typeof value === 'string' ? [value] : texts((value as { value?: unknown } | null)?.value));
+const textsOf = (value: Json): string[] => (typeof value === 'string' ? texts(value) : texts((value as { value?: unknown } | null)?.value));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { orderBulk, parseBulk, resolveBulk, splitBulk, type BulkOperation, type BulkWrite } from './bulk.js';
+import { MAX_BULK_REFERENCES, orderBulk, parseBulk, resolveBulk, splitBulk, type BulkOperation, type BulkWrite } from './bulk.js';
 import { Rejected } from './error.js';
 import { parsePatch } from './patch.js';
 import { ENTERPRISE_USER_URN as E, GROUP, USER } from './schema.js';
@@ -53,6 +53,17 @@ describe('a bulk request', () => {
     ['schemas that are no list', { Operations: [{}], schemas: 'x' }, 'invalidValue'],
   ])('is refused as a whole for %s', (_title, body, code) => {
     expect(rejection(() => parseBulk(body, 10)).code).toBe(code);
+  });
+
+  it('may refer to bulkIds as often as a group may have members, and no oftener', () => {
+    const naming = (count: number, ...others: object[]): (() => unknown) => () => parse(user('a'), group('g', ...Array.from({ length: count }, () => 'bulkId:a')), ...others);
+    expect(naming(MAX_BULK_REFERENCES)).not.toThrow();
+    for (const one of [naming(MAX_BULK_REFERENCES + 1), naming(MAX_BULK_REFERENCES, patch('/Groups/g', 'bulkId:a')), naming(MAX_BULK_REFERENCES, patch('/Groups/bulkId:g'))]) {
+      expect(rejection(one)).toMatchObject({ code: 'tooLarge', detail: 'The bulk request refers to bulkIds more than 20000 times: send several.' });
+    }
+    const path = `members[${Array.from({ length: 100 }, () => 'value eq "bulkId:a"').join(' or ')}]`;
+    const removing = { method: 'PATCH', path: '/Groups/g', data: { Operations: Array.from({ length: MAX_BULK_REFERENCES / 100 + 1 }, () => ({ op: 'remove', path })) } };
+    expect(rejection(() => parse(user('a'), removing)).code).toBe('tooLarge');
   });
 
   it('above the limit is refused with its number', () => {

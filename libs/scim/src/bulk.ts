@@ -6,6 +6,9 @@ import { findAttribute, GROUP, USER, type ResourceDefinition } from './schema.js
 
 export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse';
 
+/** References (`bulkId:…`) of one request: 300,000 of them, in 8 MB, kept every other request waiting for a second. A group names as many members. */
+export const MAX_BULK_REFERENCES = 20_000;
+
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type BulkMethod = (typeof METHODS)[number];
 
@@ -50,7 +53,8 @@ export interface BulkStep {
 
 /**
  * The body of a bulk request (RFC 7644 §3.7). What is wrong with one operation is its own error, because the others have to be done
- * all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above `maxOperations`.
+ * all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above `maxOperations` or
+ * MAX_BULK_REFERENCES.
  */
 export const parseBulk = (body: unknown, maxOperations: number): BulkRequest => {
   if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.7).');
@@ -63,14 +67,32 @@ export const parseBulk = (body: unknown, maxOperations: number): BulkRequest => 
     throw new Rejected('tooLarge', `The bulk request has ${operations.length} operations, which exceeds maxOperations (${maxOperations}): send several.`);
   }
   const parsed = operations.map((operation: unknown, index) => parseOperation(operation, index));
+  const references = referencesOfAll(parsed);
   const namings = Map.groupBy(parsed.filter(({ method, bulkId }) => method === 'POST' && bulkId !== undefined), ({ bulkId }) => bulkId!);
   return {
     failOnErrors: parseFailOnErrors(field(body, 'failonerrors')),
     operations: parsed.map((operation) => {
-      const fault = operation.write instanceof Rejected ? null : faultAmong(operation, operation.write, namings);
+      const fault = operation.write instanceof Rejected ? null : faultAmong(operation, references[operation.index]!, namings);
       return fault ? { ...operation, write: fault } : operation;
     }),
   };
+};
+
+/** What each operation refers to. Counted while it is read: throws Rejected(tooLarge) above MAX_BULK_REFERENCES. */
+const referencesOfAll = (operations: readonly BulkOperation[]): ReadonlySet<string>[] => {
+  let count = 0;
+  return operations.map(({ write }) => {
+    const found = new Set<string>();
+    if (write instanceof Rejected) return found;
+    for (const text of textsIn([write.target, write.data])) {
+      if (!isReference(text)) continue;
+      if (++count > MAX_BULK_REFERENCES) {
+        throw new Rejected('tooLarge', `The bulk request refers to bulkIds more than ${MAX_BULK_REFERENCES} times: send several.`);
+      }
+      found.add(text.slice(PREFIX.length));
+    }
+    return found;
+  });
 };
 
 /** "The number of errors that the service provider will accept": who accepts none stops at the first, as who says 1 does. */
@@ -84,12 +106,12 @@ const parseFailOnErrors = (value: unknown): number | null => {
 
 /** What only shows beside the other operations. */
 const faultAmong = (
-  { method, bulkId }: BulkOperation, { target, data }: BulkWrite, namings: ReadonlyMap<string, readonly BulkOperation[]>,
+  { method, bulkId }: BulkOperation, references: ReadonlySet<string>, namings: ReadonlyMap<string, readonly BulkOperation[]>,
 ): Rejected | null => {
   if (method === 'POST' && namings.get(bulkId!)!.length > 1) {
     return new Rejected('invalidValue', `Several operations have the bulkId ${quote(bulkId!)}: it has to be unique within the request.`);
   }
-  const unknown = [...referencesOf({ target, data })].find((reference) => !namings.has(reference));
+  const unknown = [...references].find((reference) => !namings.has(reference));
   if (unknown === undefined) return null;
   return new Rejected('invalidValue', `There is no POST with the bulkId ${quote(unknown)} in this request, so nothing is ${quote(PREFIX + unknown)}.`);
 };

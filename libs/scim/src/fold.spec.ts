@@ -73,6 +73,10 @@ it('folds the longest key to less than an index row of Postgres holds, which is 
   expect(bytesPerUnit * MAX_KEY_CHARACTERS).toBeLessThan(2_704 - 2 * 16 - 32);
 });
 
+it.each([['a capital', `İ${'\u0301'.repeat(30)}`], ['a mark that is two', '\u0344'.repeat(30)]])('is idempotent where %s makes a run longer', (_name, text) => {
+  expect(fold(fold(text))).toBe(fold(text));
+});
+
 it('is linear and idempotent for any run of combining marks', () => {
   const stacked = `a${'\u0301'.repeat(40_000)}${'\u0316'.repeat(40_000)}`;
   const folded = fold(stacked);
@@ -83,4 +87,15 @@ it('is linear and idempotent for any run of combining marks', () => {
 
 it.each([['', 0, false], ['a', 30, false], ['a', 31, true], ['', 31, true], ['é', 30, false], ['न', 31, true]])('after %j, %i marks in a row are too many: %s', (before, count, tooMany) => {
   expect(hasTooManyMarks(`x${before}${'\u0301'.repeat(count)}y`)).toBe(tooMany);
+});
+
+it.each([['U+200B', '\u200b'], ['U+034F', '\u034f'], ['a soft hyphen', '\u00ad'], ['a tag', '\u{e0041}'], ['a control', '\u0007'], ['two of them', '\u200d\u034f']])('%s does not part a run in two', (_name, between) => {
+  const run = '\u0301'.repeat(16);
+  expect(hasTooManyMarks(`x${run}${between}${run}y`)).toBe(true);
+  expect(hasTooManyMarks(`x${run}${between}y${run}`)).toBe(false);
+});
+
+it.each([' ', '\t', '\u3000', '\u0085'])('but %j does', (between) => {
+  const run = '\u0301'.repeat(16);
+  expect(hasTooManyMarks(`x${run}${between}${run}y`)).toBe(false);
 });

@@ -50,6 +50,7 @@ const HOSTILE = [
   '"', '"\\', '\\"', '(', 'not (', '[', 'emails[', ' ', 'a', '.', ':', ',', 'urn:', 'urn:a', 'a.', '""', '() ', 'id eq "', '-', '1', '\\u0041', '"\\u00e9" ', '\u2028', 'e\u0301', 'İ', '😀',
   'id pr and ', 'id pr or ', 'not (id pr) or ', 'emails[type pr] and ', 'emails[type eq "work"].value eq "x" or ', 'id eq 1e', `${E}:department pr and `, 'userName,', `${E}:`,
   '\u0301', '\u0316\u0301', 'a\u0301\u0316\u0301\u0316', '\u0345', '\uac00\u11a8', '[[', '][',
+  '\u200b\u0301', '\u034f\u0316\u0301', 'a\u0301\u200b', '\u034f',
 ];
 const ENDS = ['', '"', '!', 'x', ' eq', 'id pr'];
 /** As a body, of MAX_BODY_BYTES, could hold them. */
@@ -118,6 +119,9 @@ it('a text that stacks more than 30 combining marks is refused wherever it may c
   expect(() => parseResource(USER, { userName: 'x', roles: [{ value: JSON.stringify({ value: text }) }] })).toThrow('combining marks');
   expect(() => parsePatch(USER, { Operations: [{ op: 'add', path: `emails[value eq "${text}"].type`, value: 'work' }] })).toThrow('combining marks');
   expect(() => parsePatch(USER, { Operations: [{ op: 'add', path: 'nickName', value: text }] })).toThrow('combining marks');
+  const parted = `${marks(30)}\u200b${'\u0301'.repeat(30)}`;
+  expect(() => parseFilter(USER, `userName eq "${parted}"`)).toThrow('stacks more than 30 combining marks');
+  expect(() => parseResource(USER, { userName: parted })).toThrow('userName stacks more than 30 combining marks');
   expect(parseResource(USER, { userName: marks(30) }).resource.userName).toBe(marks(30));
 });
 

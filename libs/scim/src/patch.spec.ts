@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rejected, type RejectionCode } from './error.js';
 import { MAX_PATCH_OPERATIONS, MAX_PATCH_PATHS_CHARACTERS, parsePatch, touchesUserName, type PatchOperation } from './patch.js';
-import { ENTERPRISE_USER_URN as E, USER, USER_URN } from './schema.js';
+import { ENTERPRISE_USER_URN as E, GROUP, USER, USER_URN } from './schema.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
 const parse = (...Operations: unknown[]): PatchOperation[] => parsePatch(USER, { Operations }).operations;
@@ -80,6 +80,13 @@ describe('an operation', () => {
     ['an empty list to put in place', { op: 'replace', path: 'emails', value: [] }, [{ op: 'remove', path: 'emails' }]],
     ['a list of nulls to put in place', { op: 'replace', path: 'emails', value: [null] }, [{ op: 'remove', path: 'emails' }]],
     ['an empty list to add', { op: 'add', path: 'emails', value: [] }, []],
+    ...['roles', 'entitlements', 'phoneNumbers', 'emails'].flatMap((path) => [[{ value: null }], [{ $ref: null, value: null }], [null, { value: null }], { value: null }].flatMap((value): [string, object, PatchOperation[]][] => [
+      [`${path} that are null, ${JSON.stringify(value)}, to put in place`, { op: 'replace', path, value }, [{ op: 'remove', path }]],
+      [`${path} that are null, ${JSON.stringify(value)}, without a path`, { op: 'replace', value: { [path]: value } }, [{ op: 'remove', path }]],
+      [`${path} that are null, ${JSON.stringify(value)}, to add`, { op: 'add', path, value }, []],
+    ])),
+    ['one null among values', { op: 'replace', path: 'roles', value: [{ value: null }, { value: 'User' }] }, [{ op: 'replace', path: 'roles', value: [{ value: 'User' }] }]],
+    ['phone numbers that are null to remove', { op: 'remove', path: 'phoneNumbers', value: [{ value: null }] }, []],
     // What clients that RFC 7644 does not foresee send.
     ['single quotes', { op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }, [{ op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }]],
     ['a dot behind a URN', { op: 'replace', path: `${E}.employeeNumber`, value: '5' }, [{ op: 'replace', path: `${E}:employeeNumber`, value: '5' }]],
@@ -199,6 +206,8 @@ describe('an operation', () => {
       ['a role by its displayName', [{ id: '1', displayName: 'Admin' }]], ['one of two roles by its id', [{ value: 'User' }, { id: '1' }]], ['a role of nothing', [{}]],
       ['an object of nothing known', { foo: 1 }], ['roles below another name', { members: [{ value: 'User' }] }], ['roles of null below their name', { roles: null }],
     ].map(([what, value]): [string, object, RejectionCode, RegExp] => [`${what as string} to ${op}`, { op, path: 'roles', value }, 'invalidValue', /roles/])),
+    ...['roles', 'entitlements'].flatMap((path) => [[{ value: null }], [{ $ref: null, value: null }], { value: null }].map((value): [string, object, RejectionCode, RegExp] =>
+      [`${path} that are null, ${JSON.stringify(value)}, to remove`, { op: 'remove', path, value }, 'invalidValue', new RegExp(`^No value that the remove of ${path} lists`)])),
     ['an entitlement by its id', { op: 'remove', path: 'entitlements', value: [{ id: '1' }] }, 'invalidValue', /entitlements/],
     ['a role that a filter picks by nothing known', { op: 'replace', path: 'roles[primary eq "True"]', value: { displayName: 'Admin' } }, 'invalidValue', /roles/],
     ['a role by its displayName, without a path', { op: 'replace', value: { roles: [{ displayName: 'Admin' }] } }, 'invalidValue', /roles/],
@@ -295,6 +304,13 @@ describe('the body of a PATCH', () => {
     expect(rejection({ Operations: [{ op: 'add', path: USER_URN, value }] })).toMatchObject(rejected);
   });
 
+  it.each([[[{ value: null }]], [[{ $ref: null, value: null }]]])('puts nobody in the place of members, adds nobody, and is refused where somebody should go: %j', (value) => {
+    const read = (op: string): unknown => parsePatch(GROUP, { Operations: [{ op, path: 'members', value }] }).operations;
+    expect(read('replace')).toEqual([{ op: 'remove', path: 'members' }]);
+    expect(read('add')).toEqual([]);
+    expect(() => read('remove')).toThrow(/^No value that the remove of members lists is understood/);
+  });
+
   it('says which user names it may assign', () => {
     const operations = parse(
       { op: 'replace', path: 'userName', value: 'a' }, { op: 'Add', value: { USERNAME: 'b' } },
@@ -305,6 +321,7 @@ describe('the body of a PATCH', () => {
     );
     expect(touchesUserName(operations)).toEqual(['a', 'b', 'c', 'd']);
     expect(touchesUserName([{ op: 'add', path: `${USER_URN}:USERNAME`, value: 'e' }])).toEqual(['e']);
+    expect(touchesUserName([{ op: 'add', path: 'urn:example:User:userName', value: 'of an extension' }])).toEqual([]);
   });
 });
 

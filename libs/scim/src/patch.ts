@@ -3,9 +3,9 @@ import { parseValueFilter, type Filter } from './filter.js';
 import { isObject, quote, type Json } from './json.js';
 import { isStored, requireUrns } from './resource.js';
 import {
-  beginsWithSchema, findPath, findSchema, findSubAttribute, pathName, type Attribute, type AttributePath, type FoundSchema, type ResourceDefinition,
+  beginsWithSchema, findPath, findSchema, findSubAttribute, pathName, USER_URN, type Attribute, type AttributePath, type FoundSchema, type ResourceDefinition,
 } from './schema.js';
-import { givesAccess, isRoleText, parseParts, parseValue, saysNone, singleObject, singleValue, wrongType } from './value.js';
+import { givesAccess, isOfNothing, isRoleText, parseParts, parseValue, saysNone, singleObject, singleValue, wrongType } from './value.js';
 
 /** Operations of one request, as sent and again after pathless ones were taken apart. */
 export const MAX_PATCH_OPERATIONS = 1_000;
@@ -237,8 +237,10 @@ const removal = (target: Target, isWhole: boolean, value: unknown, ignored: stri
   const list = asList(value);
   const values = parseValue(attribute, list, target.text, ignored);
   if (values !== undefined) return { target, op: 'remove', value: values };
-  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing.
-  const isUnknown = (element: unknown): boolean => isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
+  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing, and so did one that
+  // names null as who shall lose access: that nobody lost it is not answered as done.
+  const isUnknown = (element: unknown): boolean =>
+    isObject(element) && (givesAccess(target.text) || !Object.keys(element).some((name) => findSubAttribute(attribute, name)));
   if (!Array.isArray(list) || !list.some(isUnknown)) return undefined;
   throw new Rejected('invalidValue', `No value that the remove of ${target.text} lists is understood: list them as they are shown, or name them in the path, ${target.text}[value eq "…"].`);
 };
@@ -272,8 +274,7 @@ const valueOf = (
   if (attribute.multiValued && !filter) {
     const list = asList(value);
     const parsed = parseValue(attribute, list, name, ignored);
-    const isOfNothing = (element: unknown): boolean => element === null || element === '' || (Array.isArray(element) && element.length === 0);
-    return parsed === undefined && (list as unknown[]).every(isOfNothing) ? null : parsed;
+    return parsed === undefined && (list as unknown[]).every((element) => isOfNothing(attribute, element)) ? null : parsed;
   }
   if (attribute.type !== 'complex') return parseValue(attribute, value, name, ignored);
   const object = singleObject(attribute, value, name);
@@ -285,6 +286,9 @@ const valueOf = (
   return undefined;
 };
 
+/** Of the core: an extension may have an attribute of that name, which nobody is found by. */
+const USER_NAME = new RegExp(`^(?:${USER_URN.replaceAll('.', String.raw`\.`)}:)?userName$`, 'i');
+
 /** The user names that operations may assign, however they spell the path: whoever decides must know who holds these names. */
 export const touchesUserName = (operations: readonly PatchOperation[]): string[] =>
-  operations.flatMap(({ path, value }) => (/(^|:)userName$/i.test(path) && typeof value === 'string' ? [value] : []));
+  operations.flatMap(({ path, value }) => (USER_NAME.test(path) && typeof value === 'string' ? [value] : []));

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
 import { fold } from './fold.js';
 import { keyBeside, requireUniqueKey, uniqueKey } from './unique-key.js';
-import { MAX_KEY_CHARACTERS } from './value.js';
+import { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS } from './value.js';
 
 const INVISIBLE = [
   '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u00ad', '\u200e', '\u200f', '\u202e', '\u2066', '\u061c', '\u034f', '\u180e', '\ufe0f', '\u{e0100}', '\u{e0041}', '\u3164', '\uffa0', '\u115f',
@@ -43,6 +44,26 @@ describe('names that only look different have one key', () => {
       expect(uniqueKey(fold(text))).toBe(key);
       expect(fold(key)).toBe(key);
       expect(uniqueKey(` \u200b${text}\u00a0 `)).toBe(key);
+    }), { numRuns: 5_000 });
+  });
+
+  const marks = '\u0316\u0301'.repeat(15);
+  it.each([
+    ['U+200B parts', `${marks}\u200b`], ['U+034F parts', `${marks}\u034f`], ['a variation selector parts', `${marks}\ufe0f`], ['a control parts', `${marks}\u0007`],
+    ['nothing parts', marks], ['half the width marks', 'ﾞ\u0301'], ['a key writes out as two', '\u0344\u0316'], ['capitals begin', `İ${marks}`], ['spaces part', `${marks}\u3000`],
+  ])('a key is made in time, and once, of marks that %s', (_name, piece) => {
+    const text = `a${piece.repeat(MAX_TEXT_CHARACTERS / piece.length)}`;
+    expect(readMs(() => uniqueKey(text))).toBeLessThanOrEqual(MAX_READ_MS);
+    const key = uniqueKey(text);
+    expect([uniqueKey(key), uniqueKey(fold(text)), fold(key), uniqueKey(` \u200b${text}\u00a0 `)]).toEqual([key, key, key, key]);
+  });
+
+  it('the same of any long run of marks', () => {
+    const unit = fc.constantFrom('\u0301', '\u0316', '\u0344', '\u0345', '\u200b', '\u034f', '\ufe0f', 'ﾞ', '\u3099', '\u0308', '\u0307');
+    fc.assert(fc.property(fc.constantFrom('a', 'İ', 'J', '\u00a8', 'カ', '', ' ', 'ำ'), fc.string({ unit, minLength: 25, maxLength: 80 }), fc.constantFrom('', 'İ', 'b'), (before, run, after) => {
+      const text = before + run + after;
+      const key = uniqueKey(text);
+      expect([uniqueKey(key), uniqueKey(fold(text)), fold(key), uniqueKey(` \u200b${text}\u00a0 `)]).toEqual([key, key, key, key]);
     }), { numRuns: 5_000 });
   });
 

@@ -1,5 +1,5 @@
 import { Rejected } from './error.js';
-import { fold } from './fold.js';
+import { fold, MAX_COMBINING_MARKS } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
 /** What most names are made of: nothing that is invisible, or looks like something else, but for spaces. */
@@ -12,7 +12,13 @@ const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]+/gu;
 const MAX_UNIQUE_KEY_CHARACTERS = 2 * MAX_KEY_CHARACTERS;
 
 const collapsed = (text: string): string => (text.includes(' ') ? text.replace(/ +/g, ' ').trim() : text);
-const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '');
+/** A run of marks above the limit, U+FF9E and U+FF9F among them: these two are letters, and become marks when NFKC writes them out. */
+const LONG_RUN = new RegExp(`(?<![\\p{M}\\uff9e\\uff9f])([\\p{M}\\uff9e\\uff9f]{${MAX_COMBINING_MARKS}})[\\p{M}\\uff9e\\uff9f]+`, 'gu');
+/**
+ * Without what is not shown. That joins marks which it parted, U+034F of fold among it, and normalising takes the square of a run: the first
+ * marks of a run count, and the others, which only a text that is refused or was stored long ago has, say nothing in a key.
+ */
+const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '').replace(LONG_RUN, '$1');
 
 /**
  * What a name is unique by: two names that only look different, by their case, spaces, width or what is not shown, have one key. It is

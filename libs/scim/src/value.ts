@@ -92,12 +92,18 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
   return distinct.length === 0 ? undefined : distinct;
 };
 
+/** Whether an element of a list of which no value was read says that there is none: by itself, or as `{"$ref": null, "value": null}`. */
+export const isOfNothing = (attribute: Attribute, element: unknown): boolean => {
+  if (!isObject(element)) return element === null || element === '' || (Array.isArray(element) && element.length === 0);
+  const isPart = (name: string): boolean => (attribute.type === 'complex' ? findSubAttribute(attribute, name) !== undefined : name === 'value');
+  return Object.keys(element).some((name) => isPart(name) && element[name] === null);
+};
+
 /** Throws Rejected(invalidValue) for an element that names nothing, though something was meant. */
 const requireUnderstood = (attribute: Attribute, element: { readonly [name: string]: unknown }, parts: Parts, path: string): void => {
   const key = attribute.subAttributes?.find(({ required }) => required);
   const names = Object.keys(element);
-  // `{"$ref": null, "value": null}` says that there is none.
-  const isNone = nonEmpty(parts) === undefined && names.some((name) => findSubAttribute(attribute, name) && element[name] === null);
+  const isNone = nonEmpty(parts) === undefined && isOfNothing(attribute, element);
   const isRight = key ? typeof parts[key.name] === 'string' && parts[key.name] !== '' : names.some((name) => findSubAttribute(attribute, name));
   if (isNone || isRight) return;
   const what = key ? `a ${key.name}` : `at least one of ${(attribute.subAttributes ?? []).map(({ name }) => name).join(', ')}`;
