@@ -134,6 +134,20 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'operations', title: 'PATCHes of many operations that add to 1,000 e-mails what is there already', together: 98,
+    prepare: async (attacker) => {
+      const emails = Array.from({ length: 1_000 }, (_, index) => ({ value: `e${index}@x.example`, type: 'work' }));
+      const { id } = await attacker.make('POST', '/Users', user('operations', { emails }));
+      // The most that one PATCH may look at is not written down here: some of these are carried out, the others are refused when they have looked so long.
+      const bodies = [36, 340, 340].map((operations) => patch(...emails.slice(0, operations).map((email) => ({ op: 'add', path: 'emails', value: [email] }))));
+      let next = 0;
+      return async () => {
+        const { status } = await attacker.send('PATCH', `/Users/${id}`, bodies[next++ % bodies.length]);
+        if (status === 0 || status === 429) await delay(PAUSE_MS);
+      };
+    },
+  },
+  {
     name: 'odd-bodies', title: 'bodies of a megabyte that are slow to read: brackets, depth, many names, escapes', together: 4,
     prepare: async (attacker) => {
       const bodies = [

@@ -31,6 +31,14 @@ it('light commands between heavy ones hide these for long in vain', () => {
   expect(costs.of('sly')).toBeGreaterThan(MEBIBYTE / 2);
 });
 
+it('a tenant whose commands take 160 ms each, which count 6.4 MB, has few under way at once after the first, and one alone in the end', () => {
+  const costs = new CommandCosts();
+  costs.learn('slow', 6_400_000);
+  expect(4 * MEBIBYTE / costs.of('slow')).toBeLessThan(6);
+  for (let command = 0; command < 10; command++) costs.learn('slow', 6_400_000);
+  expect(costs.of('slow')).toBeGreaterThan(4 * MEBIBYTE);
+});
+
 it('remembers 10,000 tenants at most', () => {
   const costs = new CommandCosts();
   for (let tenant = 0; tenant <= 10_000; tenant++) costs.learn(`tenant ${tenant}`, MEBIBYTE);

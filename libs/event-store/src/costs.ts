@@ -8,6 +8,10 @@ const LIGHT_BYTES = 16_384;
 /** A heavy command may follow on many light ones, so a tenant is forgotten slowly: half after 23 transactions. */
 const KEPT_SHARE = 0.97;
 const MAX_TENANTS = 10_000;
+/** A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and what the machine adds to that is no fault of its tenant. */
+export const SLOW_MS = 2;
+/** What a millisecond counts: reading JSON takes about 10 ms for each MiB, and writing it as long again. */
+const BYTES_PER_MS = 40_000;
 
 /** What the commands of each tenant load and write, as a lane has learnt it: the body of a command says nothing of the resource that it changes. */
 export class Costs {
@@ -69,11 +73,13 @@ export class Texts {
 }
 
 /**
- * Bytes loaded and written for one command of each tenant of a transaction. Whose rows were loaded is looked at only where they are many bytes:
+ * Bytes loaded and written for one command of each tenant of a transaction, and the time of slow decisions as if it were bytes: a short command on
+ * a short resource may take long to decide. Whose rows were loaded is looked at only where they are many bytes:
  * saying it of all would cost an ordinary batch more than it is worth.
  */
 export const costsOf = (
   commands: readonly string[], loaded: { readonly bytes: number; readonly rows: unknown }, written: ReadonlyMap<string, number>,
+  slowMs: ReadonlyMap<string, number>,
 ): Map<string, number> => {
   const count = new Map<string, number>();
   for (const tenant of commands) count.set(tenant, (count.get(tenant) ?? 0) + 1);
@@ -83,7 +89,10 @@ export const costsOf = (
   } else {
     for (const [tenant, commandsOfIt] of count) load.set(tenant, (loaded.bytes * commandsOfIt) / commands.length);
   }
-  return new Map([...count].map(([tenant, commandsOfIt]) => [tenant, Math.round(((load.get(tenant) ?? 0) + (written.get(tenant) ?? 0)) / commandsOfIt)]));
+  return new Map([...count].map(([tenant, commandsOfIt]) => {
+    const bytes = (load.get(tenant) ?? 0) + (written.get(tenant) ?? 0) + (slowMs.get(tenant) ?? 0) * BYTES_PER_MS;
+    return [tenant, Math.round(bytes / commandsOfIt)];
+  }));
 };
 
 /** Every row and every message says whose it is. */

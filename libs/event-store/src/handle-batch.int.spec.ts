@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import type { Message, Outcome } from '#contracts';
+import { OUTCOME_TYPE, type Message, type Outcome, type OutcomeData } from '#contracts';
 import { handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
@@ -158,5 +158,73 @@ describe('a batch that the log is still appending', () => {
     const expectHeld = (wanted: string): Promise<unknown> => reader.query('SELECT log.expect_held($1, $2, $3, $4)', [topic, partition, offset, wanted]);
     expect(await expectHeld(id)).toMatchObject({ rowCount: 1 });
     await expect(expectHeld(randomUUID())).rejects.toThrow(/no longer holds/);
+  });
+});
+
+describe('a batch whose decisions take long', () => {
+  const [slow, quick] = [randomUUID(), randomUUID()];
+  /** What is committed of commands that take so many milliseconds each, by transaction: their places in the batch. A quick tenant sends what takes no time. */
+  const handled = async (takesMs: readonly number[], isAskingFirst = false): Promise<{ transactions: number[][]; decisions: number; costs: number[] }> => {
+    let [clockMs, decisions] = [0, 0];
+    const behaviour: Behaviour<{ readonly takesMs: number }> = {
+      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: (_commands, wanted) => [...wanted],
+      begin: (loaded) => {
+        const wanted: string[] = [];
+        return {
+          wanted,
+          decide: ({ command }) => {
+            decisions++;
+            clockMs += command.takesMs;
+            if (isAskingFirst && (loaded as string[]).length === 0) wanted.push('more');
+            return { events: [], outcome: { status: 'done', value: null } };
+          },
+          rows: () => ({}),
+        };
+      },
+    };
+    const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => undefined, { maxBytes: 8 * 1_048_576, elapsedMs: () => clockMs });
+    const messages = takesMs.map((ms): Message => ({ ...commandOf(ms === 0 ? quick : slow, { keys: [] }), data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command: { takesMs: ms } } }));
+    const { epoch, nextOffset } = await handler.position(5);
+    const [transactions, costs]: [number[][], number[]] = [[], []];
+    // A gap, as a log has it where nothing is kept.
+    const end = nextOffset + messages.length + 3;
+    await handler.handle({
+      topic: 'identity.commands', partition: 5, epoch, nextOffset: end, appended: null, received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+    }, (rows) => {
+      const told = rows.filter(({ message }) => message.type === OUTCOME_TYPE).map(({ message }) => message.data as OutcomeData);
+      transactions.push(told.map(({ commandId }) => messages.findIndex(({ id }) => id === commandId)));
+      costs.push(...told.map(({ cost }) => cost!));
+    });
+    handler.forget(5);
+    expect((await handler.position(5)).nextOffset).toBe(end);
+    const { rows } = await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [messages.map(({ id }) => id)]);
+    expect(rows.map(({ outcome }) => outcome.status)).toEqual(messages.map(() => 'done'));
+    return { transactions, decisions, costs };
+  };
+
+  it('is one transaction while they take 100 ms at the most', async () => {
+    expect((await handled([50, 0, 50, 0])).transactions).toEqual([[0, 1, 2, 3]]);
+  });
+
+  it('is divided after 100 ms: all are answered, in their order, each decided once', async () => {
+    expect(await handled([0, 0, 60, 60, 0, 0, 0])).toMatchObject({ transactions: [[0, 1, 2, 3], [4, 5, 6]], decisions: 7 });
+    expect(await handled([150, 0, 150, 0, 150])).toMatchObject({ transactions: [[0], [1, 2], [3], [4]], decisions: 5 });
+  });
+
+  it('also where they ask for more than was loaded: only the part that was decided is loaded again', async () => {
+    expect(await handled([0, 101, 0, 0], true)).toMatchObject({ transactions: [[0, 1], [2, 3]], decisions: 8 });
+  });
+
+  it('is cut beforehand once it is known whose they are', async () => {
+    // A decision of 90 ms counts 3.6 MB.
+    expect((await handled([90, 90, 90, 90, 90, 90])).transactions).toEqual([[0, 1], [2, 3], [4, 5]]);
+  });
+
+  it('tells what they took as a cost of their tenant; what takes 2 ms counts for nothing', async () => {
+    const { costs } = await handled([10, 0, 2, 2]);
+    // 10 ms, as the mean of three commands, and some bytes.
+    expect(costs[0]).toBeGreaterThan(400_000 / 3);
+    expect(costs[0]).toBeLessThan(400_000 / 3 + 3_000);
+    expect(costs[1]).toBeLessThan(3_000);
   });
 });

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
 import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { blameOf, isCostly, isStale, isTimeOut, TooMuch, Unsettled, UNREADABLE } from './blame.js';
-import { Costs, costsOf, Texts } from './costs.js';
+import { Costs, costsOf, SLOW_MS, Texts } from './costs.js';
 import type { LaneWatch } from './lane-watch.js';
 import { Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
@@ -11,6 +11,11 @@ import { storeParts, writeStatement } from './write-statement.js';
 const MAX_LOADS = 5;
 /** About 0.1 s of work for the database and for this process. */
 const DEFAULT_MAX_BYTES = 8 * 1_048_576;
+/**
+ * Decisions hold up everybody in the process while they are made. A batch whose decisions have taken so long goes on after a commit, so that what
+ * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
+ */
+const MAX_DECIDING_MS = 100;
 /** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
 const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
 /** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
@@ -50,6 +55,14 @@ export interface BatchOptions {
   /** What one transaction loads and writes together; a command that needs more has a transaction of its own. */
   readonly maxBytes: number;
   readonly watch?: LaneWatch;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsedMs?: () => number;
+}
+
+/** What one transaction wrote, and of how many commands: the others of its batch are decided after it. */
+interface Attempted {
+  readonly rows: readonly AppendedRow[];
+  readonly done: number;
 }
 
 /**
@@ -81,14 +94,11 @@ export class BatchHandler<C> {
    * been committed until then stays; bad content never throws, it gets a dead letter.
    */
   async handle(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void): Promise<void> {
-    const inPieces = async (progress = (): void => undefined): Promise<void> => {
-      for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes)) {
-        await this.carryOut(slice(batch, from, to), (rows) => {
-          progress();
-          committed(rows);
-        });
-      }
-    };
+    const inPieces = (progress = (): void => undefined): Promise<void> =>
+      this.goOn(batch, (rows) => {
+        progress();
+        committed(rows);
+      });
     try {
       const { watch } = this.options;
       await (watch ? watch.during(`${batch.topic}/${batch.partition}`, inPieces) : inPieces());
@@ -98,13 +108,18 @@ export class BatchHandler<C> {
     }
   }
 
+  /** What the transactions before have taught counts for the size of the next ones. */
+  private async goOn(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
+    for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes)) await this.carryOut(slice(batch, from, to), committed, timeoutMs);
+  }
+
   private async carryOut(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
     const isAlone = batch.received.length === 1;
     let poison: unknown;
     for (let stale = 0, wasUnsure = false; ; ) {
-      let rows: readonly AppendedRow[];
+      let attempted: Attempted;
       try {
-        rows = await this.attempt(batch, { poison, timeoutMs: isAlone ? undefined : timeoutMs });
+        attempted = await this.attempt(batch, { poison, timeoutMs: isAlone ? undefined : timeoutMs });
       } catch (error) {
         this.memories.delete(batch.partition);
         if (isStale(error) && ++stale < 3) continue;
@@ -120,7 +135,9 @@ export class BatchHandler<C> {
         wasUnsure = true;
         continue;
       }
-      committed(rows);
+      committed(attempted.rows);
+      const { length } = batch.received;
+      if (attempted.done < length) await this.goOn(slice(batch, attempted.done, length), committed, timeoutMs);
       return;
     }
   }
@@ -143,9 +160,7 @@ export class BatchHandler<C> {
     const size = Math.max(1, Math.min(fitting, Math.ceil(length / 2)));
     const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;
     for (let from = 0; from < length; from += size) {
-      const piece = slice(batch, from, Math.min(from + size, length));
-      // What the pieces before it have taught counts.
-      for (const part of this.costs.pieces(piece.received, this.options.maxBytes)) await this.carryOut(slice(piece, part.from, part.to), committed, searchMs);
+      await this.goOn(slice(batch, from, Math.min(from + size, length)), committed, searchMs);
     }
   }
 
@@ -154,27 +169,31 @@ export class BatchHandler<C> {
     return limitMs ? Math.min(limitMs, Math.max(MIN_SEARCH_MS, limitMs * SHARE_OF_TIME)) : undefined;
   }
 
-  private async attempt(batch: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<readonly AppendedRow[]> {
+  private async attempt(whole: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<Attempted> {
     return this.connected(timeoutMs, async (client) => {
-      const memory = await this.memory(client, batch.partition);
-      const due = this.due(batch, memory);
-      if (due.length === 0) return [];
+      const memory = await this.memory(client, whole.partition);
+      const allDue = this.due(whole, memory);
+      if (allDue.length === 0) return { rows: [], done: whole.received.length };
       const begunAt = this.now();
-      let turn = await this.settled(client, batch, due, memory, poison, begunAt);
-      await batch.appended;
+      let turn = await this.settled(client, whole, allDue, memory, poison, begunAt);
+      await whole.appended;
       // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
       const writtenAt = this.now();
-      if (lateIn(due, writtenAt) > lateIn(due, begunAt)) turn = await this.settled(client, batch, due, memory, poison, writtenAt);
+      const decided = allDue.slice(0, turn.decided);
+      if (lateIn(decided, writtenAt) > lateIn(decided, begunAt)) turn = await this.settled(client, whole, decided, memory, poison, writtenAt);
+      const due = decided.slice(0, turn.decided);
+      const done = whole.received.length - allDue.length + due.length;
+      const batch = slice(whole, 0, done);
       const written = await this.write(client, batch, due, memory, turn);
       const tenants = due.flatMap(({ message }) => message?.tenant ?? []);
       // The next command of a tenant that ran into a limit is alone from the beginning.
-      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes])) : costsOf(tenants, turn.loaded, written);
+      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes])) : costsOf(tenants, turn.loaded, written, turn.slowMs);
       this.costs.learn(costs);
       turn.tell(costs);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
       for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
-      return turn.appended;
+      return { rows: turn.appended, done };
     });
   }
 
@@ -212,14 +231,16 @@ export class BatchHandler<C> {
   }
 
   private async settled(
-    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, now: Date,
+    client: PoolClient, batch: BatchToHandle, allDue: BatchToHandle['received'], memory: LaneMemory, poison: unknown, now: Date,
   ): Promise<Turn> {
     const wanted: unknown[] = [];
+    let due = allDue;
     for (let loads = 1; loads <= MAX_LOADS; loads++) {
       const loaded = await this.load(client, due, memory, poison, wanted, now);
       const turn = readable(() => this.decideAll(batch, due, loaded, memory, poison, now));
       if (turn.wanted.length === 0) return turn;
       wanted.push(...turn.wanted);
+      due = due.slice(0, turn.decided);
     }
     throw new Unsettled(`not all that decisions depend on was found in ${MAX_LOADS} loads`);
   }
@@ -305,7 +326,12 @@ export class BatchHandler<C> {
     const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
     const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
+    const { elapsedMs = monotonicMs } = this.options;
+    const begunMs = elapsedMs();
+    let sinceMs = begunMs;
     for (const { message: found, raw } of due) {
+      if (sinceMs - begunMs > MAX_DECIDING_MS) break;
+      turn.decided++;
       const message = found && isAddressed(found) ? found : null;
       const command = message ? this.understood(message) : undefined;
       const before = message ? (answered.get(message.id) ?? turn.outcomeOf(message.id)) : undefined;
@@ -330,6 +356,9 @@ export class BatchHandler<C> {
             this.onDead(error, message);
           }
         }
+        const nowMs = elapsedMs();
+        if (nowMs - sinceMs > SLOW_MS) turn.slowMs.set(message.tenant, (turn.slowMs.get(message.tenant) ?? 0) + nowMs - sinceMs);
+        sinceMs = nowMs;
       }
     }
     turn.loaded = { bytes: loaded.bytes, rows: loaded.loaded };
@@ -376,6 +405,8 @@ export class BatchHandler<C> {
     return statement;
   }
 }
+
+const monotonicMs = (): number => performance.now();
 
 const ignore = (): void => undefined;
 

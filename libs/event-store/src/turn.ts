@@ -42,6 +42,10 @@ export class Turn {
   parts: Readonly<Record<string, readonly unknown[]>> = {};
   /** What this was decided on. */
   loaded: { readonly bytes: number; readonly rows: unknown } = { bytes: 0, rows: null };
+  /** How many of the commands that were due, from the first on. */
+  decided = 0;
+  /** How long the slow ones among the decisions took, by tenant. */
+  readonly slowMs = new Map<string, number>();
   /** What was missing when this was decided. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
