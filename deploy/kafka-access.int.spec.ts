@@ -194,7 +194,7 @@ describeWithOwnKafka('the broker of the services', () => {
     const ends = async (log: KafkaLog): Promise<string> => {
       const error: unknown = await log.start().then(() => null, (caught: unknown) => caught);
       expect(isUsageError(error), String(error)).toBe(true);
-      expect(log.ready()).toBe(false);
+      expect(log.unready()).not.toBeNull();
       expect((error as Error).message).not.toContain('\n');
       return (error as Error).message;
     };
@@ -250,7 +250,7 @@ describeWithOwnKafka('the broker of the services', () => {
 
     it('the message log works where it knows the authority and the certificate bears the name of the host', async () => {
       const log = await started(over('127.0.0.1', { KAFKA_SSL_CA_FILE: authority.file }));
-      expect(log.ready()).toBe(true);
+      expect(log.unready()).toBeNull();
       await log.publish('identity.events', [
         { id: 'a', type: 'muster.test.v1', source: 'test', subject: 's', time: '2026-01-01T00:00:00.000Z', tenant: 't', directory: null, correlationId: 'a', causationId: null, data: {} },
       ]);

@@ -186,6 +186,32 @@ describe('those who are gone', () => {
     expect([await memberships(ada!), await removals(tenant), await count('"group".leaving')]).toEqual([0, 700, 0]);
   }, 60_000);
 
+  it('are told again by the same process to leave when the log has lost what it took', async () => {
+    const tenant = newTenant();
+    const [ada] = await newUsers(tenant, 1);
+    await join(tenant, await newGroups(tenant, 700), ada!, 'U');
+    await send(tenant, { type: 'LeaveGroups', memberId: ada! });
+    let now = 0;
+    const taken: string[] = [];
+    let look = Promise.withResolvers<void>();
+    const looks = { query: async (...args: [string, unknown[]]) => {
+      const result = await poolOf(database).query(...args);
+      if (args[0].includes('emptying')) look.resolve();
+      return result;
+    } } as unknown as pg.Pool;
+    const one = new Leftovers(looks, { logger, now: () => now, publish: async (messages) => void taken.push(...messages.map(({ id }) => id)) });
+    for (now of [0, 1_000, 10_000, 11_000]) {
+      look = Promise.withResolvers();
+      one.nudge();
+      await look.promise;
+    }
+    await one.beforeApplicationShutdown();
+    // The second look and the fourth come too soon.
+    expect([taken.length, new Set(taken).size]).toEqual([2, 1]);
+    await finish(tenant);
+    expect(await memberships(ada!)).toBe(0);
+  }, 60_000);
+
   it('share what a batch bears when they are many', async () => {
     const tenant = newTenant();
     const users = await newUsers(tenant, 20);

@@ -6,10 +6,20 @@ import { toLeaveMore } from './leave-groups.js';
 export interface LeftoversOptions {
   readonly publish: (messages: readonly Message<CommandData<GroupCommand>>[]) => Promise<void>;
   readonly logger: { warn(facts: object, text: string): void };
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
 /** Those who are leaving, as they are read at once. */
-const MAX_LEAVERS = 1_000;
+const PAGE_LEAVERS = 1_000;
+/**
+ * A command whose row is still there after so long is published again: a log that does not wait for the disk loses what it took last when the
+ * database is killed. A command that is only slow is carried out once all the same, because its id is its own.
+ */
+const PUBLISH_AGAIN_AFTER_MS = 10_000;
+/** Commands that are remembered as published. When there are more leavers, the next look goes on behind them, so that none hides another for ever. */
+const MAX_PUBLISHED = 10_000;
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Takes 10 ms. */
 const CHUNK_ROWS = 2_000;
 /** Also without a nudge: another process may have ended before it had gone on. */
@@ -33,8 +43,10 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   private running: Promise<void> | null = null;
   private again = false;
   private stopping = false;
-  /** Commands that have been published: they stay in the table until they are carried out. */
-  private published = new Set<string>();
+  /** When each command was published, the oldest first: it stays in the table until it is carried out. */
+  private readonly published = new Map<string, number>();
+  /** The leaver whom the last look ended with; the least ids when it saw all. */
+  private last = { tenant: LEAST_ID, member: LEAST_ID };
 
   constructor(private readonly pool: Pool, private readonly options: LeftoversOptions) {}
 
@@ -75,14 +87,25 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Publishes the next command of each of those who are leaving. It may have been published before: it has an id of its own, and is carried out once. */
   private async leave(): Promise<void> {
-    const { rows } = await this.pool.query<Leaving>(`SELECT tenant, member, next_command, correlation_id FROM "group".leaving LIMIT ${MAX_LEAVERS}`);
-    const due = rows.filter(({ next_command }) => !this.published.has(next_command));
-    const time = new Date().toISOString();
-    if (due.length > 0) {
-      await this.options.publish(due.map(({ tenant, member, next_command, correlation_id }) =>
-        toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command)));
+    const now = this.options.now?.() ?? performance.now();
+    for (const [id, at] of this.published) if (now - at >= PUBLISH_AGAIN_AFTER_MS) this.published.delete(id);
+    while (this.published.size < MAX_PUBLISHED && !this.stopping) {
+      const { rows } = await this.pool.query<Leaving>(
+        `SELECT tenant, member, next_command, correlation_id FROM "group".leaving
+         WHERE (tenant, member) > ($1, $2) ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`, [this.last.tenant, this.last.member],
+      );
+      const due = rows.filter(({ next_command }) => !this.published.has(next_command));
+      const time = new Date().toISOString();
+      if (due.length > 0) {
+        await this.options.publish(due.map(({ tenant, member, next_command, correlation_id }) =>
+          toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command)));
+      }
+      for (const { next_command } of due) this.published.set(next_command, now);
+      const hadBegunLater = this.last.tenant !== LEAST_ID;
+      const wasLastPage = rows.length < PAGE_LEAVERS;
+      this.last = wasLastPage ? { tenant: LEAST_ID, member: LEAST_ID } : rows.at(-1)!;
+      if (wasLastPage && !hadBegunLater) return;
     }
-    this.published = new Set(rows.map(({ next_command }) => next_command));
   }
 
   /** Deletes some memberships of a group that is gone; false = there is no such group. */

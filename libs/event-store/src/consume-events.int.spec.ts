@@ -6,6 +6,7 @@ import { IDENTITY_EVENTS_VIEW, type Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { causedId, EventConsumer } from './consume-events.js';
 import { connectDatabase, poolOf, roleUrl } from './database.js';
+import { LaneWatch } from './lane-watch.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 /** This one causes something; the others are only counted. */
@@ -56,13 +57,15 @@ interface Reader {
   isAway: boolean;
   /** The most messages that were published together. */
   most: number;
+  /** How many can still be published before the log is away. */
+  room: number;
   /** As the log hands them over. */
   hear(offset: number, messages: readonly (Message | null)[], epoch?: string): Promise<void>;
   /** Where it would go on after a restart. */
   position(): Promise<number>;
 }
 /** A process that reads one partition. */
-const reader = (partition: number): Reader => {
+const reader = (partition: number, watch?: LaneWatch): Reader => {
   const consumer = new EventConsumer(poolOf(database), {
     owner: 'group', source: 'identity', view: IDENTITY_EVENTS_VIEW,
     react: (events) => events.flatMap((event): Message[] => (event.type !== DELETED ? [] : [{
@@ -70,14 +73,15 @@ const reader = (partition: number): Reader => {
       correlationId: event.correlationId, causationId: null, data: null,
     }])),
     publish: async (messages) => {
-      if (made.isAway) throw new Error('the log is away');
+      if (made.isAway || made.published.length >= made.room) throw new Error('the log is away');
       made.most = Math.max(made.most, messages.length);
       made.published.push(...messages.map(({ subject, correlationId, id }) => `${subject} ${correlationId} ${id}`));
     },
     onUnreadable: (message) => made.unreadable.push(message),
+    ...(watch && { watch }),
   });
   const made: Reader = {
-    published: [], unreadable: [], isAway: false, most: 0,
+    published: [], unreadable: [], isAway: false, most: 0, room: Infinity,
     hear: (offset, messages, epoch = 'postgres') => consumer.handle({
       topic: 'identity.events', partition, epoch, appended: null, nextOffset: offset + messages.length,
       received: messages.map((message, index) => ({ offset: offset + index, message })),
@@ -106,6 +110,27 @@ it('reads in the store what the log has lost, however much that is, and does so 
   expect(one.published).toEqual(caused([...first.slice(0, 2_104), ...second, first[2_104]!]));
   // And holds a page of it at a time.
   expect(one.most).toBeLessThanOrEqual(1_000);
+});
+
+it('makes progress with each page of what the log has lost, and does not begin again after a fault in between', async () => {
+  const events = await deletions(2_500);
+  let now = 0;
+  let standstills = 0;
+  const watch = new LaneWatch({ standstillAfterMs: 1_000, now: () => now, onStandstill: () => standstills++, onProgress: () => undefined });
+  const one = reader(7, {
+    name: 'lanes', start: () => watch.start(), stop: () => watch.stop(), unready: () => watch.unready(),
+    during: (lane: string, work: (progress: () => void) => Promise<unknown>) => watch.during(lane, (progress) => work(() => {
+      progress();
+      now += 900;
+      watch.unready();
+    })),
+  } as unknown as LaneWatch);
+  one.room = 2_000;
+  await expect(one.hear(0, [events.at(-1)!])).rejects.toThrow('away');
+  expect([now, standstills]).toEqual([1_800, 0]);
+  one.room = Infinity;
+  await one.hear(0, [events.at(-1)!]);
+  expect(one.published).toEqual(caused(events));
 });
 
 it('goes on after a restart, also where the position is behind what was heard: that causes nothing new', async () => {

@@ -78,14 +78,14 @@ export class EventConsumer {
   async handle(batch: BatchToHandle): Promise<void> {
     try {
       const { watch } = this.options;
-      await (watch ? watch.during(`${batch.topic}/${batch.partition} for ${this.options.owner}`, () => this.attempt(batch)) : this.attempt(batch));
+      await (watch ? watch.during(`${batch.topic}/${batch.partition} for ${this.options.owner}`, (progress) => this.attempt(batch, progress)) : this.attempt(batch));
     } catch (error) {
       this.memories.delete(batch.partition);
       throw error;
     }
   }
 
-  private async attempt(batch: BatchToHandle): Promise<void> {
+  private async attempt(batch: BatchToHandle, progress = (): void => undefined): Promise<void> {
     if (!this.memories.has(batch.partition)) await this.position(batch.partition);
     const memory = this.memories.get(batch.partition)!;
     const { position, reached } = memory;
@@ -109,7 +109,15 @@ export class EventConsumer {
       if (event.sequence <= last) continue;
       if (event.sequence > last + 1) {
         await hear(events.splice(0));
-        for await (const page of this.missing(event.tenant, last, event.sequence)) await hear(page);
+        for await (const page of this.missing(event.tenant, last, event.sequence)) {
+          await hear(page);
+          progress();
+          if (page.length < GAP_PAGE_EVENTS) break;
+          // All that was heard until here is written: the position stays, and what comes again is dropped by its sequence.
+          reached.set(event.tenant, page.at(-1)!.sequence);
+          memory.unsaved.add(event.tenant);
+          await this.save(batch.partition, memory);
+        }
       }
       events.push(event);
       reached.set(event.tenant, event.sequence);

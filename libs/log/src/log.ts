@@ -64,7 +64,8 @@ export interface Log {
   committed(rows: readonly LogRow[]): void;
   start(): Promise<void>;
   stop(): Promise<void>;
-  ready(): boolean;
+  /** Why it neither takes nor hands over messages now; null = it does. It names topics and partitions alone: everybody may read it. */
+  unready(): string | null;
 }
 
 /** The log cannot take or give messages now. The client gets a 503 and tries again. */
@@ -78,8 +79,11 @@ export const logPart = (log: Log, owner?: string): {
   readonly name: string; start(): Promise<void>; stop(): Promise<void>; unready(): string | null;
 } => ({
   name: owner === undefined ? 'message log' : `message log of ${owner}`, start: () => log.start(), stop: () => log.stop(),
-  unready: () => (log.ready() ? null : 'it neither takes nor hands over messages now'),
+  unready: () => log.unready(),
 });
+
+/** What a log says that is not connected, or not all of it. */
+export const AWAY = 'it neither takes nor hands over messages now';
 
 /** The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same settings ends the same way. */
 export class LogRefused extends Error {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
-import { LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
+import { AWAY, LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
 import { kafkaClient, untilKnown, whyRefused, type KafkaConnection } from './connect.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
@@ -75,8 +75,8 @@ export class KafkaLog implements Log {
     this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), handle]);
   }
 
-  ready(): boolean {
-    return this.started && !this.stopping && !this.dead && this.consumers.every((consumer) => consumer.ready());
+  unready(): string | null {
+    return this.started && !this.stopping && !this.dead && this.consumers.every((consumer) => consumer.ready()) ? null : AWAY;
   }
 
   async publish(topic: string, messages: readonly Message[]): Promise<void> {

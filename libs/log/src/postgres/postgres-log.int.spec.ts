@@ -63,14 +63,46 @@ describe('the Postgres log', () => {
 
   itIsALog({ databaseUrl: () => postgres.url, newLog, kill, restart });
 
+  it('is not ready, and names the lane, while the position of one cannot be read, which its handler does not hear of', async () => {
+    const tenant = newTenant(2);
+    const messages = newMessages(tenant, 1);
+    const consumer = new Consumer(pool);
+    const [failing, tried] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let isAway = false;
+    let attempts = 0;
+    const log = newLog();
+    log.subscribe({
+      topic: COMMANDS,
+      position: async (partition) => {
+        if (!isAway) return consumer.position(partition);
+        if (++attempts === 2) tried.resolve();
+        throw new Error('remaining connection slots are reserved');
+      },
+      handleBatch: async (batch) => {
+        if (attempts > 0) return consumer.handleBatch(batch);
+        isAway = true;
+        failing.resolve();
+        throw new Error('remaining connection slots are reserved');
+      },
+    });
+    await log.start();
+    expect(log.unready()).toBeNull();
+    await log.publish(COMMANDS, messages);
+    await Promise.all([failing.promise, tried.promise]);
+    expect(log.unready()).toMatch(/cannot be read: identity\.commands\/\d+$/);
+    isAway = false;
+    await consumer.has(messages);
+    expect(log.unready()).toBeNull();
+  });
+
   it('is one process alone; another one is refused, and let in when the first has gone', async () => {
     const [first, second] = [newLog(), newLog()];
     await first.start();
     await expect(second.start()).rejects.toThrow(/another Muster process/);
-    expect(second.ready()).toBe(false);
+    expect(second.unready()).not.toBeNull();
     await first.stop();
     await second.start();
-    expect(second.ready()).toBe(true);
+    expect(second.unready()).toBeNull();
   });
 
   it('reads a backlog that begins after what was dropped with its age', async () => {

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { PARTITIONS, TOPICS, partitionOf, type Message } from '#contracts';
-import { LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
+import { AWAY, LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
 
 export interface PostgresLogOptions {
   /** The database as role muster_log. */
@@ -18,6 +18,8 @@ interface Lane {
   end: number | null;
   /** The table holds more than is in memory: what is handed over meanwhile is read there when its turn comes. */
   isBehind: boolean;
+  /** Its position or its backlog could not be read: its handler gets nothing until they can, so nobody else notices that it stands still. */
+  isUnreadable: boolean;
   waiting: { offset: number; message: Message; appended: Promise<void> }[];
   running: boolean;
 }
@@ -82,8 +84,10 @@ export class PostgresLog implements Log {
     this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), handle]);
   }
 
-  ready(): boolean {
-    return this.client !== null;
+  unready(): string | null {
+    if (!this.client) return AWAY;
+    const lanes = [...this.lanes].filter(([, { isUnreadable }]) => isUnreadable).map(([key]) => key);
+    return lanes.length === 0 ? null : `the position or the backlog of these lanes cannot be read: ${lanes.join(', ')}`;
   }
 
   /** Throws when the database is away or another process holds the log. */
@@ -281,8 +285,10 @@ export class PostgresLog implements Log {
     while (this.client === client && !this.stopping) {
       try {
         await this.read(client, lane, from);
+        lane.isUnreadable = false;
         return this.handOverMissed();
       } catch (error) {
+        lane.isUnreadable = true;
         this.options.onError(error as Error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
       }
@@ -355,7 +361,7 @@ export class PostgresLog implements Log {
     for (const subscription of this.subscriptions) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const key = `${subscription.topic}/${partition}`;
-        const lane: Lane = { subscription, partition, end: null, isBehind: false, running: false, waiting: [] };
+        const lane: Lane = { subscription, partition, end: null, isBehind: false, isUnreadable: false, running: false, waiting: [] };
         // Rows that are older than the retention are gone, and a position is never behind its own commit.
         ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane, null)));
         lanes.set(key, lane);
