@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { networkOf, Quota, type Config } from '#runtime';
+import { networkOf, Quota, releaseWhenGone, type Config } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { NO_TOKEN, type Caller, type ScimRequest } from './scim-token.guard.js';
 import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
@@ -37,7 +37,7 @@ export class Admission {
     if (bodyBytes === 0 || bodyBytes > request.routeOptions.bodyLimit) return;
     if (this.bodies.isFull(caller.tenant, bodyBytes)) throw noRoom();
     this.bodies.hold(caller.tenant, bodyBytes);
-    reply.raw.once('close', () => this.bodies.release(caller.tenant, bodyBytes));
+    releaseWhenGone(request, reply, () => this.bodies.release(caller.tenant, bodyBytes));
   }
 
   private async callerOf(request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
@@ -80,10 +80,14 @@ export class Admission {
     const { caller } = request as ScimRequest;
     if (!caller || request.headers['transfer-encoding'] === undefined) return;
     let received = 0;
-    reply.raw.once('close', () => this.bodies.release(caller.tenant, received));
+    let hasGone = false;
+    releaseWhenGone(request, reply, () => {
+      hasGone = true;
+      this.bodies.release(caller.tenant, received);
+    });
     const take = (piece: Buffer): void => {
       // What has been answered is thrown away as it comes.
-      const isOver = reply.sent;
+      const isOver = hasGone || reply.sent;
       if (isOver || this.bodies.isFull(caller.tenant, piece.length)) {
         body.removeListener('data', take);
         // Fastify listens while it collects the body, and answers.
@@ -104,7 +108,7 @@ export class Admission {
   async toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
     const { caller, acceptedMs } = request as Admitted;
     if (!caller || payload === undefined || payload === null) return payload;
-    const isRead = request.method === 'GET' || request.url.includes('/.search');
+    const isRead = request.method === 'GET' || request.method === 'HEAD' || request.routeOptions.url?.endsWith('/.search') === true;
     if (isRead && reply.statusCode < 400) {
       try {
         if (performance.now() - acceptedMs > this.config.TOKEN_CACHE_MS) await caller.requireToken();
@@ -119,13 +123,13 @@ export class Admission {
       }
     }
     const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
-    this.hold(caller, reply, bytesOf(sent));
+    this.hold(caller, request, reply, bytesOf(sent));
     return sent;
   }
 
-  private hold({ tenant }: Caller, reply: FastifyReply, bytes: number): void {
+  private hold({ tenant }: Caller, request: FastifyRequest, reply: FastifyReply, bytes: number): void {
     this.answers.hold(tenant, bytes);
-    reply.raw.once('close', () => this.answers.release(tenant, bytes));
+    releaseWhenGone(request, reply, () => this.answers.release(tenant, bytes));
   }
 }
 
@@ -134,7 +138,7 @@ const noRoom = (): Rejected => new Rejected(
 );
 
 const bytesOf = (payload: unknown): number =>
-  typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : (payload as HeldStream).heldBytes;
+  typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : (payload as Partial<HeldStream>).heldBytes ?? 0;
 
 const destroy = (payload: unknown): void => {
   if (typeof payload === 'object' && payload !== null && 'destroy' in payload) (payload as { destroy(): void }).destroy();

@@ -80,6 +80,29 @@ export const limitConnections = (app: NestFastifyApplication, { maxConnections, 
   });
 };
 
+/** What is given back when a connection ends, by connection. */
+const heldBy = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls `release` once: when the answer has gone, or its connection has ended, and at once where that was before. A response that was closed says so no
+ * second time, and one that waits behind others on its connection does not say it at all.
+ */
+export const releaseWhenGone = ({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply, release: () => void): void => {
+  if (response.closed || response.destroyed || socket.destroyed) return release();
+  let held = heldBy.get(socket);
+  if (!held) {
+    const all = (held = new Set());
+    heldBy.set(socket, all);
+    socket.once('close', () => all.forEach((giveBack) => giveBack()));
+  }
+  const all = held;
+  const once = (): void => {
+    if (all.delete(once)) release();
+  };
+  all.add(once);
+  response.once('close', once);
+};
+
 /** How much of the body may still come. */
 const unreadBytes = ({ raw, headers }: FastifyRequest): number => {
   if (raw.complete) return 0;

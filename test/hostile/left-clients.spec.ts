@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { Admission } from '../../apps/gateway/src/admission.guard.js';
+import { startMuster, type Directory } from '../support/muster.js';
+import { RawConnection, requestHead } from '../support/raw-connection.js';
+
+/** Clients that leave before their answer. */
+const BASE = '/api/scim/v2';
+/** Two connections to Postgres are the fewest: a new installation starts with them, too. */
+const muster = startMuster({
+  settings: { MAX_UNSENT_BYTES_PER_TENANT: '400000', MAX_RECEIVED_BYTES_PER_TENANT: '400000', MAX_RESOURCE_BYTES: '300000', DATABASE_POOL_CONNECTIONS: '2' },
+});
+const long = (many: number): unknown[] => Array.from({ length: many }, (_, at) => ({ value: String(at), display: 'x'.repeat(40_000) }));
+let directory: Directory;
+let groupId: string;
+let userId: string;
+
+beforeAll(async () => {
+  directory = await muster.newDirectory('Leaves');
+  const created = await directory.scim('POST', '/Users', { userName: 'large', entitlements: long(4) });
+  expect(created.status).toBe(201);
+  userId = created.body.id as string;
+  const group = await directory.scim('POST', '/Groups', { displayName: 'left', members: [{ value: userId }] });
+  expect(group.status).toBe(201);
+  groupId = group.body.id as string;
+}, 120_000);
+
+/** Bytes that are held for all tenants, of bodies and of answers. */
+const held = (): unknown => {
+  const { bodies, answers } = muster.server.app.get(Admission) as unknown as Record<'bodies' | 'answers', { total: number }>;
+  return [bodies.total, answers.total];
+};
+const leave = async (bytes: string): Promise<void> => {
+  const accepted = once(muster.server.app.getHttpServer() as Server, 'connection') as Promise<[Socket]>;
+  const client = new RawConnection(muster.server.port);
+  const [socket] = await accepted;
+  const asked = once(muster.server.app.getHttpServer() as Server, 'request');
+  const gone = once(socket, 'close');
+  client.send(bytes);
+  await asked;
+  client.close();
+  await gone;
+};
+const post = (userName: string): string => {
+  const body = JSON.stringify({ userName, entitlements: long(1) });
+  return requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', `Content-Length: ${body.length}`]) + body;
+};
+const chunked = (): string =>
+  `${requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', 'Transfer-Encoding: chunked'])}ea60\r\n${'z'.repeat(60_000)}\r\n`;
+
+it.each([
+  ['a list', () => requestHead(`GET ${BASE}/Users?count=10`, directory.token)],
+  ['lists in a row on one connection', () => requestHead(`GET ${BASE}/Users?count=10`, directory.token).repeat(5)],
+  ['a write', (index: number) => post(`leaves-${index}`)],
+  ['a body of a known length that does not end', () => requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', 'Content-Length: 90000']) + '{'],
+  ['a body of pieces that does not end', chunked],
+  ['a group', () => requestHead(`GET ${BASE}/Groups/${groupId}`, directory.token)],
+] as const)('%s whose client leaves first holds nothing', async (_name, bytesOf) => {
+  await muster.owner.query('BEGIN; LOCK identity.users, identity.outcomes, "group".groups, admin.tokens IN ACCESS EXCLUSIVE MODE');
+  try {
+    for (let index = 0; index < 12; index++) await leave(bytesOf(index));
+  } finally {
+    await muster.owner.query('ROLLBACK');
+  }
+  // Answers with content say that what waited before them is over.
+  await vi.waitFor(async () => {
+    expect((await directory.scim('GET', '/Users?count=1')).status).toBe(200);
+    expect((await directory.scim('PATCH', `/Users/${userId}?x=/.search`, {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', path: 'title', value: 'here' }],
+    })).status).toBeLessThan(300);
+    expect(held()).toEqual([0, 0]);
+  }, { timeout: 20_000 });
+}, 60_000);
