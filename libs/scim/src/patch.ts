@@ -237,10 +237,8 @@ const removal = (target: Target, isWhole: boolean, value: unknown, ignored: stri
   const list = asList(value);
   const values = parseValue(attribute, list, target.text, ignored);
   if (values !== undefined) return { target, op: 'remove', value: values };
-  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing, and so did one that
-  // names null as who shall lose access: that nobody lost it is not answered as done.
-  const isUnknown = (element: unknown): boolean =>
-    isObject(element) && (givesAccess(target.text) || !Object.keys(element).some((name) => findSubAttribute(attribute, name)));
+  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing.
+  const isUnknown = (element: unknown): boolean => isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
   if (!Array.isArray(list) || !list.some(isUnknown)) return undefined;
   throw new Rejected('invalidValue', `No value that the remove of ${target.text} lists is understood: list them as they are shown, or name them in the path, ${target.text}[value eq "…"].`);
 };
