@@ -1,10 +1,8 @@
 import '#first';
 /** `npm run hostile`: one tenant does its worst; prints what another one on the same partition notices. */
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import cliProgress from 'cli-progress';
 import { Command } from 'commander';
-import { isBuilt, LOGS, projectRoot, type LogKind } from '../bench/installation.js';
+import { runOnEachLog } from '../bench/each-log.js';
+import { LOGS, type LogKind } from '../bench/installation.js';
 import { count, logs } from '../bench/options.js';
 import { ATTACKS } from './attacks.js';
 import { findingsOf, MAX_P99_RATIO, renderReport, runHostile, slowOnes } from './hostile-run.js';
@@ -19,28 +17,9 @@ const { log: chosenLogs, seconds, attacks, short } = new Command('hostile')
   .parse()
   .opts<{ log?: LogKind[]; seconds: number; attacks?: string[]; short?: boolean }>();
 
-const folder = join(projectRoot(), '.data/hostile');
-mkdirSync(folder, { recursive: true });
-const bar = new cliProgress.SingleBar({ format: '{bar} {value}/{total} {state}', clearOnComplete: true, hideCursor: true });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-try {
-  for (const chosen of chosenLogs ?? LOGS.filter(isBuilt)) {
-    const dataDir = join(folder, chosen);
-    bar.start(1, 0, { state: `${chosen}: starting` });
-    const report = await runHostile({
-      log: chosen, dataDir, size: short ? 'short' : 'whole', attackMs: seconds * 1_000, quietMs: Math.min(seconds, 10) * 1_000, ...(attacks ? { attacks } : {}),
-      progress: (state, done, total) => {
-        bar.setTotal(total);
-        bar.update(done, { state: `${chosen}: ${state}` });
-      },
-    });
-    bar.stop();
-    console.log(renderReport(report));
-    if (findingsOf(report).length === 0 && slowOnes(report).length === 0) rmSync(dataDir, { recursive: true, force: true });
-    else process.exitCode = 1;
-  }
-} catch (error) {
-  bar.stop();
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 2;
-}
+await runOnEachLog('hostile', chosenLogs, async (log, dataDir, progress) => {
+  const report = await runHostile({
+    log, dataDir, size: short ? 'short' : 'whole', attackMs: seconds * 1_000, quietMs: Math.min(seconds, 10) * 1_000, ...(attacks ? { attacks } : {}), progress,
+  });
+  return { text: renderReport(report), isClean: findingsOf(report).length === 0 && slowOnes(report).length === 0 };
+});
