@@ -190,7 +190,7 @@ describeWithOwnKafka('the broker of the services', () => {
 
   describe('the message log', () => {
     const newLog = (connection: KafkaConnection, owner: Owner | null = null): KafkaLog =>
-      new KafkaLog({ connection, owner, pool: null, topicSuffix: '', maxBatchMessages: 100, onError: () => undefined, onDead: () => undefined });
+      new KafkaLog({ connection, owner, pool: null, topicSuffix: '', maxBatchMessages: 100, watch: { during: (_what, work) => work() }, onError: () => undefined, onDead: () => undefined });
     const ends = async (log: KafkaLog): Promise<string> => {
       const error: unknown = await log.start().then(() => null, (caught: unknown) => caught);
       expect(isUsageError(error), String(error)).toBe(true);
@@ -241,7 +241,7 @@ describeWithOwnKafka('the broker of the services', () => {
       return readConfig({ ...given, KAFKA_BROKERS: given.KAFKA_BROKERS!.replace('127.0.0.1', host), KAFKA_SSL: 'on', ...settings }).kafka!;
     };
     const started = async (connection: KafkaConnection): Promise<KafkaLog> => {
-      const log = new KafkaLog({ connection, owner: 'identity', pool: null, topicSuffix: '', maxBatchMessages: 100, onError: () => undefined, onDead: () => undefined });
+      const log = new KafkaLog({ connection, owner: 'identity', pool: null, topicSuffix: '', maxBatchMessages: 100, watch: { during: (_what, work) => work() }, onError: () => undefined, onDead: () => undefined });
       await log.start();
       return log;
     };

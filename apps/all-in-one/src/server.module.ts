@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import { ADMIN_OUTCOMES_VIEW, commandsOf, eventsOf, GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, OWNERS, type Owner } from '#contracts';
 import { connectDatabase, databasePart, findOutcomes, openMasterKey, poolOf, roleSeal, roleUrl, watchLanes, type BatchHandler, type EventConsumer, type Role } from '#event-store';
-import { KafkaLog, LOG_KEEP_DAYS, logPart, LogTransport, PostgresLog, RequestReply, type Log, type Position } from '#log';
+import { KafkaLog, LOG_KEEP_DAYS, logPart, LogTransport, PostgresLog, RequestReply, type Log, type Position, type Watch } from '#log';
 import { apiKeyOf, endWith, logInterruptions, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
 import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
@@ -43,8 +43,8 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     connectDatabase(urlOf(role), role, { poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
   const [gateway, identity, admin, group] = await Promise.all([connect('gateway'), connect('identity'), connect('admin'), connect('group')]);
   const masterKey = await openMasterKey(poolOf(identity), masterKeySource(config));
-  const logs = chooseLogs(config, urlOf('log'), logger, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
+  const logs = chooseLogs(config, urlOf('log'), logger, lanes, { identity: poolOf(identity), admin: poolOf(admin), group: poolOf(group) });
   const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
     new RequestReply(log, {
       owner, lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS, timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
@@ -115,7 +115,7 @@ const nameOf = (log: Log, logs: Record<Owner | 'gateway', Log>): string | undefi
 
 /** The Postgres log is one for all; on Kafka each service has a connection of its own, as it has in a process of its own. */
 const chooseLogs = (
-  config: Config, logUrl: string, logger: Logger, pools: Record<Owner, Pool>,
+  config: Config, logUrl: string, logger: Logger, watch: Watch, pools: Record<Owner, Pool>,
 ): Record<Owner | 'gateway', Log> => {
   const onError = logInterruptions(logger);
   const connection = config.kafka;
@@ -129,7 +129,7 @@ const chooseLogs = (
   const kafka = (owner: Owner | null): KafkaLog =>
     new KafkaLog({
       connection, owner, pool: owner && pools[owner], topicSuffix: config.KAFKA_TOPIC_SUFFIX,
-      maxBatchMessages: config.MAX_BATCH_MESSAGES, onError, onDead,
+      maxBatchMessages: config.MAX_BATCH_MESSAGES, watch, onError, onDead,
     });
   return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin'), group: kafka('group') };
 };

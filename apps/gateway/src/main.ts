@@ -1,7 +1,7 @@
 import '#first';
 import 'reflect-metadata';
 import { GROUP_OUTCOMES_VIEW, IDENTITY_OUTCOMES_VIEW, type Owner } from '#contracts';
-import { connectDatabase, databasePart, findOutcomes, ownRoleUrl, poolOf, roleSeal, untilMigrated } from '#event-store';
+import { connectDatabase, databasePart, findOutcomes, ownRoleUrl, poolOf, roleSeal, untilMigrated, watchLanes } from '#event-store';
 import { KafkaLog, logPart, RequestReply } from '#log';
 import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
@@ -17,9 +17,10 @@ runProcess('gateway', async (logger) => {
     poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
+  const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     connection: config.kafka, owner: null, pool: null, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
-    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES, watch: lanes,
     onError: logInterruptions(logger),
     onDead: endWith(logger),
   });
@@ -32,7 +33,7 @@ runProcess('gateway', async (logger) => {
   return startService({
     config, port: config.PORT,
     module: GatewayModule.register({ config, pool, cursorSeal: roleSeal(databaseUrl, 'gateway', 'cursor'), requests, logger }),
-    parts: [databasePart(pool, () => database.destroy()), logPart(log)],
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
     prepare: (app) => speakScim(app, logger), unreadable: unreadable(logger, config.MAX_BODY_BYTES),
   });
 });

@@ -19,7 +19,7 @@ runProcess('identity', async (logger) => {
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     connection: config.kafka, owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
-    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES, watch: lanes,
     onError: logInterruptions(logger),
     onDead: endWith(logger),
   });

@@ -33,6 +33,12 @@ export interface Position {
   readonly nextOffset: number;
 }
 
+/** Sees when work that is tried again and again does not succeed. The process is then not ready until it does: the event store's LaneWatch. */
+export interface Watch {
+  /** `what` names the work to operators, and everybody may read it. */
+  during<T>(what: string, work: () => Promise<T>): Promise<T>;
+}
+
 /** A row of the Postgres log, as the write statement of a lane appends it: the lane numbers its own outputs. */
 export interface LogRow {
   readonly topic: string;

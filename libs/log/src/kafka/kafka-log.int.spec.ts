@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import kafkajs, { type Admin, type Kafka } from 'kafkajs';
+import kafkajs, { type AclEntry, type Admin, type Kafka } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandsOf, eventsOf, outcomesOf, type Message } from '#contracts';
+import { commandsOf, eventsOf, outcomesOf, userOf, type Message } from '#contracts';
 import { startKafkaBroker, type KafkaBroker } from '../../../../deploy/kafka-broker.js';
+import { watchLanes } from '#event-store';
 import { readConfig } from '#runtime';
 import { kafkaOf } from '../../../../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../../../../test/support/kafka.js';
@@ -41,7 +42,8 @@ describeWithOwnKafka('the Kafka log', () => {
   /** A process of identity. */
   const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
     const log = new KafkaLog({
-      connection: readConfig(broker.settingsOf('all-in-one')).kafka!, owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100, onError: () => undefined,
+      connection: readConfig(broker.settingsOf('all-in-one')).kafka!, owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100,
+      watch: { during: (_what, work) => work() }, onError: () => undefined,
       onDead: (error) => {
         dead.push(error);
         signal.tell();
@@ -186,6 +188,64 @@ describeWithOwnKafka('the Kafka log', () => {
     log.committed(await append(pool, EVENTS, after));
     await has(heard, after);
     expect(named()).toEqual([1, 1, 1]);
+  });
+
+  describe('of which a broker takes nothing, and hands over what it has,', () => {
+    const journal: string[] = [];
+    const logger = { info: ({ lane }: { lane?: string }) => journal.push(`${lane} goes on`), error: ({ lane }: { lane?: string }) => journal.push(`${lane} stands still`) };
+    const lanes = watchLanes(1, logger);
+    const errors: Error[] = [];
+    const refused = { topicSuffix: '.refused', watch: lanes, onError: (error: Error) => void errors.push(error) };
+    /** A topic with one replica has as many as it needs, whatever min.insync.replicas says; what a broker refuses differs in the error alone. */
+    const rule = (topic: string): AclEntry => ({
+      resourceType: kafkajs.AclResourceTypes.TOPIC, resourceName: `${topic}.refused`, resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+      principal: `User:${userOf('all-in-one')}`, host: '*', operation: kafkajs.AclOperationTypes.WRITE, permissionType: kafkajs.AclPermissionTypes.DENY,
+    });
+    const refuse = (topic: string): Promise<unknown> => withAdmin((admin) => admin.createAcls({ acl: [rule(topic)] }));
+    const takeAgain = (topic: string): Promise<unknown> => withAdmin((admin) => admin.deleteAcls({ filters: [rule(topic)] }));
+    const unready = (reason: RegExp): Promise<void> => vi.waitFor(() => expect(lanes.unready() ?? '').toMatch(reason), { timeout: TIMEOUT_MS });
+
+    beforeAll(() => broker.allow(['.spec', '.refused']));
+    afterEach(() => {
+      journal.splice(0);
+      errors.splice(0);
+    });
+
+    it('makes its process unready, in one line that names the relay, until the broker takes it', async () => {
+      const heard: Message[] = [];
+      const log = newLog(refused);
+      log.subscribe(new Consumer(pool));
+      log.broadcast(EVENTS, (message) => {
+        heard.push(message);
+        signal.tell();
+      });
+      await log.start();
+      const messages = newMessages(newTenant(4), 3);
+      await refuse(EVENTS);
+      log.committed(await append(pool, EVENTS, messages));
+      await unready(/relay to Kafka of identity\/4, sending since 2/);
+      // It hears and reads as before: that says nothing of what it sends.
+      expect(log.unready()).toBeNull();
+      expect(String(errors[0])).toMatch(/not authorized/i);
+      await takeAgain(EVENTS);
+      await has(heard, messages);
+      await vi.waitFor(() => expect(lanes.unready()).toBeNull(), { timeout: TIMEOUT_MS });
+      // Once, however often it was tried.
+      expect(journal.filter((line) => line.includes('identity/4'))).toEqual(['stands still', 'goes on'].map((what) => `relay to Kafka of identity/4, sending ${what}`));
+    });
+
+    it('and so does one that publishes commands', async () => {
+      const log = newLog({ ...refused, owner: null, pool: null });
+      await log.start();
+      await refuse(COMMANDS);
+      await vi.waitFor(async () => {
+        await expect(log.publish(COMMANDS, newMessages(newTenant(), 1))).rejects.toBeInstanceOf(LogUnavailable);
+        expect(lanes.unready() ?? '').toMatch(/publishing of gateway to identity\.commands since 2/);
+      }, { timeout: TIMEOUT_MS });
+      await takeAgain(COMMANDS);
+      await vi.waitFor(() => log.publish(COMMANDS, newMessages(newTenant(), 1)), { timeout: TIMEOUT_MS });
+      expect([lanes.unready(), log.unready()]).toEqual([null, null]);
+    });
   });
 
   it('goes on with the oldest message when Kafka no longer holds what the position row names', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
-import { AWAY, LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription } from '../log.js';
+import { AWAY, LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription, type Watch } from '../log.js';
 import { kafkaClient, untilKnown, whyRefused, type KafkaConnection } from './connect.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
@@ -21,6 +21,8 @@ export interface KafkaLogOptions {
   /** A topic that is made anew on the same cluster gets another suffix. */
   readonly topicSuffix: string;
   readonly maxBatchMessages: number;
+  /** Told of what is sent: a broker may be there, and hand over messages, and take none. */
+  readonly watch: Watch;
   readonly onError: (error: Error) => void;
   /** It does not come back by itself: the process has to end, and whoever keeps it starts it again. */
   readonly onDead: (error: Error) => void;
@@ -64,7 +66,7 @@ export class KafkaLog implements Log {
     this.listenerGroup = `${groupPrefixOf(this.service)}listener.${randomUUID()}`;
     // Not idempotent: the client rolls its sequence back before a retry. Duplicates are dropped by id.
     this.producer = this.kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { initialRetryTime: 50, retries: 4 } });
-    this.publisher = new Publisher(this.producer, (topic) => this.named(topic));
+    this.publisher = new Publisher(this.producer, this.service, (topic) => this.named(topic), options.watch);
   }
 
   subscribe(subscription: Subscription): void {
@@ -139,10 +141,10 @@ export class KafkaLog implements Log {
   }
 
   private makeRelays(): void {
-    const { owner, pool, onError } = this.options;
+    const { owner, pool, watch, onError } = this.options;
     if (!owner || !pool) return;
     this.relays = Array.from({ length: PARTITIONS }, (_, partition) => new Relay({
-      producer: this.producer, pool, owner, partition, epoch: this.epoch, named: (topic) => this.named(topic), onError,
+      producer: this.producer, pool, owner, partition, epoch: this.epoch, named: (topic) => this.named(topic), watch, onError,
     }));
     // As the Postgres log does where it is alone. Several processes may roll at the same moment.
     const roll = async (): Promise<void> => {

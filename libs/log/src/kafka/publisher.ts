@@ -1,6 +1,6 @@
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import { partitionOf, type Message } from '#contracts';
-import { LogUnavailable, MessageTooLong } from '../log.js';
+import { LogUnavailable, MessageTooLong, type Watch } from '../log.js';
 import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
 interface Outgoing {
@@ -18,7 +18,10 @@ export class Publisher {
   private readonly flushing = new Map<string, Promise<void>>();
   private outgoingBytes = 0;
 
-  constructor(private readonly producer: Producer, private readonly named: (topic: string) => string) {}
+  constructor(
+    private readonly producer: Producer, private readonly service: string, private readonly named: (topic: string) => string,
+    private readonly watch: Watch,
+  ) {}
 
   /** Throws LogUnavailable or MessageTooLong. */
   async publish(topic: string, messages: readonly Message[]): Promise<void> {
@@ -54,15 +57,26 @@ export class Publisher {
 
   private async send(topic: string, batch: readonly Outgoing[]): Promise<void> {
     try {
-      await this.producer.send({ topic: this.named(topic), acks: -1, messages: batch.map(({ message }) => message) });
+      const isTaken = await this.watch.during(`publishing of ${this.service} to ${topic}`, () => this.isTaken(topic, batch));
+      if (!isTaken) return await this.divide(topic, batch);
       for (const { resolve } of batch) resolve();
     } catch (error) {
-      if (isTooLong(error)) return await this.divide(topic, batch);
       const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
       // Where no broker answers, those that wait would only wait in vain.
       const inVain = isAnswer(error) ? [] : this.outgoing.get(topic)!.splice(0);
       for (const { bytes } of inVain) this.outgoingBytes -= bytes;
       for (const { reject } of [...batch, ...inVain]) reject(away);
+    }
+  }
+
+  /** False = one of them is too long for the broker, which answers and takes others. */
+  private async isTaken(topic: string, batch: readonly Outgoing[]): Promise<boolean> {
+    try {
+      await this.producer.send({ topic: this.named(topic), acks: -1, messages: batch.map(({ message }) => message) });
+      return true;
+    } catch (error) {
+      if (isTooLong(error)) return false;
+      throw error;
     }
   }
 

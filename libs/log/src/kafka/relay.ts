@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { TOPICS, commandsOf, schemaOf, type Message, type Owner } from '#contracts';
-import type { LogRow } from '../log.js';
+import type { LogRow, Watch } from '../log.js';
 import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
 export interface RelayOptions {
@@ -13,6 +13,7 @@ export interface RelayOptions {
   readonly epoch: string;
   /** The topic as Kafka knows it. */
   readonly named: (topic: string) => string;
+  readonly watch: Watch;
   readonly onError: (error: Error) => void;
 }
 
@@ -101,9 +102,9 @@ export class Relay {
   private async run(): Promise<void> {
     for (;;) {
       try {
-        if (this.unsure && !this.stopping) await this.findPosition();
-        else if (this.waiting.length > 0) await this.send();
-        else if (this.behind && !this.stopping) await this.readOn();
+        if (this.unsure && !this.stopping) await this.watched('reading', () => this.findPosition());
+        else if (this.waiting.length > 0) await this.watched('sending', () => this.send());
+        else if (this.behind && !this.stopping) await this.watched('reading', () => this.readOn());
         else break;
       } catch (error) {
         this.options.onError(error as Error);
@@ -112,6 +113,12 @@ export class Relay {
       }
     }
     this.running = false;
+  }
+
+  /** Reading that succeeds, as after each rebalance, says nothing of sending that does not. */
+  private watched(what: 'reading' | 'sending' | 'saving', work: () => Promise<void>): Promise<void> {
+    const { watch, owner, partition } = this.options;
+    return watch.during(`relay to Kafka of ${owner}/${partition}, ${what}`, work);
   }
 
   private async findPosition(): Promise<void> {
@@ -176,9 +183,16 @@ export class Relay {
       this.waitingBytes -= bytes;
       this.next.set(topic, offset + 1);
     }
+    this.planSave();
+  }
+
+  private planSave(): void {
     this.timer ??= setTimeout(() => {
       this.timer = null;
-      this.save().catch(this.options.onError);
+      this.watched('saving', () => this.save()).catch((error: Error) => {
+        this.options.onError(error);
+        if (!this.stopping) this.planSave();
+      });
     }, SAVE_EVERY_MS);
   }
 
