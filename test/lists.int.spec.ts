@@ -9,7 +9,7 @@ import { ResourceQueries, type Page } from '../apps/gateway/src/resource.queries
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase, query } from './support/postgres.js';
-import { readingLimits } from './support/reading-limits.js';
+import { asRead, readingLimits } from './support/reading-limits.js';
 import { BASE_URL, DEFINITIONS, filtersOf, ids, insert, INSERT_USERS, MOMENTS, pathsOf, shown, usersOf, type User } from './support/random-resources.js';
 
 /** The lists of the gateway, paged by number and by cursor, sorted and not: what comes, in which order, and what the database reads for it. */
@@ -55,14 +55,14 @@ describe('a search', () => {
     let total: number | undefined;
     for (let text: string | undefined = ''; text !== undefined; ) {
       const resumed = cursors.resume(scope, '/Users', 'User', { ...search, startIndex: 1, cursor: { text, asked: '', count: null } });
-      const page = await users.page(scope, resumed.search, resumed.begin);
+      const page = await users.page(scope, resumed.search, asRead, resumed.begin);
       const place = cursors.place(resumed.search, page.totalResults, page.hasMore ? { type: 'User', position: page.end } : null);
-      found.push(...page.rows.map(({ id }) => id));
+      found.push(...page.shown.map(({ id }) => id));
       expect(page.totalResults).toBe((total ??= page.totalResults));
       // Only the last page may have less, and none is empty but that of an empty list.
       text = (place as { nextCursor?: string }).nextCursor;
-      if (text !== undefined) expect(page.rows).toHaveLength(search.count);
-      else expect(page.rows.length > 0 || total === 0).toBe(true);
+      if (text !== undefined) expect(page.shown).toHaveLength(search.count);
+      else expect(page.shown.length > 0 || total === 0).toBe(true);
       await between?.(page);
     }
     return found;
@@ -87,10 +87,10 @@ describe('a search', () => {
           }
           const found: string[] = [];
           for (let startIndex = 1; startIndex <= hits.length + 1; startIndex += count) {
-            const page = await users.page(scope, { filter, sort, selection: undefined, startIndex, count, cursor: null });
+            const page = await users.page(scope, { filter, sort, selection: undefined, startIndex, count, cursor: null }, asRead);
             // A look-up of somebody unique that finds two, which are there only here, shows one.
             if (page.totalResults !== hits.length) expect([page.totalResults, hits.length > 1]).toEqual([1, true]);
-            found.push(...page.rows.map(({ id }) => id));
+            found.push(...page.shown.map(({ id }) => id));
             if (page.totalResults !== hits.length) return;
           }
           expect(found).toEqual(hits.map(({ id }) => id));
@@ -114,7 +114,7 @@ describe('a search', () => {
       const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
       const gone = new Set<string>();
       let come = 0;
-      const found = await walk(users, scope, { filter: null, sort, selection: undefined, count: 4 }, async ({ rows }) => {
+      const found = await walk(users, scope, { filter: null, sort, selection: undefined, count: 4 }, async ({ shown: rows }) => {
         const leaving = [rows.at(-1)!.id, ids[(++come * 7) % ids.length]!];
         for (const id of leaving) gone.add(id);
         await owner.query('DELETE FROM identity.users WHERE tenant = $1 AND id = ANY ($2)', [scope.tenant, leaving]);
@@ -137,7 +137,7 @@ describe('a search', () => {
     }));
     const scope = { ...(await insert(owner, USER, all)), seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
     const search = { filter: null, sort: { path: displayName, descending: true }, selection: undefined, count: 7 };
-    const { rows } = await users.page(scope, { ...search, startIndex: 1, count: 100, cursor: null });
+    const { shown: rows } = await users.page(scope, { ...search, startIndex: 1, count: 100, cursor: null }, asRead);
     expect(await walk(users, scope, search)).toEqual(rows.map(({ id }) => id));
     expect(rows).toHaveLength(ids.length);
   });
@@ -182,10 +182,10 @@ describe('a search', () => {
             const asked: Plan[][] = [];
             const pool = { query: async (statement: never) => {
               asked.push(await explain(statement));
-              return { rows: [{ total: null, found: null }] };
+              return { rows: [{ total: null, fetched: 0, number: null }] };
             } } as unknown as pg.Pool;
             await new ResourceQueries(pool, resourceTables(BASE_URL)[type], readingLimits()).page(
-              scope, { filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null }, { type: '', position: { id: '0198b000-0000-7000-8000-000000000009', key: null }, totalResults: 5_000 },
+              scope, { filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null }, asRead, { type: '', position: { id: '0198b000-0000-7000-8000-000000000009', key: null }, totalResults: 5_000 },
             );
             const [limit] = asked[0]!.filter((node) => node['Node Type'] === 'Limit');
             expect(limit!.Plans, `${mode}, ${analyzed}`).toEqual([expect.objectContaining({ 'Node Type': expect.stringMatching(/^Index (Only )?Scan$/) as unknown, 'Index Name': index, 'Index Cond': expect.stringMatching(/tenant = .*id > /) as unknown })]);
@@ -199,7 +199,7 @@ describe('a search', () => {
 
   const one = async (filter: Filter, pool = gateway): Promise<unknown> => {
     const queries = new ResourceQueries<UserRow>(pool, resourceTables(BASE_URL).users, readingLimits());
-    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null });
+    return queries.page({ tenant: ids[0]!, directory: ids[0]!, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD }, { filter, sort: null, selection: undefined, startIndex: 1, count: 1, cursor: null }, asRead);
   };
   const leaf = (name: string, operator: Operator): Filter =>
     ({ kind: 'compare', path: pathsOf(USER).find(({ attribute, subAttribute }) => attribute.name === name && !subAttribute)!, operator, value: 'x' });
@@ -209,7 +209,7 @@ describe('a search', () => {
     for (let index = 0; index < 900; index++) long = { kind: index % 2 ? 'or' : 'and', left: long, right: leaf('title', 'co') };
     let flat: Filter = leaf('displayName', 'co');
     for (let index = 0; index < 900; index++) flat = { kind: 'or', left: flat, right: leaf('title', 'co') };
-    for (const filter of [long, flat]) expect(await one(filter)).toMatchObject({ rows: [], totalResults: 0 });
+    for (const filter of [long, flat]) expect(await one(filter)).toMatchObject({ shown: [], totalResults: 0 });
   });
 
   it('for everybody reads an index and nobody but the page', async () => {
@@ -222,8 +222,8 @@ describe('a search', () => {
     const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
     for (const seesUnmanaged of [false, true]) {
       const everybody = { filter: null, sort: null, selection: undefined, startIndex: 4_990, count: 100, cursor: null };
-      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, readingLimits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false, definitions: STANDARD }, everybody);
-      expect([page.totalResults, page.rows.length]).toEqual([5_000, 11]);
+      const page = await new ResourceQueries<UserRow>(recorded, resourceTables(BASE_URL).users, readingLimits()).page({ tenant, directory, seesUnmanaged, seesLocalGroups: false, definitions: STANDARD }, everybody, asRead);
+      expect([page.totalResults, page.shown.length]).toEqual([5_000, 11]);
       const { text: sql, values } = asked.pop()!;
       const { rows } = await gateway.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`, values);
       const scans = rows.flatMap((row) => /(?<=-> +|^)\w[\w ]* Scan using users_\w+/.exec(row['QUERY PLAN'])?.[0] ?? []);

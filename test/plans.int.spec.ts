@@ -1,3 +1,4 @@
+import type { StreamableFile } from '@nestjs/common';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GroupRow, UserRow } from '#contracts';
@@ -7,7 +8,7 @@ import { MemberQueries } from '../apps/gateway/src/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
 import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
-import { readingLimits } from './support/reading-limits.js';
+import { asRead, readingLimits } from './support/reading-limits.js';
 import { newDatabase } from './support/postgres.js';
 
 /**
@@ -39,10 +40,10 @@ beforeAll(async () => {
 afterAll(() => Promise.all([gateway?.end(), identity?.end()]));
 
 const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
-  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null });
+  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null }, asRead);
 const read = async (...ids: string[]): Promise<void> => {
   const shown = members.show({ ...SCOPE, requireToken: async () => undefined }, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
-  for await (const _ of shown as AsyncIterable<unknown>);
+  for await (const _ of (shown as StreamableFile).getStream());
 };
 
 /** The first one goes out alone. */

@@ -43,6 +43,14 @@ const leave = async (bytes: string): Promise<void> => {
   client.close();
   await gone;
 };
+/** Nothing is held any more. Answers with content say that what waited before them is over. */
+const isGivenBack = (): Promise<void> => vi.waitFor(async () => {
+  expect((await directory.scim('GET', '/Users?count=1')).status).toBe(200);
+  expect((await directory.scim('PATCH', `/Users/${userId}?x=/.search`, {
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', path: 'title', value: 'here' }],
+  })).status).toBeLessThan(300);
+  expect(held()).toEqual([0, 0]);
+}, { timeout: 20_000 });
 const post = (userName: string): string => {
   const body = JSON.stringify({ userName, entitlements: long(1) });
   return requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', `Content-Length: ${body.length}`]) + body;
@@ -64,12 +72,20 @@ it.each([
   } finally {
     await muster.owner.query('ROLLBACK');
   }
-  // Answers with content say that what waited before them is over.
-  await vi.waitFor(async () => {
-    expect((await directory.scim('GET', '/Users?count=1')).status).toBe(200);
-    expect((await directory.scim('PATCH', `/Users/${userId}?x=/.search`, {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', path: 'title', value: 'here' }],
-    })).status).toBeLessThan(300);
-    expect(held()).toEqual([0, 0]);
-  }, { timeout: 20_000 });
+  await isGivenBack();
+}, 60_000);
+
+const WITH_MEMBERS: readonly (readonly [string, () => string])[] = [['a group', () => `/Groups/${groupId}`], ['a list of groups', () => '/Groups?count=10']];
+it.each(WITH_MEMBERS)('%s that is sent while its members are read is counted, and is forgotten when its client leaves', async (_name, pathOf) => {
+  await muster.owner.query('BEGIN; LOCK "group".members IN ACCESS EXCLUSIVE MODE');
+  try {
+    const client = new RawConnection(muster.server.port);
+    client.send(requestHead(`GET ${BASE}${pathOf()}`, directory.token));
+    await vi.waitFor(() => expect(held()).toEqual([0, expect.toSatisfy((bytes: number) => bytes > 0, 'more than none')]), { timeout: 20_000 });
+    client.close();
+    await vi.waitFor(() => expect(held()).toEqual([0, 0]), { timeout: 20_000 });
+  } finally {
+    await muster.owner.query('ROLLBACK');
+  }
+  await isGivenBack();
 }, 60_000);

@@ -1,9 +1,12 @@
+import type { Readable } from 'node:stream';
+import type { StreamableFile } from '@nestjs/common';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { roleUrl } from '#event-store';
 import { Slots, uuidv7 } from '#runtime';
 import { Rejected, STANDARD } from '#scim';
 import { newDatabase } from '../../../test/support/postgres.js';
+import type { HeldStream } from './admission.guard.js';
 import { MemberQueries, type Reader } from './members.queries.js';
 
 const MEMBERS = 9_000;
@@ -26,7 +29,8 @@ afterAll(async () => {
 
 const slots = (): Slots => new Slots({ maxRunning: 2, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: 60_000 });
 const reader = (requireToken: () => Promise<void>): Reader => ({ tenant, directory: tenant, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD, requireToken });
-const shown = (members: MemberQueries, of: Reader): AsyncIterable<Buffer> & { heldBytes: number } => members.show(of, group, undefined) as AsyncIterable<Buffer> & { heldBytes: number };
+const shown = (members: MemberQueries, of: Reader): AsyncIterable<Buffer> & HeldStream =>
+  (members.show(of, group, undefined) as StreamableFile).getStream() as AsyncIterable<Buffer> & Readable & HeldStream;
 
 it('a group is read in pieces, of which few are held, however slowly it is read', async () => {
   let reads = 0;

@@ -1,31 +1,40 @@
 import { Readable } from 'node:stream';
+import { StreamableFile } from '@nestjs/common';
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
-import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupRow, type GroupSnapshot, type Member, type UserRow } from '#contracts';
-import { NoSlot, type Slots } from '#runtime';
-import { LIST_RESPONSE_URN, listResponse, Rejected, type Place, type Selection } from '#scim';
+import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupSnapshot, type Member } from '#contracts';
+import { inSlices, nextSlice, NoSlot, type Slots } from '#runtime';
+import { Rejected, type Place, type Selection } from '#scim';
 import type { HeldStream } from './admission.guard.js';
-import { ofGroupRow, ofUserRow, toGroup, toMember, toUser, wantsMembers, wantsNames, type Seer } from './to-response.js';
+import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
 const MEMBERS_PER_PAGE = 2_000;
+/** A longer list is sent in pieces of this length. */
+const PIECE_CHARACTERS = 131_072;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** What a page of users and groups is made of. */
 export interface MixedPage {
-  readonly users: readonly UserRow[];
-  readonly groups: readonly GroupRow[];
+  /** Each as JSON. */
+  readonly users: readonly string[];
+  readonly groups: readonly Head[];
   readonly totalResults: number;
   readonly place: Place;
-  readonly selections: { readonly users: Selection | undefined; readonly groups: Selection | undefined };
+  /** Of the groups. */
+  readonly selection: Selection | undefined;
 }
+
+/** A page as JSON: as a whole, or in pieces where it is long or members are read for it. */
+export type ListAnswer = string | StreamableFile;
 
 /** Who reads, and of which tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
 export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<void> };
 
-/** A group of a page, without its members. */
-interface Head {
+/** A group, without its members. */
+export interface Head {
   readonly id: string;
   readonly memberCount: number;
+  /** JSON. */
   readonly text: string;
 }
 
@@ -78,27 +87,29 @@ export class MemberQueries {
   }
 
   /** A page of users and then groups (RFC 7644 §3.4.3). */
-  showPage(reader: Reader, { users, groups, totalResults, place, selections }: MixedPage): object {
-    const shown = users.map((row) => toUser(ofUserRow(row), reader, this.scimBaseUrl, selections.users));
-    if (!hasMembers(groups, selections.groups)) {
-      const resources = [...shown, ...groups.map((row) => toGroup(ofGroupRow(row), reader.definitions, this.scimBaseUrl, selections.groups))];
-      return listResponse(resources, totalResults, place, resources.length);
-    }
-    // As texts, not as rows, which take several times as much for as long as the client reads.
-    const head = { schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage: users.length + groups.length };
-    const before = `${JSON.stringify(head).slice(0, -1)},"Resources":[${shown.map((user) => JSON.stringify(user)).join(',')}${shown.length > 0 ? ',' : ''}`;
-    const heads = groups.map((row) => this.headOf(reader, ofGroupRow(row), selections.groups));
-    return inPieces(this.pageTexts(reader, before, heads, selections.groups), heads, before.length);
+  async showPage(reader: Reader, { users, groups, totalResults, place, selection }: MixedPage): Promise<ListAnswer> {
+    const streamed = hasMembers(groups, selection) ? groups : [];
+    const whole = streamed.length > 0 ? users : [...users, ...groups.map(({ text }) => text)];
+    const begin = listBegin(totalResults, place, users.length + groups.length);
+    const pieces = [...piecesOf(begin, whole, streamed.length === 0 ? LIST_END : users.length > 0 ? ',' : '')];
+    if (streamed.length === 0 && pieces.length === 1) return pieces[0]!;
+    const held = await inSlices(pieces, (piece) => Buffer.from(piece));
+    return inPieces(this.pageTexts(reader, held, streamed, selection), streamed, held.reduce((sum, { length }) => sum + length, 0));
   }
 
-  private headOf({ definitions }: Reader, group: GroupSnapshot, selection: Selection | undefined): Head {
+  headOf({ definitions }: Reader, group: GroupSnapshot, selection: Selection | undefined): Head {
     return { id: group.id, memberCount: group.memberCount, text: JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection)) };
   }
 
-  private async *pageTexts(reader: Reader, before: string, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
-    yield before;
+  private async *pageTexts(reader: Reader, pieces: readonly Buffer[], heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<Buffer | string> {
+    for (const piece of pieces) {
+      yield piece;
+      // A connection that takes 4 MiB at once is given them for 15 ms.
+      await nextSlice();
+    }
+    if (heads.length === 0) return;
     yield* this.texts(reader, heads, selection);
-    yield ']}';
+    yield LIST_END;
   }
 
   private async *texts(reader: Reader, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
@@ -182,11 +193,28 @@ export class MemberQueries {
   }
 }
 
-/** Not as objects: of these a stream would hold 16. */
-const inPieces = (texts: AsyncGenerator<string>, heads: readonly Head[], bytes = 0): Readable & HeldStream => {
+/** What is rendered already, put together. One that is longer than a piece is a piece of its own. */
+function* piecesOf(begin: string, texts: readonly string[], end: string): Generator<string> {
+  let piece = begin;
+  for (const [index, text] of texts.entries()) {
+    if (piece.length > PIECE_CHARACTERS) {
+      yield piece;
+      piece = '';
+    }
+    piece += index > 0 ? `,${text}` : text;
+  }
+  yield piece + end;
+}
+
+/**
+ * Not as objects: of these a stream would hold 16. Any other stream Nest would read by itself, and send what it has read in a stream of its own, of which
+ * nobody knows how much it holds.
+ */
+const inPieces = (texts: AsyncGenerator<Buffer | string>, heads: readonly Head[], bytes = 0): StreamableFile => {
   const members = Math.min(2 * MEMBERS_PER_PAGE, heads.reduce((sum, { memberCount }) => sum + memberCount, 0));
   const heldBytes = heads.reduce((sum, { text }) => sum + text.length, bytes) + members * MEMBER_BYTES;
-  return Object.assign(Readable.from(texts, { objectMode: false }), { heldBytes });
+  const stream: Readable & HeldStream = Object.assign(Readable.from(texts, { objectMode: false }), { heldBytes });
+  return new StreamableFile(stream);
 };
 
 const hasMembers = (groups: readonly { readonly memberCount: number }[], selection: Selection | undefined): boolean =>

@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
+import pg, { type Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
-import { isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
+import { inSlices, isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
@@ -10,8 +10,9 @@ import { wantsGroups } from './to-response.js';
 
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 
-export interface Page<Row> {
-  readonly rows: readonly Row[];
+export interface Page<Shown> {
+  /** What was made of each resource. */
+  readonly shown: readonly Shown[];
   readonly totalResults: number;
   /** In a walk: whether there are more, and where this page ends. */
   readonly hasMore: boolean;
@@ -35,7 +36,22 @@ const MAX_CANDIDATES = 100;
 /** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
 const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
-type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
+/** A row whose resource is JSON that nobody has read yet. */
+type Unread<Row> = Omit<Row, 'resource'> & { readonly resource: string };
+/** A page's resources are read where they are rendered, one after the other: the driver would read them all while others wait. */
+const UNREAD: pg.CustomTypesConfig = {
+  getTypeParser: (type, format) => (type === pg.types.builtins.JSONB ? String : pg.types.getTypeParser(type, format as 'text')) as never,
+};
+
+interface PageRow {
+  readonly total: string | null;
+  /** Of the page, also those that are too long to be shown in it. */
+  readonly fetched: number;
+  readonly tooMany: boolean;
+  /** Null = there is no resource in the page, and this row says only that. */
+  readonly number: string | null;
+  readonly key: string | null;
+}
 
 interface PageSql {
   /** Those of a WITH, of which `page` has the ids of the page, and with `isSorted` their keys. */
@@ -106,19 +122,20 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A page, in the order of creation where no other is asked for. Throws Rejected: tooMany when a search takes too long,
-   * tooManyRequests when too many are under way. What is unique never waits for them, and what an index finds only for its like.
+   * A page, in the order of creation where no other is asked for, as `show` makes it of each resource, in slices of time. Throws Rejected: tooMany
+   * when a search takes too long, tooManyRequests when too many are under way. What is unique never waits for them, and what an index finds only for
+   * its like. A page keeps its slot until it is made: so no more than there are slots of them are in memory.
    */
-  async page(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row>> {
+  async page<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
     const { lookUp, values } = compiled;
-    if (lookUp && unique[lookUp]) return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, begin);
+    if (lookUp && unique[lookUp]) return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, show, begin);
     const { searches, lookUps } = this.limits;
-    const few = compiled.indexed === null ? null : await this.inSlot(lookUps, scope, () => this.several(scope, compiled, search, begin, true));
+    const few = compiled.indexed === null ? null : await this.inSlot(lookUps, scope, () => this.several(scope, compiled, search, show, begin, true));
     if (few) return few;
     try {
-      return (await this.inSlot(searches, scope, () => (compiled === ALL && !search.sort ? this.everybody(scope, search, begin) : this.several(scope, compiled, search, begin, false))))!;
+      return (await this.inSlot(searches, scope, () => (compiled === ALL && !search.sort ? this.everybody(scope, search, show, begin) : this.several(scope, compiled, search, show, begin, false))))!;
     } catch (error) {
       // A list of everything is never the client's fault.
       const isSearch = search.sort !== null || search.filter !== null;
@@ -159,19 +176,21 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** At most one can match: no count, no sort. */
-  private async pageOfOne(scope: Scope, rows: readonly Row[], { startIndex, count, selection }: Search, begin?: Begin): Promise<Page<Row>> {
+  private async pageOfOne<Shown>(
+    scope: Scope, rows: readonly Row[], { startIndex, count, selection }: Search, show: (row: Row) => Shown, begin?: Begin,
+  ): Promise<Page<Shown>> {
     const isFirst = startIndex === 1 && !begin?.position;
-    const shown = isFirst && count > 0 ? rows : [];
-    return { rows: await this.withGroupsInSlot(scope, shown, selection), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
+    const found = isFirst && count > 0 ? rows : [];
+    return { shown: (await this.withGroupsInSlot(scope, found, selection)).map(show), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
-  private everybody(scope: Scope, search: Search, begin?: Begin): Promise<Page<Row> | null> {
+  private everybody<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown> | null> {
     const { name, view } = this.table;
     const parameters = new Parameters(scope);
     const behind = begin?.position ? `AND ${compileBehind(null, 'text', begin.position, (value) => parameters.add(value))}` : '';
     const from = `FROM ${view} AS page WHERE ${this.isSeen(scope)}`;
-    return this.pageOf(scope, search, begin, {
+    return this.pageOf(scope, search, show, begin, {
       tables: `page AS MATERIALIZED (SELECT id ${from} ${behind} ORDER BY tenant, id ${limitOf(search, begin, parameters)})`,
       total: `SELECT count(*) ${from}`, isSorted: false, parameters, few: null,
       name: behind === '' ? undefined : this.nameOf(scope, `${name}s-behind${isCounted(begin) ? '' : '-counted'}`),
@@ -182,7 +201,9 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. The further pages of
    * a walk count nothing. A look-up looks only at what an index finds, and returns null when that is more than MAX_CANDIDATES.
    */
-  private several(scope: Scope, { sql, values, lookUp, indexed }: CompiledFilter, search: Search, begin: Begin | undefined, isLookUp: boolean): Promise<Page<Row> | null> {
+  private several<Shown>(
+    scope: Scope, { sql, values, lookUp, indexed }: CompiledFilter, search: Search, show: (row: Row) => Shown, begin: Begin | undefined, isLookUp: boolean,
+  ): Promise<Page<Shown> | null> {
     const { name, view, columns, unique } = this.table;
     const { sort } = search;
     const parameters = new Parameters(scope, values);
@@ -196,7 +217,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
       : `candidates AS MATERIALIZED ${among('id AS candidate', indexed!.sql)} LIMIT ${MAX_CANDIDATES + 1}),
         hits AS MATERIALIZED (SELECT id${sorted} FROM candidates CROSS JOIN LATERAL (SELECT * FROM ${view} AS v WHERE v.tenant = $1 AND v.id = candidate OFFSET 0) AS u
           WHERE (SELECT count(*) FROM candidates) <= ${MAX_CANDIDATES} AND ${indexed!.rest})`;
-    return this.pageOf(scope, search, begin, {
+    return this.pageOf(scope, search, show, begin, {
       tables: `${hits},
         page AS MATERIALIZED (SELECT * FROM hits AS page ${behind} ORDER BY ${compileOrder(sort)} ${limitOf(search, begin, parameters)})`,
       total: 'SELECT count(*) FROM hits', isSorted: key !== null, parameters, few,
@@ -208,30 +229,34 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte
    * are more than this process can hold.
    */
-  private async pageOf(scope: Scope, { sort, count, selection }: Search, begin: Begin | undefined, { tables, total, isSorted, parameters, name, few }: PageSql): Promise<Page<Row> | null> {
+  private async pageOf<Shown>(
+    scope: Scope, { sort, count, selection }: Search, show: (row: Row) => Shown, begin: Begin | undefined, { tables, total, isSorted, parameters, name, few }: PageSql,
+  ): Promise<Page<Shown> | null> {
     const { view, select } = this.table;
-    const { rows } = await this.pool.query<{ total: string | null; fetched: number; tooMany: boolean; found: readonly { row: Json<Row>; key: string | null }[] | null }>({
+    const { rows } = await this.pool.query<PageRow & Unread<Row>>({
       ...(name ? { name } : {}),
       text: `
         WITH ${tables}
-        SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
-          ${few ? `(SELECT count(*) > ${MAX_CANDIDATES} FROM ${few})` : 'false'} AS "tooMany",
-          (SELECT json_agg(json_build_object('row', u.found, 'key', u.key) ORDER BY u.number) FROM (
-            SELECT u.found, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
-            FROM page CROSS JOIN LATERAL (
-              SELECT to_json(s) AS found, ${BYTES} AS bytes
-              FROM ${view} AS u CROSS JOIN LATERAL (SELECT ${select}) s WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
+        SELECT counted.*, u.* FROM (SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
+          ${few ? `(SELECT count(*) > ${MAX_CANDIDATES} FROM ${few})` : 'false'} AS "tooMany") AS counted
+        LEFT JOIN (
+          SELECT * FROM (
+            SELECT u.*, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
+            FROM page CROSS JOIN LATERAL (SELECT ${select}, ${BYTES} AS bytes FROM ${view} AS u WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
             WINDOW w AS (ORDER BY ${compileOrder(sort)} ROWS UNBOUNDED PRECEDING)) u
-            WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS found`,
-      values: parameters.values,
+          WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS u ON true
+        ORDER BY u.number`,
+      values: parameters.values, types: UNREAD,
     });
-    if (rows[0]!.tooMany) return null;
-    const found = (rows[0]!.found ?? []).slice(0, count);
-    const page = found.map(({ row }) => ({ ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) }) as unknown as Row);
+    const { total: totalResults, fetched, tooMany, number } = rows[0]!;
+    if (tooMany) return null;
+    const found = number === null ? [] : rows.slice(0, count);
     const last = found.at(-1);
+    const page = await this.withGroups(scope, found, selection);
     return {
-      rows: await this.withGroups(scope, page, selection), totalResults: begin?.totalResults ?? Number(rows[0]!.total), hasMore: rows[0]!.fetched > found.length,
-      end: last ? { id: last.row.id, key: last.key } : (begin?.position ?? null),
+      shown: await inSlices(page, (row) => show({ ...row, resource: JSON.parse(row.resource) } as unknown as Row)),
+      totalResults: begin?.totalResults ?? Number(totalResults), hasMore: fetched > found.length,
+      end: last ? { id: last.id, key: last.key } : (begin?.position ?? null),
     };
   }
 

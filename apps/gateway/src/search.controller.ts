@@ -5,10 +5,10 @@ import { GROUP, parseSearch, parseSearchRequest, Rejected, USER, type PagingLimi
 import { CONFIG } from './commands.sender.js';
 import { GROUP_QUERIES } from './groups.controller.js';
 import { Cursors, type Begin } from './cursors.js';
-import { MemberQueries } from './members.queries.js';
+import { MemberQueries, type Head, type ListAnswer } from './members.queries.js';
 import type { Page, ResourceQueries } from './resource.queries.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { toUserList } from './to-response.js';
+import { ofGroupRow, toUserText } from './to-response.js';
 import { USER_QUERIES } from './users.controller.js';
 
 /** RFC 7644 §3.4.2 and §3.4.3: lists of resources. A POST keeps filters, which hold personal data, out of logs of URLs. */
@@ -28,76 +28,84 @@ export class SearchController {
   }
 
   @Get('Users')
-  listUsers(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
+  listUsers(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<ListAnswer> {
     return this.searchUsers(caller, parseSearch(caller.definitions.user, query, this.limits));
   }
 
   @Post('Users/.search')
   @HttpCode(200)
-  findUsers(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+  findUsers(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<ListAnswer> {
     return this.searchUsers(caller, parseSearchRequest(caller.definitions.user, body, this.limits));
   }
 
   @Get('Groups')
-  listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
+  listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<ListAnswer> {
     return this.searchGroups(caller, parseSearch(caller.definitions.group, query, this.limits));
   }
 
   @Post('Groups/.search')
   @HttpCode(200)
-  findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+  findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<ListAnswer> {
     return this.searchGroups(caller, parseSearchRequest(caller.definitions.group, body, this.limits));
   }
 
   /** RFC 7644 §3.4.2.1. */
   @Get()
-  listAll(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<object> {
+  listAll(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<ListAnswer> {
     return this.searchAll(caller, (definition) => parseSearch(definition, query, this.limits));
   }
 
   @Post('.search')
   @HttpCode(200)
-  findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<object> {
+  findAll(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<ListAnswer> {
     return this.searchAll(caller, (definition) => parseSearchRequest(definition, body, this.limits));
   }
 
   /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
-  private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<object> {
+  private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
     const { user, group } = caller.definitions;
     const [ofUsers, ofGroups] = [attempt(() => parse(user)), attempt(() => parse(group))];
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
     const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
     const { count } = search;
-    const users = ofUsers instanceof Rejected || begin?.type === GROUP.name ? null : await this.users.page(caller, { ...ofUsers, count }, begin);
+    const users = ofUsers instanceof Rejected || begin?.type === GROUP.name ? null : await this.usersOf(caller, { ...ofUsers, count }, begin);
     // In a walk the groups wait for the last user, but are counted at once.
     const groups = ofGroups instanceof Rejected || (users?.hasMore && begin!.totalResults !== null) ? null
       : await this.groupsAfter(caller, { ...ofGroups, count }, users, begin);
     const totalResults = begin?.totalResults ?? (users?.totalResults ?? 0) + (groups?.totalResults ?? 0);
     const next = users?.hasMore ? { type: USER.name, position: users.end } : groups?.hasMore ? { type: GROUP.name, position: groups.end } : null;
     return this.members.showPage(caller, {
-      users: users?.rows ?? [], groups: groups?.rows ?? [], totalResults, place: this.cursors.place(search, totalResults, next),
-      selections: { users: ofUsers instanceof Rejected ? undefined : ofUsers.selection, groups: ofGroups instanceof Rejected ? undefined : ofGroups.selection },
+      users: users?.shown ?? [], groups: groups?.shown ?? [], totalResults, place: this.cursors.place(search, totalResults, next),
+      selection: ofGroups instanceof Rejected ? undefined : ofGroups.selection,
     });
   }
 
-  private groupsAfter(caller: Caller, search: Search, users: Page<UserRow> | null, begin: Begin | undefined): Promise<Page<GroupRow>> {
-    const [before, taken] = [users?.totalResults ?? 0, users?.rows.length ?? 0];
+  private groupsAfter(caller: Caller, search: Search, users: Page<string> | null, begin: Begin | undefined): Promise<Page<Head>> {
+    const [before, taken] = [users?.totalResults ?? 0, users?.shown.length ?? 0];
     const after = begin && users ? { ...begin, position: null } : begin;
-    return this.groups.page(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken }, after);
+    return this.groupsOf(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken }, after);
   }
 
-  private async searchUsers(caller: Caller, asked: Search): Promise<object> {
+  private async searchUsers(caller: Caller, asked: Search): Promise<ListAnswer> {
     const { search, begin } = this.cursors.resume(caller, USER.endpoint, USER.name, asked);
-    const page = await this.users.page(caller, search, begin);
-    const place = this.cursors.place(search, page.totalResults, page.hasMore ? { type: USER.name, position: page.end } : null);
-    return toUserList(page, place, caller, this.config.scimBaseUrl, search.selection);
+    const { shown, totalResults, hasMore, end } = await this.usersOf(caller, search, begin);
+    const place = this.cursors.place(search, totalResults, hasMore ? { type: USER.name, position: end } : null);
+    return this.members.showPage(caller, { users: shown, groups: [], totalResults, place, selection: undefined });
   }
 
-  private async searchGroups(caller: Caller, asked: Search): Promise<object> {
+  private async searchGroups(caller: Caller, asked: Search): Promise<ListAnswer> {
     const { search, begin } = this.cursors.resume(caller, GROUP.endpoint, GROUP.name, asked);
-    const { rows, totalResults, hasMore, end } = await this.groups.page(caller, search, begin);
+    const { shown, totalResults, hasMore, end } = await this.groupsOf(caller, search, begin);
     const place = this.cursors.place(search, totalResults, hasMore ? { type: GROUP.name, position: end } : null);
-    return this.members.showPage(caller, { users: [], groups: rows, totalResults, place, selections: { users: undefined, groups: search.selection } });
+    return this.members.showPage(caller, { users: [], groups: shown, totalResults, place, selection: search.selection });
+  }
+
+  private usersOf(caller: Caller, search: Search, begin: Begin | undefined): Promise<Page<string>> {
+    return this.users.page(caller, search, (row) => toUserText(row, caller, this.config.scimBaseUrl, search.selection), begin);
+  }
+
+  private groupsOf(caller: Caller, search: Search, begin: Begin | undefined): Promise<Page<Head>> {
+    return this.groups.page(caller, search, (row) => this.members.headOf(caller, ofGroupRow(row), search.selection), begin);
   }
 }
 

@@ -38,14 +38,14 @@ export const toUser = (user: UserSnapshot, seer: Seer, scimBaseUrl: string, sele
 export const groupsSeen = ({ groups }: UserSnapshot, { directory, seesLocalGroups }: Seer): readonly GroupOfUser[] =>
   (groups ?? []).filter((group) => group.directory === directory || (group.directory === null && seesLocalGroups));
 
-/** A page of users (RFC 7644 §3.4.2). */
-export const toUserList = (
-  page: { readonly rows: readonly UserRow[]; readonly totalResults: number }, place: Place, seer: Seer, scimBaseUrl: string,
-  selection: Selection | undefined,
-): object => {
-  const resources = page.rows.map((row) => toUser(ofUserRow(row), seer, scimBaseUrl, selection));
-  return listResponse(resources, page.totalResults, place, resources.length);
-};
+/** A user of a list, as JSON. */
+export const toUserText = (row: UserRow, seer: Seer, scimBaseUrl: string, selection: Selection | undefined): string =>
+  JSON.stringify(toUser(ofUserRow(row), seer, scimBaseUrl, selection));
+
+/** A page of resources that are JSON already (RFC 7644 §3.4.2): its begin, up to the first of them. They are parted by commas, and LIST_END follows. */
+export const listBegin = (totalResults: number, place: Place, itemsPerPage: number): string =>
+  JSON.stringify(listResponse([], totalResults, place, itemsPerPage)).slice(0, -LIST_END.length);
+export const LIST_END = ']}';
 
 /** A row of the published view as what an outcome holds of a user. */
 export const ofUserRow = ({ id, version, created, lastModified, resource, groups }: UserRow): UserSnapshot => {

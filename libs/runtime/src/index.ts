@@ -14,6 +14,7 @@ export * from './private-folder.js';
 export * from './quota.js';
 export * from './runtime-file.js';
 export * from './say.js';
+export * from './slices.js';
 export * from './slots.js';
 export * from './start.js';
 export * from './supervise.js';

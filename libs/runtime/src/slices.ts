@@ -1,0 +1,32 @@
+/** Milliseconds for which work on many things keeps Node's only thread at a time. */
+const SLICE_MS = 3;
+
+/** Those that wait for their next slice, the one that has waited longest first. */
+const waiting: (() => void)[] = [];
+
+const goOn = (): void => {
+  waiting.shift()!();
+  if (waiting.length > 0) setImmediate(goOn);
+};
+
+/** Resolves in a later turn of the event loop. In each turn one of all those in the process that wait goes on. */
+export const nextSlice = (): Promise<void> => new Promise((resolve) => {
+  if (waiting.push(resolve) === 1) setImmediate(goOn);
+});
+
+/**
+ * Does work on each of many things, in their order. What others ask of the process is done in between: 1,000 resources of 4 kB took 90 ms in one
+ * piece. Few things are done at once.
+ */
+export const inSlices = async <Thing, Result>(things: readonly Thing[], work: (thing: Thing) => Result): Promise<Result[]> => {
+  const results: Result[] = [];
+  let endMs = performance.now() + SLICE_MS;
+  for (const thing of things) {
+    if (performance.now() > endMs) {
+      await nextSlice();
+      endMs = performance.now() + SLICE_MS;
+    }
+    results.push(work(thing));
+  }
+  return results;
+};
