@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
-import { fold, hasTooManyMarks } from './fold.js';
+import { fold, hasTooManyMarks, MAX_COMBINING_MARKS } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
 /** Letters with two cases are in planes 0 and 1, composed characters in 0 to 2. */
@@ -99,3 +99,23 @@ it.each([' ', '\t', '\u3000', '\u0085'])('but %j does', (between) => {
   const run = '\u0301'.repeat(16);
   expect(hasTooManyMarks(`x${run}${between}${run}y`)).toBe(false);
 });
+
+it('looks through every character alike: the table that saves the expressions leaves out none that counts', () => {
+  const stack = (text: string): string => `a${text.repeat(MAX_COMBINING_MARKS + 1)}`;
+  for (let point = 0; point <= 0x10_ffff; point++) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    const text = String.fromCodePoint(point);
+    if (/\p{M}/u.test(text) && point !== 0x34f) expect(hasTooManyMarks(stack(text)), point.toString(16)).toBe(true);
+    if (/[[\p{Default_Ignorable_Code_Point}\p{Cc}]--\p{White_Space}]/v.test(text)) expect(hasTooManyMarks(stack(`${text}\u0301`)), point.toString(16)).toBe(true);
+  }
+});
+
+it('lower-cases and then composes, which gives what composing before and after that gives', () => {
+  const thrice = (text: string): string => text.normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
+  const followers = ['', '\u0301', '\u0307\u0301', '\u0345', 'Σ', '\u0338\u0345'];
+  for (let point = 0x80; point <= 0x10_ffff; point++) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    const text = String.fromCodePoint(point);
+    for (const form of new Set([text, text.normalize('NFD')])) for (const follower of followers) if (fold(form + follower) !== thrice(form + follower)) expect(form + follower).toBe(null);
+  }
+}, 60_000);

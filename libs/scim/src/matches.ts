@@ -11,16 +11,16 @@ export const matches = (filter: Filter, resource: Resource): boolean =>
 
 /**
  * Tells whether one value of an attribute fulfils the filter of a value path. However many comparisons the filter makes and however many
- * values are asked about, each text is folded once: a hundred comparisons with long texts took 25 s.
+ * values are asked about, each text is folded once: a hundred comparisons with long texts took 25 s. Filters that are held against the same
+ * values share `foldOnce`: forty of them folded a text of 600 letters with 30 marks each forty times, which took 70 ms.
  */
-export const valueMatcher = (filter: Filter): ((value: Json) => boolean) => {
-  const foldOnce = rememberingFold();
-  return (value) => evaluate(filter, (path) => partsOf(path, [value]), foldOnce);
-};
+export const valueMatcher = (filter: Filter, foldOnce: Fold = rememberingFold()): ((value: Json) => boolean) =>
+  (value) => evaluate(filter, (path) => partsOf(path, [value]), foldOnce);
 
-type Fold = (text: string) => string;
+export type Fold = (text: string) => string;
 
-const rememberingFold = (): Fold => {
+/** fold for as long as one request lasts: each text is folded once. */
+export const rememberingFold = (): Fold => {
   const folded = new Map<string, string>();
   return (text) => {
     const known = folded.get(text);
@@ -96,6 +96,8 @@ const compare = (attribute: Attribute, operator: Operator, value: Json, operand:
       return left.startsWith(right);
     case 'ew':
       return left.endsWith(right);
+    case 'eq':
+      return left === right;
     default:
       return ordered(operator, compareTexts(left, right), 0);
   }

@@ -63,6 +63,8 @@ const change = (resource: Value, op: Operation['op'], place: Place, value: unkno
   // To a list null adds nothing.
   if (op === 'add' && value === null && kind === 'list' && !place.part && !place.filter) return;
   const holder = (urn ? (resource[urn] ??= {}) : resource) as Value;
+  // Values that were stored twice, before that was looked at, are one for every operation.
+  if (Array.isArray(holder[name])) holder[name] = distinct(holder[name] as Value[]);
   // RFC 7643 §2.5: null and an empty array are as good as no value.
   const isGone = op === 'remove' || value === null || (op === 'replace' && Array.isArray(value) && value.length === 0 && !place.part && !place.filter);
   if (isGone) remove(holder, place, op === 'remove' ? value : undefined);
