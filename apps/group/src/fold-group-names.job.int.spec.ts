@@ -37,3 +37,23 @@ it('names of before there were keys get them, with their claims; of two that loo
     });
   }
 });
+
+it('long groups are read some at a time: a page of them ends where it is long enough', async () => {
+  const tenant = '0198c000-0000-7000-8000-000000000000';
+  const rows = Array.from({ length: 45 }, (_, index) => groupRow(tenant, {
+    id: `0198c000-0000-7000-8000-${index.toString(16).padStart(12, '0')}`, directory: null, version: 1, created: '2026-01-01T00:00:00.000Z',
+    lastModified: '2026-01-01T00:00:00.000Z', resource: { displayName: `Long  ${index}`, externalId: 'x'.repeat(262_144) }, memberCount: 0,
+  }, GROUP));
+  // The column of externalId is indexed, and holds no more than 2,700 bytes.
+  await query(url, INSERT, [JSON.stringify(rows.map((row) => ({ ...row, name_key: '', external_id: null })))]);
+  const read: number[] = [];
+  const counting = { query: async (sql: string, values?: unknown[]) => {
+    const result = await group.query(sql, values);
+    read.push(JSON.stringify(result.rows).length);
+    return result;
+  } } as unknown as pg.Pool;
+  await new FoldGroupNames(counting).onModuleInit();
+  expect(Math.max(...read)).toBeLessThan(4 * 1_048_576 + 300_000);
+  const stored = await query(url, 'SELECT name_key FROM "group".groups WHERE tenant = $1 ORDER BY id', [tenant]);
+  expect(stored).toEqual(rows.map(({ name_key }) => ({ name_key })));
+});

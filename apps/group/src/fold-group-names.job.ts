@@ -1,9 +1,15 @@
 import type { OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
+import { pageByBytes } from '#event-store';
 import { definitionsOf, type Resource } from '#scim';
 import { groupRow } from './group.projection.js';
 
-const PAGE_ROWS = 1_000;
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
+/** As long as a page of users that get their copies (fold-users.job.ts), whatever the length of a group. */
+const NEXT_UNNAMED = pageByBytes({
+  table: '"group".groups', key: ['tenant', 'id'], columns: ['directory', 'version', 'resource'], condition: "name_key = ''",
+  bytes: 'octet_length(resource::text)', maxRows: 1_000, maxBytes: 4 * 1_048_576,
+});
 
 /**
  * Makes the keys of names that are missing: of groups that were written before there were any. Runs before anything is served, and a start
@@ -13,12 +19,15 @@ export class FoldGroupNames implements OnModuleInit {
   constructor(private readonly pool: Pool) {}
 
   async onModuleInit(): Promise<void> {
+    let last = { tenant: LEAST_ID, id: LEAST_ID };
     for (;;) {
-      const { rows } = await this.pool.query<{ tenant: string; id: string; directory: string | null; version: number; resource: Resource }>(
-        `SELECT tenant, id, directory, version, resource FROM "group".groups WHERE name_key = '' ORDER BY tenant, id LIMIT ${PAGE_ROWS}`,
-      );
+      const { rows } = await this.pool.query<{ tenant: string; id: string; directory: string | null; version: number; resource: Resource }>(NEXT_UNNAMED, [last.tenant, last.id]);
       if (rows.length === 0) return;
-      const made = JSON.stringify(rows.map(({ tenant, ...row }) => groupRow(tenant, { created: '', lastModified: '', memberCount: 0, ...row }, definitionsOf(null).group)));
+      last = rows.at(-1)!;
+      const made = JSON.stringify(rows.map(({ tenant, ...row }) => {
+        const { id, directory, display_name_folded, name_key } = groupRow(tenant, { created: '', lastModified: '', memberCount: 0, ...row }, definitionsOf(null).group);
+        return { tenant, id, directory, display_name_folded, name_key };
+      }));
       await this.pool.query(
         `UPDATE "group".claims c SET holder = NULL
          FROM json_to_recordset($1) AS r(tenant uuid, id uuid, directory uuid, display_name_folded text, name_key text)

@@ -49,6 +49,29 @@ it('users who were written before there were folded copies get them, and are not
   expect(await query(url, 'SELECT folded FROM identity.users ORDER BY id')).toEqual(stored);
 });
 
+it('long users are read and written some at a time: a page of them ends with the one that makes it long enough', async () => {
+  const tenant = '0198c000-0000-7000-8000-000000000000';
+  const rows = Array.from({ length: 45 }, (_, index) => userRow(tenant, {
+    id: `0198c000-0000-7000-8000-${index.toString(16).padStart(12, '0')}`, directory: tenant, version: 1, created: '2026-01-01T00:00:00.000Z',
+    lastModified: '2026-01-01T00:00:00.000Z', signIns: [], awaited: false, refused: [], before: null,
+    resource: { userName: `long ${index}`, displayName: 'x'.repeat(index === 20 ? 6_000_000 : 262_144) },
+  }, USER));
+  await query(url, INSERT, [JSON.stringify(rows.map((row) => ({ ...row, folded: null })))]);
+  const [read, written]: [number[], number[]] = [[], []];
+  const counting = { query: async (sql: string, values?: unknown[]) => {
+    const result = await identity.query(sql, values);
+    read.push(JSON.stringify(result.rows).length);
+    written.push(JSON.stringify(values ?? []).length);
+    return result;
+  } } as unknown as pg.Pool;
+  await new FoldUsers(counting).onModuleInit();
+  // The page, which ends with the user that reaches 4 MiB; and the copy of what is in it.
+  expect(Math.max(...read)).toBeLessThan(4 * 1_048_576 + 6_100_000);
+  expect(Math.max(...written)).toBeLessThan(4 * 1_048_576 + 6_100_000);
+  const stored = await query<{ folded: unknown }>(url, 'SELECT folded FROM identity.users WHERE tenant = $1 ORDER BY id', [tenant]);
+  expect(stored.map(({ folded }) => folded)).toEqual(rows.map(({ folded }) => folded));
+});
+
 it('names of before there were keys get them, with their claims; of two that look the same the first one keeps it', async () => {
   const tenant = '0198b000-0000-7000-8000-000000000000';
   const names = ['ada@x ', 'ｂob@x', 'carl', '\u200b', 'ada@x', 'ADA@x\u00ad'];
