@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
-import { connectionFault, openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Verification } from '#event-store';
+import { connectionFault, openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Progress, type Verification } from '#event-store';
 import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
@@ -20,9 +20,13 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
   }
 };
 
+/** No statement on a live database takes longer: what reads a table reads it in pages, and smaller ones where they take too long. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+const TELL_EVERY_MS = 10_000;
+
 /** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
-export const verifyInstallation = async (url: string, masterKey: MasterKeySource): Promise<Verification> => {
-  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: 5_000, connectionTimeoutMillis: 10_000 });
+export const verifyInstallation = async (url: string, masterKey: MasterKeySource, progress?: Progress): Promise<Verification> => {
+  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: STATEMENT_TIMEOUT_MS, connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
   } catch (error) {
@@ -35,9 +39,9 @@ export const verifyInstallation = async (url: string, masterKey: MasterKeySource
   try {
     const key = await openMasterKey(client, { ...masterKey, make: null });
     const parts: Verification[] = [];
-    for (const owner of OWNERS) parts.push(await verifyStore(client, owner));
-    parts.push(await verifyUsers(client, key));
-    parts.push(await verifyGroups(client));
+    for (const owner of OWNERS) parts.push(await verifyStore(client, owner, progress));
+    parts.push(await verifyUsers(client, key, progress));
+    parts.push(await verifyGroups(client, progress));
     return {
       compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
       findings: parts.flatMap(({ findings }) => findings),
@@ -47,9 +51,19 @@ export const verifyInstallation = async (url: string, masterKey: MasterKeySource
   }
 };
 
+/** On the standard error output, so that the report alone is what the program says. A small installation is done before there is anything to tell. */
+const tellNowAndThen = (): Progress => {
+  let toldAtMs = performance.now();
+  return (what, count) => {
+    if (performance.now() - toldAtMs < TELL_EVERY_MS) return;
+    toldAtMs = performance.now();
+    console.error(`${count.toLocaleString('en')} ${what} so far …`);
+  };
+};
+
 const run = async (): Promise<void> => {
   const config = readConfig(process.env);
-  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKeySource(config));
+  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKeySource(config), tellNowAndThen());
   console.log(`Compared: ${Object.entries(compared).map(([what, count]) => `${count.toLocaleString('en')} ${what}`).join(', ')}.`);
   for (const { invariant, detail } of findings) console.log(`${invariant}  ${detail}`);
   console.log(findings.length === 0 ? 'Everything holds.' : `${findings.length} findings.`);

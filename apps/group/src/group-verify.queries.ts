@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { schemasAsJson, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
-import { oneStream, streams, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { inPages, MAX_FINDINGS, oneStream, streams, upcast, type Finding, type Progress, type StoredEvent, type Verification } from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { groupRow } from './group.projection.js';
 import { evolve, type GroupState } from './group.js';
@@ -11,7 +11,8 @@ const ATTEMPTS = 3;
 /** A user who has just been deleted leaves its groups a moment later, or many groups in several moments: then there are fewer each time. */
 const DRAINED_AFTER_MS = 5_000;
 const LOOK_AGAIN_MS = 250;
-const PAGE_ROWS = 10_000;
+/** Memberships of nobody that are looked at again: who has more to mend will look again. */
+const MAX_SUSPECTS = 10_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 interface Member {
@@ -20,85 +21,123 @@ interface Member {
   readonly member: string;
 }
 
+interface Borne {
+  readonly tenant: string;
+  readonly id: string;
+  readonly value: string;
+  readonly holder: string | null;
+  readonly has_events: boolean;
+}
+
+interface Claimed {
+  readonly tenant: string;
+  readonly value: string;
+  readonly holder: string | null;
+  /** Whether the holder is there and bears it. */
+  readonly is_borne: boolean;
+}
+
+/** SQL: the name of a group as it is claimed. */
+const claimOf = (group: string): string => `coalesce(${group}.directory::text, 'local') || '/' || coalesce(${group}.name_key, ${group}.display_name_folded)`;
+
 /**
  * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each name is claimed by
  * exactly the group that bears it; and no membership points at a user or group that is not there.
  */
-export const verifyGroups = async (client: ClientBase): Promise<Verification> => {
+export const verifyGroups = async (client: ClientBase, progress: Progress = () => undefined): Promise<Verification> => {
   const findings: Finding[] = [];
   const compared = { 'group streams': 0, memberships: 0 };
-  for await (const events of streams(client, 'group')) {
-    compared['group streams']++;
-    let found = await compare(client, events);
+  for await (const { tenant, stream, events } of streams(client, 'group')) {
+    let found = await compare(client, tenant, stream, events);
     for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, await oneStream(client, 'group', events[0]!.stream));
+      found = await compare(client, tenant, stream, oneStream(client, 'group', stream));
     }
     findings.push(...found);
+    progress('group streams', ++compared['group streams']);
   }
-  const { rows: orphans } = await client.query<{ id: string }>(
-    'SELECT g.id FROM "group".groups g WHERE NOT EXISTS (SELECT FROM "group".events e WHERE e.stream = g.id) LIMIT 100',
-  );
-  for (const { id } of orphans) findings.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
-  const { rows: claims } = await client.query<{ value: string; holder: string | null; ids: string[] | null }>(`
-    SELECT value, c.holder, b.ids FROM "group".claims c
-    FULL JOIN (
-      SELECT tenant, 'displayName' AS kind, coalesce(directory::text, 'local') || '/' || coalesce(name_key, display_name_folded) AS value, array_agg(id) AS ids
-      FROM "group".groups GROUP BY 1, 3
-    ) b USING (tenant, kind, value)
-    WHERE (c.holder IS NULL) <> (b.ids IS NULL) OR array_length(b.ids, 1) > 1 OR c.holder <> b.ids[1]
-    LIMIT 100`);
-  for (const { value, holder, ids } of claims) {
-    findings.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
+  findings.push(...(await verifyBorne(client)), ...(await verifyClaimed(client)));
+  const pages = inPages<Member>(async (last, maxRows) => (await client.query<Member>(
+    `SELECT tenant, group_id, member FROM "group".members WHERE (group_id, member) > ($1, $2)
+     ORDER BY group_id, member LIMIT $3`, [last?.group_id ?? LEAST_ID, last?.member ?? LEAST_ID, maxRows],
+  )).rows);
+  const suspects: Member[] = [];
+  for await (const page of pages) {
+    if (suspects.length < MAX_SUSPECTS) suspects.push(...(await dangling(client, page)));
+    progress('memberships', (compared.memberships += page.length));
   }
-  for await (const page of memberships(client)) {
-    compared.memberships += page.length;
-    const dangling = await nobody(client, page);
-    for (const { group_id, member } of dangling) findings.push({ invariant: 'I7', detail: `group ${group_id} has the member ${member}, whom there is not` });
+  for (const { group_id, member } of await drained(client, suspects.slice(0, MAX_SUSPECTS))) {
+    findings.push({ invariant: 'I7', detail: `group ${group_id} has the member ${member}, whom there is not` });
   }
   return { compared, findings };
 };
 
-async function* memberships(client: ClientBase): AsyncGenerator<Member[]> {
-  for (let last: Member = { tenant: LEAST_ID, group_id: LEAST_ID, member: LEAST_ID }, full = true; full; ) {
-    const { rows } = await client.query<Member>(
-      `SELECT tenant, group_id, member FROM "group".members WHERE (group_id, member) > ($1, $2)
-       ORDER BY group_id, member LIMIT ${PAGE_ROWS}`, [last.group_id, last.member],
-    );
-    if (rows.length > 0) yield rows;
-    full = rows.length === PAGE_ROWS;
-    last = rows.at(-1) ?? last;
+/** Each group has events, and its name is claimed by it. A page of groups and their claims is read in one statement, and so of one moment. */
+const verifyBorne = async (client: ClientBase): Promise<Finding[]> => {
+  const [orphans, claims]: [Finding[], Finding[]] = [[], []];
+  const pages = inPages<Borne>(async (last, maxRows) => (await client.query<Borne>(`
+    SELECT p.tenant, p.id, p.value, c.holder, EXISTS (SELECT FROM "group".events e WHERE e.stream = p.id OFFSET 0) AS has_events
+    FROM (SELECT g.tenant, g.id, ${claimOf('g')} AS value FROM "group".groups g WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3) p
+    LEFT JOIN LATERAL (
+      SELECT holder FROM "group".claims c WHERE c.tenant = p.tenant AND c.kind = 'displayName' AND c.value = p.value COLLATE "C" OFFSET 0
+    ) c ON true
+    ORDER BY p.tenant, p.id`, [last?.tenant ?? LEAST_ID, last?.id ?? LEAST_ID, maxRows])).rows);
+  for await (const page of pages) {
+    for (const { id, value, holder, has_events: hasEvents } of page) {
+      if (!hasEvents && orphans.length < MAX_FINDINGS) orphans.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
+      if (holder !== id && claims.length < MAX_FINDINGS) claims.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}` });
+    }
   }
-}
-
-/**
- * Memberships of what is not there, or in what is not there, when they have not become fewer for as long as the lanes may take. Each is looked up
- * by key: joined with all, 10,000 of them took longer than a statement may where the planner knew little of new tables.
- */
-const nobody = async (client: ClientBase, page: readonly Member[]): Promise<readonly Member[]> => {
-  let found = page;
-  for (let sinceMs = performance.now(); ; await delay(LOOK_AGAIN_MS)) {
-    const before = found.length;
-    ({ rows: found } = await client.query<Member>(`
-      SELECT t.tenant, t.group_id, t.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
-      CROSS JOIN LATERAL (SELECT kind FROM "group".members WHERE group_id = t.group_id AND member = t.member AND tenant = t.tenant OFFSET 0) m
-      WHERE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.group_id OFFSET 0)
-        OR NOT CASE m.kind
-          WHEN 'U' THEN EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = t.member OFFSET 0)
-          ELSE EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.member OFFSET 0) END`,
-      [found.map(({ tenant }) => tenant), found.map(({ group_id }) => group_id), found.map(({ member }) => member)],
-    ));
-    if (found.length < before) sinceMs = performance.now();
-    if (found.length === 0 || performance.now() - sinceMs > DRAINED_AFTER_MS) return found;
-  }
+  return [...orphans, ...claims];
 };
 
-const compare = async (client: ClientBase, events: readonly StoredEvent[]): Promise<Finding[]> => {
-  const { tenant, stream } = events[0]!;
-  const gap = events.findIndex(({ version }, index) => version !== index + 1);
-  if (gap >= 0) return [{ invariant: 'I6', detail: `group ${stream} has no version ${gap + 1}` }];
+/** What is claimed is borne by what claims it. */
+const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
+  const findings: Finding[] = [];
+  const pages = inPages<Claimed>(async (last, maxRows) => (await client.query<Claimed>(`
+    SELECT c.*, EXISTS (
+      SELECT FROM "group".groups g WHERE g.tenant = c.tenant AND g.id = c.holder AND ${claimOf('g')} = c.value OFFSET 0) AS is_borne
+    FROM (SELECT tenant, kind, value, holder FROM "group".claims WHERE (tenant, kind, value) > ($1, 'displayName', $2) ORDER BY tenant, kind, value LIMIT $3) c
+    ORDER BY c.tenant, c.kind, c.value`, [last?.tenant ?? LEAST_ID, last?.value ?? '', maxRows])).rows);
+  for await (const page of pages) {
+    for (const { value, holder, is_borne: isBorne } of page) {
+      if (holder === null || isBorne || findings.length >= MAX_FINDINGS) continue;
+      findings.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder}, which does not bear it` });
+    }
+  }
+  return findings;
+};
+
+/** Those that are still of nobody, when they have not become fewer for as long as the lanes may take. All wait together. */
+const drained = async (client: ClientBase, suspects: readonly Member[]): Promise<readonly Member[]> => {
+  let found = suspects;
+  for (let sinceMs = performance.now(); found.length > 0; await delay(LOOK_AGAIN_MS)) {
+    const before = found.length;
+    found = await dangling(client, found);
+    if (found.length < before) sinceMs = performance.now();
+    if (performance.now() - sinceMs > DRAINED_AFTER_MS) break;
+  }
+  return found;
+};
+
+/**
+ * Memberships of what is not there, or in what is not there. Each is looked up by key: joined with all, 10,000 of them took longer than a statement
+ * may where the planner knew little of new tables.
+ */
+const dangling = async (client: ClientBase, memberships: readonly Member[]): Promise<Member[]> => (await client.query<Member>(`
+  SELECT t.tenant, t.group_id, t.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
+  CROSS JOIN LATERAL (SELECT kind FROM "group".members WHERE group_id = t.group_id AND member = t.member AND tenant = t.tenant OFFSET 0) m
+  WHERE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.group_id OFFSET 0)
+    OR NOT CASE m.kind
+      WHEN 'U' THEN EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = t.member OFFSET 0)
+      ELSE EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.member OFFSET 0) END`,
+[memberships.map(({ tenant }) => tenant), memberships.map(({ group_id }) => group_id), memberships.map(({ member }) => member)])).rows;
+
+const compare = async (client: ClientBase, tenant: string, stream: string, events: AsyncIterable<StoredEvent>): Promise<Finding[]> => {
   let state: GroupState = null;
   const members = new Map<string, MemberType>();
-  for (const { type, data, recorded_at } of events) {
+  let version = 0;
+  for await (const { version: found, type, data, recorded_at } of events) {
+    if (found !== ++version) return [{ invariant: 'I6', detail: `group ${stream} has no version ${version}` }];
     const event = upcast<GroupEvent>(type, data as object as Readonly<Record<string, unknown>>);
     state = evolve(state, event, stream, recorded_at.toISOString());
     if (event.type === 'GroupMembersChanged') {

@@ -108,8 +108,10 @@ it('random sequences in random batches become what the pure code says, row by ro
   );
   // What is stored alone makes the same again.
   const folded = new Map([...worlds.keys()].map((tenant) => [tenant, new GroupWorld([], [], NOW)]));
-  for await (const events of streams(owner, 'group')) {
-    folded.get(events[0]!.tenant)!.apply(events[0]!.stream, events.map(({ type, data }) => upcast<GroupEvent>(type, data as Record<string, unknown>)));
+  for await (const { tenant, stream, events } of streams(owner, 'group')) {
+    const all: GroupEvent[] = [];
+    for await (const { type, data } of events) all.push(upcast<GroupEvent>(type, data as Record<string, unknown>));
+    folded.get(tenant)!.apply(stream, all);
   }
   for (const [tenant, world] of folded) await expectRows(tenant, world);
   expect((await verifyStore(owner, 'group')).findings).toEqual([]);

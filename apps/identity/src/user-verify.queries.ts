@@ -1,61 +1,109 @@
 import type { ClientBase } from 'pg';
 import { schemasAsJson, type UserEvent } from '#contracts';
-import { oneStream, streams, unseal, upcast, type Finding, type StoredEvent, type Verification } from '#event-store';
+import { inPages, MAX_FINDINGS, oneStream, streams, unseal, upcast, type Finding, type Progress, type StoredEvent, type Verification } from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { keyContext, sealContext, userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
 
 /** A user that changes while it is compared is looked at again. */
 const ATTEMPTS = 3;
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 interface UserColumns {
   readonly [column: string]: Json | Date;
+}
+
+interface Claimed {
+  readonly tenant: string;
+  readonly kind: string;
+  readonly value: string;
+  readonly holder: string | null;
+  /** Whether the holder is there and bears it. */
+  readonly is_borne: boolean;
+}
+
+interface Borne {
+  readonly tenant: string;
+  readonly id: string;
+  readonly kind: string;
+  readonly value: string;
+  readonly holder: string | null;
+  readonly has_events: boolean;
 }
 
 /**
  * I1, I5 and I7 of users, on a live database: each projection row is the fold of its stream, its version is the stream's, nobody has
  * a row without a stream, and each user name and sign-in identity is claimed by exactly the user who bears it.
  */
-export const verifyUsers = async (client: ClientBase, masterKey: Buffer): Promise<Verification> => {
+export const verifyUsers = async (client: ClientBase, masterKey: Buffer, progress: Progress = () => undefined): Promise<Verification> => {
   const findings: Finding[] = [];
   const tenantKeys = new Map<string, Buffer>();
-  let users = 0;
   let seen = 0;
-  for await (const events of streams(client, 'identity')) {
-    seen++;
-    let found = await compare(client, masterKey, tenantKeys, events);
+  for await (const { tenant, stream, events } of streams(client, 'identity')) {
+    let found = await compare(client, masterKey, tenantKeys, tenant, stream, events);
     for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, masterKey, tenantKeys, await oneStream(client, 'identity', events[0]!.stream));
+      found = await compare(client, masterKey, tenantKeys, tenant, stream, oneStream(client, 'identity', stream));
     }
     findings.push(...found);
-    users++;
+    progress('user streams', ++seen);
   }
-  const { rows: orphans } = await client.query<{ id: string }>(
-    'SELECT u.id FROM identity.users u WHERE NOT EXISTS (SELECT FROM identity.events e WHERE e.stream = u.id) LIMIT 100',
-  );
-  for (const { id } of orphans) findings.push({ invariant: 'I5', detail: `user ${id} has a row and no events` });
-  const { rows: claims } = await client.query<{ kind: string; value: string; holder: string | null; ids: string[] | null }>(`
-    SELECT kind, value, c.holder, b.ids FROM identity.claims c
-    FULL JOIN (
-      SELECT tenant, 'userName' AS kind, coalesce(name_key, user_name_folded) AS value, array_agg(id) AS ids FROM identity.users GROUP BY 1, 3
-      UNION ALL
-      SELECT tenant, 'signIn', concat_ws('/', s->>'directory', s->>'loginType', s->>'providerId'), array_agg(id)
-      FROM identity.users CROSS JOIN jsonb_array_elements(links->'signIns') AS s GROUP BY 1, 3
-    ) b USING (tenant, kind, value)
-    WHERE (c.holder IS NULL) <> (b.ids IS NULL) OR array_length(b.ids, 1) > 1 OR c.holder <> b.ids[1]
-    LIMIT 100`);
-  for (const { kind, value, holder, ids } of claims) {
-    findings.push({ invariant: 'I7', detail: `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${ids?.join(', ') ?? 'nobody'}` });
-  }
-  return { compared: { 'user streams': seen, 'user rows': users }, findings };
+  const [borne, claimed] = [await verifyBorne(client, progress), await verifyClaimed(client, progress)];
+  findings.push(...borne.findings, ...claimed);
+  return { compared: { 'user streams': seen, 'user rows': borne.rows }, findings };
 };
 
+/** Each user has events, and what it bears is claimed by it. A page of users and their claims is read in one statement, and so of one moment. */
+const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ rows: number; findings: Finding[] }> => {
+  const [orphans, claims]: [Finding[], Finding[]] = [[], []];
+  let users = 0;
+  const pages = inPages<Borne>(async (last, maxRows) => (await client.query<Borne>(`
+    SELECT p.tenant, p.id, b.kind, b.value, c.holder, EXISTS (SELECT FROM identity.events e WHERE e.stream = p.id OFFSET 0) AS has_events
+    FROM (SELECT tenant, id, coalesce(name_key, user_name_folded) AS name, links->'signIns' AS sign_ins
+      FROM identity.users WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3) p
+    CROSS JOIN LATERAL (
+      SELECT 'userName' AS kind, p.name AS value
+      UNION ALL SELECT 'signIn', ${signInOf('s')} FROM jsonb_array_elements(p.sign_ins) AS s
+    ) b
+    LEFT JOIN LATERAL (SELECT holder FROM identity.claims c WHERE c.tenant = p.tenant AND c.kind = b.kind AND c.value = b.value COLLATE "C" OFFSET 0) c ON true
+    ORDER BY p.tenant, p.id`, [last?.tenant ?? LEAST_ID, last?.id ?? LEAST_ID, maxRows])).rows);
+  for await (const page of pages) {
+    for (const { id, kind, value, holder, has_events: hasEvents } of page) {
+      if (kind === 'userName') users++;
+      if (kind === 'userName' && !hasEvents && orphans.length < MAX_FINDINGS) orphans.push({ invariant: 'I5', detail: `user ${id} has a row and no events` });
+      if (holder !== id && claims.length < MAX_FINDINGS) claims.push({ invariant: 'I7', detail: `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}` });
+    }
+    progress('user rows', users);
+  }
+  return { rows: users, findings: [...orphans, ...claims] };
+};
+
+/** What is claimed is borne by who claims it. */
+const verifyClaimed = async (client: ClientBase, progress: Progress): Promise<Finding[]> => {
+  const findings: Finding[] = [];
+  let claims = 0;
+  const pages = inPages<Claimed>(async (last, maxRows) => (await client.query<Claimed>(`
+    SELECT c.*, EXISTS (
+      SELECT FROM identity.users u WHERE u.tenant = c.tenant AND u.id = c.holder AND CASE c.kind
+        WHEN 'userName' THEN coalesce(u.name_key, u.user_name_folded) = c.value
+        ELSE EXISTS (SELECT FROM jsonb_array_elements(u.links->'signIns') AS s WHERE ${signInOf('s')} = c.value) END
+      OFFSET 0) AS is_borne
+    FROM (SELECT tenant, kind, value, holder FROM identity.claims WHERE (tenant, kind, value) > ($1, $2, $3) ORDER BY tenant, kind, value LIMIT $4) c
+    ORDER BY c.tenant, c.kind, c.value`, [last?.tenant ?? LEAST_ID, last?.kind ?? '', last?.value ?? '', maxRows])).rows);
+  for await (const page of pages) {
+    for (const { kind, value, holder, is_borne: isBorne } of page) {
+      if (holder === null || isBorne || findings.length >= MAX_FINDINGS) continue;
+      findings.push({ invariant: 'I7', detail: `${kind} ${value} is claimed by ${holder}, who does not bear it` });
+    }
+    progress('claims of users', (claims += page.length));
+  }
+  return findings;
+};
+
+const signInOf = (signIn: string): string => `concat_ws('/', ${signIn}->>'directory', ${signIn}->>'loginType', ${signIn}->>'providerId')`;
+
 const compare = async (
-  client: ClientBase, masterKey: Buffer, tenantKeys: Map<string, Buffer>, events: readonly StoredEvent[],
+  client: ClientBase, masterKey: Buffer, tenantKeys: Map<string, Buffer>, tenant: string, stream: string, events: AsyncIterable<StoredEvent>,
 ): Promise<Finding[]> => {
-  const { tenant, stream } = events[0]!;
-  const gap = events.findIndex(({ version }, index) => version !== index + 1);
-  if (gap >= 0) return [{ invariant: 'I6', detail: `user ${stream} has no version ${gap + 1}` }];
   const { rows } = await client.query<{ tenant_key: string; person_key: string | null; row: UserColumns | null; schemas: TenantSchema[] | null }>(`
     SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row,
       ${schemasAsJson('= t.tenant')} AS schemas
@@ -64,13 +112,16 @@ const compare = async (
   const found = rows[0];
   if (!found?.person_key) return [{ invariant: 'I5', detail: `user ${stream} has events and no key` }];
   let state: UserState = null;
-  try {
-    const tenantKey = tenantKeys.get(tenant) ?? unseal(masterKey, keyContext(tenant), found.tenant_key);
-    tenantKeys.set(tenant, tenantKey);
-    const key = unseal(tenantKey, keyContext(tenant, stream), found.person_key);
-    for (const event of events) state = evolve(state, opened(event, key), stream, event.recorded_at.toISOString());
-  } catch (error) {
-    return [{ invariant: 'I5', detail: `the events of user ${stream} cannot be read: ${(error as Error).message}` }];
+  let version = 0;
+  let key: Buffer | undefined;
+  for await (const event of events) {
+    if (event.version !== ++version) return [{ invariant: 'I6', detail: `user ${stream} has no version ${version}` }];
+    try {
+      key ??= keyOf(tenant, stream, masterKey, tenantKeys, found.tenant_key, found.person_key);
+      state = evolve(state, opened(event, key), stream, event.recorded_at.toISOString());
+    } catch (error) {
+      return [{ invariant: 'I5', detail: `the events of user ${stream} cannot be read: ${(error as Error).message}` }];
+    }
   }
   const expected = state && userRow(tenant, state, definitionsOf(found.schemas).user);
   if (!expected || !found.row) {
@@ -83,6 +134,12 @@ const compare = async (
     if (same) return [];
     return [{ invariant: column === 'version' ? 'I1' : 'I5', detail: `user ${stream}: ${column} of the row is not the fold of its events` }];
   });
+};
+
+const keyOf = (tenant: string, stream: string, masterKey: Buffer, tenantKeys: Map<string, Buffer>, wrappedTenantKey: string, wrapped: string): Buffer => {
+  const tenantKey = tenantKeys.get(tenant) ?? unseal(masterKey, keyContext(tenant), wrappedTenantKey);
+  tenantKeys.set(tenant, tenantKey);
+  return unseal(tenantKey, keyContext(tenant, stream), wrapped);
 };
 
 const opened = (event: StoredEvent, key: Buffer): UserEvent => {
