@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,24 @@ it('a database of an older shape is not enough', async () => {
   await expect(untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0)).rejects.toThrow(/not been migrated to this version/);
   await query(postgres.url, 'INSERT INTO muster_migrations (timestamp, name) VALUES (0, $1)', [newest!.name]);
   await untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0);
+});
+
+it('the gone who were left in groups are to leave them, also where a command of theirs was set aside; nobody else is', async () => {
+  const { url } = postgres;
+  await migrate(url);
+  const [tenant, group, here, gone, stuck, going, dead, due] = Array.from({ length: 8 }, () => randomUUID());
+  await query(url, 'ALTER TABLE "group".leaving DROP COLUMN failed, DROP COLUMN due');
+  await query(url, "DELETE FROM muster_migrations WHERE name LIKE 'LeavingAgain%'");
+  await query(url, `INSERT INTO identity.users (tenant, id, version, created, last_modified, resource, user_name_folded, folded) VALUES ($1, $2, 1, now(), now(), '{}', 'here', '{}')`, [tenant, here]);
+  await query(url, `INSERT INTO "group".groups (tenant, id, version, created, last_modified, resource, display_name_folded, folded, member_count) VALUES ($1, $2, 1, now(), now(), '{}', 'group', '{}', 0)`, [tenant, group]);
+  await query(url, `INSERT INTO "group".members SELECT $1, $2, member, CASE WHEN member = $2 THEN 'G' ELSE 'U' END FROM unnest($3::uuid[]) AS member`, [tenant, group, [group, here, gone, stuck, going]]);
+  await query(url, `INSERT INTO "group".leaving VALUES ($1, $2, $3, ''), ($1, $4, $5, '')`, [tenant, stuck, dead, going, due]);
+  await query(url, `INSERT INTO "group".outcomes VALUES ($1, $2, '{"status": "rejected", "code": "internal"}', now())`, [dead, tenant]);
+  await migrate(url);
+  const rows = await query<{ member: string; next_command: string }>(url, 'SELECT member, next_command FROM "group".leaving');
+  const next = new Map(rows.map(({ member, next_command }) => [member, next_command]));
+  expect(new Set(next.keys())).toEqual(new Set([gone, stuck, going]));
+  expect([next.get(stuck!) === dead, next.get(going!)]).toEqual([false, due]);
 });
 
 it('a database that does not answer ends the wait in time', async () => {

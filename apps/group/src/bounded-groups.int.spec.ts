@@ -248,6 +248,110 @@ describe('those who are gone', () => {
   }, 60_000);
 });
 
+describe('a command by which somebody leaves', () => {
+  const told: object[] = [];
+  const logger = { warn: (facts: object) => void told.push(facts) };
+  const dead: unknown[] = [];
+  /** Little time, so that a row need not be locked for long. */
+  let hasty: DataSource;
+  let lane: BatchHandler<GroupCommand>;
+  let locker: pg.Client;
+  beforeAll(async () => {
+    locker = new pg.Client({ connectionString: url });
+    await locker.connect();
+    hasty = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: 500 });
+    lane = new BatchHandler(poolOf(hasty), groupBehaviour(262_144), () => new Date(NOW), (error) => void dead.push(error));
+  });
+  afterAll(async () => {
+    await locker?.end();
+    await hasty?.destroy();
+  });
+
+  const memberships = async (member: string): Promise<number> =>
+    Number((await owner.query<{ count: string }>('SELECT count(*) FROM "group".members WHERE member = $1', [member])).rows[0]!.count);
+  const leaving = async (): Promise<{ next_command: string; failed: number; waits: number }[]> =>
+    (await owner.query('SELECT next_command, failed, extract(epoch FROM due - now())::float8 AS waits FROM "group".leaving')).rows;
+  /** A process that has just started looks once. */
+  const look = async (tenant: Tenant): Promise<string[]> => {
+    const published: string[] = [];
+    const one = new Leftovers(poolOf(database), {
+      logger,
+      publish: async (messages) => {
+        published.push(...messages.map(({ id }) => id));
+        await handOver(lane, 'group.commands', tenant.id, messages);
+      },
+    });
+    one.onApplicationBootstrap();
+    await one.beforeApplicationShutdown();
+    return published;
+  };
+
+  it('and that is set aside, is followed by another one, later each time, until all is left; that is told', async () => {
+    const tenant = newTenant();
+    const [ada] = await newUsers(tenant, 1) as [string];
+    const groups = await newGroups(tenant, 3);
+    await owner.query(`INSERT INTO "group".members SELECT $1, id, $2, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, ada, groups]);
+    const message = (command: GroupCommand): Message<CommandData<GroupCommand>> =>
+      commandMessage({ type: GROUP_COMMAND_TYPES[command.type], subject: tenant.id, tenant: tenant.id, directory: null, time: NOW }, command);
+    // Of a wrong shape there is nobody who could leave.
+    await handOver(lane, 'group.commands', tenant.id, [message({ type: 'LeaveGroups', memberId: 'nobody' })]);
+    await locker.query('BEGIN');
+    await locker.query('SELECT FROM "group".groups WHERE id = $1 FOR UPDATE', [groups[1]]);
+    await handOver(lane, 'group.commands', tenant.id, [message({ type: 'LeaveGroups', memberId: ada })]);
+    expect([dead.length, await memberships(ada)]).toEqual([1, 3]);
+    const [first] = await leaving();
+    expect(first).toMatchObject({ failed: 1 });
+    expect(first!.waits).toBeGreaterThan(0);
+    // It is not due yet.
+    expect(await look(tenant)).toEqual([]);
+    expect(told).toEqual([{ leavers: 1, commandsSetAside: 1, nextAt: expect.any(Date) as unknown }]);
+    // Due, and the row is still locked.
+    await owner.query('UPDATE "group".leaving SET due = now()');
+    expect(await look(tenant)).toEqual([first!.next_command]);
+    const [second] = await leaving();
+    expect([dead.length, second!.failed, second!.next_command === first!.next_command]).toEqual([2, 2, false]);
+    expect(second!.waits).toBeGreaterThan(first!.waits);
+    await locker.query('COMMIT');
+    await owner.query('UPDATE "group".leaving SET due = now()');
+    expect(await look(tenant)).toEqual([second!.next_command]);
+    expect([await memberships(ada), await leaving(), dead.length]).toEqual([0, [], 2]);
+  }, 60_000);
+
+  it('leaves no more groups at once than may be loaded and written, however long they are', async () => {
+    const tenant = newTenant();
+    const [ada] = await newUsers(tenant, 1) as [string];
+    const groups = await newGroups(tenant, 460);
+    await owner.query(`UPDATE "group".groups SET resource = resource || jsonb_build_object('text', repeat('x', 300000)) WHERE id = ANY ($1)`, [groups]);
+    await owner.query(`INSERT INTO "group".members SELECT $1, id, $2, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, ada, groups]);
+    expect(await send(tenant, { type: 'LeaveGroups', memberId: ada })).toMatchObject([{ status: 'done' }]);
+    expect(await memberships(ada)).toBe(460 - 13);
+    await owner.query('DELETE FROM "group".leaving');
+  }, 60_000);
+});
+
+it('the memberships of a group that is gone are deleted however long each takes', async () => {
+  const tenant = newTenant();
+  const [group] = await newGroups(tenant, 1) as [string];
+  await owner.query(`INSERT INTO "group".members SELECT $1, $2, gen_random_uuid(), 'U' FROM generate_series(1, 1000)`, [tenant.id, group]);
+  await send(tenant, { type: 'DeleteGroup', groupId: group, ifMatch: null });
+  await owner.query(`
+    CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.002); RETURN OLD; END';
+    CREATE TRIGGER slowly BEFORE DELETE ON "group".members FOR EACH ROW EXECUTE FUNCTION public.slowly()`);
+  const hasty = await connectDatabase(url, 'group', { poolConnections: 1, queryTimeoutMs: 500 });
+  const faults: object[] = [];
+  const one = new Leftovers(poolOf(hasty), { logger: { warn: (facts) => void faults.push(facts) }, publish: async () => undefined });
+  try {
+    one.onApplicationBootstrap();
+    await vi.waitFor(async () => expect((await owner.query('SELECT FROM "group".members WHERE group_id = $1', [group])).rowCount).toBe(0), { timeout: 30_000 });
+    await vi.waitFor(async () => expect((await owner.query('SELECT FROM "group".emptying')).rowCount).toBe(0), { timeout: 30_000 });
+    expect(faults).toEqual([]);
+  } finally {
+    await one.beforeApplicationShutdown();
+    await hasty.destroy();
+    await owner.query('DROP TRIGGER slowly ON "group".members; DROP FUNCTION public.slowly()');
+  }
+}, 60_000);
+
 describe('members of a large group', () => {
   const fill = async (tenant: Tenant, group: string, members: readonly string[]): Promise<void> => {
     await owner.query(`INSERT INTO "group".members SELECT $1, $2, id, 'U' FROM unnest($3::uuid[]) AS id`, [tenant.id, group, members]);

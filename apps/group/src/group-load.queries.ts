@@ -8,8 +8,8 @@ import { splitOperations, type MemberChange } from './membership.js';
 export interface LoadedGroups {
   readonly groups: (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & { tenant: string; last_modified: string; member_count: number })[] | null;
   readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
-  /** Of those who leave: groups that they are in, one more than they can leave at once where there are more, and whether they have been leaving before. */
-  readonly left?: { tenant: string; member: string; users: string[] | null; groups: string[] | null; is_leaving: boolean }[] | null;
+  /** Of those who leave: the groups that they leave now, whether they are in others beside these, and whether they have been leaving before. */
+  readonly left?: { tenant: string; member: string; users: string[] | null; groups: string[] | null; has_more: boolean; is_leaving: boolean }[] | null;
   /** Memberships that there are, as far as the batch asks. */
   readonly present: { tenant: string; group: string; users: string[] | null; groups: string[] | null }[] | null;
   /** What there is under the ids that are to become members. */
@@ -53,23 +53,32 @@ export const MAX_MEMBERSHIPS_ABOVE = 10_000;
 /** Groups that one user or group leaves with one command, and that all leave with one batch; the rest follows with further commands. */
 const MAX_GROUPS_LEFT = 500;
 const MAX_GROUPS_LEFT_PER_BATCH = 2_000;
+/** What these groups are together: each is loaded and written whole. */
+const MAX_BYTES_LEFT = 4 * 1_048_576;
 
 /** Members that are loaded for the commands of a batch that speak of all members of a group; MAX_MEMBERSHIP_CHANGES fits into it twice. */
 export const MAX_MEMBERS_LOADED = 50_000;
 
 const LEFT_SQL = `
     'left', (SELECT json_agg(json_build_object('tenant', t.tenant, 'member', t.id,
-        'users', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'U'),
-        'groups', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'G'),
+        'users', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'U' AND l.is_now),
+        'groups', (SELECT json_agg(l.group_id) FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND l.kind = 'G' AND l.is_now),
+        'has_more', EXISTS (SELECT FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND NOT l.is_now),
         'is_leaving', EXISTS (SELECT FROM "group".leaving l WHERE l.tenant = t.tenant AND l.member = t.id OFFSET 0)))
       FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)),`;
 /** Memberships in a group that is gone are on their way out by themselves. */
 const WITH_LEFT_SQL = `
   WITH left_groups AS MATERIALIZED (
-    SELECT t.tenant, t.id AS member, m.group_id, m.kind FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
-    CROSS JOIN LATERAL (SELECT m.group_id, m.kind FROM (SELECT group_id, kind FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
-      CROSS JOIN LATERAL (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = m.group_id OFFSET 0) g
-      LIMIT (($json)->>'leaveAtOnce')::int + 1) m
+    SELECT t.tenant, t.id AS member, m.group_id, m.kind,
+      m.place = 1 OR (m.place <= (($json)->>'leaveAtOnce')::int AND m.until <= ${MAX_BYTES_LEFT}) AS is_now
+    FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)
+    CROSS JOIN LATERAL (
+      SELECT group_id, kind, row_number() OVER one_by_one AS place, sum(bytes) OVER one_by_one AS until FROM (
+        SELECT m.group_id, m.kind, g.bytes FROM (SELECT group_id, kind FROM "group".members WHERE tenant = t.tenant AND member = t.id OFFSET 0) m
+        CROSS JOIN LATERAL (SELECT octet_length(resource::text) AS bytes FROM "group".groups WHERE tenant = t.tenant AND id = m.group_id OFFSET 0) g
+        LIMIT (($json)->>'leaveAtOnce')::int + 1
+      ) f WINDOW one_by_one AS (ROWS UNBOUNDED PRECEDING)
+    ) m
   )`;
 
 const ABOVE_SQL = `
@@ -84,7 +93,7 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
         'created', g.created, 'last_modified', g.last_modified, 'resource', g.resource, 'member_count', g.member_count))
       FROM (
         SELECT tenant, id FROM json_to_recordset(($json)->'groups') AS t(tenant uuid, id uuid)
-        ${leavers.length > 0 ? 'UNION SELECT tenant, group_id FROM left_groups' : ''}
+        ${leavers.length > 0 ? 'UNION SELECT tenant, group_id FROM left_groups WHERE is_now' : ''}
       ) t
       CROSS JOIN LATERAL (SELECT * FROM "group".groups WHERE tenant = t.tenant AND id = t.id OFFSET 0) g),
     'claims', (SELECT json_agg(json_build_object('tenant', t.tenant, 'value', t.value, 'holder', c.holder))

@@ -43,7 +43,7 @@ export class GroupModule {
         { provide: GROUP_LOG, useValue: log },
         { provide: IDENTITY_EVENTS, useValue: users },
         { provide: FoldGroupNames, useValue: new FoldGroupNames(pool) },
-        { provide: Leftovers, useValue: new Leftovers(pool, { publish: (messages) => log.publish(commandsOf('group'), messages), logger }) },
+        { provide: Leftovers, useValue: new Leftovers(pool, { publish: (messages) => log.publish(commandsOf('group'), messages), logger, watch: lanes }) },
         { provide: OUTCOME_RETENTION, useValue: new OutcomeRetention(pool, 'group', { keepDays: config.OUTCOME_KEEP_DAYS, logger }) },
       ],
       exports: [GROUP_BATCHES, IDENTITY_EVENTS],

@@ -13,6 +13,20 @@ const GROUP_COLUMNS = {
 const FIXED = ['tenant', 'id', 'directory', 'created'];
 const columns = Object.keys(GROUP_COLUMNS);
 
+const RETRY_AFTER_SECONDS = 10;
+/** 23 hours. */
+const MAX_DOUBLINGS = 13;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+interface NextLeaving {
+  readonly tenant: string;
+  readonly member: string;
+  readonly next_command: string;
+  readonly correlation_id: string;
+  /** 1 = the command before was set aside. */
+  readonly failed: 0 | 1;
+}
+
 /** What group brings to the transaction. */
 export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand> => ({
   owner: 'group',
@@ -54,10 +68,16 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
         WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
     },
     {
+      // A command that was set aside is followed by one that is due after 10 s, and after twice as long each time, up to a day.
       name: 'leaving',
       sql: (rows) => `
-        INSERT INTO "group".leaving SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, member uuid, next_command uuid, correlation_id text)
-        ON CONFLICT (tenant, member) DO UPDATE SET next_command = excluded.next_command RETURNING 1`,
+        INSERT INTO "group".leaving AS l (tenant, member, next_command, correlation_id, failed, due)
+        SELECT r.tenant, r.member, r.next_command, r.correlation_id, r.failed, now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * r.failed)
+        FROM json_to_recordset(${rows}) AS r(tenant uuid, member uuid, next_command uuid, correlation_id text, failed int)
+        ON CONFLICT (tenant, member) DO UPDATE SET next_command = excluded.next_command,
+          failed = CASE excluded.failed WHEN 0 THEN 0 ELSE l.failed + 1 END,
+          due = CASE excluded.failed WHEN 0 THEN now() ELSE now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * 2 ^ least(l.failed, ${MAX_DOUBLINGS})) END
+        RETURNING 1`,
     },
     {
       name: 'done_leaving',
@@ -99,9 +119,9 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Tenant and member → the groups that it is known to be in. */
   private readonly groupsOf = new Map<string, Set<string>>();
   private readonly types = new Map<string, MemberType>();
-  /** Tenant and member → of those who are to leave: whether they are in more groups than are left at once, and whether that was so before. */
+  /** Tenant and member → of those who are to leave: whether they are in more groups than they leave now, and whether that was so before. */
   private readonly leavers = new Map<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>();
-  private readonly leaving = new Map<string, { readonly tenant: string; readonly member: string; readonly next_command: string; readonly correlation_id: string }>();
+  private readonly leaving = new Map<string, NextLeaving>();
   private readonly left = new Map<string, { readonly tenant: string; readonly member: string }>();
   private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
   /** Of the tenants that have schemas of their own. */
@@ -120,10 +140,10 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       for (const id of groups ?? []) this.put(tenant, group, id, { stored: 'Group', now: 'Group' });
     }
     if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole)) throw ONE_BY_ONE;
-    for (const { tenant, member, users, groups, is_leaving: wasLeaving } of loaded.left ?? []) {
+    for (const { tenant, member, users, groups, has_more: hasMore, is_leaving: wasLeaving } of loaded.left ?? []) {
       for (const id of users ?? []) this.put(tenant, id, member, { stored: 'User', now: 'User' });
       for (const id of groups ?? []) this.put(tenant, id, member, { stored: 'Group', now: 'Group' });
-      this.leavers.set(`${tenant}/${member}`, { hasMore: (users?.length ?? 0) + (groups?.length ?? 0) > touched.leaveAtOnce, wasLeaving });
+      this.leavers.set(`${tenant}/${member}`, { hasMore, wasLeaving });
     }
     this.climbed = new Set(touched.climbing.map(({ tenant, id }) => `${tenant}/${id}`));
     for (const { tenant, member, groups } of loaded.above ?? []) {
@@ -148,6 +168,14 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     const state = command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
     const answer = snapshotOf(state);
     return { events, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
+  }
+
+  /** Whoever is gone leaves later, with another command: nobody else would ever tell it to. */
+  buried({ id, tenant, correlationId, command }: Command<GroupCommand>): void {
+    const member = command.type === 'LeaveGroups' ? command.memberId : undefined;
+    if (typeof member !== 'string' || !UUID.test(member)) return;
+    this.left.delete(`${tenant}/${member}`);
+    this.leaving.set(`${tenant}/${member}`, { tenant, member, next_command: followingId(id), correlation_id: correlationId, failed: 1 });
   }
 
   rows(): Record<string, readonly unknown[]> {
@@ -216,25 +244,24 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private concerned(tenant: string, command: GroupCommand): readonly string[] {
     switch (command.type) {
       case 'LeaveGroups':
-        return this.leftNow(tenant, command.memberId);
+        return this.groupsWith(tenant, command.memberId);
       case 'DeleteGroup':
-        return [command.groupId, ...this.leftNow(tenant, command.groupId)];
+        return [command.groupId, ...this.groupsWith(tenant, command.groupId)];
       default:
         return [command.groupId];
     }
   }
 
-  private leftNow(tenant: string, member: string): readonly string[] {
-    const groups = [...(this.groupsOf.get(`${tenant}/${member}`) ?? [])];
-    return this.leavers.get(`${tenant}/${member}`)?.hasMore ? groups.slice(0, this.touched.leaveAtOnce) : groups;
+  private groupsWith(tenant: string, member: string): readonly string[] {
+    return [...(this.groupsOf.get(`${tenant}/${member}`) ?? [])];
   }
 
   /** A user may be in any number of groups, and a transaction has an end: what is left is left with a command that follows on this one. */
   private goOn(tenant: string, member: string, commandId: string, correlationId: string): void {
     const key = `${tenant}/${member}`;
     const leaver = this.leavers.get(key);
-    if (leaver?.hasMore) this.leaving.set(key, { tenant, member, next_command: followingId(commandId), correlation_id: correlationId });
-    else if (leaver?.wasLeaving) this.left.set(key, { tenant, member });
+    if (leaver?.hasMore) this.leaving.set(key, { tenant, member, next_command: followingId(commandId), correlation_id: correlationId, failed: 0 });
+    else if (leaver?.wasLeaving && !this.leaving.has(key)) this.left.set(key, { tenant, member });
   }
 
   private apply(tenant: string, id: string, events: readonly GroupEvent[]): NewEvent<GroupEvent>[] {

@@ -1,11 +1,15 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Pool } from 'pg';
 import type { CommandData, GroupCommand, Message } from '#contracts';
+import { isTimeOut, type LaneWatch } from '#event-store';
+import { onceAMinute } from '#runtime';
 import { toLeaveMore } from './leave-groups.js';
 
 export interface LeftoversOptions {
   readonly publish: (messages: readonly Message<CommandData<GroupCommand>>[]) => Promise<void>;
   readonly logger: { warn(facts: object, text: string): void };
+  /** Sees when no look succeeds: the process is then not ready. */
+  readonly watch?: LaneWatch;
   /** Milliseconds. */
   readonly now?: () => number;
 }
@@ -20,11 +24,13 @@ const PUBLISH_AGAIN_AFTER_MS = 10_000;
 /** Commands that are remembered as published. When there are more leavers, the next look goes on behind them, so that none hides another for ever. */
 const MAX_PUBLISHED = 10_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
-/** Takes 10 ms. */
+/** Takes 10 ms. Where it takes longer than a statement may, fewer are deleted at once. */
 const CHUNK_ROWS = 2_000;
 /** Also without a nudge: another process may have ended before it had gone on. */
 const LOOK_EVERY_MS = 5_000;
 const RETRY_AFTER_MS = 1_000;
+const TELL_EVERY_MS = 60_000;
+const WHAT = 'deleted users and groups have not left all their groups yet';
 
 interface Leaving {
   readonly tenant: string;
@@ -47,8 +53,13 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly published = new Map<string, number>();
   /** The leaver whom the last look ended with; the least ids when it saw all. */
   private last = { tenant: LEAST_ID, member: LEAST_ID };
+  private chunkRows = CHUNK_ROWS;
+  private toldAtMs = -Infinity;
+  private readonly onFault: (error: Error) => void;
 
-  constructor(private readonly pool: Pool, private readonly options: LeftoversOptions) {}
+  constructor(private readonly pool: Pool, private readonly options: LeftoversOptions) {
+    this.onFault = onceAMinute((error, leftOut) => options.logger.warn({ error: error.message, leftOut }, WHAT));
+  }
 
   onApplicationBootstrap(): void {
     this.nudge();
@@ -71,18 +82,27 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   private async run(): Promise<void> {
     clearTimeout(this.timer);
     let nextMs = LOOK_EVERY_MS;
+    const { watch } = this.options;
     try {
-      while (this.again && !this.stopping) {
-        this.again = false;
-        await this.leave();
-        while (!this.stopping && (await this.empty())) await this.leave();
-      }
+      await (watch ? watch.during('leaving of the deleted', (progress) => this.lookAll(progress)) : this.lookAll());
     } catch (error) {
       // The log is not started yet, or it or the database is away.
-      this.options.logger.warn({ error: (error as Error).message }, 'what was left of deleted users and groups could not be gone on with');
+      this.onFault(error as Error);
       nextMs = RETRY_AFTER_MS;
     }
     if (!this.stopping) this.timer = setTimeout(() => this.nudge(), nextMs);
+  }
+
+  private async lookAll(progress = (): void => undefined): Promise<void> {
+    while (this.again && !this.stopping) {
+      this.again = false;
+      await this.leave();
+      while (!this.stopping && (await this.empty())) {
+        progress();
+        await this.leave();
+      }
+      await this.tell();
+    }
   }
 
   /** Publishes the next command of each of those who are leaving. It may have been published before: it has an id of its own, and is carried out once. */
@@ -92,7 +112,7 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
     while (this.published.size < MAX_PUBLISHED && !this.stopping) {
       const { rows } = await this.pool.query<Leaving>(
         `SELECT tenant, member, next_command, correlation_id FROM "group".leaving
-         WHERE (tenant, member) > ($1, $2) ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`, [this.last.tenant, this.last.member],
+         WHERE (tenant, member) > ($1, $2) AND due <= now() ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`, [this.last.tenant, this.last.member],
       );
       const due = rows.filter(({ next_command }) => !this.published.has(next_command));
       const time = new Date().toISOString();
@@ -108,20 +128,45 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
     }
   }
 
+  /** Says once a minute whose commands were set aside, and are sent again: an operator sees in the dead letters why. */
+  private async tell(): Promise<void> {
+    const now = this.options.now?.() ?? performance.now();
+    if (now - this.toldAtMs < TELL_EVERY_MS) return;
+    this.toldAtMs = now;
+    const { rows: [failed] } = await this.pool.query<{ leavers: number; commands: number; next: Date }>(
+      'SELECT count(*)::int AS leavers, max(failed) AS commands, min(due) AS next FROM "group".leaving WHERE failed > 0',
+    );
+    const { leavers, commands, next } = failed!;
+    if (leavers > 0) this.options.logger.warn({ leavers, commandsSetAside: commands, nextAt: next }, WHAT);
+  }
+
   /** Deletes some memberships of a group that is gone; false = there is no such group. */
   private async empty(): Promise<boolean> {
+    const rows = this.chunkRows;
+    try {
+      const isFound = await this.emptyChunk(rows);
+      this.chunkRows = Math.min(CHUNK_ROWS, 2 * rows);
+      return isFound;
+    } catch (error) {
+      if (!isTimeOut(error) || rows === 1) throw error;
+      this.chunkRows = Math.ceil(rows / 8);
+      return true;
+    }
+  }
+
+  private async emptyChunk(chunkRows: number): Promise<boolean> {
     const { rows } = await this.pool.query<{ found: boolean }>(`
       WITH one AS MATERIALIZED (SELECT tenant, group_id FROM "group".emptying LIMIT 1),
       chunk AS MATERIALIZED (
         SELECT m.tenant, m.group_id, m.member FROM one
-        CROSS JOIN LATERAL (SELECT * FROM "group".members WHERE tenant = one.tenant AND group_id = one.group_id LIMIT ${CHUNK_ROWS}) m
+        CROSS JOIN LATERAL (SELECT * FROM "group".members WHERE tenant = one.tenant AND group_id = one.group_id LIMIT $1) m
       ), gone AS (
         DELETE FROM "group".members m USING chunk c WHERE m.tenant = c.tenant AND m.group_id = c.group_id AND m.member = c.member
       ), done AS (
         DELETE FROM "group".emptying e USING one
-        WHERE e.tenant = one.tenant AND e.group_id = one.group_id AND (SELECT count(*) FROM chunk) < ${CHUNK_ROWS}
+        WHERE e.tenant = one.tenant AND e.group_id = one.group_id AND (SELECT count(*) FROM chunk) < $1
       )
-      SELECT EXISTS (SELECT FROM one) AS found`);
+      SELECT EXISTS (SELECT FROM one) AS found`, [chunkRows]);
     return rows[0]!.found;
   }
 }

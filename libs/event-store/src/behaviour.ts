@@ -58,6 +58,11 @@ export interface Behaviour<C> {
 export interface WorkingSet<C> {
   /** Throws Rejected for what a client did wrong; anything else that it throws is poison. */
   decide(command: Command<C>): Decision<unknown>;
+  /**
+   * This command is set aside and not carried out: what must not end with it is among the rows. It may have any shape, and what the rows say must be
+   * writable in any case, because nothing is left to be set aside in their stead.
+   */
+  buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
   /** What decisions asked for that had not been loaded: unless there is none, they count for nothing and the batch is loaded once more. */

@@ -340,6 +340,7 @@ export class BatchHandler<C> {
       } else if (!message || !command || poison !== undefined) {
         const reason = poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`);
         turn.bury(message, raw ?? JSON.stringify(found), reason);
+        if (command) work.buried?.(command);
         this.onDead(reason, message);
       } else if (isLate(message, now)) {
         turn.answer(message, { status: 'rejected', code: 'unavailable', detail: 'The command came too late and was not carried out.' });
@@ -353,6 +354,7 @@ export class BatchHandler<C> {
             turn.answer(message, { status: 'rejected', code: rejected.code, detail: rejected.detail } as Outcome);
           } else {
             turn.bury(message, raw, error);
+            work.buried?.(command);
             this.onDead(error, message);
           }
         }

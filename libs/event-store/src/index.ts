@@ -1,3 +1,4 @@
+export { isTimeOut } from './blame.js';
 export * from './behaviour.js';
 export * from './database.js';
 export * from './handle-batch.js';

@@ -17,6 +17,7 @@ import { BoundedGroups1764670000000 } from './migrations/13-bounded-groups.js';
 import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
 import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
 import { EmailsOfTenant1764740000000 } from './migrations/20-emails-of-tenant.js';
+import { LeavingAgain1764780000000 } from './migrations/24-leaving-again.js';
 import { makeRoles } from './roles.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
@@ -24,7 +25,7 @@ const MIGRATIONS = [
   Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
   FoldedCopies1764510000000, Groups1764600000000, IndexOnlyLists1764620000000, Schemas1764630000000,
   EndsOfTheLog1764640000000, ExpectHeld1764650000000, ReadSome1764660000000, BoundedGroups1764670000000, LookAlikes1764680000000,
-  WhoMayWhat1764690000000, EmailsOfTenant1764740000000,
+  WhoMayWhat1764690000000, EmailsOfTenant1764740000000, LeavingAgain1764780000000,
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);
