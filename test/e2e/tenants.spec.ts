@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
 import { startMuster, type Directory } from '../support/muster.js';
 
@@ -91,4 +91,28 @@ it('a token ends at a moment that is to come, and is then shown as expired', asy
   expect(Date.parse((await shown()).expiresAt)).toBe(Date.parse('2099-01-30T23:00:00Z'));
   await muster.owner.query("UPDATE admin.tokens SET expires_at = now() - interval '1 second' WHERE id = $1", [made.id]);
   expect(await shown()).toMatchObject({ status: 'expired' });
+});
+
+it('a tenant that another process keeps waiting is refused after a while, with what to do, and made when it is asked for again', async () => {
+  await muster.owner.query('SELECT pg_advisory_lock(7216004)');
+  const asked = { name: 'Patient office' };
+  try {
+    const answer = await admin('POST', '/tenants', asked);
+    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringMatching(/making a tenant.*Send this again/) } });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  } finally {
+    await muster.owner.query('SELECT pg_advisory_unlock(7216004)');
+  }
+  expect(await admin('POST', '/tenants', asked)).toMatchObject({ status: 201 });
+}, 60_000);
+
+describe('with as few connections as there may be', () => {
+  const small = startMuster({ settings: { DATABASE_POOL_CONNECTIONS: '2' } });
+
+  it('a new installation starts, and tenants that are asked for together are made', async () => {
+    expect(small.server.directory).toMatchObject({ token: expect.stringMatching(/^muster_/) });
+    const asked = await Promise.all(['One', 'Two', 'Three'].map((name) => small.admin('POST', '/tenants', { name })));
+    expect(asked.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect((await small.scim('POST', '/Users', { userName: 'ada' })).status).toBe(201);
+  }, 60_000);
 });

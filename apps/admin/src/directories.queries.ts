@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
-import type { Pool } from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool, PoolClient } from 'pg';
 import { ADMIN_COMMAND_TYPES, type AdminCommand, type DirectoryKind, type DirectorySettings } from '#contracts';
 import { seal, unseal } from '#event-store';
 import type { RequestReply } from '#log';
@@ -42,6 +43,8 @@ interface DirectoryRow {
 
 /** Any number that nothing else in the database locks. */
 const TENANTS_LOCK = 7_216_004;
+const LOCK_TIMEOUT_MS = 5_000;
+const LOCK_POLL_MS = 50;
 const FIRST_TOKEN = 'Made with the directory';
 
 /** The administration of directories and tokens: reads its own tables, writes by commands like everybody. */
@@ -85,15 +88,14 @@ export class Directories {
     const connection = await this.pool.connect();
     let broken: Error | undefined;
     try {
-      // Other processes of admin wait for their turn, too.
-      await connection.query('SELECT pg_advisory_lock($1)', [TENANTS_LOCK]);
+      await waitForTurn(connection);
       const same = (await this.tenants()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
       if (same) throw new Rejected('conflict', `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`);
       const id = uuidv7();
       await this.send(id, { type: 'CreateTenant', tenantId: id, name });
       return { id, name, directories: 0 };
     } finally {
-      await connection.query('SELECT pg_advisory_unlock($1)', [TENANTS_LOCK]).catch((error: Error) => (broken = error));
+      await connection.query('SELECT pg_advisory_unlock_all()').catch((error: Error) => (broken = error));
       connection.release(broken);
     }
   }
@@ -189,5 +191,19 @@ export class Directories {
     await sendCommand(this.requests, { type: ADMIN_COMMAND_TYPES[command.type], subject: tenant, tenant, directory: null, command });
   }
 }
+
+/**
+ * Other processes of admin make tenants as well, one after the other. A statement that waits would be ended by QUERY_TIMEOUT_MS, as if the database
+ * were away. Throws Rejected(unavailable) when it takes too long.
+ */
+const waitForTurn = async (connection: PoolClient): Promise<void> => {
+  for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
+    const { rows } = await connection.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [TENANTS_LOCK]);
+    if (rows[0]!.mine) return;
+    if (performance.now() - since > LOCK_TIMEOUT_MS) {
+      throw new Rejected('unavailable', 'Another process of Muster is making a tenant, and no tenant of this name was made. Send this again.');
+    }
+  }
+};
 
 const tokenContext = (tenant: string, tokenId: string): string => `${tenant}|${tokenId}|token`;

@@ -32,6 +32,11 @@ it('refuses a wrong setting in one line that names it', () => {
   expect(() => readConfig({ PORT: 'x', PUBLIC_URL: 'ftp://a' })).toThrow(/PORT.*PUBLIC_URL/);
 });
 
+it('refuses fewer connections than a new tenant takes', () => {
+  expect(readConfig({ DATABASE_POOL_CONNECTIONS: '2' }).DATABASE_POOL_CONNECTIONS).toBe(2);
+  for (const few of ['1', '0']) expect(() => readConfig({ DATABASE_POOL_CONNECTIONS: few })).toThrow(/^DATABASE_POOL_CONNECTIONS must not be less than 2$/);
+});
+
 it('refuses a key of another length before it wraps anything, and does not repeat it', () => {
   const key = Buffer.alloc(32, 1).toString('base64');
   expect(readConfig({ MASTER_KEY: key }).MASTER_KEY).toBe(key);

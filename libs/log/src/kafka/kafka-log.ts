@@ -146,9 +146,9 @@ export class KafkaLog implements Log {
     this.relays = Array.from({ length: PARTITIONS }, (_, partition) => new Relay({
       producer: this.producer, pool, owner, partition, epoch: this.epoch, named: (topic) => this.named(topic), watch, onError,
     }));
-    // As the Postgres log does where it is alone. Several processes may roll at the same moment.
+    // As the Postgres log does where it is alone. Several processes may roll at the same moment: one of them does, and nobody waits for it.
     const roll = async (): Promise<void> => {
-      await pool.query('SELECT log.roll($1) FROM pg_advisory_xact_lock($2)', [LOG_KEEP_DAYS, ROLL_LOCK]);
+      await pool.query('SELECT CASE WHEN pg_try_advisory_xact_lock($2) THEN log.roll($1) END', [LOG_KEEP_DAYS, ROLL_LOCK]);
     };
     roll().catch(onError);
     this.every(ROLL_EVERY_MS, roll);
