@@ -245,7 +245,7 @@ export const insert = async (
   const memberCount = ({ users: people, inner }: Group): number => people.length + inner.length;
   await owner.query(INSERT_GROUPS, [JSON.stringify(groups.map((group) => groupRow(tenant, { ...group, directory: directoryOf(group.owner), memberCount: memberCount(group) }, GROUP)))]);
   const members = groups.flatMap(({ id, users: people, inner }) => [
-    ...people.map((place) => ({ tenant, group_id: id, member: ids[place]!, kind: 'U' })), ...inner.map((place) => ({ tenant, group_id: id, member: groupIds[place]!, kind: 'G' })),
+    { tenant, group_id: id, kind: 'U', members: people.map((place) => ids[place]!) }, { tenant, group_id: id, kind: 'G', members: inner.map((place) => groupIds[place]!) },
   ]);
   await owner.query(INSERT_MEMBERS, [JSON.stringify(members)]);
   return { tenant, directory: tenant };

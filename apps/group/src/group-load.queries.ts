@@ -115,11 +115,12 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
           LIMIT ${MAX_MEMBERS_LOADED + 1})
         ) AS found GROUP BY 1, 2
       ) p),
-    'known', (SELECT json_agg(json_build_object('tenant', t.tenant,
-        'users', (SELECT json_agg(u.id) FROM json_array_elements_text(t.ids) AS one(id)
-          CROSS JOIN LATERAL (SELECT id FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid OFFSET 0) u),
-        'groups', (SELECT json_agg(g.id) FROM json_array_elements_text(t.ids) AS one(id)
-          CROSS JOIN LATERAL (SELECT id FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid OFFSET 0) g)))
+    'known', (SELECT json_agg((SELECT json_build_object('tenant', t.tenant,
+        'users', json_agg(k.id) FILTER (WHERE k.kind = 'U'), 'groups', json_agg(k.id) FILTER (WHERE k.kind = 'G'))
+        FROM json_array_elements_text(t.ids) AS one(id)
+        CROSS JOIN LATERAL (
+          SELECT id, 'U' AS kind FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid
+          UNION ALL SELECT id, 'G' FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid LIMIT 1) k))
       FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'offerLocalGroups', d.offer_local_groups))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
@@ -145,13 +146,13 @@ export const touches = (commands: readonly Command<GroupCommand>[], wanted: read
     const { names, changes } = mentioned(command);
     // A local group has its name among the local ones, a directory's among that directory's; an administrator changes local ones only.
     for (const name of names) if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
-    const needsAll = changes.some(({ op }) => op === 'replace' || op === 'removeWhere');
-    const ids = (...ops: readonly MemberChange['op'][]): string[] =>
+        const ids = (...ops: readonly MemberChange['op'][]): string[] =>
       changes.flatMap((change) => ('ids' in change && ops.includes(change.op) ? change.ids.filter((one) => UUID.test(one)) : []));
+    const isAbout = (...ops: readonly MemberChange['op'][]): boolean => changes.some(({ op }) => ops.includes(op));
     const candidates = ids('add', 'replace');
     if (candidates.length > 0) touched.candidates.push({ tenant, ids: candidates });
-    if (needsAll) touched.whole.push({ tenant, group: id });
-    else if (changes.length > 0) touched.pairs.push({ tenant, group: id, members: ids('add', 'remove') });
+    if (isAbout('replace', 'removeWhere')) touched.whole.push({ tenant, group: id });
+    else if (changes.length > 0) touched.pairs.push({ tenant, group: id, members: isAbout('remove') ? ids('add', 'remove') : candidates });
   }
   const leaveAtOnce = Math.min(MAX_GROUPS_LEFT, Math.ceil(MAX_GROUPS_LEFT_PER_BATCH / Math.max(1, leavers.size)));
   return { ...touched, leavers: [...leavers.values()], leaveAtOnce };

@@ -9,6 +9,17 @@ const GROUP_COLUMNS = {
   tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
   display_name_folded: 'text', name_key: 'text', external_id: 'text', folded: 'jsonb', member_count: 'int',
 };
+/** New members of one group: so many in one row that what is the same of all costs little. */
+interface NewMembers {
+  readonly tenant: string;
+  readonly group_id: string;
+  /** The first letter of what they are. */
+  readonly kind: string;
+  readonly members: readonly string[];
+}
+const MEMBERS_IN_ROW = 1_000;
+const membersIn = (rows: readonly unknown[]): number => (rows as readonly NewMembers[]).reduce((sum, { members }) => sum + members.length, 0);
+
 /** What never changes in a row. */
 const FIXED = ['tenant', 'id', 'directory', 'created'];
 const columns = Object.keys(GROUP_COLUMNS);
@@ -59,9 +70,13 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
     {
       name: 'new_members',
       sql: (rows) => `
-        INSERT INTO "group".members SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid, kind "char") RETURNING 1`,
+        INSERT INTO "group".members SELECT r.tenant, r.group_id, one.id::uuid, r.kind
+        FROM json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, kind "char", members json)
+        CROSS JOIN LATERAL json_array_elements_text(r.members) AS one(id) RETURNING 1`,
+      written: membersIn,
     },
     {
+      // Row by row: of what stands in lists in rows the planner expects so much that it reads all memberships of all tenants for one.
       name: 'gone_members',
       sql: (rows) => `
         DELETE FROM "group".members m USING json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid)
@@ -116,9 +131,11 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Groups whose own groups, and theirs, are known; of a tenant that has too many of them, none is. */
   private readonly climbed: ReadonlySet<string>;
   private readonly tooHigh = new Set<string>();
-  /** Tenant and member → the groups that it is known to be in. */
+  /** Tenant and member → the groups that it is known to be in, of groups and of those who leave: of others, of whom there may be very many, nobody asks. */
   private readonly groupsOf = new Map<string, Set<string>>();
-  private readonly types = new Map<string, MemberType>();
+  /** Tenant → what it has under an id. */
+  private readonly types = new Map<string, Map<string, MemberType>>();
+  private readonly mayLeave: ReadonlySet<string>;
   /** Tenant and member → of those who are to leave: whether they are in more groups than they leave now, and whether that was so before. */
   private readonly leavers = new Map<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>();
   private readonly leaving = new Map<string, NextLeaving>();
@@ -135,24 +152,27 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       this.groups.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
     }
     for (const { tenant, value, holder } of loaded.claims ?? []) this.bearers.set(`${tenant}/${value}`, holder);
+    this.mayLeave = new Set(touched.leavers.map(({ tenant, id }) => `${tenant}/${id}`));
     for (const { tenant, group, users, groups } of loaded.present ?? []) {
-      for (const id of users ?? []) this.put(tenant, group, id, { stored: 'User', now: 'User' });
-      for (const id of groups ?? []) this.put(tenant, group, id, { stored: 'Group', now: 'Group' });
+      this.keep(tenant, group, 'User', users);
+      this.keep(tenant, group, 'Group', groups);
     }
     if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole)) throw ONE_BY_ONE;
     for (const { tenant, member, users, groups, has_more: hasMore, is_leaving: wasLeaving } of loaded.left ?? []) {
-      for (const id of users ?? []) this.put(tenant, id, member, { stored: 'User', now: 'User' });
-      for (const id of groups ?? []) this.put(tenant, id, member, { stored: 'Group', now: 'Group' });
+      for (const id of users ?? []) this.keep(tenant, id, 'User', [member]);
+      for (const id of groups ?? []) this.keep(tenant, id, 'Group', [member]);
       this.leavers.set(`${tenant}/${member}`, { hasMore, wasLeaving });
     }
     this.climbed = new Set(touched.climbing.map(({ tenant, id }) => `${tenant}/${id}`));
     for (const { tenant, member, groups } of loaded.above ?? []) {
       if (member === null) this.tooHigh.add(tenant);
-      else for (const group of groups ?? []) this.put(tenant, group, member, { stored: 'Group', now: 'Group' });
+      else for (const group of groups ?? []) this.keep(tenant, group, 'Group', [member]);
     }
     for (const { tenant, users, groups } of loaded.known ?? []) {
-      for (const id of users ?? []) this.types.set(`${tenant}/${id}`, 'User');
-      for (const id of groups ?? []) this.types.set(`${tenant}/${id}`, 'Group');
+      const types = this.types.get(tenant) ?? new Map<string, MemberType>();
+      this.types.set(tenant, types);
+      for (const id of users ?? []) types.set(id, 'User');
+      for (const id of groups ?? []) types.set(id, 'Group');
     }
     this.directories = new Map((loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]));
     this.definitions = definitionsByTenant(loaded.schemas);
@@ -180,22 +200,36 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 
   rows(): Record<string, readonly unknown[]> {
     const changed = [...this.groups.values()].filter((group) => group.changed);
-    const memberships = [...this.members].flatMap(([key, members]) => {
-      const { tenant, state } = this.groups.get(key) ?? { tenant: '', state: null };
-      if (!state) return [];
-      return [...members].flatMap(([member, { stored, now }]) => (stored === now ? [] : [{ tenant, group_id: state.id, member, kind: now?.[0], isNew: now !== null }]));
-    });
     return {
       upserted_groups: changed.flatMap(({ tenant, state }) => (state ? [groupRow(tenant, state, this.definitionOf(tenant))] : [])),
       deleted_groups: [...this.groups].flatMap(([key, { tenant, state, stored }]) =>
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
       upserted_group_claims: [...this.claims.values()],
-      new_members: memberships.filter(({ isNew }) => isNew),
-      gone_members: memberships.filter(({ isNew }) => !isNew),
+      ...this.memberRows(),
       leaving: [...this.leaving.values()],
       done_leaving: [...this.left.values()],
     };
+  }
+
+  /** Of groups that there still are. */
+  private memberRows(): { readonly new_members: readonly NewMembers[]; readonly gone_members: readonly unknown[] } {
+    const come: NewMembers[] = [];
+    const gone: unknown[] = [];
+    for (const [key, members] of this.members) {
+      const { tenant, state } = this.groups.get(key) ?? { tenant: '', state: null };
+      if (!state) continue;
+      const lists: Record<MemberType, string[]> = { User: [], Group: [] };
+      for (const [member, { stored, now }] of members) {
+        if (stored === now) continue;
+        if (now) lists[now].push(member);
+        else gone.push({ tenant, group_id: state.id, member });
+      }
+      for (const [type, ids] of Object.entries(lists)) {
+        for (let at = 0; at < ids.length; at += MEMBERS_IN_ROW) come.push({ tenant, group_id: state.id, kind: type[0]!, members: ids.slice(at, at + MEMBERS_IN_ROW) });
+      }
+    }
+    return { new_members: come, gone_members: gone };
   }
 
   private definitionOf(tenant: string): ResourceDefinition {
@@ -203,17 +237,29 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   }
 
   private context(tenant: string, directory: string | null): GroupContext {
+    const types = this.types.get(tenant);
+    // A decision asks for thousands of members of one group, one after the other, and for the members of none that is made meanwhile.
+    let [askedGroup, members]: [string, ReadonlyMap<string, Membership>] = ['', NOBODY];
     return {
       directory, definition: this.definitionOf(tenant), maxResourceBytes: this.maxResourceBytes,
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,
-      memberOf: (groupId, id) => this.members.get(`${tenant}/${groupId}`)?.get(id)?.now ?? null,
-      membersOf: (groupId) => [...(this.members.get(`${tenant}/${groupId}`) ?? [])].flatMap(([value, { now: type }]): Member[] => (type ? [{ type, value }] : [])),
-      // A group that came or went in this batch.
+      memberOf: (groupId, id) => {
+        if (groupId !== askedGroup) [askedGroup, members] = [groupId, this.members.get(`${tenant}/${groupId}`) ?? NOBODY];
+        return members.get(id)?.now ?? null;
+      },
+      membersOf: (groupId) => {
+        const all: Member[] = [];
+        for (const [value, { now: type }] of this.members.get(`${tenant}/${groupId}`) ?? []) if (type) all.push({ type, value });
+        return all;
+      },
       typeOf: (id) => {
+        const type = types?.get(id) ?? null;
+        if (type === 'User') return type;
+        // A group that came or went in this batch.
         const group = this.groups.get(`${tenant}/${id}`);
-        return group ? (group.state ? 'Group' : null) : (this.types.get(`${tenant}/${id}`) ?? null);
+        return group ? (group.state ? 'Group' : null) : type;
       },
       contains: (groupId, id) => this.contains(tenant, groupId, id),
     };
@@ -274,8 +320,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       state = evolve(state, event, id, this.now);
       version++;
       if (event.type === 'GroupMembersChanged') {
-        for (const { value } of event.removed) this.move(tenant, id, value, null);
-        for (const { value, type } of event.added) this.move(tenant, id, value, type);
+        this.move(tenant, id, event.removed, false);
+        this.move(tenant, id, event.added, true);
       }
       return { stream: id, version, type: GROUP_EVENT_TYPES[event.type], event, stored: { data: event, personal: null } };
     });
@@ -302,21 +348,46 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     claim(name, after?.id ?? null);
   }
 
-  private move(tenant: string, group: string, member: string, now: MemberType | null): void {
-    const known = this.members.get(`${tenant}/${group}`)?.get(member);
-    this.put(tenant, group, member, { stored: known?.stored ?? null, now });
+  /** Members that the database has. */
+  private keep(tenant: string, group: string, type: MemberType, ids: readonly string[] | null): void {
+    if (!ids) return;
+    const members = this.knownIn(tenant, group);
+    for (const id of ids) {
+      members.set(id, { stored: type, now: type });
+      this.track(tenant, group, { type, value: id }, true);
+    }
   }
 
-  private put(tenant: string, group: string, member: string, membership: Membership): void {
-    const key = `${tenant}/${group}`;
-    const members = this.members.get(key) ?? new Map<string, Membership>();
-    this.members.set(key, members.set(member, membership));
-    const groups = this.groupsOf.get(`${tenant}/${member}`) ?? new Set<string>();
-    this.groupsOf.set(`${tenant}/${member}`, groups);
-    if (membership.now) groups.add(group);
+  private move(tenant: string, group: string, moving: readonly Member[], isComing: boolean): void {
+    const members = this.knownIn(tenant, group);
+    for (const member of moving) {
+      const now = isComing ? member.type : null;
+      const known = members.get(member.value);
+      if (known) known.now = now;
+      else members.set(member.value, { stored: null, now });
+      this.track(tenant, group, member, isComing);
+    }
+  }
+
+  private track(tenant: string, group: string, { type, value }: Member, isIn: boolean): void {
+    if (type === 'User' && this.mayLeave.size === 0) return;
+    const key = `${tenant}/${value}`;
+    if (type === 'User' && !this.mayLeave.has(key)) return;
+    const groups = this.groupsOf.get(key) ?? new Set<string>();
+    this.groupsOf.set(key, groups);
+    if (isIn) groups.add(group);
     else groups.delete(group);
   }
+
+  private knownIn(tenant: string, group: string): Map<string, Membership> {
+    const key = `${tenant}/${group}`;
+    let members = this.members.get(key);
+    if (!members) this.members.set(key, (members = new Map()));
+    return members;
+  }
 }
+
+const NOBODY: ReadonlyMap<string, Membership> = new Map();
 
 /** SQLSTATE program_limit_exceeded: the batch is halved. */
 const ONE_BY_ONE = Object.assign(new Error(`the groups that are to be replaced have more than ${MAX_MEMBERS_LOADED} members together`), { code: '54000' });

@@ -143,27 +143,33 @@ const changed = (group: Group, after: Resource, context: GroupContext): GroupEve
 const membershipEvents = (
   { id: groupId, memberCount }: Pick<Group, 'id' | 'memberCount'>, changes: readonly MemberChange[], context: GroupContext,
 ): GroupEvent[] => {
-  const after = new Map<string, MemberType | null>();
-  const memberOf = (id: string): MemberType | null => (after.has(id) ? after.get(id)! : context.memberOf(groupId, id));
+  /** Those who come or go, or have, with what they were before and what they are now. */
+  const moves = new Map<string, { readonly before: MemberType | null; now: MemberType | null }>();
   /** All who are members now, once an operation has spoken of all: there may be many, and a thousand operations. */
   let everybody: Map<string, MemberType> | undefined;
   let comparisons = 0;
   const add = (id: string): void => {
-    if (memberOf(id)) return;
-    const type = typeOfNew(id, groupId, context);
-    after.set(id, type);
-    everybody?.set(id, type);
+    const move = moves.get(id);
+    if (move ? move.now : context.memberOf(groupId, id)) return;
+    const now = typeOfNew(id, groupId, context);
+    if (move) move.now = now;
+    else moves.set(id, { before: null, now });
+    everybody?.set(id, now);
   };
   const remove = (id: string): void => {
-    if (!memberOf(id)) return;
-    after.set(id, null);
+    const move = moves.get(id);
+    const before = move ? move.now : context.memberOf(groupId, id);
+    if (!before) return;
+    if (move) move.now = null;
+    else moves.set(id, { before, now: null });
     everybody?.delete(id);
   };
   const all = (): Map<string, MemberType> => {
     if (everybody) return everybody;
-    everybody = new Map(context.membersOf(groupId).map(({ value, type }) => [value, type]));
-    for (const [id, type] of after) {
-      if (type) everybody.set(id, type);
+    everybody = new Map();
+    for (const { value, type } of context.membersOf(groupId)) everybody.set(value, type);
+    for (const [id, { now }] of moves) {
+      if (now) everybody.set(id, now);
       else everybody.delete(id);
     }
     return everybody;
@@ -200,19 +206,19 @@ const membershipEvents = (
         unreachable(change);
     }
   }
-  const moves: { readonly member: Member; readonly to: 'added' | 'removed' }[] = [];
-  for (const [value, type] of after) {
-    const before = context.memberOf(groupId, value);
-    if (type && !before) moves.push({ member: { type, value }, to: 'added' });
-    else if (!type && before) moves.push({ member: { type: before, value }, to: 'removed' });
-  }
-  if (moves.length > MAX_MEMBERSHIP_CHANGES) throw tooManyChanges(groupId);
   const events: GroupEvent[] = [];
-  for (let at = 0; at < moves.length; at += MAX_MEMBERS_PER_EVENT) {
-    const part = moves.slice(at, at + MAX_MEMBERS_PER_EVENT);
-    const going = (where: 'added' | 'removed'): Member[] => part.flatMap(({ member, to }) => (to === where ? [member] : []));
-    events.push({ type: 'GroupMembersChanged', added: going('added'), removed: going('removed') });
+  let [added, removed]: [Member[], Member[]] = [[], []];
+  let moved = 0;
+  for (const [value, { before, now }] of moves) {
+    if ((before === null) === (now === null)) continue;
+    if (now) added.push({ type: now, value });
+    else removed.push({ type: before!, value });
+    if (++moved > MAX_MEMBERSHIP_CHANGES) throw tooManyChanges(groupId);
+    if (added.length + removed.length < MAX_MEMBERS_PER_EVENT) continue;
+    events.push({ type: 'GroupMembersChanged', added, removed });
+    [added, removed] = [[], []];
   }
+  if (added.length + removed.length > 0) events.push({ type: 'GroupMembersChanged', added, removed });
   return events;
 };
 

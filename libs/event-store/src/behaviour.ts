@@ -32,6 +32,8 @@ export interface Decision<E> {
 export interface WritePart {
   readonly name: string;
   sql(parameter: string): string;
+  /** How many rows of the table these are; left out = one each. */
+  written?(rows: readonly unknown[]): number;
 }
 
 /**

@@ -164,8 +164,9 @@ describe('a batch that the log is still appending', () => {
 describe('a batch whose decisions take long', () => {
   const [slow, quick] = [randomUUID(), randomUUID()];
   /** What is committed of commands that take so many milliseconds each, by transaction: their places in the batch. A quick tenant sends what takes no time. */
-  const handled = async (takesMs: readonly number[], isAskingFirst = false): Promise<{ transactions: number[][]; decisions: number; costs: number[] }> => {
+  const handled = async (takesMs: readonly number[], isAskingFirst = false): Promise<{ transactions: number[][]; decisions: number; costs: number[]; order: string[] }> => {
     let [clockMs, decisions] = [0, 0];
+    const order: string[] = [];
     const behaviour: Behaviour<{ readonly takesMs: number }> = {
       owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: (_commands, wanted) => [...wanted],
       begin: (loaded) => {
@@ -176,9 +177,12 @@ describe('a batch whose decisions take long', () => {
             decisions++;
             clockMs += command.takesMs;
             if (isAskingFirst && (loaded as string[]).length === 0) wanted.push('more');
-            return { events: [], outcome: { status: 'done', value: null } };
+            return { events: [], outcome: { status: 'done', value: null }, stored: { status: 'done', value: { toJSON: () => (order.push('written'), null) } as never } };
           },
-          rows: () => ({}),
+          rows: () => {
+            setImmediate(() => order.push('others'));
+            return {};
+          },
         };
       },
     };
@@ -199,7 +203,7 @@ describe('a batch whose decisions take long', () => {
     expect((await handler.position(5)).nextOffset).toBe(end);
     const { rows } = await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [messages.map(({ id }) => id)]);
     expect(rows.map(({ outcome }) => outcome.status)).toEqual(messages.map(() => 'done'));
-    return { transactions, decisions, costs };
+    return { transactions, decisions, costs, order };
   };
 
   it('is one transaction while they take 100 ms at the most', async () => {
@@ -213,6 +217,11 @@ describe('a batch whose decisions take long', () => {
 
   it('also where they ask for more than was loaded: only the part that was decided is loaded again', async () => {
     expect(await handled([0, 101, 0, 0], true)).toMatchObject({ transactions: [[0, 1], [2, 3]], decisions: 8 });
+  });
+
+  it('is written after others in the process have had their turn', async () => {
+    expect((await handled([3, 0])).order[0]).toBe('written');
+    expect((await handled([3, 3])).order[0]).toBe('others');
   });
 
   it('is cut beforehand once it is known whose they are', async () => {

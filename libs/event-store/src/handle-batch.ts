@@ -16,6 +16,8 @@ const DEFAULT_MAX_BYTES = 8 * 1_048_576;
  * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
  */
 const MAX_DECIDING_MS = 100;
+/** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
+const LONG_MS = 4;
 /** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
 const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
 /** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
@@ -177,6 +179,7 @@ export class BatchHandler<C> {
       const begunAt = this.now();
       let turn = await this.settled(client, whole, allDue, memory, poison, begunAt);
       await whole.appended;
+      if (turn.decidingMs > LONG_MS) await othersTurn();
       // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
       const writtenAt = this.now();
       const decided = allDue.slice(0, turn.decided);
@@ -366,6 +369,7 @@ export class BatchHandler<C> {
     turn.loaded = { bytes: loaded.bytes, rows: loaded.loaded };
     turn.wanted = work.wanted ?? [];
     turn.parts = turn.wanted.length === 0 ? work.rows() : {};
+    turn.decidingMs = elapsedMs() - begunMs;
     return turn;
   }
 
@@ -386,7 +390,7 @@ export class BatchHandler<C> {
         appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
         appended.map(({ id }) => id), messages,
         batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null, last?.offset ?? null,
-        ...parts.flatMap(({ name }, index) => [written[index], rows[name]?.length ?? 0]),
+        ...parts.flatMap((part, index) => [written[index], part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0]),
       ],
     });
     return texts.byTenant;
@@ -411,6 +415,9 @@ export class BatchHandler<C> {
 const monotonicMs = (): number => performance.now();
 
 const ignore = (): void => undefined;
+
+/** A whole turn of the event loop: the first setImmediate alone comes before whatever else has arrived. */
+const othersTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Without an id and a tenant a message can neither be answered nor recorded. */

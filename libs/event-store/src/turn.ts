@@ -44,6 +44,8 @@ export class Turn {
   loaded: { readonly bytes: number; readonly rows: unknown } = { bytes: 0, rows: null };
   /** How many of the commands that were due, from the first on. */
   decided = 0;
+  /** How long all took together. */
+  decidingMs = 0;
   /** How long the slow ones among the decisions took, by tenant. */
   readonly slowMs = new Map<string, number>();
   /** What was missing when this was decided. */
