@@ -100,7 +100,7 @@ const handled = async (batch: readonly Asking[], onLoad: (count: number) => Prom
         };
       },
     };
-    return new BatchHandler(pool, behaviour, () => new Date(), (error) => dead.push(String(error)), { maxBytes: MAX_BYTES });
+    return new BatchHandler(pool, behaviour, () => new Date(), (error) => dead.push(String(error)), { maxBytes: MAX_BYTES, elapsedMs: () => 0 });
   }
 
   async function run(): Promise<Lane> {
