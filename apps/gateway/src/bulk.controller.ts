@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import type { StoredValue } from '#contracts';
-import { uuidv7, type Config } from '#runtime';
-import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
+import { stepwise, uuidv7, type Config } from '#runtime';
+import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, readBulkBody, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
 import { sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
 import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
@@ -25,10 +25,11 @@ export class BulkController {
 
   @Post()
   @HttpCode(200)
-  async bulk(@Req() request: ScimRequest, @Body() body: unknown): Promise<object> {
+  async bulk(@Req() request: ScimRequest, @Body() body: Uint8Array | undefined): Promise<object> {
     const { caller } = request;
     const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
-    const answers = await sendBulk(parseBulk(body, MAX_BULK_OPERATIONS), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
+    const json = body && await stepwise(readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES));
+    const answers = await sendBulk(await stepwise(parseBulk(json, MAX_BULK_OPERATIONS)), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
       maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
       maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES,
       requireToken: () => {

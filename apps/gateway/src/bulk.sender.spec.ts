@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseBulk, Rejected, type BulkRequest, type BulkWrite } from '#scim';
+import { finished } from '../../../test/support/finished.js';
 import { sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
 
 interface Stored {
@@ -93,7 +94,7 @@ class Store {
   }
 }
 
-const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest => parseBulk({ Operations: operations, failOnErrors }, 1_000);
+const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest => finished(parseBulk({ Operations: operations, failOnErrors }, 1_000));
 const LIMITS = { maxWrites: 4, maxBytes: 10_000, maxBytesEach: 10_000, countedBytes: (bytes: number): number => bytes, requireToken: async (): Promise<void> => undefined };
 const send = (operations: readonly unknown[], store: Store, failOnErrors: number | null = null, together = 4): Promise<BulkAnswer[]> =>
   sendBulk(request(operations, failOnErrors), store.write, { ...LIMITS, maxWrites: together });

@@ -1,5 +1,5 @@
 import { isDatabaseAway } from '#runtime';
-import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
+import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, tooLong, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
 
 /** What became of a write. */
 export interface Written {
@@ -102,7 +102,7 @@ const sendTogether = async (operations: readonly BulkOperation[], sender: Sender
 /** How long a write is. Throws Rejected(tooLarge). */
 const bytesOf = ({ target, version, data }: BulkWrite, { maxBytesEach }: BulkLimits): number => {
   const bytes = (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data))) + (target?.length ?? 0) + (version?.length ?? 0);
-  if (bytes > maxBytesEach) throw new Rejected('tooLarge', `One operation is longer than ${maxBytesEach} bytes, the limit of this server (MAX_BODY_BYTES).`);
+  if (bytes > maxBytesEach) throw tooLong(maxBytesEach);
   return bytes;
 };
 

@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
-import { Slots, type Config, type Logger } from '#runtime';
+import { nextSlice, Slots, type Config, type Logger } from '#runtime';
 import { quote, Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
 import { Admission } from './admission.guard.js';
@@ -94,6 +94,9 @@ const pathOf = ({ url }: FastifyRequest): string => {
   return path.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
 };
 
+/** After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as long. */
+const MAX_BYTES_AT_ONCE = 65_536;
+
 const requirePlainCoding = ({ 'content-encoding': coding }: FastifyRequest['headers']): void => {
   if (coding === undefined || coding.toLowerCase() === 'identity') return;
   throw new Rejected('unsupportedMediaType', `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`);
@@ -110,8 +113,13 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      if ((body as Buffer).length > 0) requirePlainCoding(request.headers);
-      done(null, (body as Buffer).length === 0 ? undefined : parseBody(body as Buffer));
+      const bytes = body as Buffer;
+      if (bytes.length > 0) requirePlainCoding(request.headers);
+      // A bulk request is read an operation at a time.
+      const isWhole = !request.routeOptions.url?.endsWith('/Bulk');
+      const value = bytes.length === 0 ? undefined : isWhole ? parseBody(bytes) : bytes;
+      if (bytes.length <= MAX_BYTES_AT_ONCE) done(null, value);
+      else void nextSlice().then(() => done(null, value));
     } catch (error) {
       done(error as Error);
     }

@@ -5,6 +5,8 @@ const TELL_EVERY_MS = 60_000;
 const MAX_NAMES = 50;
 const MAX_NAME_CHARACTERS = 100;
 const MAX_DIRECTORIES = 1_000;
+/** Of one request, those whose names are looked at; the others are counted together. */
+const MAX_PATHS_EACH = 1_000;
 const OTHERS = '…';
 
 export interface IgnoredOfDirectory {
@@ -45,11 +47,12 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
       if (this.counts.size >= MAX_DIRECTORIES) return;
       this.counts.set(directory, (ofDirectory = new Map()));
     }
-    for (const path of paths) {
+    const add = (name: string, times: number): void => void ofDirectory.set(name, (ofDirectory.get(name) ?? 0) + times);
+    for (const path of paths.slice(0, MAX_PATHS_EACH)) {
       const name = withoutFilter(path).slice(0, MAX_NAME_CHARACTERS).toWellFormed();
-      const key = ofDirectory.has(name) || ofDirectory.size < MAX_NAMES ? name : OTHERS;
-      ofDirectory.set(key, (ofDirectory.get(key) ?? 0) + 1);
+      add(ofDirectory.has(name) || ofDirectory.size < MAX_NAMES ? name : OTHERS, 1);
     }
+    if (paths.length > MAX_PATHS_EACH) add(OTHERS, paths.length - MAX_PATHS_EACH);
   }
 
   /** What was counted since it was asked last. */

@@ -30,3 +30,14 @@ export const inSlices = async <Thing, Result>(things: readonly Thing[], work: (t
   }
   return results;
 };
+
+/** Does work that yields wherever something else may be done, in the same slices. */
+export const stepwise = async <Result>(work: Iterator<void, Result>): Promise<Result> => {
+  for (let endMs = performance.now() + SLICE_MS; ; ) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (performance.now() <= endMs) continue;
+    await nextSlice();
+    endMs = performance.now() + SLICE_MS;
+  }
+};

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_BULK_REFERENCES, orderBulk, parseBulk, resolveBulk, splitBulk, type BulkOperation, type BulkWrite } from './bulk.js';
+import { finished } from '../../../test/support/finished.js';
+import { orderBulk } from './bulk-order.js';
+import { MAX_BULK_REFERENCES, parseBulk as parseSlowly, resolveBulk, splitBulk, type BulkOperation, type BulkRequest, type BulkWrite } from './bulk.js';
 import { Rejected } from './error.js';
 import { parsePatch } from './patch.js';
 import { ENTERPRISE_USER_URN as E, GROUP, USER } from './schema.js';
 
+const parseBulk = (body: unknown, maxOperations: number): BulkRequest => finished(parseSlowly(body, maxOperations));
 const parse = (...operations: unknown[]): readonly BulkOperation[] => parseBulk({ Operations: operations }, 1_000).operations;
 const rejection = (act: () => unknown): Rejected => {
   try {
@@ -42,7 +45,7 @@ describe('a bulk request', () => {
     expect(failOnErrors).toBe(2);
     expect(operations).toEqual([{
       index: 0, method: 'POST', bulkId: 'a', place: { definition: USER, target: null },
-      write: { method: 'POST', definition: USER, target: null, version: undefined, data: { userName: 'ada' } },
+      write: { method: 'POST', definition: USER, target: null, version: undefined, data: { userName: 'ada' }, mentions: new Set() },
     }]);
   });
 

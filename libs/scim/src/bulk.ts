@@ -9,6 +9,15 @@ export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResp
 /** References (`bulkId:…`) of one request: 300,000 of them, in 8 MB, kept every other request waiting for a second. A group names as many members. */
 export const MAX_BULK_REFERENCES = 20_000;
 
+/** Stands where the data of an operation is longer than one request may be: it is not parsed. */
+export class TooLong {
+  constructor(readonly maxBytes: number) {}
+}
+
+/** What is wrong with an operation that is longer than one request may be. */
+export const tooLong = (maxBytes: number): Rejected =>
+  new Rejected('tooLarge', `One operation is longer than ${maxBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
+
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type BulkMethod = (typeof METHODS)[number];
 
@@ -24,6 +33,8 @@ export interface BulkWrite {
   readonly version: string | undefined;
   /** The body; of a POST or PUT without read-only attributes. */
   readonly data: unknown;
+  /** The texts in target and data that are references (`bulkId:…`), or may be the target of an operation of the request. */
+  readonly mentions: ReadonlySet<string>;
 }
 
 export interface BulkOperation {
@@ -44,56 +55,72 @@ export interface BulkRequest {
   readonly operations: readonly BulkOperation[];
 }
 
-/** What is done at a time. */
-export interface BulkStep {
-  /** They may be sent without waiting for each other, in this order; or they refer to each other in a circle. */
-  readonly operations: readonly BulkOperation[];
-  readonly isCircle: boolean;
-}
-
 /**
  * The body of a bulk request (RFC 7644 §3.7). What is wrong with one operation is its own error, because the others have to be done
  * all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above `maxOperations` or
- * MAX_BULK_REFERENCES.
+ * MAX_BULK_REFERENCES. It yields after each operation, so that something else may be done: together they may take a second.
  */
-export const parseBulk = (body: unknown, maxOperations: number): BulkRequest => {
+export function* parseBulk(body: unknown, maxOperations: number): Generator<undefined, BulkRequest> {
   if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.7).');
   requireUrns(field(body, 'schemas'));
   const operations = field(body, 'operations');
   if (!Array.isArray(operations) || operations.length === 0) {
     throw new Rejected('invalidSyntax', 'Operations must be an array with at least one operation (RFC 7644 §3.7).');
   }
-  if (operations.length > maxOperations) {
-    throw new Rejected('tooLarge', `The bulk request has ${operations.length} operations, which exceeds maxOperations (${maxOperations}): send several.`);
+  requireFewOperations(operations.length, maxOperations);
+  const failOnErrors = parseFailOnErrors(field(body, 'failonerrors'));
+  const parsed: BulkOperation[] = [];
+  for (const operation of operations as unknown[]) {
+    parsed.push(parseOperation(operation, parsed.length));
+    yield;
   }
-  const parsed = operations.map((operation: unknown, index) => parseOperation(operation, index));
-  const references = referencesOfAll(parsed);
+  const mentions = mentionsAmong(parsed);
   const namings = Map.groupBy(parsed.filter(({ method, bulkId }) => method === 'POST' && bulkId !== undefined), ({ bulkId }) => bulkId!);
-  return {
-    failOnErrors: parseFailOnErrors(field(body, 'failonerrors')),
-    operations: parsed.map((operation) => {
-      const fault = operation.write instanceof Rejected ? null : faultAmong(operation, references[operation.index]!, namings);
-      return fault ? { ...operation, write: fault } : operation;
-    }),
+  for (const [index, operation] of parsed.entries()) {
+    const { write } = operation;
+    if (write instanceof Rejected) continue;
+    const found = { ...write, mentions: mentions(write) };
+    parsed[index] = { ...operation, write: faultAmong(operation, referencesAmong(found.mentions), namings) ?? found };
+    yield;
+  }
+  return { failOnErrors, operations: parsed };
+}
+
+/** Throws Rejected(tooLarge). */
+export const requireFewOperations = (count: number, maxOperations: number): void => {
+  if (count > maxOperations) throw new Rejected('tooLarge', `The bulk request has ${count} operations, which exceeds maxOperations (${maxOperations}): send several.`);
+};
+
+/**
+ * What each write mentions: each is looked through once, for all that needs to know. References are counted while they are read: throws
+ * Rejected(tooLarge) above MAX_BULK_REFERENCES.
+ */
+const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite) => ReadonlySet<string>) => {
+  const targets = new Set(operations.flatMap(({ write }) => (write instanceof Rejected || write.target === null ? [] : [mentionKey(write.target)])));
+  // Next to all texts are longer or shorter than an id: they need no second look.
+  const lengths = new Set([...targets].map(({ length }) => length));
+  let count = 0;
+  return ({ target, data }) => {
+    const found = new Set<string>();
+    visitTexts([target, data], (text) => {
+      const isOne = isReference(text);
+      if (isOne && ++count > MAX_BULK_REFERENCES) {
+        throw new Rejected('tooLarge', `The bulk request refers to bulkIds more than ${MAX_BULK_REFERENCES} times: send several.`);
+      }
+      if (isOne || (lengths.has(text.length) && targets.has(mentionKey(text)))) found.add(text);
+    });
+    return found;
   };
 };
 
-/** What each operation refers to. Counted while it is read: throws Rejected(tooLarge) above MAX_BULK_REFERENCES. */
-const referencesOfAll = (operations: readonly BulkOperation[]): ReadonlySet<string>[] => {
-  let count = 0;
-  return operations.map(({ write }) => {
-    const found = new Set<string>();
-    if (write instanceof Rejected) return found;
-    for (const text of textsIn([write.target, write.data])) {
-      if (!isReference(text)) continue;
-      if (++count > MAX_BULK_REFERENCES) {
-        throw new Rejected('tooLarge', `The bulk request refers to bulkIds more than ${MAX_BULK_REFERENCES} times: send several.`);
-      }
-      found.add(text.slice(PREFIX.length));
-    }
-    return found;
-  });
-};
+/** By what the mention of a resource and its target are the same: ids are compared without their case, bulkIds with it. */
+export const mentionKey = (text: string): string => (isReference(text) ? text : text.toLowerCase());
+
+/** The bulkIds among mentions. */
+const referencesAmong = (mentions: ReadonlySet<string>): string[] => [...mentions].flatMap((text) => referenceIn(text) ?? []);
+
+/** The bulkId that a text stands for. */
+export const referenceIn = (text: string): string | undefined => (isReference(text) ? text.slice(PREFIX.length) : undefined);
 
 /** "The number of errors that the service provider will accept": who accepts none stops at the first, as who says 1 does. */
 const parseFailOnErrors = (value: unknown): number | null => {
@@ -106,12 +133,12 @@ const parseFailOnErrors = (value: unknown): number | null => {
 
 /** What only shows beside the other operations. */
 const faultAmong = (
-  { method, bulkId }: BulkOperation, references: ReadonlySet<string>, namings: ReadonlyMap<string, readonly BulkOperation[]>,
+  { method, bulkId }: BulkOperation, references: readonly string[], namings: ReadonlyMap<string, readonly BulkOperation[]>,
 ): Rejected | null => {
   if (method === 'POST' && namings.get(bulkId!)!.length > 1) {
     return new Rejected('invalidValue', `Several operations have the bulkId ${quote(bulkId!)}: it has to be unique within the request.`);
   }
-  const unknown = [...references].find((reference) => !namings.has(reference));
+  const unknown = references.find((reference) => !namings.has(reference));
   if (unknown === undefined) return null;
   return new Rejected('invalidValue', `There is no POST with the bulkId ${quote(unknown)} in this request, so nothing is ${quote(PREFIX + unknown)}.`);
 };
@@ -141,11 +168,13 @@ const writeOf = (operation: JsonFields, method: BulkMethod, place: Exclude<BulkO
     return new Rejected('invalidValue', 'A POST needs a bulkId: a text of your choice, unique within the request.');
   }
   if (version !== undefined && typeof version !== 'string') return new Rejected('invalidValue', 'version must be the ETag of the resource, such as W/"3".');
-  if (method === 'DELETE') return { method, definition, target, version, data: undefined };
+  if (data instanceof TooLong) return tooLong(data.maxBytes);
+  const mentions: ReadonlySet<string> = new Set();
+  if (method === 'DELETE') return { method, definition, target, version, data: undefined, mentions };
   // The example of §3.7.3 has the operations of a PATCH without what is around them.
   const body = method === 'PATCH' && Array.isArray(data) ? { Operations: data } : data;
   if (!isObject(body)) return new Rejected('invalidSyntax', `data must be an object: what the body of the ${method} would be.`);
-  return { method, definition, target, version, data: method === 'PATCH' ? body : withoutReadOnly(definition, body) };
+  return { method, definition, target, version, data: method === 'PATCH' ? body : withoutReadOnly(definition, body), mentions };
 };
 
 /** Where a path leads, relative to the root of the service. What a single request would be told of it, this one is. */
@@ -174,22 +203,23 @@ const withoutReadOnly = (definition: ResourceDefinition, data: JsonFields): Json
     return !found || found.attribute.name === 'schemas' || isStored(found);
   }));
 
-const PREFIX = 'bulkId:';
+export const PREFIX = 'bulkId:';
 
 const isReference = (text: string): boolean => text.startsWith(PREFIX);
 
 /** Every text in a value, and the references in the filters of its paths. */
-function* textsIn(value: unknown): Generator<string> {
-  if (typeof value === 'string') yield value;
-  else if (Array.isArray(value)) for (const element of value as unknown[]) yield* textsIn(element);
+const visitTexts = (value: unknown, visit: (text: string) => void): void => {
+  if (typeof value === 'string') visit(value);
+  else if (Array.isArray(value)) for (const element of value as unknown[]) visitTexts(element, visit);
   else if (isObject(value)) {
-    for (const [name, element] of Object.entries(value)) {
-      if (isPath(name, element)) for (const { text } of referencesInPath(element)) yield text;
-      for (const { text } of referencesInPath(name)) yield text;
-      yield* textsIn(element);
+    for (const name of Object.keys(value)) {
+      const element = value[name];
+      if (isPath(name, element)) for (const { text } of referencesInPath(element)) visit(text);
+      if (name.includes(PREFIX)) for (const { text } of referencesInPath(name)) visit(text);
+      visitTexts(element, visit);
     }
   }
-}
+};
 
 /** Of a PATCH: members[value eq "bulkId:u"]. Without a path, the names in its value are paths. */
 const isPath = (name: string, value: unknown): value is string => typeof value === 'string' && name.toLowerCase() === 'path';
@@ -236,9 +266,12 @@ const stringOf = (quoted: string): string | undefined => {
 };
 
 /** The bulkIds that a value refers to (RFC 7644 §3.7.2). */
-const referencesOf = (value: unknown): Set<string> => {
+export const referencesOf = (value: unknown): Set<string> => {
   const found = new Set<string>();
-  for (const text of textsIn(value)) if (isReference(text)) found.add(text.slice(PREFIX.length));
+  visitTexts(value, (text) => {
+    const reference = referenceIn(text);
+    if (reference !== undefined) found.add(reference);
+  });
   return found;
 };
 
@@ -265,16 +298,17 @@ const resolvePath = (path: string, ids: ReadonlyMap<string, string>): string => 
 
 /** The write with the ids that its references stand for; itself when there are none. Throws Rejected(conflict) naming one that stands for nothing. */
 export const resolveBulk = (write: BulkWrite, ids: ReadonlyMap<string, string>): BulkWrite => {
-  requireResolved(write, (reference) => ids.has(reference));
-  if (referencesOf([write.target, write.data]).size === 0) return write;
-  return { ...write, target: resolveValue(write.target, ids) as string | null, data: resolveValue(write.data, ids) };
+  const references = requireResolved(write, (reference) => ids.has(reference));
+  return references.length === 0 ? write : { ...write, target: resolveValue(write.target, ids) as string | null, data: resolveValue(write.data, ids) };
 };
 
-const requireResolved = ({ target, data }: BulkWrite, isKnown: (reference: string) => boolean): void => {
-  const missing = [...referencesOf({ target, data })].find((reference) => !isKnown(reference));
+const requireResolved = ({ mentions }: BulkWrite, isKnown: (reference: string) => boolean): readonly string[] => {
+  const references = referencesAmong(mentions);
+  const missing = references.find((reference) => !isKnown(reference));
   if (missing !== undefined) {
     throw new Rejected('conflict', `It refers to ${quote(PREFIX + missing)}, whose operation failed: mend that one and send both again.`);
   }
+  return references;
 };
 
 /**
@@ -306,139 +340,4 @@ const split = (data: JsonFields, isOpen: (value: unknown) => boolean): { readonl
     }
   }
   return { now, later };
-};
-
-/**
- * The order in which operations are carried out: that of the request, but that one which refers to a POST waits for it, and later writes
- * of the same resource, or of one that it names, wait for both (RFC 7644 §3.7: "the client's intent is preserved"). Up to `maxTogether`
- * of one method and type that stand next to each other and do not wait for each other make one step.
- */
-export const orderBulk = (operations: readonly BulkOperation[], maxTogether: number): BulkStep[] => {
-  const needs = needsOf(operations);
-  const steps: BulkStep[] = [];
-  let together: { readonly operations: BulkOperation[]; readonly isCircle: false } | null = null;
-  for (const unit of inOrder(needs)) {
-    const members = unit.map((index) => operations[index]!);
-    const [first] = members as [BulkOperation];
-    if (members.length > 1 || needs[first.index]!.has(first.index)) {
-      const impossible = circleOfGroups(members);
-      steps.push(...(impossible ? impossible.map((operation) => ({ operations: [operation], isCircle: false })) : [{ operations: members, isCircle: true }]));
-      together = null;
-    } else if (together && together.operations.length < maxTogether && fits(first, together.operations, needs[first.index]!)) {
-      together.operations.push(first);
-    } else {
-      together = { operations: [first], isCircle: false };
-      steps.push(together);
-    }
-  }
-  return steps;
-};
-
-const fits = (operation: BulkOperation, others: readonly BulkOperation[], needs: ReadonlySet<number>): boolean => {
-  const [{ write: before }] = others as [BulkOperation];
-  const { write } = operation;
-  if (write instanceof Rejected || before instanceof Rejected) return false;
-  return write.method === before.method && write.definition === before.definition && others.every(({ index }) => !needs.has(index));
-};
-
-/** For each operation those that it waits for. A POST waits for other POSTs only, so that nothing else can stand in a circle. */
-const needsOf = (operations: readonly BulkOperation[]): Set<number>[] => {
-  const posts = new Map(operations.flatMap(({ method, bulkId, index }) => (method === 'POST' && bulkId !== undefined ? [[bulkId, index] as const] : [])));
-  const targets = new Set(operations.flatMap(({ write }) => (write instanceof Rejected || write.target === null ? [] : [keyOf(write.target)])));
-  /** Who has written or named a resource since its last write, that write included. */
-  const touched = new Map<string, number[]>();
-  return operations.map(({ write, index }) => {
-    const needs = new Set<number>();
-    if (write instanceof Rejected) return needs;
-    for (const text of new Set(textsIn([write.target, write.data]))) {
-      const post = isReference(text) ? posts.get(text.slice(PREFIX.length)) : undefined;
-      if (post !== undefined) needs.add(post);
-      const key = keyOf(text);
-      if (!targets.has(key) || text === write.target) continue;
-      if (touched.has(key)) touched.get(key)!.push(index);
-      else touched.set(key, [index]);
-    }
-    if (write.target !== null) {
-      for (const earlier of touched.get(keyOf(write.target)) ?? []) if (earlier !== index) needs.add(earlier);
-      touched.set(keyOf(write.target), [index]);
-    }
-    return needs;
-  });
-};
-
-/** Ids are compared without their case, bulkIds with it. */
-const keyOf = (text: string): string => (isReference(text) ? text : text.toLowerCase());
-
-/** Units in the order of their first operations, each after those that it needs. A circle is one unit. */
-const inOrder = (needs: readonly ReadonlySet<number>[]): number[][] => {
-  const units = circlesOf(needs);
-  const unitOf: number[] = [];
-  for (const [unit, members] of units.entries()) for (const index of members) unitOf[index] = unit;
-  const waiting = units.map((members, unit) => new Set(members.flatMap((index) => [...needs[index]!].map((need) => unitOf[need]!).filter((need) => need !== unit))));
-  const dependents = units.map((): number[] => []);
-  for (const [unit, needed] of waiting.entries()) for (const need of needed) dependents[need]!.push(unit);
-  const byFirst = (unit: number): number => units[unit]![0]!;
-  /** Those that wait for nothing, the first one last. */
-  const ready = units.flatMap((_, unit) => (waiting[unit]!.size === 0 ? [unit] : [])).sort((a, b) => byFirst(b) - byFirst(a));
-  const order: number[][] = [];
-  for (let unit = ready.pop(); unit !== undefined; unit = ready.pop()) {
-    order.push(units[unit]!);
-    for (const dependent of dependents[unit]!) {
-      waiting[dependent]!.delete(unit);
-      if (waiting[dependent]!.size > 0) continue;
-      const at = ready.findLastIndex((other) => byFirst(other) > byFirst(dependent));
-      ready.splice(at + 1, 0, dependent);
-    }
-  }
-  return order;
-};
-
-/** Strongly connected components, each in ascending order (Tarjan, without recursion: a chain may be as long as the request). */
-const circlesOf = (needs: readonly ReadonlySet<number>[]): number[][] => {
-  const found: number[][] = [];
-  const numbers: number[] = [];
-  const lowest: number[] = [];
-  const open = new Set<number>();
-  const stack: number[] = [];
-  let next = 0;
-  const enter = (index: number): { readonly index: number; readonly left: Iterator<number> } => {
-    numbers[index] = lowest[index] = next++;
-    stack.push(index);
-    open.add(index);
-    return { index, left: needs[index]!.values() };
-  };
-  for (const start of needs.keys()) {
-    if (numbers[start] !== undefined) continue;
-    const path = [enter(start)];
-    for (let at = path.at(-1); at; at = path.at(-1)) {
-      const { value: need, done } = at.left.next();
-      if (!done) {
-        if (numbers[need] === undefined) path.push(enter(need));
-        else if (open.has(need)) lowest[at.index] = Math.min(lowest[at.index]!, numbers[need]);
-        continue;
-      }
-      path.pop();
-      const above = path.at(-1);
-      if (above) lowest[above.index] = Math.min(lowest[above.index]!, lowest[at.index]!);
-      if (lowest[at.index] !== numbers[at.index]) continue;
-      const circle = stack.splice(stack.lastIndexOf(at.index));
-      for (const index of circle) open.delete(index);
-      found.push(circle.sort((a, b) => a - b));
-    }
-  }
-  return found;
-};
-
-/** Groups that are each other's members cannot be: that is known before anything is tried. Null = the circle is of another kind. */
-const circleOfGroups = (operations: readonly BulkOperation[]): BulkOperation[] | null => {
-  const circle = new Set(operations.map(({ bulkId }) => bulkId!));
-  const isOfMembers = operations.every(({ write }) => {
-    if (write instanceof Rejected || write.definition !== GROUP) return false;
-    const others = Object.entries(write.data as JsonFields).filter(([name]) => name.toLowerCase() !== 'members');
-    return [...referencesOf(others.map(([, value]) => value))].every((reference) => !circle.has(reference));
-  });
-  if (!isOfMembers) return null;
-  const names = [...circle].map((bulkId) => quote(PREFIX + bulkId)).slice(0, 10).join(', ');
-  const write = new Rejected('conflict', `The circle of ${names} cannot be resolved: a group would contain itself. Take one of these members out.`);
-  return operations.map((operation) => ({ ...operation, write }));
 };

@@ -1,7 +1,8 @@
 export { applyPatch, comparisonsOf } from './apply-patch.js';
+export { readBulkBody } from './bulk-body.js';
+export { orderBulk, type BulkStep } from './bulk-order.js';
 export {
-  BULK_RESPONSE_URN, orderBulk, parseBulk, resolveBulk, resolveValue, splitBulk, type BulkMethod, type BulkOperation, type BulkRequest, type BulkStep,
-  type BulkWrite,
+  BULK_RESPONSE_URN, parseBulk, resolveBulk, resolveValue, splitBulk, tooLong, type BulkMethod, type BulkOperation, type BulkRequest, type BulkWrite,
 } from './bulk.js';
 export { readCursor, writeCursor, type CursorRequest, type CursorSeal, type Position, type Walk } from './cursor.js';
 export { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
@@ -11,6 +12,7 @@ export {
 } from './filter.js';
 export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
+export { outlineOf, parseJson } from './json-text.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, quote, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits, type Place } from './list.js';
 export { matches, valueMatcher } from './matches.js';

@@ -291,6 +291,8 @@ const buildLookup = ({ schema, extensions }: ResourceDefinition): Lookup => {
 
 /** A schema of the resource type by its URN, in any case. UnboundID's client writes a colon behind it, with nothing to follow. */
 export const findSchema = (definition: ResourceDefinition, urn: string): FoundSchema | undefined => {
+  // Next to all names are those of attributes.
+  if (!urn.includes(':')) return undefined;
   const { schemas } = lookupOf(definition);
   const lower = urn.toLowerCase();
   return schemas.get(lower) ?? (lower.endsWith(':') || lower.endsWith('.') ? schemas.get(lower.slice(0, -1)) : undefined);
