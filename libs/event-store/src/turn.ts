@@ -12,6 +12,12 @@ export interface BatchToHandle {
   readonly appended: Promise<void> | null;
 }
 
+/** The messages from one place to another, as a batch of their own. */
+export const slice = (batch: BatchToHandle, from: number, to: number): BatchToHandle => {
+  const received = batch.received.slice(from, to);
+  return { ...batch, received, nextOffset: to === batch.received.length ? batch.nextOffset : received.at(-1)!.offset + 1 };
+};
+
 /** A row of the Postgres log that this transaction appended. */
 export interface AppendedRow {
   readonly topic: string;

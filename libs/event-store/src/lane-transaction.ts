@@ -1,0 +1,358 @@
+import { hash } from 'node:crypto';
+import type { Pool, PoolClient } from 'pg';
+import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
+import type { Behaviour, Command, WritePart } from './behaviour.js';
+import { blameOf, isCostly, isStale, TooMuch, Unsettled, UNREADABLE } from './blame.js';
+import { costsOf, SLOW_MS, Texts } from './costs.js';
+import { slice, Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
+import { storeParts, writeStatement } from './write-statement.js';
+
+const MAX_LOADS = 5;
+/**
+ * Decisions hold up everybody in the process while they are made. A batch whose decisions have taken so long goes on after a commit, so that what
+ * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
+ */
+const MAX_DECIDING_MS = 100;
+/** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
+const LONG_MS = 4;
+/** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
+const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
+/** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
+const MAX_STATEMENT_BYTES = 256 * 1_048_576;
+
+interface Loaded {
+  readonly answered: { readonly command_id: string; readonly outcome: Outcome }[] | null;
+  readonly sequences: Record<string, number> | null;
+  /** Null also when it is more than was asked for. */
+  readonly loaded: unknown;
+  readonly bytes: number;
+}
+/** A statement that is prepared. */
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+/** With what it was loaded for. */
+type LoadedFor = Loaded & { readonly touched: unknown };
+
+/** One attempt to carry out some commands. */
+export interface Attempt {
+  /** Why the only command of the batch is not carried out, but set aside. */
+  readonly poison?: unknown;
+  /** Less than what a statement may take otherwise. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface TransactionOptions {
+  /** What one transaction loads and writes together; a command that needs more has a transaction of its own. */
+  readonly maxBytes: number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsedMs?: () => number;
+}
+
+/** What one transaction wrote, and of how many commands: the others of its batch are decided after it. */
+export interface Attempted {
+  readonly rows: readonly AppendedRow[];
+  readonly done: number;
+  /** What its commands have cost each, by tenant. */
+  readonly costs: ReadonlyMap<string, number>;
+}
+
+const NOTHING: ReadonlyMap<string, number> = new Map();
+
+/**
+ * THE transaction: commands of one partition are loaded with one query, decided in memory and written with one
+ * statement, guarded by the position row. It commits as a whole or not at all. A decision that turns out to depend on more than its
+ * command says (whose e-mail an unlink brings back) is made again after a second load.
+ */
+export class LaneTransaction<C> {
+  private readonly memories = new Map<number, LaneMemory>();
+  private readonly parts: readonly WritePart[];
+  private readonly statements = new Map<string, Statement>();
+  private readonly consumerGroup: string;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly behaviour: Behaviour<C>,
+    private readonly now: () => Date,
+    private readonly onDead: (error: unknown, message: Message | null) => void,
+    private readonly options: TransactionOptions,
+  ) {
+    const { owner } = behaviour;
+    this.consumerGroup = `muster.${owner}`;
+    this.parts = [...storeParts(owner), ...behaviour.parts];
+  }
+
+  /** Forgets what it knows about a partition: somebody else may have written. */
+  forget(partition: number): void {
+    this.memories.delete(partition);
+  }
+
+  /** Where the consumer of this owner goes on. */
+  async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
+    return (await this.memory(this.pool, partition, true)).position;
+  }
+
+  /** Carries out the first ones of a batch, as many as are decided in good time. What it throws says blameOf of whom. */
+  async attempt(whole: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<Attempted> {
+    return this.connected(timeoutMs, async (client) => {
+      const memory = await this.memory(client, whole.partition);
+      const allDue = this.due(whole, memory);
+      if (allDue.length === 0) return { rows: [], done: whole.received.length, costs: NOTHING };
+      const begunAt = this.now();
+      let turn = await this.settled(client, whole, allDue, memory, poison, begunAt);
+      await whole.appended;
+      if (turn.decidingMs > LONG_MS) await othersTurn();
+      // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
+      const writtenAt = this.now();
+      const decided = allDue.slice(0, turn.decided);
+      if (lateIn(decided, writtenAt) > lateIn(decided, begunAt)) turn = await this.settled(client, whole, decided, memory, poison, writtenAt);
+      const due = decided.slice(0, turn.decided);
+      const done = whole.received.length - allDue.length + due.length;
+      const batch = slice(whole, 0, done);
+      const written = await this.write(client, batch, due, memory, turn);
+      const tenants = due.flatMap(({ message }) => message?.tenant ?? []);
+      // The next command of a tenant that ran into a limit is alone from the beginning.
+      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes])) : costsOf(tenants, turn.loaded, written, turn.slowMs);
+      turn.tell(costs);
+      memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
+      for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
+      for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
+      return { rows: turn.appended, done, costs };
+    });
+  }
+
+  /** Loads for no command and writes no row, with the statements of all: throws while that cannot be done in time, for whatever reason. */
+  async prove(batch: BatchToHandle): Promise<void> {
+    await this.connected(undefined, async (client) => {
+      const memory = await this.memory(client, batch.partition);
+      const { epoch, nextOffset } = memory.position;
+      const still = { ...batch, received: [], epoch, nextOffset, appended: null };
+      const turn = await this.settled(client, still, [], memory, undefined, this.now());
+      await this.write(client, still, [], memory, turn, this.parts);
+    });
+  }
+
+  /** Load and write are on one connection: a crash of the database in between breaks it, and nothing is written on old knowledge. */
+  private async connected<T>(timeoutMs: number | undefined, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    // A connection that breaks while it is lent out tells its query; without a listener the event would end the process.
+    client.on('error', ignore);
+    try {
+      if (timeoutMs !== undefined) await client.query(`SET statement_timeout = ${Math.round(timeoutMs)}`);
+      return await work(client);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      // After what the database said in an orderly manner the connection is as good as new.
+      const isOrderly = blameOf(error) !== 'infrastructure' && code !== 'ERR_STRING_TOO_LONG';
+      broken = isOrderly || isStale(error) ? undefined : (error as Error);
+      throw error;
+    } finally {
+      if (timeoutMs !== undefined && !broken) await client.query('RESET statement_timeout').catch((error: Error) => (broken = error));
+      client.off('error', ignore);
+      client.release(broken);
+    }
+  }
+
+  private async settled(
+    client: PoolClient, batch: BatchToHandle, allDue: BatchToHandle['received'], memory: LaneMemory, poison: unknown, now: Date,
+  ): Promise<Turn> {
+    const wanted: unknown[] = [];
+    let due = allDue;
+    for (let loads = 1; loads <= MAX_LOADS; loads++) {
+      const loaded = await this.load(client, due, memory, poison, wanted, now);
+      const turn = readable(() => this.decideAll(batch, due, loaded, memory, poison, now));
+      if (turn.wanted.length === 0) return turn;
+      wanted.push(...turn.wanted);
+      due = due.slice(0, turn.decided);
+    }
+    throw new Unsettled(`not all that decisions depend on was found in ${MAX_LOADS} loads`);
+  }
+
+  /** Messages at or after the position; a log that starts again may hand over earlier ones. */
+  private due(batch: BatchToHandle, memory: LaneMemory): BatchToHandle['received'] {
+    if (memory.position.epoch !== batch.epoch) return batch.received;
+    return batch.received.filter(({ offset }) => offset >= memory.position.nextOffset);
+  }
+
+  private async memory(client: Pool | PoolClient, partition: number, fresh = false): Promise<LaneMemory> {
+    const known = fresh ? undefined : this.memories.get(partition);
+    if (known) return known;
+    const { owner } = this.behaviour;
+    const topic = `${owner}.commands`;
+    const position = await client.query<{ epoch: string; next_offset: string }>(
+      `SELECT epoch, next_offset FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
+      [this.consumerGroup, topic, partition],
+    );
+    const row = position.rows[0];
+    if (!row) throw new Error(`No position row for ${topic}/${partition}: the database is not migrated.`);
+    const ends = await client.query<{ topic: string; next_offset: string }>(
+      'SELECT topic, next_offset FROM log.ends($1) WHERE partition = $2',
+      [[outcomesOf(owner), eventsOf(owner), deadOf(topic)], partition],
+    );
+    const memory: LaneMemory = {
+      position: { epoch: row.epoch, nextOffset: Number(row.next_offset) },
+      ends: new Map(ends.rows.map((end) => [end.topic, Number(end.next_offset)])),
+      sequences: new Map(),
+    };
+    this.memories.set(partition, memory);
+    return memory;
+  }
+
+  private async load(
+    client: PoolClient, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, wanted: readonly unknown[], now: Date,
+  ): Promise<LoadedFor> {
+    const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
+    const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
+    // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a command that comes too late
+    // nothing is loaded, because it is not carried out: where a batch is handed over again, its commands expire one after the other.
+    const commands = poison !== undefined ? [] : messages.flatMap((message) => {
+      const command = this.understood(message);
+      return command && !isLate(message, now) ? [command] : [];
+    });
+    const touched = readable(() => this.behaviour.touches(commands, wanted));
+    const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
+    const { rows } = await client.query<Loaded>({
+      ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched), maxBytes],
+    });
+    const loaded = rows[0]!;
+    if (loaded.bytes > maxBytes) throw new TooMuch(`${loaded.bytes} bytes are to be loaded, which is more than ${maxBytes}`, loaded.bytes);
+    for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
+    return { ...loaded, touched };
+  }
+
+  /** The sizes are those of values that the database has in hand. OFFSET 0: without it each value is made once more for its size. */
+  private loadStatement(sql: string): Statement {
+    const schema = schemaOf(this.behaviour.owner);
+    return this.prepared(sql, () => `
+      SELECT sequences, bytes, CASE WHEN bytes <= $4 THEN answered END AS answered, CASE WHEN bytes <= $4 THEN loaded END AS loaded
+      FROM (SELECT *, coalesce(pg_column_size(answered), 0) + coalesce(pg_column_size(loaded), 0) AS bytes FROM (
+        SELECT
+          (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
+           FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
+          (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
+           FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
+          (${sql.replaceAll('$json', '$3::json')}) AS loaded
+        OFFSET 0) AS made OFFSET 0) AS sized`);
+  }
+
+  /** The command in a message, or nothing when its type or shape is none that this owner knows. */
+  private understood(message: Message): Command<C> | undefined {
+    if (!this.behaviour.commandTypes.has(message.type)) return undefined;
+    const data = message.data as CommandData<C> | null | undefined;
+    if (typeof data?.command !== 'object' || data.command === null) return undefined;
+    return { id: message.id, tenant: message.tenant, directory: message.directory, correlationId: message.correlationId, command: data.command };
+  }
+
+  private decideAll(
+    batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown, now: Date,
+  ): Turn {
+    const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
+    const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
+    const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
+    const { elapsedMs = monotonicMs } = this.options;
+    const begunMs = elapsedMs();
+    let sinceMs = begunMs;
+    for (const { message: found, raw } of due) {
+      if (sinceMs - begunMs > MAX_DECIDING_MS) break;
+      turn.decided++;
+      const message = found && isAddressed(found) ? found : null;
+      const command = message ? this.understood(message) : undefined;
+      const before = message ? (answered.get(message.id) ?? turn.outcomeOf(message.id)) : undefined;
+      if (message && before) {
+        turn.repeat(message, before);
+      } else if (!message || !command || poison !== undefined) {
+        const reason = poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`);
+        turn.bury(message, raw ?? JSON.stringify(found), reason);
+        if (command) work.buried?.(command);
+        this.onDead(reason, message);
+      } else if (isLate(message, now)) {
+        turn.answer(message, { status: 'rejected', code: 'unavailable', detail: 'The command came too late and was not carried out.' });
+      } else {
+        try {
+          const decision = work.decide(command);
+          turn.record(message, decision);
+        } catch (error) {
+          const rejected = error as { code?: unknown; detail?: unknown; name?: string };
+          if (rejected.name === 'Rejected') {
+            turn.answer(message, { status: 'rejected', code: rejected.code, detail: rejected.detail } as Outcome);
+          } else {
+            turn.bury(message, raw, error);
+            work.buried?.(command);
+            this.onDead(error, message);
+          }
+        }
+        const nowMs = elapsedMs();
+        if (nowMs - sinceMs > SLOW_MS) turn.slowMs.set(message.tenant, (turn.slowMs.get(message.tenant) ?? 0) + nowMs - sinceMs);
+        sinceMs = nowMs;
+      }
+    }
+    turn.loaded = { bytes: loaded.bytes, rows: loaded.loaded };
+    turn.wanted = work.wanted ?? [];
+    turn.parts = turn.wanted.length === 0 ? work.rows() : {};
+    turn.decidingMs = elapsedMs() - begunMs;
+    return turn;
+  }
+
+  private async write(
+    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, turn: Turn, partsToUse?: readonly WritePart[],
+  ): Promise<ReadonlyMap<string, number>> {
+    const rows: Readonly<Record<string, readonly unknown[]>> = { ...turn.parts, stored_outcomes: turn.outcomes, stored_events: turn.events };
+    const parts = partsToUse ?? this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
+    const { appended } = turn;
+    const last = due.at(-1);
+    const texts = due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
+    const messages = appended.map(({ message, stored }) => texts.of(stored ?? message));
+    const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
+    await client.query({
+      ...this.writeStatement(parts),
+      values: [
+        batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
+        appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
+        appended.map(({ id }) => id), messages,
+        batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null, last?.offset ?? null,
+        ...parts.flatMap((part, index) => [written[index], part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0]),
+      ],
+    });
+    return texts.byTenant;
+  }
+
+  /** One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
+  private writeStatement(parts: readonly WritePart[]): Statement {
+    return this.prepared(parts.map(({ name }) => name).join(), () => writeStatement(this.behaviour.owner, parts));
+  }
+
+  /** Named after its text: another handler may use the same connections. */
+  private prepared(key: string, textOf: () => string): Statement {
+    const known = this.statements.get(key);
+    if (known) return known;
+    const text = textOf();
+    const statement = { name: `${this.behaviour.owner}-${hash('sha256', text, 'base64url')}`, text };
+    this.statements.set(key, statement);
+    return statement;
+  }
+}
+
+const monotonicMs = (): number => performance.now();
+
+const ignore = (): void => undefined;
+
+/** A whole turn of the event loop: the first setImmediate alone comes before whatever else has arrived. */
+const othersTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** Without an id and a tenant a message can neither be answered nor recorded. */
+const isAddressed = ({ id, tenant }: Message): boolean => UUID.test(id) && UUID.test(tenant);
+
+const isLate = ({ data }: Message, now: Date): boolean => now.toISOString() > (data as CommandData<unknown>).expiresAt;
+const lateIn = (due: BatchToHandle['received'], now: Date): number => due.filter(({ message }) => message?.data && isLate(message, now)).length;
+
+/** Whatever pure code throws is the fault of what it was given, as much as what the database refuses. */
+const readable = <T>(read: () => T): T => {
+  try {
+    return read();
+  } catch (error) {
+    throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
+  }
+};
