@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GroupCommand, GroupEvent, Member } from '#contracts';
 import { GROUP, parsePatch, type Resource } from '#scim';
 import { GroupWorld } from '../../../test/support/group-world.js';
+import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
 import { evolve, MAX_MEMBER_COMPARISONS, MAX_MEMBERS_PER_EVENT, snapshotOf, type GroupState } from './group.js';
 
 const USERS = ['u1', 'u2', 'u3'];
@@ -171,6 +172,12 @@ describe('a PATCH of a large group', () => {
       expect(() => large.decide('entra', command)).toThrow(expect.objectContaining({ code: 'invalidValue', detail: expect.stringMatching(/comparisons.*members\[value eq/) }));
     }
   });
+
+  it('makes so many comparisons in the time that one piece of work may take', () => {
+    const operations = Array.from({ length: MAX_MEMBER_COMPARISONS / many.length }, (_, index) => ({ op: 'remove', path: `members[value ew "é${index}"]` }));
+    const command = patch(...operations);
+    expect(readMs(() => expect(large.decide('entra', command)[0]!.events).toEqual([]))).toBeLessThanOrEqual(MAX_READ_MS);
+  }, 60_000);
 
   it('replaces all of them as often as it may', () => {
     const operations = Array.from({ length: 1_000 }, (_, index) => ({ op: 'replace', path: 'members', value: values(`u${index}`) }));

@@ -15,7 +15,7 @@ export { foldedAttributes } from './folded.js';
 export { outlineOf, parseJson } from './json-text.js';
 export { checkText, isEqual, MAX_DEPTH_LEVELS, quote, type Json, type JsonObject } from './json.js';
 export { LIST_RESPONSE_URN, listResponse, parsePaging, type PagingLimits, type Place } from './list.js';
-export { matches, valueMatcher } from './matches.js';
+export { matches, rememberingFold, valueMatcher } from './matches.js';
 export { MAX_PATCH_OPERATIONS, parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';
 export {
   applyChanges, diffResource, parseReplacement, parseResource, renderResource, type Resource, type ResourceEnvelope,

@@ -76,8 +76,8 @@ describe('the body of a bulk request', () => {
 
   it('is not parsed when it holds more than all of it may, though each operation holds less', () => {
     const many = `{"x":[${'{},'.repeat(MAX_MARKS / 2 - 10)}1]}`;
-    expect(outcomeOf(() => inPieces(`{"Operations":[${Array(8).fill(many).join()}]}`))).not.toBe('refused');
-    expect(() => inPieces(`{"Operations":[${Array(9).fill(many).join()}]}`)).toThrow('more than 1000000 names and values');
+    expect(outcomeOf(() => inPieces(`{"Operations":[${Array(10).fill(many).join()}]}`))).not.toBe('refused');
+    expect(() => inPieces(`{"Operations":[${Array(11).fill(many).join()}]}`)).toThrow('more than 1200000 names and values');
   });
 
   it('with more operations than are allowed is not parsed', () => {

@@ -8,8 +8,8 @@ import { MAX_DEPTH_LEVELS } from './json.js';
  */
 export const MAX_MARKS = 120_000;
 
-/** The same of a text in pieces, as a whole: each piece becomes objects, which are held until all are done. 8 MB of an identity provider have 900,000. */
-const MAX_MARKS_OF_ALL = 1_000_000;
+/** The same of a text in pieces, as a whole: each piece becomes objects, which are held until all are done. 8 MB of the shortest PATCHes have 1,050,000. */
+const MAX_MARKS_OF_ALL = 1_200_000;
 
 /** A part of the bytes of a text. */
 export interface Piece {
