@@ -47,6 +47,9 @@ export class Relay {
   private waitingBytes = 0;
   /** Less after a request that the broker refused for the length of one of its messages, until that one is found. */
   private atOnce = Infinity;
+  /** A request has failed, perhaps for one topic alone: until all is sent each request is of one topic, in turns, so that no other is sent again with each attempt. */
+  private apart = false;
+  private lastTopic = '';
   /** The table holds rows that are not in `waiting`. */
   private behind = false;
   /** Another process may have sent some of this partition: where to go on is in the database. */
@@ -103,7 +106,7 @@ export class Relay {
     for (;;) {
       try {
         if (this.unsure && !this.stopping) await this.watched('reading', () => this.findPosition());
-        else if (this.waiting.length > 0) await this.watched('sending', () => this.send());
+        else if (this.waiting.length > 0) await this.send();
         else if (this.behind && !this.stopping) await this.watched('reading', () => this.readOn());
         else break;
       } catch (error) {
@@ -116,7 +119,7 @@ export class Relay {
   }
 
   /** Reading that succeeds, as after each rebalance, says nothing of sending that does not. */
-  private watched(what: 'reading' | 'sending' | 'saving', work: () => Promise<void>): Promise<void> {
+  private watched(what: string, work: () => Promise<void>): Promise<void> {
     const { watch, owner, partition } = this.options;
     return watch.during(`relay to Kafka of ${owner}/${partition}, ${what}`, work);
   }
@@ -165,25 +168,42 @@ export class Relay {
   }
 
   private async send(): Promise<void> {
-    const rows = this.waiting.slice(0, Math.min(this.atOnce, countOfRequest(this.waiting)));
+    const turn = this.apart ? this.ofNextTopic() : this.waiting;
+    const rows = turn.slice(0, Math.min(this.atOnce, countOfRequest(turn)));
     try {
-      await this.sendAll(rows);
+      await this.watched(this.apart ? `sending to ${this.lastTopic}` : 'sending', () => this.sendAll(rows));
       this.atOnce = Infinity;
     } catch (error) {
-      if (!isTooLong(error)) throw error;
+      if (!isTooLong(error)) {
+        this.apart = true;
+        throw error;
+      }
       this.atOnce = Math.max(1, rows.length >> 1);
       if (rows.length > 1) return;
       const [{ topic, offset, bytes }] = rows as [Waiting];
       this.options.onError(new Error(`${topic}/${this.options.partition} offset ${offset} is too long for Kafka (${bytes} bytes): it is left out there`));
       this.atOnce = Infinity;
     }
-    // They stay first in line until Kafka has them.
-    this.waiting.splice(0, rows.length);
+    // They stay in line until Kafka has them.
+    if (turn === this.waiting) {
+      this.waiting.splice(0, rows.length);
+    } else {
+      const sent = new Set(rows);
+      this.waiting = this.waiting.filter((row) => !sent.has(row));
+    }
+    if (this.waiting.length === 0) this.apart = false;
     for (const { topic, offset, bytes } of rows) {
       this.waitingBytes -= bytes;
       this.next.set(topic, offset + 1);
     }
     this.planSave();
+  }
+
+  private ofNextTopic(): Waiting[] {
+    const from = this.topics.indexOf(this.lastTopic) + 1;
+    const inTurn = [...this.topics.slice(from), ...this.topics.slice(0, from)];
+    this.lastTopic = inTurn.find((topic) => this.waiting.some((row) => row.topic === topic))!;
+    return this.waiting.filter(({ topic }) => topic === this.lastTopic);
   }
 
   private planSave(): void {
