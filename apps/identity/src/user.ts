@@ -320,7 +320,7 @@ const requireFree = (after: Resource, user: User | null, directory: Directory, c
 const requireFreeEmail = (after: Resource, user: User | null, manager: Directory | null, context: UserContext): void => {
   const email = workEmailOf(after);
   const emailBefore = user && workEmailOf(user.resource);
-  const isKept = email !== null && emailBefore !== null && uniqueKey(email) === uniqueKey(emailBefore);
+  const isKept = email !== null && emailBefore !== null && (email === emailBefore || uniqueKey(email) === uniqueKey(emailBefore));
   if (email === null || (isKept && (manager === null || manager.id === user?.directory))) return;
   requireUniqueKey('emails.value', email);
   const bearers = context.bearersOf('email', uniqueKey(email));
@@ -331,6 +331,8 @@ const requireFreeEmail = (after: Resource, user: User | null, manager: Directory
 };
 
 const requireFreeName = (after: Resource, user: User | null, context: UserContext): void => {
+  // Next to no write changes the name.
+  if (user?.resource.userName === after.userName) return;
   const userName = String(after.userName);
   const key = uniqueKey(userName);
   if (user && uniqueKey(String(user.resource.userName)) === key) return;

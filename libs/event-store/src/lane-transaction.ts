@@ -12,7 +12,7 @@ const MAX_LOADS = 5;
  * Decisions hold up everybody in the process while they are made. A batch whose decisions have taken so long goes on after a commit, so that what
  * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
  */
-const MAX_DECIDING_MS = 100;
+const MAX_DECIDING_MS = 25;
 /** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
 const LONG_MS = 4;
 /** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */

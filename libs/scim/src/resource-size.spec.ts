@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { requireSize } from './resource-size.js';
 import type { Resource } from './resource.js';
@@ -26,6 +27,18 @@ describe('a resource', () => {
       expect(isRefused(null, named(`${character.repeat(fitting)}${rest}x`))).toBe(true);
     },
   );
+
+  it('is as long as its JSON whatever it holds', () => {
+    const part = fc.jsonValue({ maxDepth: 4, stringUnit: fc.constantFrom('a', 'ä', '😀', '\u0001', '"') });
+    let refused = 0;
+    fc.assert(fc.property(fc.dictionary(fc.string(), part, { noNullPrototype: true }), (value) => {
+      const resource = JSON.parse(JSON.stringify({ ...value, more: Array(20).fill(value) })) as Resource;
+      const isLonger = Buffer.byteLength(JSON.stringify(resource)) > MAX_BYTES;
+      expect(isRefused(null, resource)).toBe(isLonger);
+      if (isLonger) refused++;
+    }), { numRuns: 2_000 });
+    expect(refused).toBeGreaterThan(300);
+  });
 
   it('that is too large already may shrink or stay as long, and not grow', () => {
     const large = named('x'.repeat(2_000));
