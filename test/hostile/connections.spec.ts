@@ -41,12 +41,23 @@ describe('connections', () => {
     await vi.waitFor(async () => expect((await connection('127.0.0.1').send(LIVE).answer()).status).toBe(200), { timeout: 10_000, interval: 20 });
   });
 
-  it('are limited together; an address that has none gets one all the same', async () => {
-    await filled('127.0.0.1', PER_ADDRESS);
+  it('are limited together: who has most of them makes room for who has fewer, with one on which nothing is asked', async () => {
+    const [oldest, second] = await filled('127.0.0.1', PER_ADDRESS);
     await filled('127.0.0.2', CONNECTIONS - PER_ADDRESS);
+    await filled('127.0.0.2', 2);
+    await Promise.all([oldest!.ended, second!.ended]);
+    // Six each.
     expect((await connection('127.0.0.2').answer()).status).toBe(503);
-    await filled('127.0.0.3', 1);
+    await filled('127.0.0.3', 4);
+    expect((await connection('127.0.0.1').answer()).status).toBe(503);
+  });
+
+  it('are not taken from a request that is under way', async () => {
+    const unfinished = requestHead('POST /api/scim/v2/Users', muster.token, ['content-type: application/scim+json', 'content-length: 10', 'expect: 100-continue']);
+    const busy = ['127.0.0.1', '127.0.0.2'].flatMap((address) => Array.from({ length: CONNECTIONS / 2 }, () => connection(address).send(unfinished)));
+    for (const one of busy) expect((await one.answer()).status).toBe(100);
     expect((await connection('127.0.0.3').answer()).status).toBe(503);
+    for (const one of busy) expect((await one.send('{"a":1}   ').answer()).status).toBe(400);
   });
 });
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { networkOf, Quota, releaseWhenGone, type Config } from '#runtime';
+import { isOver, nextSlice, NoSlot, Quota, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { NO_TOKEN, type Caller, type ScimRequest } from './scim-token.guard.js';
 import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
@@ -8,62 +8,148 @@ import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
 /** Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has not taken yet. */
 const MAX_TEXT_CHARACTERS = 65_536;
 const SHARE_OF_SHORT_ANSWERS = 1 / 2;
+/** Requests of a tenant that wait, for others of it and for its share of the time. */
+const WAITING = { maxWaiting: 1_000, waitTimeoutMs: 5_000 };
+/** After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as long. */
+const SHORT_BODY_BYTES = 65_536;
+const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 
 /** An answer in pieces is longer than what is held of it at a time, and says how much that is. */
 export interface HeldStream {
   readonly heldBytes: number;
 }
 
-/** What is known of a request from its headers until its answer has gone. */
-type Admitted = ScimRequest & { acceptedMs: number };
+/** What is held for a request until its answer has gone. */
+interface Visit {
+  readonly tenant: string;
+  readonly acceptedMs: number;
+  /** Null before it has been let in, and after its answer has been made. */
+  room: Room | null;
+  bodyBytes: number;
+  answerBytes: number;
+}
 
-/** Lets requests in before their bodies are read: whoever has no token gets nothing read, and no tenant fills the memory with what it sends or does not read. */
+/** What is known of a request from its headers until its answer has gone. */
+type Admitted = ScimRequest & { visit: Visit };
+
+/**
+ * Lets requests in before their bodies are read: whoever has no token gets nothing read, no tenant fills the memory with what it sends or does not
+ * read, and none has more than its share of the time of this process.
+ */
 export class Admission {
   private readonly bodies: Quota;
   private readonly answers: Quota;
+  private readonly reads: Room;
+  private readonly writes: Room;
 
-  constructor(private readonly tokens: ScimTokens, private readonly config: Config) {
+  constructor(private readonly tokens: ScimTokens, private readonly pace: Pace, private readonly config: Config) {
     this.bodies = new Quota({ maxBytesPerKey: config.MAX_RECEIVED_BYTES_PER_TENANT, maxBytes: config.MAX_RECEIVED_BYTES });
     this.answers = new Quota({ maxBytesPerKey: config.MAX_UNSENT_BYTES_PER_TENANT, maxBytes: config.MAX_UNSENT_BYTES });
+    const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
+    // Apart, so that a tenant can read while its writes wait for a log that is away, or for others.
+    this.reads = new Room(pace, room);
+    this.writes = new Room(pace, room);
   }
 
-  /** Throws Rejected: unauthorized, tooManyRequests. */
-  async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const caller = await this.callerOf(request, reply);
-    Object.assign(request, { caller, acceptedMs: performance.now() });
-    this.requireRoom(caller.tenant, 0);
-    const { bodyBytes } = caller;
-    // What is too long for its path is refused in a moment, and what has no length is counted when it comes.
-    if (bodyBytes === 0 || bodyBytes > request.routeOptions.bodyLimit) return;
-    if (this.bodies.isFull(caller.tenant, bodyBytes)) throw noRoom();
-    this.bodies.hold(caller.tenant, bodyBytes);
-    releaseWhenGone(request, reply, () => this.bodies.release(caller.tenant, bodyBytes));
-  }
-
-  private async callerOf(request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
-    const bearer = /^Bearer +([\w.~+/=-]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-    // RFC 6750 §3: the header is part of every 401.
-    const challenge = (error: string): void => {
-      if (!reply.raw.headersSent) void reply.header('www-authenticate', `Bearer realm="muster"${error}`);
-    };
+  /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
+  admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
+    const bearer = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (!bearer) {
-      challenge('');
+      challenge(reply, '');
       throw new Rejected('unauthorized', NO_TOKEN);
     }
-    const [tokenHash, address] = [hash('sha256', bearer), networkOf(request.raw.socket.remoteAddress)];
-    const requireToken = async (): Promise<KnownToken> => {
-      try {
-        return await this.tokens.require(tokenHash, address);
-      } catch (error) {
-        if (error instanceof Rejected && error.code === 'unauthorized') challenge(', error="invalid_token"');
-        throw error;
-      }
+    const tokenHash = hash('sha256', bearer);
+    const token = this.require(tokenHash, request, reply);
+    return token instanceof Promise ? token.then((found) => this.letIn(found, tokenHash, request, reply)) : this.letIn(token, tokenHash, request, reply);
+  }
+
+  /** RFC 6750 §3: the challenge is part of every 401. */
+  private require(tokenHash: string, { raw: { socket } }: FastifyRequest, reply: FastifyReply): KnownToken | Promise<KnownToken> {
+    const refused = (error: unknown): never => {
+      if (error instanceof Rejected && error.code === 'unauthorized') challenge(reply, ', error="invalid_token"');
+      throw error;
     };
-    const { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions } = await requireToken();
-    return {
+    try {
+      const token = this.tokens.require(tokenHash, socket.remoteAddress);
+      return token instanceof Promise ? token.catch(refused) : token;
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  private letIn(
+    { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions }: KnownToken, tokenHash: string, request: FastifyRequest, reply: FastifyReply,
+  ): Promise<void> | undefined {
+    const caller: Caller = {
       tenant, directory, kind, actor: `token:${id}`, seesUnmanaged: offerExistingUsers, seesLocalGroups: offerLocalGroups, definitions,
-      bodyBytes: Number(request.headers['content-length'] ?? 0), requireToken: async () => void (await requireToken()),
+      bodyBytes: Number(request.headers['content-length'] ?? 0),
+      requireToken: () => {
+        const token = this.require(tokenHash, request, reply);
+        return token instanceof Promise ? token : undefined;
+      },
     };
+    const visit: Visit = { tenant, acceptedMs: performance.now(), room: null, bodyBytes: 0, answerBytes: 0 };
+    Object.assign(request, { caller, visit });
+    requireClient(reply);
+    // Before anything is refused: a refusal is held as well.
+    releaseWhenGone(reply, () => this.giveBack(visit));
+    this.pace.seen(tenant);
+    this.requireRoom(tenant, 0);
+    const room = isRead(request) ? this.reads : this.writes;
+    const entered = room.enter(tenant, 1);
+    if (entered) return this.letInLater(entered, room, visit, request, reply);
+    visit.room = room;
+    const turn = this.pace.turn(tenant);
+    if (turn) return this.letInLater(turn, null, visit, request, reply);
+    this.takeBody(caller, visit, request);
+    return undefined;
+  }
+
+  private async letInLater(waits: Promise<void>, room: Room | null, visit: Visit, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    try {
+      await waits;
+      if (room) {
+        if (isOver(reply)) room.leave(visit.tenant, 1);
+        else visit.room = room;
+        await this.pace.turn(visit.tenant);
+      }
+    } catch (error) {
+      throw busy(error);
+    }
+    requireClient(reply);
+    this.takeBody((request as Admitted).caller, visit, request);
+  }
+
+  private takeBody({ tenant, bodyBytes }: Caller, visit: Visit, request: FastifyRequest): void {
+    // What is too long for its path is refused in a moment, and what has no length is counted when it comes.
+    if (bodyBytes === 0 || bodyBytes > request.routeOptions.bodyLimit) return;
+    if (this.bodies.isFull(tenant, bodyBytes)) throw noRoom();
+    this.bodies.hold(tenant, bodyBytes);
+    visit.bodyBytes = bodyBytes;
+  }
+
+  private giveBack(visit: Visit): void {
+    this.leaveRoom(visit);
+    this.bodies.release(visit.tenant, visit.bodyBytes);
+    this.answers.release(visit.tenant, visit.answerBytes);
+  }
+
+  private leaveRoom(visit: Visit): void {
+    visit.room?.leave(visit.tenant, 1);
+    visit.room = null;
+  }
+
+  /** Reads a body that has come, by `parse`: a long one when it is its tenant's turn. Throws what `parse` throws, and Rejected(tooManyRequests). */
+  read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
+    const { tenant } = (request as ScimRequest).caller ?? {};
+    return body.length <= SHORT_BODY_BYTES || tenant === undefined ? parse(body) : this.readLong(tenant, () => parse(body));
+  }
+
+  private async readLong(tenant: string, parse: () => unknown): Promise<unknown> {
+    await this.pace.turn(tenant)?.catch((error: unknown) => { throw busy(error); });
+    const value = this.pace.during(tenant, parse);
+    await nextSlice();
+    return value;
   }
 
   /** Before a list is read that may be long: some room stays for short answers. Throws Rejected(tooManyRequests). */
@@ -79,24 +165,19 @@ export class Admission {
   count(request: FastifyRequest, reply: FastifyReply, body: NodeJS.ReadableStream): void {
     const { caller } = request as ScimRequest;
     if (!caller || request.headers['transfer-encoding'] === undefined) return;
-    let received = 0;
-    let hasGone = false;
-    releaseWhenGone(request, reply, () => {
-      hasGone = true;
-      this.bodies.release(caller.tenant, received);
-    });
+    const { visit } = request as Admitted;
     const take = (piece: Buffer): void => {
       // What has been answered is thrown away as it comes.
-      const isOver = hasGone || reply.sent;
-      if (isOver || this.bodies.isFull(caller.tenant, piece.length)) {
+      const isLate = isOver(reply) || reply.sent;
+      if (isLate || this.bodies.isFull(caller.tenant, piece.length)) {
         body.removeListener('data', take);
         // Fastify listens while it collects the body, and answers.
-        if (!isOver && body.listenerCount('error') > 0) body.emit('error', noRoom());
+        if (!isLate && body.listenerCount('error') > 0) body.emit('error', noRoom());
         return;
       }
-      received += piece.length;
+      visit.bodyBytes += piece.length;
       this.bodies.hold(caller.tenant, piece.length);
-      (request as ScimRequest).caller = { ...caller, bodyBytes: received };
+      (request as ScimRequest).caller = { ...caller, bodyBytes: visit.bodyBytes };
     };
     body.on('data', take);
   }
@@ -105,33 +186,63 @@ export class Admission {
    * What is sent: the answer, held until the connection has taken it; or, for a read, why it is not given. A write has been done, and has to be answered:
    * of these no more can be under way than a tenant's commands.
    */
-  async toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
-    const { caller, acceptedMs } = request as Admitted;
-    if (!caller || payload === undefined || payload === null) return payload;
-    const isRead = request.method === 'GET' || request.method === 'HEAD' || request.routeOptions.url?.endsWith('/.search') === true;
-    if (isRead && reply.statusCode < 400) {
-      try {
-        if (performance.now() - acceptedMs > this.config.TOKEN_CACHE_MS) await caller.requireToken();
-        this.requireRoom(caller.tenant, bytesOf(payload));
-      } catch (error) {
-        if (!(error instanceof Rejected)) throw error;
-        for (const name of ['etag', 'location', 'content-location', 'content-length']) void reply.removeHeader(name);
-        if (error.code === 'tooManyRequests') void reply.header('retry-after', '1');
-        void reply.status(errorStatus(error.code));
-        destroy(payload);
-        return JSON.stringify(errorBody(error.code, error.detail));
-      }
+  toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
+    const { caller, visit } = request as Partial<Admitted>;
+    if (!caller || !visit) return payload;
+    this.leaveRoom(visit);
+    if (payload === undefined || payload === null) return payload;
+    if (!isRead(request) || reply.statusCode >= 400) return this.hold(visit, reply, payload);
+    const refuse = (error: unknown): unknown => this.hold(visit, reply, refusal(reply, payload, error));
+    try {
+      const rechecked = performance.now() - visit.acceptedMs > this.config.TOKEN_CACHE_MS ? caller.requireToken() : undefined;
+      if (rechecked) return rechecked.then(() => this.given(visit, reply, payload)).catch(refuse);
+      return this.given(visit, reply, payload);
+    } catch (error) {
+      return refuse(error);
     }
-    const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
-    this.hold(caller, request, reply, bytesOf(sent));
-    return sent;
   }
 
-  private hold({ tenant }: Caller, request: FastifyRequest, reply: FastifyReply, bytes: number): void {
-    this.answers.hold(tenant, bytes);
-    releaseWhenGone(request, reply, () => this.answers.release(tenant, bytes));
+  private given(visit: Visit, reply: FastifyReply, payload: unknown): unknown {
+    this.requireRoom(visit.tenant, bytesOf(payload));
+    return this.hold(visit, reply, payload);
+  }
+
+  private hold(visit: Visit, reply: FastifyReply, payload: unknown): unknown {
+    const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
+    // Whatever was held for it has been given back already.
+    if (isOver(reply)) return sent;
+    const bytes = bytesOf(sent);
+    visit.answerBytes += bytes;
+    this.answers.hold(visit.tenant, bytes);
+    return sent;
   }
 }
+
+/** Throws Rejected once nobody waits for the answer: what would be held for it would never be given back. */
+const requireClient = (reply: FastifyReply): void => {
+  if (isOver(reply)) throw new Rejected('unavailable', 'The client has hung up.');
+};
+
+const challenge = (reply: FastifyReply, error: string): void => {
+  if (!reply.raw.headersSent) void reply.header('www-authenticate', `Bearer realm="muster"${error}`);
+};
+
+const isRead = ({ method, routeOptions: { url } }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD' || url?.endsWith('/.search') === true;
+
+/** The answer to a read that is not given. */
+const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string => {
+  if (!(error instanceof Rejected)) throw error;
+  for (const name of ['etag', 'location', 'content-location', 'content-length']) void reply.removeHeader(name);
+  if (error.code === 'tooManyRequests') void reply.header('retry-after', '1');
+  void reply.status(errorStatus(error.code));
+  destroy(payload);
+  return JSON.stringify(errorBody(error.code, error.detail));
+};
+
+/** What a request is told that waited in vain. */
+export const busy = (error: unknown): unknown => (error instanceof NoSlot ? new Rejected(
+  'tooManyRequests', `It was not begun, because requests of this tenant before it take long: ${error.message}. Send fewer at once, or smaller ones, and this one again.`,
+) : error);
 
 const noRoom = (): Rejected => new Rejected(
   'tooManyRequests', 'The bodies of the requests that are under way for this tenant are too long together (MAX_RECEIVED_BYTES_PER_TENANT, MAX_RECEIVED_BYTES): send the next ones later.',

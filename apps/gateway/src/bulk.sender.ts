@@ -22,7 +22,7 @@ export interface BulkLimits {
   /** Of each of them: what becomes one message must not be longer than what a single request may hold. */
   readonly maxBytesEach: number;
   /** Throws Rejected when no more writes may be begun: a token may be revoked while a request with many operations is carried out. */
-  readonly requireToken: () => Promise<void>;
+  readonly requireToken: () => Promise<unknown> | undefined;
 }
 
 export interface BulkAnswer {

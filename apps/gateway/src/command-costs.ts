@@ -3,6 +3,12 @@ const WEIGHT_ABOVE = 1 / 8;
 const WEIGHT_BELOW = 1 / 64;
 /** So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time. */
 const ORDINARY_BYTES = 16_384;
+/** What is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as they are together. */
+export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
+/** A long body may ask for much work, each part of it for a comparison with all that is there. */
+const BYTES_PER_BODY_BYTE = 8;
+/** As the owners count it (libs/event-store): so many bytes are loaded and written in a millisecond. */
+const BYTES_PER_MS = 40_000;
 const MAX_TENANTS = 10_000;
 
 /** What a command of a tenant loads and writes, in bytes, as the owners say it with their outcomes: a moving mean. */
@@ -12,7 +18,12 @@ export class CommandCosts {
 
   /** 0 = ordinary. */
   of(tenant: string): number {
-    return this.means.get(tenant) ?? 0;
+    return Math.round(this.means.get(tenant) ?? 0);
+  }
+
+  /** What a command is taken for before it has been carried out. */
+  guess(tenant: string, bodyBytes: number): number {
+    return Math.max(ORDINARY_BYTES, this.of(tenant), bodyBytes * BYTES_PER_BODY_BYTE);
   }
 
   learn(tenant: string, bytes: number): void {
@@ -26,3 +37,6 @@ export class CommandCosts {
     if (this.means.size > MAX_TENANTS) this.means.delete(this.means.keys().next().value!);
   }
 }
+
+/** How long what is above the ordinary has held up its owner. */
+export const slowMsOf = (bytes: number): number => Math.max(0, bytes - ORDINARY_BYTES) / BYTES_PER_MS;

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, UserSnapshot } from '#contracts';
 import { LogUnavailable, MessageTooLong, type RequestReply } from '#log';
-import { isUuid, uuidv7, type Config } from '#runtime';
+import { isUuid, Pace, Room, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
-import { CommandCosts } from './command-costs.js';
+import { busy } from './admission.guard.js';
+import { CommandCosts, MAX_SENT_BYTES, slowMsOf } from './command-costs.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 import type { Caller } from './scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toConditions, type NamedCommand } from './to-command.js';
@@ -11,6 +12,9 @@ import { membersOf, ofGroup, ofUser, toCommand, toConditions, type NamedCommand 
 export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
 export const GROUP_REQUESTS = Symbol('RequestReply of group');
 export const CONFIG = Symbol('Config');
+
+/** So long a write waits for those of its tenant before it; then it may still take as long as a command may. */
+const WAIT_TIMEOUT_MS = 5_000;
 
 /** What a write is about, as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
 export interface Write {
@@ -23,33 +27,47 @@ export interface Write {
 /** Sends commands and waits for what their owners say. */
 @Injectable()
 export class Commands {
-  /** Commands in flight, by tenant. */
-  private readonly inFlight = new Map<string, { commands: number; bytes: number }>();
+  /** Commands in flight and those that wait for it, by tenant. */
+  private readonly inFlight = new Map<string, number>();
   private readonly costs = new CommandCosts();
+  private readonly room: Room;
 
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
+  constructor(@Inject(CONFIG) private readonly config: Config, private readonly ignored: IgnoredAttributes, private readonly pace: Pace) {
+    const { MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize, MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting } = config;
+    this.room = new Room(pace, { maxSize, maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize), maxWaiting, waitTimeoutMs: WAIT_TIMEOUT_MS });
+  }
+
+  /** Reads what a client has sent, and counts what of it has no effect. Throws what `parse` throws. */
+  read<Parsed extends { readonly ignored: readonly string[] }>({ tenant, directory }: Caller, parse: () => Parsed): Parsed {
+    return this.ignored.counted(directory, this.pace.during(tenant, parse));
+  }
 
   /** Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of it. */
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
-    const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxBytes } = this.config;
-    const inFlight = this.inFlight.get(caller.tenant) ?? { commands: 0, bytes: 0 };
-    const bytes = this.bytesOf(caller);
-    if (inFlight.commands >= maxCommands) {
+    const { tenant } = caller;
+    const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, COMMAND_EXPIRES_AFTER_MS: expiresAfterMs } = this.config;
+    const inFlight = this.inFlight.get(tenant) ?? 0;
+    if (inFlight >= maxCommands) {
       throw new Rejected('tooManyRequests', `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`);
     }
-    // One alone is always let in: its length has a limit of its own.
-    if (inFlight.commands > 0 && inFlight.bytes + bytes > maxBytes) {
-      throw new Rejected('tooManyRequests', `Writes of more than ${maxBytes} bytes, with what they read and change, are under way for this tenant: send the next ones later.`);
-    }
-    inFlight.commands++;
-    inFlight.bytes += bytes;
-    this.inFlight.set(caller.tenant, inFlight);
+    this.inFlight.set(tenant, inFlight + 1);
+    const size = this.costs.guess(tenant, caller.bodyBytes);
+    let isIn = false;
     let outcome: Outcome;
     try {
+      const turn = this.pace.turn(tenant);
+      if (turn) await turn;
+      const entered = this.room.enter(tenant, size);
+      if (entered) await entered;
+      isIn = true;
       const id = uuidv7();
       outcome = await owner.request(
-        toCommand(command, { ...caller, id, correlationId: id, now: new Date(), expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS }),
-        (cost) => this.costs.learn(caller.tenant, cost),
+        toCommand(command, { ...caller, id, correlationId: id, now: new Date(), expiresAfterMs }),
+        (cost) => {
+          this.costs.learn(tenant, cost);
+          const slowMs = slowMsOf(cost);
+          if (slowMs > 0) this.pace.spent(tenant, slowMs);
+        },
       );
     } catch (error) {
       if (error instanceof LogUnavailable) {
@@ -58,11 +76,12 @@ export class Commands {
       if (error instanceof MessageTooLong) {
         throw new Rejected('tooLarge', 'The write is longer than a message may be here. Send it in smaller parts.');
       }
-      throw error;
+      throw busy(error);
     } finally {
-      inFlight.commands--;
-      inFlight.bytes -= bytes;
-      if (inFlight.commands === 0) this.inFlight.delete(caller.tenant);
+      if (isIn) this.room.leave(tenant, size);
+      const left = this.inFlight.get(tenant)! - 1;
+      if (left === 0) this.inFlight.delete(tenant);
+      else this.inFlight.set(tenant, left);
     }
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
@@ -81,24 +100,23 @@ export type WriteAnswer<Snapshot> = Snapshot | StoredValue;
 @Injectable()
 export class UserCommands {
   constructor(
-    private readonly commands: Commands, private readonly ignored: IgnoredAttributes,
-    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+    private readonly commands: Commands, @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
   ) {}
 
   /** `userId` is what a new user gets; somebody who is known keeps another id. */
   create(caller: Caller, body: unknown, userId = uuidv7()): Promise<WriteAnswer<UserSnapshot>> {
-    const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.user, body));
+    const { resource } = this.commands.read(caller, () => parseResource(caller.definitions.user, body));
     return this.send(caller, { type: 'CreateUser', userId, resource });
   }
 
   patch(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<UserSnapshot>> {
-    const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.user, body));
+    const { operations } = this.commands.read(caller, () => parsePatch(caller.definitions.user, body));
     return this.send(caller, { type: 'PatchUser', userId: known(id, 'user'), operations, ...toConditions(conditions) });
   }
 
   /** RFC 7644 §3.5.1: it never creates. */
   replace(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<UserSnapshot>> {
-    const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.user, body));
+    const { resource } = this.commands.read(caller, () => parseReplacement(caller.definitions.user, body));
     return this.send(caller, { type: 'ReplaceUser', userId: known(id, 'user'), resource, ...toConditions(conditions) });
   }
 
@@ -117,22 +135,21 @@ export class UserCommands {
 @Injectable()
 export class GroupCommands {
   constructor(
-    private readonly commands: Commands, private readonly ignored: IgnoredAttributes,
-    @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
+    private readonly commands: Commands, @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
   ) {}
 
   create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<WriteAnswer<GroupSnapshot>> {
-    const { resource } = this.ignored.counted(caller.directory, parseResource(caller.definitions.group, body));
+    const { resource } = this.commands.read(caller, () => parseResource(caller.definitions.group, body));
     return this.send(caller, { type: 'CreateGroup', groupId, ...membersOf(resource) });
   }
 
   patch(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
-    const { operations } = this.ignored.counted(caller.directory, parsePatch(caller.definitions.group, body));
+    const { operations } = this.commands.read(caller, () => parsePatch(caller.definitions.group, body));
     return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ...toConditions(conditions) });
   }
 
   replace(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
-    const { resource } = this.ignored.counted(caller.directory, parseReplacement(caller.definitions.group, body));
+    const { resource } = this.commands.read(caller, () => parseReplacement(caller.definitions.group, body));
     const content = membersOf(resource);
     return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ...toConditions(conditions) });
   }

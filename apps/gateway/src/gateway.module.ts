@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { RequestReply } from '#log';
-import { nextSlice, Slots, type Config, type Logger } from '#runtime';
+import { Pace, Slots, type Config, type Logger } from '#runtime';
 import { quote, Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
 import { Admission } from './admission.guard.js';
@@ -36,7 +36,8 @@ export interface GatewayOptions {
 export class GatewayModule {
   static register({ config, pool, cursorSeal, requests, logger }: GatewayOptions): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
-    const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), config);
+    const pace = new Pace();
+    const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
     const reading: ReadingLimits = { ...slotsOf(config), maxPageBytes: config.MAX_PAGE_BYTES, requireRoom: (tenant) => admission.requireRoomForList(tenant) };
     return {
       module: GatewayModule,
@@ -53,6 +54,7 @@ export class GatewayModule {
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
         { provide: Admission, useValue: admission },
+        { provide: Pace, useValue: pace },
       ],
     };
   }
@@ -94,9 +96,6 @@ const pathOf = ({ url }: FastifyRequest): string => {
   return path.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
 };
 
-/** After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as long. */
-const MAX_BYTES_AT_ONCE = 65_536;
-
 const requirePlainCoding = ({ 'content-encoding': coding }: FastifyRequest['headers']): void => {
   if (coding === undefined || coding.toLowerCase() === 'identity') return;
   throw new Rejected('unsupportedMediaType', `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`);
@@ -111,15 +110,15 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
   });
   fastify.removeAllContentTypeParsers();
+  const admission = app.get(Admission);
   fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      const bytes = body as Buffer;
-      if (bytes.length > 0) requirePlainCoding(request.headers);
+      if (body.length === 0) return done(null, undefined);
+      requirePlainCoding(request.headers);
       // A bulk request is read an operation at a time.
-      const isWhole = !request.routeOptions.url?.endsWith('/Bulk');
-      const value = bytes.length === 0 ? undefined : isWhole ? parseBody(bytes) : bytes;
-      if (bytes.length <= MAX_BYTES_AT_ONCE) done(null, value);
-      else void nextSlice().then(() => done(null, value));
+      const parsed = request.routeOptions.url?.endsWith('/Bulk') ? body : admission.read(request, body as Buffer, parseBody);
+      if (!(parsed instanceof Promise)) return done(null, parsed);
+      parsed.then((value) => done(null, value), done);
     } catch (error) {
       done(error as Error);
     }
@@ -132,10 +131,11 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       done(new Rejected('unsupportedMediaType', WRONG_TYPE));
     });
   });
-  const admission = app.get(Admission);
-  fastify.addHook('onSend', async (request, reply, payload) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
     if (payload && pathOf(request).startsWith('/api/scim/')) void reply.header('content-type', mediaTypeFor(request.headers.accept));
-    return admission.toSend(request, reply, payload);
+    const sent = admission.toSend(request, reply, payload);
+    if (sent instanceof Promise) sent.then((value) => done(null, value), done);
+    else done(null, sent);
   });
   fastify.addHook('preParsing', (request, reply, body, done) => {
     admission.count(request, reply, body);
@@ -143,26 +143,38 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   });
   // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
-  fastify.addHook('onRequest', async (request, reply) => {
-    const path = pathOf(request);
-    if (OTHER_VERSION.test(path)) {
-      throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
+  fastify.addHook('onRequest', (request, reply, done) => {
+    try {
+      if (request.headers['transfer-encoding'] === undefined) {
+        if (Number(request.headers['content-length'] ?? 0) > 0) requirePlainCoding(request.headers);
+        // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each DELETE.
+        else delete request.raw.headers['content-type'];
+      }
+      // A GET of .search is taken for that of a resource.
+      if (request.is404 || request.url.includes('/.search')) requireRoute(request, reply);
+      const { url } = request.routeOptions;
+      const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
+      const waits = url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply) : undefined;
+      if (waits) waits.then(() => done(), done);
+      else if (!reply.sent) done();
+    } catch (error) {
+      done(error as Error);
     }
-    if (request.headers['transfer-encoding'] === undefined) {
-      if (Number(request.headers['content-length'] ?? 0) > 0) requirePlainCoding(request.headers);
-      // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each DELETE.
-      else delete request.raw.headers['content-type'];
-    }
-    if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
-    const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
-    if (methods) await requireMethod(methods, request, reply);
-    const { url } = request.routeOptions;
-    const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
-    if (url?.startsWith('/api/scim/') && !isForAll && !reply.sent) await admission.admit(request, reply);
   });
 };
 
-const requireMethod = async (methods: readonly string[], request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+/** Says why a path or a method is none, where more is known than that. Throws Rejected. */
+const requireRoute = (request: FastifyRequest, reply: FastifyReply): void => {
+  const path = pathOf(request);
+  if (OTHER_VERSION.test(path)) {
+    throw new Rejected('invalidVers', 'This service speaks SCIM 2.0: its base path is /api/scim/v2 (RFC 7644 §3.13).');
+  }
+  if (NOT_BUILT.test(path)) throw new Rejected('notImplemented', `${request.method} ${path} is not supported yet.`);
+  const [, methods] = METHODS.find(([pattern]) => pattern.test(path)) ?? [];
+  if (methods) requireMethod(methods, request, reply);
+};
+
+const requireMethod = (methods: readonly string[], request: FastifyRequest, reply: FastifyReply): void => {
   const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
   const isAllowed = allowed.includes(request.method);
   // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
@@ -170,5 +182,5 @@ const requireMethod = async (methods: readonly string[], request: FastifyRequest
   if (!isAllowed) {
     throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
   }
-  if (request.method === 'OPTIONS') await reply.status(204).send();
+  if (request.method === 'OPTIONS') void reply.status(204).send();
 };

@@ -28,7 +28,7 @@ export interface MixedPage {
 export type ListAnswer = string | StreamableFile;
 
 /** Who reads, and of which tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
-export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<void> };
+export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<unknown> | undefined };
 
 /** A group, without its members. */
 export interface Head {

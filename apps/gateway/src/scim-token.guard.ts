@@ -18,8 +18,8 @@ export interface Caller {
   readonly bodyBytes: number;
   /** What users and groups of its tenant may have. */
   readonly definitions: Definitions;
-  /** Looks the token up again, when it is no longer remembered: for what goes on for long. Throws Rejected(unauthorized). */
-  readonly requireToken: () => Promise<void>;
+  /** Looks the token up again, when it is no longer remembered: for what goes on for long. undefined = it is remembered. Throws Rejected(unauthorized). */
+  readonly requireToken: () => Promise<unknown> | undefined;
 }
 
 /** A request whose token has been accepted. */
@@ -30,10 +30,9 @@ export const NO_TOKEN = 'A bearer token is required: "Authorization: Bearer <tok
 /** The token was accepted before the body was read (admission.guard.ts). Here it is again, after a body that may have taken long to come. */
 @Injectable()
 export class ScimTokenGuard implements CanActivate {
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const { caller } = context.switchToHttp().getRequest<FastifyRequest & Partial<ScimRequest>>();
     if (!caller) throw new Rejected('unauthorized', NO_TOKEN);
-    await caller.requireToken();
-    return true;
+    return caller.requireToken()?.then(() => true) ?? true;
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { newDatabase } from '../../../test/support/postgres.js';
-import { ScimTokens } from './scim-tokens.queries.js';
+import { ScimTokens, type KnownToken } from './scim-tokens.queries.js';
 
 const [tenant, directory] = [uuidv7(), uuidv7()];
 let owner: pg.Client;
@@ -31,15 +31,17 @@ afterAll(async () => {
   await pool?.end();
 });
 
+const required = async (tokens: ScimTokens, tokenHash: string, address: string): Promise<KnownToken> => tokens.require(tokenHash, address);
+
 it('whoever tries tokens has one look-up under way, and delays nobody whose token has worked', async () => {
   const tokens = new ScimTokens(recorded, 0);
-  expect((await tokens.require(hashOf('known'), '192.0.2.1')).tenant).toBe(tenant);
+  expect((await required(tokens, hashOf('known'), '192.0.2.1')).tenant).toBe(tenant);
   asked.length = 0;
   // No look-up ends before the test says so.
   await owner.query('BEGIN; LOCK admin.tokens IN ACCESS EXCLUSIVE MODE');
-  const tried = Array.from({ length: 200 }, (_, index) => tokens.require(hashOf(`made up ${index}`), '192.0.2.1').catch((error: unknown) => error));
-  const other = tokens.require(hashOf('made up elsewhere'), '192.0.2.2').catch((error: unknown) => error);
-  const known = tokens.require(hashOf('known'), '192.0.2.1');
+  const tried = Array.from({ length: 200 }, (_, index) => required(tokens, hashOf(`made up ${index}`), '192.0.2.1').catch((error: unknown) => error));
+  const other = required(tokens, hashOf('made up elsewhere'), '192.0.2.2').catch((error: unknown) => error);
+  const known = required(tokens, hashOf('known'), '192.0.2.1');
   try {
     await vi.waitFor(() => expect(asked).toEqual([hashOf('made up 0'), hashOf('made up elsewhere'), hashOf('known')]), { timeout: 10_000 });
   } finally {
@@ -54,14 +56,14 @@ it('whoever tries tokens has one look-up under way, and delays nobody whose toke
 it('what is remembered of a token is one look-up for all who ask meanwhile, also when nobody knows it', async () => {
   const tokens = new ScimTokens(recorded, 600_000);
   asked.length = 0;
-  for (const token of ['known', 'unknown']) await Promise.allSettled(Array.from({ length: 50 }, () => tokens.require(hashOf(token), '192.0.2.1')));
+  for (const token of ['known', 'unknown']) await Promise.allSettled(Array.from({ length: 50 }, () => required(tokens, hashOf(token), '192.0.2.1')));
   expect(asked).toEqual([hashOf('known'), hashOf('unknown')]);
 });
 
 it('a token that is revoked is refused as soon as it is looked up again', async () => {
   const tokens = new ScimTokens(recorded, 0);
   await insert('revoked later');
-  await tokens.require(hashOf('revoked later'), '192.0.2.1');
+  await required(tokens, hashOf('revoked later'), '192.0.2.1');
   await owner.query(`UPDATE admin.tokens SET status = 'revoked' WHERE hash = $1`, [hashOf('revoked later')]);
-  await expect(tokens.require(hashOf('revoked later'), '192.0.2.1')).rejects.toMatchObject({ code: 'unauthorized', detail: expect.stringContaining('revoked') as unknown });
+  await expect(required(tokens, hashOf('revoked later'), '192.0.2.1')).rejects.toMatchObject({ code: 'unauthorized', detail: expect.stringContaining('revoked') as unknown });
 });

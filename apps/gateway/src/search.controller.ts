@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Query, Req, UseGuards } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
-import type { Config } from '#runtime';
+import { Pace, type Config } from '#runtime';
 import { GROUP, parseSearch, parseSearchRequest, Rejected, USER, type PagingLimits, type ResourceDefinition, type Search } from '#scim';
 import { CONFIG } from './commands.sender.js';
 import { GROUP_QUERIES } from './groups.controller.js';
@@ -22,6 +22,7 @@ export class SearchController {
     @Inject(GROUP_QUERIES) private readonly groups: ResourceQueries<GroupRow>,
     private readonly members: MemberQueries,
     private readonly cursors: Cursors,
+    private readonly pace: Pace,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.limits = { defaultCount: config.DEFAULT_PAGE_RESOURCES, maxCount: config.MAX_PAGE_RESOURCES };
@@ -29,24 +30,24 @@ export class SearchController {
 
   @Get('Users')
   listUsers(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<ListAnswer> {
-    return this.searchUsers(caller, parseSearch(caller.definitions.user, query, this.limits));
+    return this.searchUsers(caller, (definition) => parseSearch(definition, query, this.limits));
   }
 
   @Post('Users/.search')
   @HttpCode(200)
   findUsers(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<ListAnswer> {
-    return this.searchUsers(caller, parseSearchRequest(caller.definitions.user, body, this.limits));
+    return this.searchUsers(caller, (definition) => parseSearchRequest(definition, body, this.limits));
   }
 
   @Get('Groups')
   listGroups(@Req() { caller }: ScimRequest, @Query() query: Readonly<Record<string, unknown>>): Promise<ListAnswer> {
-    return this.searchGroups(caller, parseSearch(caller.definitions.group, query, this.limits));
+    return this.searchGroups(caller, (definition) => parseSearch(definition, query, this.limits));
   }
 
   @Post('Groups/.search')
   @HttpCode(200)
   findGroups(@Req() { caller }: ScimRequest, @Body() body: unknown): Promise<ListAnswer> {
-    return this.searchGroups(caller, parseSearchRequest(caller.definitions.group, body, this.limits));
+    return this.searchGroups(caller, (definition) => parseSearchRequest(definition, body, this.limits));
   }
 
   /** RFC 7644 §3.4.2.1. */
@@ -64,7 +65,7 @@ export class SearchController {
   /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
   private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
     const { user, group } = caller.definitions;
-    const [ofUsers, ofGroups] = [attempt(() => parse(user)), attempt(() => parse(group))];
+    const [ofUsers, ofGroups] = this.pace.during(caller.tenant, () => [attempt(() => parse(user)), attempt(() => parse(group))] as const);
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
     const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
     const { count } = search;
@@ -86,14 +87,16 @@ export class SearchController {
     return this.groupsOf(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken }, after);
   }
 
-  private async searchUsers(caller: Caller, asked: Search): Promise<ListAnswer> {
+  private async searchUsers(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
+    const asked = this.pace.during(caller.tenant, () => parse(caller.definitions.user));
     const { search, begin } = this.cursors.resume(caller, USER.endpoint, USER.name, asked);
     const { shown, totalResults, hasMore, end } = await this.usersOf(caller, search, begin);
     const place = this.cursors.place(search, totalResults, hasMore ? { type: USER.name, position: end } : null);
     return this.members.showPage(caller, { users: shown, groups: [], totalResults, place, selection: undefined });
   }
 
-  private async searchGroups(caller: Caller, asked: Search): Promise<ListAnswer> {
+  private async searchGroups(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
+    const asked = this.pace.during(caller.tenant, () => parse(caller.definitions.group));
     const { search, begin } = this.cursors.resume(caller, GROUP.endpoint, GROUP.name, asked);
     const { shown, totalResults, hasMore, end } = await this.groupsOf(caller, search, begin);
     const place = this.cursors.place(search, totalResults, hasMore ? { type: GROUP.name, position: end } : null);

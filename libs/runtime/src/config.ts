@@ -128,6 +128,8 @@ export class Config {
   @count('Answers that clients of one tenant have not read yet, together; further requests of the tenant get a 429 with Retry-After.')
   MAX_UNSENT_BYTES_PER_TENANT = 33_554_432;
   @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_UNSENT_BYTES = 134_217_728;
+  @count('Requests of one tenant that are worked on at once while other tenants send some too: so many reads, and so many writes. Further ones wait for these, and get a 429 with Retry-After when that takes 5 s.')
+  MAX_REQUESTS_AT_ONCE_PER_TENANT = 32;
   @count('Commands of one partition that are decided in one transaction.') MAX_BATCH_MESSAGES = 256;
   @count('What such a transaction loads and writes together; a command that needs more has one of its own.') MAX_BATCH_BYTES = 8_388_608;
   @count('A process whose lane has had messages waiting for so long, and has committed nothing, is not ready until it commits.') LANE_STANDSTILL_AFTER_SECONDS = 30;
@@ -136,7 +138,7 @@ export class Config {
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
   @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.') CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
-  @count('The same for their bytes: of their bodies, or of what such writes of the tenant have loaded and written before, if that is more. Other tenants wait for it.')
+  @count('Writes of a tenant that are carried out at once, in bytes: of what they are likely to load and change, as their bodies and such writes of the tenant before them tell. Further ones wait for these; while other tenants send requests too, an eighth of it has to do.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
   @count('Connections to Postgres, for each service. A new tenant takes one until it is there, and is written with another one: so two are the least.', 2) DATABASE_POOL_CONNECTIONS = 10;
   @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; no more than three below `DATABASE_POOL_CONNECTIONS`, and of one tenant one less: the last one is for others. Look-ups by what several may have take turns in the same way in connections of their own.')

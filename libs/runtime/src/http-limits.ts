@@ -9,9 +9,6 @@ const MAX_PIPELINED_REQUESTS = 16;
 const MAX_DISCARDED_BYTES = 131_072;
 /** The time that a client has for reading its answer before a connection with an unread body is reset. */
 const LINGER_MS = 2_000;
-/** Of all addresses together, for those that have no connection yet: a health check has to get through. */
-const RESERVED_CONNECTIONS = 256;
-
 /** A request that is refused because its client has too many under way. */
 class Overload extends Error {
   override readonly name = 'Overload';
@@ -31,39 +28,33 @@ export interface ConnectionLimits {
 export const limitConnections = (app: NestFastifyApplication, { maxConnections, maxConnectionsPerAddress, sendTimeoutMs }: ConnectionLimits): void => {
   const fastify = app.getHttpAdapter().getInstance();
   const { server } = fastify;
-  /** Open connections, by address. */
-  const open = new Map<string, number>();
+  /** Open connections, by address, the oldest first. */
+  const open = new Map<string, Set<Connection>>();
   let total = 0;
-  server.on('connection', (socket: Socket) => {
+  server.on('connection', (socket: Connection) => {
     const address = networkOf(socket.remoteAddress);
-    const own = open.get(address) ?? 0;
-    const isFull = total >= maxConnections + (own === 0 ? RESERVED_CONNECTIONS : 0);
+    const own = open.get(address) ?? new Set();
+    const hasOwnRoom = own.size < maxConnectionsPerAddress;
+    const hasRoom = hasOwnRoom && (total < maxConnections || giveWay(open, own.size));
     total++;
-    open.set(address, own + 1);
+    open.set(address, own.add(socket));
     socket.once('close', () => {
       total--;
-      const left = open.get(address)! - 1;
-      if (left === 0) open.delete(address);
-      else open.set(address, left);
+      if (own.delete(socket) && own.size === 0) open.delete(address);
     });
-    if (!isFull && own < maxConnectionsPerAddress) return;
-    socket.write(`HTTP/1.1 ${isFull ? '503 Service Unavailable' : '429 Too Many Requests'}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    if (hasRoom) return;
+    socket.write(`HTTP/1.1 ${hasOwnRoom ? '503 Service Unavailable' : '429 Too Many Requests'}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
     socket.destroySoon();
   });
 
-  /** Requests that are under way, by connection. */
-  const underWay = new WeakMap<Socket, number>();
-  fastify.addHook('onRequest', (request, reply, done) => {
-    const { socket } = request.raw;
-    const requests = (underWay.get(socket) ?? 0) + 1;
-    underWay.set(socket, requests);
-    reply.raw.once('close', () => underWay.set(socket, underWay.get(socket)! - 1));
+  fastify.addHook('onRequest', ({ raw: { socket } }, { raw: response }, done) => {
+    const requests = begin(socket, response);
     if (requests <= MAX_PIPELINED_REQUESTS) done();
     else done(new Overload(`More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection: send the next one when their answers have come.`));
   });
   // Node would let a connection be silent for ever while a request is under way. The time begins anew with each piece that goes through.
-  server.setTimeout(sendTimeoutMs, (socket: Socket) => {
-    const isOurTurn = (underWay.get(socket) ?? 0) > 0 && socket.writableLength === 0;
+  server.setTimeout(sendTimeoutMs, (socket: Connection) => {
+    const isOurTurn = !isIdle(socket) && socket.writableLength === 0;
     if (!isOurTurn) socket.destroy();
   });
   // Node would say 100 Continue before anybody has looked at the request (RFC 9110 §10.1.1).
@@ -80,27 +71,65 @@ export const limitConnections = (app: NestFastifyApplication, { maxConnections, 
   });
 };
 
-/** What is given back when a connection ends, by connection. */
-const heldBy = new WeakMap<Socket, Set<() => void>>();
+/** Where a connection has its requests that are under way, and a response what is given back with it. */
+const UNDER_WAY = Symbol('requests that are under way');
+const RELEASES = Symbol('what is given back when the answer has gone');
+
+type Connection = Socket & { [UNDER_WAY]?: Set<Response> };
+/** Null: the answer has gone, or never will. */
+type Response = FastifyReply['raw'] & { [RELEASES]?: (() => void)[] | null };
+
+const isIdle = (socket: Connection): boolean => (socket[UNDER_WAY]?.size ?? 0) === 0;
+
+/** Returns how many requests are under way on the connection. */
+const begin = (socket: Connection, response: Response): number => {
+  let underWay = socket[UNDER_WAY];
+  if (!underWay) {
+    const all = (underWay = socket[UNDER_WAY] = new Set());
+    // A response that waits behind others on its connection does not say that it was closed.
+    socket.once('close', () => all.forEach(end));
+  }
+  const requests = underWay.add(response).size;
+  response[RELEASES] = [];
+  if (socket.destroyed) end(response);
+  response.once('close', () => {
+    socket[UNDER_WAY]!.delete(response);
+    end(response);
+  });
+  return requests;
+};
+
+const end = (response: Response): void => {
+  const releases = response[RELEASES];
+  if (!releases) return;
+  response[RELEASES] = null;
+  for (const release of releases) release();
+};
+
+/** Whether nobody will read the answer: it has gone, or its client has. */
+export const isOver = ({ raw }: FastifyReply): boolean => (raw as Response)[RELEASES] === null;
+
+/** Calls `release` once: when the answer has gone, or its connection has ended, and at once where that was before. */
+export const releaseWhenGone = ({ raw }: FastifyReply, release: () => void): void => {
+  const releases = (raw as Response)[RELEASES];
+  if (releases) releases.push(release);
+  else release();
+};
 
 /**
- * Calls `release` once: when the answer has gone, or its connection has ended, and at once where that was before. A response that was closed says so no
- * second time, and one that waits behind others on its connection does not say it at all.
+ * There is no room for another connection: of the addresses that then still have as many as the one that wants it, the one that has most loses its
+ * oldest connection on which nothing is asked. Returns whether there is room now.
  */
-export const releaseWhenGone = ({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply, release: () => void): void => {
-  if (response.closed || response.destroyed || socket.destroyed) return release();
-  let held = heldBy.get(socket);
-  if (!held) {
-    const all = (held = new Set());
-    heldBy.set(socket, all);
-    socket.once('close', () => all.forEach((giveBack) => giveBack()));
+const giveWay = (open: ReadonlyMap<string, ReadonlySet<Connection>>, own: number): boolean => {
+  const rich = [...open.values()].filter(({ size }) => size > own + 1).sort((a, b) => b.size - a.size);
+  for (const connections of rich) {
+    for (const socket of connections) {
+      if (!isIdle(socket) || socket.destroyed) continue;
+      socket.destroy();
+      return true;
+    }
   }
-  const all = held;
-  const once = (): void => {
-    if (all.delete(once)) release();
-  };
-  all.add(once);
-  response.once('close', once);
+  return false;
 };
 
 /** How much of the body may still come. */

@@ -112,8 +112,9 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
   face.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
-  fastify.addHook('onSend', async (_request, reply) => {
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
     if (isStopping()) void reply.header('connection', 'close');
+    done();
   });
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {

@@ -1,0 +1,114 @@
+import { expect, it } from 'vitest';
+import { Pace } from './pace.js';
+import { Room } from './room.js';
+import { NoSlot } from './slots.js';
+
+/** A clock that stands still until it is told. */
+const clock = (): { now: number; pace: Pace } => {
+  const made = { now: 0, pace: undefined as unknown as Pace };
+  made.pace = new Pace(() => made.now);
+  return made;
+};
+const both = (pace: Pace): void => ['a', 'b'].forEach((key) => pace.seen(key));
+/** What has resolved by now. */
+const settled = async (promise: Promise<unknown>): Promise<boolean> => {
+  let isSettled = false;
+  void promise.finally(() => (isSettled = true)).catch(() => undefined);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  return isSettled;
+};
+
+it('whoever has had slow work done waits until the others have had their share of the time', () => {
+  const time = clock();
+  both(time.pace);
+  time.pace.during('a', () => (time.now += 45));
+  expect(time.pace.turn('b')).toBeUndefined();
+  expect(time.pace.turn('a')).toBeInstanceOf(Promise);
+  const later = clock();
+  both(later.pace);
+  later.pace.spent('a', 45);
+  // 20 ms above what is free, a fifth of the time.
+  later.now += 99;
+  both(later.pace);
+  expect(later.pace.turn('a')).toBeInstanceOf(Promise);
+  const atLast = clock();
+  both(atLast.pace);
+  atLast.pace.spent('a', 45);
+  atLast.now += 100;
+  expect(atLast.pace.turn('a')).toBeUndefined();
+});
+
+it('whoever is alone waits for nothing, and nobody for what is quickly done', () => {
+  const time = clock();
+  time.pace.seen('a');
+  time.pace.spent('a', 500);
+  expect(time.pace.turn('a')).toBeUndefined();
+  time.pace.seen('b');
+  time.pace.seen('a');
+  expect(time.pace.turn('a')).toBeInstanceOf(Promise);
+  const quick = clock();
+  both(quick.pace);
+  for (let count = 0; count < 1_000; count++) quick.pace.during('a', () => (quick.now += 2));
+  expect(quick.pace.turn('a')).toBeUndefined();
+});
+
+it('the others are forgotten when they have not been seen for a while', () => {
+  const time = clock();
+  both(time.pace);
+  time.now += 9_999;
+  expect([time.pace.hasOthers('a'), time.pace.hasOthers('b')]).toEqual([true, true]);
+  time.pace.seen('b');
+  time.now += 1;
+  expect([time.pace.hasOthers('a'), time.pace.hasOthers('b')]).toEqual([true, false]);
+});
+
+it('those who wait go one after the other, each when the work of the one before has been counted; none waits for ever, and not too many do', async () => {
+  const time = clock();
+  both(time.pace);
+  time.pace.spent('a', 26);
+  const turns = Array.from({ length: 1_000 }, () => time.pace.turn('a')!);
+  await expect(time.pace.turn('a')).rejects.toThrow(NoSlot);
+  void turns[0]!.then(() => time.pace.spent('a', 1_000));
+  time.now += 5;
+  await turns[0];
+  expect(await settled(turns[1]!)).toBe(false);
+  time.now += 4_990;
+  time.pace.spent('a', 1_000);
+  time.now += 10;
+  both(time.pace);
+  expect((await Promise.allSettled(turns)).filter(({ status }) => status === 'rejected')).toHaveLength(999);
+  time.now += 5_000;
+  expect(await settled(Promise.resolve(time.pace.turn('a')))).toBe(true);
+});
+
+it('so much of a key is under way at once while others are here, in the order of asking; something alone always is', async () => {
+  const time = clock();
+  const room = new Room(time.pace, { maxSize: 60, maxSizeBesideOthers: 10, maxWaiting: 3, waitTimeoutMs: 60_000 });
+  both(time.pace);
+  expect(room.enter('a', 50)).toBeUndefined();
+  const [second, third, fourth] = [room.enter('a', 4)!, room.enter('a', 7)!, room.enter('a', 1)!];
+  await expect(room.enter('a', 1)).rejects.toThrow(NoSlot);
+  expect(room.enter('b', 10)).toBeUndefined();
+  room.leave('a', 50);
+  await second;
+  expect(await settled(third)).toBe(false);
+  room.leave('a', 4);
+  await Promise.all([third, fourth]);
+  room.leave('a', 7);
+  expect(room.enter('a', 9)).toBeUndefined();
+});
+
+it('whoever is alone has all the room, and whoever has waited too long is told so', async () => {
+  const time = clock();
+  const room = new Room(time.pace, { maxSize: 50, maxSizeBesideOthers: 2, maxWaiting: 10, waitTimeoutMs: 1 });
+  time.pace.seen('a');
+  for (let count = 0; count < 50; count++) expect(room.enter('a', 1)).toBeUndefined();
+  await expect(room.enter('a', 1)).rejects.toThrow('no room in 1 ms');
+  room.leave('a', 1);
+  time.pace.seen('b');
+  await expect(room.enter('a', 1)).rejects.toThrow('no room in 1 ms');
+  for (let count = 0; count < 49; count++) room.leave('a', 1);
+  for (const size of [0.1, 0.7, 0.2]) expect(room.enter('a', size)).toBeUndefined();
+  for (const size of [0.1, 0.7, 0.2]) room.leave('a', size);
+  expect(room.enter('a', 99)).toBeUndefined();
+});

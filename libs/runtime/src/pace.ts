@@ -1,0 +1,120 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { NoSlot } from './slots.js';
+
+/** Whoever was seen so lately counts as being here. */
+const HERE_MS = 10_000;
+/** Work that holds up the process for longer is slow; the rest counts for nothing. */
+const SLOW_MS = 2;
+/** Of the time of the process so much is for slow work of one key, while others are here. */
+const SHARE = 1 / 5;
+/** Slow work for which a key does not wait: a collection of garbage, or a busy machine, makes anything slow now and then. */
+const FREE_MS = 25;
+/** A key waits a second for its next turn at the most, whatever it has done. */
+const MAX_OWED_MS = 225;
+/** Meanwhile the others may have gone. */
+const CHECK_EVERY_MS = 50;
+const MAX_WAITING_PER_KEY = 1_000;
+const WAIT_TIMEOUT_MS = 5_000;
+const MAX_KEYS = 10_000;
+
+interface Owed {
+  ms: number;
+  atMs: number;
+}
+
+interface Waiter {
+  readonly sinceMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Gives each key, such as a tenant, a share of the time of this process. Nothing else runs while a long text is read or a long list is written,
+ * so whoever has had such work done waits for the next turn until the others have had theirs. Who is alone waits for nothing.
+ */
+export class Pace {
+  /** The key that was seen last, and when it and any other one were. */
+  private last = '';
+  private lastMs = -Infinity;
+  private otherMs = -Infinity;
+  /** Slow work that was done and is not paid back yet, by key: time pays it back. */
+  private readonly owed = new Map<string, Owed>();
+  private readonly queues = new Map<string, Waiter[]>();
+
+  constructor(private readonly elapsedMs: () => number = () => performance.now()) {}
+
+  seen(key: string): void {
+    if (key !== this.last) [this.last, this.otherMs] = [key, this.lastMs];
+    this.lastMs = this.elapsedMs();
+  }
+
+  hasOthers(key: string): boolean {
+    return this.elapsedMs() - (key === this.last ? this.otherMs : this.lastMs) < HERE_MS;
+  }
+
+  /** Does slow work of a key, and counts it. */
+  during<T>(key: string, work: () => T): T {
+    const sinceMs = this.elapsedMs();
+    try {
+      return work();
+    } finally {
+      const ms = this.elapsedMs() - sinceMs;
+      if (ms > SLOW_MS) this.spent(key, ms);
+    }
+  }
+
+  /** Counts slow work that was done elsewhere, such as by the owner of a command. */
+  spent(key: string, ms: number): void {
+    const atMs = this.elapsedMs();
+    const owed = Math.min(MAX_OWED_MS, this.owedBy(key) + ms);
+    this.owed.delete(key);
+    this.owed.set(key, { ms: owed, atMs });
+    if (this.owed.size > MAX_KEYS) this.owed.delete(this.owed.keys().next().value!);
+  }
+
+  /** Before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
+  turn(key: string): Promise<void> | undefined {
+    const waiting = this.queues.get(key);
+    if (!waiting && (this.owed.size === 0 || this.waitMs(key) === 0)) return undefined;
+    if (waiting && waiting.length >= MAX_WAITING_PER_KEY) return Promise.reject(new NoSlot(`${MAX_WAITING_PER_KEY} are waiting already`));
+    return new Promise((resolve, reject) => {
+      const waiter = { sinceMs: this.elapsedMs(), resolve, reject };
+      if (waiting) waiting.push(waiter);
+      else void this.serve(key, [waiter]);
+    });
+  }
+
+  /** One after the other, each when what came before it has been counted. */
+  private async serve(key: string, queue: Waiter[]): Promise<void> {
+    this.queues.set(key, queue);
+    for (let first = queue[0]; first; first = queue[0]) {
+      const waitedMs = this.elapsedMs() - first.sinceMs;
+      const waitMs = this.waitMs(key);
+      if (waitMs === 0) {
+        queue.shift();
+        first.resolve();
+        await nextTurn();
+      } else if (waitedMs >= WAIT_TIMEOUT_MS) {
+        queue.shift();
+        first.reject(new NoSlot(`it was not its turn in ${WAIT_TIMEOUT_MS} ms`));
+      } else {
+        await delay(Math.max(1, Math.min(waitMs, WAIT_TIMEOUT_MS - waitedMs, CHECK_EVERY_MS)), undefined, { ref: false });
+      }
+    }
+    this.queues.delete(key);
+  }
+
+  private waitMs(key: string): number {
+    const aboveMs = this.owedBy(key) - FREE_MS;
+    return aboveMs <= 0 || !this.hasOthers(key) ? 0 : aboveMs / SHARE;
+  }
+
+  private owedBy(key: string): number {
+    const owed = this.owed.get(key);
+    if (!owed) return 0;
+    const left = owed.ms - (this.elapsedMs() - owed.atMs) * SHARE;
+    if (left > 0) return left;
+    this.owed.delete(key);
+    return 0;
+  }
+}
