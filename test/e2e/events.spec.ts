@@ -53,6 +53,25 @@ it('gives the events by pages, each exactly once', async () => {
   expect((await events(id, '?limit=1000000')).body.events).toHaveLength(5);
 });
 
+it('ends a page of long events where it is long enough', async () => {
+  const { body: group } = await muster.scim('POST', '/Groups', { displayName: 'Long' });
+  for (let change = 0; change < 20; change++) {
+    const answer = await muster.scim('PATCH', `/Groups/${group.id}`, { Operations: [{ op: 'replace', path: 'displayName', value: `Long ${change}` }] });
+    expect(answer.status).toBeLessThan(300);
+  }
+  await muster.owner.query('ALTER TABLE "group".events DISABLE TRIGGER append_only');
+  await muster.owner.query('UPDATE "group".events SET data = json_build_object(\'text\', repeat(\'x\', 400000)) WHERE stream = $1', [group.id]);
+  await muster.owner.query('ALTER TABLE "group".events ENABLE TRIGGER append_only');
+  const pages: number[][] = [];
+  for (let after: number | null = 0; after !== null; ) {
+    const { body }: { body: { events: { version: number }[]; next: number | null } } = await muster.admin('GET', `/groups/${group.id}/events?after=${after}&limit=1000`);
+    pages.push(body.events.map(({ version }) => version));
+    after = body.next;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([11, 10]);
+  expect(pages.flat()).toEqual(Array.from({ length: 21 }, (_, index) => index + 1));
+});
+
 it.each([
   ['a user who never was', () => events(uuidv7()), 404, /never was a user/],
   ['what is no id', () => events('nobody', '?after=3'), 404, /never was a user/],

@@ -3,11 +3,14 @@ import { Type } from 'class-transformer';
 import { IsInt, Max, Min } from 'class-validator';
 import type { Pool } from 'pg';
 import { GROUP_EVENTS_VIEW, IDENTITY_EVENTS_VIEW, type EventRow } from '#contracts';
+import { pageByBytes } from '#event-store';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { ADMIN_POOL } from './directories.queries.js';
 
 const MAX_PAGE_EVENTS = 1_000;
+/** A page ends with the event that reaches it: an event of a group may hold 1,000 members, or all that a long group has. */
+const MAX_PAGE_BYTES = 4 * 1_048_576;
 /** What Postgres' int holds: versions are one. */
 const MAX_VERSION = 2_147_483_647;
 
@@ -19,6 +22,11 @@ export class EventsPage {
 }
 
 const VIEWS = { user: IDENTITY_EVENTS_VIEW, group: GROUP_EVENTS_VIEW };
+const nextEvents = (view: string): string => pageByBytes({
+  table: view, key: ['stream', 'version'], columns: ['tenant', 'sequence', 'type', 'recorded_at', 'command_id', 'correlation_id', 'actor', 'directory', 'data'],
+  condition: 'stream = $1', bytes: 'octet_length(data::text)', maxRows: '$3::int', maxBytes: MAX_PAGE_BYTES,
+});
+const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(GROUP_EVENTS_VIEW) };
 
 /** Reads of the published views of events. */
 @Injectable()
@@ -27,24 +35,27 @@ export class StreamEvents {
 
   /** What happened to one user or group, also to one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
   async list(kind: keyof typeof VIEWS, id: string, { after, limit: wanted }: EventsPage): Promise<{ events: EventRow[]; next: number | null }> {
-    const limit = Math.min(wanted, MAX_PAGE_EVENTS);
-    // One more than the page holds says whether there is another.
-    const events = isUuid(id) ? await this.page(kind, id, after, limit + 1) : [];
+    const events = isUuid(id) ? await this.page(kind, id, after, Math.min(wanted, MAX_PAGE_EVENTS)) : [];
     // A page behind the last event is empty; what has no first one never was.
     const exists = events.length > 0 || (after > 0 && isUuid(id) && (await this.page(kind, id, 0, 1)).length > 0);
     if (!exists) throw new Rejected('notFound', `There never was a ${kind} with the id ${id}.`);
-    const page = events.slice(0, limit);
-    return { events: page, next: events.length > limit ? page[page.length - 1]!.version : null };
+    const last = events.at(-1)?.version;
+    return { events, next: last !== undefined && (await this.hasMore(kind, id, last)) ? last : null };
   }
 
-  /** Events in the order of their versions, from the one after `after`: `limit` of them at most. */
+  private async hasMore(kind: keyof typeof VIEWS, id: string, after: number): Promise<boolean> {
+    const { rows } = await this.pool.query<{ found: boolean }>(`SELECT EXISTS (SELECT FROM ${VIEWS[kind]} WHERE stream = $1 AND version > $2) AS found`, [id, after]);
+    return rows[0]!.found;
+  }
+
+  /** Events in the order of their versions, from the one after `after`: `limit` of them at most, and fewer where they are long. */
   async page(kind: keyof typeof VIEWS, id: string, after: number, limit: number): Promise<EventRow[]> {
     const { rows } = await this.pool.query<EventRow>({
       name: `events-of-${kind}`,
       text: `
         SELECT tenant, sequence::float8 AS sequence, stream, version, type, recorded_at AS "recordedAt", command_id AS "commandId",
           correlation_id AS "correlationId", actor, directory, data
-        FROM ${VIEWS[kind]} WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3`,
+        FROM (${NEXT_EVENTS[kind]}) AS page ORDER BY version`,
       values: [id, after, limit],
     });
     return rows;

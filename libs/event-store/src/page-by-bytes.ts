@@ -8,7 +8,8 @@ export interface PageByBytes {
   readonly bytes: string;
   /** SQL of which rows are meant. */
   readonly condition?: string;
-  readonly maxRows: number;
+  /** A number, or a parameter. */
+  readonly maxRows: number | `$${number}::int`;
   readonly maxBytes: number;
 }
 
