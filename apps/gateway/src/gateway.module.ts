@@ -38,7 +38,7 @@ export class GatewayModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
     const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
-    const reading: ReadingLimits = { ...slotsOf(config), maxPageBytes: config.MAX_PAGE_BYTES, requireRoom: (tenant) => admission.requireRoomForList(tenant) };
+    const reading: ReadingLimits = { ...slotsOf(config, pace), maxPageBytes: config.MAX_PAGE_BYTES, requireRoom: (tenant) => admission.requireRoomForList(tenant) };
     return {
       module: GatewayModule,
       controllers: [SearchController, UsersController, GroupsController, BulkController, DiscoveryController],
@@ -64,10 +64,10 @@ export class GatewayModule {
  * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are always left to what finds
  * one resource at the most, to tokens and to outcomes.
  */
-const slotsOf = (config: Config): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
+const slotsOf = (config: Config, pace: Pace): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
   const { DATABASE_POOL_CONNECTIONS: connections, MAX_SEARCHES_AT_ONCE, MAX_WAITING_SEARCHES, MAX_WAITING_SEARCHES_PER_TENANT, SEARCH_WAIT_TIMEOUT_MS } = config;
   const slots = (maxRunning: number): Slots => new Slots({
-    maxRunning, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
+    maxRunning, besideOthers: { maxRunning: 1, pace }, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
   });
   const searches = Math.max(1, Math.min(MAX_SEARCHES_AT_ONCE, connections - 3));
   return { searches: slots(searches), lookUps: slots(Math.max(1, connections - searches - 2)) };

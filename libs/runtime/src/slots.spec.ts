@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Pace } from './pace.js';
 import { NoSlot, Slots } from './slots.js';
 
 const FOREVER_MS = 600_000;
@@ -91,6 +92,27 @@ describe('slots', () => {
     works.end('b2');
     await all[5];
     expect(works.started.at(-1)).toBe('c1');
+  });
+
+  it('are fewer for one key while others are here', async () => {
+    const pace = new Pace(() => 0);
+    const works = new Works(new Slots({ maxRunning: 4, besideOthers: { maxRunning: 1, pace }, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    pace.seen('a');
+    const all = [works.run('a1', 'a'), works.run('a2', 'a')];
+    pace.seen('b');
+    all.push(works.run('a3', 'a'), works.run('b1', 'b'), works.run('b2', 'b'));
+    expect(works.started).toEqual(['a1', 'a2', 'b1']);
+    works.end('a1');
+    await all[0];
+    expect(works.started).toEqual(['a1', 'a2', 'b1']);
+    works.end('a2');
+    await all[1];
+    expect(works.started).toEqual(['a1', 'a2', 'b1', 'a3']);
+    works.end('b1');
+    await all[3];
+    expect(works.started.at(-1)).toBe('b2');
+    for (const name of ['a3', 'b2']) works.end(name);
+    expect(await Promise.all(all)).toHaveLength(5);
   });
 
   it('are waited for by so many of one key and not more, while others still may', async () => {

@@ -1,5 +1,9 @@
+import type { Pace } from './pace.js';
+
 export interface SlotsOptions {
   readonly maxRunning: number;
+  /** With one key, while others are here as this knows it; without it, one less than all. */
+  readonly besideOthers?: { readonly maxRunning: number; readonly pace: Pace };
   readonly maxWaiting: number;
   /** Of these, with one key. */
   readonly maxWaitingPerKey: number;
@@ -14,7 +18,8 @@ export class NoSlot extends Error {
 /**
  * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. What comes on top of it waits: the
  * keys take turns, and of one key whoever came first goes first. While there are two slots or more, one of them is never taken by a key that
- * holds all others: a tenant that asks for nothing but slow work would make the next one wait until one of its own ends.
+ * holds all others: a tenant that asks for nothing but slow work would make the next one wait until one of its own ends. It may be fewer while
+ * others are here: what runs in the slots takes processors from what runs elsewhere.
  */
 export class Slots {
   private running = 0;
@@ -40,7 +45,9 @@ export class Slots {
   }
 
   private mayBegin(key: string): boolean {
-    return (this.runningOf.get(key) ?? 0) < this.maxRunningPerKey;
+    const running = this.runningOf.get(key) ?? 0;
+    const { besideOthers } = this.options;
+    return running < this.maxRunningPerKey && (!besideOthers || running < besideOthers.maxRunning || !besideOthers.pace.hasOthers(key));
   }
 
   private begin(key: string): void {
