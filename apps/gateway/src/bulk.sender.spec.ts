@@ -181,6 +181,25 @@ describe('a bulk request', () => {
   it('is ended by a fault of ours', async () => {
     await expect(sendBulk(request([user('a')]), () => Promise.reject(new TypeError('ours')), ALONE)).rejects.toThrow('ours');
   });
+
+  it('whose operations take long to read lets others have their turn in between, also when one has failed meanwhile', async () => {
+    const turns: number[] = [];
+    let [turn, isOver] = [0, false];
+    const count = (): void => void (isOver || (turn++, setImmediate(count)));
+    setImmediate(count);
+    const readLong = (bytes: number): number => {
+      for (const endMs = performance.now() + 5; performance.now() < endMs; );
+      return bytes;
+    };
+    const failing: Writer = () => {
+      turns.push(turn);
+      return Promise.reject(new TypeError('ours'));
+    };
+    const operations = ['a', 'b', 'c', 'd'].map((name) => user(name));
+    await expect(sendBulk(request(operations), failing, { ...LIMITS, maxWrites: 4, maxBytes: 1_000_000, countedBytes: readLong })).rejects.toThrow('ours');
+    isOver = true;
+    expect(new Set(turns).size).toBe(4);
+  });
 });
 
 describe('a circle', () => {

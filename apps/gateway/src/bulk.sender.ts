@@ -1,4 +1,4 @@
-import { isDatabaseAway } from '#runtime';
+import { isDatabaseAway, newSlices } from '#runtime';
 import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, tooLong, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
 
 /** What became of a write. */
@@ -82,7 +82,11 @@ const sendTogether = async (operations: readonly BulkOperation[], sender: Sender
   const results: (Written | Rejected)[] = [];
   let underWay: Promise<Written | Rejected>[] = [];
   let bytes = 0;
+  // One operation may take 25 ms to be resolved and read, and there may be fifty.
+  const slice = newSlices();
   for (const operation of operations) {
+    const later = slice();
+    if (later) await later;
     const resolved = resolve(operation, ids, sender);
     const size = resolved instanceof Rejected ? 0 : sender.countedBytes(resolved.bytes);
     if (bytes + size > sender.maxBytes) {
@@ -93,7 +97,10 @@ const sendTogether = async (operations: readonly BulkOperation[], sender: Sender
       const fate = await sender.fate();
       if (fate) return [...results, ...operations.slice(results.length).map(() => fate)];
     }
-    underWay.push(resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => sender.write(resolved.write, resolved.bytes)));
+    const begun = resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => sender.write(resolved.write, resolved.bytes));
+    // One that fails before the others are begun is awaited with them: until then nobody listens, which would end the process.
+    begun.catch(() => undefined);
+    underWay.push(begun);
     bytes += size;
   }
   return [...results, ...(await Promise.all(underWay))];

@@ -52,8 +52,12 @@ export const parsePatch = (definition: ResourceDefinition, body: unknown): Parse
 };
 
 /** Names of fields are read in any case, as those of attributes are (RFC 7643 §2.1). */
-export const field = (object: { readonly [name: string]: unknown }, name: string): unknown =>
-  object[name] ?? Object.entries(object).find(([key]) => key.toLowerCase() === name)?.[1];
+export const field = (object: { readonly [name: string]: unknown }, name: string): unknown => {
+  const value = object[name];
+  if (value !== undefined && value !== null) return value;
+  const spelt = Object.keys(object).find((key) => key.toLowerCase() === name);
+  return spelt === undefined ? undefined : object[spelt];
+};
 
 const requireFewOperations = (count: number): void => {
   if (count > MAX_PATCH_OPERATIONS) {
@@ -79,7 +83,7 @@ const parseOperation = (definition: ResourceDefinition, operation: unknown, titl
   const object = objectIn(value);
   if (!isObject(object)) throw wrongType(`The value of ${title}, which has no path,`, value, 'an object');
   // The keys are attributes, but Entra also sends paths: "name.givenName", "emails[type eq \"work\"].value".
-  for (const [key, element] of Object.entries(object)) parseChange(definition, op, key, element, parsed, true);
+  for (const key of Object.keys(object)) parseChange(definition, op, key, object[key], parsed, true);
 };
 
 /** An object as it is, in a list of one, or, as PHP encodes an object of nothing, an empty list; else the value. */
@@ -91,9 +95,8 @@ const parseChange = (
 ): void => {
   const schema = findSchema(definition, path);
   if (schema) {
-    for (const [name, element] of changesOfSchema(schema, op, value)) {
-      parseChange(definition, op, `${schema.id}:${name}`, element, parsed, true);
-    }
+    const object = partsOfSchema(schema, op, value);
+    for (const name of Object.keys(object)) parseChange(definition, op, `${schema.id}:${name}`, object[name], parsed, true);
     return;
   }
   parsed.pathsCharacters += path.length;
@@ -113,18 +116,18 @@ const parseChange = (
   requireFewOperations(parsed.operations.length);
 };
 
-/** The changes in an object under a URN; the removal of an extension is that of each of its attributes. */
-const changesOfSchema = (schema: FoundSchema, op: PatchOperation['op'], value: unknown): Iterable<readonly [string, unknown]> => {
+/** The attributes that an object under a URN changes; the removal of an extension is that of each of its attributes. */
+const partsOfSchema = (schema: FoundSchema, op: PatchOperation['op'], value: unknown): { readonly [name: string]: unknown } => {
   const isEmpty = value === '' || (Array.isArray(value) && value.length === 0);
   // Nothing is added, and of the core, which cannot go as a whole, nothing is replaced.
-  if (isEmpty && (op === 'add' || (op === 'replace' && !schema.extension))) return [];
+  if (isEmpty && (op === 'add' || (op === 'replace' && !schema.extension))) return {};
   if (op === 'remove' || value === null || isEmpty) {
     if (!schema.extension) throw new Rejected('noTarget', `${schema.id} cannot be removed as a whole: name its attributes.`);
-    return [...schema.attributes.keys()].map((name) => [name, null] as const);
+    return Object.fromEntries([...schema.attributes.keys()].map((name) => [name, null]));
   }
   const object = objectIn(value);
   if (!isObject(object)) throw wrongType(schema.id, value, 'an object');
-  return Object.entries(object);
+  return object;
 };
 
 /** Where an operation points: an attribute, perhaps those of its values that a filter picks, perhaps one part of them. */

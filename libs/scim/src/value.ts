@@ -176,7 +176,8 @@ export const parseParts = (
 ): Parts => {
   const source = path === 'roles' ? unpackRole(object, path) : object;
   const parts: Parts = {};
-  for (const [key, element] of Object.entries(source)) {
+  for (const key of Object.keys(source)) {
+    const element = source[key];
     const sub = findSubAttribute(attribute, key);
     if (!sub) {
       ignored.push(`${path}.${key}`);
