@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DataSource } from 'typeorm';
 import { EFFECTIVE_MEMBERS, GROUP_COMMAND_TYPES, GROUPS_OF, type CommandData, type GroupCommand, type Message } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf } from '#event-store';
+import { BatchHandler, connectDatabase, poolOf, watchLanes } from '#event-store';
 import { uuidv7 } from '#runtime';
 import type { PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
@@ -349,6 +349,26 @@ it('the memberships of a group that is gone are deleted however long each takes'
     await one.beforeApplicationShutdown();
     await hasty.destroy();
     await owner.query('DROP TRIGGER slowly ON "group".members; DROP FUNCTION public.slowly()');
+  }
+}, 60_000);
+
+it('a process that cannot see to the deleted is not ready until it can, and says so once a minute', async () => {
+  const away = new pg.Pool({ host: '127.0.0.1', port: 1 });
+  let pool = away;
+  const [faults, standstills]: [object[], string[]] = [[], []];
+  const watch = watchLanes(3, { info: () => undefined, error: (facts) => void standstills.push((facts as { lane: string }).lane) });
+  const one = new Leftovers({ query: (...args: [string, unknown[]]) => pool.query(...args) } as unknown as pg.Pool, {
+    watch, logger: { warn: (facts) => void faults.push(facts) }, publish: async () => undefined,
+  });
+  try {
+    one.onApplicationBootstrap();
+    await vi.waitFor(() => expect(watch.unready() ?? '').toMatch(/leaving of the deleted since 2/), { timeout: 30_000 });
+    expect([standstills, faults.length]).toEqual([['leaving of the deleted'], 1]);
+    pool = poolOf(database);
+    await vi.waitFor(() => expect(watch.unready()).toBeNull(), { timeout: 30_000 });
+  } finally {
+    await one.beforeApplicationShutdown();
+    await away.end();
   }
 }, 60_000);
 
