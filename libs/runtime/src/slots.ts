@@ -1,9 +1,7 @@
-import type { Pace } from './pace.js';
-
 export interface SlotsOptions {
   readonly maxRunning: number;
   /** With one key, while others are here as this knows it; without it, one less than all. */
-  readonly besideOthers?: { readonly maxRunning: number; readonly pace: Pace };
+  readonly besideOthers?: { readonly maxRunning: number; readonly pace: { hasOthers(key: string): boolean } };
   readonly maxWaiting: number;
   /** Of these, with one key. */
   readonly maxWaitingPerKey: number;
