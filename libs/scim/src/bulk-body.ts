@@ -6,6 +6,8 @@ import { outlineOf, parseAround, parseJson } from './json-text.js';
 const OPERATION_LEVEL = 3;
 const DATA_LEVEL = 2;
 const OPEN_OBJECT = 0x7b;
+/** What an operation may have besides its data: its method, path, version and bulkId. */
+const MAX_BYTES_AROUND = 8_192;
 
 /**
  * The JSON of the body of a bulk request, an operation at a time: it yields after each, so that something else may be done. 8 MB of small objects
@@ -18,7 +20,7 @@ export function* readBulkBody(bytes: Uint8Array, maxOperations: number, maxBytes
   const operations: unknown[] = [];
   for (const { from, to } of pieces) {
     const operation = bytes.subarray(from, to);
-    operations.push(operation.length <= maxBytesEach ? parseJson(operation) : withoutData(operation, maxBytesEach));
+    operations.push(operation.length <= maxBytesEach + MAX_BYTES_AROUND ? parseJson(operation) : withoutData(operation, maxBytesEach));
     if (isUnstorable) checkText(operations.at(-1), `operation ${operations.length}`);
     yield;
   }

@@ -85,7 +85,7 @@ describe('the body of a bulk request', () => {
   });
 
   it('keeps of an operation that is too long what names it, and does not parse its data', () => {
-    const long = `{"method":"POST","bulkId":"b","path":"/Users","data":{"x":[${'{} '.repeat(40)}]}}`;
+    const long = `{"method":"POST","bulkId":"b","path":"/Users","data":{"x":[${'1, '.repeat(4_000)}1]}}`;
     expect(inPieces(`{"Operations":[{"bulkId":"a"},${long}]}`, 100)).toEqual({ Operations: [{ bulkId: 'a' }, { method: 'POST', bulkId: 'b', path: '/Users', data: new TooLong(100) }] });
   });
 
