@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { migrate, roleUrl, ROLES, untilMigrated, type RoleSettings } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
@@ -55,6 +56,19 @@ it('the gone who were left in groups are to leave them, also where a command of 
   const next = new Map(rows.map(({ member, next_command }) => [member, next_command]));
   expect(new Set(next.keys())).toEqual(new Set([gone, stuck, going]));
   expect([next.get(stuck!) === dead, next.get(going!)]).toEqual([false, due]);
+});
+
+it('whoever waits for another migration says so when it has waited for too long, and changes nothing', async () => {
+  const other = new pg.Client({ connectionString: postgres.url });
+  await other.connect();
+  try {
+    await other.query('SELECT pg_advisory_lock(7216001)');
+    await expect(migrate(postgres.url, undefined, undefined, 200)).rejects.toThrow(/Another process has been migrating this database/);
+    await other.query('SELECT pg_advisory_unlock(7216001)');
+    await migrate(postgres.url, undefined, undefined, 200);
+  } finally {
+    await other.end();
+  }
 });
 
 it('a database that does not answer ends the wait in time', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { connectionFault } from './connection-fault.js';
 import { DEFAULT_ROLES, roleName, ROLES, type RoleSettings } from './database.js';
@@ -40,6 +41,9 @@ export const newerMigrations = (names: readonly string[]): string | null => {
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** As long as a migration of a large database may take. */
+const LOCK_TIMEOUT_MS = 600_000;
+const LOCK_POLL_MS = 100;
 const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
 
 /** SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is needed. */
@@ -49,19 +53,21 @@ const isRefusal = ({ code = '', message = '' }: { code?: string; message?: strin
 
 /**
  * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
- * one after the other in. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer
+ * one after the other in, and one that has waited for too long ends with an Error that says so. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer
  * Muster has migrated it.
  */
-export const migrate = async (ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number): Promise<void> => {
+export const migrate = async (
+  ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number, lockTimeoutMs = LOCK_TIMEOUT_MS,
+): Promise<void> => {
   try {
-    await migrateAs(ownerUrl, roles, oldestPostgres);
+    await migrateAs(ownerUrl, roles, lockTimeoutMs, oldestPostgres);
   } catch (error) {
     if (isRefusal(error as Error)) throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
     throw unfitTls(error) ?? error;
   }
 };
 
-const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?: number): Promise<void> => {
+const migrateAs = async (ownerUrl: string, roles: RoleSettings, lockTimeoutMs: number, oldestPostgres?: number): Promise<void> => {
   const dataSource = await new DataSource({
     type: 'postgres', url: ownerUrl, applicationName: 'muster-migrate', migrations: MIGRATIONS,
     migrationsTableName: 'muster_migrations', poolSize: 2, connectTimeoutMS: CONNECT_TIMEOUT_MS,
@@ -71,7 +77,7 @@ const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?:
   const runner = dataSource.createQueryRunner();
   const query: typeof runner.query = runner.query.bind(runner);
   try {
-    await query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    await waitForTurn(query, lockTimeoutMs);
     await refuseNewer(runner);
     await makeRoles((sql, values) => query(sql, values), ownerUrl, roles, oldestPostgres);
     // Migrations name the roles as they are called where no setting says otherwise.
@@ -84,6 +90,17 @@ const migrateAs = async (ownerUrl: string, roles: RoleSettings, oldestPostgres?:
     await query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
     await runner.release();
     await dataSource.destroy();
+  }
+};
+
+/** Throws when another process holds the lock for too long: it may hang, and whoever waits for it would hang silently. */
+const waitForTurn = async (query: QueryRunner['query'], timeoutMs: number): Promise<void> => {
+  for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
+    const [{ mine }] = (await query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK])) as [{ mine: boolean }];
+    if (mine) return;
+    if (performance.now() - since > timeoutMs) {
+      throw new Error(`Another process has been migrating this database for ${Math.round(timeoutMs / 1_000)} s: wait for its end, or end it, and start again.`);
+    }
   }
 };
 
