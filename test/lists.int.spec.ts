@@ -182,7 +182,7 @@ describe('a search', () => {
             const asked: Plan[][] = [];
             const pool = { query: async (statement: never) => {
               asked.push(await explain(statement));
-              return { rows: [{ total: null, fetched: 0, number: null }] };
+              return { rows: [{ total: null, fetched: 0, tooMany: false, found: null, key: null }] };
             } } as unknown as pg.Pool;
             await new ResourceQueries(pool, resourceTables(BASE_URL)[type], readingLimits()).page(
               scope, { filter: null, sort: null, selection: undefined, startIndex: 1, count: 100, cursor: null }, asRead, { type: '', position: { id: '0198b000-0000-7000-8000-000000000009', key: null }, totalResults: 5_000 },

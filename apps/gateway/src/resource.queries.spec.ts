@@ -12,7 +12,7 @@ const at = '2026-01-01T00:00:00Z';
 const reader = (query: (statement: { name?: string }) => Promise<object>): ResourceQueries<UserRow> =>
   new ResourceQueries<UserRow>({ query } as unknown as Pool, resourceTables('https://scim.example.org').users, readingLimits(1_000));
 const row = { id, version: 1, created: at, lastModified: at, resource: { userName: 'a' }, isMember: true };
-const found = { rows: [{ ...row, resource: '{"userName":"a"}', total: '1', fetched: 1, tooMany: false, number: '1', key: null }] };
+const found = { rows: [{ total: '1', fetched: 1, tooMany: false, found: JSON.stringify(row), key: null }] };
 const scope = { tenant: id, directory: id, seesUnmanaged: false, seesLocalGroups: false, definitions: STANDARD };
 const searchFor = (parameters: object): Search => parseSearch(USER, parameters as Record<string, unknown>, { defaultCount: 100, maxCount: 100 });
 
@@ -46,7 +46,7 @@ it.each([
 });
 
 it('the resources of a page are read and shown in slices: what others ask for is done in between', async () => {
-  const resources = [1, 2, 3].map((number) => ({ ...found.rows[0], isMember: false, resource: JSON.stringify({ userName: `user-${number}` }), fetched: 3, total: '3' }));
+  const resources = [1, 2, 3].map((number) => ({ ...found.rows[0], found: JSON.stringify({ ...row, isMember: false, resource: { userName: `user-${number}` } }), fetched: 3, total: '3' }));
   let [turn, isOver] = [0, false];
   const count = (): void => {
     turn++;

@@ -1,4 +1,4 @@
-import pg, { type Pool } from 'pg';
+import type { Pool } from 'pg';
 import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
 import { inSlices, isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Position, type Search, type Selection } from '#scim';
@@ -36,20 +36,15 @@ const MAX_CANDIDATES = 100;
 /** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
 const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
-/** A row whose resource is JSON that nobody has read yet. */
-type Unread<Row> = Omit<Row, 'resource'> & { readonly resource: string };
-/** A page's resources are read where they are rendered, one after the other: the driver would read them all while others wait. */
-const UNREAD: pg.CustomTypesConfig = {
-  getTypeParser: (type, format) => (type === pg.types.builtins.JSONB ? String : pg.types.getTypeParser(type, format as 'text')) as never,
-};
+type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
 
 interface PageRow {
   readonly total: string | null;
   /** Of the page, also those that are too long to be shown in it. */
   readonly fetched: number;
   readonly tooMany: boolean;
-  /** Null = there is no resource in the page, and this row says only that. */
-  readonly number: string | null;
+  /** JSON of a row, as a text: the driver would read those of all rows at once, while others wait. Null = the page is empty, and only the numbers are here. */
+  readonly found: string | null;
   readonly key: string | null;
 }
 
@@ -233,30 +228,34 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     scope: Scope, { sort, count, selection }: Search, show: (row: Row) => Shown, begin: Begin | undefined, { tables, total, isSorted, parameters, name, few }: PageSql,
   ): Promise<Page<Shown> | null> {
     const { view, select } = this.table;
-    const { rows } = await this.pool.query<PageRow & Unread<Row>>({
+    const { rows } = await this.pool.query<PageRow>({
       ...(name ? { name } : {}),
       text: `
         WITH ${tables}
-        SELECT counted.*, u.* FROM (SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
+        SELECT counted.*, u.found, u.key FROM (SELECT ${isCounted(begin) ? 'NULL' : `(${total})`} AS total, (SELECT count(*)::int FROM page) AS fetched,
           ${few ? `(SELECT count(*) > ${MAX_CANDIDATES} FROM ${few})` : 'false'} AS "tooMany") AS counted
         LEFT JOIN (
-          SELECT * FROM (
-            SELECT u.*, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
-            FROM page CROSS JOIN LATERAL (SELECT ${select}, ${BYTES} AS bytes FROM ${view} AS u WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
+          SELECT u.found::text, u.key, u.number FROM (
+            SELECT u.found, ${isSorted ? 'page.key::text' : 'NULL'} AS key, row_number() OVER w AS number, sum(u.bytes) OVER w AS sum
+            FROM page CROSS JOIN LATERAL (
+              SELECT to_json(s) AS found, ${BYTES} AS bytes
+              FROM ${view} AS u CROSS JOIN LATERAL (SELECT ${select}) s WHERE tenant = $1 AND u.id = page.id OFFSET 0) u
             WINDOW w AS (ORDER BY ${compileOrder(sort)} ROWS UNBOUNDED PRECEDING)) u
           WHERE u.number = 1 OR u.sum <= ${this.limits.maxPageBytes}) AS u ON true
         ORDER BY u.number`,
-      values: parameters.values, types: UNREAD,
+      values: parameters.values,
     });
-    const { total: totalResults, fetched, tooMany, number } = rows[0]!;
+    const { total: totalResults, fetched, tooMany } = rows[0]!;
     if (tooMany) return null;
-    const found = number === null ? [] : rows.slice(0, count);
+    const found = await inSlices(rows[0]!.found === null ? [] : rows.slice(0, count), ({ found: text }): Row => {
+      const row = JSON.parse(text!) as Json<Row>;
+      return { ...row, created: new Date(row.created), lastModified: new Date(row.lastModified) } as unknown as Row;
+    });
     const last = found.at(-1);
-    const page = await this.withGroups(scope, found, selection);
     return {
-      shown: await inSlices(page, (row) => show({ ...row, resource: JSON.parse(row.resource) } as unknown as Row)),
+      shown: await inSlices(await this.withGroups(scope, found, selection), show),
       totalResults: begin?.totalResults ?? Number(totalResults), hasMore: fetched > found.length,
-      end: last ? { id: last.id, key: last.key } : (begin?.position ?? null),
+      end: last ? { id: last.id, key: rows[found.length - 1]!.key } : (begin?.position ?? null),
     };
   }
 

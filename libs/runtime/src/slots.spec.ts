@@ -68,6 +68,23 @@ describe('slots', () => {
     expect(works.started).toEqual(['a', 'c']);
   });
 
+  it('are waited for by each for its own time, whoever came before it', async () => {
+    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: 20 }));
+    const first = works.run('a');
+    const second = works.run('b');
+    works.end('a');
+    await first;
+    // The timer that was set for the second one, which waits no more, serves these.
+    const waiting = ['c', 'd'].map((name) => works.run(name));
+    for (const one of waiting) await expect(one).rejects.toThrow(NoSlot);
+    works.end('b');
+    expect(await second).toBe('b');
+    const last = works.run('e');
+    works.end('e');
+    expect(await last).toBe('e');
+    expect(works.started).toEqual(['a', 'b', 'e']);
+  });
+
   it('are taken in turns by those who wait, and of each key in the order of asking', async () => {
     const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
     const names = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'];

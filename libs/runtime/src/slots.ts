@@ -25,6 +25,10 @@ export class Slots {
   private waiting = 0;
   /** Those that wait, by key. The first key has had its turn longest ago. */
   private readonly queues = new Map<string, Set<() => void>>();
+  /** Of all that wait, until when and how each gives up, the first one first. */
+  private readonly deadlines = new Set<{ readonly atMs: number; readonly giveUp: () => void }>();
+  /** One for all: a timer for each would cost more than all else here. */
+  private timer: NodeJS.Timeout | null = null;
   private readonly maxRunningPerKey: number;
 
   constructor(private readonly options: SlotsOptions) {
@@ -78,15 +82,18 @@ export class Slots {
     this.waiting++;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        clearTimeout(timer);
+        this.deadlines.delete(deadline);
         this.waiting--;
         queue.delete(take);
         if (queue.size === 0 && this.queues.get(key) === queue) this.queues.delete(key);
       };
-      const timer = setTimeout(() => {
+      const giveUp = (): void => {
         leave();
         reject(new NoSlot(`there was none in ${waitTimeoutMs} ms`));
-      }, waitTimeoutMs);
+      };
+      const deadline = { atMs: performance.now() + waitTimeoutMs, giveUp };
+      this.deadlines.add(deadline);
+      this.timer ??= setTimeout(this.expire, waitTimeoutMs).unref();
       const take = (): void => {
         leave();
         this.begin(key);
@@ -95,4 +102,18 @@ export class Slots {
       queue.add(take);
     });
   }
+
+  /** Those whose time is over give up. The timer goes on for the next one of all. */
+  private readonly expire = (): void => {
+    this.timer = null;
+    const nowMs = performance.now();
+    for (const { atMs, giveUp } of this.deadlines) {
+      // A timer may come a moment early.
+      if (atMs > nowMs + 1) {
+        this.timer = setTimeout(this.expire, atMs - nowMs).unref();
+        return;
+      }
+      giveUp();
+    }
+  };
 }
