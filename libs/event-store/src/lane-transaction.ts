@@ -13,6 +13,8 @@ const MAX_LOADS = 5;
  * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
  */
 const MAX_DECIDING_MS = 25;
+/** What is longer takes milliseconds to be read: others have their turn before decisions begin. */
+const LONG_BYTES = 262_144;
 /** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
 const LONG_MS = 4;
 /** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
@@ -162,6 +164,8 @@ export class LaneTransaction<C> {
     let due = allDue;
     for (let loads = 1; loads <= MAX_LOADS; loads++) {
       const loaded = await this.load(client, due, memory, poison, wanted, now);
+      // The driver has just read it.
+      if (loaded.bytes > LONG_BYTES) await othersTurn();
       const turn = readable(() => this.decideAll(batch, due, loaded, memory, poison, now));
       if (turn.wanted.length === 0) return turn;
       wanted.push(...turn.wanted);
