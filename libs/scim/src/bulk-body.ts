@@ -20,7 +20,7 @@ export function* readBulkBody(bytes: Uint8Array, maxOperations: number, maxBytes
   const operations: unknown[] = [];
   for (const { from, to } of pieces) {
     const operation = bytes.subarray(from, to);
-    operations.push(operation.length <= maxBytesEach + MAX_BYTES_AROUND ? parseJson(operation) : withoutData(operation, maxBytesEach));
+    operations.push(operation.length <= maxBytesEach + MAX_BYTES_AROUND ? parseJson(operation) : yield* withoutData(operation, maxBytesEach));
     if (isUnstorable) checkText(operations.at(-1), `operation ${operations.length}`);
     yield;
   }
@@ -29,5 +29,10 @@ export function* readBulkBody(bytes: Uint8Array, maxOperations: number, maxBytes
 }
 
 /** An operation that is too long: its method and bulkId are needed to answer it. */
-const withoutData = (operation: Uint8Array, maxBytes: number): unknown =>
-  (operation[0] === OPEN_OBJECT ? parseAround(operation, DATA_LEVEL, outlineOf(operation, DATA_LEVEL).pieces, () => new TooLong(maxBytes)) : []);
+function* withoutData(operation: Uint8Array, maxBytes: number): Generator<undefined, unknown> {
+  if (operation[0] !== OPEN_OBJECT) return [];
+  yield;
+  const { pieces } = outlineOf(operation, DATA_LEVEL);
+  yield;
+  return parseAround(operation, DATA_LEVEL, pieces, () => new TooLong(maxBytes));
+}
