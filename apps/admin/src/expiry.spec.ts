@@ -11,10 +11,19 @@ it.each([
 });
 
 it.each([
+  ['2027-01-31', 'is a day without a time'], ['2027-01-31T00:00:00', 'does not say how far its time is from UTC'], ['2027-01-31t10:00', 'does not say how far its time is from UTC'],
+  ['2027-02-30T00:00:00Z', 'is a day that does not exist'], ['2026-11-28T12:00:00Z', 'has passed'], ['tomorrow', 'is no moment'], ['2027-01-31T25:00:00Z', 'is no moment'],
+])('says what %s lacks, and shows the form that is expected', (text, why) => {
+  expect(() => expiryOf(text, NOW)).toThrow(
+    `expiresAt ${why}: send a moment to come with its day, time and zone, such as 2030-01-31T00:00:00Z or 2030-01-31T09:00:00+09:00.`,
+  );
+});
+
+it.each([
   '2026-11-28T12:00:00Z', '2020-01-01T00:00:00Z', '2027-01-31', '2027', '2027-W01', '2027-01-31T00:00:00', '2027-02-30T00:00:00Z', '2027-13-01T00:00:00Z',
   '10000-01-01T00:00:00Z', '+010000-01-01T00:00:00Z', '2027-01-31T25:00:00Z', '2027-01-31T00:00:00+99:00', 'NaN', '', 'tomorrow', '2027-01-31 00:00:00Z',
 ])('refuses %s', (text) => {
-  expect(() => expiryOf(text, NOW)).toThrow(/^expiresAt (is no moment|is a day that does not exist|has passed): send a moment to come/);
+  expect(() => expiryOf(text, NOW)).toThrow(/^expiresAt .*: send a moment to come with its day, time and zone/);
 });
 
 it('says that a token has expired from the moment on, unless it was revoked', () => {

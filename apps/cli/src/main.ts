@@ -61,7 +61,7 @@ directory.command('set').description('change the settings of a directory').argum
   });
 const token = program.command('token').description('SCIM bearer tokens of a directory');
 token.command('create').description('make a token').argument('[directory]', 'id; the first directory without one')
-  .option('--description <text>', 'what it is for', '').option('--expires-at <time>', 'ISO 8601').option('--json', 'as JSON')
+  .option('--description <text>', 'what it is for', '').option('--expires-at <time>', 'a moment with its zone, such as 2030-01-31T00:00:00Z').option('--json', 'as JSON')
   .action(async (id: string | undefined, options: { description: string; expiresAt?: string; json?: boolean }) => {
     const target = id ?? (await call<DirectoryView>('GET', 'directories/first') as DirectoryView & { id: string }).id;
     const made = await call<{ id: string; token: string }>('POST', `directories/${encodeURIComponent(target)}/tokens`, {
