@@ -93,6 +93,19 @@ it('a token ends at a moment that is to come, and is then shown as expired', asy
   expect(await shown()).toMatchObject({ status: 'expired' });
 });
 
+it('of the tokens of a directory the one that works longest is shown, with its expiry', async () => {
+  const { id, token } = await muster.newDirectory('Rotation');
+  const create = async (expiresAt: string) => (await admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt })).body as { id: string; token: string };
+  const shown = async () => (await admin('GET', `/directories/${id}`)).body;
+  expect(await shown()).toMatchObject({ token, tokenExpiresAt: null });
+  const late = await create('2099-01-31T00:00:00Z');
+  await create('2098-01-31T00:00:00Z');
+  expect(await shown()).toMatchObject({ token, tokenExpiresAt: null });
+  const forever = (await shown()).tokens.find(({ expiresAt }: { expiresAt: string | null }) => expiresAt === null);
+  expect((await admin('DELETE', `/tokens/${forever.id}`)).status).toBe(204);
+  expect(await shown()).toMatchObject({ token: late.token, tokenExpiresAt: expect.stringMatching(/^2099-01-31T00:00:00/) });
+});
+
 it('a tenant that another process keeps waiting is refused after a while, with what to do, and made when it is asked for again', async () => {
   await muster.owner.query('SELECT pg_advisory_lock(7216004)');
   const asked = { name: 'Patient office' };

@@ -8,7 +8,7 @@ import type { RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
 import { Rejected, uniqueKey } from '#scim';
 import { sendCommand } from './commands.sender.js';
-import { statusOf } from './expiry.js';
+import { lastsLongestFirst, statusOf } from './expiry.js';
 
 export const ADMIN_POOL = Symbol('pg.Pool of admin');
 export const ADMIN_REQUESTS = Symbol('RequestReply of admin');
@@ -29,8 +29,10 @@ export interface DirectoryView {
   readonly kind: string;
   readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
-  /** The newest token that works; null when all are revoked or expired, or none of them can be opened. */
+  /** Of the tokens that work, the one that works longest, and of those the newest; null when all are revoked or expired, or none of them can be opened. */
   readonly token: string | null;
+  /** When that one expires; null = never, or there is none. */
+  readonly tokenExpiresAt: string | null;
   readonly tokens: readonly {
     readonly id: string; readonly description: string; readonly status: 'active' | 'revoked' | 'expired'; readonly expiresAt: string | null;
   }[];
@@ -172,9 +174,12 @@ export class Directories {
   private view({ tokens, ...row }: DirectoryRow): DirectoryView {
     const now = Date.now();
     const views = (tokens ?? []).map(({ id, description, status, expires_at }) => ({ id, description, status: statusOf(status, expires_at, now), expiresAt: expires_at }));
-    let token: string | null = null;
-    for (const [index, { id, status }] of views.entries()) if (status === 'active') token ??= this.open(row.tenant, id, tokens![index]!.sealed);
-    return { ...row, scimBaseUrl: this.scimBaseUrl, token, tokens: views };
+    const sealed = new Map((tokens ?? []).map((token) => [token.id, token.sealed]));
+    for (const { id, expiresAt } of views.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst)) {
+      const token = this.open(row.tenant, id, sealed.get(id)!);
+      if (token !== null) return { ...row, scimBaseUrl: this.scimBaseUrl, token, tokenExpiresAt: expiresAt, tokens: views };
+    }
+    return { ...row, scimBaseUrl: this.scimBaseUrl, token: null, tokenExpiresAt: null, tokens: views };
   }
 
   /** Null when it was sealed with another master key: it still works for who has it, and can be revoked. */

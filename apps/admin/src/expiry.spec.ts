@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { expiryOf, statusOf } from './expiry.js';
+import { expiryOf, lastsLongestFirst, statusOf } from './expiry.js';
 
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 
@@ -31,4 +31,10 @@ it('says that a token has expired from the moment on, unless it was revoked', ()
   expect(statusOf('active', '2026-11-28T12:00:01Z', NOW)).toBe('active');
   expect(statusOf('active', '2026-11-28T12:00:00Z', NOW)).toBe('expired');
   expect(statusOf('revoked', '2020-01-01T00:00:00Z', NOW)).toBe('revoked');
+});
+
+it('puts tokens that never expire first, then those that expire later, and leaves equal ones in their order', () => {
+  const tokens = [['a', '2027-01-01T00:00:00Z'], ['b', null], ['c', '2028-01-01T01:00:00+01:00'], ['d', null], ['e', '2028-01-01T00:00:00Z']] as const;
+  const sorted = tokens.map(([id, expiresAt]) => ({ id, expiresAt })).toSorted(lastsLongestFirst);
+  expect(sorted.map(({ id }) => id)).toEqual(['b', 'd', 'c', 'e', 'a']);
 });

@@ -23,6 +23,12 @@ export const expiryOf = (text: string, now: number): string => {
   return new Date(moment).toISOString();
 };
 
+/** Sorts tokens, the one that works longest first. `expiresAt` is ISO 8601; null = never. */
+export const lastsLongestFirst = (a: { readonly expiresAt: string | null }, b: { readonly expiresAt: string | null }): number => {
+  const [endOfA, endOfB] = [a, b].map(({ expiresAt }) => (expiresAt === null ? Infinity : Date.parse(expiresAt)));
+  return endOfA === endOfB ? 0 : endOfB! - endOfA!;
+};
+
 /** What a token is now: what was recorded, unless its time is over. */
 export const statusOf = (status: 'active' | 'revoked', expiresAt: string | null, now: number): 'active' | 'revoked' | 'expired' =>
   status === 'active' && expiresAt !== null && Date.parse(expiresAt) <= now ? 'expired' : status;

@@ -12,7 +12,9 @@ export interface DirectoryView {
   readonly kind: string;
   readonly settings: { readonly offerExistingUsers: boolean; readonly emailIsLoginName: boolean; readonly offerLocalGroups: boolean };
   readonly scimBaseUrl: string;
+  /** The one that works longest. */
   readonly token: string | null;
+  readonly tokenExpiresAt: string | null;
   readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
 }
 

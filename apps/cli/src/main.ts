@@ -12,7 +12,7 @@ const print = (json: boolean | undefined, value: unknown, text: string): void =>
 const describe = (directory: DirectoryView): string =>
   [
     `${directory.name} (${directory.kind})  ${directory.id}`, `  SCIM base URL  ${directory.scimBaseUrl}`,
-    `  Token          ${directory.token ?? '(none that is active)'}`,
+    `  Token          ${directory.token ?? '(none that is active)'}${directory.tokenExpiresAt ? `  (expires ${directory.tokenExpiresAt})` : ''}`,
     ...(directory.settings.offerExistingUsers ? ['  Offers existing users to the identity provider'] : []),
     ...(directory.settings.emailIsLoginName ? ['  The e-mail is the login name'] : []),
     ...(directory.settings.offerLocalGroups ? ['  Lists local groups to the identity provider'] : []),
@@ -39,7 +39,7 @@ directory.command('list').description('list all').option('--json', 'as JSON').ac
 directory.command('show').description('SCIM base URL and token of one directory; the first without an id').argument('[id]').option('--json', 'as JSON')
   .action(async (id: string | undefined, { json }: { json?: boolean }) => {
     const found = await call<DirectoryView>('GET', `directories/${encodeURIComponent(id ?? 'first')}`);
-    print(json, { scimBaseUrl: found.scimBaseUrl, token: found.token }, describe(found));
+    print(json, { scimBaseUrl: found.scimBaseUrl, token: found.token, tokenExpiresAt: found.tokenExpiresAt }, describe(found));
   });
 directory.command('create').description('make a directory and its first token').argument('<name>').option('--kind <kind>', 'entra, okta or scim', 'entra')
   .option('--tenant <id>', 'whose it is; the first tenant without it').option('--json', 'as JSON')

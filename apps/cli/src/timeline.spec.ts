@@ -6,7 +6,7 @@ const event = (version: number, type: string, attributes?: string[], actor = 'to
   version, type: `muster.user.${type}.v1`, recordedAt: `2026-01-01T10:00:0${version}.000Z`, actor, data: attributes ? { attributes } : {},
 });
 const directory: DirectoryView = {
-  id: 'd', name: 'Contoso', kind: 'entra', settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }, scimBaseUrl: '', token: null,
+  id: 'd', name: 'Contoso', kind: 'entra', settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }, scimBaseUrl: '', token: null, tokenExpiresAt: null,
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 
