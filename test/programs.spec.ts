@@ -7,7 +7,8 @@ import { describe, expect, it, vi } from 'vitest';
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
   ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`), 'apps/cli/src/demo',
-  ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`), 'deploy/stack', 'deploy/kafka-set-up', 'test/bench/bench', 'test/fault/fault',
+  ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`),
+  'deploy/stack', 'deploy/kafka-set-up', 'test/bench/bench', 'test/fault/fault', 'test/hostile/hostile',
 ];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -25,4 +26,11 @@ describe.each(PROGRAMS)('%s', (program) => {
     expect({ stdout, code }).toEqual({ stdout: '', code: 64 });
     expect(stderr).toBe(`Muster needs Node 24 or newer, and this is Node ${old}. npm ci brings one, which the npm scripts use: npm start.\n`);
   });
+});
+
+it.each(['fault', 'hostile'])('the help of npm run %s says that it starts a Muster of its own, and where the data is left', async (name) => {
+  const { stdout } = await run(`test/${name}/${name}`, [], ['--help']);
+  expect(stdout.replace(/\s+/g, ' ')).toMatch(
+    new RegExp(`It starts a Muster of its own for each log, .* touches none that runs already\\. The data is in \\.data/${name}/<log>`),
+  );
 });

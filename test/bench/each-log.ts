@@ -11,6 +11,11 @@ export interface LogReport {
 
 export type Progress = (state: string, done: number, total: number) => void;
 
+/** For the help of a run: nobody should have to read code to know whether it may be started beside a Muster that serves. */
+export const whereItRuns = (name: string): string =>
+  'It starts a Muster of its own for each log, on free ports, and touches none that runs already. '
+  + `The data is in .data/${name}/<log>; it is removed after a clean run and left after any other.`;
+
 /**
  * Runs on each of the logs, in a data directory below `.data/<name>`, shows how far it is, and prints the reports. The exit code becomes 1
  * when one of them is not clean, 2 when a run breaks.
