@@ -171,6 +171,8 @@ it.each([
   const { ended, output } = run({ PORT: '0', [name]: value });
   expect(await ended).toBe(64);
   expect(saidBy(output)).toEqual([expect.stringMatching(line)]);
+  const lines = output.stdout.trim().split('\n').map((text) => JSON.parse(text) as { msg: string; reason?: string });
+  expect(lines.filter(({ msg, reason = '' }) => line.test(msg) || line.test(reason)), 'the reason is said once').toHaveLength(1);
   expect(existsSync(join(home, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
 });
 

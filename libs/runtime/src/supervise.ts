@@ -106,19 +106,22 @@ export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): 
   outliveReaders();
   sayStart(NAME);
   let ending = false;
-  const end = async (code: number, reason: string): Promise<void> => {
+  const end = async (code: number, reason: string | null): Promise<void> => {
     if (ending) return;
     ending = true;
     await supervisor.stop();
-    sayEnd(NAME, reason);
+    // Null: the reason has been said.
+    if (reason !== null) sayEnd(NAME, reason);
     process.exit(code);
   };
   const fail = (error: Error): void => {
     if (ending) return;
     const isUsage = isUsageError(error);
-    // One that was refused has said why.
-    if (!(error instanceof Refused)) sayError(NAME, error, isUsage);
-    void end(isUsage ? EXIT_USAGE : 1, error.message);
+    const code = isUsage ? EXIT_USAGE : 1;
+    // A process that was refused has said why it cannot run, but not that everything ends with it.
+    if (error instanceof Refused) return void end(code, error.message);
+    sayError(NAME, error, isUsage);
+    void end(code, null);
   };
   const supervisor = createSupervisor(fail, (line) => sayLine(NAME, 'warn', line));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0, signal));
