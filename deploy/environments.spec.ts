@@ -8,7 +8,7 @@ const OWNER = 'postgres://muster:the%20password%20of%20the%20owner@db.example.or
 const SECRETS = {
   ownerUrl: OWNER, roles: { prefix: 'muster', passwords: {} }, masterKey: Buffer.alloc(32, 1).toString('base64'), apiKey: 'the-key-of-the-admin-api-of-32-characters',
 };
-/** What the environment of `npm run stack` itself may hold: every setting, as it is and as a file, and what is nobody's business. */
+/** The environment of `npm run stack` itself may hold this: every setting, as it is and as a file, and what is nobody's business. */
 const GIVEN = {
   ...Object.fromEntries(SETTINGS.flatMap(({ name }) => [[name, `given ${name}`], [`${name}_FILE`, `/run/secrets/${name}`]])),
   PATH: '/bin', HOME: '/root', AWS_SECRET_ACCESS_KEY: 'cloud', GITHUB_TOKEN: 'ci', PGPASSWORD: 'other', LOG_LEVEL: 'warn', QUERY_TIMEOUT_MS: '4000',

@@ -5,7 +5,7 @@ import { SETTINGS } from '#runtime';
 export const APPS = ['admin', 'identity', 'group', 'gateway'] as const satisfies readonly Role[];
 export type App = (typeof APPS)[number];
 
-/** What the one who starts the services knows, and hands to each as far as it needs it. */
+/** The program that starts the services knows all of this, and hands to each what it needs. */
 export interface Secrets {
   readonly ownerUrl: string;
   readonly roles: RoleSettings;

@@ -12,11 +12,11 @@ import { kafkaOf } from '../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../test/support/kafka.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
-/** Who gets in at the broker, and what each may do there: asked of a real one, by clients that know nothing of our rules. */
+/** These tests ask who gets in at the broker, and what each may do there: they ask a real one, by clients that know nothing of our rules. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const SERVICES = ['gateway', 'identity', 'admin', 'group'] as const;
-/** Written down once more, by hand: r = read, w = write. What is not here is refused. */
+/** Written down once more, by hand: r = read, w = write. All else is refused. */
 const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r' | 'w' | 'rw'>>>> = {
   gateway: { 'identity.commands': 'w', 'group.commands': 'w', 'identity.outcomes': 'r', 'group.outcomes': 'r' },
   identity: { 'identity.commands': 'r', 'identity.outcomes': 'w', 'identity.events': 'w', 'identity.commands.dead': 'w' },

@@ -58,7 +58,7 @@ describeWithOwnKafka('a Kafka broker', () => {
     }
   };
   const clusterId = (broker: KafkaBroker): Promise<string> => withAdmin(broker, async (admin) => (await admin.describeCluster()).clusterId);
-  /** What the topic holds, read until `last` comes. */
+  /** The messages of the topic, read until `last` comes. */
   const readUntil = async (broker: KafkaBroker, last: string): Promise<string[]> => {
     const consumer = connect(broker).consumer({ groupId: `muster.${randomUUID()}` });
     await consumer.connect();

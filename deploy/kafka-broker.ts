@@ -104,7 +104,7 @@ const byTls = (folder: string, certificate: string): Properties => ({
   'listener.name.client.ssl.keystore.type': 'PEM', 'listener.name.client.ssl.keystore.location': writePrivately(join(folder, 'certificate.pem'), certificate),
 });
 
-/** Who may come in by which listener. What nobody is allowed is refused. */
+/** Says who may come in by which listener. All that nobody is allowed is refused. */
 const doors = (administratorPassword: string): Properties => ({
   'listener.security.protocol.map': 'CLIENT:SASL_PLAINTEXT,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
   'controller.listener.names': 'CONTROLLER', 'inter.broker.listener.name': 'ADMIN',
@@ -145,7 +145,7 @@ const writePrivately = (file: string, text: string): string => {
   return file;
 };
 
-/** What Java writes is its user's alone. exec: the process is the broker itself. */
+/** The files that Java writes are its user's alone. exec: the process is the broker itself. */
 const PRIVATELY = ['-c', 'umask 077 && exec "$@"', 'sh'];
 
 const LOGGING = [

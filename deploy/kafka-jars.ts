@@ -26,7 +26,7 @@ const output = (command: string, ...args: string[]): string | null => {
   }
 };
 
-/** What this machine lacks for a broker of its own, in words; null = nothing. */
+/** Says in words what this machine lacks for a broker of its own; null = nothing. */
 export const whatKafkaMisses = (): string | null => {
   const java = output(javaCommand(), '--version');
   const version = Number(/\d+/.exec(java ?? '')?.[0] ?? 0);

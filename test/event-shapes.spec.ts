@@ -24,7 +24,7 @@ interface Fixture {
   readonly data: object;
   /** Opened. */
   readonly personal: object | null;
-  /** What today's code folds the stream to. */
+  /** The state to which today's code folds the stream. */
   readonly state: UserState | AdminState | GroupState;
 }
 

@@ -72,7 +72,7 @@ describe.each(DEFINITIONS)('%s', (_name, count, definition) => {
   }, 120_000);
 });
 
-/** What is about other resources, and therefore lies in other tables. */
+/** Attributes that are about other resources, and therefore lie in other tables. */
 describe.each([['users by their groups', USER, 'groups'], ['groups by their members', GROUP, 'members']] as const)('%s', (_name, definition, name) => {
   const own = pathsOf(definition).filter(({ attribute }) => definition === GROUP || attribute.name === name);
   const value = own.find(({ attribute, subAttribute }) => attribute.name === name && subAttribute?.name === 'value')!;

@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
   allowed('apps/identity/src/main.ts', './user.queries.js', '#contracts', '#event-store', '#log', '#runtime', '#scim'),
 ];
 
-/** What the rows import: the shape of the project. */
+/** The rows import these files: the shape of the project. */
 const FRAME: Readonly<Record<string, readonly string[]>> = {
   'apps/all-in-one/src/main.ts': [], 'apps/identity/src/user.ts': [], 'apps/identity/src/user.queries.ts': ['./user.js'],
   'libs/scim/src/index.ts': ['./filter.js'], 'libs/scim/src/filter.ts': [], 'libs/contracts/src/index.ts': ['./user.js'], 'libs/contracts/src/user.ts': [],

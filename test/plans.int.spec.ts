@@ -90,7 +90,7 @@ it.each([
   expect(await scansIn(identity, text, ['{}'])).toEqual([...OF_EACH_USER, ...OF_ITS_TENANT, ...expected].sort());
 });
 
-/** What a statement reads, and by which columns, as it is planned without its parameters. */
+/** Says what a statement reads, and by which columns, as it is planned without its parameters. */
 const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<string[]> => {
   const client = await pool.connect();
   try {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 
-/** What every program answers before it loads anything, as built: those of an installation, and those that measure it. */
+/** Every program answers this before it loads anything, as built: those of an installation, and those that measure it. */
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
   ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`), 'apps/cli/src/demo',

@@ -4,18 +4,18 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /**
- * What the repository promises about itself. Each rule is a function of all files, so that it can be shown a repository that breaks
+ * The repository promises this about itself. Each rule is a function of all files, so that it can be shown a repository that breaks
  * it: a rule that has never been seen to fail is none.
  */
 
 /** Path → text. */
 type Project = ReadonlyMap<string, string>;
-/** What is different in a repository that breaks a rule; null = the file is not there. */
+/** The differences of a repository that breaks a rule; null = the file is not there. */
 type Change = Readonly<Record<string, string | null>>;
 
 interface Rule {
   readonly title: string;
-  /** What is wrong, each in one line that names the file. */
+  /** The faults, each in one line that names the file. */
   check(project: Project): string[];
   /** Each of these must be found. */
   readonly broken: readonly Change[];
@@ -97,7 +97,7 @@ const packages = (project: Project): [string, string][] => {
 };
 /** The Node that every npm script runs on, one package for each system. */
 const NODE_PACKAGE = /^node-(bin-)?(linux|darwin|win)-/;
-/** What is started by hand or by another program. */
+/** Files that are started by hand or by another program. */
 const isProgram = (path: string): boolean => ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault|hostile\/hostile)\.ts$/.test(path);
 const edited = (path: string, from: string | RegExp, to: string): Change => {
   const text = PROJECT.get(path)!.replace(from, to);

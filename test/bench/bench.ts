@@ -3,7 +3,7 @@ import '#first';
  * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in the same
  * run. All systems share this machine's cores with the load generator.
  *
- * What runs when: every system is started once and stays warm, but only one is awake at a time. The others' processes are
+ * Says what runs when: every system is started once and stays warm, but only one is awake at a time. The others' processes are
  * frozen (SIGSTOP) when no transaction of theirs is open, so that they use no CPU; their Postgres stays up and idle. The floor
  * uses the Postgres of the embedded installation, in a database of its own. Turns go floor, embedded, floor, kafka, floor, …;
  * a warm-up turn of each comes first and is not counted.
@@ -56,7 +56,7 @@ const newBar = (): cliProgress.SingleBar =>
 let runs = 0;
 const freshPrefix = (): string => `b${Date.now().toString(36)}${runs++}`;
 
-/** What everything below starts, newest last, so that an end in whatever way stops it all. */
+/** All that is started below, newest last, so that an end in whatever way stops it all. */
 const stops: (() => Promise<void>)[] = [];
 const stopAll = async (): Promise<void> => {
   for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();

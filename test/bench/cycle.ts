@@ -4,7 +4,7 @@ export const USERS_PATH = '/api/scim/v2/Users';
 export const OPERATIONS = ['filter', 'create', 'patch', 'get'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** What the empty server answers, whatever it is asked. */
+/** The empty server answers this, whatever it is asked. */
 export const CONSTANT_ID = '01970000-0000-7000-8000-000000000000';
 export const CONSTANT_DISPLAY_NAME = 'Constant';
 
@@ -22,7 +22,7 @@ const TITLES = ['Engineer', 'Analyst', 'Director', 'Counsel'];
 
 export const userNameOf = (prefix: string, index: number): string => `${prefix}-${index}@bench.example`;
 
-/** What Entra sends to create a user: nulls, empty roles and meta included (docs/… use-scim-to-provision-users-and-groups). */
+/** Entra sends this to create a user: nulls, empty roles and meta included (docs/… use-scim-to-provision-users-and-groups). */
 const createBody = (userName: string, displayName: string, index: number): string =>
   JSON.stringify({
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', ENTERPRISE],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { isBuilt, LOGS, projectRoot, type LogKind } from './installation.js';
 
-/** What a run on one log says in the end; the data of a clean one is removed. */
+/** The words of a run on one log in the end; the data of a clean one is removed. */
 export interface LogReport {
   readonly text: string;
   readonly isClean: boolean;

@@ -11,7 +11,7 @@ export const LOGS = ['embedded', 'kafka'] as const;
 export type LogKind = (typeof LOGS)[number];
 export type ProcessName = 'server' | 'gateway' | 'identity' | 'group' | 'admin' | 'broker' | 'postgres';
 
-/** What a running installation says about itself in DATA_DIR/runtime.json. */
+/** A running installation says this about itself in DATA_DIR/runtime.json. */
 interface Runtime {
   readonly url: string;
   readonly databaseUrl: string;
@@ -45,7 +45,7 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
   }
 };
 
-/** What a process is given that shall know of no other installation than its own. */
+/** The environment of a process that shall know of no other installation than its own. */
 export const cleanEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DATABASE_|KAFKA_|MASTER_KEY|MUSTER_|PUBLIC_URL)/.test(name)));
 
@@ -221,7 +221,7 @@ interface Directory {
   readonly token: string;
 }
 
-/** What the CLI prints about the first directory; undefined while there is none. */
+/** The words of the CLI about the first directory; undefined while there is none. */
 const showDirectory = async (dataDir: string): Promise<Directory | undefined> => {
   const cli = join(projectRoot(), 'dist/apps/cli/src/main.js');
   const env = { ...cleanEnvironment(), DATA_DIR: dataDir };

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { median } from './latencies.js';
 
-/** What the figures depend on. */
+/** The figures depend on these. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;

@@ -72,7 +72,7 @@ const ratiosToFloor = (turns: readonly Turn[], system: System, inFlight: number)
     return [cyclesPerSecond(turn, inFlight) / floor];
   });
 
-/** What Muster has to reach. */
+/** Muster has to reach these. */
 export interface Bar {
   readonly system: LogKind;
   readonly inFlight: number;

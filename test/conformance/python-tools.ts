@@ -9,7 +9,7 @@ const INSTALL_TIMEOUT_MS = 300_000;
 const RUN_TIMEOUT_MS = 120_000;
 const MAX_OUTPUT_BYTES = 16 * 1_048_576;
 
-/** What this machine lacks for the suites, in words; null = nothing. The first call makes their environment, below node_modules. */
+/** Says in words what this machine lacks for the suites; null = nothing. The first call makes their environment, below node_modules. */
 export const whatPythonMisses = (): string | null => {
   let version: number[];
   try {

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { startMuster, type Answer } from '../support/muster.js';
 
 /**
- * What clients send, word for word, and what they have to get: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
+ * Clients send these, word for word, and have to get the answers beside them: a JSON file for each shape. `entra/` is Microsoft Entra ID, `okta/` is
  * Okta, `rfc/` is what RFC 7644 says and what no client should send. Each is sent to a directory of its kind.
  *
- * Not here, because it is not built: OAuth client credentials, pulling from Microsoft Graph. Who is the same person as whom, but for a rehire,
+ * Not here, because it is not built: OAuth client credentials, pulling from Microsoft Graph. The question who is the same person as whom, but for a rehire,
  * stands with the rules of matching: it takes sign-ins and more than one directory.
  */
 

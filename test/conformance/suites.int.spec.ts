@@ -4,7 +4,7 @@ import { startMuster } from '../support/muster.js';
 import { python, whatPythonMisses } from './python-tools.js';
 
 /**
- * What others think of this SCIM server: scim2-tester, through scim2-cli, and scim-sanity. Everything that they check has to pass, but for
+ * Others judge this SCIM server: scim2-tester, through scim2-cli, and scim-sanity. Everything that they check has to pass, but for
  * one check of scim-sanity and three of scim2-tester. They are clients like any other: their directory is of the kind for these.
  */
 
@@ -74,7 +74,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const { summary, results } = JSON.parse(output) as { summary: object; results: Result[] };
         expect(summary, output).toMatchObject({ failed: not200, errors: 0, warnings: 0 });
         expect(results.filter(({ status }) => status === 'fail').map(({ name, message }) => [name, message]), output).toEqual(NOT_200.slice(0, not200));
-        // What was not asked for is skipped, and nothing else.
+        // Tests that were not asked for are skipped, and nothing else.
         expect(results.filter(({ status, phase }) => status === 'skip' && !elsewhere.test(phase)), output).toEqual([]);
         for (const resource of ['User', 'Group'].filter((one) => !elsewhere.test(one))) {
           expect(results.filter(({ status, phase }) => status === 'pass' && phase.includes(resource)).length, output).toBeGreaterThanOrEqual(resource === 'User' ? 8 : 7);

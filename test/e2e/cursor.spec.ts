@@ -133,7 +133,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         refused(await search(directory, '', { cursor }), 'invalidCursor', none);
         refused(await list(sibling, '/Users', { cursor }), 'invalidCursor', none);
         refused(await list(stranger, '/Users', { cursor }), 'invalidCursor', none);
-        // What is shown of each resource is no part of it.
+        // The attributes that are shown of each resource are no part of it.
         expect((await list(directory, '/Users', { cursor, attributes: 'userName' })).body.Resources[0]).toMatchObject({ userName: 'user-2' });
       });
 

@@ -4,7 +4,7 @@ import { uuidv7 } from '#runtime';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster } from '../support/muster.js';
 
-/** What bad input about groups gets. */
+/** The answers to bad input about groups. */
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {

@@ -410,7 +410,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         for (const { status } of await Promise.all([...neighbours, ...make()])) expect(status).toBe(201);
         const { rows } = await muster.owner.query<{ command_id: string; code: string }>("SELECT command_id, outcome->>'code' AS code FROM \"group\".outcomes WHERE command_id = ANY ($1)", [bad.map(({ id }) => id)]);
         const codes = new Map(rows.map(({ command_id, code }) => [command_id, code]));
-        // What can be said of one of them is that the member has no id.
+        // Of one of them it can only be said that the member has no id.
         expect(bad.map(({ id }, index) => codes.get(id) ?? `${index} has no outcome`)).toEqual(bad.map((_, index) => (index === 5 ? 'invalidValue' : 'internal')));
       }, 60_000);
     });

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { startMuster, type Answer as AnswerOf } from '../support/muster.js';
 
-/** What no client of good will sends. What is wrong in a body or a filter: the files of test/conformance/rfc. */
+/** Requests that no client of good will sends. The faults of a body or a filter are in the files of test/conformance/rfc. */
 const BASE = '/api/scim/v2';
 const PAGE_BYTES = 200_000;
 const IN_FLIGHT_BYTES = 400_000;

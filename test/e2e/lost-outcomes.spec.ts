@@ -4,7 +4,7 @@ import { uuidv7 } from '#runtime';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer } from '../support/muster.js';
 
-/** What of RequestReply stands between an outcome and who waits for it. */
+/** The part of RequestReply that stands between an outcome and those who wait for it. */
 interface Inside {
   settle(message: unknown): void;
   lookUp(late: unknown): Promise<void>;
@@ -32,7 +32,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     const versionOf = async (table: string, id: string): Promise<number | null> =>
       (await muster.owner.query<{ version: number }>(`SELECT version FROM ${table} WHERE id = $1`, [id])).rows[0]?.version ?? null;
-    /** What a write is answered if its outcome is looked up when `meanwhile` has been done. */
+    /** The answer to a write if its outcome is looked up when `meanwhile` has been done. */
     const late = async (write: () => Promise<Answer>, meanwhile: () => Promise<void>): Promise<Answer> => {
       const answer = write();
       await meanwhile();

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { GATEWAY_POOL } from '../../apps/gateway/src/resource.queries.js';
 import { startMuster, type Answer } from '../support/muster.js';
 
-/** What slow searches may hold up, and what not. */
+/** These tests say what slow searches may hold up, and what not. */
 const CONNECTIONS = 6;
 const SEARCHES = 3;
 /** Of one tenant: the last slot is for others. */
@@ -72,7 +72,7 @@ describe('while slow searches take all that searches of one tenant may take', ()
   });
 
   it.each(['/Users?filter=title%20pr', '/Users', '/Users?sortBy=title', '/Users?filter=not%20(userName%20eq%20%22ada%22)', '/Users?filter=userName%20eq%20%22ada%22%20or%20title%20pr',
-    // What is looked up, but shared by many.
+    // Values that are looked up, but shared by many.
     ...['emails[type eq "work"].value eq "shared@x.org"', 'emails[type eq "work"].value eq "shared@x.org" and (title eq "x" or nickName pr)'].map((filter) => `/Users?${new URLSearchParams({ filter })}`)])(
     'one search too many is told to come again: %s', async (path) => {
       const answer = await request('GET', path);

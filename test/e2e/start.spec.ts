@@ -60,7 +60,7 @@ const run = (environment: Record<string, string> = {}, args: readonly string[] =
   return muster;
 };
 
-/** What it says besides that it starts and ends. Fails where a line is no JSON, or anything was written to standard error. */
+/** The lines that it says besides those of its start and its end. Fails where a line is no JSON, or anything was written to standard error. */
 const saidBy = ({ stdout, stderr }: Muster['output']): string[] => {
   expect(stderr).toBe('');
   return stdout.trim().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg).filter((text) => text !== 'starts' && text !== 'ends');
@@ -120,7 +120,7 @@ it('uses the Postgres of DATABASE_URL and starts none, also with all keys given 
     expect(existsSync(join(home, 'data', 'postgres'))).toBe(false);
     expect(await muster.stop()).toBe(0);
     expect(isAlive(postgres.pid)).toBe(true);
-    // What nobody but the administrator can mend is said once, and not tried for ever.
+    // A fault that nobody but the administrator can mend is said once, and not tried for ever.
     const wrong = new URL(postgres.url);
     wrong.password = 'wrong';
     const refused = run({ DATABASE_URL: wrong.href });

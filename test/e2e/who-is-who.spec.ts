@@ -87,7 +87,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await patch(entra, ada.id, { op: 'replace', path: 'roles', value: [{ value: 'Owner' }] })).status).toBe(200);
         expect((await signIn(okta, 'p1', 'ada@x')).body.userId).toBe(ada.id);
       }
-      // Who manages the user, and nobody else, is asked: a transfer turns it round, and after an unlink nobody does.
+      // The directory that manages the user, and no other, is asked: a transfer turns it round, and after an unlink nobody does.
       await patch(entra, ada.id, { op: 'replace', path: 'roles', value: [{ value: 'Admin' }] });
       expect((await admin('POST', `/users/${ada.id}/transfer`, { directory: okta.id })).status).toBe(200);
       expect((await signIn(okta, 'p1', 'ada@x')).body.userId).toBe(ada.id);
@@ -191,7 +191,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           const { body } = await scim(entra, 'GET', `?startIndex=${startIndex}&count=2`);
           expect(body.totalResults).toBe(6);
           walked.push(...body.Resources.map(({ id }: { id: string }) => id));
-          // What is linked in between stays where it is.
+          // A user that is linked in between stays where it is.
           await patch(entra, unmanaged[1 + (startIndex % 3)]!, { op: 'add', path: 'title', value: 'Dr' });
         }
         expect(walked.toSorted()).toEqual([...unmanaged, mine].toSorted());
@@ -268,7 +268,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       for (const look of ['signed  in@x', 'signed\u2003in@x']) expect(await scim(entra, 'POST', '', { userName: look })).toMatchObject(taken(nobodys));
       for (const nothing of ['\u200b', ' \u00ad\u3000', '\u0007']) expect(await scim(entra, 'POST', '', { userName: nothing })).toMatchObject({ status: 400, body: { scimType: 'invalidValue' } });
       expect((await admin('POST', '/sign-ins', { directory: entra.id, loginType: 'oidc', providerId: 'p2', upn: '\u200b' })).status).toBe(400);
-      // What a user bears is its own, however it is written, and is kept, shown and found as it was sent.
+      // The names that a user bears are its own, however they are written, and are kept, shown and found as they were sent.
       expect((await patch(entra, ada.id, { op: 'replace', path: 'userName', value: 'ａda@x ' })).body.userName).toBe('ａda@x ');
       expect(await found(entra, 'userName eq "Ａda@x "')).toEqual([ada.id]);
       expect(await found(entra, 'userName eq "ada@x"')).toEqual([]);

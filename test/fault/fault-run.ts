@@ -35,13 +35,13 @@ export interface FaultReport {
   readonly verify: { readonly exitCode: number; readonly output: string };
 }
 
-/** What is killed with SIGKILL, in turn. */
+/** These are killed with SIGKILL, in turn. */
 export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
   embedded: ['server', 'postgres'],
   kafka: ['identity', 'group', 'gateway', 'broker', 'postgres'],
 };
 
-/** What has to outlive its database, so that it serves again as soon as that is back; each log has some of them. */
+/** These have to outlive their database, so that it serves again as soon as that is back; each log has some of them. */
 const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'admin'];
 
 const RECOVERY_TIMEOUT_MS = 120_000;

@@ -2,7 +2,7 @@ import type { Target } from '../bench/cycle.js';
 import type { Change, GroupOfMember } from './memberships.js';
 import { ScimConnection, type Reply } from './scim-connection.js';
 
-/** What a client knows after a write about a group; `members` where the answer shows the group. */
+/** A client knows this after a write about a group; `members` where the answer shows the group. */
 export type GroupTold =
   | { readonly kind: 'acknowledged'; readonly id: string | null; readonly members: readonly string[] | null }
   | { readonly kind: 'refused'; readonly status: number; readonly detail: string }
@@ -70,7 +70,7 @@ export class GroupClient {
     return body && (body.Resources ?? []).map(({ id }) => id);
   }
 
-  /** What a user shows of its groups; null when it got no answer. */
+  /** The groups that a user shows; null when there was no answer. */
   async groupsOf(user: string): Promise<readonly GroupOfMember[] | null> {
     const body = await this.connection.read<{ groups?: readonly GroupOfMember[] }>(`/Users/${user}?attributes=groups`);
     return body && (body.groups ?? []);

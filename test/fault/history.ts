@@ -1,5 +1,5 @@
 /**
- * What clients were told, and what may therefore be true. One client writes to one user, one write at a time, so that after each
+ * Keeps what clients were told, and what may therefore be true. One client writes to one user, one write at a time, so that after each
  * answer only few states of that user are possible: exactly one after an answer that tells, two after a write that got none.
  * Pure: the checker itself is tested with planted violations (history.spec.ts).
  */
@@ -44,7 +44,7 @@ const effectOf = (write: Write, world: World): Effect => {
       return { refusedWith: 400 };
     case 'create':
       if (!world) return { world: { id: null, mark: write.mark, active: true, version: null, versionAtLeast: 1 } };
-      // Who was archived comes back (decision 5).
+      // A user who was archived comes back (decision 5).
       return world.active ? { refusedWith: 409 } : changed(world, { mark: write.mark, active: true });
     case 'patch':
       if (!world) return { refusedWith: 404 };

@@ -143,7 +143,7 @@ class MembershipWriter {
 
   /** Makes everything clear that got no answer, and returns which groups of its own there are. */
   async settle(): Promise<string[]> {
-    // What is answered comes after all that was sent before.
+    // An answer comes after all that was sent before.
     await insist(async () => ((await this.patch(this.all.groups[0]!, [{ op: 'remove', ids: [NOBODY] }])) === 'acknowledged' ? true : null));
     for (const [id, track] of this.tracks) {
       if (track.presence === 'present' && track.id === id) this.note(this.history.stayed(id));

@@ -1,5 +1,5 @@
 /**
- * What one client was told about memberships, and what may therefore be true. Its users are members by its own writes only, however
+ * Keeps what one client was told about memberships, and what may therefore be true. Its users are members by its own writes only, however
  * many others write to the same groups at the same time, so that after each answer few sets of them are possible: exactly one after an
  * answer that tells, two after a PATCH that got none – all of it or nothing of it.
  * Pure: the checker itself is tested with planted violations (memberships.spec.ts).
@@ -13,7 +13,7 @@ export interface Change {
 
 /** gone = an answer says that it was deleted, for good; unclear = a deletion got no answer, or not yet. */
 type Presence = 'here' | 'unclear' | 'gone';
-/** Who of the client's is in a group. Who is gone may have left since. */
+/** The client's users who are in a group. One who is gone may have left since. */
 type World = ReadonlySet<string>;
 
 export class Memberships {
@@ -101,7 +101,7 @@ export class Memberships {
     const named = changes.flatMap(({ op, ids }) => (op === 'remove' ? [] : ids)).find((id) => detail.includes(id) && this.presences.get(id) !== 'here');
     if (status !== 400 || named === undefined) return violation(group, `${JSON.stringify(changes)} was refused with ${status}: ${detail}`);
     if (this.owns(named)) this.went(named);
-    // Whoever is a member is not looked up: so it is none, unless this PATCH had removed it.
+    // A member is not looked up: so it is none, unless this PATCH had removed it.
     if (changes.every(({ op }) => op === 'add')) this.worlds.set(group, distinct(this.of(group).map((world) => without(world, named))));
     return null;
   }
@@ -144,7 +144,7 @@ export class Memberships {
     return [...world].filter((id) => !own.has(id) && this.presences.get(id) === 'here');
   }
 
-  /** Who is in the group after the changes; null where they have to be refused. */
+  /** The members of the group after the changes; null where they have to be refused. */
   private after(world: World, changes: readonly Change[]): World | null {
     const after = new Set(world);
     for (const { op, ids } of changes) {
@@ -164,7 +164,7 @@ const distinct = (worlds: readonly World[]): World[] => [...new Map(worlds.map((
 const violation = (group: string, what: string): string => `group ${group}: ${what}`;
 const list = (ids: readonly string[]): string => `[${ids.join(', ')}]`;
 
-/** Who is gone for certain and still a member, in words: nobody, as soon as the lanes are drained. */
+/** Names in words those who are gone for certain and still members: nobody, as soon as the lanes are drained. */
 export const stillThere = (histories: readonly Memberships[], groups: ReadonlyMap<string, readonly string[]>): string[] =>
   [...groups].flatMap(([group, shown]) =>
     shown.filter((id) => histories.some((history) => history.isGone(id))).map((id) => violation(group, `${id} is gone, and a member`)),
@@ -191,7 +191,7 @@ export interface GroupOfMember {
   readonly type: string;
 }
 
-/** What a user says of its groups against what the groups say of their members: direct and indirect ones, each once. */
+/** Compares what a user says of its groups with what the groups say of their members: direct and indirect ones, each once. */
 export const judgeGroupsOf = (id: string, shown: readonly GroupOfMember[], groups: ReadonlyMap<string, readonly string[]>): string[] => {
   const containing = (member: string): string[] => [...groups].filter(([, members]) => members.includes(member)).map(([group]) => group);
   const direct = new Set(containing(id));

@@ -2,7 +2,7 @@ import type { Target } from '../bench/cycle.js';
 import type { Seen, Write } from './history.js';
 import { ScimConnection, type Answered } from './scim-connection.js';
 
-/** What a client knows after a request. */
+/** A client knows this after a request. */
 export type Told =
   | { readonly kind: 'acknowledged'; readonly status: number; readonly seen: Seen | null }
   | { readonly kind: 'refused'; readonly status: number }

@@ -9,7 +9,7 @@ export interface Answered {
   readonly body: unknown;
 }
 
-/** What a request got. */
+/** The answer to a request. */
 export type Reply =
   | Answered
   /** 503 or a connection that broke: it may have happened. */

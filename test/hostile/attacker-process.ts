@@ -2,9 +2,9 @@ import { setPriority } from 'node:os';
 import { Attacker, type Prey } from './attacker.js';
 import { ATTACKS, type Size } from './attacks.js';
 
-/** What the attacker's process is told: first a job, later to strike and to stop. */
+/** The attacker's process is told these: first a job, later to strike and to stop. */
 export type Order = { readonly order: 'prepare'; readonly attack: string; readonly prey: Prey; readonly size: Size } | { readonly order: 'strike' | 'stop' };
-/** What it says: it stands ready, and what it was answered until it stopped, by status (0 = nothing). */
+/** It says that it stands ready, and later which answers it got until it stopped, by status (0 = none). */
 export type Report = { readonly report: 'prepared' } | { readonly report: 'stopped'; readonly answers: Readonly<Record<string, number>> } | { readonly report: 'failed'; readonly reason: string };
 
 /** Lower than that of the server and of the victim: they share two cores with the attacker, whose own work is not what is measured. */

@@ -15,7 +15,7 @@ export interface Prey {
 const ANSWER_TIMEOUT_MS = 20_000;
 const PAUSE_AFTER_REFUSAL_MS = 20;
 
-/** What an attack has at hand. */
+/** The tools of an attack. */
 export class Attacker {
   readonly answers: Record<string, number> = {};
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });

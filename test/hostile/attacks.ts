@@ -6,7 +6,7 @@ export type Size = 'whole' | 'short';
 
 export interface Attack {
   readonly name: string;
-  /** What it does, for the report. */
+  /** Its deeds in words, for the report. */
   readonly title: string;
   /** Rounds at a time. */
   readonly together: number;

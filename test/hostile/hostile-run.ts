@@ -26,11 +26,11 @@ export interface HostileOptions {
   readonly progress?: (state: string, done: number, total: number) => void;
 }
 
-/** What one attack did to the others. */
+/** The effect of one attack on the others. */
 export interface AttackReport {
   readonly name: string;
   readonly title: string;
-  /** What the attacker was answered, by status; 0 = nothing. */
+  /** The answers that the attacker got, by status; 0 = none. */
   readonly answers: Readonly<Record<string, number>>;
   readonly quiet: Summary;
   readonly during: Summary;

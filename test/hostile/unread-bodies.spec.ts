@@ -107,7 +107,7 @@ describe('bodies that are not whole yet', () => {
     });
     expect([second.status, second.head.includes('retry-after: 1'), second.body.includes('MAX_RECEIVED_BYTES_PER_TENANT')]).toEqual([429, true, true]);
     expect((await connection().send(posted(b!.token, 1)).answer()).status).toBe(201);
-    // What holds nothing is let in, whatever others hold.
+    // A tenant that holds nothing is let in, whatever others hold.
     announced(b!.token);
     await vi.waitFor(async () => expect((await b!.scim('POST', '/Users', { userName: 'more', nickName: 'x'.repeat(PER_TENANT * 0.5) })).status).toBe(429), { timeout: 10_000 });
     expect((await connection().send(posted(c!.token, 1)).answer()).status).toBe(201);

@@ -18,7 +18,7 @@ export const handOver = async <Command>(handler: BatchHandler<Command>, topic: s
   }));
 };
 
-/** What is the same in the message of every command of a test. */
+/** The part that is the same in the message of every command of a test. */
 export const commandMessage = <Command>(
   message: Pick<Message, 'type' | 'subject' | 'tenant' | 'directory' | 'time'>, command: Command,
 ): Message<CommandData<Command>> => {

@@ -69,7 +69,7 @@ export const actions = anything.map((sequence) => [...BEGINNING, ...sequence]);
 /** Two directories and an administrator. */
 export type Sources = readonly [string, string, null];
 
-/** What is known of a sequence while it is played: the ids of its users, and of its groups as they were made. */
+/** The knowledge of a sequence while it is played: the ids of its users, and of its groups as they were made. */
 export interface Cast {
   readonly users: readonly string[];
   readonly groups: Map<number, string>;

@@ -4,7 +4,7 @@ import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState
 
 type Group = NonNullable<GroupState>;
 
-/** What happened to one group. */
+/** The events of one group. */
 interface Happened {
   readonly id: string;
   readonly events: readonly GroupEvent[];
@@ -42,7 +42,7 @@ export class GroupWorld {
     return this.membersOf(groupId).some(({ type, value }) => value === id || (type === 'Group' && this.contains(value, id)));
   }
 
-  /** What happens, without doing it. Throws Rejected. */
+  /** The events that would happen. Throws Rejected. */
   decide(sender: string | null, command: GroupCommand): Happened[] {
     const leaver = command.type === 'LeaveGroups' ? command.memberId : command.type === 'DeleteGroup' ? command.groupId : null;
     const left = [...this.members].filter(([, members]) => leaver !== null && members.has(leaver)).map(([id]) => id);

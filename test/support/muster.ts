@@ -119,7 +119,7 @@ class Muster {
     return { id, tenant: of, token, scim: (...request) => this.send('scim/v2', token, ...request) };
   };
 
-  /** What `npm run verify` says of it. */
+  /** The findings of `npm run verify`. */
   verify(): ReturnType<typeof verifyInstallation> {
     return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));
   }

@@ -19,7 +19,7 @@ export const query = async <Row extends pg.QueryResultRow>(ownerUrl: string, sql
   }
 };
 
-// What follows runs in vitest's own process.
+// The rest runs in vitest's own process.
 
 export interface DatabaseServer {
   /** One call at a time. */

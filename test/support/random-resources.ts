@@ -20,7 +20,7 @@ const simple = (name: string, type: Attribute['type'], rest: Partial<Attribute> 
 const parts = [
   simple('value', 'string'), simple("it's", 'string', { caseExact: true }), simple('size', 'integer'), simple('primary', 'boolean'), simple('at', 'dateTime'),
 ];
-/** What a user has not: numbers, times that clients write, and several simple values. */
+/** Attributes that no user has: numbers, times that clients write, and several simple values. */
 export const EVERY_TYPE: Schema = {
   id: 'urn:example:Every', name: 'Every', description: 'Every type', attributes: [
     simple('count', 'integer'), simple('weight', 'decimal'), simple('isOld', 'boolean'), simple('exact', 'string', { caseExact: true }),
@@ -45,7 +45,7 @@ export const ids = Array.from({ length: 30 }, (_, index) => `0198a000-0000-7000-
 export const groupIds = Array.from({ length: 4 }, (_, index) => `0198b000-0000-7000-8000-00000000000${index}`);
 export const MOMENTS = ['0001-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z', '2026-06-30T23:59:59.999Z', '9999-12-31T23:59:59.999Z'];
 
-/** What `instantOf` takes: some of these no database takes for a time. */
+/** Texts that `instantOf` takes: some of these no database takes for a time. */
 const WRITTEN_MOMENTS = [
   ...MOMENTS, '2026-01-01T01:00:00+01:00', '2026-01-01T00:00:00', '0000-01-01T00:00:00+14:00', '0000-02-29T12:00:00Z', '9999-12-31T23:59:59-14:00',
   '2026-01-01t00:00:00.0019z', '2026-01-01T00:00:00.9999999Z', '2026-02-31T00:00:00Z', '2026-03-03T00:00:00Z', '2024-02-29T24:00:00Z', '1969-12-31T23:59:59.999-00:30',
@@ -150,7 +150,7 @@ const EQUALITY: readonly Operator[] = ['eq', 'ne'];
 const ORDERING: readonly Operator[] = ['gt', 'ge', 'lt', 'le'];
 const TEXT: readonly Operator[] = ['co', 'sw', 'ew'];
 
-/** What may be near a value of an attribute. */
+/** Values that are near a value of an attribute. */
 const operandOf = ({ name, type }: Attribute): fc.Arbitrary<string> => {
   const near: Readonly<Record<string, string[]>> = {
     id: [...ids, ids[3]!.toUpperCase(), ids[3]!.slice(0, 8)], schemas: [USER.schema.id, ...USER.extensions.map(({ id }) => id), EVERY_TYPE.id],

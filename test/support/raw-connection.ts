@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** What came on a connection, one answer after the other. */
+/** The answers that came on a connection, one after the other. */
 export interface RawAnswer {
   readonly status: number;
   /** Status line and header lines, in lower case. */

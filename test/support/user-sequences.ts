@@ -4,9 +4,9 @@ import { LOGIN_TYPES, type LoginType, type UserCommand } from '#contracts';
 import type { Directory } from '../../apps/identity/src/user.js';
 import { directory, type User, type UserWorld } from './user-world.js';
 
-/** What one source says about somebody. */
+/** One source says this about somebody. */
 export interface Described {
-  /** Whom the source means; nobody but the test knows. */
+  /** The person whom the source means; nobody but the test knows. */
   readonly person: number;
   readonly userName: string;
   readonly email: string | null;

@@ -24,7 +24,7 @@ export class UserWorld {
     };
   }
 
-  /** What happened, without doing it. Throws Rejected. */
+  /** The events that would happen. Throws Rejected. */
   decide(sender: string | null, command: UserCommand): { userId: string; events: UserEvent[]; outcome: Outcome } {
     const context = this.context(sender);
     const matching = matchingOf(command, context);

@@ -21,7 +21,7 @@ const upsert = (table: string, columns: Readonly<Record<string, string>>, changi
     AS r(${Object.entries(columns).map(([name, type]) => `${name} ${type}`).join(', ')})
   ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
 
-/** What admin brings to the transaction: tenants, directories, tokens, schemas. They are few: a batch loads those of its tenants. */
+/** Admin brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its tenants. */
 export const adminBehaviour = (): Behaviour<AdminCommand> => ({
   owner: 'admin',
   commandTypes: new Set(Object.values(ADMIN_COMMAND_TYPES)),
@@ -71,7 +71,7 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
   begin: (loaded, now) => new AdminWorkingSet(loaded as LoadedAdmin, now.toISOString()),
 });
 
-/** What whoever consumes admin's events gets: neither the hash of a token nor the sealed token. */
+/** Consumers of admin's events get these: neither the hash of a token nor the sealed token. */
 const published = (event: AdminEvent): PublishedAdminEvent => {
   if (event.type !== 'TokenCreated') return event;
   const { hash: _hash, sealed: _sealed, ...rest } = event;

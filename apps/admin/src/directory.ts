@@ -28,7 +28,7 @@ export const streamOf = (command: AdminCommand): string => {
   }
 };
 
-/** What a decision may look at besides the aggregate itself, all of the command's tenant. */
+/** A decision may look at this besides the aggregate itself; all of it is of the command's tenant. */
 export interface AdminContext {
   readonly tenantExists: boolean;
   readonly directoryExists: (id: string) => boolean;
@@ -38,7 +38,7 @@ export interface AdminContext {
   readonly otherSchemas: readonly Schema[];
 }
 
-/** What should happen; [] means that nothing changed. Throws Rejected. */
+/** Returns the events that should happen; [] means that nothing changed. Throws Rejected. */
 export const decide = (command: AdminCommand, state: AdminState, context: AdminContext): AdminEvent[] => {
   switch (command.type) {
     case 'CreateTenant':
@@ -75,7 +75,7 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
   }
 };
 
-/** What has happened. Never throws. */
+/** Returns the state after an event that has happened. Never throws. */
 export const evolve = (state: AdminState, event: AdminEvent, recordedAt: string): AdminState => {
   switch (event.type) {
     case 'TenantCreated': return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };

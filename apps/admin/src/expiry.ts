@@ -29,6 +29,6 @@ export const lastsLongestFirst = (a: { readonly expiresAt: string | null }, b: {
   return endOfA === endOfB ? 0 : endOfB! - endOfA!;
 };
 
-/** What a token is now: what was recorded, unless its time is over. */
+/** The state of a token now: as it was recorded, unless its time is over. */
 export const statusOf = (status: 'active' | 'revoked', expiresAt: string | null, now: number): 'active' | 'revoked' | 'expired' =>
   status === 'active' && expiresAt !== null && Date.parse(expiresAt) <= now ? 'expired' : status;

@@ -30,7 +30,7 @@ const NAME = /^[a-z][\w$-]*$/i;
 const STANDARD_URNS = [USER, GROUP].flatMap(({ schema, extensions }) => [schema.id, ...extensions.map(({ id }) => id)]);
 
 /**
- * What should happen to the schema in `state`, null = there is none of this URN; `others` are the tenant's other ones. [] means that
+ * Returns the events that should happen to the schema in `state`, null = there is none of this URN; `others` are the tenant's other ones. [] means that
  * nothing changed. Throws Rejected: invalidValue that names what is wrong, conflict for what stored values stand against.
  */
 export const defineSchema = (
@@ -100,7 +100,7 @@ const attributesOf = (given: unknown, path: string, limit: number, isPart: boole
   return attributes;
 };
 
-/** What may be said of an attribute, and cannot be chosen; each with its reason. */
+/** A schema may say these of an attribute, but cannot choose them; each with its reason. */
 const FIXED = {
   required: [false, 'users that are there already do not have it, and clients that do not send it would be refused'],
   mutability: ['readWrite', 'it is clients who write it, and they may write it again'],

@@ -16,7 +16,7 @@ class NewSchema extends WhichTenant {
   @IsIn(EXTENDED_TYPES) resourceType: ExtendedType = 'User';
 }
 
-/** The extension schemas of tenants. What is in one, its owner checks. */
+/** The extension schemas of tenants. Its owner checks what is in one. */
 @Controller('api/admin/schemas')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)

@@ -42,7 +42,7 @@ it('the hash of a token and the sealed token are in the store, and in nothing th
   const token = message(createToken('First'));
   await handOver(handler, topic, tenant, [
     message({ type: 'CreateTenant', tenantId: tenant, name: 'Default' }), message({ type: 'CreateDirectory', directoryId, name: 'Entra', kind: 'entra' }), token,
-    // What nobody knows is set aside, and so is what the database refuses.
+    // A command that nobody knows is set aside, and so is one that the database refuses.
     message(createToken('Unknown'), 'muster.token.create.v9'), message(createToken('Refused\u0000')),
   ]);
   const { rows: stored } = await owner.query("SELECT data->>'hash' AS hash, data->>'sealed' AS sealed FROM admin.events WHERE type = 'muster.token.created.v1'");
@@ -54,7 +54,7 @@ it('the hash of a token and the sealed token are in the store, and in nothing th
   expect([count('admin.events'), count('admin.outcomes'), count('admin.commands.dead')]).toEqual([3, 5, 2]);
   for (const { topic: of, text } of all) expect(text, of).not.toMatch(new RegExp(`${HASH}|${SEALED}`));
   expect(all.filter(({ text }) => text.includes('TokenCreated')).map(({ topic: of }) => of)).toEqual(['admin.events']);
-  // What is looked for in a dead letter is still there.
+  // The facts that one looks for in a dead letter are still there.
   expect(all.filter((row) => row.topic === 'admin.commands.dead').map(({ text }) => /Unknown|Refused/.exec(text)?.[0])).toEqual(['Unknown', 'Refused']);
 });
 

@@ -5,7 +5,7 @@ import { checked } from './directories.controller.js';
 import { RejectedFilter } from './rejected.filter.js';
 import { EventsPage, StreamEvents } from './stream-events.queries.js';
 
-/** What happened to one user or one group, whichever directory it belongs to; also when it is deleted. */
+/** The events of one user or one group, whichever directory it belongs to; also when it is deleted. */
 @Controller('api/admin')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)

@@ -11,7 +11,7 @@ import { ADMIN_POOL } from './directories.queries.js';
 const MAX_PAGE_EVENTS = 1_000;
 /** A page ends with the event that reaches it: an event of a group may hold 1,000 members, or all that a long group has. */
 const MAX_PAGE_BYTES = 4 * 1_048_576;
-/** What Postgres' int holds: versions are one. */
+/** The largest number that fits into an int of Postgres, which versions are. */
 const MAX_VERSION = 2_147_483_647;
 
 export class EventsPage {
@@ -33,7 +33,7 @@ const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(
 export class StreamEvents {
   constructor(@Inject(ADMIN_POOL) private readonly pool: Pool) {}
 
-  /** What happened to one user or group, also to one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
+  /** The events of one user or group, also to one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
   async list(kind: keyof typeof VIEWS, id: string, { after, limit: wanted }: EventsPage): Promise<{ events: EventRow[]; next: number | null }> {
     const events = isUuid(id) ? await this.page(kind, id, after, Math.min(wanted, MAX_PAGE_EVENTS)) : [];
     // A page behind the last event is empty; what has no first one never was.

@@ -36,7 +36,7 @@ class Transfer {
   @IsUUID() directory!: string;
 }
 
-/** Whose a user is. `sign-ins` is for who verified a sign-in. */
+/** Which directory a user belongs to. `sign-ins` is for the program that has verified a sign-in. */
 @Controller('api/admin')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)

@@ -9,7 +9,7 @@ import { StreamEvents } from './stream-events.queries.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply from admin to identity');
 
-/** Who a person was at a sign-in. */
+/** The person of a sign-in. */
 export interface SeenAtSignIn {
   readonly loginType: LoginType;
   readonly providerId: string;
@@ -18,7 +18,7 @@ export interface SeenAtSignIn {
   readonly displayName: string | null;
 }
 
-/** What an administrator, or a sign-in, changes about whose a user is. Identity owns users: it is told, and says what became of it. */
+/** An administrator, or a sign-in, changes whose a user is. Identity owns users: it is told, and says what became of it. */
 @Injectable()
 export class UserLinks {
   constructor(

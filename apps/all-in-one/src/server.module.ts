@@ -107,7 +107,7 @@ const transport = (app: NestFastifyApplication, logs: Record<Owner, Log>): LogTr
   return new LogTransport((topic) => logs[consumers[topic]!.owner], (topic, partition) => consumers[topic]!.at().position(partition));
 };
 
-/** Whose log it is; undefined = everybody's. */
+/** The service that the log is of; undefined = everybody's. */
 const nameOf = (log: Log, logs: Record<Owner | 'gateway', Log>): string | undefined => {
   const users = Object.entries(logs).flatMap(([user, used]) => (used === log ? [user] : []));
   return users.length === 1 ? users[0] : undefined;

@@ -1,4 +1,4 @@
-/** What the admin API shows, as far as the command line looks at it. */
+/** The views of the admin API, as far as the command line looks at them. */
 
 export interface TenantView {
   readonly id: string;

@@ -22,6 +22,6 @@ export interface Row {
 
 export interface Expected {
   readonly status: number;
-  /** What must be true of the body, in words that end "an answer with …". */
+  /** A condition that the body has to fulfil, in words that end "an answer with …". */
   readonly body?: readonly [words: string, holds: (body: ScimBody) => boolean];
 }

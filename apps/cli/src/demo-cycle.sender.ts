@@ -134,7 +134,7 @@ const incrementalCycle = (people: readonly Person[], requests: Requests, ids: Ma
   ];
 };
 
-/** Entra looks for the person first, and creates whom it does not find. Who was deleted comes back as somebody new. */
+/** Entra looks for the person first, and creates whom it does not find. A person who was deleted comes back as somebody new. */
 const lookUpAndCreate = async (why: string, person: Person, requests: Requests, ids: Map<Person, string>): Promise<void> => {
   const { upn } = person;
   await requests.send(`Look up by userName: ${why}`, 'GET', usersWith(`userName eq "${upn}"`), null, NOBODY);

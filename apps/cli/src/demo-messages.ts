@@ -1,7 +1,7 @@
 import { displayNameOf, type Person } from './demo-people.js';
 
 /**
- * What Entra sends about a person. Written out in Entra's words on purpose, without Muster's own constants: a mistake there must
+ * The requests that Entra sends about a person. They are written out in Entra's words on purpose, without Muster's own constants: a mistake there must
  * not repeat itself here.
  */
 

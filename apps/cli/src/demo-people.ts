@@ -44,5 +44,5 @@ export const isInvented = (userName: string): boolean => /@demo-[0-9a-z]+\.examp
 /** The UPN of a person whose family name has changed. */
 export const renamedUpn = ({ upn }: Person): string => upn.replace('@', '-reed@');
 
-/** What a soft delete makes of a UPN. */
+/** The UPN as a soft delete leaves it. */
 export const tombstoneOf = ({ objectId, upn }: Person): string => `${objectId}${upn}`;

@@ -53,7 +53,7 @@ export class FoldUsers implements OnModuleInit {
     );
   }
 
-  /** A name is claimed by its key: who claimed it by the folded name lets go of that. Who has the key already keeps it; verify names both. */
+  /** A name is claimed by its key: who claimed it by the folded name lets go of that. A user who has the key already keeps it; verify names both. */
   private async claim(rows: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
     if (rows.length === 0) return;
     const json = partsOf(rows, 'user_name_folded', 'name_key');

@@ -20,11 +20,11 @@ const user = (id: string, userName: string, rest: Partial<Candidate> & { email?:
     },
   };
 };
-/** Whom Entra sends with a POST. */
+/** A person whom Entra sends with a POST. */
 const sent = (userName: string, rest: Partial<Person> = {}): Person => ({
   userId: 'new', directory: 'entra', signIn: null, externalId: null, userName, upn: userName, email: null, ...rest,
 });
-/** Who signs in through Entra. */
+/** A person who signs in through Entra. */
 const signs = (signIn: SignIn, upn: string, email: string | null = null): Person => ({ ...sent(upn, { email }), signIn, directory: signIn.directory });
 
 const nobody = { directory: null };

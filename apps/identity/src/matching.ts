@@ -10,7 +10,7 @@ export interface Candidate {
   readonly signIns: readonly SignIn[];
   /** An administrator gave the user to its directory, which has not sent it yet. */
   readonly awaited: boolean;
-  /** Who was matched with this user by mistake: directories by id, sign-in identities by key. */
+  /** Those who were matched with this user by mistake: directories by id, sign-in identities by key. */
   readonly refused: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export interface Person {
 export const MAX_EMAIL_BEARERS = 10;
 
 /**
- * Who is meant: provider id → UPN → e-mail → create (R13). The first step that knows anybody decides; nobody is taken over silently
+ * Finds who is meant: provider id → UPN → e-mail → create (R13). The first step that knows anybody decides; nobody is taken over silently
  * when two are possible, or when it would hand over a web role (R14). Throws Rejected: uniqueness, conflict, or forbidden for the
  * sign-in of an archived user. `nameOf` gives the name of a directory.
  */
@@ -75,7 +75,7 @@ const byProviderId = ({ directory, signIn, externalId }: Person, bearersOf: Bear
   return externalId === null ? [] : bearersOf('externalId', externalIdKey(directory, externalId));
 };
 
-/** Who bears the name goes before who bore it until a soft deletion freed it. */
+/** The user who bears the name goes before one who bore it until a soft deletion freed it. */
 const byUpn = (person: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
   const { userName, upn } = person;
   const bearing = bearersOf('userName', uniqueKey(userName));
@@ -202,7 +202,7 @@ export const workEmailOf = (resource: Resource): string | null => {
 export const bringsTombstoneEmail = (resource: Resource): boolean =>
   upnOf(resource) !== resource.userName && emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
 
-/** Who is created as soft-deleted has the e-mails of before. */
+/** A user who is created as soft-deleted has the e-mails of before. */
 export const withoutTombstone = (resource: Resource): Resource => {
   if (!bringsTombstoneEmail(resource)) return resource;
   const emails = emailsOf(resource).map((email) => (typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email));

@@ -4,7 +4,7 @@ import type { Command } from '#event-store';
 import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
 import type { Directory } from './user.js';
 
-/** What one query loads for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
+/** One query loads this for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
 export interface LoadedUsers {
   readonly users: {
     tenant: string; id: string; directory: string | null; version: number; created: string; last_modified: string;
@@ -105,7 +105,7 @@ export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched)
 ]);
 
 /**
- * What has to be loaded for these commands: what they mention, which is next to always all that is asked for, and what was `wanted`
+ * Returns what has to be loaded for these commands: what they mention, which is almost always all that is asked for, and what was `wanted`
  * beyond it, like the e-mail that an unlink gives back. A command of a wrong shape touches nothing: decide will say what is wrong. */
 export const touches = (commands: readonly Command<UserCommand>[], wanted: readonly TenantKey[]): Touched => {
   const touched: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };

@@ -77,7 +77,7 @@ const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ ro
   return { rows: users, findings: [...orphans, ...claims] };
 };
 
-/** What is claimed is borne by who claims it. */
+/** Each claimed name has to be one that its claimant bears. */
 const verifyClaimed = async (client: ClientBase, progress: Progress): Promise<Finding[]> => {
   const findings: Finding[] = [];
   let claims = 0;

@@ -10,11 +10,11 @@ const USER_COLUMNS = {
   tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
   user_name_folded: 'text', name_key: 'text', former_upn_key: 'text', external_id: 'text', work_email_folded: 'text', work_email_key: 'text', other_work_emails_folded: 'text[]', links: 'jsonb', folded: 'jsonb',
 };
-/** What never changes in a row. */
+/** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'created'];
 const columns = Object.keys(USER_COLUMNS);
 
-/** What identity brings to the transaction. `masterKey` wraps the tenants' keys, which wrap the persons' keys. */
+/** Identity's part of the transaction. `masterKey` wraps the tenants' keys, which wrap the persons' keys. */
 export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Behaviour<UserCommand> => ({
   owner: 'identity',
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
@@ -78,7 +78,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
   private readonly wrapped = new Map<string, string>();
-  /** Who is in groups, which group owns: an answer shows them, and no decision looks at them. */
+  /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();
   private readonly tenantKeys = new Map<string, Buffer>();
   private readonly personKeys = new Map<string, Buffer>();

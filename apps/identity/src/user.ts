@@ -12,7 +12,7 @@ export type UserState = (Candidate & {
   /** ISO 8601, UTC. */
   readonly created: string;
   readonly lastModified: string;
-  /** What the user was when nobody managed it yet: an unlink brings that back. */
+  /** The user as it was when nobody managed it yet: an unlink brings that back. */
   readonly before: Resource | null;
 }) | null;
 type User = NonNullable<UserState>;
@@ -24,22 +24,22 @@ export interface Directory extends DirectorySettings {
   readonly name: string;
 }
 
-/** What a decision may look at besides the user itself. */
+/** A decision may look at this besides the user itself. */
 export interface UserContext {
   /** The directory whose client sends the command; null = an administrator does. */
   readonly directory: string | null;
-  /** What users of the tenant may have. */
+  /** The attributes that users of the tenant may have. */
   readonly definition: ResourceDefinition;
   /** Up to where a user may grow. */
   readonly maxResourceBytes: number;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
   readonly bearersOf: BearersOf<User>;
-  /** Who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
+  /** The user who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
   readonly matching: Matching | null;
 }
 
-/** Who is meant by a command that does not say so: it is decided about the user in `result`. Throws Rejected. */
+/** Finds the user who is meant by a command that does not say so: it is decided about the user in `result`. Throws Rejected. */
 export const matchingOf = (command: UserCommand, context: UserContext): Matching | null => {
   if (command.type !== 'CreateUser' && command.type !== 'RecordSignIn') return null;
   const { id: directory } = sender(context);
@@ -50,7 +50,7 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   return match({ userId: command.userId, directory, ...person }, context.bearersOf, (id) => context.directoryOf(id)?.name ?? id);
 };
 
-/** What should happen. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. */
+/** Returns the events that should happen. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. */
 export const decide = (command: UserCommand, state: UserState, context: UserContext): UserEvent[] => {
   switch (command.type) {
     case 'CreateUser': {
@@ -110,7 +110,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
   }
 };
 
-/** What has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
+/** Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
 export const evolve = (state: UserState, event: UserEvent, id: string, recordedAt: string): UserState => {
   if (event.type === 'UserCreated') {
     return {
@@ -147,7 +147,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         ...next, directory: event.directory, resource: applyChanges(state.resource, event.changes), awaited: true, before: null,
         refused: state.refused.filter((key) => key !== event.directory),
       };
-    // What a client sees of the user stays the same, and so does the time of its last change.
+    // Clients see the same user as before, so the time of its last change stays.
     case 'UserSignedIn': {
       const signIn = signInOf(event.directory, event);
       const isKnown = state.signIns.some((one) => signInKey(one) === signInKey(signIn));
@@ -165,18 +165,18 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
   }
 };
 
-/** What an answer shows of a user. */
+/** The user as an answer shows it. */
 export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | null =>
   state && {
     id: state.id, version: state.version, created: state.created, lastModified: state.lastModified, resource: state.resource,
     ...(isMember ? { isMember } : {}),
   };
 
-/** What is kept of an answer: a resource is read where it is kept. */
+/** The part of an answer that is kept: a resource is read where it is kept itself. */
 export const storedAnswer = (answer: UserSnapshot | RecordedSignIn | null): StoredValue | RecordedSignIn | null =>
   answer && 'resource' in answer ? { id: answer.id, version: answer.version } : answer;
 
-/** What a command answers. */
+/** The answer to a command. */
 export const answerTo = (
   command: UserCommand, state: UserState, matching: Matching | null, isMember: boolean,
 ): UserSnapshot | RecordedSignIn | null =>
@@ -189,7 +189,7 @@ const created = (resource: Resource, manager: string | null, matching: Matching 
   ...activation(true, resource, directory),
 ];
 
-/** What a write of the directory makes of a user that it sees; the first write to one that nobody manages links it (R17). */
+/** Returns the events by which a write of the directory changes a user that it sees; the first write to one that nobody manages links it (R17). */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] => {
   if (user.directory === null) return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
   const after = toBe(wanted, user);
@@ -280,7 +280,7 @@ const existing = (userId: string, state: UserState): User => {
   return state;
 };
 
-/** What a client may send back in a PATCH, because it was shown it, but never change. */
+/** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
 const readOnlyOf = ({ id, created, lastModified, version }: User): JsonObject => ({
   id, meta: { resourceType: USER.name, created, lastModified, version: `W/"${version}"` },
 });
@@ -306,7 +306,7 @@ const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): vo
   }
 };
 
-/** Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. What the user bears already is not asked again. */
+/** Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. The names that the user bears already are not asked again. */
 const requireFree = (after: Resource, user: User | null, directory: Directory, context: UserContext): void => {
   requireFreeName(after, user, context);
   const externalId = externalIdOf(after);

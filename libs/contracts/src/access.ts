@@ -22,7 +22,7 @@ export interface TopicAccess {
 
 const topicsOf = (owner: Owner): readonly string[] => TOPICS.filter((topic) => topic.startsWith(`${owner}.`));
 
-/** What an owner does with its own topics: it alone says what became of its commands. */
+/** The rights of an owner in its own topics: it alone says what became of its commands. */
 const ownerAccess = (owner: Owner, more: Partial<TopicAccess> = {}): TopicAccess => ({
   read: [commandsOf(owner), ...(more.read ?? [])],
   write: [outcomesOf(owner), eventsOf(owner), deadOf(commandsOf(owner)), ...(more.write ?? [])],

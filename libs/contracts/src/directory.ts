@@ -29,7 +29,7 @@ export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
-/** What an administrator may switch in a directory; all off in a new one. */
+/** The switches of a directory, for administrators; all off in a new one. */
 export interface DirectorySettings {
   /** Users that nobody manages are offered to the identity provider too; its first write to one links it. */
   readonly offerExistingUsers: boolean;

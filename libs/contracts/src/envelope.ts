@@ -19,16 +19,16 @@ export interface Message<Data = unknown> {
   readonly data: Data;
 }
 
-/** What a command message carries: who wants it, until when it is worth doing, and the command itself. */
+/** The content of a command message: who wants it, until when it is worth doing, and the command itself. */
 export interface CommandData<Command> {
-  /** Who asked, for the record: `token:<id>`, `admin`. */
+  /** The one who asked, for the record: `token:<id>`, `admin`. */
   readonly actor: string;
   /** ISO 8601, UTC. After it the owner refuses: the client was told 503 and may have gone on to something else. */
   readonly expiresAt: string;
   readonly command: Command;
 }
 
-/** What an event message carries. `sequence` is dense for each (tenant, owner); `version` for each stream. */
+/** The content of an event message. `sequence` is dense for each (tenant, owner); `version` for each stream. */
 export interface EventData<Event> {
   readonly sequence: number;
   readonly version: number;

@@ -29,7 +29,7 @@ export type GroupEvent =
   | { readonly type: 'GroupMembersChanged'; readonly added: readonly Member[]; readonly removed: readonly Member[] }
   | { readonly type: 'GroupDeleted' };
 
-/** What an answer to a write shows of a group; memberships are read where they are asked for. */
+/** A group as the answer to a write shows it; memberships are read where they are asked for. */
 export interface GroupSnapshot {
   readonly id: string;
   readonly version: number;

@@ -1,12 +1,12 @@
 import type { RejectionCode, Resource } from '#scim';
 
-/** What became of one command. A command has exactly one outcome, however often it is delivered (I3). */
+/** The outcome of one command. A command has exactly one outcome, however often it is delivered (I3). */
 export type Outcome<Value = unknown> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'rejected'; readonly code: RejectionCode; readonly detail: string };
 
 /**
- * What is stored of the value that shows a resource. Only those who wait for an outcome are told the resource with it: stored with each outcome
+ * The stored part of a value that shows a resource. Only those who wait for an outcome are told the resource with it: stored with each outcome
  * it was written four times, and 50 PATCHes of 4 kB together wrote 189 MiB. A client that has to look its outcome up is shown what there is now.
  */
 export interface StoredValue {
@@ -40,7 +40,7 @@ export interface GroupOfUser {
 
 export const OUTCOME_TYPE = 'muster.outcome.v1';
 
-/** What an outcome message carries. */
+/** The content of an outcome message. */
 export interface OutcomeData {
   readonly commandId: string;
   readonly outcome: Outcome;

@@ -52,7 +52,7 @@ export interface Matching {
   readonly result: string;
 }
 
-/** What RecordSignIn answers. */
+/** The answer to RecordSignIn. */
 export interface RecordedSignIn {
   readonly userId: string;
   readonly matching: Matching;

@@ -29,5 +29,5 @@ export const stopChild = async (child: ChildProcess, timeoutMs: number): Promise
   clearTimeout(timer);
 };
 
-/** What a server said last. */
+/** The last words of a server. */
 export const lastLine = (logFile: string): string => readFileSync(logFile, 'utf8').trim().split('\n').pop() ?? '';

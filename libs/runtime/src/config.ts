@@ -6,11 +6,11 @@ import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy
 import { checkDatabaseUrl, kafkaConnection } from './connections.js';
 import { UsageError } from './usage-error.js';
 
-/** What one setting is: the checks of readConfig and docs/configuration.md are both made of it. */
+/** One setting: the checks of readConfig and docs/configuration.md are both made of it. */
 export interface Setting {
   readonly name: string;
   readonly description: string;
-  /** What it may be, in words. */
+  /** Its possible values, in words. */
   readonly values: string;
   readonly optional: boolean;
   /** Then it may be handed over in a file as well, which `<name>_FILE` names: an environment is seen by more people than a file of mode 0600. */
@@ -122,7 +122,7 @@ export class Config {
   @count('Of these, from one address (of IPv6: one network of 64 bits); another one is closed with a 429. Behind a proxy all clients have its address: limit them there, and set this to `MAX_CONNECTIONS`.')
   MAX_CONNECTIONS_PER_ADDRESS = 2_000;
   @count('A connection on which nothing of an answer goes through for that long is closed: its client does not read.') SEND_TIMEOUT_MS = 30_000;
-  @count('Bodies of requests that are received or being answered, of one tenant together; further ones get a 429 with Retry-After. What has no token has no body read.')
+  @count('Bodies of requests that are received or being answered, of one tenant together; further ones get a 429 with Retry-After. The body of a request without a token is not read.')
   MAX_RECEIVED_BYTES_PER_TENANT = 16_777_216;
   @count('The same for all tenants of a process together: those above an equal share of it get the 429.') MAX_RECEIVED_BYTES = 67_108_864;
   @count('Answers that clients of one tenant have not read yet, together; further requests of the tenant get a 429 with Retry-After.')
@@ -154,7 +154,7 @@ export class Config {
   @count('How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.') QUERY_TIMEOUT_MS = 5_000;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
 
-  /** What the roles of the services are called in the database, and the passwords that are not derived. */
+  /** The names of the services' roles in the database, and the passwords that are not derived. */
   get databaseRoles(): { readonly prefix: string; readonly passwords: Readonly<Record<string, string>> } {
     const pairs = (this.DATABASE_ROLE_PASSWORDS ?? '').split(',').filter(Boolean).map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const);
     return { prefix: this.DATABASE_ROLE_PREFIX, passwords: Object.fromEntries(pairs) };
@@ -190,7 +190,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     throw new UsageError(errors.map(({ property, constraints }) =>
       `${Object.values(constraints ?? {}).join(', ')}${files.includes(property) ? ` (it is read from the file of ${property}_FILE)` : ''}`).join('; '));
   }
-  // What cannot be seen of one setting alone.
+  // These checks need more than one setting.
   if (config.DATABASE_URL) checkDatabaseUrl(config.DATABASE_URL);
   kafkaConnection(config);
   return config;

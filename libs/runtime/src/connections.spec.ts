@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What the start ends with; null = it goes on. */
+/** The line that the start ends with; null = it goes on. */
 const line = (settings: Record<string, string>): string | null => {
   try {
     readConfig(settings);

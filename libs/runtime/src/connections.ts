@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
 /**
- * How Kafka and Postgres are reached. What goes over a network goes through TLS, to a server whose certificate and host name were verified,
+ * How Kafka and Postgres are reached. Traffic that leaves this machine goes through TLS, to a server whose certificate and host name were verified,
  * unless the settings say aloud that the network between is trusted; on this machine neither is asked for.
  */
 

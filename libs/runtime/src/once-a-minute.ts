@@ -2,7 +2,7 @@ const MINUTE_MS = 60_000;
 
 const MAX_KINDS = 50;
 
-/** What differs between errors of one kind: numbers, ids, ports. */
+/** Errors of one kind differ in these: numbers, ids, ports. */
 const kindOf = ({ message }: Error): string => message.replace(/[0-9a-f-]{8,}|\d+/gi, '').slice(0, 200);
 
 /**

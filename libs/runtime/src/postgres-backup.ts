@@ -11,7 +11,7 @@ export interface BackupReport {
 }
 
 const CHUNK_BYTES = 1_048_576;
-/** What Postgres makes anew at its start, or must not find there (its manual, "Making a Base Backup"). */
+/** Files that Postgres makes anew at its start, or must not find there (its manual, "Making a Base Backup"). */
 const NOT_COPIED = new Set(['postmaster.pid', 'postmaster.opts', 'pg_internal.init', 'backup_label', 'tablespace_map']);
 const EMPTIED = new Set(['pg_wal', 'pg_dynshmem', 'pg_notify', 'pg_replslot', 'pg_serial', 'pg_snapshots', 'pg_stat_tmp', 'pg_subtrans']);
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -28,7 +28,7 @@ export const backUpPostgres = async (dataDir: string, ownerUrl: string, target: 
     throw new UsageError(`There is something at ${folder} already: name a folder that is empty, or is not there.`);
   }
   if (`${folder}/`.startsWith(`${realpathSync(dataDir)}/`)) throw new UsageError(`${folder} lies in the data directory: name a folder elsewhere, best on another disk.`);
-  // What was not finished does not look like a backup.
+  // A backup that was not finished does not look like one.
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   makeFolder(unfinished);

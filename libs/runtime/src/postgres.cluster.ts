@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { keyFile, readKeyFile } from './key-file.js';
 import { unusableDataDirectory, UsageError } from './usage-error.js';
 
-/** Who runs the server: Postgres refuses root, so root lends it to a user without rights. Empty = whoever we are. */
+/** The user who runs the server: Postgres refuses root, so root lends it to a user without rights. Empty = the user of this process. */
 export interface Runner {
   readonly uid?: number;
   readonly gid?: number;
@@ -19,7 +19,7 @@ export interface Runner {
 export interface Cluster {
   /** The folder of the server's files, without symbolic links. */
   readonly folder: string;
-  /** What the server, with that folder as its working directory, calls it. */
+  /** The folder as the server calls it, whose working directory it is. */
   readonly name: string;
   /** The program `postgres`. */
   readonly program: string;
@@ -99,7 +99,7 @@ const mayEnter = (path: string, { uid, gid }: Runner): boolean => {
 };
 
 /**
- * What the runner calls a folder that is its working directory. Where it cannot enter the folders above (a checkout below /root), it
+ * The folder as the runner calls it, whose working directory it is. Where it cannot enter the folders above (a checkout below /root), it
  * still reaches this one by a link of Linux that does not go through them; so the files stay in the data directory, and are moved,
  * copied and deleted with it.
  */

@@ -6,12 +6,12 @@ import { dirname, join } from 'node:path';
 export const PRIVATE_UMASK = 0o077;
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
-/** What a server that root lends to another user needs to reach its files by their path: to pass through, and to list nothing. */
+/** A server that root lends to another user reaches its files by their path with this: it passes through, and lists nothing. */
 const PASSABLE_FOLDER = 0o711;
 
 /**
  * Makes a folder, or closes it and everything in it to all but the owner of each file: a copy, an unpacked archive or an older version may
- * have left it open. What belongs to another user stays as it is, such as a mounted volume whose top is root's. Links are not followed.
+ * have left it open. A file of another user stays as it is, such as a mounted volume whose top is root's. Links are not followed.
  */
 export const makePrivate = (folder: string): void => {
   makeFolder(folder);

@@ -54,7 +54,7 @@ export class RuntimeFile {
     if (databaseUrl === undefined) return;
     const unfinished = `${this.path}.new`;
     try {
-      // Whoever reads at this moment gets the old one, not half of the new one.
+      // A reader at this moment gets the old one, not half of the new one.
       writeFileSync(unfinished, `${JSON.stringify({ ...this.urls, databaseUrl, apiKey, pids })}\n`, { mode: 0o600 });
       renameSync(unfinished, this.path);
     } catch (error) {

@@ -19,7 +19,7 @@ export const sayAsJson = (name: string, level: Level, text: string, facts: objec
   speaker[level](facts, text);
 };
 
-/** What those who started it should know, in one line. */
+/** Tells those who started the program something that they should know, in one line. */
 export const sayLine = (name: string, level: Level, text: string, facts: object = {}): void =>
   isTerminal() ? console.error(text) : sayAsJson(name, level, text, facts);
 
@@ -33,7 +33,7 @@ export const sayEnd = (name: string, reason: string): void => {
   if (!isTerminal()) sayAsJson(name, 'info', 'ends', { reason });
 };
 
-/** What a program cannot go on with. One that the user can mend (`isUsage`) is a line without a stack. */
+/** Tells of an error with which a program cannot go on. One that the user can mend (`isUsage`) is a line without a stack. */
 export const sayError = (name: string, error: unknown, isUsage: boolean): void => {
   const { message, stack } = error as Partial<Error>;
   const text = message ?? String(error);
@@ -41,7 +41,7 @@ export const sayError = (name: string, error: unknown, isUsage: boolean): void =
   else sayAsJson(name, 'fatal', text, isUsage ? {} : { stack });
 };
 
-/** Who reads the output may leave (`| head`). What is written to nobody is lost, and ends nobody. */
+/** The reader of the output may leave (`| head`). The lines are lost from then on, and the program goes on. */
 export const outliveReaders = (): void => {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 };

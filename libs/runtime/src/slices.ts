@@ -21,7 +21,7 @@ export const newSlices = (): (() => Promise<void> | undefined) => {
 };
 
 /**
- * Does work on each of many things, in their order. What others ask of the process is done in between: 1,000 resources of 4 kB took 90 ms in one
+ * Does work on each of many things, in their order. Requests of others are served in between: 1,000 resources of 4 kB took 90 ms in one
  * piece. Few things are done at once.
  */
 export const inSlices = async <Thing, Result>(things: readonly Thing[], work: (thing: Thing) => Result): Promise<Result[]> => {

@@ -18,7 +18,7 @@ const CONNECTIONS_CHECK_MS = 1_000;
 /** Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its length. */
 export const MAX_HEADER_BYTES = 16_384;
 
-/** What a service needs to run beside its module: logs and the like. */
+/** A part that runs beside the module of a service: a log and the like. */
 export interface Part {
   /** As an operator knows it. */
   readonly name: string;
@@ -46,7 +46,7 @@ export interface ServiceOptions extends Face {
   readonly config: Config;
   /** Started together, and stopped the last one first: a log works on its database until it has stopped. */
   readonly parts: readonly Part[];
-  /** What else the process serves, to others than those who reach the first port. */
+  /** A second face of the process, for others than those who reach the first port. */
   readonly beside?: Face;
   /**
    * Runs with the first application, and the one beside it, when everything else works; nobody is answered before it is done: a directory
@@ -100,7 +100,7 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
   const adapter = new FastifyAdapter({
     ...face.unreadable,
     bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS,
-    // Whoever pastes a base URL with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
+    // A base URL that was pasted with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not the same.
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
@@ -147,7 +147,7 @@ const untilReady = async (parts: readonly Part[]): Promise<void> => {
 export const EXIT_USAGE = 64;
 
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
-  // Who starts the processes of an installation sets all of them.
+  // The program that starts the processes of an installation sets all of them.
   const setting = ['ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
   return new UsageError(code === 'EADDRINUSE'
     ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`

@@ -18,7 +18,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** What is to be kept running. Started again it has to be found where it was, on the same port. */
+/** A process that is to be kept running. When it is started again, it has to be found where it was, on the same port. */
 export interface Kept<R extends Running = Running> {
   readonly name: string;
   start(): Promise<R>;
@@ -40,7 +40,7 @@ export interface Supervisor {
 
 const FIRST_RESTART_AFTER_MS = 200;
 const LAST_RESTART_AFTER_MS = 5_000;
-/** What lived this long did not fail at its start. */
+/** A process that lived this long did not fail at its start. */
 const HEALTHY_AFTER_MS = 2_000;
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -54,7 +54,7 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
   const end = new AbortController();
   const stops: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | undefined;
-  // Whoever would still start something, or wait for it, while everything ends has nothing to go on with.
+  // A caller that would still start something, or wait for it, while everything ends has nothing to go on with.
   const never = new Promise<never>(() => undefined);
 
   const keep = async <R extends Running>(kept: Kept<R>): Promise<R> => {

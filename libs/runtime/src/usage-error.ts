@@ -6,6 +6,6 @@ export class UsageError extends Error {
 /** By its name: libs that know nothing of this one have such errors as well. */
 export const isUsageError = (error: unknown): error is Error => error instanceof Error && error.name === 'UsageError';
 
-/** What is wrong with DATA_DIR, in one line. */
+/** The fault of DATA_DIR, in one line. */
 export const unusableDataDirectory = (dataDir: string, error: unknown): UsageError =>
   new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);
