@@ -140,7 +140,7 @@ export class Config {
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count('Writes of a tenant that are carried out at once, in bytes: of what they are likely to load and change, as their bodies and such writes of the tenant before them tell. Further ones wait for these; while other tenants send requests too, an eighth of it has to do.')
   MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT = 4_194_304;
-  @count('Connections to Postgres, for each service. A new tenant takes one until it is there, and is written with another one: so two are the least.', 2) DATABASE_POOL_CONNECTIONS = 10;
+  @count('Connections to Postgres, for each service. A new tenant takes one until it is there, and is written with another one: so two are the least.', 2) DATABASE_POOL_CONNECTIONS = 14;
   @count('Searches that read all users, or groups, of a tenant (no look-up by `userName`, `externalId`, `id` or work e-mail), at once and for each process; no more than three below `DATABASE_POOL_CONNECTIONS`, and of one tenant one less: the last one is for others, and while these send requests it has one. Look-ups by what several may have take turns in the same way in connections of their own.')
   MAX_SEARCHES_AT_ONCE = 4;
   @count('Further searches wait, and tenants take turns; above this, for all tenants, they get a 429 with Retry-After.', 0) MAX_WAITING_SEARCHES = 1_000;
