@@ -14,7 +14,7 @@ interface Stored {
 type Data = { userName?: string; displayName?: string; manager?: string; members?: { value: string }[]; Operations?: { value: Data | { value: string }[] }[] };
 
 /**
- * What the owners do, in small: names are unique, members and nothing else have to exist, and a group cannot contain itself. A write is
+ * The owners in small: names are unique, members and nothing else have to exist, and a group cannot contain itself. A write is
  * decided when it is begun, and answered some turns later.
  */
 class Store {

@@ -1,7 +1,7 @@
 import { isDatabaseAway, newSlices } from '#runtime';
 import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, tooLong, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
 
-/** What became of a write. */
+/** The outcome of a write. */
 export interface Written {
   readonly id: string;
   /** Null: it is gone. */
@@ -13,7 +13,7 @@ export interface Written {
 /** Carries out one write of so many bytes, all of whose references are resolved. Writes are decided in the order in which they are begun. Throws Rejected. */
 export type Writer = (write: BulkWrite, bytes: number) => Promise<Written>;
 
-/** What of one bulk request may be under way at a time. */
+/** One bulk request may have so much under way at a time. */
 export interface BulkLimits {
   readonly maxWrites: number;
   readonly maxBytes: number;
@@ -38,7 +38,7 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
   const ids = new Map<string, string>();
   const answers: BulkAnswer[] = [];
   let errors = 0;
-  /** What each operation is answered that has not been begun. */
+  /** The answer to each operation that has not been begun. */
   let end: Rejected | null = null;
   const fate = async (): Promise<Rejected | null> => {
     try {
@@ -50,7 +50,7 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
     return end;
   };
   const sender: Sender = { write, fate, ...limits };
-  // Whoever counts errors must not find that what comes after the last one has been begun.
+  // A client that has errors counted must not find that what comes after the last one has been begun.
   for (const step of orderBulk(operations, failOnErrors === null ? limits.maxWrites : 1)) {
     if (errors >= (failOnErrors ?? Infinity)) break;
     const results = await (step.isCircle ? sendCircle : sendTogether)(step.operations, sender, ids);
@@ -151,13 +151,13 @@ const sendCircle = async (operations: readonly BulkOperation[], sender: Sender, 
   return complete;
 };
 
-/** What the operations of a circle are answered when one of them has failed. Nothing is left of it, or it says what is. */
+/** The answers to the operations of a circle when one of them has failed. Nothing is left of it, or they say what is. */
 const undo = async (
   operations: readonly BulkOperation[], culprit: number, fault: Rejected, made: readonly Written[], write: (write: BulkWrite) => Promise<Written>,
 ): Promise<Rejected[]> => {
   const stays = new Map<number, string>();
   for (const [at, { id, isNew }] of [...made.entries()].toReversed()) {
-    // Who was known before is not to be deleted; and while nobody answers, or without a token, nothing can be.
+    // A user who was known before is not to be deleted; and while nobody answers, or without a token, nothing can be.
     const result = !isNew ? 'it was there already' : fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault
       : await attempt(async () => write({ ...sound(operations[at]!), method: 'DELETE', target: id, version: undefined, data: undefined }));
     if (typeof result === 'string' || result instanceof Rejected) stays.set(at, `${id} stays, without these references: ${typeof result === 'string' ? result : result.detail}`);

@@ -1,7 +1,7 @@
 import { readCursor, writeCursor, type CursorSeal, type Place, type Position, type Search } from '#scim';
 import type { Scope } from './resource-tables.js';
 
-/** What one page of a walk begins with. */
+/** The place where one page of a walk begins. */
 export interface Begin {
   /** The resource type that it is in. */
   readonly type: string;

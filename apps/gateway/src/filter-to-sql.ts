@@ -45,7 +45,7 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
 
 const allOf = (conditions: readonly string[]): string => (conditions.length === 1 ? conditions[0]! : `(${conditions.join(' AND ') || 'true'})`);
 
-/** What is unique finds one at the most; the others what clients have sent. */
+/** A look-up by a unique value finds one at the most; the others find what clients have sent. */
 const BY_SELECTIVITY = ['id', 'userName', 'externalId', 'displayName', 'workEmail'] as const;
 
 export interface CompiledSort {
@@ -57,7 +57,7 @@ export interface CompiledSort {
 /** By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have 65,536. */
 const SORTED_CHARACTERS = 400;
 
-/** What resources are ordered by (RFC 7644 §3.4.2.3). */
+/** The values by which resources are ordered (RFC 7644 §3.4.2.3). */
 export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledSort => {
   const { attribute, subAttribute } = path;
   const all = columns.attribute(path);

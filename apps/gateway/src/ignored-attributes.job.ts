@@ -34,7 +34,7 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
     this.tell();
   }
 
-  /** What was parsed, once what it ignores is counted. */
+  /** Returns what was parsed, after counting what it ignores. */
   counted<Parsed extends { readonly ignored: readonly string[] }>(directory: string, parsed: Parsed): Parsed {
     this.count(directory, parsed.ignored);
     return parsed;
@@ -55,7 +55,7 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
     if (paths.length > MAX_PATHS_EACH) add(OTHERS, paths.length - MAX_PATHS_EACH);
   }
 
-  /** What was counted since it was asked last. */
+  /** The counts since it was asked last. */
   take(): IgnoredOfDirectory[] {
     const taken = [...this.counts].map(([directory, counts]) => ({ directory, attributes: Object.fromEntries(counts) }));
     this.counts = new Map();

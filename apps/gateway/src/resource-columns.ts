@@ -14,7 +14,7 @@ export interface Value {
   readonly parts?: Readonly<Record<string, Value>>;
   /** The values of a multi-valued attribute that are rows of their own: what to select from, where. */
   readonly rows?: string;
-  /** What is true for whoever has such rows at all, and cheaper to ask. */
+  /** A condition that is true for each resource that has such rows at all, and cheaper to ask. */
   readonly only?: string;
   /** A condition that is true for exactly those resources that have this id, which is SQL, among their values: a look-up. */
   readonly holders?: (id: string) => string;
@@ -75,7 +75,7 @@ export class ResourceColumns {
   }
 }
 
-/** What folding changes lies in `folded` as well, an extension as a whole (foldedAttributes of libs/scim). */
+/** Values that folding changes lie in `folded` as well, an extension as a whole (foldedAttributes of libs/scim). */
 const firstFolded = (name: string): Value => {
   const [folded, resource] = [member('folded', name), member('resource', name)];
   return { text: `coalesce(${folded.text}, ${resource.text})`, json: `coalesce(${folded.json}, ${resource.json})` };

@@ -3,13 +3,13 @@ import { GROUP, USER, type Definitions, type ResourceDefinition } from '#scim';
 import type { CompiledFilter } from './filter-to-sql.js';
 import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
-/** Whose resources a request may see. */
+/** The tenant and directory whose resources a request may see. */
 export interface Scope {
   readonly tenant: string;
   readonly directory: string;
   readonly seesUnmanaged: boolean;
   readonly seesLocalGroups: boolean;
-  /** What they may have. */
+  /** The attributes that they may have. */
   readonly definitions: Definitions;
 }
 
@@ -23,7 +23,7 @@ export interface ResourceTable {
   readonly select: string;
   /** Whether what belongs to no directory is seen too. */
   readonly seesUnowned: (scope: Scope) => boolean;
-  /** What one resource at most has: the condition that it is this value, which is SQL. */
+  /** Values that one resource has at most: each makes the condition that it is this value, both in SQL. */
   readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: (value: string) => string };
   /** Conditions by which resources are looked up, for people. */
   readonly advice: string;

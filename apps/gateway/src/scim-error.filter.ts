@@ -59,7 +59,7 @@ export class ScimErrorFilter implements ExceptionFilter {
   }
 }
 
-/** What Node's HTTP parser refuses, before there is a request. */
+/** Answers what Node's HTTP parser refuses, before there is a request. */
 const unread = (code: string): Rejected => {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':

@@ -3,11 +3,11 @@ import type { FastifyRequest } from 'fastify';
 import type { DirectoryKind } from '#contracts';
 import { Rejected, type Definitions } from '#scim';
 
-/** Who sends a request, as its token says. */
+/** The sender of a request, as its token says. */
 export interface Caller {
   readonly tenant: string;
   readonly directory: string;
-  /** What the identity provider of the directory is. */
+  /** The kind of the directory's identity provider. */
   readonly kind: DirectoryKind;
   readonly actor: string;
   /** Whether the directory also sees the users that nobody manages. */
@@ -16,7 +16,7 @@ export interface Caller {
   readonly seesLocalGroups: boolean;
   /** How long the body of the request is. */
   readonly bodyBytes: number;
-  /** What users and groups of its tenant may have. */
+  /** The attributes that users and groups of its tenant may have. */
   readonly definitions: Definitions;
   /** Looks the token up again, when it is no longer remembered: for what goes on for long. undefined = it is remembered. Throws Rejected(unauthorized). */
   readonly requireToken: () => Promise<unknown> | undefined;

@@ -1,7 +1,7 @@
 import { GROUP_COMMAND_TYPES, USER_COMMAND_TYPES, type CommandData, type Conditions, type GroupCommand, type Message, type UserCommand } from '#contracts';
 import { quote, Rejected, type Json, type Resource } from '#scim';
 
-/** What surrounds a command besides its content; time and id are handed in. */
+/** The surroundings of a command, besides its content; time and id are handed in. */
 export interface CommandOrigin {
   readonly id: string;
   readonly correlationId: string;

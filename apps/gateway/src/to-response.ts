@@ -18,7 +18,7 @@ export const headersOf = (
   return { etag: etag(version), location, ...(isWhole ? { 'content-location': location } : {}) };
 };
 
-/** Whose groups a client sees among those that a user is in, and what the users and groups of its tenant may have. */
+/** Says which of a user's groups a client sees, and what the users and groups of its tenant may have. */
 export interface Seer {
   readonly directory: string;
   readonly seesLocalGroups: boolean;

@@ -44,7 +44,7 @@ interface Tenant {
 }
 const newTenant = (): Tenant => ({ id: uuidv7(), directory: uuidv7() });
 
-/** What became of each command of one batch. */
+/** The outcome of each command of one batch. */
 const send = async ({ id: tenant, directory }: Tenant, ...commands: GroupCommand[]): Promise<Record<string, unknown>[]> => {
   const messages = commands.map((command): Message<CommandData<GroupCommand>> =>
     commandMessage({ type: GROUP_COMMAND_TYPES[command.type], subject: tenant, tenant, directory, time: NOW }, command));
@@ -125,7 +125,7 @@ describe('those who are gone', () => {
   const logger = { warn: (facts: object) => void faults.push(facts) };
   afterEach(() => expect(faults.splice(0)).toEqual([]));
   const isLeft = async (): Promise<boolean> => (await count('"group".leaving')) + (await count('"group".emptying')) > 0;
-  /** What is left is done by a process that goes on, as the handler of commands nudges it. */
+  /** The work that is left is done by a process that goes on, as the handler of commands nudges it. */
   const finish = async (tenant: Tenant): Promise<void> => {
     const one = new Leftovers(poolOf(database), {
       logger,

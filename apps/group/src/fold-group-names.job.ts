@@ -13,7 +13,7 @@ const NEXT_UNNAMED = pageByBytes({
 
 /**
  * Makes the keys of names that are missing: of groups that were written before there were any. Runs before anything is served, and a start
- * that was interrupted goes on. Who has a key already keeps it; verify names both groups.
+ * that was interrupted goes on. A group that has a key already keeps it; verify names both groups.
  */
 export class FoldGroupNames implements OnModuleInit {
   constructor(private readonly pool: Pool) {}

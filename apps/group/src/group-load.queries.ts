@@ -4,7 +4,7 @@ import type { Json, Resource, TenantSchema } from '#scim';
 import { nameKey, type GroupState } from './group.js';
 import { splitOperations, type MemberChange } from './membership.js';
 
-/** What one query loads for a batch. Never the members of a group as a whole, unless a command speaks of all of them. */
+/** One query loads this for a batch: never the members of a group as a whole, unless a command speaks of all of them. */
 export interface LoadedGroups {
   readonly groups: (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & { tenant: string; last_modified: string; member_count: number })[] | null;
   readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
@@ -12,7 +12,7 @@ export interface LoadedGroups {
   readonly left?: { tenant: string; member: string; users: string[] | null; groups: string[] | null; has_more: boolean; is_leaving: boolean }[] | null;
   /** Memberships that there are, as far as the batch asks. */
   readonly present: { tenant: string; group: string; users: string[] | null; groups: string[] | null }[] | null;
-  /** What there is under the ids that are to become members. */
+  /** The users and groups under the ids that are to become members. */
   readonly known: { tenant: string; users: string[] | null; groups: string[] | null }[] | null;
   /** Where it was asked for: each group above some groups, with those that it is directly in; a row without a group = there are more than the most. */
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
@@ -32,7 +32,7 @@ export interface Touched {
   readonly pairs: { tenant: string; group: string; members: string[] }[];
   /** Groups of which all members are needed. */
   readonly whole: { tenant: string; group: string }[];
-  /** Who is to become a member. */
+  /** The ids that are to become members. */
   readonly candidates: { tenant: string; ids: string[] }[];
   /** Groups whose own groups, and theirs, are needed, because a group is to become their member: none may come to contain itself. */
   readonly climbing: readonly TenantGroup[];
@@ -53,7 +53,7 @@ export const MAX_MEMBERSHIPS_ABOVE = 10_000;
 /** Groups that one user or group leaves with one command, and that all leave with one batch; the rest follows with further commands. */
 const MAX_GROUPS_LEFT = 500;
 const MAX_GROUPS_LEFT_PER_BATCH = 2_000;
-/** What these groups are together: each is loaded and written whole. */
+/** The size of these groups together: each is loaded and written whole. */
 const MAX_BYTES_LEFT = 4 * 1_048_576;
 
 /** Members that are loaded for the commands of a batch that speak of all members of a group; MAX_MEMBERSHIP_CHANGES fits into it twice. */
@@ -86,7 +86,10 @@ const ABOVE_SQL = `
       FROM (SELECT tenant, array_agg(id) AS ids FROM json_to_recordset(($json)->'climbing') AS t(tenant uuid, id uuid) GROUP BY 1) t
       CROSS JOIN LATERAL "group".groups_above(t.tenant, t.ids, ${MAX_GROUPS_ABOVE}, ${MAX_MEMBERSHIPS_ABOVE}) a),`;
 
-/** OFFSET 0 keeps each look-up a look-up (decision 3). What few batches ask for is left out of the others: beginning it costs, also where it finds nothing. */
+/**
+ * OFFSET 0 keeps each look-up a look-up (decision 3). A part that few batches ask for is left out of the others: beginning it costs, also where it
+ * finds nothing.
+ */
 export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.length > 0 ? WITH_LEFT_SQL : ''}
   SELECT json_build_object(${climbing.length > 0 ? ABOVE_SQL : ''}${leavers.length > 0 ? LEFT_SQL : ''}
     'groups', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', g.directory, 'version', g.version,
@@ -130,7 +133,10 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What has to be loaded for these commands; `wanted` are groups to which a command turned out to add groups. A command of a wrong shape touches nothing: decide will say what is wrong. */
+/**
+ * Returns what has to be loaded for these commands; `wanted` are groups to which a command turned out to add groups. A command of a wrong shape
+ * touches nothing: decide will say what is wrong.
+ */
 export const touches = (commands: readonly Command<GroupCommand>[], wanted: readonly TenantGroup[]): Touched => {
   const climbing = [...new Map(wanted.map((one) => [`${one.tenant}/${one.id}`, one])).values()];
   const leavers = new Map<string, TenantGroup>();
@@ -158,7 +164,7 @@ export const touches = (commands: readonly Command<GroupCommand>[], wanted: read
   return { ...touched, leavers: [...leavers.values()], leaveAtOnce };
 };
 
-/** The names that a command may give, and what it says of memberships. What is wrong with it is said when it is decided. */
+/** The names that a command may give, and what it says of memberships. A fault in it is said when it is decided. */
 const mentioned = (command: GroupCommand): { readonly names: readonly (Json | undefined)[]; readonly changes: readonly MemberChange[] } => {
   switch (command.type) {
     case 'CreateGroup':

@@ -90,7 +90,7 @@ const verifyBorne = async (client: ClientBase): Promise<Finding[]> => {
   return [...orphans, ...claims];
 };
 
-/** What is claimed is borne by what claims it. */
+/** Each claimed name has to be one that its claimant bears. */
 const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
   const findings: Finding[] = [];
   const pages = inPages<Claimed>(async (last, maxRows) => (await client.query<Claimed>(`

@@ -20,7 +20,7 @@ interface NewMembers {
 const MEMBERS_IN_ROW = 1_000;
 const membersIn = (rows: readonly unknown[]): number => (rows as readonly NewMembers[]).reduce((sum, { members }) => sum + members.length, 0);
 
-/** What never changes in a row. */
+/** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'directory', 'created'];
 const columns = Object.keys(GROUP_COLUMNS);
 
@@ -38,7 +38,7 @@ interface NextLeaving {
   readonly failed: 0 | 1;
 }
 
-/** What group brings to the transaction. */
+/** The part of group in the transaction. */
 export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand> => ({
   owner: 'group',
   commandTypes: new Set(Object.values(GROUP_COMMAND_TYPES)),
@@ -113,7 +113,7 @@ interface Known {
 }
 
 interface Membership {
-  /** What the database has; null = none. */
+  /** The type in the database; null = there is no such membership. */
   readonly stored: MemberType | null;
   now: MemberType | null;
 }
@@ -190,7 +190,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     return { events, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
   }
 
-  /** Whoever is gone leaves later, with another command: nobody else would ever tell it to. */
+  /** A user or group that is gone leaves later, with another command: nobody else would ever tell it to. */
   buried({ id, tenant, correlationId, command }: Command<GroupCommand>): void {
     const member = command.type === 'LeaveGroups' ? command.memberId : undefined;
     if (typeof member !== 'string' || !UUID.test(member)) return;

@@ -17,24 +17,24 @@ export type GroupState = {
 } | null;
 type Group = NonNullable<GroupState>;
 
-/** What a decision may look at besides the group itself: what the batch has loaded, and what it has decided since. */
+/** A decision may look at this besides the group itself: what the batch has loaded, and what it has decided since. */
 export interface GroupContext {
   /** The directory whose client sends the command; null = an administrator does. */
   readonly directory: string | null;
-  /** What groups of the tenant may have. */
+  /** The attributes that groups of the tenant may have. */
   readonly definition: ResourceDefinition;
   /** Up to where a group may grow, without its members. */
   readonly maxResourceBytes: number;
   /** Whether that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
   readonly nameOf: (directory: string) => string;
-  /** Who bears a name among the groups of a directory, or among the local ones. */
+  /** The group that bears a name in its directory, or among the local ones; null = none. */
   readonly bearerOf: (nameKey: string) => string | null;
-  /** What a member of the group is; null = it is none. */
+  /** The type of a member of the group; null = it is none. */
   readonly memberOf: (groupId: string, id: string) => MemberType | null;
   /** All members of the group; asked only where a command speaks of all. */
   readonly membersOf: (groupId: string) => readonly Member[];
-  /** What the tenant has under this id; null = nothing. */
+  /** The type of what the tenant has under this id; null = nothing. */
   readonly typeOf: (id: string) => MemberType | null;
   /** Whether `groupId` contains `id`, directly or through other groups. */
   readonly contains: (groupId: string, id: string) => boolean;
@@ -56,7 +56,7 @@ export const MAX_MEMBERS_PER_EVENT = 1_000;
 export const MAX_MEMBER_COMPARISONS = 250_000;
 
 /**
- * What should happen to the group in `state`. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. A
+ * Returns the events that should happen to the group in `state`. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. A
  * DeleteGroup or LeaveGroups is also decided about each group in which the one that goes is a member.
  */
 export const decide = (command: GroupCommand, state: GroupState, context: GroupContext): GroupEvent[] => {
@@ -97,7 +97,7 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
   }
 };
 
-/** What has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
+/** Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
 export const evolve = (state: GroupState, event: GroupEvent, id: string, recordedAt: string): GroupState => {
   if (event.type === 'GroupCreated') {
     const { directory, resource } = event;
@@ -118,14 +118,14 @@ export const evolve = (state: GroupState, event: GroupEvent, id: string, recorde
   }
 };
 
-/** What an answer shows of a group. */
+/** The group as an answer shows it. */
 export const snapshotOf = (state: GroupState): GroupSnapshot | null => {
   if (!state) return null;
   const { directory: _owner, ...snapshot } = state;
   return snapshot;
 };
 
-/** What is kept of an answer: a resource is read where it is kept. */
+/** The part of an answer that is kept: a resource is read where it is kept itself. */
 export const storedAnswer = (answer: GroupSnapshot | null): StoredValue | null => answer && { id: answer.id, version: answer.version };
 
 /** A name as it is unique: among the groups of a directory, or among the local ones. */
@@ -271,7 +271,7 @@ const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): vo
   }
 };
 
-/** What a client may send back in a PATCH, because it was shown it, but never change. */
+/** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
 const readOnlyOf = ({ id, created, lastModified, version }: Group): JsonObject => ({
   id, meta: { resourceType: GROUP.name, created, lastModified, version: `W/"${version}"` },
 });

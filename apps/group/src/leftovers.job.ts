@@ -41,7 +41,7 @@ interface Leaving {
 
 /**
  * Brings to its end what one transaction would take too long for: users and groups that are gone leave their groups with one command after the
- * other, and the memberships of a group that is gone are deleted bit by bit. What is left to do lies in two tables, so that whoever starts next
+ * other, and the memberships of a group that is gone are deleted bit by bit. The work that is left lies in two tables, so that a process that starts next
  * goes on; several processes may do it at once.
  */
 export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutdown {

@@ -1,11 +1,11 @@
 import { GROUP, parseTarget, Rejected, type Filter, type Json, type PatchOperation } from '#scim';
 
-/** What one operation of a PATCH says about memberships. Ids are in lower case where they are UUIDs. */
+/** One operation of a PATCH, as far as it is about memberships. Ids are in lower case where they are UUIDs. */
 export type MemberChange =
   | { readonly op: 'add' | 'remove'; readonly ids: readonly string[] }
   /** These are all: whoever else is a member leaves. */
   | { readonly op: 'replace'; readonly ids: readonly string[] }
-  /** Whoever the filter is true for leaves. */
+  /** The members for whom the filter is true leave. */
   | { readonly op: 'removeWhere'; readonly filter: Filter };
 
 /** Operations on attributes of the group itself, and changes of memberships, each in its order: they have nothing to do with each other. */

@@ -106,7 +106,7 @@ it('random sequences in random batches become what the pure code says, row by ro
     }),
     { numRuns: 100 },
   );
-  // What is stored alone makes the same again.
+  // The stored events alone make the same again.
   const folded = new Map([...worlds.keys()].map((tenant) => [tenant, new GroupWorld([], [], NOW)]));
   for await (const { tenant, stream, events } of streams(owner, 'group')) {
     const all: GroupEvent[] = [];

@@ -22,7 +22,7 @@ type Groups = Map<string, Group>;
 
 class Refused extends Error {}
 
-/** What groups are, as simply as it can be said: sets, each change done at once, everything looked at after each. */
+/** Groups, as simply as it can be said: sets, each change done at once, everything looked at after each. */
 class Model {
   groups: Groups = new Map();
   readonly users: Set<string>;

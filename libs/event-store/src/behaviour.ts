@@ -16,15 +16,15 @@ export interface NewEvent<E> {
   readonly type: string;
   /** As it is published: without secrets, which nobody else needs. */
   readonly event: E;
-  /** What the store keeps readable, and what it keeps sealed with the person's key (`personal` is ciphertext already). */
+  /** The part that the store keeps readable, and the one that it keeps sealed with the person's key (`personal` is ciphertext already). */
   readonly stored: { readonly data: unknown; readonly personal: string | null };
 }
 
 export interface Decision<E> {
   readonly events: readonly NewEvent<E>[];
-  /** What the sender is told. */
+  /** The outcome that the sender is told. */
   readonly outcome: Outcome;
-  /** What is kept of it, and told to those who look it up; left out = all of it. */
+  /** The part of it that is kept, and told to those who look it up; left out = all of it. */
   readonly stored?: Outcome;
 }
 
@@ -37,7 +37,7 @@ export interface WritePart {
 }
 
 /**
- * What an owner brings to the transaction. `begin` gets what was loaded and returns the working set of one batch: decisions are
+ * An owner's part in the transaction. `begin` gets what was loaded and returns the working set of one batch: decisions are
  * applied to it at once, so that the next command of the batch sees them, and its rows are written at the end.
  */
 export interface Behaviour<C> {
@@ -67,6 +67,6 @@ export interface WorkingSet<C> {
   buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
-  /** What decisions asked for that had not been loaded: unless there is none, they count for nothing and the batch is loaded once more. */
+  /** Decisions asked for these, which had not been loaded: unless there are none, the decisions count for nothing and the batch is loaded once more. */
   readonly wanted?: readonly unknown[];
 }

@@ -5,7 +5,7 @@ const failed = (code: string | undefined, message = ''): Error => Object.assign(
 
 it.each([
   ['22P02', 'content'], ['23502', 'content'], ['54000', 'content'], ['54001', 'content'], ['MU003', 'content'], ['ERR_STRING_TOO_LONG', 'content'],
-  // What one command asks for may take too long, too much memory, or meet a fault of the database that nothing else meets.
+  // The work of one command may take too long, too much memory, or meet a fault of the database that nothing else meets.
   ['57014', 'unsure'], ['55P03', 'unsure'], ['25P04', 'unsure'], ['53200', 'unsure'], ['53400', 'unsure'], ['XX000', 'unsure'], ['21000', 'unsure'], ['42P01', 'unsure'],
   ['53100', 'infrastructure'], ['53300', 'infrastructure'], ['57P01', 'infrastructure'], ['57P03', 'infrastructure'], ['08006', 'infrastructure'],
   ['40P01', 'infrastructure'], ['58030', 'infrastructure'], ['MU002', 'infrastructure'], ['ECONNRESET', 'infrastructure'], ['EPIPE', 'infrastructure'],

@@ -4,7 +4,7 @@ export class Conflict extends Error {}
 /** Commands that ask for something more after each load. One command asks for all that it needs in three loads at most. */
 export class Unsettled extends Error {}
 
-/** What a transaction would load or write is more than it may. */
+/** A transaction would load or write more than it may. */
 export class TooMuch extends Error {
   constructor(
     what: string,
@@ -16,7 +16,7 @@ export class TooMuch extends Error {
 }
 
 /**
- * What a failed transaction says of its commands. `content`: it is the content of one of them, whichever; found and alone, it is set aside.
+ * The verdict of a failed transaction on its commands. `content`: it is the content of one of them, whichever; found and alone, it is set aside.
  * `unsure`: the content, or something that stands in everybody's way, such as a locked table or a starved machine. `infrastructure`: no command
  * is to blame, and the same batch is handed over again.
  */

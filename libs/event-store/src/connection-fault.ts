@@ -28,7 +28,7 @@ export interface ConnectionFault {
   readonly line: string;
 }
 
-/** What a failed connection means. `url` is that of DATABASE_URL, or made of it. */
+/** Says what a failed connection means. `url` is that of DATABASE_URL, or made of it. */
 export const connectionFault = (url: string, error: unknown): ConnectionFault => {
   const failure = failureOf(error);
   // The server lets nobody in like this (SQLSTATE class 28), has no such database, or wants a password that the URL does not have.

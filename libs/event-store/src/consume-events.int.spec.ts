@@ -43,7 +43,7 @@ const happened = async (...types: string[]): Promise<Message[]> => {
 };
 const deletions = (count: number): Promise<Message[]> => happened(...Array.from({ length: count }, () => DELETED));
 
-/** What the deletions among these cause: who, why, and under which id. */
+/** The commands that the deletions among these cause: who, why, and under which id. */
 const caused = (messages: readonly Message[]): string[] =>
   messages.filter(({ type }) => type === DELETED).map((message) => {
     const { sequence } = message.data as { sequence: number };

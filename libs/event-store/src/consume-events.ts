@@ -19,9 +19,9 @@ export interface ConsumedEvent {
 }
 
 export interface EventConsumerOptions {
-  /** Who consumes: its schema holds the position. */
+  /** The owner that consumes: its schema holds the position. */
   readonly owner: Owner;
-  /** Whose events. */
+  /** The owner whose events these are. */
   readonly source: Owner;
   /** The published view of these events. */
   readonly view: string;
@@ -34,10 +34,10 @@ export interface EventConsumerOptions {
 }
 
 const GAP_PAGE_EVENTS = 1_000;
-/** What is read again after a crash costs little, a write for each batch of events would cost every command of the source. */
+/** Reading some again after a crash costs little, a write for each batch of events would cost every command of the source. */
 const SAVE_EVERY_MS = 1_000;
 
-/** What the only reader of a partition remembers; thrown away after any fault. */
+/** The memory of the only reader of a partition; thrown away after any fault. */
 interface Memory {
   position: { epoch: string; nextOffset: number };
   /** As it is in the database. */
@@ -50,7 +50,7 @@ interface Memory {
 
 /**
  * Reads the events of another owner, each in its order, none left out: what the log repeats is dropped by (tenant, sequence), what it has
- * lost is read from the owner's store. What they cause is published before the position moves, and therefore at least once.
+ * lost is read from the owner's store. The messages that they cause are published before the position moves, and therefore at least once.
  */
 export class EventConsumer {
   private readonly consumerGroup: string;
@@ -74,7 +74,7 @@ export class EventConsumer {
     return position;
   }
 
-  /** Throws when the way is at fault; never for content. */
+  /** Throws on infrastructure faults, never for the content of a message. */
   async handle(batch: BatchToHandle): Promise<void> {
     try {
       const { watch } = this.options;

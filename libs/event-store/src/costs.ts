@@ -10,10 +10,10 @@ const KEPT_SHARE = 0.97;
 const MAX_TENANTS = 10_000;
 /** A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and what the machine adds to that is no fault of its tenant. */
 export const SLOW_MS = 2;
-/** What a millisecond counts: reading JSON takes about 10 ms for each MiB, and writing it as long again. */
+/** A millisecond counts as so many bytes: reading JSON takes about 10 ms for each MiB, and writing it as long again. */
 const BYTES_PER_MS = 40_000;
 
-/** What the commands of each tenant load and write, as a lane has learnt it: the body of a command says nothing of the resource that it changes. */
+/** The bytes that the commands of each tenant load and write, as a lane has learnt it: the body of a command says nothing of the resource that it changes. */
 export class Costs {
   private readonly heavy = new Map<string, number>();
 
@@ -48,7 +48,7 @@ export class Costs {
   }
 }
 
-/** What is written, as JSON, counted by tenant. */
+/** The JSON that is written, counted by tenant. */
 export class Texts {
   readonly byTenant = new Map<string, number>();
 
@@ -74,7 +74,7 @@ export class Texts {
 
 /**
  * Bytes loaded and written for one command of each tenant of a transaction, and the time of slow decisions as if it were bytes: a short command on
- * a short resource may take long to decide. Whose rows were loaded is looked at only where they are many bytes:
+ * a short resource may take long to decide. The tenants of loaded rows are looked at only where the rows are many bytes:
  * saying it of all would cost an ordinary batch more than it is worth.
  */
 export const costsOf = (

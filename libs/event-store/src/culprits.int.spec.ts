@@ -54,7 +54,7 @@ interface Lane {
   /** The numbers of commands that one load was for, one for each load. */
   readonly loads: number[];
   readonly dead: string[];
-  /** What was told of each command, by its place. */
+  /** The answer to each command, by its place. */
   readonly costs: (number | undefined)[];
   /** The numbers of rows of the log that were told at once. */
   readonly commits: number;
@@ -63,7 +63,7 @@ interface Lane {
 }
 
 let partition = 0;
-/** What becomes of a batch in a partition of its own. */
+/** Handles a batch in a partition of its own. */
 const handled = async (batch: readonly Asking[], onLoad: (count: number) => Promise<void> | void = () => undefined, tenants?: readonly string[]): Promise<Lane> => {
   const mine = partition++ % PARTITIONS;
   const pool = poolOf(batch.some(({ sql }) => sql === SLEEP) || !batch.some(({ loads }) => loads) ? database : patient);

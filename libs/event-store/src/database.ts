@@ -8,7 +8,7 @@ import { UnfitDatabase } from './unfit-database.js';
 export const ROLES = ['gateway', 'identity', 'admin', 'group', 'log'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What the roles of an installation are called, and their passwords. */
+/** The names of an installation's roles, and their passwords. */
 export interface RoleSettings {
   /** Roles are the server's and not the database's: two installations on one server need different ones. */
   readonly prefix: string;

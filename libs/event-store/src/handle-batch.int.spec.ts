@@ -112,7 +112,7 @@ describe('a batch that the log is still appending', () => {
   });
   const outcomeOf = async (id: string): Promise<Outcome | undefined> =>
     (await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [id])).rows[0]?.outcome;
-  /** What becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is written before. */
+  /** Tries what becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is written before. */
   const handled = async ({ isHeld, fault, years = 0 }: { readonly isHeld: boolean; readonly fault?: Error; readonly years?: number }): Promise<{ error: unknown; outcome: Outcome | undefined }> => {
     const append = Promise.withResolvers<void>();
     const decided = Promise.withResolvers<void>();
@@ -163,7 +163,10 @@ describe('a batch that the log is still appending', () => {
 
 describe('a batch whose decisions take long', () => {
   const [slow, quick] = [randomUUID(), randomUUID()];
-  /** What is committed of commands that take so many milliseconds each, by transaction: their places in the batch. A quick tenant sends what takes no time. */
+  /**
+   * Handles commands that take so many milliseconds each, and returns their places in the batch, by the transaction that committed them. A quick
+   * tenant sends what takes no time.
+   */
   const handled = async (takesMs: readonly number[], isAskingFirst = false): Promise<{ transactions: number[][]; decisions: number; costs: number[]; order: string[] }> => {
     let [clockMs, decisions] = [0, 0];
     const order: string[] = [];

@@ -22,8 +22,8 @@ export interface BatchOptions extends TransactionOptions {
 }
 
 /**
- * Brings a batch to its end, with one transaction as a rule. What cannot be carried out together is divided, a lone command that cannot be carried out
- * at all is set aside, and nobody is blamed for what stands in everybody's way.
+ * Brings a batch to its end, with one transaction as a rule. A batch that cannot be carried out as a whole is divided, a lone command that cannot be
+ * carried out at all is set aside, and nobody is blamed for what stands in everybody's way.
  */
 export class BatchHandler<C> {
   private readonly transaction: LaneTransaction<C>;
@@ -68,7 +68,7 @@ export class BatchHandler<C> {
     return this.transaction.position(partition);
   }
 
-  /** What the transactions before have taught counts for the size of the next ones. */
+  /** The sizes of the next transactions follow from what those before have taught. */
   private async goOn(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
     for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes)) await this.carryOut(slice(batch, from, to), committed, timeoutMs);
   }

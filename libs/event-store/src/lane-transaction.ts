@@ -13,11 +13,11 @@ const MAX_LOADS = 5;
  * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
  */
 const MAX_DECIDING_MS = 25;
-/** What is longer takes milliseconds to be read: others have their turn before decisions begin. */
+/** A longer text takes milliseconds to be read: others have their turn before decisions begin. */
 const LONG_BYTES = 262_144;
 /** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
 const LONG_MS = 4;
-/** What a lone command may load. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
+/** A lone command may load so much. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
 const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
 /** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
 const MAX_STATEMENT_BYTES = 256 * 1_048_576;
@@ -46,17 +46,17 @@ export interface Attempt {
 }
 
 export interface TransactionOptions {
-  /** What one transaction loads and writes together; a command that needs more has a transaction of its own. */
+  /** One transaction loads and writes so much together; a command that needs more has a transaction of its own. */
   readonly maxBytes: number;
   /** Milliseconds of a clock that only goes forward. */
   readonly elapsedMs?: () => number;
 }
 
-/** What one transaction wrote, and of how many commands: the others of its batch are decided after it. */
+/** The rows that one transaction wrote, and of how many commands: the others of its batch are decided after it. */
 export interface Attempted {
   readonly rows: readonly AppendedRow[];
   readonly done: number;
-  /** What its commands have cost each, by tenant. */
+  /** The cost of each of its commands, by tenant. */
   readonly costs: ReadonlyMap<string, number>;
 }
 
@@ -95,7 +95,7 @@ export class LaneTransaction<C> {
     return (await this.memory(this.pool, partition, true)).position;
   }
 
-  /** Carries out the first ones of a batch, as many as are decided in good time. What it throws says blameOf of whom. */
+  /** Carries out the first ones of a batch, as many as are decided in good time. blameOf says whose fault an error is. */
   async attempt(whole: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<Attempted> {
     return this.connected(timeoutMs, async (client) => {
       const memory = await this.memory(client, whole.partition);

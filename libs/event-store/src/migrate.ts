@@ -53,8 +53,8 @@ const isRefusal = ({ code = '', message = '' }: { code?: string; message?: strin
 
 /**
  * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
- * one after the other in, and one that has waited for too long ends with an Error that says so. Throws UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer
- * Muster has migrated it.
+ * one after the other in, and one that has waited for too long ends with an Error that says so. Throws UnfitDatabase, in one line and before
+ * anything is changed, when owner, server or roles will not do, or a newer Muster has migrated it.
  */
 export const migrate = async (
   ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number, lockTimeoutMs = LOCK_TIMEOUT_MS,

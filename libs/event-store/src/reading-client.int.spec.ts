@@ -10,7 +10,7 @@ it('what the driver cannot read fails its query, and neither the process nor the
     const tooLong = pool.query("SELECT repeat('x', 536870889)");
     await expect(tooLong).rejects.toMatchObject({ code: 'ERR_STRING_TOO_LONG' });
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-    // What it cannot send fails as well, and the connection stays.
+    // A query that it cannot send fails as well, and the connection stays.
     const array = Array.from({ length: 600 }, () => 'x'.repeat(1_048_576));
     await expect(pool.query('SELECT cardinality($1::text[])', [array])).rejects.toThrow('Invalid string length');
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);

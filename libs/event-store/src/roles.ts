@@ -10,7 +10,7 @@ const OLDEST_POSTGRES = 18;
 const SCRAM_ITERATIONS = 4_096;
 
 /**
- * What a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid): statements are logged, so a password stands in
+ * Makes what a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid): statements are logged, so a password stands in
  * none of them. The password is ASCII, which SASLprep (RFC 4013) leaves as it is.
  */
 export const scramVerifier = (password: string, salt = randomBytes(16)): string => {
@@ -104,7 +104,8 @@ export const makeRoles = async (query: Query, ownerUrl: string, roles: RoleSetti
   await query(`ALTER ROLE ${roleName(roles, 'gateway')} SET enable_sort = off`);
   const before = owner.log_role?.replace(/_log$/, '');
   if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix));
-  // Who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold these rights, so they are given at each start.
+  // A user who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold these rights, so they are
+  // given at each start.
   const database = `DATABASE "${owner.database.replaceAll('"', '""')}"`;
   await query(`REVOKE ALL ON ${database} FROM PUBLIC`);
   await query(`GRANT CONNECT ON ${database} TO ${names.join(', ')}`);

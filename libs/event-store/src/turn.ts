@@ -25,11 +25,11 @@ export interface AppendedRow {
   readonly offset: number;
   readonly id: string;
   readonly message: Message;
-  /** What the log keeps where that is less. */
+  /** The message as the log keeps it, where that is less. */
   readonly stored?: Message;
 }
 
-/** What one partition's only writer remembers between batches; thrown away after any fault. */
+/** The memory of one partition's only writer between batches; thrown away after any fault. */
 export interface LaneMemory {
   position: { epoch: string; nextOffset: number };
   readonly ends: Map<string, number>;
@@ -46,7 +46,7 @@ export class Turn {
   readonly appended: AppendedRow[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
-  /** What this was decided on. */
+  /** The rows on which this was decided. */
   loaded: { readonly bytes: number; readonly rows: unknown } = { bytes: 0, rows: null };
   /** How many of the commands that were due, from the first on. */
   decided = 0;
@@ -54,7 +54,7 @@ export class Turn {
   decidingMs = 0;
   /** How long the slow ones among the decisions took, by tenant. */
   readonly slowMs = new Map<string, number>();
-  /** What was missing when this was decided. */
+  /** The rows that were missing when this was decided. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
   private readonly answers: { readonly tenant: string; readonly data: { cost?: number } }[] = [];
@@ -97,7 +97,7 @@ export class Turn {
     this.answer(command, outcome, kept);
   }
 
-  /** What cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
+  /** A message that cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
   bury(message: Message | null, raw: string | undefined, reason: unknown): void {
     const cause = message ?? {
       id: randomUUID(), type: 'unreadable', source: 'unknown', subject: '', time: this.now.toISOString(), tenant: 'system',

@@ -6,7 +6,7 @@ export class UnfitDatabase extends Error {
 /** OpenSSL's and Node's names for a certificate that is not accepted. */
 const CERTIFICATE = /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
-/** What is wrong with the TLS of the server, or of what DATABASE_URL says of it; null = nothing, the error is another one. */
+/** Says what is wrong with the TLS of the server, or with what DATABASE_URL says of it; null = nothing, the error is another one. */
 export const unfitTls = (error: unknown): UnfitDatabase | null => {
   const { code, message } = error as { code?: string; message: string };
   if (CERTIFICATE.test(code ?? '')) {

@@ -11,7 +11,7 @@ const TELL_EVERY_MS = 60_000;
 const POLL_MS = 500;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** What keeps a service from its database. */
+/** The reason that keeps a service from its database. */
 interface Reason {
   readonly line: string;
   /** The database does not answer at all. */

@@ -1,6 +1,6 @@
 import { ADMIN_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
 
-/** What an event says, as it was stored: readable data and opened personal data in one. */
+/** An event as it was stored: readable data and opened personal data in one. */
 type Shape = Readonly<Record<string, unknown>>;
 
 /** The wire type of the next version, and how the shape becomes that one. Gets nothing but the shape; never throws. */
@@ -14,7 +14,7 @@ export interface Step {
  * version keeps its file in test/fixtures/events.
  */
 export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
-  // Whoever created a user managed it, and nobody else was looked for.
+  // The directory that created a user managed it, and nobody else was looked for.
   ['muster.user.created.v1', { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) }],
 ]);
 

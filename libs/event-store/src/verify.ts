@@ -108,7 +108,7 @@ export interface Stream {
   readonly events: AsyncIterable<StoredEvent>;
 }
 
-/** Streams in the order of their ids, for folding: a stream may be longer than the memory. What is not read of one is skipped. */
+/** Streams in the order of their ids, for folding: a stream may be longer than the memory. Events of one that are not read are skipped. */
 export async function* streams(client: ClientBase, owner: Owner): AsyncGenerator<Stream> {
   const all = eventsFrom(client, owner, 'true', LEAST_ID);
   let next = await all.next();

@@ -18,7 +18,7 @@ export class LogTransport extends Server implements CustomTransportStrategy {
         topic,
         position: (partition) => this.position(topic, partition),
         handleBatch: async (batch: Batch) => {
-          // What a handler throws comes back as an Observable that errors; not subscribed to, a failure would vanish.
+          // An error of a handler comes back as an Observable that errors; not subscribed to, it would vanish.
           const result: unknown = await handler(batch);
           if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
         },
@@ -27,7 +27,7 @@ export class LogTransport extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  /** Whoever made the logs starts and stops them: others use them as well. */
+  /** The code that made the logs starts and stops them: others use them as well. */
   close(): void {}
 
   on(): void {

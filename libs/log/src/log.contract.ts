@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { commandsOf, eventsOf, outcomesOf, partitionOf, type Message } from '#contracts';
 import { LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from './log.js';
 
-/** What an adapter brings to the contract: a real database and a real log, which may be killed. */
+/** An adapter brings this to the contract: a real database and a real log, which may be killed. */
 export interface Adapter {
   /** The database with the position rows and the Postgres log: its owner's URL. */
   databaseUrl(): string;
@@ -96,7 +96,7 @@ export class Consumer implements Subscription {
     this.signal.tell();
   }
 
-  /** What was handled, of these tenants. */
+  /** The messages of these tenants that were handled. */
   messages(...tenants: string[]): Message[] {
     return this.handled.flatMap(({ received }) => received.flatMap(({ message }) => (message && tenants.includes(message.tenant) ? [message] : [])));
   }
@@ -226,7 +226,7 @@ export const itIsALog = (adapter: Adapter): void => {
   it.each([
     ['at once', () => { throw new Error('a fault'); }],
     ['after a while', () => pool.query('SELECT no_such_column').then(() => undefined)],
-    // What a client library may take for a bug that no retry mends.
+    // A client library may take this for a bug that no retry mends.
     ['with a TypeError', async () => { throw new TypeError('a fault'); }],
   ])('hands over the same messages again, in order and without a gap, when the handler throws %s', async (_when, fault) => {
     const consumer = new Consumer(pool);

@@ -88,7 +88,7 @@ export const logPart = (log: Log, owner?: string): {
   unready: () => log.unready(),
 });
 
-/** What a log says that is not connected, or not all of it. */
+/** The words of a log that is not connected, or not all of it. */
 export const AWAY = 'it neither takes nor hands over messages now';
 
 /** The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same settings ends the same way. */

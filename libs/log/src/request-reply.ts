@@ -36,7 +36,7 @@ const SWEEP_EVERY_MS = 250;
 const LOOK_UP_EVERY_MS = 15;
 const MAX_WAITING_COMMANDS = 10_000;
 /**
- * So many commands of a partition are sent and not answered yet. What comes on top of them waits here, where tenants take turns: in the log, where
+ * So many commands of a partition are sent and not answered yet. Further ones wait here, where tenants take turns: in the log, where
  * order is order, a tenant with 1,000 commands would stand before everybody else. Few enough that all of them are done in some 50 ms, and enough
  * for a lane to always find its next batch.
  */

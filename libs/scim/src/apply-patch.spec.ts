@@ -181,7 +181,7 @@ describe('a PATCH', () => {
       { emails: [{ ...work, primary: false }, { ...home, primary: true }] }],
     ['leaves the mark where it is', { op: 'add', path: 'emails[type eq "home"].display', value: 'x' },
       { emails: [work, { ...home, display: 'x' }] }],
-    // What changes nothing.
+    // These change nothing.
     ['takes the id as it is', { op: 'replace', value: { id: ID, title: 'T' } }, { title: 'T' }],
     ['takes all that is read-only as it is',
       { op: 'replace', value: { id: ID, meta: { ...META, location: `https://a.proxy/scim/Users/${ID}` }, groups: [], 'meta.version': META.version, title: 'T' } }, { title: 'T' }],
@@ -220,7 +220,7 @@ describe('a PATCH', () => {
     // A condition on a single object.
     ['a manager that is another', { op: 'replace', path: 'manager[value eq "other"].value', value: 'x' }, 'noTarget', /does not match/],
     ['a name that is not there, by what does not say what it would be', { op: 'add', path: `manager[not (value eq "m")]`, value: { value: 'x' } }, 'noTarget', /does not match/],
-    // Who takes a role away has to hit one.
+    // A request that takes a role away has to hit one.
     ['a role by a display that none has', { op: 'remove', path: 'roles', value: [{ display: 'a' }] }, 'noTarget', /value eq/],
     ['a role by its value and a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'A', type: 'x' }] }, 'noTarget', /value eq/],
     ['one of two by a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'gone' }, { value: 'a', type: 'x' }] }, 'noTarget', /value eq/],

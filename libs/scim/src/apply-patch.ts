@@ -10,7 +10,7 @@ import { ValueList } from './value-list.js';
 import { givesAccess, isPrimary, requireFewValues } from './value.js';
 
 /**
- * What the operations of one request may look at, in characters of values: those that an operation gives, and for a filter those that are there,
+ * The operations of one request may look at so much, in characters of values: those that an operation gives, and for a filter those that are there,
  * once, and again for each of its comparisons. One request of a thousand filters, about a thousand long values, stopped the service for two minutes;
  * this is about 20 ms. Counted, not timed: a request that is carried out on one machine is carried out on each.
  */
@@ -38,10 +38,10 @@ export const applyPatch = (
   return result;
 };
 
-/** What the operations of one request have made of a resource so far. */
+/** A resource as the operations of one request have made it so far. */
 class Patch {
   private looked = 0;
-  /** What was changed of the multi-valued attributes, by attribute, until all operations are applied. */
+  /** The multi-valued attributes that were changed, by attribute, until all operations are applied. */
   private readonly lists = new Map<Attribute, { readonly path: AttributePath; readonly list: ValueList }>();
   private readonly foldOnce = rememberingFold();
 
@@ -165,11 +165,11 @@ const changedSingle = (change: Change, before: Json | undefined, foldOnce: Fold)
 const changeList = (change: Change, list: ValueList, foldOnce: Fold, look: (characters: number) => void): void => {
   const { target: { filter, path: { subAttribute } }, op, value } = change;
   const given = Array.isArray(value) ? (value as readonly Json[]) : [];
-  // What is listed without its value is held against every value.
+  // An entry that is listed without its value is held against every value.
   const isDescription = (entry: Json): boolean => isJsonObject(entry) && entry.value === undefined;
   const comparisons = filter ? comparisonsOf(filter) : op === 'remove' ? given.filter(isDescription).length : 0;
   const isOfElements = filter !== null || subAttribute !== undefined;
-  // What is given is read, folded and put in its place.
+  // A value that is given is read, folded and put in its place.
   look(2 * charactersOf(value) + (isOfElements || comparisons > 0 || given.some(isPrimary) ? list.characters * (1 + comparisons) : 0));
   if (op === 'remove') requireHit(change, list, foldOnce);
   if (isOfElements) changeElements(change, list, foldOnce);
@@ -229,7 +229,7 @@ const changeElements = (change: Change, list: ValueList, foldOnce: Fold): void =
   });
 };
 
-/** What is left of an element when its last value is removed, a type and a mark, says nothing. */
+/** A type and a mark, which are left of an element when its last value is removed, say nothing. */
 const withoutHusk = (element: JsonObject): JsonObject | null =>
   Object.keys(element).every((name) => name === 'type' || name === 'primary') ? null : element;
 
@@ -245,7 +245,7 @@ const newElement = ({ filter, text }: Target, foldOnce: Fold): JsonObject => {
   return element;
 };
 
-/** What a filter says about the element that it looks for: `type eq "work"` → `{type: 'work'}`. */
+/** The parts of the element that a filter looks for: `type eq "work"` → `{type: 'work'}`. */
 const named = (filter: Filter): JsonObject => {
   if (filter.kind === 'and') return { ...named(filter.left), ...named(filter.right) };
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null || !filter.path.subAttribute) return {};

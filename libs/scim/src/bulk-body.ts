@@ -6,7 +6,7 @@ import { outlineOf, parseAround, parseJson } from './json-text.js';
 const OPERATION_LEVEL = 3;
 const DATA_LEVEL = 2;
 const OPEN_OBJECT = 0x7b;
-/** What an operation may have besides its data: its method, path, version and bulkId. */
+/** Bytes that an operation may have besides its data: its method, path, version and bulkId. */
 const MAX_BYTES_AROUND = 8_192;
 
 /**

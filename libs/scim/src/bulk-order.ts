@@ -3,7 +3,7 @@ import { Rejected } from './error.js';
 import { quote } from './json.js';
 import { GROUP } from './schema.js';
 
-/** What is done at a time. */
+/** One step: the operations that are done at a time. */
 export interface BulkStep {
   /** They may be sent without waiting for each other, in this order; or they refer to each other in a circle. */
   readonly operations: readonly BulkOperation[];
@@ -46,7 +46,7 @@ const fits = (operation: BulkOperation, others: readonly BulkOperation[], needs:
 /** For each operation those that it waits for. A POST waits for other POSTs only, so that nothing else can stand in a circle. */
 const needsOf = (operations: readonly BulkOperation[]): Set<number>[] => {
   const posts = new Map(operations.flatMap(({ method, bulkId, index }) => (method === 'POST' && bulkId !== undefined ? [[bulkId, index] as const] : [])));
-  /** Who has written or named a resource since its last write, that write included. */
+  /** The operations that have written or named a resource since its last write, that write included. */
   const touched = new Map<string, number[]>();
   return operations.map(({ write, index }) => {
     const needs = new Set<number>();

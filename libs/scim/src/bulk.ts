@@ -14,7 +14,7 @@ export class TooLong {
   constructor(readonly maxBytes: number) {}
 }
 
-/** What is wrong with an operation that is longer than one request may be. */
+/** The fault of an operation that is longer than one request may be. */
 export const tooLong = (maxBytes: number): Rejected =>
   new Rejected('tooLarge', `One operation is longer than ${maxBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
 
@@ -23,13 +23,13 @@ export type BulkMethod = (typeof METHODS)[number];
 
 type JsonFields = { readonly [name: string]: unknown };
 
-/** What one operation of a bulk request asks for, as a request of its own would. */
+/** One operation of a bulk request, as a request of its own would ask for it. */
 export interface BulkWrite {
   readonly method: BulkMethod;
   readonly definition: ResourceDefinition;
   /** The id of the resource, or `bulkId:…`; null for a POST. */
   readonly target: string | null;
-  /** What a single request has in If-Match. */
+  /** The condition that a single request has in If-Match. */
   readonly version: string | undefined;
   /** The body; of a POST or PUT without read-only attributes. */
   readonly data: unknown;
@@ -56,7 +56,7 @@ export interface BulkRequest {
 }
 
 /**
- * The body of a bulk request (RFC 7644 §3.7). What is wrong with one operation is its own error, because the others have to be done
+ * The body of a bulk request (RFC 7644 §3.7). A fault of one operation is its own error, because the others have to be done
  * all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above `maxOperations` or
  * MAX_BULK_REFERENCES. It yields after each operation, so that something else may be done: together they may take a second.
  */
@@ -92,7 +92,7 @@ export const requireFewOperations = (count: number, maxOperations: number): void
 };
 
 /**
- * What each write mentions: each is looked through once, for all that needs to know. References are counted while they are read: throws
+ * Finds what each write mentions: each is looked through once, for all that needs to know. References are counted while they are read: throws
  * Rejected(tooLarge) above MAX_BULK_REFERENCES.
  */
 const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite) => ReadonlySet<string>) => {
@@ -131,7 +131,7 @@ const parseFailOnErrors = (value: unknown): number | null => {
   return Math.max(1, value as number);
 };
 
-/** What only shows beside the other operations. */
+/** Faults that only show beside the other operations. */
 const faultAmong = (
   { method, bulkId }: BulkOperation, references: readonly string[], namings: ReadonlyMap<string, readonly BulkOperation[]>,
 ): Rejected | null => {
@@ -177,7 +177,7 @@ const writeOf = (operation: JsonFields, method: BulkMethod, place: Exclude<BulkO
   return { method, definition, target, version, data: method === 'PATCH' ? body : withoutReadOnly(definition, body), mentions };
 };
 
-/** Where a path leads, relative to the root of the service. What a single request would be told of it, this one is. */
+/** Where a path leads, relative to the root of the service. The errors are those of a single request. */
 const placeOf = (path: string): Exclude<BulkOperation['place'], null> | Rejected => {
   const [, endpoint, target = null, rest] = /^\/?([^/?]*)(?:\/([^/?]+))?(\/[^?]+)?\/?(?:\?.*)?$/s.exec(path) ?? [];
   if (endpoint === 'Bulk') return new Rejected('invalidValue', 'A bulk request cannot hold another one.');
@@ -196,7 +196,7 @@ const decoded = (text: string): string => {
   }
 };
 
-/** What is ignored anyway must not make a circle: a user that shows its groups, and a group with that user. */
+/** Attributes that are ignored anyway must not make a circle: a user that shows its groups, and a group with that user. */
 const withoutReadOnly = (definition: ResourceDefinition, data: JsonFields): JsonFields =>
   Object.fromEntries(Object.entries(data).filter(([name]) => {
     const found = findAttribute(definition, name);

@@ -21,11 +21,11 @@ export interface Walk {
   readonly position: Position | null;
 }
 
-/** What a client sent to page by cursor (RFC 9865 §2). */
+/** The parameters by which a client pages by cursor (RFC 9865 §2). */
 export interface CursorRequest {
   /** Empty: the first page. */
   readonly text: string;
-  /** What the list is of: a cursor is good for the same only. */
+  /** The question that the list answers: a cursor is good for the same only. */
   readonly asked: string;
   /** null = none was sent. */
   readonly count: number | null;

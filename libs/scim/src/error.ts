@@ -1,4 +1,4 @@
-/** What can be wrong with a request, in SCIM's words where it has one. */
+/** The faults that a request can have, in SCIM's words where it has one. */
 export type RejectionCode =
   | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
   | 'sensitive' | 'invalidVers' | 'invalidCursor' | 'expiredCursor' | 'invalidCount' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'

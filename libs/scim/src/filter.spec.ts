@@ -33,7 +33,7 @@ const rejection = (text: string): Rejected => {
 
 describe('a filter', () => {
   it.each([
-    // What Entra asks.
+    // Entra asks these.
     ['userName eq "ada@example.org"', 'userName eq "ada@example.org"'],
     ['externalId eq "0a21f0f2"', 'externalId eq "0a21f0f2"'],
     ['externalId eq 0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef', 'externalId eq "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef"'],
@@ -43,7 +43,7 @@ describe('a filter', () => {
     ['id eq "1" and manager eq "2"', `(id eq "1" and ${E}:manager.value eq "2")`],
     ['manager eq "2" and id eq "1"', `(${E}:manager.value eq "2" and id eq "1")`],
     ['roles[primary eq "True"]', 'roles[roles.primary eq true]'],
-    // What RFC 7644 §3.4.2.2 prints, in figure 3 and its table of examples.
+    // RFC 7644 §3.4.2.2 prints these, in figure 3 and its table of examples.
     ['userName Eq "john"', 'userName eq "john"'], ['Username eq "john"', 'userName eq "john"'],
     ['name.familyName co "O\'Malley"', 'name.familyName co "O\'Malley"'], ['title pr', 'title pr'],
     [`${USER_URN}:userName sw "J"`, 'userName sw "J"'],

@@ -23,7 +23,7 @@ export type Filter =
   | { readonly kind: 'not'; readonly filter: Filter }
   | { readonly kind: 'valuePath'; readonly path: AttributePath; readonly filter: Filter };
 
-/** What an attribute is compared with: a string as the client wrote it (fold both sides), or a value of the attribute's type. */
+/** The operand of a comparison: a string as the client wrote it (fold both sides), or a value of the attribute's type. */
 export type Operand = string | number | boolean | null;
 
 /** Throws Rejected(invalidFilter) that says what is wrong and at which character. */

@@ -5,7 +5,7 @@ import { COMMON_ATTRIBUTES, findSubAttribute, type Attribute, type ResourceDefin
 
 /**
  * The attributes, extensions as a whole, in which folding changes anything: with each text that ignores case folded, and everything
- * else as it is. Who looks here first and then into the resource finds every value in the form in which it is compared.
+ * else as it is. A look here first and then into the resource finds every value in the form in which it is compared.
  */
 export const foldedAttributes = (definition: ResourceDefinition, resource: Resource): JsonObject => {
   const attributes = attributesOf(definition);

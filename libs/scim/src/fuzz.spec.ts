@@ -11,7 +11,7 @@ import { parseSearchRequest } from './search.js';
 import { MAX_SELECTION_CHARACTERS, parseSelection } from './selection.js';
 import { MAX_TEXT_CHARACTERS } from './value.js';
 
-/** What filters and paths are made of, and what they should not be made of. */
+/** Filters and paths are made of these, and should not be made of some of them. */
 const PIECES = [
   'userName', 'emails', 'name', 'active', 'meta.created', 'nope', E, 'urn:', '[', ']', '(', ')', 'eq', 'co', 'gt', 'and', 'or', 'not', 'pr', '"x"', '"', '.value',
   '.', ':', ' ', '\\', 'null', 'true', '1', '-', '"2026-01-01T00:00:00Z"', '\0', '\ud800', '😀', '__proto__', 'constructor', '$ref',

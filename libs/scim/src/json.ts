@@ -22,7 +22,7 @@ export const quote = (text: string): string => {
   return JSON.stringify(short.toWellFormed());
 };
 
-/** What a text stacks that no reader can show, said after the name of its place. */
+/** Said of a text that no reader can show, after the name of its place. */
 export const TOO_MANY_MARKS = `stacks more than ${MAX_COMBINING_MARKS} combining marks on one letter (UAX #15): write it without them`;
 
 /**
@@ -34,7 +34,7 @@ export const checkText = (value: unknown, path = 'the body'): void => {
   if (fault) throw new Rejected('invalidSyntax', `${placeOf(fault, path)} ${fault.what}.`);
 };
 
-/** What is wrong, and where: the names on the way to it, the innermost first. */
+/** A fault and its place: the names on the way to it, the innermost first. */
 interface Fault {
   readonly what: string;
   readonly names: string[];

@@ -27,7 +27,7 @@ describe('a filter of a resource', () => {
     ['userName lt "ada@x.org"', false],
     ['userName le "a"', false], ['userName ge "b"', false], ['userName ne "x"', true], ['userName ne "ADA@x.org"', false],
     ['active eq true', true], ['active eq "False"', false], ['active ne false', true], ['active ne true', false],
-    // What is not there.
+    // Values that are not there.
     ['title eq "x"', false], ['title ne "x"', true], ['title eq null', true], ['title ne null', false],
     ['userName eq null', false],
     ['userName ne null', true], ['title pr', false], ['title co ""', false], ['title gt "a"', false], ['nickName pr', false],

@@ -29,7 +29,7 @@ export const rememberingFold = (): Fold => {
   };
 };
 
-/** What there is at a path: one value, a list of them, or undefined. */
+/** Finds what there is at a path: one value, a list of them, or undefined. */
 type At<Target> = (target: Target, path: AttributePath) => Json | undefined;
 
 const ofValue: At<Json> = (value, { subAttribute }) => (!subAttribute ? value : isJsonObject(value) ? value[subAttribute.name] : undefined);

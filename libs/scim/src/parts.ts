@@ -1,6 +1,6 @@
 import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
 
-/** What a value costs besides its texts: half a microsecond for its key, where a hundred characters that a filter looks at take less. */
+/** The cost of a value besides its texts: half a microsecond for its key, where a hundred characters that a filter looks at take less. */
 const VALUE_CHARACTERS = 60;
 const PART_CHARACTERS = 10;
 

@@ -9,7 +9,7 @@ import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
 /**
  * RFC 7644 §3.5.2 once more, naively: no path is read, no filter is parsed, no value is coerced. The generator knows what it means by
  * what it writes, and the model changes a copy of the resource in place, a sentence of the RFC after the other. Where it does otherwise
- * it says why. What comes in other forms (capital ops, "False", a manager as text) has its tests beside patch.ts.
+ * it says why. Other forms (capital ops, "False", a manager as text) have their tests beside patch.ts.
  */
 
 type Value = Record<string, unknown>;
@@ -203,7 +203,7 @@ const writeValues = (
   write(created, { ...filter?.says, ...parts });
 };
 
-// What is drawn: few texts, so that they meet.
+// These are drawn: few texts, so that they meet.
 
 const word = fc.constantFrom('a', 'b', 'A');
 const type = fc.constantFrom('work', 'home', 'Work');
@@ -241,7 +241,7 @@ const filterOf = (parts: readonly string[]): fc.Arbitrary<NonNullable<Place['fil
 
 interface Drawn {
   readonly place: Place;
-  /** What add and replace may write there. */
+  /** Values that add and replace may write there. */
   readonly value: fc.Arbitrary<unknown>;
 }
 const simple = (name: string, value: fc.Arbitrary<unknown>, urn?: string): Drawn =>

@@ -87,7 +87,7 @@ describe('an operation', () => {
     ])),
     ['one null among values', { op: 'replace', path: 'roles', value: [{ value: null }, { value: 'User' }] }, [{ op: 'replace', path: 'roles', value: [{ value: 'User' }] }]],
     ...['phoneNumbers', 'roles', 'entitlements'].map((path): [string, object, PatchOperation[]] => [`${path} that are null to remove`, { op: 'remove', path, value: [{ value: null }] }, []]),
-    // What clients that RFC 7644 does not foresee send.
+    // Clients send these, which RFC 7644 does not foresee.
     ['single quotes', { op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }, [{ op: 'replace', path: "emails[type eq 'work'].value", value: 'a@x' }]],
     ['a dot behind a URN', { op: 'replace', path: `${E}.employeeNumber`, value: '5' }, [{ op: 'replace', path: `${E}:employeeNumber`, value: '5' }]],
     ['a dot behind a URN and a part', { op: 'replace', path: `${E}.manager.value`, value: '5' }, [{ op: 'replace', path: `${E}:manager.value`, value: '5' }]],
@@ -140,7 +140,7 @@ describe('an operation', () => {
     ['null to add', { op: 'add', value: { title: null } }, [{ op: 'remove', path: 'title' }]],
     ['null for a part', { op: 'replace', path: 'name', value: { givenName: null, familyName: 'L' } },
       [{ op: 'replace', path: 'name', value: { givenName: null, familyName: 'L' } }]],
-    // What is dropped or kept for later.
+    // These are dropped, or kept for later.
     ['a password', { op: 'replace', path: 'password', value: 'secret' }, []],
     ['a password without path', { op: 'replace', value: { PASSWORD: 's' } }, []],
     ['a password under the URN', { op: 'replace', value: { [USER_URN]: { password: 's' } } }, []],
@@ -201,7 +201,7 @@ describe('an operation', () => {
       'urn:ietf:params:scim:schemas:core:2.0:Group:members', '@odata.type', 'emails.type.nope', '1', 'Ä']
       .map((path): [string, object, RejectionCode, RegExp] => [`the path ${path}, which names nothing`, { op: 'add', path, value: 'x' }, 'invalidPath', /There is no attribute .*\/Schemas/]),
     ['a path to remove that names nothing', { op: 'remove', path: 'nope' }, 'invalidPath', /There is no attribute "nope"/],
-    // Who has what is not answered as done when nothing was understood.
+    // A request about who has what is not answered as done when nothing was understood.
     ...(['add', 'replace', 'remove'] as const).flatMap((op) => [
       ['a role by its displayName', [{ id: '1', displayName: 'Admin' }]], ['one of two roles by its id', [{ value: 'User' }, { id: '1' }]], ['a role of nothing', [{}]],
       ['an object of nothing known', { foo: 1 }], ['roles below another name', { members: [{ value: 'User' }] }], ['roles of null below their name', { roles: null }],

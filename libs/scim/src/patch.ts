@@ -24,13 +24,13 @@ export interface PatchOperation {
   readonly value?: Json;
 }
 
-/** What the operations of a request say; `ignored` lists unknown attributes. */
+/** The operations of a request; `ignored` lists unknown attributes. */
 interface ParsedPatch {
   readonly operations: PatchOperation[];
   readonly ignored: string[];
 }
 
-/** What has been read of a request. */
+/** The result of reading a request. */
 interface Reading extends ParsedPatch {
   pathsCharacters: number;
 }

@@ -9,7 +9,7 @@ import { MAX_KEY_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_VALUES_PER_ATTRIBUTE } fro
 const parse = (body: unknown): Resource => parseResource(USER, body).resource;
 const user = (rest: object): Resource => ({ userName: 'ada', active: true, ...rest }) as Resource;
 
-/** What is thrown; fails when nothing is. */
+/** Returns what is thrown; fails when nothing is. */
 const rejection = (body: unknown): Rejected => {
   try {
     parse(body);
@@ -134,7 +134,7 @@ describe('a user in the body of a POST', () => {
     ['a list of one text as an object', { [E]: { manager: ['m'] } }, /:manager .*not an array/],
     ['two managers', { [E]: { manager: [{ value: 'a' }, { value: 'b' }] } }, /:manager /],
     ['a number as manager', { manager: 7 }, /^manager .*not 7/],
-    // Who gets what must not be answered as if it had been understood.
+    // A request about who gets what must not be answered as if it had been understood.
     ['a role without any part that is known', { roles: [{ value: 'User' }, { id: '1', displayName: 'Admin' }] }, /^Each of roles needs at least one of value, .* only "id", "displayName"/],
     ['a role of nothing', { roles: [{}] }, /^Each of roles needs .* has nothing/], ['roles below their name', { roles: { roles: [{ value: 'User' }] } }, /^Each of roles .* only "roles"/],
     ['an entitlement without any part that is known', { entitlements: [{ id: 1 }] }, /^Each of entitlements /],

@@ -15,7 +15,7 @@ interface ParsedResource {
   readonly ignored: string[];
 }
 
-/** What a resource has when nobody says otherwise: RFC 7643 §4.1.1 leaves it to the service; whoever is provisioned may act. */
+/** Values that a resource has when nobody says otherwise: RFC 7643 §4.1.1 leaves it to the service; a user who is provisioned may act. */
 const DEFAULTS: Resource = { active: true };
 
 /**
@@ -46,7 +46,7 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
       return;
     }
     const known = resource[schema] as JsonObject | undefined;
-    // What is under the URN counts, wherever in the body it stands.
+    // A value under the URN counts, wherever in the body it stands.
     resource[schema] = isFlat ? { [name]: parsed, ...known } : { ...known, [name]: parsed };
   };
   // Object.entries takes more than twice as long: 22 ms for 60,000 names.
@@ -74,7 +74,7 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
   return { resource, ignored };
 };
 
-/** What stands under the URN of a schema. PHP encodes an empty map as []; an object may stand in a list of one, as one of an attribute may. */
+/** The value under the URN of a schema. PHP encodes an empty map as []; an object may stand in a list of one, as one of an attribute may. */
 const extensionObject = (urn: string, value: unknown): { readonly [name: string]: unknown } => {
   const only: unknown = Array.isArray(value) && value.length <= 1 ? value[0] : value;
   if (only === null || only === undefined || only === '') return {};
@@ -103,7 +103,7 @@ export const requireAttributes = (definition: ResourceDefinition, resource: Reso
   }
 };
 
-/** What the service knows about a resource beside its attributes; times are ISO 8601, UTC. */
+/** The service knows this about a resource beside its attributes; times are ISO 8601, UTC. */
 export interface ResourceEnvelope {
   readonly id: string;
   readonly created: string;

@@ -34,10 +34,10 @@ export interface ResourceDefinition {
 
 export const USER_URN = 'urn:ietf:params:scim:schemas:core:2.0:User';
 export const ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
-/** What one of Microsoft's own samples sends instead of the enterprise URN. */
+/** One of Microsoft's own samples sends this instead of the enterprise URN. */
 const MISSPELT_ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User';
 
-/** What most attributes are. References and binaries are compared exactly (RFC 7643 §2.3.6, §2.3.7). */
+/** Most attributes are like this. References and binaries are compared exactly (RFC 7643 §2.3.6, §2.3.7). */
 const attribute = (name: string, type: AttributeType, description: string, rest: Partial<Attribute> = {}): Attribute => ({
   name, type, multiValued: false, required: false, caseExact: type === 'reference' || type === 'binary',
   mutability: 'readWrite', returned: 'default', uniqueness: 'none', description, ...rest,
@@ -258,7 +258,7 @@ export interface FoundSchema {
 
 /** Look-up tables of one resource type, keys in lower case. Maps, so that `__proto__` is a name like any other. */
 interface Lookup {
-  /** What may be named without a URN: core and common attributes, and enterprise attributes that the core has not. */
+  /** Attributes that may be named without a URN: core and common attributes, and enterprise attributes that the core has not. */
   readonly plain: ReadonlyMap<string, FoundAttribute>;
   readonly schemas: ReadonlyMap<string, FoundSchema>;
 }
@@ -341,7 +341,7 @@ export const findPath = (definition: ResourceDefinition, text: string): Attribut
   return parent && subAttribute ? { ...parent, subAttribute } : undefined;
 };
 
-/** What an attribute that is absent is taken for where it is compared; undefined: for nothing. RFC 7643 §2.4 says it of `primary`; a user may act unless somebody says no. */
+/** The value that an absent attribute is taken for where it is compared; undefined: for none. RFC 7643 §2.4 says it of `primary`; a user may act unless somebody says no. */
 export const assumedOf = ({ attribute, subAttribute, extension }: AttributePath): boolean | undefined => {
   if (subAttribute) return attribute.multiValued && subAttribute.type === 'boolean' && subAttribute.name === 'primary' ? false : undefined;
   return attribute.name === 'active' && !extension ? true : undefined;

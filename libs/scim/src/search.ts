@@ -13,7 +13,7 @@ export interface Sort {
   readonly descending: boolean;
 }
 
-/** What a client asks for with a list (RFC 7644 §3.4.2). */
+/** A list as a client asks for it (RFC 7644 §3.4.2). */
 export interface Search {
   readonly filter: Filter | null;
   readonly sort: Sort | null;
@@ -59,7 +59,7 @@ class ParameterReader {
   }
 }
 
-/** What a request for one resource wants to see of it (RFC 7644 §3.9). Throws Rejected(invalidValue). */
+/** Reads what a request for one resource wants to see of it (RFC 7644 §3.9). Throws Rejected(invalidValue). */
 export const parseShown = (definition: ResourceDefinition, parameters: Parameters): Selection | undefined =>
   selectionOf(definition, new ParameterReader(parameters));
 

@@ -5,7 +5,7 @@ import { findPath, findSchema, pathName, type ResourceDefinition } from './schem
 /** Length of a list of attributes, in UTF-16 units: all that there are, with their parts and URNs, take 7,000. */
 export const MAX_SELECTION_CHARACTERS = 16_384;
 
-/** What a client wants to see (RFC 7644 §3.9): canonical paths, or URNs of whole extensions. */
+/** The attributes that a client wants to see (RFC 7644 §3.9): canonical paths, or URNs of whole extensions. */
 export interface Selection {
   readonly kind: 'only' | 'without';
   readonly paths: ReadonlySet<string>;

@@ -2,11 +2,11 @@ import { Rejected } from './error.js';
 import { fold, MAX_COMBINING_MARKS } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
-/** What most names are made of: nothing that is invisible, or looks like something else, but for spaces. */
+/** Most names are made of these alone: nothing that is invisible, or looks like something else, but for spaces. */
 const IS_PLAIN = /^[ -~]*$/;
 /** Spaces of any width, line breaks among them, and the one of Braille, which is a letter to Unicode. */
 const SPACES = /[\p{White_Space}\u2800]+/gu;
-/** What is not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors of notes between lines. */
+/** Characters that are not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors of notes between lines. */
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]+/gu;
 /** Length of a key, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes; a unit takes at most three. */
 const MAX_UNIQUE_KEY_CHARACTERS = 2 * MAX_KEY_CHARACTERS;
@@ -21,7 +21,7 @@ const LONG_RUN = new RegExp(`(?<![\\p{M}\\uff9e\\uff9f])([\\p{M}\\uff9e\\uff9f]{
 const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '').replace(LONG_RUN, '$1');
 
 /**
- * What a name is unique by: two names that only look different, by their case, spaces, width or what is not shown, have one key. It is
+ * The key by which a name is unique: two names that only look different, by their case, spaces, width or what is not shown, have one key. It is
  * compared, and never shown or stored in the name's place. Texts that fold makes equal have one key as well. Idempotent. Letters of other
  * scripts that look alike (Latin a, Cyrillic а) stay different.
  */

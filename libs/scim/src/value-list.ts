@@ -4,7 +4,7 @@ import type { Attribute } from './schema.js';
 import { isPrimary, isRoleText, keyOf, putValue, valuesByKey } from './value.js';
 
 /**
- * The values of one multi-valued attribute while the operations of a request are applied to them. What tells a value apart is found once a
+ * The values of one multi-valued attribute while the operations of a request are applied to them. The key of a value is found once a
  * request, and an operation looks only at the values that it names: where each of 340 operations looked at all of 1,000 e-mails, they took 220 ms.
  * Values that were stored twice long ago are one from the beginning.
  */
@@ -23,12 +23,12 @@ export class ValueList {
     return this.values.size;
   }
 
-  /** What there is to look at: see MAX_PATCH_LOOK_CHARACTERS. */
+  /** How much there is to look at: see MAX_PATCH_LOOK_CHARACTERS. */
   get characters(): number {
     return (this.knownCharacters ??= charactersOf([...this.values.values()]));
   }
 
-  /** What is stored: undefined = there are no values. What was stored before, when it is the same. */
+  /** The values to be stored: undefined = there are none. The object that was stored before, when they are the same. */
   stored(): Json | undefined {
     if (this.values.size === 0) return undefined;
     const after = [...this.values.values()];
@@ -85,8 +85,8 @@ export class ValueList {
   }
 
   /**
-   * What `changed` makes of each value, null = it goes; the same value = it stays. `marked` has those that the operation marks as primary, and
-   * takes more while it is carried out: one of them takes the mark from all others (RFC 7644 §3.5.2). `created` joins the values.
+   * Puts in the place of each value what `changed` makes of it, null = it goes; the same value = it stays. `marked` has those that the operation
+   * marks as primary, and takes more while it is carried out: one of them takes the mark from all others (RFC 7644 §3.5.2). `created` joins the values.
    */
   change(changed: (value: Json) => Json | null, marked: Set<Json>, created: (() => JsonObject | null) = () => null): void {
     const before = [...this.values];

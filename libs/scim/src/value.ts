@@ -14,7 +14,7 @@ export const MAX_TEXT_CHARACTERS = 65_536;
  * a UTF-16 unit folds to at most six bytes.
  */
 export const MAX_KEY_CHARACTERS = 400;
-/** What is counted for a role that gives no access to the web: not its value, which may say something about a person. */
+/** The name that is counted for a role that gives no access to the web: not its value, which may say something about a person. */
 export const NO_WEB_ROLE = `roles.value that is none of ${WEB_ROLES.join(', ')}`;
 const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'members.value']);
 
@@ -22,7 +22,7 @@ const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'm
 export type Parts = { [name: string]: Json };
 
 /**
- * Who may do what: a value of which nothing is understood must not be answered as if it had been given, or taken away. Core attributes only,
+ * These say who may do what: a value of which nothing is understood must not be answered as if it had been given, or taken away. Core attributes only,
  * because a tenant's own give nothing in Muster.
  */
 const GIVES_ACCESS: ReadonlySet<string> = new Set(['members', 'roles', 'entitlements']);
@@ -207,7 +207,7 @@ const unpackRole = (object: { readonly [name: string]: unknown }, path: string):
     // A role whose name begins with a brace is a name after all.
     return object;
   }
-  // What was escaped twice has not been looked at yet.
+  // A text that was escaped twice has not been looked at yet.
   checkText(inner, `${path}.value`);
   return isObject(inner) ? { ...object, ...inner } : object;
 };
@@ -231,7 +231,7 @@ const parseSimple = ({ type, uniqueness }: Attribute, value: unknown, path: stri
       if (typeof value === 'string' && isBase64(value)) return parseText(value, path, false);
       throw wrongType(path, value, 'base64');
     default:
-      // What is unique is looked up, so that it can be.
+      // A unique value has to be one that can be looked up.
       return parseText(value, path, uniqueness !== 'none' || KEY_PATHS.has(path));
   }
 };
@@ -272,7 +272,7 @@ export const isDateTime = (text: string): boolean => {
   return isDay && isTime && zoneMinutes < 60 && zoneHours * 60 + zoneMinutes <= MAX_ZONE_MINUTES;
 };
 
-/** Milliseconds since 1970 of a dateTime, without zone in UTC; NaN when it is none. What was stored before days were checked counts on. */
+/** Milliseconds since 1970 of a dateTime, without zone in UTC; NaN when it is none. A day that was stored before days were checked counts on. */
 export const instantOf = (text: string): number => {
   const match = DATE_TIME.exec(text);
   return match ? Date.parse(match[1] ? text.toUpperCase() : `${text.toUpperCase()}Z`) : Number.NaN;

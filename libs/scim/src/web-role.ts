@@ -12,7 +12,7 @@ const MAX_NAME_CHARACTERS = Math.max(...WEB_ROLES.map(({ length }) => length));
  */
 export const namedWebRole = (value: string): WebRole | undefined => (value.length > MAX_NAME_CHARACTERS ? undefined : NAMED.get(fold(value)));
 
-/** What the user may do in the web: the most powerful of the roles that the user has; null = nothing, only sign in to applications. */
+/** Says what the user may do in the web: the most powerful of the roles that the user has; null = nothing, only sign in to applications. */
 export const webRoleOf = ({ roles }: JsonObject): WebRole | null => {
   if (!Array.isArray(roles)) return null;
   const named = new Set((roles as { value?: unknown }[]).map(({ value }) => (typeof value === 'string' ? namedWebRole(value) : undefined)));

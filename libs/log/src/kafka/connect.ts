@@ -37,7 +37,7 @@ export const kafkaClient = ({ brokers, tls, sasl, mayReach = () => true }: Kafka
     },
   });
 
-/** A broker on this machine may name others that are elsewhere. What is sent to them would be readable on the network between. */
+/** A broker on this machine may name others that are elsewhere. Messages to them would be readable on the network between. */
 const refusedSocket = (host: string, port: number): Socket => {
   const socket = new Socket();
   socket.destroy(new Error(`The broker at KAFKA_BROKERS names ${host}:${port}, which is not this machine: set KAFKA_SSL, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`));

@@ -94,7 +94,7 @@ describeWithOwnKafka('the Kafka log', () => {
       const ids = new Set(idsOf(heard));
       return wanted.every(({ id }) => ids.has(id));
     });
-  /** What was heard of a tenant, each for the first time. */
+  /** The messages of a tenant that were heard, each for the first time. */
   const firsts = (heard: readonly Message[], tenant: string): unknown[] => [
     ...new Set(numbersOf(heard.filter((message) => message.tenant === tenant))),
   ];

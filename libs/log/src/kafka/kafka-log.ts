@@ -164,7 +164,7 @@ export class KafkaLog implements Log {
         ...common, groupId: this.groupOf(subscription.topic), subscription, topic, epoch: this.epoch, maxBatchMessages,
         minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
         onAssigned: (partitions) => {
-          // Whoever has the commands of a lane sends what the lane says.
+          // The process that has the commands of a lane sends what the lane says.
           if (isOwnLane) for (const partition of partitions) this.relays[partition]?.assign();
           return this.isSameCluster();
         },

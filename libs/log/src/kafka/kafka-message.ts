@@ -28,7 +28,10 @@ export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): 
   return count;
 };
 
-/** What the topics are made for. One message holds what came of a body of MAX_BODY_BYTES. A broker ends a connection that sends it far more. */
+/**
+ * The topics are made for messages of this length. One message holds what came of a body of MAX_BODY_BYTES. A broker ends a connection that sends it
+ * far more.
+ */
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 
 /** Whether a broker refused a request for the length of one of its messages: the other ones are to be sent without it. */

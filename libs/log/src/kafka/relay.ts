@@ -33,8 +33,8 @@ const SAVE_EVERY_MS = 500;
 /**
  * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may be sent
  * twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is read from the table.
- * Only what is too long for Kafka is left out there. Who misses it finds it by itself: an outcome is looked up, an event is a gap in its sequence and
- * read from the owner's store, a dead letter stays in the Postgres log.
+ * Only what is too long for Kafka is left out there. A reader that misses it finds it by itself: an outcome is looked up, an event is a gap in
+ * its sequence and read from the owner's store, a dead letter stays in the Postgres log.
  */
 export class Relay {
   private readonly topics: readonly string[];
@@ -148,7 +148,7 @@ export class Relay {
 
   private async readOn(): Promise<void> {
     const { pool, partition } = this.options;
-    // What is handed over from here on is among the rows that are read, or follows on them, or shows that there are more.
+    // Each row that is handed over from here on is among the rows that are read, or follows on them, or shows that there are more.
     this.behind = false;
     try {
       for (const topic of this.topics) {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import './request-queue.js';
 
-/** What request-queue.ts mends in kafkajs: where it does not it shows here, and not as a process that is always busy. */
+/** These tests show what request-queue.ts mends in kafkajs: where it does not, it shows here, and not as a process that is always busy. */
 interface Queue {
   push(request: { entry: { correlationId: number; resolve: () => void }; expectResponse: boolean; sendRequest: () => void }): void;
   fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void;

@@ -25,7 +25,7 @@ const int32 = (value: number): Buffer => {
 };
 /** Seven bits in a byte, the lowest first. */
 const varint = (value: number): Buffer => Buffer.from(value < 0x80 ? [value] : [(value & 0x7f) | 0x80, value >> 7]);
-/** What is compact has its length plus one before it. */
+/** A compact value has its length plus one before it. */
 const compact = (bytes: Buffer | string): Buffer => Buffer.concat([varint(Buffer.byteLength(bytes) + 1), Buffer.from(bytes as string)]);
 const text = (value: string): Buffer => Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)]);
 /** No tagged fields. */

@@ -121,7 +121,7 @@ describe('the Postgres log', () => {
     expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages.slice(700)));
   });
 
-  /** What a lane has in memory. */
+  /** The messages that a lane has in memory. */
   const held = (log: PostgresLog, key: string): number => {
     const { lanes } = log as unknown as { lanes: ReadonlyMap<string, { waiting: unknown[] }> };
     return lanes.get(key)!.waiting.length;

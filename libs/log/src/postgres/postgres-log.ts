@@ -37,11 +37,11 @@ const EPOCH = 'postgres';
 const ADVISORY_LOCK = 7_216_002;
 const RECONNECT_AFTER_MS = 200;
 const RETRY_AFTER_MS = 200;
-/** What a lane has in memory: a lane may stand still for long. */
+/** A lane has so much in memory at the most: it may stand still for long. */
 const MAX_LANE_MESSAGES = 1_000;
 const BACKLOG_PAGE_BYTES = 4 * 1_048_576;
 const MAX_APPEND_MESSAGES = 1_000;
-/** Of one statement. What all messages of a turn are together may be more than a text can hold. */
+/** Of one statement. All messages of a turn together may be more than a text can hold. */
 const MAX_APPEND_CHARACTERS = 8 * 1_048_576;
 const MAX_PENDING_PUBLISHES = 10_000;
 const MAX_MISSED_MESSAGES = 10_000;
@@ -65,10 +65,10 @@ export class PostgresLog implements Log {
   private reconnecting: Promise<void> | null = null;
   /** Batches that are being handled, by topic and partition: a fault does not end them, and the next one waits. */
   private readonly handling = new Map<string, Promise<void>>();
-  /** What was committed while its lane was being read: it is handed over afterwards, unless it was read. */
+  /** Rows that were committed while their lane was being read: it is handed over afterwards, unless it was read. */
   private missed: { row: LogRow; appended: Promise<void> }[] = [];
   private rollTimer: NodeJS.Timeout | null = null;
-  /** What lanes have written and other lanes are going to read. */
+  /** Rows that lanes have written and other lanes are going to read. */
   private readonly committedRows: LogRow[] = [];
   private handOverTimer: NodeJS.Timeout | null = null;
   private readonly subscriptions: Subscription[] = [];
@@ -96,7 +96,7 @@ export class PostgresLog implements Log {
     this.rollTimer = setInterval(() => void this.roll(), ROLL_EVERY_MS);
   }
 
-  /** What is being appended and handled is brought to its end; what waits is read by the next process. */
+  /** All that is being appended and handled is brought to its end; the next process reads what waits. */
   async stop(): Promise<void> {
     this.stopping = true;
     if (this.rollTimer) clearInterval(this.rollTimer);
@@ -272,11 +272,11 @@ export class PostgresLog implements Log {
     await this.untilRead(client, lane, null);
   }
 
-  /** The next page. What this process hands over and appends from here on is kept until it is known where the page ends. */
+  /** The next page. The rows that this process hands over and appends from here on are kept until it is known where the page ends. */
   private async readOn(client: pg.Client, lane: Lane): Promise<void> {
     const from = lane.end;
     lane.end = null;
-    // What was handed over before is not kept, and sent to the database in the next turn: it is read after that.
+    // Rows that were handed over before are not kept, and are sent to the database in the next turn: they are read after that.
     await new Promise((resolve) => setImmediate(resolve));
     await this.untilRead(client, lane, from);
   }
