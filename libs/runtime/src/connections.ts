@@ -9,6 +9,7 @@ import { UsageError } from './usage-error.js';
 /** 127.0.0.0/8 and ::1, by number or as localhost; a path is a socket in the file system. */
 const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?(0{0,4}:){2,7}0{0,3}1\]?|\/.*)$/i.test(host);
 
+/** As the settings say it. The log, which knows no settings, has a type of its own for what it takes, and this one fits. */
 interface KafkaConnection {
   readonly brokers: readonly string[];
   readonly tls: { readonly ca?: string } | null;
