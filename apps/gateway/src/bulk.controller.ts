@@ -1,7 +1,8 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import type { StoredValue } from '#contracts';
-import { stepwise, uuidv7, type Config } from '#runtime';
+import { Pace, uuidv7, type Config } from '#runtime';
 import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, readBulkBody, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
+import { busy } from './admission.guard.js';
 import { sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
 import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
@@ -20,6 +21,7 @@ export class BulkController {
     private readonly commands: Commands,
     private readonly users: UserCommands,
     private readonly groups: GroupCommands,
+    private readonly pace: Pace,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -28,8 +30,8 @@ export class BulkController {
   async bulk(@Req() request: ScimRequest, @Body() body: Uint8Array | undefined): Promise<object> {
     const { caller } = request;
     const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
-    const json = body && await stepwise(readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES));
-    const answers = await sendBulk(await stepwise(parseBulk(json, MAX_BULK_OPERATIONS)), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
+    const json = body && await this.inTurns(caller, readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES));
+    const answers = await sendBulk(await this.inTurns(caller, parseBulk(json, MAX_BULK_OPERATIONS)), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
       maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
       maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES,
       requireToken: () => {
@@ -39,6 +41,15 @@ export class BulkController {
       countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
     });
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
+  }
+
+  /** Nothing has been begun yet. Throws what `work` throws, and Rejected(tooManyRequests). */
+  private async inTurns<Result>({ tenant }: Caller, work: Iterator<void, Result>): Promise<Result> {
+    try {
+      return await this.pace.stepwise(tenant, work);
+    } catch (error) {
+      throw busy(error);
+    }
   }
 
   private async write(caller: Caller, { method, definition, target, version, data }: BulkWrite): Promise<Written> {

@@ -112,3 +112,36 @@ it('whoever is alone has all the room, and whoever has waited too long is told s
   for (const size of [0.1, 0.7, 0.2]) room.leave('a', size);
   expect(room.enter('a', 99)).toBeUndefined();
 });
+
+it('work that yields waits for the turn of its key after each long slice, is done in one where it is short, and is counted also where it fails', async () => {
+  const time = clock();
+  both(time.pace);
+  let steps = 0;
+  const work = function* (ms: number, end = (): string => 'done'): Generator<undefined, string> {
+    for (let step = 0; step < 3; step++) {
+      steps++;
+      time.now += ms;
+      yield;
+    }
+    return end();
+  };
+  expect(await time.pace.stepwise('a', work(1))).toBe('done');
+  expect(time.pace.turn('a')).toBeUndefined();
+  steps = 0;
+  const long = time.pace.stepwise('a', work(50));
+  expect(await settled(long)).toBe(false);
+  expect(steps).toBe(1);
+  expect(time.pace.turn('b')).toBeUndefined();
+  while (!(await settled(long))) {
+    time.now += 1;
+    both(time.pace);
+  }
+  expect(await long).toBe('done');
+  time.now += 10_000;
+  both(time.pace);
+  await expect(time.pace.stepwise('a', work(1, () => {
+    time.now += 100;
+    throw new Error('the last step');
+  }))).rejects.toThrow('the last step');
+  expect(time.pace.turn('a')).toBeInstanceOf(Promise);
+});

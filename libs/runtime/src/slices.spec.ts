@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inSlices, stepwise } from './slices.js';
+import { inSlices } from './slices.js';
 
 /** Works for longer than a slice may take. */
 const workLong = (): void => {
@@ -54,24 +54,5 @@ it('does what is done at once without waiting for a turn, and fails with what th
       workLong();
       if (thing === 2) throw new Error('the second one');
     })).rejects.toThrow('the second one');
-  });
-});
-
-it('work that yields goes on in a later turn of the event loop after a long step, and in the same one after short ones', async () => {
-  await turnsOf(async (inTurn) => {
-    const turns: number[] = [];
-    const work = function* (steps: number, work: () => void): Generator<undefined, string> {
-      for (let step = 0; step < steps; step++) {
-        turns.push(inTurn());
-        work();
-        yield;
-      }
-      return 'done';
-    };
-    expect(await stepwise(work(3, workLong))).toBe('done');
-    expect(new Set(turns).size).toBe(3);
-    turns.length = 0;
-    await stepwise(work(3, () => undefined));
-    expect(new Set(turns).size).toBe(1);
   });
 });

@@ -1,5 +1,5 @@
 /** Milliseconds for which work on many things keeps Node's only thread at a time. */
-const SLICE_MS = 3;
+export const SLICE_MS = 3;
 
 /** Those that wait for their next slice, the one that has waited longest first. */
 const waiting: (() => void)[] = [];
@@ -33,15 +33,4 @@ export const inSlices = async <Thing, Result>(things: readonly Thing[], work: (t
     results.push(work(thing));
   }
   return results;
-};
-
-/** Does work that yields wherever something else may be done, in the same slices. */
-export const stepwise = async <Result>(work: Iterator<void, Result>): Promise<Result> => {
-  const slice = newSlices();
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    const later = slice();
-    if (later) await later;
-  }
 };
