@@ -33,7 +33,7 @@ const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(
 export class StreamEvents {
   constructor(@Inject(ADMIN_POOL) private readonly pool: Pool) {}
 
-  /** The events of one user or group, also to one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
+  /** The events of one user or group, also of one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
   async list(kind: keyof typeof VIEWS, id: string, { after, limit: wanted }: EventsPage): Promise<{ events: EventRow[]; next: number | null }> {
     const events = isUuid(id) ? await this.page(kind, id, after, Math.min(wanted, MAX_PAGE_EVENTS)) : [];
     // A page behind the last event is empty; what has no first one never was.
