@@ -41,6 +41,23 @@ it('is ready while all its parts are, and stops the last one first, each when th
   expect(journal).toEqual(['log stops', 'log has ended', 'database stops', 'database has ended']);
 });
 
+it('asks its parts once for all who want to know at the same time whether it is ready: that costs a question to the database, and nobody has to be known for it', async () => {
+  let [asked, requests] = [0, 0];
+  const answer = Promise.withResolvers<null>();
+  const database: Part = { name: 'database', start: async () => undefined, stop: async () => undefined, unready: () => (asked++, answer.promise) };
+  const service = await startService({ module: { module: Nothing }, config: readConfig({}), port: 0, parts: [database] });
+  service.app.getHttpServer().on('request', () => requests++);
+  const url = `http://127.0.0.1:${service.port}/health/ready`;
+  const all = Array.from({ length: 20 }, () => fetch(url));
+  await expect.poll(() => requests).toBe(20);
+  expect(asked).toBe(1);
+  answer.resolve(null);
+  expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+  expect(await answers(url)).toBe(true);
+  expect(asked).toBe(2);
+  await service.stop();
+});
+
 it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])('says which setting chooses a port that is taken: %s', async (setting) => {
   const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
     runProcess('spec', () => Promise.reject(Object.assign(new Error('taken'), { syscall: 'listen', code: 'EADDRINUSE', port: 20001 })));`;

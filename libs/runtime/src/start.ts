@@ -71,7 +71,8 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   const isStopping = (): boolean => stopping;
   const faces = options.beside ? [options, options.beside] : [options];
   const apps: NestFastifyApplication[] = [];
-  for (const face of faces) apps.push(await makeApp(face, config, parts, isStopping));
+  const unready = askedOnce(() => unreadyOf(parts));
+  for (const face of faces) apps.push(await makeApp(face, config, unready, isStopping));
   for (const app of apps) await app.startAllMicroservices();
   await Promise.all(parts.map((part) => part.start()));
   if (options.begin) {
@@ -96,7 +97,7 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   };
 };
 
-const makeApp = async (face: Face, config: Config, parts: readonly Part[], isStopping: () => boolean): Promise<NestFastifyApplication> => {
+const makeApp = async (face: Face, config: Config, unready: () => Promise<readonly Unready[]>, isStopping: () => boolean): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
     ...face.unreadable,
     bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS,
@@ -118,7 +119,7 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
   });
   fastify.get('/health/live', () => ({ status: 'ok' }));
   fastify.get('/health/ready', async (_request, reply) => {
-    const notReady = await unreadyOf(parts);
+    const notReady = await unready();
     if (notReady.length === 0) return { status: 'ok' };
     return reply.status(503).send({ status: 'unavailable', notReady });
   });
@@ -126,7 +127,18 @@ const makeApp = async (face: Face, config: Config, parts: readonly Part[], isSto
   return app;
 };
 
-const unreadyOf = async (parts: readonly Part[]): Promise<{ readonly part: string; readonly reason: string }[]> => {
+interface Unready {
+  readonly part: string;
+  readonly reason: string;
+}
+
+/** One answer for all who ask while it is being found: nobody has to be known to ask, and a thousand questions would take all connections of the database. */
+const askedOnce = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
+  let answer: Promise<T> | null = null;
+  return () => (answer ??= ask().finally(() => (answer = null)));
+};
+
+const unreadyOf = async (parts: readonly Part[]): Promise<readonly Unready[]> => {
   const reasons = await Promise.all(parts.map(async (part) => part.unready()));
   return parts.flatMap(({ name }, index) => (reasons[index] === null ? [] : [{ part: name, reason: reasons[index]! }]));
 };
