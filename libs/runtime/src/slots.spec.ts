@@ -132,6 +132,25 @@ describe('slots', () => {
     expect(await Promise.all(all)).toHaveLength(5);
   });
 
+  it('are all for one key again when the others have gone: those that wait begin first, in their order', async () => {
+    let nowMs = 0;
+    const pace = new Pace(() => nowMs);
+    const works = new Works(new Slots({ maxRunning: 4, besideOthers: { maxRunning: 1, pace }, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    for (const key of ['b', 'a']) pace.seen(key);
+    const all = ['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => works.run(name, 'a'));
+    expect(works.started).toEqual(['a1']);
+    nowMs = 60_000;
+    all.push(works.run('a6', 'a'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(works.started).toEqual(['a1', 'a2', 'a3']);
+    works.end('a1');
+    await all[0];
+    expect(works.started).toEqual(['a1', 'a2', 'a3', 'a4']);
+    for (const name of ['a2', 'a3', 'a4', 'a5', 'a6']) works.end(name);
+    expect(await Promise.all(all)).toHaveLength(6);
+    expect(works.started).toEqual(['a1', 'a2', 'a3', 'a4', 'a5', 'a6']);
+  });
+
   it('are waited for by so many of one key and not more, while others still may', async () => {
     const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 2, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }));
     const all = [works.run('a1', 'a'), works.run('a2', 'a'), works.run('b1', 'b')];

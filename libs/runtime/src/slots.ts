@@ -37,8 +37,13 @@ export class Slots {
 
   /** Throws NoSlot, or what `work` throws. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (this.running < this.options.maxRunning && this.mayBegin(key)) this.begin(key);
-    else await this.turn(key);
+    // Others of its key may wait although there is room: they were not to begin while other keys were here, which may be over.
+    if (this.running < this.options.maxRunning && this.mayBegin(key) && !this.queues.has(key)) this.begin(key);
+    else {
+      const turn = this.turn(key);
+      this.fill();
+      await turn;
+    }
     try {
       return await work();
     } finally {
@@ -62,14 +67,25 @@ export class Slots {
     const left = this.runningOf.get(key)! - 1;
     if (left === 0) this.runningOf.delete(key);
     else this.runningOf.set(key, left);
+    this.fill();
+  }
+
+  /** Those that wait and may begin do so: usually one, and several when others have gone. */
+  private fill(): void {
+    while (this.running < this.options.maxRunning && this.beginNext());
+  }
+
+  /** Returns whether one of those that wait has begun. */
+  private beginNext(): boolean {
     for (const [next, queue] of this.queues) {
       if (!this.mayBegin(next)) continue;
       const [take] = queue as unknown as [() => void];
       take();
       // It waits again behind the other keys.
       if (this.queues.delete(next) && queue.size > 0) this.queues.set(next, queue);
-      return;
+      return true;
     }
+    return false;
   }
 
   /** Resolves when a slot has been taken for this key. */
