@@ -91,5 +91,5 @@ const requireClient = ({ raw }: ScimRequest): void => {
 
 const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 
-/** What a request of its own would have been answered; the PATCH of a group is a 204 for Entra. */
+/** The status that a request of its own would have got; the PATCH of a group is a 204 for Entra. */
 const STATUS: Readonly<Record<BulkMethod, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };

@@ -1,9 +1,9 @@
-/** What a heavy command adds to the mean, and what a lighter one takes from it: many light ones do not make room for as many heavy ones. */
+/** A heavy command adds so much of itself to the mean, and a lighter one takes so much from it: many light ones do not make room for as many heavy ones. */
 const WEIGHT_ABOVE = 1 / 8;
 const WEIGHT_BELOW = 1 / 64;
 /** So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time. */
 const ORDINARY_BYTES = 16_384;
-/** What is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as they are together. */
+/** So much is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as they are together. */
 export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
 /** A long body may ask for much work, each part of it for a comparison with all that is there. */
 const BYTES_PER_BODY_BYTE = 8;
@@ -11,7 +11,7 @@ const BYTES_PER_BODY_BYTE = 8;
 const BYTES_PER_MS = 40_000;
 const MAX_TENANTS = 10_000;
 
-/** What a command of a tenant loads and writes, in bytes, as the owners say it with their outcomes: a moving mean. */
+/** The bytes that a command of a tenant loads and writes, as the owners say it with their outcomes: a moving mean. */
 export class CommandCosts {
   /** Of those above the ordinary alone. */
   private readonly means = new Map<string, number>();
@@ -21,7 +21,7 @@ export class CommandCosts {
     return Math.round(this.means.get(tenant) ?? 0);
   }
 
-  /** What a command is taken for before it has been carried out. */
+  /** The cost that a command is taken for before it has been carried out. */
   guess(tenant: string, bodyBytes: number): number {
     return Math.max(ORDINARY_BYTES, this.of(tenant), bodyBytes * BYTES_PER_BODY_BYTE);
   }

@@ -16,7 +16,7 @@ export const CONFIG = Symbol('Config');
 /** So long a write waits for those of its tenant before it; then it may still take as long as a command may. */
 const WAIT_TIMEOUT_MS = 5_000;
 
-/** What a write is about, as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
+/** A write as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
 export interface Write {
   readonly id: string;
   readonly body: unknown;

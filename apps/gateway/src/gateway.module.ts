@@ -83,7 +83,7 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
-/** RFC 7643 §5: the ways of authentication are found without any. Whoever does send a token gets to know when it is wrong: some clients try a new one here. */
+/** RFC 7643 §5: the ways of authentication are found without any. A client that does send a token gets to know when it is wrong: some try a new one here. */
 const SERVICE_PROVIDER_CONFIG = '/api/scim/v2/ServiceProviderConfig';
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 

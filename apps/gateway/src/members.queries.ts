@@ -13,7 +13,7 @@ const MEMBERS_PER_PAGE = 2_000;
 const PIECE_CHARACTERS = 131_072;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** What a page of users and groups is made of. */
+/** The material of a page of users and groups. */
 export interface MixedPage {
   /** Each as JSON. */
   readonly users: readonly string[];
@@ -27,7 +27,7 @@ export interface MixedPage {
 /** A page as JSON: as a whole, or in pieces where it is long or members are read for it. */
 export type ListAnswer = string | StreamableFile;
 
-/** Who reads, and of which tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
+/** The one who reads, and the tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
 export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<unknown> | undefined };
 
 /** A group, without its members. */
@@ -53,7 +53,7 @@ interface MemberRow {
 }
 type NameReader = Reader & { readonly wantsNames: boolean };
 
-/** What a member takes in an answer, with a name of usual length; with the longest one it is twice that. */
+/** The bytes of a member in an answer, with a name of usual length; with the longest one it is twice that. */
 const MEMBER_BYTES = 240;
 /** Of the name of a member: a page of the longest ones that there may be would be 130 MB. */
 const MAX_DISPLAY_CHARACTERS = 200;
@@ -71,7 +71,10 @@ const DISPLAY = `
     SELECT left(g.resource->>'displayName', ${MAX_DISPLAY_CHARACTERS})
     FROM ${GROUPS_VIEW} g WHERE g.tenant = $1 AND g.id = m.member AND (g.directory = $2 OR (g.directory IS NULL AND $4))) END`;
 
-/** What a statement asks of each member, with its first parameters; `next` is the number of the one after them. Names are read only where they are shown. */
+/**
+ * The columns that a statement reads of each member, with its first parameters; `next` is the number of the one after them. Names are read only where
+ * they are shown.
+ */
 const asked = ({ tenant, directory, seesUnmanaged, seesLocalGroups, wantsNames: isNamed }: NameReader): { suffix: string; display: string; values: readonly unknown[]; next: number } =>
   isNamed ? { suffix: '-named', display: DISPLAY, values: [tenant, directory, seesUnmanaged, seesLocalGroups], next: 5 } : { suffix: '', display: 'NULL::text', values: [tenant], next: 2 };
 
@@ -132,7 +135,7 @@ export class MemberQueries {
   }
 
   /**
-   * All members of one group after another, as pages of one group each. Groups that are small are read together. Whoever is a member
+   * All members of one group after another, as pages of one group each. Groups that are small are read together. A user or group that is a member
    * all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
    */
   private async *pages(reader: NameReader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
@@ -193,7 +196,7 @@ export class MemberQueries {
   }
 }
 
-/** What is rendered already, put together. One that is longer than a piece is a piece of its own. */
+/** Puts together what is rendered already. A text that is longer than a piece is a piece of its own. */
 function* piecesOf(begin: string, texts: readonly string[], end: string): Generator<string> {
   let piece = begin;
   for (const [index, text] of texts.entries()) {

@@ -11,7 +11,7 @@ import { wantsGroups } from './to-response.js';
 export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
 
 export interface Page<Shown> {
-  /** What was made of each resource. */
+  /** Each resource as it is shown. */
   readonly shown: readonly Shown[];
   readonly totalResults: number;
   /** In a walk: whether there are more, and where this page ends. */
@@ -19,7 +19,7 @@ export interface Page<Shown> {
   readonly end: Position | null;
 }
 
-/** What all reads of a gateway share. */
+/** Limits that all reads of a gateway share. */
 export interface ReadingLimits {
   /** Of the connections, for what reads all resources of a tenant. */
   readonly searches: Slots;
@@ -31,7 +31,7 @@ export interface ReadingLimits {
 }
 
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, indexed: null };
-/** Whoever shares an e-mail, or another value that is looked up, with more than these is searched for. */
+/** A value that more resources than these share, such as an e-mail, is searched for instead of looked up. */
 const MAX_CANDIDATES = 100;
 /** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
 const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
@@ -84,7 +84,7 @@ const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parame
 
 const isMember = (row: object): boolean => 'isMember' in row && row.isMember === true;
 
-/** Reads of a published view of resources. What clients ask again and again is prepared once for a connection. */
+/** Reads of a published view of resources. Statements that clients need again and again are prepared once for a connection. */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
   private readonly lookUps: LookUps<Row>;
 
@@ -118,7 +118,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
 
   /**
    * A page, in the order of creation where no other is asked for, as `show` makes it of each resource, in slices of time. Throws Rejected: tooMany
-   * when a search takes too long, tooManyRequests when too many are under way. What is unique never waits for them, and what an index finds only for
+   * when a search takes too long, tooManyRequests when too many are under way. A unique value never waits for them, and what an index finds only for
    * its like. A page keeps its slot until it is made: so no more than there are slots of them are in memory.
    */
   async page<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown>> {

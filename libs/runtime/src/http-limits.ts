@@ -22,8 +22,8 @@ export interface ConnectionLimits {
 }
 
 /**
- * What a client may take of a server before anybody knows who it is: connections, requests on one of them, bodies that are not read, and answers that it
- * does not read.
+ * Limits what a client may take of a server before anybody knows who it is: connections, requests on one of them, bodies that are not read, and
+ * answers that it does not read.
  */
 export const limitConnections = (app: NestFastifyApplication, { maxConnections, maxConnectionsPerAddress, sendTimeoutMs }: ConnectionLimits): void => {
   const fastify = app.getHttpAdapter().getInstance();

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { nextSlice, SLICE_MS } from './slices.js';
 import { NoSlot } from './slots.js';
 
-/** Whoever was seen so lately counts as being here. */
+/** A key that was seen so lately counts as being here. */
 const HERE_MS = 10_000;
 /** Work that holds up the process for longer is slow; the rest counts for nothing. */
 const SLOW_MS = 2;
@@ -31,7 +31,7 @@ interface Waiter {
 
 /**
  * Gives each key, such as a tenant, a share of the time of this process. Nothing else runs while a long text is read or a long list is written,
- * so whoever has had such work done waits for the next turn until the others have had theirs. Who is alone waits for nothing.
+ * so a key that has had such work done waits for its next turn until the others have had theirs. A key that is alone waits for nothing.
  */
 export class Pace {
   /** The key that was seen last, and when it and any other one were. */

@@ -14,8 +14,8 @@ export class NoSlot extends Error {
 }
 
 /**
- * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. What comes on top of it waits: the
- * keys take turns, and of one key whoever came first goes first. While there are two slots or more, one of them is never taken by a key that
+ * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. Further work waits: the
+ * keys take turns, and of one key the work that came first goes first. While there are two slots or more, one of them is never taken by a key that
  * holds all others: a tenant that asks for nothing but slow work would make the next one wait until one of its own ends. It may be fewer while
  * others are here: what runs in the slots takes processors from what runs elsewhere.
  */
