@@ -111,6 +111,7 @@ export class Admission {
       if (room) {
         if (isOver(reply)) room.leave(visit.tenant, 1);
         else visit.room = room;
+        requireClient(reply);
         await this.pace.turn(visit.tenant);
       }
     } catch (error) {

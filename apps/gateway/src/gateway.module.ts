@@ -60,6 +60,9 @@ export class GatewayModule {
   }
 }
 
+/** What one tenant may have of its slots while others are there: one search, and two look-ups, so that a group that is read does not hold up the rest. */
+const SHARE_BESIDE_OTHERS = 1 / 4;
+
 /**
  * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are always left to what finds
  * one resource at the most, to tokens and to outcomes.
@@ -67,7 +70,7 @@ export class GatewayModule {
 const slotsOf = (config: Config, pace: Pace): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
   const { DATABASE_POOL_CONNECTIONS: connections, MAX_SEARCHES_AT_ONCE, MAX_WAITING_SEARCHES, MAX_WAITING_SEARCHES_PER_TENANT, SEARCH_WAIT_TIMEOUT_MS } = config;
   const slots = (maxRunning: number): Slots => new Slots({
-    maxRunning, besideOthers: { maxRunning: 1, pace }, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
+    maxRunning, besideOthers: { maxRunning: Math.max(1, Math.floor(maxRunning * SHARE_BESIDE_OTHERS)), pace }, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
   });
   const searches = Math.max(1, Math.min(MAX_SEARCHES_AT_ONCE, connections - 3));
   return { searches: slots(searches), lookUps: slots(Math.max(1, connections - searches - 2)) };
