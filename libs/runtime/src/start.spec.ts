@@ -68,6 +68,27 @@ it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])('says which 
   expect(linesOf(stdout)).toMatchObject([{ msg: 'starts' }, { level: 60, msg: `Port 20001 is taken. Stop what uses it, or set ${setting} to another one.` }]);
 });
 
+it('reads the query of a request that has been let in, and no other one: reading a long one takes as long as all the rest', async () => {
+  const seen: unknown[] = [];
+  const service = await startService({
+    module: { module: Nothing }, config: readConfig({}), port: 0, parts: [],
+    prepare: (app) => {
+      const fastify = app.getHttpAdapter().getInstance();
+      fastify.addHook('onRequest', async ({ query }, reply) => {
+        seen.push(query);
+        if ((query as string).includes('refused')) await reply.code(401).send({});
+      });
+      fastify.get('/asked', ({ query }) => query);
+    },
+  });
+  const ask = (query: string): Promise<Response> => fetch(`http://127.0.0.1:${service.port}/asked${query}`);
+  expect((await ask('?refused&a=1')).status).toBe(401);
+  expect(await (await ask('?filter=userName%20eq%20%22a+b%22&a=1&a=2&count=')).json()).toEqual({ filter: 'userName eq "a b"', a: ['1', '2'], count: '' });
+  expect(await (await ask('')).json()).toEqual({});
+  expect(seen).toEqual(['refused&a=1', 'filter=userName%20eq%20%22a+b%22&a=1&a=2&count=', '']);
+  await service.stop();
+});
+
 it('has JSON lines for everything, with its version at the start and the reason at the end: also for what Node would say itself', async () => {
   const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
     runProcess('spec', async (logger) => {
