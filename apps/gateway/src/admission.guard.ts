@@ -8,10 +8,12 @@ import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
 /** Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has not taken yet. */
 const MAX_TEXT_CHARACTERS = 65_536;
 const SHARE_OF_SHORT_ANSWERS = 1 / 2;
-/** Requests of a tenant that wait, for others of it and for its share of the time. */
-const WAITING = { maxWaiting: 1_000, waitTimeoutMs: 5_000 };
+/** Requests of a tenant that wait for others of it: as many as there are connections, since one that is refused comes again at once. */
+const WAITING = { maxWaiting: 10_000, waitTimeoutMs: 5_000 };
 /** After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as long. */
 const SHORT_BODY_BYTES = 65_536;
+/** Shorter bodies, which nearly all are, are read at once. 16 kB of small objects take a millisecond, and a tenant sent 700 of them in a second. */
+const QUICK_BODY_BYTES = 2_048;
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 
 /** An answer in pieces is longer than what is held of it at a time, and says how much that is. */
@@ -23,6 +25,8 @@ export interface HeldStream {
 interface Visit {
   readonly tenant: string;
   readonly acceptedMs: number;
+  /** What it takes of the room. */
+  readonly size: number;
   /** Null before it has been let in, and after its answer has been made. */
   room: Room | null;
   bodyBytes: number;
@@ -41,6 +45,7 @@ export class Admission {
   private readonly answers: Quota;
   private readonly reads: Room;
   private readonly writes: Room;
+  private readonly bulks: Room;
 
   constructor(private readonly tokens: ScimTokens, private readonly pace: Pace, private readonly config: Config) {
     this.bodies = new Quota({ maxBytesPerKey: config.MAX_RECEIVED_BYTES_PER_TENANT, maxBytes: config.MAX_RECEIVED_BYTES });
@@ -49,6 +54,8 @@ export class Admission {
     // Apart, so that a tenant can read while its writes wait for a log that is away, or for others.
     this.reads = new Room(pace, room);
     this.writes = new Room(pace, room);
+    // By their bytes: what is read of 3.5 MB may take 200 MB until the last operation has been carried out.
+    this.bulks = new Room(pace, { maxSize: config.MAX_BULK_BODY_BYTES, maxSizeBesideOthers: config.MAX_BULK_BODY_BYTES, ...WAITING });
   }
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
@@ -59,18 +66,18 @@ export class Admission {
       throw new Rejected('unauthorized', NO_TOKEN);
     }
     const tokenHash = hash('sha256', bearer);
-    const token = this.require(tokenHash, request, reply);
+    const token = this.require(tokenHash, reply);
     return token instanceof Promise ? token.then((found) => this.letIn(found, tokenHash, request, reply)) : this.letIn(token, tokenHash, request, reply);
   }
 
   /** RFC 6750 §3: the challenge is part of every 401. */
-  private require(tokenHash: string, { raw: { socket } }: FastifyRequest, reply: FastifyReply): KnownToken | Promise<KnownToken> {
+  private require(tokenHash: string, reply: FastifyReply): KnownToken | Promise<KnownToken> {
     const refused = (error: unknown): never => {
       if (error instanceof Rejected && error.code === 'unauthorized') challenge(reply, ', error="invalid_token"');
       throw error;
     };
     try {
-      const token = this.tokens.require(tokenHash, socket.remoteAddress);
+      const token = this.tokens.require(tokenHash);
       return token instanceof Promise ? token.catch(refused) : token;
     } catch (error) {
       return refused(error);
@@ -84,19 +91,21 @@ export class Admission {
       tenant, directory, kind, actor: `token:${id}`, seesUnmanaged: offerExistingUsers, seesLocalGroups: offerLocalGroups, definitions,
       bodyBytes: Number(request.headers['content-length'] ?? 0),
       requireToken: () => {
-        const token = this.require(tokenHash, request, reply);
+        const token = this.require(tokenHash, reply);
         return token instanceof Promise ? token : undefined;
       },
     };
-    const visit: Visit = { tenant, acceptedMs: performance.now(), room: null, bodyBytes: 0, answerBytes: 0 };
+    const isBulk = request.routeOptions.url?.endsWith('/Bulk') === true;
+    const size = isBulk ? caller.bodyBytes || this.config.MAX_BULK_BODY_BYTES : 1;
+    const visit: Visit = { tenant, acceptedMs: performance.now(), size, room: null, bodyBytes: 0, answerBytes: 0 };
     Object.assign(request, { caller, visit });
     requireClient(reply);
     // Before anything is refused: a refusal is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));
     this.pace.seen(tenant);
     this.requireRoom(tenant, 0);
-    const room = isRead(request) ? this.reads : this.writes;
-    const entered = room.enter(tenant, 1);
+    const room = isBulk ? this.bulks : isRead(request) ? this.reads : this.writes;
+    const entered = room.enter(tenant, size);
     if (entered) return this.letInLater(entered, room, visit, request, reply);
     visit.room = room;
     const turn = this.pace.turn(tenant);
@@ -109,7 +118,7 @@ export class Admission {
     try {
       await waits;
       if (room) {
-        if (isOver(reply)) room.leave(visit.tenant, 1);
+        if (isOver(reply)) room.leave(visit.tenant, visit.size);
         else visit.room = room;
         requireClient(reply);
         await this.pace.turn(visit.tenant);
@@ -136,20 +145,23 @@ export class Admission {
   }
 
   private leaveRoom(visit: Visit): void {
-    visit.room?.leave(visit.tenant, 1);
+    visit.room?.leave(visit.tenant, visit.size);
     visit.room = null;
   }
 
-  /** Reads a body that has come, by `parse`: a long one when it is its tenant's turn. Throws what `parse` throws, and Rejected(tooManyRequests). */
+  /** Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. Throws what `parse` throws, and Rejected(tooManyRequests). */
   read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
     const { tenant } = (request as ScimRequest).caller ?? {};
-    return body.length <= SHORT_BODY_BYTES || tenant === undefined ? parse(body) : this.readLong(tenant, () => parse(body));
+    if (body.length <= QUICK_BODY_BYTES || tenant === undefined) return parse(body);
+    const turn = this.pace.turn(tenant);
+    const read = (): unknown => this.pace.during(tenant, () => parse(body));
+    return turn || body.length > SHORT_BODY_BYTES ? this.readLater(turn, read, body.length) : read();
   }
 
-  private async readLong(tenant: string, parse: () => unknown): Promise<unknown> {
-    await this.pace.turn(tenant)?.catch((error: unknown) => { throw busy(error); });
-    const value = this.pace.during(tenant, parse);
-    await nextSlice();
+  private async readLater(turn: Promise<void> | undefined, read: () => unknown, bytes: number): Promise<unknown> {
+    await turn?.catch((error: unknown) => { throw busy(error); });
+    const value = read();
+    if (bytes > SHORT_BODY_BYTES) await nextSlice();
     return value;
   }
 

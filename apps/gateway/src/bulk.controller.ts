@@ -29,6 +29,8 @@ export class BulkController {
   @HttpCode(200)
   async bulk(@Req() request: ScimRequest, @Body() body: Uint8Array | undefined): Promise<object> {
     const { caller } = request;
+    // It would be held until the last operation has been carried out.
+    request.body = undefined;
     const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
     const json = body && await this.inTurns(caller, readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES));
     const answers = await sendBulk(await this.inTurns(caller, parseBulk(json, MAX_BULK_OPERATIONS)), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {

@@ -13,8 +13,8 @@ export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
 export const GROUP_REQUESTS = Symbol('RequestReply of group');
 export const CONFIG = Symbol('Config');
 
-/** So long a write waits for those of its tenant before it; then it may still take as long as a command may. */
-const WAIT_TIMEOUT_MS = 5_000;
+/** Of the time after which a command expires, so much a write waits for those of its tenant before it. */
+const WAITING_SHARE = 4 / 5;
 
 /** A write as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
 export interface Write {
@@ -33,8 +33,8 @@ export class Commands {
   private readonly room: Room;
 
   constructor(@Inject(CONFIG) private readonly config: Config, private readonly ignored: IgnoredAttributes, private readonly pace: Pace) {
-    const { MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize, MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting } = config;
-    this.room = new Room(pace, { maxSize, maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize), maxWaiting, waitTimeoutMs: WAIT_TIMEOUT_MS });
+    const { MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize, MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting, COMMAND_EXPIRES_AFTER_MS } = config;
+    this.room = new Room(pace, { maxSize, maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize), maxWaiting, waitTimeoutMs: COMMAND_EXPIRES_AFTER_MS * WAITING_SHARE });
   }
 
   /** Reads what a client has sent, and counts what of it has no effect. Throws what `parse` throws. */

@@ -8,7 +8,7 @@ import type { HeldStream } from './admission.guard.js';
 import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
-const MEMBERS_PER_PAGE = 2_000;
+const MEMBERS_PER_PAGE = 1_000;
 /** A longer list is sent in pieces of this length. */
 const PIECE_CHARACTERS = 131_072;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
@@ -57,7 +57,7 @@ type NameReader = Reader & { readonly wantsNames: boolean };
 const MEMBER_BYTES = 240;
 /** Of the name of a member: a page of the longest ones that there may be would be 130 MB. */
 const MAX_DISPLAY_CHARACTERS = 200;
-/** As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 2,000 in a page. */
+/** As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 1,000 in a page. */
 const MAX_USER_BYTES = 8_000;
 /**
  * SQL: the name of a member `m` as the directory `$2` sees it, by the primary key; `$3` and `$4`: whether it sees users, and groups, of nobody.

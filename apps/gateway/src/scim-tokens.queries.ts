@@ -1,12 +1,11 @@
 import type { Pool } from 'pg';
 import { schemasAsJson, TOKENS_VIEW, type TokenRow } from '#contracts';
-import { networkOf, NoSlot, Slots } from '#runtime';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 
 /** How many tokens are remembered, and as many of those that have been active. */
 const MAX_TOKENS = 10_000;
-/** Tokens that nobody has seen to be active are looked up one after the other for each address. */
-const STRANGERS = { maxRunning: 2, maxWaiting: 1_000, maxWaitingPerKey: 100, waitTimeoutMs: 2_000 };
+/** Tokens that nobody has seen to be active: so many are looked up together, and as many wait. */
+const MAX_STRANGERS = 1_000;
 
 export type KnownToken = TokenRow & { readonly definitions: Definitions };
 
@@ -14,26 +13,29 @@ type Found = KnownToken | null;
 
 /**
  * SCIM tokens. They are compared by hash, and looked up anew after the cache time. One that was active when it was looked up last is looked up at once;
- * any other waits for a turn of its own, so that somebody who tries tokens takes two connections of the database at the most, and delays nobody whose token works.
+ * all others go together with those that have come meanwhile, so that somebody who tries tokens takes one connection of the database at the most, and delays
+ * nobody whose token works: behind a proxy both have the same address.
  */
 export class ScimTokens {
   private readonly cache = new Map<string, { found: Found | Promise<Found>; readonly sinceMs: number }>();
   private readonly active = new Set<string>();
-  private readonly strangers = new Slots(STRANGERS);
+  /** What waits for the next look-up, by hash. */
+  private strangers = new Map<string, PromiseWithResolvers<Found>>();
+  private isReading = false;
 
   constructor(private readonly pool: Pool, private readonly cacheMs: number) {}
 
   /** At once if it is remembered. Throws Rejected: unauthorized with what to do, or tooManyRequests. */
-  require(tokenHash: string, address: string | undefined): KnownToken | Promise<KnownToken> {
-    const found = this.lookUp(tokenHash, address);
+  require(tokenHash: string): KnownToken | Promise<KnownToken> {
+    const found = this.lookUp(tokenHash);
     return found instanceof Promise ? found.then(accepted) : accepted(found);
   }
 
-  private lookUp(tokenHash: string, address: string | undefined): Found | Promise<Found> {
+  private lookUp(tokenHash: string): Found | Promise<Found> {
     const nowMs = performance.now();
     const cached = this.cache.get(tokenHash);
     if (cached && nowMs - cached.sinceMs < this.cacheMs) return cached.found;
-    const found = this.active.has(tokenHash) ? this.read(tokenHash) : this.readStranger(tokenHash, networkOf(address));
+    const found = this.active.has(tokenHash) ? this.readOne(tokenHash) : this.readStranger(tokenHash);
     const entry: { found: Found | Promise<Found>; readonly sinceMs: number } = { found, sinceMs: nowMs };
     remember(this.cache, tokenHash);
     this.cache.set(tokenHash, entry);
@@ -42,27 +44,52 @@ export class ScimTokens {
     return found;
   }
 
-  private async readStranger(tokenHash: string, network: string): Promise<Found> {
-    try {
-      return await this.strangers.run(network, () => this.read(tokenHash));
-    } catch (error) {
-      if (!(error instanceof NoSlot)) throw error;
-      throw new Rejected('tooManyRequests', `Too many tokens that are not known are tried at once: ${error.message}. Send the request again later.`);
+  private readStranger(tokenHash: string): Promise<Found> {
+    const same = this.strangers.get(tokenHash);
+    if (same) return same.promise;
+    if (this.strangers.size >= MAX_STRANGERS) {
+      return Promise.reject(new Rejected('tooManyRequests', `More than ${MAX_STRANGERS} tokens that are not known are tried at once. Send the request again later.`));
     }
+    const answer = Promise.withResolvers<Found>();
+    this.strangers.set(tokenHash, answer);
+    if (!this.isReading) void this.readStrangers();
+    return answer.promise;
   }
 
-  private async read(tokenHash: string): Promise<Found> {
-    const { rows: [found] } = await this.pool.query<TokenRow>({
-      name: 'token-by-hash',
-      text: `SELECT id, tenant, directory, kind, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
+  private async readStrangers(): Promise<void> {
+    this.isReading = true;
+    while (this.strangers.size > 0) {
+      const asked = this.strangers;
+      this.strangers = new Map();
+      try {
+        const found = await this.read([...asked.keys()]);
+        for (const [tokenHash, { resolve }] of asked) resolve(found.get(tokenHash) ?? null);
+      } catch (error) {
+        for (const { reject } of asked.values()) reject(error);
+      }
+    }
+    this.isReading = false;
+  }
+
+  private async readOne(tokenHash: string): Promise<Found> {
+    return (await this.read([tokenHash])).get(tokenHash) ?? null;
+  }
+
+  private async read(tokenHashes: readonly string[]): Promise<ReadonlyMap<string, KnownToken>> {
+    const { rows } = await this.pool.query<TokenRow & { readonly hash: string }>({
+      name: 'tokens-by-hash',
+      text: `SELECT hash, id, tenant, directory, kind, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
         offer_local_groups AS "offerLocalGroups",
         ${schemasAsJson('= t.tenant')} AS schemas
-        FROM ${TOKENS_VIEW} t WHERE hash = $1 LIMIT 1`,
-      values: [tokenHash],
+        FROM ${TOKENS_VIEW} t WHERE hash = ANY ($1)`,
+      values: [tokenHashes],
     });
-    remember(this.active, tokenHash);
-    if (found?.status === 'active') this.active.add(tokenHash);
-    return found ? { ...found, definitions: definitionsOf(found.schemas) } : null;
+    const found = new Map(rows.map(({ hash, ...row }) => [hash, { ...row, definitions: definitionsOf(row.schemas) }]));
+    for (const tokenHash of tokenHashes) {
+      remember(this.active, tokenHash);
+      if (found.get(tokenHash)?.status === 'active') this.active.add(tokenHash);
+    }
+    return found;
   }
 }
 

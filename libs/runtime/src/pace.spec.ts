@@ -48,7 +48,7 @@ it('whoever is alone waits for nothing, and nobody for what is quickly done', ()
   expect(time.pace.turn('a')).toBeInstanceOf(Promise);
   const quick = clock();
   both(quick.pace);
-  for (let count = 0; count < 1_000; count++) quick.pace.during('a', () => (quick.now += 2));
+  for (let count = 0; count < 1_000; count++) quick.pace.during('a', () => (quick.now += 0.5));
   expect(quick.pace.turn('a')).toBeUndefined();
 });
 
@@ -66,7 +66,7 @@ it('those who wait go one after the other, each when the work of the one before 
   const time = clock();
   both(time.pace);
   time.pace.spent('a', 26);
-  const turns = Array.from({ length: 1_000 }, () => time.pace.turn('a')!);
+  const turns = Array.from({ length: 10_000 }, () => time.pace.turn('a')!);
   await expect(time.pace.turn('a')).rejects.toThrow(NoSlot);
   void turns[0]!.then(() => time.pace.spent('a', 1_000));
   time.now += 5;
@@ -76,9 +76,41 @@ it('those who wait go one after the other, each when the work of the one before 
   time.pace.spent('a', 1_000);
   time.now += 10;
   both(time.pace);
-  expect((await Promise.allSettled(turns)).filter(({ status }) => status === 'rejected')).toHaveLength(999);
+  expect((await Promise.allSettled(turns)).filter(({ status }) => status === 'rejected')).toHaveLength(9_999);
   time.now += 5_000;
   expect(await settled(Promise.resolve(time.pace.turn('a')))).toBe(true);
+});
+
+it('in one turn of the event loop so much of a key is begun while others are here, and the rest in the next ones, in the order of asking', async () => {
+  const { pace } = clock();
+  pace.seen('a');
+  expect(Array.from({ length: 50 }, () => pace.turn('a')).filter(Boolean)).toHaveLength(0);
+  pace.seen('b');
+  const begun: number[] = [];
+  const turns = Array.from({ length: 10 }, (_, index) => pace.turn('a')?.then(() => begun.push(index)));
+  expect(turns.map((turn) => turn === undefined)).toEqual([true, true, true, true, false, false, false, false, false, false]);
+  expect(pace.turn('b')).toBeUndefined();
+  await Promise.all(turns);
+  expect(begun).toEqual([4, 5, 6, 7, 8, 9]);
+});
+
+it('many that are slow have half of the time together', () => {
+  const time = clock();
+  const keys = Array.from({ length: 5 }, (_, index) => `key-${index}`);
+  for (const key of keys) {
+    time.pace.seen(key);
+    time.pace.spent(key, 45);
+  }
+  // 20 ms above what is free, a tenth of the time.
+  time.now += 199;
+  expect(keys.map((key) => time.pace.turn(key) === undefined)).toEqual([false, false, false, false, false]);
+  const later = clock();
+  for (const key of keys) {
+    later.pace.seen(key);
+    later.pace.spent(key, 45);
+  }
+  later.now += 201;
+  expect(keys.map((key) => later.pace.turn(key) === undefined)).toEqual([true, true, true, true, true]);
 });
 
 it('so much of a key is under way at once while others are here, in the order of asking; something alone always is', async () => {

@@ -5,16 +5,22 @@ import { NoSlot } from './slots.js';
 /** A key that was seen so lately counts as being here. */
 const HERE_MS = 10_000;
 /** Work that holds up the process for longer is slow; the rest counts for nothing. */
-const SLOW_MS = 2;
-/** Of the time of the process so much is for slow work of one key, while others are here. */
+const SLOW_MS = 0.5;
+/** Of the time of the process so much is for slow work of one key, while others are here; and of all keys together, if there are many. */
 const SHARE = 1 / 5;
+const SHARE_OF_ALL = 1 / 2;
+/** Else nobody of very many would have a turn in time. */
+const MIN_SHARE = 1 / 20;
+/** Pieces of work of one key in one turn of the event loop, while others are here: of 128 that came together everybody would wait for the last. */
+const MAX_BEGUN_IN_TURN = 4;
 /** Slow work for which a key does not wait: a collection of garbage, or a busy machine, makes anything slow now and then. */
 const FREE_MS = 25;
-/** A key waits a second for its next turn at the most, whatever it has done. */
+/** A key waits a second for its next turn at the most, whatever it has done, unless many keys are slow. */
 const MAX_OWED_MS = 225;
 /** Meanwhile the others may have gone. */
 const CHECK_EVERY_MS = 50;
-const MAX_WAITING_PER_KEY = 1_000;
+/** As many as there are connections: to refuse one takes as long as to let it wait, and it would come again at once. */
+const MAX_WAITING_PER_KEY = 10_000;
 const WAIT_TIMEOUT_MS = 5_000;
 const MAX_KEYS = 10_000;
 
@@ -41,6 +47,8 @@ export class Pace {
   /** Slow work that was done and is not paid back yet, by key: time pays it back. */
   private readonly owed = new Map<string, Owed>();
   private readonly queues = new Map<string, Waiter[]>();
+  /** What has been begun in this turn of the event loop, by key. */
+  private readonly begun = new Map<string, number>();
 
   constructor(private readonly elapsedMs: () => number = () => performance.now()) {}
 
@@ -90,6 +98,8 @@ export class Pace {
   /** Counts slow work that was done elsewhere, such as by the owner of a command. */
   spent(key: string, ms: number): void {
     const atMs = this.elapsedMs();
+    // The first ones are those that have paid for longest.
+    for (const other of this.owed.keys()) if (this.owedBy(other) > 0) break;
     const owed = Math.min(MAX_OWED_MS, this.owedBy(key) + ms);
     this.owed.delete(key);
     this.owed.set(key, { ms: owed, atMs });
@@ -99,7 +109,7 @@ export class Pace {
   /** Before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
   turn(key: string): Promise<void> | undefined {
     const waiting = this.queues.get(key);
-    if (!waiting && (this.owed.size === 0 || this.waitMs(key) === 0)) return undefined;
+    if (!waiting && this.begins(key)) return undefined;
     if (waiting && waiting.length >= MAX_WAITING_PER_KEY) return Promise.reject(new NoSlot(`${MAX_WAITING_PER_KEY} are waiting already`));
     return new Promise((resolve, reject) => {
       const waiter = { sinceMs: this.elapsedMs(), resolve, reject };
@@ -108,21 +118,30 @@ export class Pace {
     });
   }
 
-  /** One after the other, each when what came before it has been counted. */
+  private begins(key: string): boolean {
+    if (!this.hasOthers(key)) return true;
+    const begun = this.begun.get(key) ?? 0;
+    if (begun >= MAX_BEGUN_IN_TURN || this.waitMs(key) > 0) return false;
+    if (this.begun.size === 0) setImmediate(() => this.begun.clear());
+    this.begun.set(key, begun + 1);
+    return true;
+  }
+
   private async serve(key: string, queue: Waiter[]): Promise<void> {
     this.queues.set(key, queue);
     for (let first = queue[0]; first; first = queue[0]) {
       const waitedMs = this.elapsedMs() - first.sinceMs;
-      const waitMs = this.waitMs(key);
-      if (waitMs === 0) {
+      if (this.begins(key)) {
         queue.shift();
         first.resolve();
-        await nextTurn();
+        // One after the other, each when what came before it has been counted.
+        if (this.owedBy(key) > 0) await nextTurn();
       } else if (waitedMs >= WAIT_TIMEOUT_MS) {
         queue.shift();
         first.reject(new NoSlot(`it was not its turn in ${WAIT_TIMEOUT_MS} ms`));
       } else {
-        await delay(Math.max(1, Math.min(waitMs, WAIT_TIMEOUT_MS - waitedMs, CHECK_EVERY_MS)), undefined, { ref: false });
+        const waitMs = Math.min(this.waitMs(key), WAIT_TIMEOUT_MS - waitedMs, CHECK_EVERY_MS);
+        await (waitMs > 0 ? delay(Math.max(1, waitMs), undefined, { ref: false }) : nextTurn());
       }
     }
     this.queues.delete(key);
@@ -130,13 +149,17 @@ export class Pace {
 
   private waitMs(key: string): number {
     const aboveMs = this.owedBy(key) - FREE_MS;
-    return aboveMs <= 0 || !this.hasOthers(key) ? 0 : aboveMs / SHARE;
+    return aboveMs <= 0 || !this.hasOthers(key) ? 0 : aboveMs / this.share;
+  }
+
+  private get share(): number {
+    return Math.max(MIN_SHARE, Math.min(SHARE, SHARE_OF_ALL / this.owed.size));
   }
 
   private owedBy(key: string): number {
     const owed = this.owed.get(key);
     if (!owed) return 0;
-    const left = owed.ms - (this.elapsedMs() - owed.atMs) * SHARE;
+    const left = owed.ms - (this.elapsedMs() - owed.atMs) * this.share;
     if (left > 0) return left;
     this.owed.delete(key);
     return 0;
