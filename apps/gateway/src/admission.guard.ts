@@ -21,11 +21,17 @@ export interface HeldStream {
   readonly heldBytes: number;
 }
 
-/** What is held for a request until its answer has gone. */
+/** The route of a request. Fastify makes this object anew each time that it is asked. */
+type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
+
+/** A request that has been let in, and all that is held for it until its answer has gone. */
 interface Visit {
   readonly tenant: string;
   readonly acceptedMs: number;
-  /** What it takes of the room. */
+  readonly isRead: boolean;
+  readonly isBulk: boolean;
+  readonly bodyLimit: number;
+  /** The part of the room that it takes. */
   readonly size: number;
   /** Null before it has been let in, and after its answer has been made. */
   room: Room | null;
@@ -33,7 +39,7 @@ interface Visit {
   answerBytes: number;
 }
 
-/** What is known of a request from its headers until its answer has gone. */
+/** A request of which this is known from its headers until its answer has gone. */
 type Admitted = ScimRequest & { visit: Visit };
 
 /**
@@ -59,7 +65,7 @@ export class Admission {
   }
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
-  admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
+  admit(request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
     const bearer = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (!bearer) {
       challenge(reply, '');
@@ -67,7 +73,7 @@ export class Admission {
     }
     const tokenHash = hash('sha256', bearer);
     const token = this.require(tokenHash, reply);
-    return token instanceof Promise ? token.then((found) => this.letIn(found, tokenHash, request, reply)) : this.letIn(token, tokenHash, request, reply);
+    return token instanceof Promise ? token.then((found) => this.letIn(found, tokenHash, request, reply, route)) : this.letIn(token, tokenHash, request, reply, route);
   }
 
   /** RFC 6750 §3: the challenge is part of every 401. */
@@ -86,6 +92,7 @@ export class Admission {
 
   private letIn(
     { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions }: KnownToken, tokenHash: string, request: FastifyRequest, reply: FastifyReply,
+    { url = '', bodyLimit }: Route,
   ): Promise<void> | undefined {
     const caller: Caller = {
       tenant, directory, kind, actor: `token:${id}`, seesUnmanaged: offerExistingUsers, seesLocalGroups: offerLocalGroups, definitions,
@@ -95,22 +102,23 @@ export class Admission {
         return token instanceof Promise ? token : undefined;
       },
     };
-    const isBulk = request.routeOptions.url?.endsWith('/Bulk') === true;
+    const isBulk = url.endsWith('/Bulk');
+    const isRead = request.method === 'GET' || request.method === 'HEAD' || url.endsWith('/.search');
     const size = isBulk ? caller.bodyBytes || this.config.MAX_BULK_BODY_BYTES : 1;
-    const visit: Visit = { tenant, acceptedMs: performance.now(), size, room: null, bodyBytes: 0, answerBytes: 0 };
+    const visit: Visit = { tenant, acceptedMs: performance.now(), isRead, isBulk, bodyLimit, size, room: null, bodyBytes: 0, answerBytes: 0 };
     Object.assign(request, { caller, visit });
     requireClient(reply);
     // Before anything is refused: a refusal is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));
     this.pace.seen(tenant);
     this.requireRoom(tenant, 0);
-    const room = isBulk ? this.bulks : isRead(request) ? this.reads : this.writes;
+    const room = isBulk ? this.bulks : isRead ? this.reads : this.writes;
     const entered = room.enter(tenant, size);
     if (entered) return this.letInLater(entered, room, visit, request, reply);
     visit.room = room;
     const turn = this.pace.turn(tenant);
     if (turn) return this.letInLater(turn, null, visit, request, reply);
-    this.takeBody(caller, visit, request);
+    this.takeBody(caller, visit);
     return undefined;
   }
 
@@ -127,12 +135,12 @@ export class Admission {
       throw busy(error);
     }
     requireClient(reply);
-    this.takeBody((request as Admitted).caller, visit, request);
+    this.takeBody((request as Admitted).caller, visit);
   }
 
-  private takeBody({ tenant, bodyBytes }: Caller, visit: Visit, request: FastifyRequest): void {
-    // What is too long for its path is refused in a moment, and what has no length is counted when it comes.
-    if (bodyBytes === 0 || bodyBytes > request.routeOptions.bodyLimit) return;
+  private takeBody({ tenant, bodyBytes }: Caller, visit: Visit): void {
+    // A body that is too long for its path is refused in a moment, and one that has no length is counted when it comes.
+    if (bodyBytes === 0 || bodyBytes > visit.bodyLimit) return;
     if (this.bodies.isFull(tenant, bodyBytes)) throw noRoom();
     this.bodies.hold(tenant, bodyBytes);
     visit.bodyBytes = bodyBytes;
@@ -149,9 +157,13 @@ export class Admission {
     visit.room = null;
   }
 
-  /** Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. Throws what `parse` throws, and Rejected(tooManyRequests). */
+  /**
+   * Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. That of a bulk request stays as it is, and is read an operation
+   * at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
+   */
   read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
-    const { tenant } = (request as ScimRequest).caller ?? {};
+    const { tenant, isBulk } = (request as Partial<Admitted>).visit ?? {};
+    if (isBulk) return body;
     if (body.length <= QUICK_BODY_BYTES || tenant === undefined) return parse(body);
     const turn = this.pace.turn(tenant);
     const read = (): unknown => this.pace.during(tenant, () => parse(body));
@@ -204,7 +216,7 @@ export class Admission {
     if (!caller || !visit) return payload;
     this.leaveRoom(visit);
     if (payload === undefined || payload === null) return payload;
-    if (!isRead(request) || reply.statusCode >= 400) return this.hold(visit, reply, payload);
+    if (!visit.isRead || reply.statusCode >= 400) return this.hold(visit, reply, payload);
     const refuse = (error: unknown): unknown => this.hold(visit, reply, refusal(reply, payload, error));
     try {
       const rechecked = performance.now() - visit.acceptedMs > this.config.TOKEN_CACHE_MS ? caller.requireToken() : undefined;
@@ -222,7 +234,7 @@ export class Admission {
 
   private hold(visit: Visit, reply: FastifyReply, payload: unknown): unknown {
     const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
-    // Whatever was held for it has been given back already.
+    // All that was held for it has been given back already.
     if (isOver(reply)) return sent;
     const bytes = bytesOf(sent);
     visit.answerBytes += bytes;
@@ -240,8 +252,6 @@ const challenge = (reply: FastifyReply, error: string): void => {
   if (!reply.raw.headersSent) void reply.header('www-authenticate', `Bearer realm="muster"${error}`);
 };
 
-const isRead = ({ method, routeOptions: { url } }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD' || url?.endsWith('/.search') === true;
-
 /** The answer to a read that is not given. */
 const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string => {
   if (!(error instanceof Rejected)) throw error;
@@ -252,7 +262,7 @@ const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string 
   return JSON.stringify(errorBody(error.code, error.detail));
 };
 
-/** What a request is told that waited in vain. */
+/** The answer to a request that waited in vain. */
 export const busy = (error: unknown): unknown => (error instanceof NoSlot ? new Rejected(
   'tooManyRequests', `It was not begun, because requests of this tenant before it take long: ${error.message}. Send fewer at once, or smaller ones, and this one again.`,
 ) : error);

@@ -60,7 +60,7 @@ export class GatewayModule {
   }
 }
 
-/** What one tenant may have of its slots while others are there: one search, and two look-ups, so that a group that is read does not hold up the rest. */
+/** One tenant may have so much of the slots while others are there: one search, and two look-ups, so that a group that is read does not hold up the rest. */
 const SHARE_BESIDE_OTHERS = 1 / 4;
 
 /**
@@ -118,8 +118,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     try {
       if (body.length === 0) return done(null, undefined);
       requirePlainCoding(request.headers);
-      // A bulk request is read an operation at a time.
-      const parsed = request.routeOptions.url?.endsWith('/Bulk') ? body : admission.read(request, body as Buffer, parseBody);
+      const parsed = admission.read(request, body as Buffer, parseBody);
       if (!(parsed instanceof Promise)) return done(null, parsed);
       parsed.then((value) => done(null, value), done);
     } catch (error) {
@@ -155,9 +154,10 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       }
       // A GET of .search is taken for that of a resource.
       if (request.is404 || request.url.includes('/.search')) requireRoute(request, reply);
-      const { url } = request.routeOptions;
+      const route = request.routeOptions;
+      const { url } = route;
       const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
-      const waits = url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply) : undefined;
+      const waits = url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply, route) : undefined;
       if (waits) waits.then(() => done(), done);
       else if (!reply.sent) done();
     } catch (error) {

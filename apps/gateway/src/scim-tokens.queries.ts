@@ -19,7 +19,7 @@ type Found = KnownToken | null;
 export class ScimTokens {
   private readonly cache = new Map<string, { found: Found | Promise<Found>; readonly sinceMs: number }>();
   private readonly active = new Set<string>();
-  /** What waits for the next look-up, by hash. */
+  /** Tokens that wait for the next look-up, by hash. */
   private strangers = new Map<string, PromiseWithResolvers<Found>>();
   private isReading = false;
 

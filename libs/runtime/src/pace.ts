@@ -47,7 +47,7 @@ export class Pace {
   /** Slow work that was done and is not paid back yet, by key: time pays it back. */
   private readonly owed = new Map<string, Owed>();
   private readonly queues = new Map<string, Waiter[]>();
-  /** What has been begun in this turn of the event loop, by key. */
+  /** Pieces of work that have been begun in this turn of the event loop, by key. */
   private readonly begun = new Map<string, number>();
 
   constructor(private readonly elapsedMs: () => number = () => performance.now()) {}
