@@ -4,43 +4,119 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 /** A spec may start a database or a broker; a contract is a suite that the specs of several adapters run. */
 const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
-const ENTRIES = '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
+const ENTRIES =
+  '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
 /** Every program begins with it, and imports nothing else of its lib before. */
 const FIRST = '^libs/runtime/src/first\\.ts$';
 
 module.exports = {
   forbidden: [
-    rule('scim-imports-nothing', 'RFC 7643/7644 in pure code', { path: '^libs/scim/', pathNot: TESTS }, { pathNot: '^libs/scim/' }),
+    rule(
+      'scim-imports-nothing',
+      'RFC 7643/7644 in pure code',
+      { path: '^libs/scim/', pathNot: TESTS },
+      { pathNot: '^libs/scim/' },
+    ),
     // That these are types, the swc parser cannot tell: test/tidy.spec.ts does.
-    rule('contracts-import-scim', 'the words that cross a process are pure', { path: '^libs/contracts/', pathNot: TESTS },
-      { pathNot: '^libs/(contracts|scim)/' }),
-    rule('store-imports-contracts', 'handle-batch is handed the SQL pieces of log and projection', { path: '^libs/event-store/', pathNot: TESTS },
-      { path: '^(apps|deploy|libs/(?!(contracts|event-store)/))' }),
-    rule('log-imports-contracts', 'the log knows no events', { path: '^libs/log/', pathNot: TESTS },
-      { path: '^(apps|deploy|libs/(?!(contracts|log)/))' }),
-    rule('runtime-imports-nothing-of-ours', 'it is below everything', { path: '^libs/runtime/' }, { path: '^(apps|deploy|libs/(?!runtime/))' }),
-    rule('app-to-app-never', 'only all-in-one composes the modules', { path: '^apps/(?!all-in-one/)([^/]+)/' }, { path: '^apps/', pathNot: '^apps/$1/' }),
-    rule('pure-app-file', 'a file without a role suffix is pure; only hashing comes from node:crypto',
+    rule(
+      'contracts-import-scim',
+      'the words that cross a process are pure',
+      { path: '^libs/contracts/', pathNot: TESTS },
+      { pathNot: '^libs/(contracts|scim)/' },
+    ),
+    rule(
+      'store-imports-contracts',
+      'handle-batch is handed the SQL pieces of log and projection',
+      { path: '^libs/event-store/', pathNot: TESTS },
+      { path: '^(apps|deploy|libs/(?!(contracts|event-store)/))' },
+    ),
+    rule(
+      'log-imports-contracts',
+      'the log knows no events',
+      { path: '^libs/log/', pathNot: TESTS },
+      { path: '^(apps|deploy|libs/(?!(contracts|log)/))' },
+    ),
+    rule(
+      'runtime-imports-nothing-of-ours',
+      'it is below everything',
+      { path: '^libs/runtime/' },
+      { path: '^(apps|deploy|libs/(?!runtime/))' },
+    ),
+    rule(
+      'app-to-app-never',
+      'only all-in-one composes the modules',
+      { path: '^apps/(?!all-in-one/)([^/]+)/' },
+      { path: '^apps/', pathNot: '^apps/$1/' },
+    ),
+    rule(
+      'pure-app-file',
+      'a file without a role suffix is pure; only hashing comes from node:crypto',
       { path: '^apps/.+/[^/.]+\\.ts$', pathNot: [ENTRIES] },
-      { pathNot: '^(libs/(contracts|scim)/|apps/.+/[^/.]+\\.ts$|(node:)?crypto$)' }),
-    rule('gateway-holds-no-state', 'it reads published views and writes commands; main.ts connects', { path: '^apps/gateway/', pathNot: [ENTRIES, TESTS] },
-      { path: '^libs/event-store/' }),
-    rule('cli-speaks-http', 'it works from any machine that reaches the admin API', { path: '^apps/cli/', pathNot: TESTS },
-      { path: '^(libs|deploy|node_modules/(pg|typeorm|kafkajs|@nestjs))/', pathNot: FIRST }),
-    rule('lib-through-its-index', 'one index for each lib', { path: '^(apps|deploy|test|libs/([^/]+))/' },
-      { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: ['^libs/$2/', FIRST] }),
-    rule('lib-by-its-name', 'a path that climbs out of its room hides that it crosses a border', { path: '^(apps|deploy|test|libs/([^/]+))/' },
-      { path: '^libs/[^/]+/src/index\\.ts$', pathNot: '^libs/$2/', dependencyTypesNot: ['aliased-subpath-import'] }),
-    rule('kafkajs-in-one-folder', 'it is unmaintained: one folder to replace', { pathNot: ['^libs/log/src/kafka/', '^test/support/', TESTS] }, { path: '^node_modules/kafkajs/' }),
-    rule('nothing-imports-test', 'tests are on top; a spec beside its file gets its servers there', { pathNot: ['^test/', TESTS] }, { path: '^test/' }),
-    rule('nothing-imports-deploy', 'the product runs where nothing of deploy is', { pathNot: ['^(deploy|test)/', TESTS] }, { path: '^deploy/' }),
+      { pathNot: '^(libs/(contracts|scim)/|apps/.+/[^/.]+\\.ts$|(node:)?crypto$)' },
+    ),
+    rule(
+      'gateway-holds-no-state',
+      'it reads published views and writes commands; main.ts connects',
+      { path: '^apps/gateway/', pathNot: [ENTRIES, TESTS] },
+      { path: '^libs/event-store/' },
+    ),
+    rule(
+      'cli-speaks-http',
+      'it works from any machine that reaches the admin API',
+      { path: '^apps/cli/', pathNot: TESTS },
+      { path: '^(libs|deploy|node_modules/(pg|typeorm|kafkajs|@nestjs))/', pathNot: FIRST },
+    ),
+    rule(
+      'lib-through-its-index',
+      'one index for each lib',
+      { path: '^(apps|deploy|test|libs/([^/]+))/' },
+      { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: ['^libs/$2/', FIRST] },
+    ),
+    rule(
+      'lib-by-its-name',
+      'a path that climbs out of its room hides that it crosses a border',
+      { path: '^(apps|deploy|test|libs/([^/]+))/' },
+      { path: '^libs/[^/]+/src/index\\.ts$', pathNot: '^libs/$2/', dependencyTypesNot: ['aliased-subpath-import'] },
+    ),
+    rule(
+      'kafkajs-in-one-folder',
+      'it is unmaintained: one folder to replace',
+      { pathNot: ['^libs/log/src/kafka/', '^test/support/', TESTS] },
+      { path: '^node_modules/kafkajs/' },
+    ),
+    rule(
+      'nothing-imports-test',
+      'tests are on top; a spec beside its file gets its servers there',
+      { pathNot: ['^test/', TESTS] },
+      { path: '^test/' },
+    ),
+    rule(
+      'nothing-imports-deploy',
+      'the product runs where nothing of deploy is',
+      { pathNot: ['^(deploy|test)/', TESTS] },
+      { path: '^deploy/' },
+    ),
     rule('every-import-resolves', 'what cannot be found is checked by no other rule', {}, { couldNotResolve: true }),
-    rule('every-package-is-named', 'a package that only another one brings may leave with it', {}, { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] }),
-    rule('no-tools-in-the-product', 'an installation is made without devDependencies', { path: '^(apps|libs|deploy)/', pathNot: TESTS },
-      { dependencyTypes: ['npm-dev'] }),
+    rule(
+      'every-package-is-named',
+      'a package that only another one brings may leave with it',
+      {},
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    ),
+    rule(
+      'no-tools-in-the-product',
+      'an installation is made without devDependencies',
+      { path: '^(apps|libs|deploy)/', pathNot: TESTS },
+      { dependencyTypes: ['npm-dev'] },
+    ),
     rule('no-cycles', 'a cycle has no first page', {}, { circular: true }),
-    rule('no-dead-files', 'no main file leads there', { path: ENTRIES }, { path: '^(apps|libs|deploy)/', pathNot: [ENTRIES, TESTS], reachable: false }),
+    rule(
+      'no-dead-files',
+      'no main file leads there',
+      { path: ENTRIES },
+      { path: '^(apps|libs|deploy)/', pathNot: [ENTRIES, TESTS], reachable: false },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

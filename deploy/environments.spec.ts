@@ -6,25 +6,64 @@ import { APPS, environmentOf, type App } from './environments.js';
 
 const OWNER = 'postgres://muster:the%20password%20of%20the%20owner@db.example.org:5432/muster?sslmode=verify-full';
 const SECRETS = {
-  ownerUrl: OWNER, roles: { prefix: 'muster', passwords: {} }, masterKey: Buffer.alloc(32, 1).toString('base64'), apiKey: 'the-key-of-the-admin-api-of-32-characters',
+  ownerUrl: OWNER,
+  roles: { prefix: 'muster', passwords: {} },
+  masterKey: Buffer.alloc(32, 1).toString('base64'),
+  apiKey: 'the-key-of-the-admin-api-of-32-characters',
 };
-/** The environment of `npm run stack` itself may hold this: every setting, as it is and as a file, and what is nobody's business. */
+/**
+ * The environment of `npm run stack` itself may hold this: every setting, as it is and as a file, and what is nobody's
+ * business.
+ */
 const GIVEN = {
-  ...Object.fromEntries(SETTINGS.flatMap(({ name }) => [[name, `given ${name}`], [`${name}_FILE`, `/run/secrets/${name}`]])),
-  PATH: '/bin', HOME: '/root', AWS_SECRET_ACCESS_KEY: 'cloud', GITHUB_TOKEN: 'ci', PGPASSWORD: 'other', LOG_LEVEL: 'warn', QUERY_TIMEOUT_MS: '4000',
+  ...Object.fromEntries(
+    SETTINGS.flatMap(({ name }) => [
+      [name, `given ${name}`],
+      [`${name}_FILE`, `/run/secrets/${name}`],
+    ]),
+  ),
+  PATH: '/bin',
+  HOME: '/root',
+  AWS_SECRET_ACCESS_KEY: 'cloud',
+  GITHUB_TOKEN: 'ci',
+  PGPASSWORD: 'other',
+  LOG_LEVEL: 'warn',
+  QUERY_TIMEOUT_MS: '4000',
 };
 /** Of the secrets of an installation, those that a service gets. */
 const NEEDS: Readonly<Record<App, readonly string[]>> = {
-  gateway: ['DATABASE_URL'], group: ['DATABASE_URL'], identity: ['DATABASE_URL', 'MASTER_KEY'], admin: ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
+  gateway: ['DATABASE_URL'],
+  group: ['DATABASE_URL'],
+  identity: ['DATABASE_URL', 'MASTER_KEY'],
+  admin: ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
 };
 
 it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, and nothing else', (app) => {
   const environment = environmentOf(app, SECRETS, { PORT: '8080', KAFKA_BROKERS: 'kafka:9092' }, GIVEN);
   const secret = SETTINGS.filter((setting) => setting.secret).map(({ name }) => name);
   expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...NEEDS[app]].sort());
-  expect(Object.keys(environment).filter((name) => name.endsWith('_FILE') && !SETTINGS.some((setting) => setting.name === name))).toEqual([]);
-  expect(environment).toMatchObject({ PATH: '/bin', HOME: '/root', LOG_LEVEL: 'warn', QUERY_TIMEOUT_MS: '4000', PORT: '8080', KAFKA_BROKERS: 'kafka:9092' });
-  const known = new Set([...SETTINGS.map(({ name }) => name), 'PATH', 'HOME', 'TZ', 'LANG', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS']);
+  expect(
+    Object.keys(environment).filter(
+      (name) => name.endsWith('_FILE') && !SETTINGS.some((setting) => setting.name === name),
+    ),
+  ).toEqual([]);
+  expect(environment).toMatchObject({
+    PATH: '/bin',
+    HOME: '/root',
+    LOG_LEVEL: 'warn',
+    QUERY_TIMEOUT_MS: '4000',
+    PORT: '8080',
+    KAFKA_BROKERS: 'kafka:9092',
+  });
+  const known = new Set([
+    ...SETTINGS.map(({ name }) => name),
+    'PATH',
+    'HOME',
+    'TZ',
+    'LANG',
+    'NODE_OPTIONS',
+    'NODE_EXTRA_CA_CERTS',
+  ]);
   expect(Object.keys(environment).filter((name) => !known.has(name) || name === 'DATA_DIR')).toEqual([]);
   expect(environment.DATABASE_URL).toBe(roleUrl(OWNER, app));
   expect(ownRoleUrl(environment.DATABASE_URL!, app)).toBe(environment.DATABASE_URL);
@@ -35,24 +74,36 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
 });
 
 it('what a service gets it can read', () => {
-  for (const app of APPS) expect(readConfig(environmentOf(app, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(`//muster_${app}:`);
+  for (const app of APPS)
+    expect(readConfig(environmentOf(app, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(`//muster_${app}:`);
 });
 
 it.each(APPS)('%s refuses the URL of the owner and of every other role, in one line', (app) => {
-  for (const url of [OWNER, ...APPS.filter((other) => other !== app).map((other) => roleUrl(OWNER, other)), 'postgres://muster_x@h/d', `${roleUrl(OWNER, app)}&user=muster`]) {
-    expect(() => ownRoleUrl(url, app), url).toThrow(/^DATABASE_URL names the user [\w ]+: this service connects as its own role[^\n]*$/);
+  for (const url of [
+    OWNER,
+    ...APPS.filter((other) => other !== app).map((other) => roleUrl(OWNER, other)),
+    'postgres://muster_x@h/d',
+    `${roleUrl(OWNER, app)}&user=muster`,
+  ]) {
+    expect(() => ownRoleUrl(url, app), url).toThrow(
+      /^DATABASE_URL names the user [\w ]+: this service connects as its own role[^\n]*$/,
+    );
   }
 });
 
 /** The lines of one service of docker-compose.yml, without its comments. */
 const serviceOf = (name: string): string => {
-  const services = readFileSync('docker-compose.yml', 'utf8').split(/^services:$/m)[1]!.replace(/^\s*#.*$/gm, '');
+  const services = readFileSync('docker-compose.yml', 'utf8')
+    .split(/^services:$/m)[1]!
+    .replace(/^\s*#.*$/gm, '');
   return new RegExp(`^  ${name}:\\n((?: {4}.*\\n|\\n)+)`, 'm').exec(services)![1]!;
 };
 
 it.each(APPS)('in docker-compose.yml, too, %s gets no secret of others', (app) => {
   const text = serviceOf(app);
-  expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual([...NEEDS[app], 'KAFKA_SASL_PASSWORD'].sort());
+  expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual(
+    [...NEEDS[app], 'KAFKA_SASL_PASSWORD'].sort(),
+  );
   expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${app.toUpperCase()}_KAFKA_PASSWORD:?`);
   expect(text).toContain(`postgres://muster_${app}:\${${app.toUpperCase()}_DATABASE_PASSWORD:?`);
 });
@@ -60,6 +111,11 @@ it.each(APPS)('in docker-compose.yml, too, %s gets no secret of others', (app) =
 it('in docker-compose.yml what all services share holds no secret, and the password of the owner goes to the database and its migration alone', () => {
   const file = readFileSync('docker-compose.yml', 'utf8').replace(/^\s*#.*$/gm, '');
   expect(file.split(/^services:$/m)[0]).not.toMatch(/\$\{\w+:\?/);
-  const holds = [...file.matchAll(/^ {2}(\w+):$/gm)].map(([, name]) => name!).filter((name) => /^(postgres|kafka|migrate|gateway|identity|group|admin)$/.test(name));
-  expect([...new Set(holds)].filter((name) => serviceOf(name).includes('POSTGRES_PASSWORD:?'))).toEqual(['postgres', 'migrate']);
+  const holds = [...file.matchAll(/^ {2}(\w+):$/gm)]
+    .map(([, name]) => name!)
+    .filter((name) => /^(postgres|kafka|migrate|gateway|identity|group|admin)$/.test(name));
+  expect([...new Set(holds)].filter((name) => serviceOf(name).includes('POSTGRES_PASSWORD:?'))).toEqual([
+    'postgres',
+    'migrate',
+  ]);
 });

@@ -20,13 +20,20 @@ const OF_THE_SYSTEM = ['PATH', 'HOME', 'TZ', 'LANG', 'NODE_OPTIONS', 'NODE_EXTRA
 const NOT_HANDED_ON = ['DATA_DIR', 'DATABASE_ROLE_PREFIX'];
 
 /**
- * The environment of one service: all settings that are no secrets, the URL of its own role, and of the secrets its own. The gateway, which
- * everybody reaches, can neither open what is sealed nor use the admin API, and no service has the rights of the owner.
+ * The environment of one service: all settings that are no secrets, the URL of its own role, and of the secrets its
+ * own. The gateway, which everybody reaches, can neither open what is sealed nor use the admin API, and no service has
+ * the rights of the owner.
  */
 export const environmentOf = (
-  app: App, secrets: Secrets, settings: Readonly<Record<string, string>>, given: NodeJS.ProcessEnv = process.env,
+  app: App,
+  secrets: Secrets,
+  settings: Readonly<Record<string, string>>,
+  given: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> => {
-  const names = [...OF_THE_SYSTEM, ...SETTINGS.flatMap(({ name, secret }) => (secret || NOT_HANDED_ON.includes(name) ? [] : [name]))];
+  const names = [
+    ...OF_THE_SYSTEM,
+    ...SETTINGS.flatMap(({ name, secret }) => (secret || NOT_HANDED_ON.includes(name) ? [] : [name])),
+  ];
   return {
     ...Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))),
     ...settings,

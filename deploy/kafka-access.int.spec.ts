@@ -12,18 +12,37 @@ import { kafkaOf } from '../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../test/support/kafka.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
-/** These tests ask who gets in at the broker, and what each may do there: they ask a real one, by clients that know nothing of our rules. */
+/**
+ * These tests ask who gets in at the broker, and what each may do there: they ask a real one, by clients that know
+ * nothing of our rules.
+ */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const SERVICES = ['gateway', 'identity', 'admin', 'group'] as const;
 /** Written down once more, by hand: r = read, w = write. All else is refused. */
 const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r' | 'w' | 'rw'>>>> = {
   gateway: { 'identity.commands': 'w', 'group.commands': 'w', 'identity.outcomes': 'r', 'group.outcomes': 'r' },
-  identity: { 'identity.commands': 'r', 'identity.outcomes': 'w', 'identity.events': 'w', 'identity.commands.dead': 'w' },
-  admin: {
-    'admin.commands': 'rw', 'identity.commands': 'w', 'group.commands': 'w', 'admin.outcomes': 'w', 'admin.events': 'w', 'admin.commands.dead': 'w',
+  identity: {
+    'identity.commands': 'r',
+    'identity.outcomes': 'w',
+    'identity.events': 'w',
+    'identity.commands.dead': 'w',
   },
-  group: { 'group.commands': 'rw', 'identity.events': 'r', 'group.outcomes': 'w', 'group.events': 'w', 'group.commands.dead': 'w' },
+  admin: {
+    'admin.commands': 'rw',
+    'identity.commands': 'w',
+    'group.commands': 'w',
+    'admin.outcomes': 'w',
+    'admin.events': 'w',
+    'admin.commands.dead': 'w',
+  },
+  group: {
+    'group.commands': 'rw',
+    'identity.events': 'r',
+    'group.outcomes': 'w',
+    'group.events': 'w',
+    'group.commands.dead': 'w',
+  },
 };
 
 describeWithOwnKafka('the broker of the services', () => {
@@ -70,19 +89,31 @@ describeWithOwnKafka('the broker of the services', () => {
     }
   };
   /** null = it got a message, or the one that is waited for; `values` then has what came before, too. */
-  const reads = async (kafka: Kafka, topic: string, groupId: string, last?: string, values: string[] = []): Promise<string | null> => {
-    const consumer: Consumer = kafka.consumer({ groupId, retry: { retries: 2, restartOnFailure: async () => false }, maxWaitTimeInMs: 50 });
+  const reads = async (
+    kafka: Kafka,
+    topic: string,
+    groupId: string,
+    last?: string,
+    values: string[] = [],
+  ): Promise<string | null> => {
+    const consumer: Consumer = kafka.consumer({
+      groupId,
+      retry: { retries: 2, restartOnFailure: async () => false },
+      maxWaitTimeInMs: 50,
+    });
     try {
       await consumer.connect();
       await consumer.subscribe({ topic, fromBeginning: true });
       return await new Promise<string | null>((done, fail) => {
         consumer.on('consumer.crash', ({ payload }) => done(typeOf(payload.error)));
-        consumer.run({
-          eachMessage: async ({ message }) => {
-            values.push(String(message.value));
-            if (last === undefined || values.at(-1) === last) done(null);
-          },
-        }).catch(fail);
+        consumer
+          .run({
+            eachMessage: async ({ message }) => {
+              values.push(String(message.value));
+              if (last === undefined || values.at(-1) === last) done(null);
+            },
+          })
+          .catch(fail);
       });
     } catch (error) {
       return typeOf(error);
@@ -95,9 +126,12 @@ describeWithOwnKafka('the broker of the services', () => {
     const reason = await attempt();
     return reason === 'GROUP_LOAD_IN_PROGRESS' ? untilLoaded(attempt) : reason;
   };
-  const allowed = (service: (typeof SERVICES)[number], what: 'r' | 'w'): readonly string[] => TOPICS.filter((topic) => MAY[service][topic]?.includes(what));
+  const allowed = (service: (typeof SERVICES)[number], what: 'r' | 'w'): readonly string[] =>
+    TOPICS.filter((topic) => MAY[service][topic]?.includes(what));
   /** The topics that were not refused, and the reasons of the rest. */
-  const outcome = async (attempt: (topic: string) => Promise<string | null>): Promise<{ done: string[]; refused: Set<string> }> => {
+  const outcome = async (
+    attempt: (topic: string) => Promise<string | null>,
+  ): Promise<{ done: string[]; refused: Set<string> }> => {
     const done: string[] = [];
     const refused = new Set<string>();
     for (const topic of TOPICS) {
@@ -109,19 +143,24 @@ describeWithOwnKafka('the broker of the services', () => {
   };
 
   it.each(SERVICES)('%s writes where its work is, and nowhere else', async (service) => {
-    expect(await outcome((topic) => writes(as(service), topic))).toEqual({ done: allowed(service, 'w'), refused: new Set(['TOPIC_AUTHORIZATION_FAILED']) });
+    expect(await outcome((topic) => writes(as(service), topic))).toEqual({
+      done: allowed(service, 'w'),
+      refused: new Set(['TOPIC_AUTHORIZATION_FAILED']),
+    });
   });
 
   it.each(SERVICES)('%s reads what its work needs, and nothing else', async (service) => {
-    expect(await outcome((topic) => untilLoaded(() => reads(as(service), topic, `muster.${service}.${topic}`)))).toEqual({
-      done: allowed(service, 'r'), refused: new Set(['TOPIC_AUTHORIZATION_FAILED']),
-    });
+    expect(
+      await outcome((topic) => untilLoaded(() => reads(as(service), topic, `muster.${service}.${topic}`))),
+    ).toEqual({ done: allowed(service, 'r'), refused: new Set(['TOPIC_AUTHORIZATION_FAILED']) });
   });
 
   it.each(SERVICES)('%s joins no consumer group of others: it would take their partitions', async (service) => {
     const readable = allowed(service, 'r')[0]!;
     for (const other of ['gateway', 'identity', 'admin', 'group'].filter((name) => name !== service)) {
-      expect(await reads(as(service), readable, `muster.${other}.${other}.commands`)).toBe('KafkaJSGroupCoordinatorNotFound');
+      expect(await reads(as(service), readable, `muster.${other}.${other}.commands`)).toBe(
+        'KafkaJSGroupCoordinatorNotFound',
+      );
     }
     expect(await untilLoaded(() => reads(as(service), readable, `muster.${service}.of-its-own`))).toBeNull();
   });
@@ -130,7 +169,9 @@ describeWithOwnKafka('the broker of the services', () => {
     expect(await writes(as('gateway'), 'admin.commands', 'token.create')).toBe('TOPIC_AUTHORIZATION_FAILED');
     expect(await writes(as('admin'), 'admin.commands', 'the last')).toBeNull();
     const values: string[] = [];
-    expect(await untilLoaded(() => reads(as('admin'), 'admin.commands', 'muster.admin.all', 'the last', values))).toBeNull();
+    expect(
+      await untilLoaded(() => reads(as('admin'), 'admin.commands', 'muster.admin.all', 'the last', values)),
+    ).toBeNull();
     expect(values).not.toContain('token.create');
   });
 
@@ -138,15 +179,35 @@ describeWithOwnKafka('the broker of the services', () => {
     const admin = as(service).admin({ retry: { retries: 1 } });
     await admin.connect();
     try {
-      for (const topic of ['admin.commands', 'identity.events', 'group.commands', 'other'].filter((name) => !name.startsWith(`${service}.`))) {
-        const made = await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] }).then((isNew) => (isNew ? 'made' : 'is there'), typeOf);
+      for (const topic of ['admin.commands', 'identity.events', 'group.commands', 'other'].filter(
+        (name) => !name.startsWith(`${service}.`),
+      )) {
+        const made = await admin
+          .createTopics({ topics: [{ topic, numPartitions: 1 }] })
+          .then((isNew) => (isNew ? 'made' : 'is there'), typeOf);
         // Kafka may say that a topic is there before it says that it may not be made.
         expect(['is there', 'TOPIC_AUTHORIZATION_FAILED'], topic).toContain(made);
       }
-      expect(await refusal(admin.deleteTopics({ topics: [`${service === 'gateway' ? 'identity' : service}.commands`] }))).toBe('TOPIC_AUTHORIZATION_FAILED');
-      expect(await refusal(admin.createAcls({
-        acl: [{ resourceType: 2, resourceName: '*', resourcePatternType: 3, principal: `User:${userOf(service)}`, host: '*', operation: 2, permissionType: 3 }],
-      }))).toBe('CLUSTER_AUTHORIZATION_FAILED');
+      expect(
+        await refusal(admin.deleteTopics({ topics: [`${service === 'gateway' ? 'identity' : service}.commands`] })),
+      ).toBe('TOPIC_AUTHORIZATION_FAILED');
+      expect(
+        await refusal(
+          admin.createAcls({
+            acl: [
+              {
+                resourceType: 2,
+                resourceName: '*',
+                resourcePatternType: 3,
+                principal: `User:${userOf(service)}`,
+                host: '*',
+                operation: 2,
+                permissionType: 3,
+              },
+            ],
+          }),
+        ),
+      ).toBe('CLUSTER_AUTHORIZATION_FAILED');
     } finally {
       await admin.disconnect();
     }
@@ -155,16 +216,37 @@ describeWithOwnKafka('the broker of the services', () => {
   describe('an outsider', () => {
     const comesIn = async (connection: KafkaConnection): Promise<string | null> => {
       const admin = kafkaOf(connection).admin({ retry: { retries: 0 } });
-      return admin.connect().then(() => admin.listTopics()).then(() => null, (error: Error) => error.name).finally(() => admin.disconnect());
+      return admin
+        .connect()
+        .then(() => admin.listTopics())
+        .then(
+          () => null,
+          (error: Error) => error.name,
+        )
+        .finally(() => admin.disconnect());
     };
-    const scram = (username: string, password: string): KafkaConnection['sasl'] => ({ mechanism: 'scram-sha-512', username, password });
+    const scram = (username: string, password: string): KafkaConnection['sasl'] => ({
+      mechanism: 'scram-sha-512',
+      username,
+      password,
+    });
 
     it('does not come in, by no listener, as nobody or as somebody whose password he does not know', async () => {
       const clients = connectionOf('gateway').brokers;
       const right = connectionOf('gateway').sasl!.password;
-      const listeners = [clients, broker.administrator.brokers, readFileSync(join(dataDir, 'kafka/server.properties'), 'utf8').match(/(?<=CONTROLLER:\/\/)127\.0\.0\.1:\d+/g)!];
+      const listeners = [
+        clients,
+        broker.administrator.brokers,
+        readFileSync(join(dataDir, 'kafka/server.properties'), 'utf8').match(/(?<=CONTROLLER:\/\/)127\.0\.0\.1:\d+/g)!,
+      ];
       for (const brokers of listeners) {
-        for (const sasl of [null, scram('nobody', ''), scram('muster-gateway', 'guessed'), scram('broker', right), { ...scram('broker', 'guessed')!, mechanism: 'plain' as const }]) {
+        for (const sasl of [
+          null,
+          scram('nobody', ''),
+          scram('muster-gateway', 'guessed'),
+          scram('broker', right),
+          { ...scram('broker', 'guessed')!, mechanism: 'plain' as const },
+        ]) {
           expect(await comesIn({ brokers, tls: null, sasl }), `${brokers[0]} ${sasl?.username}`).toMatch(/^KafkaJS/);
         }
       }
@@ -175,14 +257,19 @@ describeWithOwnKafka('the broker of the services', () => {
     });
 
     it('reads neither passwords nor messages on the disk, and no password among the processes', async () => {
-      const passwords = [broker.administrator.sasl!.password, ...SERVICES.map((service) => connectionOf(service).sasl!.password)];
+      const passwords = [
+        broker.administrator.sasl!.password,
+        ...SERVICES.map((service) => connectionOf(service).sasl!.password),
+      ];
       expect(new Set(passwords).size).toBe(5);
       expect(statSync(join(dataDir, 'kafka')).mode & 0o777).toBe(0o700);
       for (const entry of readdirSync(join(dataDir, 'kafka'), { recursive: true, withFileTypes: true })) {
         if (entry.isFile()) expect(statSync(join(entry.parentPath, entry.name)).mode & 0o077, entry.name).toBe(0);
       }
       for (const service of SERVICES) expect(statSync(join(dataDir, `kafka-${service}.key`)).mode & 0o777).toBe(0o600);
-      const shown = readFileSync(join(dataDir, 'kafka/broker.log'), 'utf8') + execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+      const shown =
+        readFileSync(join(dataDir, 'kafka/broker.log'), 'utf8') +
+        execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
       expect(shown).toContain('kafka.Kafka');
       for (const password of passwords) expect(shown).not.toContain(password);
     });
@@ -190,9 +277,21 @@ describeWithOwnKafka('the broker of the services', () => {
 
   describe('the message log', () => {
     const newLog = (connection: KafkaConnection, owner: Owner | null = null): KafkaLog =>
-      new KafkaLog({ connection, owner, pool: null, topicSuffix: '', maxBatchMessages: 100, watch: { during: (_what, work) => work() }, onError: () => undefined, onDead: () => undefined });
+      new KafkaLog({
+        connection,
+        owner,
+        pool: null,
+        topicSuffix: '',
+        maxBatchMessages: 100,
+        watch: { during: (_what, work) => work() },
+        onError: () => undefined,
+        onDead: () => undefined,
+      });
     const ends = async (log: KafkaLog): Promise<string> => {
-      const error: unknown = await log.start().then(() => null, (caught: unknown) => caught);
+      const error: unknown = await log.start().then(
+        () => null,
+        (caught: unknown) => caught,
+      );
       expect(isUsageError(error), String(error)).toBe(true);
       expect(log.unready()).not.toBeNull();
       expect((error as Error).message).not.toContain('\n');
@@ -202,12 +301,16 @@ describeWithOwnKafka('the broker of the services', () => {
     it('ends its start with one line when the password is wrong, which it does not repeat', async () => {
       const connection = connectionOf('gateway');
       const line = await ends(newLog({ ...connection, sasl: { ...connection.sasl!, password: 's3cret' } }));
-      expect(line).toMatch(/^Kafka \(127\.0\.0\.1:\d+\) does not let the user muster-gateway in: check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD\.$/);
+      expect(line).toMatch(
+        /^Kafka \(127\.0\.0\.1:\d+\) does not let the user muster-gateway in: check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD\.$/,
+      );
     });
 
     it('ends its start with one line when the user may not do the work of the service', async () => {
       const log = newLog(connectionOf('gateway'), 'identity');
-      expect(await ends(log)).toMatch(/^Kafka does not allow the user muster-gateway what Muster has to do there \(.*\): docs\/kafka-access\.md says what each service needs\.$/);
+      expect(await ends(log)).toMatch(
+        /^Kafka does not allow the user muster-gateway what Muster has to do there \(.*\): docs\/kafka-access\.md says what each service needs\.$/,
+      );
     });
   });
 
@@ -215,7 +318,9 @@ describeWithOwnKafka('the broker of the services', () => {
     await broker.allow(['.new']);
     expect(await writes(as('gateway'), 'identity.commands')).toBe('TOPIC_AUTHORIZATION_FAILED');
     await broker.allow(['']);
-    await vi.waitFor(async () => expect(await writes(as('gateway'), 'identity.commands')).toBeNull(), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await writes(as('gateway'), 'identity.commands')).toBeNull(), {
+      timeout: 30_000,
+    });
   });
 
   it('a broker that was made anew knows the users again, by their passwords of before', async () => {
@@ -234,25 +339,56 @@ describeWithOwnKafka('the broker of the services', () => {
     beforeAll(async () => {
       await broker.stop();
       const { certificate, key } = authority.issue('broker', ['IP:127.0.0.1']);
-      broker = await startKafkaBroker(dataDir, { services: SERVICES, certificate: readFileSync(key, 'utf8') + readFileSync(certificate, 'utf8') });
+      broker = await startKafkaBroker(dataDir, {
+        services: SERVICES,
+        certificate: readFileSync(key, 'utf8') + readFileSync(certificate, 'utf8'),
+      });
     });
     const over = (host: string, settings: Readonly<Record<string, string>>): KafkaConnection => {
       const given = broker.settingsOf('identity');
-      return readConfig({ ...given, KAFKA_BROKERS: given.KAFKA_BROKERS!.replace('127.0.0.1', host), KAFKA_SSL: 'on', ...settings }).kafka!;
+      return readConfig({
+        ...given,
+        KAFKA_BROKERS: given.KAFKA_BROKERS!.replace('127.0.0.1', host),
+        KAFKA_SSL: 'on',
+        ...settings,
+      }).kafka!;
     };
     const started = async (connection: KafkaConnection): Promise<KafkaLog> => {
-      const log = new KafkaLog({ connection, owner: 'identity', pool: null, topicSuffix: '', maxBatchMessages: 100, watch: { during: (_what, work) => work() }, onError: () => undefined, onDead: () => undefined });
+      const log = new KafkaLog({
+        connection,
+        owner: 'identity',
+        pool: null,
+        topicSuffix: '',
+        maxBatchMessages: 100,
+        watch: { during: (_what, work) => work() },
+        onError: () => undefined,
+        onDead: () => undefined,
+      });
       await log.start();
       return log;
     };
     const lineOf = (connection: KafkaConnection): Promise<string> =>
-      started(connection).then(() => 'It started.', (error: Error) => `${error.name}: ${error.message}`);
+      started(connection).then(
+        () => 'It started.',
+        (error: Error) => `${error.name}: ${error.message}`,
+      );
 
     it('the message log works where it knows the authority and the certificate bears the name of the host', async () => {
       const log = await started(over('127.0.0.1', { KAFKA_SSL_CA_FILE: authority.file }));
       expect(log.unready()).toBeNull();
       await log.publish('identity.events', [
-        { id: 'a', type: 'muster.test.v1', source: 'test', subject: 's', time: '2026-01-01T00:00:00.000Z', tenant: 't', directory: null, correlationId: 'a', causationId: null, data: {} },
+        {
+          id: 'a',
+          type: 'muster.test.v1',
+          source: 'test',
+          subject: 's',
+          time: '2026-01-01T00:00:00.000Z',
+          tenant: 't',
+          directory: null,
+          correlationId: 'a',
+          causationId: null,
+          data: {},
+        },
       ]);
       await log.stop();
     });
@@ -262,7 +398,9 @@ describeWithOwnKafka('the broker of the services', () => {
       ['the authorities that Node knows alone', () => over('127.0.0.1', {})],
       ['another name of the host', () => over('localhost', { KAFKA_SSL_CA_FILE: authority.file })],
     ])('it ends with one line by %s', async (_what, connection) => {
-      expect(await lineOf(connection())).toMatch(/^UsageError: The certificate of Kafka \(\w+[\w.]*:\d+\) is not accepted \([^\n]+\): KAFKA_SSL_CA_FILE names [^\n]*$/);
+      expect(await lineOf(connection())).toMatch(
+        /^UsageError: The certificate of Kafka \(\w+[\w.]*:\d+\) is not accepted \([^\n]+\): KAFKA_SSL_CA_FILE names [^\n]*$/,
+      );
     });
   });
 });

@@ -57,7 +57,8 @@ describeWithOwnKafka('a Kafka broker', () => {
       await producer.disconnect();
     }
   };
-  const clusterId = (broker: KafkaBroker): Promise<string> => withAdmin(broker, async (admin) => (await admin.describeCluster()).clusterId);
+  const clusterId = (broker: KafkaBroker): Promise<string> =>
+    withAdmin(broker, async (admin) => (await admin.describeCluster()).clusterId);
   /** The messages of the topic, read until `last` comes. */
   const readUntil = async (broker: KafkaBroker, last: string): Promise<string[]> => {
     const consumer = connect(broker).consumer({ groupId: `muster.${randomUUID()}` });
@@ -89,7 +90,9 @@ describeWithOwnKafka('a Kafka broker', () => {
       expect((await admin.fetchTopicMetadata({ topics: [KEPT] })).topics[0]?.partitions).toHaveLength(12);
       await expect(admin.fetchTopicOffsets('group.events')).rejects.toThrow();
       expect(await admin.listTopics()).toEqual([KEPT]);
-      expect((await admin.describeCluster()).brokers).toEqual([expect.objectContaining({ host: '127.0.0.1', port: portOf(broker) })]);
+      expect((await admin.describeCluster()).brokers).toEqual([
+        expect.objectContaining({ host: '127.0.0.1', port: portOf(broker) }),
+      ]);
     });
     // Larger than a request body may be.
     await send(broker, Buffer.alloc(2_000_000, 'x'));
@@ -97,7 +100,9 @@ describeWithOwnKafka('a Kafka broker', () => {
 
   it.each(['stop', 'kill -9'])('keeps its port, its cluster id and its messages over a %s', async (end) => {
     const first = await start();
-    await withAdmin(first, (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic: KEPT, numPartitions: 1 }] }));
+    await withAdmin(first, (admin) =>
+      admin.createTopics({ waitForLeaders: true, topics: [{ topic: KEPT, numPartitions: 1 }] }),
+    );
     await send(first, 'before');
     const id = await clusterId(first);
     if (end === 'stop') await first.stop();
@@ -114,7 +119,9 @@ describeWithOwnKafka('a Kafka broker', () => {
     const script = `import { startKafkaBroker } from './dist/deploy/kafka-broker.js';
       const { brokers, pid } = await startKafkaBroker(process.argv[1], { services: ['all-in-one'] });
       console.log(JSON.stringify({ brokers, pid }));`;
-    const parent = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const orphan = await new Promise<{ brokers: string; pid: number }>((done, fail) => {
       parent.stdout.once('data', (chunk) => done(JSON.parse(String(chunk)) as { brokers: string; pid: number }));
       parent.once('exit', (code) => fail(new Error(`It ended with ${code}.`)));

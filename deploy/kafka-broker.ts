@@ -44,11 +44,15 @@ const POLL_MS = 100;
 const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 
 /**
- * Starts Apache Kafka below `dataDir`, one node in KRaft mode, on loopback, where each of the services has a user, a password in a file and
- * rights of its own, and nobody else has any. Started again on the same folder it keeps its topics and its cluster id. The broker ends with
- * this process. Throws UsageError, one line, when Java or Maven is missing or the broker does not start.
+ * Starts Apache Kafka below `dataDir`, one node in KRaft mode, on loopback, where each of the services has a user, a
+ * password in a file and rights of its own, and nobody else has any. Started again on the same folder it keeps its
+ * topics and its cluster id. The broker ends with this process. Throws UsageError, one line, when Java or Maven is
+ * missing or the broker does not start.
  */
-export const startKafkaBroker = async (dataDir: string, { port, services, topicSuffix = '', certificate }: BrokerOptions): Promise<KafkaBroker> => {
+export const startKafkaBroker = async (
+  dataDir: string,
+  { port, services, topicSuffix = '', certificate }: BrokerOptions,
+): Promise<KafkaBroker> => {
   const classPath = kafkaClassPath();
   const folder = resolve(dataDir, 'kafka');
   const logFile = join(folder, 'broker.log');
@@ -66,27 +70,44 @@ export const startKafkaBroker = async (dataDir: string, { port, services, topicS
     const running = await whenReady(child, ports, certificate !== undefined, since + START_TIMEOUT_MS);
     if (running) {
       boundLog(logFile, running.exited);
-      const administrator: KafkaConnection = { brokers: [`127.0.0.1:${ports.admin}`], tls: null, sasl: { mechanism: 'plain', username: ADMINISTRATOR, password } };
-      const allow = (topicSuffixes: readonly string[]): Promise<void> => setUpKafka({ administrator, passwords, topicSuffixes });
+      const administrator: KafkaConnection = {
+        brokers: [`127.0.0.1:${ports.admin}`],
+        tls: null,
+        sasl: { mechanism: 'plain', username: ADMINISTRATOR, password },
+      };
+      const allow = (topicSuffixes: readonly string[]): Promise<void> =>
+        setUpKafka({ administrator, passwords, topicSuffixes });
       try {
         await allow([topicSuffix]);
-        return { ...running, administrator, allow, settingsOf: (service) => settingsOf(running.brokers, service, resolve(dataDir, passwordFile(service))) };
+        return {
+          ...running,
+          administrator,
+          allow,
+          settingsOf: (service) => settingsOf(running.brokers, service, resolve(dataDir, passwordFile(service))),
+        };
       } catch (error) {
         await running.stop();
         throw new UsageError(`Kafka started, but its users could not be made: ${(error as Error).message}`);
       }
     }
-    if (performance.now() - since > START_TIMEOUT_MS) throw new UsageError(`Kafka did not start; ${logFile} says: ${lastLine(logFile)}`);
+    if (performance.now() - since > START_TIMEOUT_MS)
+      throw new UsageError(`Kafka did not start; ${logFile} says: ${lastLine(logFile)}`);
   }
 };
 
 const passwordFile = (service: Service): string => `kafka-${service}.key`;
 
 const settingsOf = (brokers: string, service: Service, file: string): Readonly<Record<string, string>> => ({
-  KAFKA_BROKERS: brokers, KAFKA_SASL_MECHANISM: 'scram-sha-512', KAFKA_SASL_USERNAME: userOf(service), KAFKA_SASL_PASSWORD_FILE: file,
+  KAFKA_BROKERS: brokers,
+  KAFKA_SASL_MECHANISM: 'scram-sha-512',
+  KAFKA_SASL_USERNAME: userOf(service),
+  KAFKA_SASL_PASSWORD_FILE: file,
 });
 
-/** Sets everything up, and is the broker itself. Its password is another one at each start, and comes from no other machine. */
+/**
+ * Sets everything up, and is the broker itself. Its password is another one at each start, and comes from no other
+ * machine.
+ */
 const ADMINISTRATOR = 'broker';
 const plainLogin = (password: string): string =>
   `org.apache.kafka.common.security.plain.PlainLoginModule required username="${ADMINISTRATOR}" password="${password}" user_${ADMINISTRATOR}="${password}";`;
@@ -101,32 +122,56 @@ type Properties = Readonly<Record<string, string | number>>;
 
 const byTls = (folder: string, certificate: string): Properties => ({
   'listener.security.protocol.map': 'CLIENT:SASL_SSL,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
-  'listener.name.client.ssl.keystore.type': 'PEM', 'listener.name.client.ssl.keystore.location': writePrivately(join(folder, 'certificate.pem'), certificate),
+  'listener.name.client.ssl.keystore.type': 'PEM',
+  'listener.name.client.ssl.keystore.location': writePrivately(join(folder, 'certificate.pem'), certificate),
 });
 
 /** Says who may come in by which listener. All that nobody is allowed is refused. */
 const doors = (administratorPassword: string): Properties => ({
   'listener.security.protocol.map': 'CLIENT:SASL_PLAINTEXT,ADMIN:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
-  'controller.listener.names': 'CONTROLLER', 'inter.broker.listener.name': 'ADMIN',
-  'sasl.mechanism.inter.broker.protocol': 'PLAIN', 'sasl.mechanism.controller.protocol': 'PLAIN',
+  'controller.listener.names': 'CONTROLLER',
+  'inter.broker.listener.name': 'ADMIN',
+  'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+  'sasl.mechanism.controller.protocol': 'PLAIN',
   'listener.name.client.sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-  'listener.name.client.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-  'listener.name.admin.sasl.enabled.mechanisms': 'PLAIN', 'listener.name.admin.plain.sasl.jaas.config': plainLogin(administratorPassword),
-  'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN', 'listener.name.controller.plain.sasl.jaas.config': plainLogin(administratorPassword),
-  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer', 'allow.everyone.if.no.acl.found': 'false',
+  'listener.name.client.scram-sha-512.sasl.jaas.config':
+    'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+  'listener.name.admin.sasl.enabled.mechanisms': 'PLAIN',
+  'listener.name.admin.plain.sasl.jaas.config': plainLogin(administratorPassword),
+  'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN',
+  'listener.name.controller.plain.sasl.jaas.config': plainLogin(administratorPassword),
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': 'false',
   'super.users': `User:${ADMINISTRATOR}`,
 });
 
 /** One broker that is its own controller. Replication of everything is 1, and internal topics are small. */
-export const settings = (logs: string, { client, admin, controller }: Ports, administratorPassword: string): Properties => ({
-  'process.roles': 'broker,controller', 'node.id': 1, 'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+export const settings = (
+  logs: string,
+  { client, admin, controller }: Ports,
+  administratorPassword: string,
+): Properties => ({
+  'process.roles': 'broker,controller',
+  'node.id': 1,
+  'controller.quorum.voters': `1@127.0.0.1:${controller}`,
   listeners: `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin},CONTROLLER://127.0.0.1:${controller}`,
   'advertised.listeners': `CLIENT://127.0.0.1:${client},ADMIN://127.0.0.1:${admin}`,
-  'log.dirs': logs, 'num.partitions': 12, 'default.replication.factor': 1, 'auto.create.topics.enable': 'false', 'log.retention.hours': 168,
-  'offsets.topic.replication.factor': 1, 'offsets.topic.num.partitions': 4,
-  'transaction.state.log.replication.factor': 1, 'transaction.state.log.min.isr': 1, 'transaction.state.log.num.partitions': 1,
-  'share.coordinator.state.topic.replication.factor': 1, 'share.coordinator.state.topic.min.isr': 1, 'share.coordinator.state.topic.num.partitions': 1,
-  'group.initial.rebalance.delay.ms': 0, 'num.network.threads': 2, 'num.io.threads': 4,
+  'log.dirs': logs,
+  'num.partitions': 12,
+  'default.replication.factor': 1,
+  'auto.create.topics.enable': 'false',
+  'log.retention.hours': 168,
+  'offsets.topic.replication.factor': 1,
+  'offsets.topic.num.partitions': 4,
+  'transaction.state.log.replication.factor': 1,
+  'transaction.state.log.min.isr': 1,
+  'transaction.state.log.num.partitions': 1,
+  'share.coordinator.state.topic.replication.factor': 1,
+  'share.coordinator.state.topic.min.isr': 1,
+  'share.coordinator.state.topic.num.partitions': 1,
+  'group.initial.rebalance.delay.ms': 0,
+  'num.network.threads': 2,
+  'num.io.threads': 4,
   // One message may hold a body of MAX_BODY_BYTES; those of one turn of the event loop go out as one batch.
   'message.max.bytes': MAX_MESSAGE_BYTES,
   // The default of 128 MB is a quarter of the heap.
@@ -135,8 +180,12 @@ export const settings = (logs: string, { client, admin, controller }: Ports, adm
 });
 
 const writeSettings = (folder: string, logs: string, ports: Ports, password: string, more: Properties = {}): string =>
-  writePrivately(join(folder, 'server.properties'), Object.entries({ ...settings(logs, ports, password), ...more })
-    .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`).join(''));
+  writePrivately(
+    join(folder, 'server.properties'),
+    Object.entries({ ...settings(logs, ports, password), ...more })
+      .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`)
+      .join(''),
+  );
 
 const writePrivately = (file: string, text: string): string => {
   // One of an older version could be read by everybody, and would stay so.
@@ -149,7 +198,8 @@ const writePrivately = (file: string, text: string): string => {
 const PRIVATELY = ['-c', 'umask 077 && exec "$@"', 'sh'];
 
 const LOGGING = [
-  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true',
+  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+  '-Dorg.slf4j.simpleLogger.showDateTime=true',
   '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
 ];
 
@@ -160,7 +210,10 @@ const newClusterId = (): string => {
   return bits.toString('base64url');
 };
 
-/** Gives the storage its cluster id, once. It is made beside its place: a start that is killed meanwhile leaves none behind. */
+/**
+ * Gives the storage its cluster id, once. It is made beside its place: a start that is killed meanwhile leaves none
+ * behind.
+ */
 const format = (folder: string, classPath: string, password: string): void => {
   const [logs, unfinished] = [join(folder, 'logs'), join(folder, 'logs.new')];
   if (existsSync(logs)) return;
@@ -168,23 +221,62 @@ const format = (folder: string, classPath: string, password: string): void => {
   const file = writeSettings(folder, unfinished, { client: 1, admin: 2, controller: 3 }, password);
   try {
     execFileSync(
-      'sh', [...PRIVATELY, javaCommand(), ...LOGGING, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '--cluster-id', newClusterId(), '--config', file],
+      'sh',
+      [
+        ...PRIVATELY,
+        javaCommand(),
+        ...LOGGING,
+        '-cp',
+        classPath,
+        'kafka.tools.StorageTool',
+        'format',
+        '--cluster-id',
+        newClusterId(),
+        '--config',
+        file,
+      ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
   } catch (error) {
-    throw new UsageError(`Kafka could not prepare ${folder}: ${String((error as { stderr?: Buffer }).stderr ?? error).trim().split('\n')[0]}`);
+    throw new UsageError(
+      `Kafka could not prepare ${folder}: ${
+        String((error as { stderr?: Buffer }).stderr ?? error)
+          .trim()
+          .split('\n')[0]
+      }`,
+    );
   }
   renameSync(unfinished, logs);
 };
 
-const launch = (folder: string, classPath: string, logFile: string, ports: Ports, password: string, more: Properties): ChildProcess => {
+const launch = (
+  folder: string,
+  classPath: string,
+  logFile: string,
+  ports: Ports,
+  password: string,
+  more: Properties,
+): ChildProcess => {
   const file = writeSettings(folder, join(folder, 'logs'), ports, password, more);
   const log = openSync(logFile, 'a', 0o600);
   // In a session of its own: Ctrl-C does not reach it, so that it ends after those who use it.
   const child = spawn(
     'sh',
-    [...PRIVATELY, javaCommand(), '-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true',
-      ...LOGGING, '-cp', classPath, 'kafka.Kafka', file],
+    [
+      ...PRIVATELY,
+      javaCommand(),
+      '-Xms256m',
+      '-Xmx512m',
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+ExitOnOutOfMemoryError',
+      '-Djava.awt.headless=true',
+      ...LOGGING,
+      '-cp',
+      classPath,
+      'kafka.Kafka',
+      file,
+    ],
     { cwd: folder, detached: true, stdio: ['ignore', log, log] },
   );
   closeSync(log);
@@ -192,22 +284,34 @@ const launch = (folder: string, classPath: string, logFile: string, ports: Ports
 };
 
 /** Null when the broker ended before it was ready, or was ended because it took too long. */
-const whenReady = async (child: ChildProcess, { client, admin }: Ports, isByTls: boolean, untilMs: number): Promise<Pick<KafkaBroker, 'brokers' | 'pid' | 'exited' | 'stop'> | null> => {
+const whenReady = async (
+  child: ChildProcess,
+  { client, admin }: Ports,
+  isByTls: boolean,
+  untilMs: number,
+): Promise<Pick<KafkaBroker, 'brokers' | 'pid' | 'exited' | 'stop'> | null> => {
   const exited = whenEnded(child);
   const stop = (): Promise<void> => stopChild(child, STOP_TIMEOUT_MS);
   endWithThisProcess(child, exited);
   for (; lives(child); await pause(POLL_MS)) {
     // The port of clients may still be that of a broker that is about to end; nobody else knows of the other one.
-    if ((await speaksKafka(admin)) && (isByTls || (await speaksKafka(client))) && lives(child)) return { brokers: `127.0.0.1:${client}`, pid: child.pid!, exited, stop };
+    if ((await speaksKafka(admin)) && (isByTls || (await speaksKafka(client))) && lives(child))
+      return { brokers: `127.0.0.1:${client}`, pid: child.pid!, exited, stop };
     if (performance.now() > untilMs) await stop();
   }
   return null;
 };
 
-/** A small shell reads from us; when we end, however we end, its input ends and it stops the broker, which would not notice. */
+/**
+ * A small shell reads from us; when we end, however we end, its input ends and it stops the broker, which would not
+ * notice.
+ */
 const endWithThisProcess = (child: ChildProcess, exited: Promise<unknown>): void => {
   if (!child.pid) return;
-  const watcher = spawn('sh', ['-c', 'cat; kill "$1"', 'sh', String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  const watcher = spawn('sh', ['-c', 'cat; kill "$1"', 'sh', String(child.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   void exited.then(() => watcher.kill('SIGKILL'));
 };
 
@@ -222,7 +326,9 @@ const speaksKafka = (port: number): Promise<boolean> =>
     request.writeInt32BE(correlationId, 8);
     request.writeInt16BE(-1, 12); // no client id
     let answer = Buffer.alloc(0);
-    const socket = createConnection({ port, host: '127.0.0.1', timeout: PROBE_TIMEOUT_MS }, () => socket.write(request));
+    const socket = createConnection({ port, host: '127.0.0.1', timeout: PROBE_TIMEOUT_MS }, () =>
+      socket.write(request),
+    );
     const end = (isKafka: boolean): void => {
       socket.destroy();
       done(isKafka);
@@ -232,5 +338,8 @@ const speaksKafka = (port: number): Promise<boolean> =>
       // length, correlation id, error code
       if (answer.length >= 10) end(answer.readInt32BE(4) === correlationId && answer.readInt16BE(8) === 0);
     });
-    socket.once('error', () => end(false)).once('timeout', () => end(false)).once('close', () => end(false));
+    socket
+      .once('error', () => end(false))
+      .once('timeout', () => end(false))
+      .once('close', () => end(false));
   });

@@ -4,8 +4,8 @@ import { setUpKafka } from '#log';
 import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
 
 /**
- * `docker compose` runs it before the services, beside the broker: gives each service that has a password a user of its own at Kafka, with
- * the rights that docs/kafka-access.md names, and takes away any other. It may be run again.
+ * `docker compose` runs it before the services, beside the broker: gives each service that has a password a user of its
+ * own at Kafka, with the rights that docs/kafka-access.md names, and takes away any other. It may be run again.
  *
  * KAFKA_ADMIN_LISTENER  host:port of a listener on loopback that takes PLAIN
  * KAFKA_PASSWORD        of the user `broker` there
@@ -14,15 +14,23 @@ import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
 const run = async (): Promise<void> => {
   const { env } = process;
   const password = secretFrom(env, 'KAFKA_PASSWORD');
-  if (!env.KAFKA_ADMIN_LISTENER || !password) throw new UsageError('KAFKA_ADMIN_LISTENER and KAFKA_PASSWORD, or KAFKA_PASSWORD_FILE, have to be set.');
-  const passwords = new Map(SERVICES.flatMap((service): [Service, string][] => {
-    const given = secretFrom(env, `${service.toUpperCase().replaceAll('-', '_')}_KAFKA_PASSWORD`);
-    return given === undefined ? [] : [[service, given]];
-  }));
+  if (!env.KAFKA_ADMIN_LISTENER || !password)
+    throw new UsageError('KAFKA_ADMIN_LISTENER and KAFKA_PASSWORD, or KAFKA_PASSWORD_FILE, have to be set.');
+  const passwords = new Map(
+    SERVICES.flatMap((service): [Service, string][] => {
+      const given = secretFrom(env, `${service.toUpperCase().replaceAll('-', '_')}_KAFKA_PASSWORD`);
+      return given === undefined ? [] : [[service, given]];
+    }),
+  );
   if (passwords.size === 0) throw new UsageError('No service has a password: set GATEWAY_KAFKA_PASSWORD and the like.');
   await setUpKafka({
-    administrator: { brokers: [env.KAFKA_ADMIN_LISTENER], tls: null, sasl: { mechanism: 'plain', username: 'broker', password } },
-    passwords, topicSuffixes: [env.KAFKA_TOPIC_SUFFIX ?? ''],
+    administrator: {
+      brokers: [env.KAFKA_ADMIN_LISTENER],
+      tls: null,
+      sasl: { mechanism: 'plain', username: 'broker', password },
+    },
+    passwords,
+    topicSuffixes: [env.KAFKA_TOPIC_SUFFIX ?? ''],
   });
   console.log(`Kafka knows ${[...passwords.keys()].join(', ')}.`);
 };

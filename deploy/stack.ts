@@ -3,13 +3,31 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
 import {
-  answers, apiKeyOf, freePort, isTerminal, keptPostgres, masterKeySource, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, sayLine, startNode, urlHere,
-  type Config, type Kept, type Running,
+  answers,
+  apiKeyOf,
+  freePort,
+  isTerminal,
+  keptPostgres,
+  masterKeySource,
+  readConfig,
+  refuseArguments,
+  runSupervisor,
+  RuntimeFile,
+  sayAsJson,
+  sayLine,
+  startNode,
+  urlHere,
+  type Config,
+  type Kept,
+  type Running,
 } from '#runtime';
 import { APPS, environmentOf, type App, type Secrets } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
-/** `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on Ctrl-C. */
+/**
+ * `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on
+ * Ctrl-C.
+ */
 
 const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
 
@@ -28,13 +46,23 @@ const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker>
 const tell = (reason: string): void => sayLine('supervisor', 'warn', `waiting for the database: ${reason}`);
 
 const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
-  const port = { gateway: config.PORT, admin: config.ADMIN_PORT, identity: config.HEALTH_PORT, group: config.GROUP_HEALTH_PORT }[app];
+  const port = {
+    gateway: config.PORT,
+    admin: config.ADMIN_PORT,
+    identity: config.HEALTH_PORT,
+    group: config.GROUP_HEALTH_PORT,
+  }[app];
   return urlHere(app === 'admin' ? ADMIN_HOST : HOST, port);
 };
 
 const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
   name: app,
-  start: () => startNode({ file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)), environment, ...(isTerminal() ? { prefix: `${app.padEnd(8)} | ` } : {}) }),
+  start: () =>
+    startNode({
+      file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)),
+      environment,
+      ...(isTerminal() ? { prefix: `${app.padEnd(8)} | ` } : {}),
+    }),
   ready: () => answers(`${urlOf(app, config)}/health/ready`),
 });
 
@@ -64,17 +92,30 @@ runSupervisor(async (supervisor) => {
   for (const name of PORTS) config[name] ||= await freePort();
   const { DATA_DIR } = config;
   const runtime = new RuntimeFile(config, { url: urlOf('gateway', config), adminUrl: urlOf('admin', config) });
-  const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> => supervisor.keep(runtime.telling(name, kept));
+  const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> =>
+    supervisor.keep(runtime.telling(name, kept));
 
   // Postgres first: its lock keeps a second stack off this data directory, and so off the broker's files.
   const databaseUrl = config.DATABASE_URL ?? (await keep('postgres', keptPostgres(DATA_DIR))).url;
-  const ownBroker = async (): Promise<KafkaBroker | null> => (config.KAFKA_BROKERS ? null : keep('broker', keptBroker(config)));
-  const [broker] = await Promise.all([ownBroker(), untilDatabaseAnswers(databaseUrl, tell).then(() => migrate(databaseUrl, config.databaseRoles))]);
+  const ownBroker = async (): Promise<KafkaBroker | null> =>
+    config.KAFKA_BROKERS ? null : keep('broker', keptBroker(config));
+  const [broker] = await Promise.all([
+    ownBroker(),
+    untilDatabaseAnswers(databaseUrl, tell).then(() => migrate(databaseUrl, config.databaseRoles)),
+  ]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
-  const secrets: Secrets = { ownerUrl: databaseUrl, roles: config.databaseRoles, masterKey: await masterKey(databaseUrl, config), apiKey: apiKeyOf(config) };
+  const secrets: Secrets = {
+    ownerUrl: databaseUrl,
+    roles: config.databaseRoles,
+    masterKey: await masterKey(databaseUrl, config),
+    apiKey: apiKeyOf(config),
+  };
   // Each app is a user of its own at the broker; at one from outside, all of them are the one that it was given.
-  const kafka = (app: App): Readonly<Record<string, string>> => broker?.settingsOf(app) ?? (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
-  await Promise.all(APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, ...kafka(app) })))));
+  const kafka = (app: App): Readonly<Record<string, string>> =>
+    broker?.settingsOf(app) ?? (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
+  await Promise.all(
+    APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, ...kafka(app) })))),
+  );
   runtime.tell(databaseUrl);
   if (isTerminal()) console.log(banner(config));
   else sayAsJson('supervisor', 'info', 'Muster is ready.', { scimBaseUrl: config.scimBaseUrl });

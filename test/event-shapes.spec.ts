@@ -12,9 +12,9 @@ import { keyContext, sealContext, userBehaviour } from '../apps/identity/src/use
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
 /**
- * test/fixtures/events holds one event of every version that was ever written. Such events lie in stores and are never rewritten, so
- * what a file holds of the event is never changed. A new shape is a new version (`…v2` in libs/contracts), a step in
- * libs/event-store/src/upcast.ts and a file of its own.
+ * test/fixtures/events holds one event of every version that was ever written. Such events lie in stores and are never
+ * rewritten, so what a file holds of the event is never changed. A new shape is a new version (`…v2` in
+ * libs/contracts), a step in libs/event-store/src/upcast.ts and a file of its own.
  */
 interface Fixture {
   /** Wire type. */
@@ -30,9 +30,14 @@ interface Fixture {
 
 const FOLDER = 'test/fixtures/events';
 const FIXTURES = new Map(
-  readdirSync(FOLDER).map((name) => [name.replace(/\.json$/, ''), JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8')) as Fixture]),
+  readdirSync(FOLDER).map((name) => [
+    name.replace(/\.json$/, ''),
+    JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8')) as Fixture,
+  ]),
 );
-const NEWEST = Object.entries(contracts).filter(([name]) => name.endsWith('_EVENT_TYPES')).flatMap(([, types]) => Object.values(types as object) as string[]);
+const NEWEST = Object.entries(contracts)
+  .filter(([name]) => name.endsWith('_EVENT_TYPES'))
+  .flatMap(([, types]) => Object.values(types as object) as string[]);
 
 const TENANT = '01980000-0000-7000-8000-000000000001';
 const DIRECTORY = '01980000-0000-7000-8000-000000000002';
@@ -45,23 +50,48 @@ const SCHEMA = '01980000-0000-7000-8000-000000000008';
 const NOW = '2026-01-02T03:04:05.678Z';
 
 const attribute = (name: string, type: AttributeType, rest: Partial<Attribute> = {}): Attribute => ({
-  name, type, multiValued: false, required: false, caseExact: false, mutability: 'readWrite', returned: 'default', uniqueness: 'none', description: '', ...rest,
+  name,
+  type,
+  multiValued: false,
+  required: false,
+  caseExact: false,
+  mutability: 'readWrite',
+  returned: 'default',
+  uniqueness: 'none',
+  description: '',
+  ...rest,
 });
 const HR: Schema = {
-  id: 'urn:example:hr:2.0:User', name: 'HR', description: 'What payroll knows', attributes: [
+  id: 'urn:example:hr:2.0:User',
+  name: 'HR',
+  description: 'What payroll knows',
+  attributes: [
     attribute('badge', 'string', { caseExact: true, canonicalValues: ['A', 'B'] }),
     attribute('desk', 'complex', { multiValued: true, subAttributes: [attribute('floor', 'integer')] }),
   ],
 };
 
 /** Wire type → what the store is handed for the first event of that type. */
-const write = <C>(behaviour: Behaviour<C>, loaded: unknown, commands: readonly C[], open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open) => {
-  const sent = commands.map((command) => ({ id: USER, tenant: TENANT, directory: DIRECTORY, correlationId: USER, command }));
+const write = <C>(
+  behaviour: Behaviour<C>,
+  loaded: unknown,
+  commands: readonly C[],
+  open: (rows: Readonly<Record<string, readonly unknown[]>>) => Open,
+) => {
+  const sent = commands.map((command) => ({
+    id: USER,
+    tenant: TENANT,
+    directory: DIRECTORY,
+    correlationId: USER,
+    command,
+  }));
   const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, []));
   const events = sent.flatMap((command) => work.decide(command).events);
   const opened = open(work.rows());
   return events.map(({ type, stream, version, stored: { data, personal } }) => ({
-    type, data: JSON.parse(JSON.stringify(data)) as unknown, personal: personal === null ? null : opened(stream, version, personal),
+    type,
+    data: JSON.parse(JSON.stringify(data)) as unknown,
+    personal: personal === null ? null : opened(stream, version, personal),
   }));
 };
 type Open = (stream: string, version: number, personal: string) => unknown;
@@ -69,54 +99,126 @@ type Open = (stream: string, version: number, personal: string) => unknown;
 /** Every event as today's code writes it. */
 const written = (): { type: string; data: unknown; personal: unknown }[] => {
   const masterKey = Buffer.alloc(32, 7);
-  const directories = [DIRECTORY, OTHER_DIRECTORY].map((id) => ({ tenant: TENANT, id, version: 3, name: id, offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }));
+  const directories = [DIRECTORY, OTHER_DIRECTORY].map((id) => ({
+    tenant: TENANT,
+    id,
+    version: 3,
+    name: id,
+    offerExistingUsers: false,
+    emailIsLoginName: false,
+    offerLocalGroups: false,
+  }));
   const userCommands: UserCommand[] = [
     {
-      type: 'CreateUser', userId: USER, resource: {
-        userName: 'ada@example.org', externalId: 'ada', active: false, name: { givenName: 'Ada', familyName: 'Lovelace' },
+      type: 'CreateUser',
+      userId: USER,
+      resource: {
+        userName: 'ada@example.org',
+        externalId: 'ada',
+        active: false,
+        name: { givenName: 'Ada', familyName: 'Lovelace' },
         emails: [{ type: 'work', value: 'ada@example.org', primary: true }],
       },
     },
     {
-      type: 'PatchUser', userId: USER, ifMatch: null,
-      operations: [{ op: 'replace', path: 'active', value: true }, { op: 'replace', path: 'title', value: 'Countess' }, { op: 'remove', path: 'externalId' }],
+      type: 'PatchUser',
+      userId: USER,
+      ifMatch: null,
+      operations: [
+        { op: 'replace', path: 'active', value: true },
+        { op: 'replace', path: 'title', value: 'Countess' },
+        { op: 'remove', path: 'externalId' },
+      ],
     },
     {
-      type: 'RecordSignIn', userId: USER, loginType: 'oidc', providerId: 'oid-ada', upn: 'ada@example.org', email: 'ada@example.org', displayName: 'Ada Lovelace',
+      type: 'RecordSignIn',
+      userId: USER,
+      loginType: 'oidc',
+      providerId: 'oid-ada',
+      upn: 'ada@example.org',
+      email: 'ada@example.org',
+      displayName: 'Ada Lovelace',
     },
     { type: 'UnlinkUser', userId: USER, signIn: { directory: DIRECTORY, loginType: 'oidc', providerId: 'oid-ada' } },
     { type: 'TransferUser', userId: USER, directoryId: OTHER_DIRECTORY },
     { type: 'UnlinkUser', userId: USER, signIn: null },
-    { type: 'CreateUser', userId: USER, resource: { userName: 'ada@example.org', active: true, displayName: 'Ada Lovelace' } },
+    {
+      type: 'CreateUser',
+      userId: USER,
+      resource: { userName: 'ada@example.org', active: true, displayName: 'Ada Lovelace' },
+    },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
   const adminCommands: AdminCommand[] = [
     { type: 'CreateTenant', tenantId: TENANT, name: 'Default' },
     { type: 'CreateDirectory', directoryId: DIRECTORY, name: 'Microsoft Entra ID', kind: 'entra' },
     { type: 'ChangeDirectory', directoryId: DIRECTORY, settings: { offerExistingUsers: true, emailIsLoginName: true } },
-    { type: 'CreateToken', tokenId: TOKEN, directoryId: DIRECTORY, description: 'First', hash: '00ff', sealed: 'c2VhbGVk', expiresAt: '2027-01-01T00:00:00.000Z' },
+    {
+      type: 'CreateToken',
+      tokenId: TOKEN,
+      directoryId: DIRECTORY,
+      description: 'First',
+      hash: '00ff',
+      sealed: 'c2VhbGVk',
+      expiresAt: '2027-01-01T00:00:00.000Z',
+    },
     { type: 'RevokeToken', tokenId: TOKEN },
     { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
-    { type: 'DefineSchema', schemaId: TOKEN, resourceType: 'User', schema: { ...HR, attributes: [...HR.attributes, attribute('hireDate', 'dateTime')] } },
+    {
+      type: 'DefineSchema',
+      schemaId: TOKEN,
+      resourceType: 'User',
+      schema: { ...HR, attributes: [...HR.attributes, attribute('hireDate', 'dateTime')] },
+    },
   ];
   const groupCommands: GroupCommand[] = [
-    { type: 'CreateGroup', groupId: GROUP, resource: { displayName: 'Engineering', externalId: 'eng' }, members: [USER, NESTED_GROUP] },
     {
-      type: 'PatchGroup', groupId: GROUP, ifMatch: null,
-      operations: [{ op: 'replace', path: 'displayName', value: 'R&D' }, { op: 'remove', path: 'externalId' }],
+      type: 'CreateGroup',
+      groupId: GROUP,
+      resource: { displayName: 'Engineering', externalId: 'eng' },
+      members: [USER, NESTED_GROUP],
+    },
+    {
+      type: 'PatchGroup',
+      groupId: GROUP,
+      ifMatch: null,
+      operations: [
+        { op: 'replace', path: 'displayName', value: 'R&D' },
+        { op: 'remove', path: 'externalId' },
+      ],
     },
     { type: 'DeleteGroup', groupId: GROUP, ifMatch: null },
   ];
   const known = [{ tenant: TENANT, users: [USER], groups: [NESTED_GROUP] }];
   return [
-    ...write(groupBehaviour(262_144), { groups: null, claims: null, present: null, known, directories: null }, groupCommands, () => () => null),
-    ...write(userBehaviour(masterKey, 262_144), { users: null, directories, tenant_keys: null }, userCommands, (rows) => {
-      const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
-      const [person] = rows.new_person_keys as { wrapped: string }[];
-      const key = unseal(unseal(masterKey, keyContext(TENANT), tenant!.wrapped), keyContext(TENANT, USER), person!.wrapped);
-      return (stream, version, personal) => JSON.parse(unseal(key, sealContext(TENANT, stream, version), personal).toString());
-    }),
-    ...write(adminBehaviour(), { tenants: null, directories: null, tokens: null, schemas: null }, adminCommands, () => () => null),
+    ...write(
+      groupBehaviour(262_144),
+      { groups: null, claims: null, present: null, known, directories: null },
+      groupCommands,
+      () => () => null,
+    ),
+    ...write(
+      userBehaviour(masterKey, 262_144),
+      { users: null, directories, tenant_keys: null },
+      userCommands,
+      (rows) => {
+        const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
+        const [person] = rows.new_person_keys as { wrapped: string }[];
+        const key = unseal(
+          unseal(masterKey, keyContext(TENANT), tenant!.wrapped),
+          keyContext(TENANT, USER),
+          person!.wrapped,
+        );
+        return (stream, version, personal) =>
+          JSON.parse(unseal(key, sealContext(TENANT, stream, version), personal).toString());
+      },
+    ),
+    ...write(
+      adminBehaviour(),
+      { tenants: null, directories: null, tokens: null, schemas: null },
+      adminCommands,
+      () => () => null,
+    ),
   ];
 };
 
@@ -124,12 +226,22 @@ const fold = (wire: string): UserState | AdminState | GroupState => {
   const { after } = FIXTURES.get(wire)!;
   const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
   if (wire.startsWith('muster.user.')) {
-    return shapes.reduce<UserState>((state, { type, data, personal }) => evolveUser(state, upcast<UserEvent>(type, { ...data, ...personal }), USER, NOW), null);
+    return shapes.reduce<UserState>(
+      (state, { type, data, personal }) =>
+        evolveUser(state, upcast<UserEvent>(type, { ...data, ...personal }), USER, NOW),
+      null,
+    );
   }
   if (wire.startsWith('muster.group.')) {
-    return shapes.reduce<GroupState>((state, { type, data }) => evolveGroup(state, upcast<GroupEvent>(type, { ...data }), GROUP, NOW), null);
+    return shapes.reduce<GroupState>(
+      (state, { type, data }) => evolveGroup(state, upcast<GroupEvent>(type, { ...data }), GROUP, NOW),
+      null,
+    );
   }
-  return shapes.reduce<AdminState>((state, { type, data }) => evolveAdmin(state, upcast<AdminEvent>(type, { ...data }), NOW), null);
+  return shapes.reduce<AdminState>(
+    (state, { type, data }) => evolveAdmin(state, upcast<AdminEvent>(type, { ...data }), NOW),
+    null,
+  );
 };
 
 it('every version of every event type has a file', () => {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-/** A rule that never fires guards nothing: each one is shown a file that breaks it, in a folder shaped like the project. */
+/**
+ * A rule that never fires guards nothing: each one is shown a file that breaks it, in a folder shaped like the project.
+ */
 
 const require = createRequire(import.meta.url);
 const config = resolve('.dependency-cruiser.cjs');
@@ -55,7 +57,17 @@ const ROWS: readonly Row[] = [
   broken('pure-app-file', 'apps/identity/src/rules/g.ts', '../user.queries.js'),
   broken('pure-app-file', 'apps/new/src/a.ts', '@nestjs/common'),
   allowed('apps/identity/src/d.ts', '#contracts', '#scim', './user.js', 'node:crypto'),
-  allowed('apps/identity/src/d.queries.ts', './user.js', 'pg', 'node:fs', '#contracts', '#event-store', '#log', '#runtime', '#scim'),
+  allowed(
+    'apps/identity/src/d.queries.ts',
+    './user.js',
+    'pg',
+    'node:fs',
+    '#contracts',
+    '#event-store',
+    '#log',
+    '#runtime',
+    '#scim',
+  ),
   broken('gateway-holds-no-state', 'apps/gateway/src/b.queries.ts', '#event-store'),
   allowed('apps/gateway/src/main.ts', '#event-store'),
   broken('cli-speaks-http', 'apps/cli/src/a.queries.ts', '#event-store'),
@@ -86,12 +98,23 @@ const ROWS: readonly Row[] = [
 
 /** The rows import these files: the shape of the project. */
 const FRAME: Readonly<Record<string, readonly string[]>> = {
-  'apps/all-in-one/src/main.ts': [], 'apps/identity/src/user.ts': [], 'apps/identity/src/user.queries.ts': ['./user.js'],
-  'libs/scim/src/index.ts': ['./filter.js'], 'libs/scim/src/filter.ts': [], 'libs/contracts/src/index.ts': ['./user.js'], 'libs/contracts/src/user.ts': [],
-  'libs/event-store/src/index.ts': [], 'libs/log/src/index.ts': [], 'libs/runtime/src/index.ts': [],
+  'apps/all-in-one/src/main.ts': [],
+  'apps/identity/src/user.ts': [],
+  'apps/identity/src/user.queries.ts': ['./user.js'],
+  'libs/scim/src/index.ts': ['./filter.js'],
+  'libs/scim/src/filter.ts': [],
+  'libs/contracts/src/index.ts': ['./user.js'],
+  'libs/contracts/src/user.ts': [],
+  'libs/event-store/src/index.ts': [],
+  'libs/log/src/index.ts': [],
+  'libs/runtime/src/index.ts': [],
   'libs/runtime/src/f.ts': ['./e.js'],
 };
-const PACKAGES = { dependencies: ['pg', 'kafkajs', '@nestjs/common', 'commander'], devDependencies: ['vitest'], neither: ['unnamed'] };
+const PACKAGES = {
+  dependencies: ['pg', 'kafkajs', '@nestjs/common', 'commander'],
+  devDependencies: ['vitest'],
+  neither: ['unnamed'],
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'muster-imports-'));
 let fired: { from: string; rule: string }[];
@@ -103,7 +126,8 @@ const write = (path: string, text: string): void => {
 
 beforeAll(() => {
   const files = { ...FRAME, ...Object.fromEntries(ROWS.map(({ file, imports }) => [file, imports])) };
-  for (const [file, imports] of Object.entries(files)) write(file, `${imports.map((name) => `import '${name}';\n`).join('')}export const here = 1;\n`);
+  for (const [file, imports] of Object.entries(files))
+    write(file, `${imports.map((name) => `import '${name}';\n`).join('')}export const here = 1;\n`);
   for (const name of Object.values(PACKAGES).flat()) {
     write(`node_modules/${name}/package.json`, JSON.stringify({ name, version: '1.0.0', main: 'index.js' }));
     write(`node_modules/${name}/index.js`, '');
@@ -111,28 +135,41 @@ beforeAll(() => {
   const versions = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, '1.0.0']));
   const { type, imports } = require(resolve('package.json')) as { type: string; imports: object };
   const { dependencies, devDependencies } = PACKAGES;
-  write('package.json', JSON.stringify({ type, imports, dependencies: versions(dependencies), devDependencies: versions(devDependencies) }));
+  write(
+    'package.json',
+    JSON.stringify({ type, imports, dependencies: versions(dependencies), devDependencies: versions(devDependencies) }),
+  );
   copyFileSync('tsconfig.json', join(folder, 'tsconfig.json'));
   // As `npm run lint` does.
   const { stdout, stderr } = spawnSync(
-    resolve('node_modules/.bin/depcruise'), ['apps', 'libs', 'deploy', 'test', '--config', config, '--output-type', 'json'],
+    resolve('node_modules/.bin/depcruise'),
+    ['apps', 'libs', 'deploy', 'test', '--config', config, '--output-type', 'json'],
     { cwd: folder, encoding: 'utf8', maxBuffer: 50_000_000 },
   );
   if (!stdout) throw new Error(stderr);
-  const { summary } = JSON.parse(stdout) as { summary: { violations: { from: string; to: string; type: string; rule: { name: string } }[] } };
-  fired = summary.violations.map(({ from, to, type, rule }) => ({ from: type === 'reachability' ? to : from, rule: rule.name }));
+  const { summary } = JSON.parse(stdout) as {
+    summary: { violations: { from: string; to: string; type: string; rule: { name: string } }[] };
+  };
+  fired = summary.violations.map(({ from, to, type, rule }) => ({
+    from: type === 'reachability' ? to : from,
+    rule: rule.name,
+  }));
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it.each(ROWS.map((row) => [`${row.rule ?? 'nothing'} fires when ${row.file} imports ${row.imports.join(', ') || 'nothing'}`, row] as const))(
-  '%s',
-  (_title, { rule, file }) => {
-    // No main file leads to what the rows write, and only some rows are about that.
-    const about = fired.filter((violation) => violation.from === file && (violation.rule !== 'no-dead-files' || violation.rule === rule));
-    expect([...new Set(about.map((violation) => violation.rule))]).toEqual(rule === null ? [] : [rule]);
-  },
-);
+it.each(
+  ROWS.map(
+    (row) =>
+      [`${row.rule ?? 'nothing'} fires when ${row.file} imports ${row.imports.join(', ') || 'nothing'}`, row] as const,
+  ),
+)('%s', (_title, { rule, file }) => {
+  // No main file leads to what the rows write, and only some rows are about that.
+  const about = fired.filter(
+    (violation) => violation.from === file && (violation.rule !== 'no-dead-files' || violation.rule === rule),
+  );
+  expect([...new Set(about.map((violation) => violation.rule))]).toEqual(rule === null ? [] : [rule]);
+});
 
 it('no rule lacks a file that breaks it', () => {
   expect([...new Set(ROWS.flatMap(({ rule }) => rule ?? []))].sort()).toEqual([...rules].sort());

@@ -12,9 +12,9 @@ import { asRead, readingLimits } from './support/reading-limits.js';
 import { newDatabase } from './support/postgres.js';
 
 /**
- * Statements are prepared on the first request, when tables are empty and nothing is known about them, and their plan stays. Of indexes that
- * look alike then the planner takes the newest one (decision 3): a look-up by name that is planned as a walk through the tenant is fast in
- * every other test.
+ * Statements are prepared on the first request, when tables are empty and nothing is known about them, and their plan
+ * stays. Of indexes that look alike then the planner takes the newest one (decision 3): a look-up by name that is
+ * planned as a walk through the tenant is fast in every other test.
  */
 
 const ID = '01980000-0000-7000-8000-000000000001';
@@ -30,7 +30,9 @@ beforeAll(async () => {
   const url = await newDatabase();
   gateway = new pg.Pool({ connectionString: roleUrl(url, 'gateway'), max: 1 });
   identity = new pg.Pool({ connectionString: roleUrl(url, 'identity'), max: 1 });
-  const recorded = { query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)) } as unknown as pg.Pool;
+  const recorded = {
+    query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)),
+  } as unknown as pg.Pool;
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
   const limits = readingLimits();
   users = new ResourceQueries(recorded, tables.users, limits);
@@ -39,10 +41,29 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => Promise.all([gateway?.end(), identity?.end()]));
 
-const find = (definition: ResourceDefinition, queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>, filter: string): Promise<unknown> =>
-  queries.page(SCOPE, { filter: parseFilter(definition, filter), sort: null, selection: undefined, startIndex: 1, count: 10, cursor: null }, asRead);
+const find = (
+  definition: ResourceDefinition,
+  queries: ResourceQueries<UserRow> | ResourceQueries<GroupRow>,
+  filter: string,
+): Promise<unknown> =>
+  queries.page(
+    SCOPE,
+    {
+      filter: parseFilter(definition, filter),
+      sort: null,
+      selection: undefined,
+      startIndex: 1,
+      count: 10,
+      cursor: null,
+    },
+    asRead,
+  );
 const read = async (...ids: string[]): Promise<void> => {
-  const shown = members.show({ ...SCOPE, requireToken: async () => undefined }, { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 }, undefined);
+  const shown = members.show(
+    { ...SCOPE, requireToken: async () => undefined },
+    { id: ids[0]!, version: 1, created: '', lastModified: '', resource: {}, memberCount: 1 },
+    undefined,
+  );
   for await (const _ of (shown as StreamableFile).getStream());
 };
 
@@ -51,21 +72,76 @@ const together = (ask: (value: string) => Promise<unknown>): Promise<unknown> =>
 
 it.each([
   ['a user by id', () => users.byId(SCOPE, ID), ['users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['a user by userName', () => find(USER, users, 'userName eq "x"'), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
-  ['users by ids, asked together', () => together(() => users.byId(SCOPE, ID)), ['users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['users by userNames, asked together', () => together((value) => find(USER, users, `userName eq "${value}"`)), ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)']],
+  [
+    'a user by userName',
+    () => find(USER, users, 'userName eq "x"'),
+    ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)'],
+  ],
+  [
+    'users by ids, asked together',
+    () => together(() => users.byId(SCOPE, ID)),
+    ['users_pkey (tenant, id)', 'members_by_member (member)'],
+  ],
+  [
+    'users by userNames, asked together',
+    () => together((value) => find(USER, users, `userName eq "${value}"`)),
+    ['users_by_user_name (user_name_folded, tenant)', 'members_by_member (member)'],
+  ],
   ['groups by ids, asked together', () => together(() => groups.byId(SCOPE, ID)), ['groups_pkey (tenant, id)']],
-  ['a user by externalId', () => find(USER, users, 'externalId eq "x"'), ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['a user by id and manager', () => find(USER, users, `id eq "${ID}" and manager eq "x"`), ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['users by work e-mail', () => find(USER, users, 'emails[type eq "work"].value eq "x"'),
-    ['users_pkey (tenant, id)', 'users_by_work_email (work_email_folded, tenant)', 'users_by_other_work_email (of_tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
-  ['users by work e-mail and more', () => find(USER, users, 'emails[type eq "work"].value eq "x" and title eq "y"'),
-    ['users_pkey (tenant, id)', 'users_by_work_email (work_email_folded, tenant)', 'users_by_other_work_email (of_tenant)', 'users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)']],
+  [
+    'a user by externalId',
+    () => find(USER, users, 'externalId eq "x"'),
+    ['users_by_external_id (external_id, tenant)', 'users_pkey (tenant, id)', 'members_by_member (member)'],
+  ],
+  [
+    'a user by id and manager',
+    () => find(USER, users, `id eq "${ID}" and manager eq "x"`),
+    ['users_pkey (tenant, id)', 'users_pkey (tenant, id)', 'members_by_member (member)'],
+  ],
+  [
+    'users by work e-mail',
+    () => find(USER, users, 'emails[type eq "work"].value eq "x"'),
+    [
+      'users_pkey (tenant, id)',
+      'users_by_work_email (work_email_folded, tenant)',
+      'users_by_other_work_email (of_tenant)',
+      'users_pkey (tenant, id)',
+      'members_by_member (member)',
+    ],
+  ],
+  [
+    'users by work e-mail and more',
+    () => find(USER, users, 'emails[type eq "work"].value eq "x" and title eq "y"'),
+    [
+      'users_pkey (tenant, id)',
+      'users_by_work_email (work_email_folded, tenant)',
+      'users_by_other_work_email (of_tenant)',
+      'users_pkey (tenant, id)',
+      'users_pkey (tenant, id)',
+      'members_by_member (member)',
+    ],
+  ],
   ['a group by id', () => groups.byId(SCOPE, ID), ['groups_pkey (tenant, id)']],
-  ['a group by displayName', () => find(GROUP, groups, 'displayName eq "x"'), ['groups_by_display_name (display_name_folded, tenant)', 'groups_pkey (tenant, id)']],
-  ['a group by externalId', () => find(GROUP, groups, 'externalId eq "x"'), ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)']],
-  ['whether a user is a member', () => find(GROUP, groups, `id eq "${ID}" and members eq "${ID}"`), ['groups_pkey (tenant, id)', 'members_pkey (group_id, member, tenant)', 'groups_pkey (tenant, id)']],
-  ['the members of a group', () => read(ID), ['members_pkey (group_id, member, tenant)', 'users_pkey (tenant, id)', 'groups_pkey (tenant, id)']],
+  [
+    'a group by displayName',
+    () => find(GROUP, groups, 'displayName eq "x"'),
+    ['groups_by_display_name (display_name_folded, tenant)', 'groups_pkey (tenant, id)'],
+  ],
+  [
+    'a group by externalId',
+    () => find(GROUP, groups, 'externalId eq "x"'),
+    ['groups_by_external_id (external_id, tenant)', 'groups_pkey (tenant, id)'],
+  ],
+  [
+    'whether a user is a member',
+    () => find(GROUP, groups, `id eq "${ID}" and members eq "${ID}"`),
+    ['groups_pkey (tenant, id)', 'members_pkey (group_id, member, tenant)', 'groups_pkey (tenant, id)'],
+  ],
+  [
+    'the members of a group',
+    () => read(ID),
+    ['members_pkey (group_id, member, tenant)', 'users_pkey (tenant, id)', 'groups_pkey (tenant, id)'],
+  ],
 ] as const)('%s is looked up by its index in a database of which nothing is known', async (what, ask, expected) => {
   asked.length = 0;
   await ask();
@@ -85,7 +161,15 @@ it.each([
   ['emails', ['users_by_work_email (work_email_folded, tenant)', 'users_by_work_email_key (work_email_key, tenant)']],
   ['external_ids', ['users_by_external_id (external_id, tenant)']],
 ] as const)('who is named by %s is loaded for a decision by an index, too', async (part, expected) => {
-  const nobody: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };
+  const nobody: Touched = {
+    users: [],
+    unlinked: [],
+    claims: [],
+    former_upns: [],
+    emails: [],
+    external_ids: [],
+    tenants: [],
+  };
   const text = loadSql({ ...nobody, [part]: [{}] }).replaceAll('$json', '$1::json');
   expect(await scansIn(identity, text, ['{}'])).toEqual([...OF_EACH_USER, ...OF_ITS_TENANT, ...expected].sort());
 });
@@ -96,9 +180,13 @@ const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]):
   try {
     await client.query('SET plan_cache_mode = force_generic_plan');
     await client.query(`DEALLOCATE ALL`);
-    const parameters = values.map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`)).join(', ');
+    const parameters = values
+      .map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`))
+      .join(', ');
     await client.query(`PREPARE asked AS ${text}`);
-    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(`EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`);
+    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
+      `EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`,
+    );
     return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort();
   } finally {
     client.release(true);
@@ -113,9 +201,17 @@ interface Node {
   readonly Plans?: readonly Node[];
 }
 
-/** `index (columns by which it is searched)`; what is read without an index is named as it is. A bitmap of an index is an index. */
+/**
+ * `index (columns by which it is searched)`; what is read without an index is named as it is. A bitmap of an index is
+ * an index.
+ */
 const scansOf = (node: Node): string[] => [
-  ...(node['Index Name'] ? [`${node['Index Name']} (${columnsIn(node['Index Cond'])})`] : node['Relation Name'] && node['Node Type'] !== 'Bitmap Heap Scan' ? [`${node['Node Type']} of ${node['Relation Name']}`] : []),
+  ...(node['Index Name']
+    ? [`${node['Index Name']} (${columnsIn(node['Index Cond'])})`]
+    : node['Relation Name'] && node['Node Type'] !== 'Bitmap Heap Scan'
+      ? [`${node['Node Type']} of ${node['Relation Name']}`]
+      : []),
   ...(node.Plans ?? []).flatMap(scansOf),
 ];
-const columnsIn = (condition = ''): string => [...condition.matchAll(/\((?:\w+\.)?(\w+)(?:\([^)]*\))? (?:=|>|<|>=|@>)/g)].map(([, column]) => column).join(', ');
+const columnsIn = (condition = ''): string =>
+  [...condition.matchAll(/\((?:\w+\.)?(\w+)(?:\([^)]*\))? (?:=|>|<|>=|@>)/g)].map(([, column]) => column).join(', ');

@@ -38,7 +38,11 @@ beforeAll(async () => {
   const hba = join(folder, 'pg_hba.conf');
   // From here on nobody comes in without TLS.
   writeFileSync(hba, 'hostssl all all 127.0.0.1/32 scram-sha-256\n', { mode: 0o600 });
-  for (const [file, name] of [[certificate, 'server.crt'], [key, 'server.key'], [hba, 'pg_hba.conf']] as const) {
+  for (const [file, name] of [
+    [certificate, 'server.crt'],
+    [key, 'server.key'],
+    [hba, 'pg_hba.conf'],
+  ] as const) {
     rmSync(join(data, name), { force: true });
     copyFileSync(file, join(data, name));
     chownSync(join(data, name), uid, gid);
@@ -72,14 +76,20 @@ describe('a Postgres that takes TLS alone', () => {
     const settings = { DATA_DIR: folder, DATABASE_URL: url };
     await migrate(url);
     for (const role of ROLES) await untilMigrated(roleUrl(url, role), (reason: string) => expect.fail(reason));
-    const muster = await startServer(Object.assign(readConfig(settings), { PORT: 0, ADMIN_PORT: 0 }), url, createLogger('test'));
+    const muster = await startServer(
+      Object.assign(readConfig(settings), { PORT: 0, ADMIN_PORT: 0 }),
+      url,
+      createLogger('test'),
+    );
     try {
       const owner = new pg.Client({ connectionString: url });
       await owner.connect();
       const { rows } = await owner.query<{ usename: string; ssl: boolean }>(
-        "SELECT usename, bool_and(ssl) AS ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = current_database() GROUP BY 1 ORDER BY 1",
+        'SELECT usename, bool_and(ssl) AS ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = current_database() GROUP BY 1 ORDER BY 1',
       );
-      expect(rows).toEqual(['muster', ...[...ROLES].sort().map((role) => `muster_${role}`)].map((usename) => ({ usename, ssl: true })));
+      expect(rows).toEqual(
+        ['muster', ...[...ROLES].sort().map((role) => `muster_${role}`)].map((usename) => ({ usename, ssl: true })),
+      );
       await owner.end();
       const { findings } = await verifyInstallation(url, masterKeySource(readConfig(settings)));
       expect(findings).toEqual([]);
@@ -93,20 +103,38 @@ describe('a Postgres that takes TLS alone', () => {
   });
 
   it.each([
-    ['an authority that did not sign its certificate', () => urlOf('localhost', `?sslmode=verify-full&sslrootcert=${stranger}`), /self-signed|unable to (verify|get)/],
-    ['the authorities that Node knows', () => urlOf('localhost', '?sslmode=verify-full'), /self-signed|unable to (verify|get)/],
-    ['a name that is not in its certificate', () => urlOf('127.0.0.1', `?sslmode=verify-full&sslrootcert=${authority}`), /does not match certificate's altnames/],
+    [
+      'an authority that did not sign its certificate',
+      () => urlOf('localhost', `?sslmode=verify-full&sslrootcert=${stranger}`),
+      /self-signed|unable to (verify|get)/,
+    ],
+    [
+      'the authorities that Node knows',
+      () => urlOf('localhost', '?sslmode=verify-full'),
+      /self-signed|unable to (verify|get)/,
+    ],
+    [
+      'a name that is not in its certificate',
+      () => urlOf('127.0.0.1', `?sslmode=verify-full&sslrootcert=${authority}`),
+      /does not match certificate's altnames/,
+    ],
   ])('is refused by %s', async (_what, url, reason) => {
     await expect(connects(url())).rejects.toThrow(reason);
     const starts = [
-      () => migrate(url()), () => untilMigrated(roleUrl(url(), 'gateway'), () => undefined), () => verifyInstallation(url(), masterKeySource({ DATA_DIR: folder })),
+      () => migrate(url()),
+      () => untilMigrated(roleUrl(url(), 'gateway'), () => undefined),
+      () => verifyInstallation(url(), masterKeySource({ DATA_DIR: folder })),
     ];
     for (const start of starts) {
       const error: unknown = await start().catch((caught: unknown) => caught);
       expect(isUsageError(error)).toBe(true);
-      expect((error as Error).message).toMatch(/^The certificate of the database is not accepted \([^\n]*\): sslrootcert in DATABASE_URL [^\n]*$/);
+      expect((error as Error).message).toMatch(
+        /^The certificate of the database is not accepted \([^\n]*\): sslrootcert in DATABASE_URL [^\n]*$/,
+      );
       expect((error as Error).message).toMatch(reason);
     }
-    await expect(connectDatabase(roleUrl(url(), 'gateway'), 'gateway', { poolConnections: 1, queryTimeoutMs: 5_000 })).rejects.toThrow(reason);
+    await expect(
+      connectDatabase(roleUrl(url(), 'gateway'), 'gateway', { poolConnections: 1, queryTimeoutMs: 5_000 }),
+    ).rejects.toThrow(reason);
   });
 });

@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /**
- * The repository promises this about itself. Each rule is a function of all files, so that it can be shown a repository that breaks
- * it: a rule that has never been seen to fail is none.
+ * The repository promises this about itself. Each rule is a function of all files, so that it can be shown a repository
+ * that breaks it: a rule that has never been seen to fail is none.
  */
 
 /** Path → text. */
@@ -36,23 +36,40 @@ const ROLES = ['controller', 'handler', 'projection', 'queries', 'job', 'guard',
 const LIB_SUFFIXES = ['contract', 'process', 'cluster'];
 /** Files that a process starts with, as dependency-cruiser knows them; they compose, and may speak to a terminal. */
 const ENTRY = new RegExp(
-  (createRequire(import.meta.url)(resolve('.dependency-cruiser.cjs')) as { forbidden: { name: string; from: { path: string } }[] })
-    .forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
+  (
+    createRequire(import.meta.url)(resolve('.dependency-cruiser.cjs')) as {
+      forbidden: { name: string; from: { path: string } }[];
+    }
+  ).forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
 );
-const TERMINAL = [ENTRY, /^deploy\/[^/]+\.ts$/, /^test\/(bench|fault|hostile)\//, /^libs\/runtime\/src\/(first|say|supervise|runtime-file)\.ts$/];
+const TERMINAL = [
+  ENTRY,
+  /^deploy\/[^/]+\.ts$/,
+  /^test\/(bench|fault|hostile)\//,
+  /^libs\/runtime\/src\/(first|say|supervise|runtime-file)\.ts$/,
+];
 
 /** Names with a word that is refused elsewhere, each with its reason. */
-const NAMES: Readonly<Record<string, string>> = { 'test/support/shared-servers.ts': 'the suites of a run do share them' };
+const NAMES: Readonly<Record<string, string>> = {
+  'test/support/shared-servers.ts': 'the suites of a run do share them',
+};
 /** Named after what a client sends: the manager of a user is an attribute. */
 const SHAPES = /^test\/conformance\/\w+\/[\w-]+\.json$/;
 
 const MAX_LINES = 500;
+/** A table of cases is read row by row, not as a whole. */
+const MAX_SPEC_LINES = 900;
+const maxLines = (path: string): number => (isSpec(path) ? MAX_SPEC_LINES : MAX_LINES);
 /** Longer ones, each with its reason. */
-const LONG_FILES: Readonly<Record<string, string>> = {};
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'apps/group/src/group.projection.ts': 'the rows of groups and those of leaving, which are to part',
+  'apps/identity/src/user.ts': 'one decision, with an arm for each command',
+};
 
 /** Packages that no file imports, each with its use. */
 const NOT_IMPORTED: Readonly<Record<string, string>> = {
   typescript: 'the script build',
+  oxfmt: 'the script lint',
   oxlint: 'the script lint',
   'dependency-cruiser': 'the script lint',
   '@swc/core': 'the parser of dependency-cruiser',
@@ -62,34 +79,46 @@ const NOT_IMPORTED: Readonly<Record<string, string>> = {
 const sources = (project: Project): [string, string][] => [...project].filter(([path]) => path.endsWith('.ts'));
 const isSpec = (path: string): boolean => path.endsWith('.spec.ts');
 const isPure = (path: string): boolean =>
-  !isSpec(path) && (/^libs\/(scim|contracts)\//.test(path) || (/^apps\/.+\/[^/.]+\.ts$/.test(path) && !ENTRY.test(path)));
+  !isSpec(path) &&
+  (/^libs\/(scim|contracts)\//.test(path) || (/^apps\/.+\/[^/.]+\.ts$/.test(path) && !ENTRY.test(path)));
 /** Good enough to keep prose out of code: neither `://` nor a glob in a text is a comment. */
 const COMMENT = /(?<![*'"`\w])\/\*[\s\S]*?\*\/|(?<![:'"`])\/\/.*/g;
 const codeOf = (text: string): string => text.replace(COMMENT, '');
 const commentsOf = (text: string): string => (text.match(COMMENT) ?? []).join('\n');
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-const words = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1] ?? match[0]);
+const words = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map((match) => match[1] ?? match[0]);
 
 /** Finds a pattern in the code of some files; `why` says what to do instead. */
-const banned = (pattern: RegExp, why: string, where: (path: string) => boolean) => (project: Project): string[] =>
-  sources(project).flatMap(([path, text]) =>
-    path === SELF || !where(path) ? [] : words(codeOf(text), pattern).map((found) => `${path}: ${found.trim()} (${why})`),
-  );
+const banned =
+  (pattern: RegExp, why: string, where: (path: string) => boolean) =>
+  (project: Project): string[] =>
+    sources(project).flatMap(([path, text]) =>
+      path === SELF || !where(path)
+        ? []
+        : words(codeOf(text), pattern).map((found) => `${path}: ${found.trim()} (${why})`),
+    );
 
 /** Whether a path that somebody wrote down leads somewhere; a bare file name may lie anywhere. */
 const exists = (project: Project, path: string): boolean =>
   project.has(path) ||
-  [...project.keys()].some((known) => (path.includes('/') ? known.startsWith(path.endsWith('/') ? path : `${path}/`) : nameOf(known) === path));
+  [...project.keys()].some((known) =>
+    path.includes('/') ? known.startsWith(path.endsWith('/') ? path : `${path}/`) : nameOf(known) === path,
+  );
 /** Made at run time, or by the build. */
 const NOT_KEPT = /^(DATA_DIR\/.*|runtime\.json|dist\/|node_modules\/)$/;
 const FILE_NAME = /^[\w@.-]+(\/[\w@.-]+)*\.(ts|md|cjs|json|yml|xml)$/;
 const ROOM = /^(\.ci|apps|libs|deploy|test|docs|dist|node_modules)\/[\w@./-]*$/;
-const docs = (project: Project): [string, string][] => [...project].filter(([path]) => path.endsWith('.md') && path !== 'CHANGELOG.md');
+const docs = (project: Project): [string, string][] =>
+  [...project].filter(([path]) => path.endsWith('.md') && path !== 'CHANGELOG.md');
 const quoted = (text: string): string[] => words(text, /`([^`\n]+)`/g);
 
-const section = (text: string, title: string): string => text.split(/^## /m).find((part) => part.startsWith(title)) ?? '';
+const section = (text: string, title: string): string =>
+  text.split(/^## /m).find((part) => part.startsWith(title)) ?? '';
 type Dependencies = Record<string, string>;
-const packageOf = (project: Project): { scripts: object; dependencies: Dependencies; optionalDependencies: Dependencies; devDependencies: Dependencies } =>
+const packageOf = (
+  project: Project,
+): { scripts: object; dependencies: Dependencies; optionalDependencies: Dependencies; devDependencies: Dependencies } =>
   JSON.parse(project.get('package.json')!);
 const packages = (project: Project): [string, string][] => {
   const { dependencies, optionalDependencies, devDependencies } = packageOf(project);
@@ -98,7 +127,8 @@ const packages = (project: Project): [string, string][] => {
 /** The Node that every npm script runs on, one package for each system. */
 const NODE_PACKAGE = /^node-(bin-)?(linux|darwin|win)-/;
 /** Files that are started by hand or by another program. */
-const isProgram = (path: string): boolean => ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault|hostile\/hostile)\.ts$/.test(path);
+const isProgram = (path: string): boolean =>
+  ENTRY.test(path) || /^test\/(bench\/bench|fault\/fault|hostile\/hostile)\.ts$/.test(path);
 const edited = (path: string, from: string | RegExp, to: string): Change => {
   const text = PROJECT.get(path)!.replace(from, to);
   if (text === PROJECT.get(path)) throw new Error(`${path} holds no ${String(from)}: nothing would be broken.`);
@@ -108,7 +138,13 @@ const edited = (path: string, from: string | RegExp, to: string): Change => {
 const RULES: readonly Rule[] = [
   {
     title: 'a name says what is inside: no common, util, helper, shared, base, manager',
-    check: (project) => [...project.keys()].filter((path) => !(path in NAMES) && !SHAPES.test(path) && /(^|[/._-])(commons?|utils?|utilities|helpers?|shared|base|managers?)([/._-]|$)/i.test(path)),
+    check: (project) =>
+      [...project.keys()].filter(
+        (path) =>
+          !(path in NAMES) &&
+          !SHAPES.test(path) &&
+          /(^|[/._-])(commons?|utils?|utilities|helpers?|shared|base|managers?)([/._-]|$)/i.test(path),
+      ),
     broken: [{ 'apps/group/src/group-utils.ts': '' }, { 'libs/common/src/index.ts': '' }, { 'test/helpers/a.ts': '' }],
   },
   {
@@ -118,10 +154,16 @@ const RULES: readonly Rule[] = [
       const found = [...project.keys()].filter((path) => /(^|\/)index\.ts$/.test(path));
       return [
         ...found.filter((path) => !/^libs\/[^/]+\/src\/index\.ts$/.test(path)),
-        ...[...libs].filter((lib) => !project.has(`libs/${lib}/src/index.ts`)).map((lib) => `libs/${lib} has no index.ts`),
+        ...[...libs]
+          .filter((lib) => !project.has(`libs/${lib}/src/index.ts`))
+          .map((lib) => `libs/${lib} has no index.ts`),
       ];
     },
-    broken: [{ 'apps/identity/src/index.ts': '' }, { 'libs/log/src/kafka/index.ts': '' }, { 'libs/scim/src/index.ts': null }],
+    broken: [
+      { 'apps/identity/src/index.ts': '' },
+      { 'libs/log/src/kafka/index.ts': '' },
+      { 'libs/scim/src/index.ts': null },
+    ],
   },
   {
     title: 'a suffix is a role that touches the world, from a short list',
@@ -129,34 +171,54 @@ const RULES: readonly Rule[] = [
       [...project.keys()].filter((path) => {
         const [, room, suffix] = /^(apps|libs)\/.+\/[^/.]+\.([^/]+)\.ts$/.exec(path) ?? [];
         if (!room) return false;
-        return !(room === 'apps' ? ROLES : [...ROLES, ...LIB_SUFFIXES]).includes(suffix!.replace(/\.?(int\.)?spec$/, '') || ROLES[0]!);
+        return !(room === 'apps' ? ROLES : [...ROLES, ...LIB_SUFFIXES]).includes(
+          suffix!.replace(/\.?(int\.)?spec$/, '') || ROLES[0]!,
+        );
       }),
-    broken: [{ 'apps/identity/src/user.service.ts': '' }, { 'apps/identity/src/user.process.ts': '' }, { 'libs/log/src/log.types.ts': '' }],
+    broken: [
+      { 'apps/identity/src/user.service.ts': '' },
+      { 'apps/identity/src/user.process.ts': '' },
+      { 'libs/log/src/log.types.ts': '' },
+    ],
   },
   {
-    title: `a file has at most ${MAX_LINES} lines, or its reason in this file`,
+    title: `a file has at most ${MAX_LINES} lines, a spec ${MAX_SPEC_LINES}, or its reason in this file`,
     check: (project) => [
-      ...sources(project).filter(([path, text]) => text.split('\n').length - 1 > MAX_LINES && !(path in LONG_FILES)).map(([path]) => path),
-      ...Object.keys(LONG_FILES).filter((path) => (project.get(path) ?? '').split('\n').length - 1 <= MAX_LINES).map((path) => `${path} needs no exception`),
+      ...sources(project)
+        .filter(([path, text]) => text.split('\n').length - 1 > maxLines(path) && !(path in LONG_FILES))
+        .map(([path]) => path),
+      ...Object.keys(LONG_FILES)
+        .filter((path) => (project.get(path) ?? '').split('\n').length - 1 <= maxLines(path))
+        .map((path) => `${path} needs no exception`),
     ],
-    broken: [{ 'libs/scim/src/a.ts': '\n'.repeat(MAX_LINES + 1) }],
+    broken: [
+      { 'libs/scim/src/a.ts': '\n'.repeat(MAX_LINES + 1) },
+      { 'libs/scim/src/a.spec.ts': '\n'.repeat(MAX_SPEC_LINES + 1) },
+    ],
   },
   {
     title: 'nothing is left for later in the code: what is open is an issue',
     check: (project) =>
-      sources(project).flatMap(([path, text]) => (path === SELF ? [] : words(text, /\b(TODO|FIXME|XXX|HACK)\b/g).map((found) => `${path}: ${found}`))),
+      sources(project).flatMap(([path, text]) =>
+        path === SELF ? [] : words(text, /\b(TODO|FIXME|XXX|HACK)\b/g).map((found) => `${path}: ${found}`),
+      ),
     broken: [{ 'libs/scim/src/a.ts': '// TODO: later' }, { 'libs/scim/src/a.ts': '/* FIXME */' }],
   },
   {
     title: 'a terminal is spoken to by programs for a terminal; services log',
-    check: banned(/\bconsole\.\w+|\bdebugger\b/g, 'hand it to the logger', (path) => !isSpec(path) && !TERMINAL.some((file) => file.test(path))),
+    check: banned(
+      /\bconsole\.\w+|\bdebugger\b/g,
+      'hand it to the logger',
+      (path) => !isSpec(path) && !TERMINAL.some((file) => file.test(path)),
+    ),
     broken: [{ 'apps/identity/src/a.handler.ts': 'console.log(1);' }, { 'libs/log/src/a.ts': 'debugger;' }],
   },
   {
     title: 'no test is switched off for good, or alone; one that needs what a machine may lack says so',
     check: banned(/\.(?:only|skip|todo|fails)(?:\.each)?\(|\bxit\(|\bxdescribe\(/g, 'every test runs', isSpec),
     broken: [
-      { 'libs/scim/src/a.spec.ts': "it.only('a', f);" }, { 'libs/scim/src/a.spec.ts': "describe.skip('a', f);" },
+      { 'libs/scim/src/a.spec.ts': "it.only('a', f);" },
+      { 'libs/scim/src/a.spec.ts': "describe.skip('a', f);" },
       { 'libs/scim/src/a.spec.ts': "describe.each(rows).only('a', f);" },
     ],
   },
@@ -164,7 +226,8 @@ const RULES: readonly Rule[] = [
     title: 'tests wait on signals and never sleep, and nothing of ours is mocked',
     check: banned(/\bsetTimeout\(|\bsleep\(|timers\/promises|\bvi\.mock\(/g, 'wait for what happens', isSpec),
     broken: [
-      { 'libs/log/src/a.spec.ts': 'await new Promise((done) => setTimeout(done, 100));' }, { 'libs/log/src/a.spec.ts': "vi.mock('pg');" },
+      { 'libs/log/src/a.spec.ts': 'await new Promise((done) => setTimeout(done, 100));' },
+      { 'libs/log/src/a.spec.ts': "vi.mock('pg');" },
       { 'libs/log/src/a.spec.ts': "import { setTimeout as pause } from 'node:timers/promises';" },
     ],
   },
@@ -172,11 +235,14 @@ const RULES: readonly Rule[] = [
     title: 'pure code is handed time, ids and randomness, and touches nothing',
     check: banned(
       /\bDate\.now\(|\bnew Date\(\)|\bperformance\.|\bMath\.random|\bprocess\.|\bconsole\.|\bfetch\(|\bset(?:Timeout|Interval|Immediate)\(|\bawait\b|\brandom(?:UUID|Bytes|Int)\b/g,
-      'an argument, or a file with a role suffix', isPure,
+      'an argument, or a file with a role suffix',
+      isPure,
     ),
     broken: [
-      { 'apps/identity/src/a.ts': 'const now = Date.now();' }, { 'apps/group/src/a.ts': "import { randomUUID } from 'node:crypto';" },
-      { 'libs/scim/src/a.ts': 'const now = new Date();' }, { 'libs/contracts/src/a.ts': 'process.env.PORT' },
+      { 'apps/identity/src/a.ts': 'const now = Date.now();' },
+      { 'apps/group/src/a.ts': "import { randomUUID } from 'node:crypto';" },
+      { 'libs/scim/src/a.ts': 'const now = new Date();' },
+      { 'libs/contracts/src/a.ts': 'process.env.PORT' },
     ],
   },
   {
@@ -184,24 +250,37 @@ const RULES: readonly Rule[] = [
     title: 'contracts take types of scim and nothing that runs',
     check: (project) =>
       sources(project).flatMap(([path, text]) =>
-        path.startsWith('libs/contracts/') && !isSpec(path) ? words(codeOf(text), /^(?:import|export) (?!type\b)[^;]*'#scim'/gm).map((found) => `${path}: ${found}`) : [],
+        path.startsWith('libs/contracts/') && !isSpec(path)
+          ? words(codeOf(text), /^(?:import|export) (?!type\b)[^;]*'#scim'/gm).map((found) => `${path}: ${found}`)
+          : [],
       ),
-    broken: [{ 'libs/contracts/src/a.ts': "import { fold } from '#scim';" }, { 'libs/contracts/src/a.ts': "export * from '#scim';" }],
+    broken: [
+      { 'libs/contracts/src/a.ts': "import { fold } from '#scim';" },
+      { 'libs/contracts/src/a.ts': "export * from '#scim';" },
+    ],
   },
   {
     title: 'paths in documents lead somewhere',
     check: (project) =>
       docs(project).flatMap(([path, text]) =>
-        quoted(text).filter((word) => (ROOM.test(word) || FILE_NAME.test(word)) && !NOT_KEPT.test(word) && !exists(project, word)).map((word) => `${path}: ${word}`),
+        quoted(text)
+          .filter((word) => (ROOM.test(word) || FILE_NAME.test(word)) && !NOT_KEPT.test(word) && !exists(project, word))
+          .map((word) => `${path}: ${word}`),
       ),
-    broken: [{ 'docs/a.md': 'See `libs/scim/src/gone.ts`.' }, { 'docs/a.md': 'See `gone.ts`.' }, { 'libs/scim/src/patch.ts': null }, { 'docs/a.md': 'In `apps/gone/`.' }],
+    broken: [
+      { 'docs/a.md': 'See `libs/scim/src/gone.ts`.' },
+      { 'docs/a.md': 'See `gone.ts`.' },
+      { 'libs/scim/src/patch.ts': null },
+      { 'docs/a.md': 'In `apps/gone/`.' },
+    ],
   },
   {
     title: 'file names in comments lead somewhere',
     check: (project) =>
       sources(project).flatMap(([path, text]) =>
         words(commentsOf(text), /(?<![\w./*-])[\w-][\w./-]*\.(?:ts|md|cjs|yml)\b/g)
-          .filter((word) => path !== SELF && !exists(project, word) && !exists(project, nameOf(word))).map((word) => `${path}: ${word}`),
+          .filter((word) => path !== SELF && !exists(project, word) && !exists(project, nameOf(word)))
+          .map((word) => `${path}: ${word}`),
       ),
     broken: [{ 'libs/scim/src/a.ts': '// See gone.ts.' }, { 'libs/scim/src/a.ts': '/** docs/gone.md says why. */' }],
   },
@@ -209,27 +288,44 @@ const RULES: readonly Rule[] = [
     title: 'the README finds things: its table and its path of a PATCH name files, names and settings that exist',
     check: (project) => {
       const readme = project.get('README.md')!;
-      const code = sources(project).filter(([path]) => path !== SELF).map(([, text]) => text).join('\n');
-      const table = section(readme, 'Where is').split('\n').filter((line) => /^\| .* \| .* \|$/.test(line)).slice(1);
+      const code = sources(project)
+        .filter(([path]) => path !== SELF)
+        .map(([, text]) => text)
+        .join('\n');
+      const table = section(readme, 'Where is')
+        .split('\n')
+        .filter((line) => /^\| .* \| .* \|$/.test(line))
+        .slice(1);
       return [
         ...table.filter((row) => quoted(row.split('|')[2]!).length === 0).map((row) => `no file in ${row}`),
         ...(table.length < 15 ? ['the table has lost its rows'] : []),
-        ...(quoted(section(readme, 'Life of a PATCH')).filter((word) => word.endsWith('.ts')).length < 8 ? ['the path of a PATCH has lost its files'] : []),
-        ...quoted(readme).filter((word) => /^(?=.*[a-z][A-Z]|[A-Z])\w+$/.test(word) && !new RegExp(`\\b${word}\\b`).test(code)),
+        ...(quoted(section(readme, 'Life of a PATCH')).filter((word) => word.endsWith('.ts')).length < 8
+          ? ['the path of a PATCH has lost its files']
+          : []),
+        ...quoted(readme).filter(
+          (word) => /^(?=.*[a-z][A-Z]|[A-Z])\w+$/.test(word) && !new RegExp(`\\b${word}\\b`).test(code),
+        ),
       ];
     },
     broken: [
-      edited('README.md', '| case folding | `libs/scim/src/fold.ts` |', '| case folding | somewhere |'), edited('README.md', '`parsePatch`', '`parsePatchBody`'),
-      edited('README.md', '`DATA_DIR`', '`DATA_FOLDER`'), edited('README.md', '## Where is', '## Where was'), edited('README.md', '## Life of a PATCH', '## Life'),
+      edited('README.md', '| case folding | `libs/scim/src/fold.ts` |', '| case folding | somewhere |'),
+      edited('README.md', '`parsePatch`', '`parsePatchBody`'),
+      edited('README.md', '`DATA_DIR`', '`DATA_FOLDER`'),
+      edited('README.md', '## Where is', '## Where was'),
+      edited('README.md', '## Life of a PATCH', '## Life'),
     ],
   },
   {
     title: 'commands in documents exist',
     check: (project) => {
       const { scripts } = packageOf(project);
-      return [...project].filter(([path]) => path.endsWith('.md')).flatMap(([path, text]) =>
-        words(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts)).map((script) => `${path}: npm run ${script}`),
-      );
+      return [...project]
+        .filter(([path]) => path.endsWith('.md'))
+        .flatMap(([path, text]) =>
+          words(text, /npm run (?:-s )?([\w:-]+)/g)
+            .filter((script) => !(script in scripts))
+            .map((script) => `${path}: npm run ${script}`),
+        );
     },
     broken: [{ 'docs/a.md': 'Call `npm run -s nothing`.' }],
   },
@@ -239,34 +335,55 @@ const RULES: readonly Rule[] = [
       const found = [...project.keys()].filter((path) => path.startsWith('docs/decisions/')).sort();
       return found.filter((path, index) => {
         const number = String(index + 1).padStart(4, '0');
-        return !new RegExp(`^docs/decisions/${number}-[a-z0-9-]+\\.md$`).test(path) || !project.get(path)!.startsWith(`# ${index + 1}. `);
+        return (
+          !new RegExp(`^docs/decisions/${number}-[a-z0-9-]+\\.md$`).test(path) ||
+          !project.get(path)!.startsWith(`# ${index + 1}. `)
+        );
       });
     },
     broken: [
-      { 'docs/decisions/0001-subpath-imports.md': null }, { 'docs/decisions/0002-again.md': '# 2. Again' },
+      { 'docs/decisions/0001-subpath-imports.md': null },
+      { 'docs/decisions/0002-again.md': '# 2. Again' },
       edited('docs/decisions/0001-subpath-imports.md', '# 1. ', '# 7. '),
     ],
   },
   {
     title: 'a package has one exact version',
-    check: (project) => packages(project).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)).map(([name, version]) => `${name}: ${version}`),
+    check: (project) =>
+      packages(project)
+        .filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
+        .map(([name, version]) => `${name}: ${version}`),
     broken: [edited('package.json', '"pg": "', '"pg": "^'), edited('package.json', /"pg": "[^"]+"/, '"pg": "latest"')],
   },
   {
     title: 'a package is used',
     check: (project) => {
-      const code = sources(project).map(([, text]) => text).join('\n');
-      const imported = (name: string): boolean => new RegExp(`(from|import|import\\(|require\\() ?['"\`]${name}(/|['"\`])`).test(code);
+      const code = sources(project)
+        .map(([, text]) => text)
+        .join('\n');
+      const imported = (name: string): boolean =>
+        new RegExp(`(from|import|import\\(|require\\() ?['"\`]${name}(/|['"\`])`).test(code);
       const all = packages(project).map(([name]) => name);
       const isTyped = (name: string): boolean => name === '@types/node' || all.includes(name.replace('@types/', ''));
-      return all.filter((name) => !(name in NOT_IMPORTED) && !NODE_PACKAGE.test(name) && !(name.startsWith('@types/') ? isTyped(name) : imported(name)));
+      return all.filter(
+        (name) =>
+          !(name in NOT_IMPORTED) &&
+          !NODE_PACKAGE.test(name) &&
+          !(name.startsWith('@types/') ? isTyped(name) : imported(name)),
+      );
     },
-    broken: [edited('package.json', '"pg": "', '"left": "1.0.0", "pg": "'), edited('package.json', '"@types/pg": "', '"@types/left": "1.0.0", "@types/pg": "')],
+    broken: [
+      edited('package.json', '"pg": "', '"left": "1.0.0", "pg": "'),
+      edited('package.json', '"@types/pg": "', '"@types/left": "1.0.0", "@types/pg": "'),
+    ],
   },
   {
-    title: 'the lock file knows every package by its hash, and none runs a script at its installation that is not allowed by name',
+    title:
+      'the lock file knows every package by its hash, and none runs a script at its installation that is not allowed by name',
     check: (project) => {
-      const { packages: locked } = JSON.parse(project.get('package-lock.json')!) as { packages: Record<string, { integrity?: string; hasInstallScript?: boolean }> };
+      const { packages: locked } = JSON.parse(project.get('package-lock.json')!) as {
+        packages: Record<string, { integrity?: string; hasInstallScript?: boolean }>;
+      };
       const { allowScripts } = JSON.parse(project.get('package.json')!) as { allowScripts: Record<string, boolean> };
       return Object.entries(locked).flatMap(([path, { integrity, hasInstallScript }]) => {
         const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
@@ -277,22 +394,38 @@ const RULES: readonly Rule[] = [
         ];
       });
     },
-    broken: [edited('package-lock.json', /"integrity": ".*",/, ''), edited('package.json', '"@swc/core": false', '"left": false')],
+    broken: [
+      edited('package-lock.json', /"integrity": ".*",/, ''),
+      edited('package.json', '"@swc/core": false', '"left": false'),
+    ],
   },
   {
     title: 'every program first looks at its Node',
-    check: (project) => sources(project).filter(([path, text]) => isProgram(path) && !/^(#!.*\n)?import '#first';\n/.test(text)).map(([path]) => path),
-    broken: [edited('apps/cli/src/main.ts', "import '#first';\n", ''), edited('deploy/stack.ts', "import '#first';\n", ''), { 'apps/audit/src/main.ts': "import '#runtime';\nimport '#first';\n" }],
+    check: (project) =>
+      sources(project)
+        .filter(([path, text]) => isProgram(path) && !/^(#!.*\n)?import '#first';\n/.test(text))
+        .map(([path]) => path),
+    broken: [
+      edited('apps/cli/src/main.ts', "import '#first';\n", ''),
+      edited('deploy/stack.ts', "import '#first';\n", ''),
+      { 'apps/audit/src/main.ts': "import '#runtime';\nimport '#first';\n" },
+    ],
   },
   {
     title: 'the lock file names no registry: whoever installs chooses his own',
     check: (project) => words(project.get('package-lock.json')!, /"resolved": ".*"/g),
-    broken: [edited('package-lock.json', '"integrity"', '"resolved": "https://registry.example.org/a.tgz", "integrity"')],
+    broken: [
+      edited('package-lock.json', '"integrity"', '"resolved": "https://registry.example.org/a.tgz", "integrity"'),
+    ],
   },
   {
     title: 'what is new is told under Unreleased, above every release',
-    check: (project) => (/^## Unreleased\n- /m.test(project.get('CHANGELOG.md')!.split(/^(?=## )/m)[1] ?? '') ? [] : ['CHANGELOG.md']),
-    broken: [edited('CHANGELOG.md', '## Unreleased', '## 1.0.0'), edited('CHANGELOG.md', '## Unreleased', '## 1.0.0\n- a\n\n## Unreleased')],
+    check: (project) =>
+      /^## Unreleased\n- /m.test(project.get('CHANGELOG.md')!.split(/^(?=## )/m)[1] ?? '') ? [] : ['CHANGELOG.md'],
+    broken: [
+      edited('CHANGELOG.md', '## Unreleased', '## 1.0.0'),
+      edited('CHANGELOG.md', '## Unreleased', '## 1.0.0\n- a\n\n## Unreleased'),
+    ],
   },
 ];
 
@@ -301,15 +434,22 @@ describe.each(RULES.map((rule) => [rule.title, rule] as const))('%s', (_title, {
     expect(check(PROJECT)).toEqual([]);
   });
 
-  it.each(broken.map((change) => [Object.entries(change).map(([path, text]) => `${path}${text === null ? ' is away' : ''}`).join(), change] as const))(
-    'would be seen to be broken: %s',
-    (_change, change) => {
-      const project = new Map(PROJECT);
-      for (const [path, text] of Object.entries(change)) {
-        if (text === null) project.delete(path);
-        else project.set(path, text);
-      }
-      expect(check(project)).not.toEqual([]);
-    },
-  );
+  it.each(
+    broken.map(
+      (change) =>
+        [
+          Object.entries(change)
+            .map(([path, text]) => `${path}${text === null ? ' is away' : ''}`)
+            .join(),
+          change,
+        ] as const,
+    ),
+  )('would be seen to be broken: %s', (_change, change) => {
+    const project = new Map(PROJECT);
+    for (const [path, text] of Object.entries(change)) {
+      if (text === null) project.delete(path);
+      else project.set(path, text);
+    }
+    expect(check(project)).not.toEqual([]);
+  });
 });

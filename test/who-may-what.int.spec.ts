@@ -111,14 +111,17 @@ const EXPECTED = `
   view identity.outcomes_v1: admin SELECT; gateway SELECT
   view identity.users_v1: gateway SELECT
   view identity.users_v2: gateway SELECT; group SELECT
-`.trim().split('\n').map((line) => line.trim());
+`
+  .trim()
+  .split('\n')
+  .map((line) => line.trim());
 
 it('nobody may do more than is listed here, and what is new has to be thought about', async () => {
   const { rows } = await owner.query<{ line: string }>(WHO_MAY_WHAT);
   expect(rows.map(({ line }) => line)).toEqual(EXPECTED);
 });
 
-it('what is made later is nobody\'s either', async () => {
+it("what is made later is nobody's either", async () => {
   await owner.query('CREATE FUNCTION log.later() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$');
   try {
     for (const role of ROLES) await expect(as(role, 'SELECT log.later()')).rejects.toThrow(/permission denied/);
@@ -128,7 +131,9 @@ it('what is made later is nobody\'s either', async () => {
 });
 
 it('no column, type or default is granted beside that, and no role has an attribute or is in another one', async () => {
-  const { rows: columns } = await owner.query('SELECT attrelid::regclass, attname FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384');
+  const { rows: columns } = await owner.query(
+    'SELECT attrelid::regclass, attname FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384',
+  );
   expect(columns).toEqual([]);
   const { rows: defaults } = await owner.query(`
     SELECT defaclobjtype AS kind, a.grantee::regrole::text AS grantee FROM pg_default_acl, aclexplode(defaclacl) a WHERE a.grantee <> defaclrole`);
@@ -146,7 +151,11 @@ it('a function that runs as its owner finds nothing but what its author meant', 
   expect(rows).toEqual([]);
 });
 
-const as = async (role: (typeof ROLES)[number], sql: string, values: readonly unknown[] = []): Promise<pg.QueryResult> => {
+const as = async (
+  role: (typeof ROLES)[number],
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<pg.QueryResult> => {
   const client = new pg.Client({ connectionString: roleUrl(url, role) });
   await client.connect();
   try {
@@ -155,28 +164,46 @@ const as = async (role: (typeof ROLES)[number], sql: string, values: readonly un
     await client.end();
   }
 };
-const APPEND = 'SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[$2::bigint], ARRAY[gen_random_uuid()], ARRAY[\'{}\'::json])';
+const APPEND = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[$2::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
 
 it('the gateway cannot touch the log, and who may roll it cannot empty it', async () => {
   await owner.query(APPEND, ['identity.events', 0]);
-  for (const call of ['log.roll(0)', 'log.drop_old(0)', 'log.read(\'identity.events\', 0, 0, 1)', 'log.ends(ARRAY[\'identity.events\'])', 'log.may_use(\'identity.events\')']) {
+  for (const call of [
+    'log.roll(0)',
+    'log.drop_old(0)',
+    "log.read('identity.events', 0, 0, 1)",
+    "log.ends(ARRAY['identity.events'])",
+    "log.may_use('identity.events')",
+  ]) {
     await expect(as('gateway', `SELECT ${call}`), call).rejects.toThrow(/permission denied/);
   }
   for (const days of [0, -10]) await as('identity', 'SELECT log.roll($1)', [days]);
   await expect(as('identity', 'SELECT log.drop_old(0)')).rejects.toThrow(/permission denied/);
   expect((await owner.query('SELECT FROM log.messages')).rowCount).toBe(1);
-  expect((await owner.query("SELECT to_regclass('log.messages_' || to_char(now() AT TIME ZONE 'utc', 'YYYYMMDD')) IS NOT NULL AS kept")).rows).toEqual([{ kept: true }]);
+  expect(
+    (
+      await owner.query(
+        "SELECT to_regclass('log.messages_' || to_char(now() AT TIME ZONE 'utc', 'YYYYMMDD')) IS NOT NULL AS kept",
+      )
+    ).rows,
+  ).toEqual([{ kept: true }]);
 });
 
-it('a service writes and reads its own topics, the log\'s role all of them, and a stranger none, whatever he was granted', async () => {
+it("a service writes and reads its own topics, the log's role all of them, and a stranger none, whatever he was granted", async () => {
   await as('log', APPEND, ['admin.commands', 0]);
   await as('admin', APPEND, ['admin.events', 0]);
-  await expect(as('admin', APPEND, ['identity.events', 1])).rejects.toThrow(/muster_admin may not write topic identity.events/);
+  await expect(as('admin', APPEND, ['identity.events', 1])).rejects.toThrow(
+    /muster_admin may not write topic identity.events/,
+  );
   expect((await as('group', 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(0);
   expect((await as('admin', 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(1);
   const stranger = `stranger_${process.pid}`;
-  await owner.query(`CREATE ROLE ${stranger} LOGIN PASSWORD 'let me in'; GRANT USAGE ON SCHEMA log TO ${stranger}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log TO ${stranger}`);
-  const client = new pg.Client({ connectionString: Object.assign(new URL(url), { username: stranger, password: 'let me in' }).href });
+  await owner.query(
+    `CREATE ROLE ${stranger} LOGIN PASSWORD 'let me in'; GRANT USAGE ON SCHEMA log TO ${stranger}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log TO ${stranger}`,
+  );
+  const client = new pg.Client({
+    connectionString: Object.assign(new URL(url), { username: stranger, password: 'let me in' }).href,
+  });
   try {
     await client.connect();
     await expect(client.query(APPEND, ['identity.events', 1])).rejects.toThrow(/may not write topic/);

@@ -1,12 +1,12 @@
 import '#first';
 /**
- * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in the same
- * run. All systems share this machine's cores with the load generator.
+ * `npm run bench`: the cycle filter → create → patch → get on Muster, embedded and on Kafka, each against the floor in
+ * the same run. All systems share this machine's cores with the load generator.
  *
- * Says what runs when: every system is started once and stays warm, but only one is awake at a time. The others' processes are
- * frozen (SIGSTOP) when no transaction of theirs is open, so that they use no CPU; their Postgres stays up and idle. The floor
- * uses the Postgres of the embedded installation, in a database of its own. Turns go floor, embedded, floor, kafka, floor, …;
- * a warm-up turn of each comes first and is not counted.
+ * Says what runs when: every system is started once and stays warm, but only one is awake at a time. The others'
+ * processes are frozen (SIGSTOP) when no transaction of theirs is open, so that they use no CPU; their Postgres stays
+ * up and idle. The floor uses the Postgres of the embedded installation, in a database of its own. Turns go floor,
+ * embedded, floor, kafka, floor, …; a warm-up turn of each comes first and is not counted.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -52,7 +52,12 @@ const counts = (text: string): number[] => text.split(',').map(count);
 
 const folder = join(projectRoot(), '.data/bench');
 const newBar = (): cliProgress.SingleBar =>
-  new cliProgress.SingleBar({ format: '{bar} {value}/{total} {what}', clearOnComplete: true, stream: process.stderr, hideCursor: true });
+  new cliProgress.SingleBar({
+    format: '{bar} {value}/{total} {what}',
+    clearOnComplete: true,
+    stream: process.stderr,
+    hideCursor: true,
+  });
 let runs = 0;
 const freshPrefix = (): string => `b${Date.now().toString(36)}${runs++}`;
 
@@ -100,14 +105,20 @@ const postgresSettings = async (owner: Installation): Promise<Record<string, str
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 };
 
-const measureCeiling = async (load: LoadProcess, levels: readonly number[]): Promise<{ inFlight: number; result: LoadResult }[]> => {
+const measureCeiling = async (
+  load: LoadProcess,
+  levels: readonly number[],
+): Promise<{ inFlight: number; result: LoadResult }[]> => {
   const empty = await ServerProcess.start('empty');
   const target = { host: '127.0.0.1', port: empty.port, usersPath: USERS_PATH, token: 'none' };
   try {
     const ceiling: { inFlight: number; result: LoadResult }[] = [];
     for (const inFlight of levels) {
       const job = { kind: 'cycle', target, inFlight, prefix: freshPrefix(), constant: true } as const;
-      ceiling.push({ inFlight, result: await load.run({ ...job, seconds: CEILING_SECONDS, warmUpSeconds: LEVEL_WARM_UP_SECONDS }) });
+      ceiling.push({
+        inFlight,
+        result: await load.run({ ...job, seconds: CEILING_SECONDS, warmUpSeconds: LEVEL_WARM_UP_SECONDS }),
+      });
     }
     return ceiling;
   } finally {
@@ -116,8 +127,16 @@ const measureCeiling = async (load: LoadProcess, levels: readonly number[]): Pro
 };
 
 /** All turns, in their order. */
-const compete = async (floor: Contestant, others: readonly Contestant[], load: LoadProcess, options: Options): Promise<Turn[]> => {
-  const order = [floor, ...Array.from({ length: options.rounds }, () => others.flatMap((other) => [other, floor])).flat()];
+const compete = async (
+  floor: Contestant,
+  others: readonly Contestant[],
+  load: LoadProcess,
+  options: Options,
+): Promise<Turn[]> => {
+  const order = [
+    floor,
+    ...Array.from({ length: options.rounds }, () => others.flatMap((other) => [other, floor])).flat(),
+  ];
   const bar = newBar();
   bar.start(order.length * options.inFlight.length, 0, { what: 'warm-up' });
   const cycle = (contestant: Contestant, inFlight: number, seconds: number): Promise<LoadResult> =>
@@ -165,8 +184,10 @@ const runCycle = async (options: Options): Promise<boolean> => {
   const ceiling = await measureCeiling(load, options.inFlight);
   for (const { inFlight, result } of ceiling) {
     const perSecond = (result.completed / result.seconds).toFixed(0);
-    console.log(`ceiling of the load generator at ${inFlight} in flight: ${perSecond} cycles/s, ` +
-      `${((result.completed * 4) / result.seconds).toFixed(0)} requests/s, ${result.cpuPerRequestUs.toFixed(1)} µs of its CPU a request`);
+    console.log(
+      `ceiling of the load generator at ${inFlight} in flight: ${perSecond} cycles/s, ` +
+        `${((result.completed * 4) / result.seconds).toFixed(0)} requests/s, ${result.cpuPerRequestUs.toFixed(1)} µs of its CPU a request`,
+    );
   }
   const others: Contestant[] = [];
   let owner: Installation | undefined;
@@ -178,14 +199,21 @@ const runCycle = async (options: Options): Promise<boolean> => {
   }
   if (!owner) throw new Error('nothing to measure');
   const settings = await postgresSettings(owner);
-  console.log(`floor on the Postgres of ${owner.log}: ${Object.entries(settings).map((pair) => pair.join(' ')).join(', ')}`);
+  console.log(
+    `floor on the Postgres of ${owner.log}: ${Object.entries(settings)
+      .map((pair) => pair.join(' '))
+      .join(', ')}`,
+  );
   const turns = await compete(await startFloor(owner), others, load, options);
   await stopAll();
   const rows = summarise(turns);
   const bars = judge(rows);
-  console.log(`\n${renderTable(rows)}\n\nLatencies are p50/p99; each figure is the median of its turns (${options.seconds} s each); ratio = median over ` +
-    `${options.rounds} rounds; generator = the load generator's share of one core.\n`);
-  for (const { text, figure, reached } of bars) console.log(`${reached === null ? '-' : reached ? 'reached' : 'MISSED '} ${text}: ${figure}`);
+  console.log(
+    `\n${renderTable(rows)}\n\nLatencies are p50/p99; each figure is the median of its turns (${options.seconds} s each); ratio = median over ` +
+      `${options.rounds} rounds; generator = the load generator's share of one core.\n`,
+  );
+  for (const { text, figure, reached } of bars)
+    console.log(`${reached === null ? '-' : reached ? 'reached' : 'MISSED '} ${text}: ${figure}`);
   save(options, { machine, settings, options, ceiling, rows, bars, turns });
   return bars.every(({ reached }) => reached === true);
 };

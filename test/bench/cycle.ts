@@ -22,7 +22,10 @@ const TITLES = ['Engineer', 'Analyst', 'Director', 'Counsel'];
 
 export const userNameOf = (prefix: string, index: number): string => `${prefix}-${index}@bench.example`;
 
-/** Entra sends this to create a user: nulls, empty roles and meta included (docs/… use-scim-to-provision-users-and-groups). */
+/**
+ * Entra sends this to create a user: nulls, empty roles and meta included (docs/…
+ * use-scim-to-provision-users-and-groups).
+ */
 const createBody = (userName: string, displayName: string, index: number): string =>
   JSON.stringify({
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', ENTERPRISE],
@@ -39,7 +42,10 @@ const createBody = (userName: string, displayName: string, index: number): strin
     [ENTERPRISE]: { department: DEPARTMENTS[index % DEPARTMENTS.length], employeeNumber: `${index}` },
   });
 
-/** The Entra dialects in turn: with a path and capital op, several operations, pathless with dotted keys, a filtered path. */
+/**
+ * The Entra dialects in turn: with a path and capital op, several operations, pathless with dotted keys, a filtered
+ * path.
+ */
 const patchBody = (displayName: string, userName: string, index: number): string => {
   const department = DEPARTMENTS[(index + 1) % DEPARTMENTS.length];
   const variants = [
@@ -49,7 +55,12 @@ const patchBody = (displayName: string, userName: string, index: number): string
       { op: 'Replace', path: 'title', value: TITLES[(index + 1) % TITLES.length] },
       { op: 'Add', path: `${ENTERPRISE}:department`, value: department },
     ],
-    [{ op: 'replace', value: { displayName, 'name.familyName': `Renamed ${index}`, [`${ENTERPRISE}:department`]: department } }],
+    [
+      {
+        op: 'replace',
+        value: { displayName, 'name.familyName': `Renamed ${index}`, [`${ENTERPRISE}:department`]: department },
+      },
+    ],
     [
       { op: 'Replace', path: 'displayName', value: displayName },
       { op: 'Replace', path: 'emails[type eq "work"].value', value: `renamed.${userName}` },
@@ -68,8 +79,9 @@ const require = (holds: boolean, what: string, answer: Answer): void => {
 };
 
 /**
- * The requests of the cycle for one server, and what must be true of each answer. Checking is by substring because a JSON.parse
- * of every answer would cost the generator as much as the rest of it. Throws on a wrong answer: a wrong answer has no latency.
+ * The requests of the cycle for one server, and what must be true of each answer. Checking is by substring because a
+ * JSON.parse of every answer would cost the generator as much as the rest of it. Throws on a wrong answer: a wrong
+ * answer has no latency.
  */
 export class Cycle {
   private readonly connection: { readonly authority: string; readonly token: string };

@@ -1,6 +1,6 @@
 /**
- * The empty server: it answers each request of the cycle with constants, over bare sockets, and keeps nothing. What the load
- * generator reaches against it is the generator's ceiling on this machine. Tells its port to the parent.
+ * The empty server: it answers each request of the cycle with constants, over bare sockets, and keeps nothing. What the
+ * load generator reaches against it is the generator's ceiling on this machine. Tells its port to the parent.
  */
 import { createServer, type AddressInfo } from 'node:net';
 import { CONSTANT_DISPLAY_NAME, CONSTANT_ID } from './cycle.js';
@@ -15,7 +15,12 @@ const resource = JSON.stringify({
   name: { formatted: 'Con Stant', givenName: 'Con', familyName: 'Stant' },
   title: 'Constant',
   emails: [{ type: 'work', value: 'constant@bench.example', primary: true }],
-  meta: { resourceType: 'User', created: '2026-01-01T00:00:00.000Z', lastModified: '2026-01-01T00:00:00.000Z', version: 'W/"1"' },
+  meta: {
+    resourceType: 'User',
+    created: '2026-01-01T00:00:00.000Z',
+    lastModified: '2026-01-01T00:00:00.000Z',
+    version: 'W/"1"',
+  },
 });
 const emptyList = JSON.stringify({
   schemas: ['urn:ietf:params:scim:api:messages:2.0:ListResponse'],

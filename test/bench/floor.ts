@@ -1,7 +1,7 @@
 /**
- * The floor: what a bare, straightforward CRUD server over the same database reaches on this machine. Fastify and pg, no SCIM
- * logic, one committed row for each write, named prepared statements, a unique index, a pool of 16. DATABASE_URL from the
- * environment; tells its port to the parent.
+ * The floor: what a bare, straightforward CRUD server over the same database reaches on this machine. Fastify and pg,
+ * no SCIM logic, one committed row for each write, named prepared statements, a unique index, a pool of 16.
+ * DATABASE_URL from the environment; tells its port to the parent.
  */
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -31,7 +31,10 @@ interface Patch {
 
 const COLUMNS = 'id, resource, created, last_modified';
 const filterByUserName = { name: 'filter', text: `SELECT ${COLUMNS} FROM users WHERE lower(user_name) = lower($1)` };
-const insert = { name: 'insert', text: `INSERT INTO users (id, user_name, resource) VALUES ($1, $2, $3) RETURNING ${COLUMNS}` };
+const insert = {
+  name: 'insert',
+  text: `INSERT INTO users (id, user_name, resource) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`,
+};
 const update = {
   name: 'update',
   text: `UPDATE users SET resource = resource || $2, last_modified = now() WHERE id = $1 RETURNING ${COLUMNS}`,
@@ -59,7 +62,10 @@ app.post<{ Body: { userName: string } }>(USERS_PATH, async (request, reply) => {
 });
 
 app.patch<{ Params: { id: string }; Body: Patch }>(`${USERS_PATH}/:id`, async (request, reply) => {
-  const changes = Object.assign({}, ...request.body.Operations.map(({ path, value }) => (path ? { [path]: value } : value)));
+  const changes = Object.assign(
+    {},
+    ...request.body.Operations.map(({ path, value }) => (path ? { [path]: value } : value)),
+  );
   const { rows } = await pool.query<Row>({ ...update, values: [request.params.id, changes] });
   return rows[0] ? render(rows[0]) : reply.code(404).send();
 });

@@ -46,14 +46,16 @@ export const measureGroups = async (muster: Installation, load: LoadProcess, bar
   bar.update({ what: 'members' });
   const startedMs = performance.now();
   let next = 0;
-  await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
-    while (next < MEMBERS) {
-      const from = next;
-      next += MEMBERS_IN_PATCH;
-      await groups.add(large, members.slice(from, from + MEMBERS_IN_PATCH));
-      bar.increment(MEMBERS_IN_PATCH);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      while (next < MEMBERS) {
+        const from = next;
+        next += MEMBERS_IN_PATCH;
+        await groups.add(large, members.slice(from, from + MEMBERS_IN_PATCH));
+        bar.increment(MEMBERS_IN_PATCH);
+      }
+    }),
+  );
   const membersPerSecond = (MEMBERS / (performance.now() - startedMs)) * 1_000;
   bar.update({ what: 'one more' });
   const timed = async (act: () => Promise<void>): Promise<number> => {
@@ -67,14 +69,20 @@ export const measureGroups = async (muster: Installation, load: LoadProcess, bar
   const [toEmpty, toLarge]: [number[], number[]] = [[], []];
   for (let index = 0; index < ADDS; index++) {
     const one = [spare[index % SPARE]!];
-    for (const [group, times] of [[empty, toEmpty], [large, toLarge]] as const) {
+    for (const [group, times] of [
+      [empty, toEmpty],
+      [large, toLarge],
+    ] as const) {
       times.push(await timed(() => groups.add(group, one)));
       await groups.remove(group, one);
     }
   }
   const [few, many]: [number[], number[]] = [[], []];
   for (let index = 0; index < PATCHES; index++) {
-    for (const [count, times] of [[FEW, few], [MANY, many]] as const) {
+    for (const [count, times] of [
+      [FEW, few],
+      [MANY, many],
+    ] as const) {
       const some = spare.slice(0, count);
       times.push(await timed(() => groups.add(empty, some)));
       await groups.remove(empty, some);
@@ -93,8 +101,13 @@ export const measureGroups = async (muster: Installation, load: LoadProcess, bar
   clearInterval(timer);
   bar.stop();
   const result = {
-    membersPerSecond, addToEmptyMs: median(toEmpty.slice(20)), addToLargeMs: median(toLarge.slice(20)),
-    patchFewMs: median(few.slice(2)), patchManyMs: median(many.slice(2)), readSeconds: readMs / 1_000, readMegabytes: bytes / 1e6,
+    membersPerSecond,
+    addToEmptyMs: median(toEmpty.slice(20)),
+    addToLargeMs: median(toLarge.slice(20)),
+    patchFewMs: median(few.slice(2)),
+    patchManyMs: median(many.slice(2)),
+    readSeconds: readMs / 1_000,
+    readMegabytes: bytes / 1e6,
     readGrowthMegabytes: peak - before,
   };
   return { ...result, bars: judge(result) };
@@ -105,14 +118,33 @@ const judge = (result: Omit<GroupsResult, 'bars'>): GroupsResult['bars'] => {
   const one = addToLargeMs / addToEmptyMs;
   const thousand = patchManyMs / patchFewMs;
   return [
-    { text: `a group of ${MEMBERS.toLocaleString('en')} in PATCHes of ${MEMBERS_IN_PATCH}: at least 10,000 members/s`, figure: membersPerSecond.toFixed(0), reached: membersPerSecond >= 10_000 },
-    { text: 'one more member of 100,000 against one of none: at most 1.3', figure: one.toFixed(2), reached: one <= 1.3 },
-    { text: 'a PATCH with 1,000 members against one with 20: at most 15', figure: thousand.toFixed(1), reached: thousand <= 15 },
+    {
+      text: `a group of ${MEMBERS.toLocaleString('en')} in PATCHes of ${MEMBERS_IN_PATCH}: at least 10,000 members/s`,
+      figure: membersPerSecond.toFixed(0),
+      reached: membersPerSecond >= 10_000,
+    },
+    {
+      text: 'one more member of 100,000 against one of none: at most 1.3',
+      figure: one.toFixed(2),
+      reached: one <= 1.3,
+    },
+    {
+      text: 'a PATCH with 1,000 members against one with 20: at most 15',
+      figure: thousand.toFixed(1),
+      reached: thousand <= 15,
+    },
   ];
 };
 
 const makeUsers = async (muster: Installation, load: LoadProcess, bar: SingleBar): Promise<string[]> => {
-  const job = { kind: 'create', target: muster.target, prefix: 'member', inFlight: LOAD_IN_FLIGHT, from: 0, until: MEMBERS + SPARE } as const;
+  const job = {
+    kind: 'create',
+    target: muster.target,
+    prefix: 'member',
+    inFlight: LOAD_IN_FLIGHT,
+    from: 0,
+    until: MEMBERS + SPARE,
+  } as const;
   await load.run(job, (done) => bar.update(Math.min(done, MEMBERS)));
   const database = new pg.Client({ connectionString: muster.databaseUrl });
   await database.connect();
@@ -133,7 +165,12 @@ class Groups {
   }
 
   async create(displayName: string): Promise<string> {
-    const response = await this.send('POST', '', { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName }, 201);
+    const response = await this.send(
+      'POST',
+      '',
+      { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName },
+      201,
+    );
     return ((await response.json()) as { id: string }).id;
   }
 
@@ -164,22 +201,31 @@ class Groups {
   private async patch(group: string, op: string, members: readonly string[]): Promise<void> {
     const value = members.map((id) => ({ $ref: null, value: id }));
     const response = await this.send(
-      'PATCH', `/${group}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op, path: 'members', value }] }, 204,
+      'PATCH',
+      `/${group}`,
+      { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op, path: 'members', value }] },
+      204,
     );
     await response.arrayBuffer();
   }
 
   private async send(method: string, path: string, body: object | undefined, status: number): Promise<Response> {
     const response = await fetch(this.url + path, {
-      method, headers: { authorization: `Bearer ${this.muster.target.token}`, ...(body ? { 'content-type': 'application/scim+json' } : {}) },
+      method,
+      headers: {
+        authorization: `Bearer ${this.muster.target.token}`,
+        ...(body ? { 'content-type': 'application/scim+json' } : {}),
+      },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
-    if (response.status !== status) throw new Error(`wrong answer to ${method}: ${response.status} ${await response.text()}`);
+    if (response.status !== status)
+      throw new Error(`wrong answer to ${method}: ${response.status} ${await response.text()}`);
     return response;
   }
 }
 
-const residentMegabytes = (pid: number): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+const residentMegabytes = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
 export const renderGroups = (log: string, result: GroupsResult): string =>
   [

@@ -7,8 +7,14 @@ const TEXT = '{"displayName":"Zoë"}';
 const BYTES = Buffer.from(TEXT);
 /** The letter of two bytes is in two chunks. */
 const CUT = BYTES.indexOf(0xc3) + 1;
-const chunk = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
-const CHUNKED = Buffer.concat([Buffer.from(HEAD), chunk(BYTES.subarray(0, CUT)), chunk(BYTES.subarray(CUT)), Buffer.from('0\r\n\r\n')]);
+const chunk = (bytes: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
+const CHUNKED = Buffer.concat([
+  Buffer.from(HEAD),
+  chunk(BYTES.subarray(0, CUT)),
+  chunk(BYTES.subarray(CUT)),
+  Buffer.from('0\r\n\r\n'),
+]);
 
 let server: Server | undefined;
 let connection: HttpConnection | undefined;
@@ -20,13 +26,19 @@ afterEach(async () => {
 
 /** A connection to a server that does this with every request. */
 const connectTo = async (answer: (socket: Socket) => void): Promise<HttpConnection> => {
-  server = createServer((socket) => socket.setNoDelay(true).on('data', () => answer(socket)).on('error', () => {}));
+  server = createServer((socket) =>
+    socket
+      .setNoDelay(true)
+      .on('data', () => answer(socket))
+      .on('error', () => {}),
+  );
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
   connection = new HttpConnection('127.0.0.1', (server.address() as AddressInfo).port, 10_000);
   return connection;
 };
 const sendByteByByte = (socket: Socket, at = 0): void => {
-  if (at < CHUNKED.length) socket.write(CHUNKED.subarray(at, at + 1), () => setImmediate(() => sendByteByByte(socket, at + 1)));
+  if (at < CHUNKED.length)
+    socket.write(CHUNKED.subarray(at, at + 1), () => setImmediate(() => sendByteByByte(socket, at + 1)));
 };
 
 describe('an answer in chunks', () => {

@@ -24,11 +24,12 @@ const CHUNKED = /\r\ntransfer-encoding: *chunked *($|\r\n)/i;
 const LINE_END = Buffer.from('\r\n');
 
 /**
- * A keep-alive HTTP/1.1 connection (RFC 9112) that carries one request at a time and never repeats one by itself: a fault run
- * must know exactly what it sent, and a load generator that shares two cores with the servers must cost little.
- * CPU of the generator per request at 64 in flight, the Entra cycle with its checks against empty.ts (Node 24.21, AMD EPYC, two
- * cores): this 11.0 µs, undici 8.12 Client.dispatch 13.4 µs, Client.request 17.4 µs; 90,000, 46,000 and 59,000 requests/s.
- * It understands answers with Content-Length, and those that come in chunks (groups with members) as long as they are short.
+ * A keep-alive HTTP/1.1 connection (RFC 9112) that carries one request at a time and never repeats one by itself: a
+ * fault run must know exactly what it sent, and a load generator that shares two cores with the servers must cost
+ * little. CPU of the generator per request at 64 in flight, the Entra cycle with its checks against empty.ts (Node
+ * 24.21, AMD EPYC, two cores): this 11.0 µs, undici 8.12 Client.dispatch 13.4 µs, Client.request 17.4 µs; 90,000,
+ * 46,000 and 59,000 requests/s. It understands answers with Content-Length, and those that come in chunks (groups with
+ * members) as long as they are short.
  */
 export class HttpConnection {
   private socket: Socket | undefined;
@@ -98,12 +99,16 @@ export class HttpConnection {
     if (CHUNKED.test(head)) {
       const chunked = dechunk(bytes, start);
       if (chunked === 'wrong') return this.drop('chunks that are none');
-      return chunked === null ? undefined : this.answer({ status, head, body: chunked.body }, bytes.length - chunked.end);
+      return chunked === null
+        ? undefined
+        : this.answer({ status, head, body: chunked.body }, bytes.length - chunked.end);
     }
     const length = CONTENT_LENGTH.exec(head)?.[1];
-    if (length === undefined && status !== 204 && status !== 304) return this.drop(`an answer of unknown length: ${head}`);
+    if (length === undefined && status !== 204 && status !== 304)
+      return this.drop(`an answer of unknown length: ${head}`);
     const end = start + Number(length ?? 0);
-    if (bytes.length >= end) this.answer({ status, head, body: bytes.toString('utf8', start, end) }, bytes.length - end);
+    if (bytes.length >= end)
+      this.answer({ status, head, body: bytes.toString('utf8', start, end) }, bytes.length - end);
   }
 
   private answer(answer: Answer, surplusBytes: number): void {
@@ -124,7 +129,7 @@ export class HttpConnection {
 /** A body in chunks (RFC 9112 §7.1) that begins at `start`, and where it ends; null while there is more to come. */
 const dechunk = (bytes: Buffer, start: number): { readonly body: string; readonly end: number } | 'wrong' | null => {
   const chunks: Buffer[] = [];
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const lineEnd = bytes.indexOf(LINE_END, at);
     if (lineEnd < 0) return null;
     const sizeText = bytes.toString('latin1', at, lineEnd);
@@ -139,7 +144,10 @@ const dechunk = (bytes: Buffer, start: number): { readonly body: string; readonl
   }
 };
 
-/** The bytes of one request to a SCIM server. `path` begins after the base path; `headers` are whole lines, each with its CRLF. */
+/**
+ * The bytes of one request to a SCIM server. `path` begins after the base path; `headers` are whole lines, each with
+ * its CRLF.
+ */
 export const requestText = (
   method: string,
   target: string,

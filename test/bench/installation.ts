@@ -37,7 +37,11 @@ const programOf = (log: LogKind): string =>
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
 
 /** Polls until `holds`; throws after `timeoutMs`, naming what was waited for. */
-export const until = async (what: string, holds: () => Promise<boolean> | boolean, timeoutMs: number): Promise<void> => {
+export const until = async (
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  timeoutMs: number,
+): Promise<void> => {
   const endsMs = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > endsMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
@@ -47,11 +51,13 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
 
 /** The environment of a process that shall know of no other installation than its own. */
 export const cleanEnvironment = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DATABASE_|KAFKA_|MASTER_KEY|MUSTER_|PUBLIC_URL)/.test(name)));
+  Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(DATABASE_|KAFKA_|MASTER_KEY|MUSTER_|PUBLIC_URL)/.test(name)),
+  );
 
 /**
- * A Muster that was started the way a user starts it: `npm start` (embedded) or `npm run stack` (Kafka), in a data directory of
- * its own, with all defaults but the ports. Its output goes to `<dataDir>.log`.
+ * A Muster that was started the way a user starts it: `npm start` (embedded) or `npm run stack` (Kafka), in a data
+ * directory of its own, with all defaults but the ports. Its output goes to `<dataDir>.log`.
  */
 export class Installation {
   private constructor(
@@ -96,7 +102,11 @@ export class Installation {
       );
       let directory: Directory | undefined;
       // The first directory is made by admin, which may be a moment behind the gateway.
-      await until(`${log} has a directory`, async () => (directory = await showDirectory(dataDir)) !== undefined, READY_TIMEOUT_MS);
+      await until(
+        `${log} has a directory`,
+        async () => (directory = await showDirectory(dataDir)) !== undefined,
+        READY_TIMEOUT_MS,
+      );
       const { scimBaseUrl, token } = directory!;
       const usersPath = `${new URL(scimBaseUrl).pathname}/Users`;
       return new Installation(log, dataDir, { host: '127.0.0.1', port, usersPath, token }, supervisor);
@@ -127,8 +137,9 @@ export class Installation {
   }
 
   /**
-   * Stops every process but Postgres with SIGSTOP, so that it costs nothing while another one is measured; Postgres, which the
-   * floor shares, then has no work from it: freezing waits for open transactions to end, those of background work too.
+   * Stops every process but Postgres with SIGSTOP, so that it costs nothing while another one is measured; Postgres,
+   * which the floor shares, then has no work from it: freezing waits for open transactions to end, those of background
+   * work too.
    */
   async freeze(): Promise<void> {
     const database = new pg.Client({ connectionString: this.databaseUrl });

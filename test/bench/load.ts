@@ -1,6 +1,7 @@
 /**
- * The load generator, a process of its own. It gets one job after another over the IPC channel and answers each with one result.
- * Workers, one keep-alive connection each, send one request at a time: `inFlight` workers keep `inFlight` requests in flight.
+ * The load generator, a process of its own. It gets one job after another over the IPC channel and answers each with
+ * one result. Workers, one keep-alive connection each, send one request at a time: `inFlight` workers keep `inFlight`
+ * requests in flight.
  */
 import { Cycle, OPERATIONS, userNameOf, type Operation, type Target } from './cycle.js';
 import { HttpConnection } from './http-connection.js';
@@ -181,7 +182,8 @@ const reply = (message: LoadMessage): void => void process.send?.(message);
 process.on('message', (job: Job) => {
   run(job, (done) => reply({ type: 'progress', done })).then(
     (result) => reply({ type: 'result', result }),
-    (error: unknown) => reply({ type: 'failed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
+    (error: unknown) =>
+      reply({ type: 'failed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
   );
 });
 process.on('disconnect', () => process.exit());

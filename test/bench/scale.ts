@@ -13,7 +13,9 @@ const PREFIX = 'scale';
 
 interface Look {
   readonly users: number;
-  /** Medians over the blocks, in milliseconds, of a filter by userName that finds a random user, one request in flight. */
+  /**
+   * Medians over the blocks, in milliseconds, of a filter by userName that finds a random user, one request in flight.
+   */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** The same request to the empty server, between the blocks: how fast the machine was. */
@@ -29,7 +31,9 @@ export interface ScaleResult {
   readonly reached: boolean;
 }
 
-/** How long a filter by userName takes with 1,000 and with 200,000 users in the tenant. It needs a fresh installation. */
+/**
+ * How long a filter by userName takes with 1,000 and with 200,000 users in the tenant. It needs a fresh installation.
+ */
 export const measureScale = async (muster: Installation, load: LoadProcess, bar: SingleBar): Promise<ScaleResult> => {
   const empty = await ServerProcess.start('empty');
   try {
@@ -48,7 +52,13 @@ export const measureScale = async (muster: Installation, load: LoadProcess, bar:
   }
 };
 
-const create = async (muster: Installation, load: LoadProcess, from: number, until: number, bar: SingleBar): Promise<void> => {
+const create = async (
+  muster: Installation,
+  load: LoadProcess,
+  from: number,
+  until: number,
+  bar: SingleBar,
+): Promise<void> => {
   const job = { kind: 'create', target: muster.target, prefix: PREFIX, inFlight: LOAD_IN_FLIGHT, from, until } as const;
   await load.run(job, (done) => bar.update(from + done));
   bar.update(until);

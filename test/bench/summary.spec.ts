@@ -19,12 +19,25 @@ const turn = (system: System, cyclesPerSecond: number, createP50Ms = 1): Turn =>
 describe('the ratio to the floor', () => {
   it('is taken against the mean of the floor turns on both sides, and its median over the rounds counts', () => {
     const turns = [
-      turn('floor', 1000), turn('embedded', 900), turn('floor', 800), turn('kafka', 450),
-      turn('floor', 1000), turn('embedded', 1200), turn('floor', 1000), turn('kafka', 400), turn('floor', 600),
+      turn('floor', 1000),
+      turn('embedded', 900),
+      turn('floor', 800),
+      turn('kafka', 450),
+      turn('floor', 1000),
+      turn('embedded', 1200),
+      turn('floor', 1000),
+      turn('kafka', 400),
+      turn('floor', 600),
     ];
     const rows = summarise(turns);
-    expect(rows.find(({ system, inFlight }) => system === 'embedded' && inFlight === 64)).toMatchObject({ ratios: [1, 1.2], ratio: 1.1 });
-    expect(rows.find(({ system, inFlight }) => system === 'kafka' && inFlight === 1)).toMatchObject({ ratios: [0.5, 0.5], ratio: 0.5 });
+    expect(rows.find(({ system, inFlight }) => system === 'embedded' && inFlight === 64)).toMatchObject({
+      ratios: [1, 1.2],
+      ratio: 1.1,
+    });
+    expect(rows.find(({ system, inFlight }) => system === 'kafka' && inFlight === 1)).toMatchObject({
+      ratios: [0.5, 0.5],
+      ratio: 0.5,
+    });
     expect(rows.find(({ system }) => system === 'floor')).toMatchObject({ ratio: null, cyclesPerSecond: 1000 });
   });
 
@@ -35,14 +48,16 @@ describe('the ratio to the floor', () => {
 
 describe('the bars', () => {
   it('are reached at their value and missed below it', () => {
-    const at = (embedded: number) => judge(summarise([turn('floor', 100), turn('embedded', embedded), turn('floor', 100)]));
+    const at = (embedded: number) =>
+      judge(summarise([turn('floor', 100), turn('embedded', embedded), turn('floor', 100)]));
     expect(at(60).map(({ reached }) => reached)).toEqual([true, true, null, null]);
     expect(at(59).map(({ reached }) => reached)).toEqual([false, true, null, null]);
     expect(at(29).map(({ reached }) => reached)).toEqual([false, false, null, null]);
   });
 
   it('look at the p50 of a lone create on Kafka', () => {
-    const at = (createMs: number) => judge(summarise([turn('floor', 100), turn('kafka', 40, createMs), turn('floor', 100)]));
+    const at = (createMs: number) =>
+      judge(summarise([turn('floor', 100), turn('kafka', 40, createMs), turn('floor', 100)]));
     expect(at(12).map(({ reached }) => reached)).toEqual([null, null, true, true]);
     expect(at(12.1).map(({ reached }) => reached)).toEqual([null, null, true, false]);
   });
@@ -51,7 +66,12 @@ describe('the bars', () => {
 describe('percentiles', () => {
   it('are samples: the smallest that the share of all does not exceed', () => {
     const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
-    expect([percentile(hundred, 0.5), percentile(hundred, 0.99), percentile(hundred, 1), percentile([7], 0.99)]).toEqual([50, 99, 100, 7]);
+    expect([
+      percentile(hundred, 0.5),
+      percentile(hundred, 0.99),
+      percentile(hundred, 1),
+      percentile([7], 0.99),
+    ]).toEqual([50, 99, 100, 7]);
     expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2.5]);
   });
 });

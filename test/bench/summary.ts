@@ -36,8 +36,8 @@ const cyclesPerSecond = (turn: Turn, inFlight: number): number => {
 };
 
 /**
- * The turns of one run, in the order in which they happened, as a table. A floor turn lies on both sides of every other turn; a
- * ratio is taken against the mean of these two, so that a slow drift of the machine cancels.
+ * The turns of one run, in the order in which they happened, as a table. A floor turn lies on both sides of every other
+ * turn; a ratio is taken against the mean of these two, so that a slow drift of the machine cancels.
  */
 export const summarise = (turns: readonly Turn[]): Row[] => {
   const systems = [...new Set(turns.map(({ system }) => system))];
@@ -54,7 +54,12 @@ export const summarise = (turns: readonly Turn[]): Row[] => {
         system,
         inFlight,
         cyclesPerSecond: median(results.map(({ completed, seconds }) => completed / seconds)),
-        operations: { filter: summaryOf('filter'), create: summaryOf('create'), patch: summaryOf('patch'), get: summaryOf('get') },
+        operations: {
+          filter: summaryOf('filter'),
+          create: summaryOf('create'),
+          patch: summaryOf('patch'),
+          get: summaryOf('get'),
+        },
         generatorCpuShare: median(results.map(({ cpuShare }) => cpuShare)),
         ratio: system === 'floor' ? null : median(ratios),
         ratios,
@@ -67,7 +72,8 @@ const ratiosToFloor = (turns: readonly Turn[], system: System, inFlight: number)
   turns.flatMap((turn, index) => {
     const [before, after] = [turns[index - 1], turns[index + 1]];
     if (turn.system !== system) return [];
-    if (before?.system !== 'floor' || after?.system !== 'floor') throw new Error(`a turn of ${system} without a floor turn on each side`);
+    if (before?.system !== 'floor' || after?.system !== 'floor')
+      throw new Error(`a turn of ${system} without a floor turn on each side`);
     const floor = (cyclesPerSecond(before, inFlight) + cyclesPerSecond(after, inFlight)) / 2;
     return [cyclesPerSecond(turn, inFlight) / floor];
   });
@@ -115,17 +121,29 @@ export const judge = (rows: readonly Row[]): { text: string; figure: string; rea
 
 /** The table for people. Latencies are p50/p99 in milliseconds. */
 export const renderTable = (rows: readonly Row[]): string => {
-  const header = ['in flight', 'system', 'cycles/s', ...OPERATIONS.map((operation) => `${operation} ms`), 'ratio', 'min-max', 'generator'];
+  const header = [
+    'in flight',
+    'system',
+    'cycles/s',
+    ...OPERATIONS.map((operation) => `${operation} ms`),
+    'ratio',
+    'min-max',
+    'generator',
+  ];
   const ordered = [...rows].sort((one, other) => one.inFlight - other.inFlight);
   const lines = ordered.map((row) => [
     String(row.inFlight),
     row.system,
     row.cyclesPerSecond.toFixed(0),
-    ...OPERATIONS.map((operation) => `${row.operations[operation].p50Ms.toFixed(2)}/${row.operations[operation].p99Ms.toFixed(2)}`),
+    ...OPERATIONS.map(
+      (operation) => `${row.operations[operation].p50Ms.toFixed(2)}/${row.operations[operation].p99Ms.toFixed(2)}`,
+    ),
     row.ratio === null ? '1' : row.ratio.toFixed(2),
     row.ratios.length === 0 ? '' : `${Math.min(...row.ratios).toFixed(2)}-${Math.max(...row.ratios).toFixed(2)}`,
     `${(row.generatorCpuShare * 100).toFixed(0)} %`,
   ]);
   const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)));
-  return [header, ...lines].map((line) => line.map((cell, column) => cell.padStart(widths[column]!)).join('  ')).join('\n');
+  return [header, ...lines]
+    .map((line) => line.map((cell, column) => cell.padStart(widths[column]!)).join('  '))
+    .join('\n');
 };

@@ -9,7 +9,10 @@ const INSTALL_TIMEOUT_MS = 300_000;
 const RUN_TIMEOUT_MS = 120_000;
 const MAX_OUTPUT_BYTES = 16 * 1_048_576;
 
-/** Says in words what this machine lacks for the suites; null = nothing. The first call makes their environment, below node_modules. */
+/**
+ * Says in words what this machine lacks for the suites; null = nothing. The first call makes their environment, below
+ * node_modules.
+ */
 export const whatPythonMisses = (): string | null => {
   let version: number[];
   try {
@@ -27,12 +30,22 @@ export const whatPythonMisses = (): string | null => {
   mkdirSync(dirname(folder), { recursive: true });
   try {
     run('python3', ['-m', 'venv', unfinished]);
-    run(pythonOf(unfinished), ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check', '-r', REQUIREMENTS]);
+    run(pythonOf(unfinished), [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--no-input',
+      '--disable-pip-version-check',
+      '-r',
+      REQUIREMENTS,
+    ]);
     renameSync(unfinished, folder);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     // Another process may have been first.
-    if (!existsSync(folder)) return `a virtual environment with ${REQUIREMENTS}: ${(error as Error).message.trim().split('\n').at(-1)}`;
+    if (!existsSync(folder))
+      return `a virtual environment with ${REQUIREMENTS}: ${(error as Error).message.trim().split('\n').at(-1)}`;
   }
   return null;
 };
@@ -43,19 +56,30 @@ export interface Run {
 }
 
 /** Runs Python in that environment. Resolves when it has ended, however it did. */
-export const python = (args: readonly string[], environmentVariables: Readonly<Record<string, string>> = {}): Promise<Run> =>
+export const python = (
+  args: readonly string[],
+  environmentVariables: Readonly<Record<string, string>> = {},
+): Promise<Run> =>
   new Promise((done) => {
     const options = {
-      env: { ...process.env, PYTHONUTF8: '1', ...environmentVariables }, timeout: RUN_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES,
+      env: { ...process.env, PYTHONUTF8: '1', ...environmentVariables },
+      timeout: RUN_TIMEOUT_MS,
+      maxBuffer: MAX_OUTPUT_BYTES,
     };
     execFile(pythonOf(environment()), args, options, (error, stdout, stderr) =>
       done({ exitCode: error ? (typeof error.code === 'number' ? error.code : -1) : 0, output: `${stdout}${stderr}` }),
     );
   });
 
-/** One for each list of requirements. Python is called in it and never its scripts, which would not survive the renaming. */
+/**
+ * One for each list of requirements. Python is called in it and never its scripts, which would not survive the
+ * renaming.
+ */
 const environment = (): string =>
-  join('node_modules/.cache/muster', `python-${createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12)}`);
+  join(
+    'node_modules/.cache/muster',
+    `python-${createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12)}`,
+  );
 
 const pythonOf = (folder: string): string => join(folder, 'bin/python');
 

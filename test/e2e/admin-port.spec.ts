@@ -16,26 +16,58 @@ const get = (port: number, path: string, key: string | null, method = 'GET'): Pr
     const headers = { host: 'scim.example.org', ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
     request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
       let body = '';
-      response.on('data', (chunk) => (body += String(chunk))).on('end', () => done({ status: response.statusCode!, body }));
-    }).on('error', fail).end();
+      response
+        .on('data', (chunk) => (body += String(chunk)))
+        .on('end', () => done({ status: response.statusCode!, body }));
+    })
+      .on('error', fail)
+      .end();
   });
 
 /** Ways to write the path of the tenants, some of which a proxy or a router may take for it. */
 const SPELLINGS = [
-  '/api/admin/tenants', '//api/admin/tenants', '/api//admin//tenants', '/api/admin/tenants/', '/api/admin/tenants?a=/api/scim/v2', '/api/%61dmin/tenants',
-  '/%61%70%69/%61%64%6d%69%6e/%74enants', '/api/%2561dmin/tenants', '/API/ADMIN/tenants', '/api/Admin/tenants', '/api/admin./tenants', '/api/admin/tenants.',
-  '/api/./admin/tenants', '/api/scim/../admin/tenants', '/api/scim/v2/../../admin/tenants', '/api/scim/%2e%2e/admin/tenants', '/api/scim/v2/..%2f..%2fadmin/tenants',
-  '/api%2fadmin%2ftenants', '/api/admin%2ftenants', '/api/admin;a=b/tenants', '/api/admin/tenants;a=b', '/api/admin/tenants%00', '/api/admin/tenants%20', '\\api\\admin\\tenants',
-  '/api/scim/v2\\..\\..\\admin/tenants', 'http://scim.example.org/api/admin/tenants', 'HTTP://scim.example.org//api/admin/tenants', 'https://127.0.0.1/api/%61dmin/tenants',
-  'http://scim.example.org@127.0.0.1/api/admin/tenants', '/api/admin/directories/first', '/x/../api/admin/tenants',
+  '/api/admin/tenants',
+  '//api/admin/tenants',
+  '/api//admin//tenants',
+  '/api/admin/tenants/',
+  '/api/admin/tenants?a=/api/scim/v2',
+  '/api/%61dmin/tenants',
+  '/%61%70%69/%61%64%6d%69%6e/%74enants',
+  '/api/%2561dmin/tenants',
+  '/API/ADMIN/tenants',
+  '/api/Admin/tenants',
+  '/api/admin./tenants',
+  '/api/admin/tenants.',
+  '/api/./admin/tenants',
+  '/api/scim/../admin/tenants',
+  '/api/scim/v2/../../admin/tenants',
+  '/api/scim/%2e%2e/admin/tenants',
+  '/api/scim/v2/..%2f..%2fadmin/tenants',
+  '/api%2fadmin%2ftenants',
+  '/api/admin%2ftenants',
+  '/api/admin;a=b/tenants',
+  '/api/admin/tenants;a=b',
+  '/api/admin/tenants%00',
+  '/api/admin/tenants%20',
+  '\\api\\admin\\tenants',
+  '/api/scim/v2\\..\\..\\admin/tenants',
+  'http://scim.example.org/api/admin/tenants',
+  'HTTP://scim.example.org//api/admin/tenants',
+  'https://127.0.0.1/api/%61dmin/tenants',
+  'http://scim.example.org@127.0.0.1/api/admin/tenants',
+  '/api/admin/directories/first',
+  '/x/../api/admin/tenants',
 ];
 
 describe.each(SPELLINGS)('%s', (path) => {
-  it.each(['GET', 'OPTIONS', 'POST'])('does not reach the admin API over the port of SCIM, not with its key either: %s', async (method) => {
-    const { status, body } = await get(muster.server.port, path, muster.server.apiKey, method);
-    expect([400, 401, 404]).toContain(status);
-    expect(body).not.toMatch(/tenants|directories|token/i);
-  });
+  it.each(['GET', 'OPTIONS', 'POST'])(
+    'does not reach the admin API over the port of SCIM, not with its key either: %s',
+    async (method) => {
+      const { status, body } = await get(muster.server.port, path, muster.server.apiKey, method);
+      expect([400, 401, 404]).toContain(status);
+      expect(body).not.toMatch(/tenants|directories|token/i);
+    },
+  );
 
   it('does not go round the key of the admin API', async () => {
     for (const key of [null, '', 'wrong', muster.token]) {
@@ -52,13 +84,18 @@ it('each port serves its own API alone, and both say how they are', async () => 
   expect((await get(adminPort, '/api/admin/tenants', apiKey)).status).toBe(200);
   expect((await get(adminPort, '/api/scim/v2/Users', muster.token)).status).toBe(404);
   expect((await get(adminPort, '/api/scim/v2/ServiceProviderConfig', null)).status).toBe(404);
-  for (const one of [port, adminPort]) for (const path of ['/health/live', '/health/ready']) expect((await get(one, path, null)).status).toBe(200);
+  for (const one of [port, adminPort])
+    for (const path of ['/health/live', '/health/ready']) expect((await get(one, path, null)).status).toBe(200);
 });
 
 it('with ADMIN_PORT like PORT both are on one port, and the key is asked for in each spelling', async () => {
   await muster.stop();
   const port = String(await freePort());
-  const server = await startServer(readConfig({ ...muster.environment, PORT: port, ADMIN_PORT: port }), muster.database, createLogger('test'));
+  const server = await startServer(
+    readConfig({ ...muster.environment, PORT: port, ADMIN_PORT: port }),
+    muster.database,
+    createLogger('test'),
+  );
   try {
     expect([server.port, server.adminPort]).toEqual([Number(port), Number(port)]);
     expect((await get(server.port, '/api/admin/tenants', server.apiKey)).status).toBe(200);

@@ -1,6 +1,16 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,15 +34,30 @@ afterAll(async () => {
 });
 
 const program = (name: string, dataDir: string, ...args: string[]) =>
-  promisify(execFile)(process.execPath, [`dist/apps/all-in-one/src/${name}.js`, ...args], { env: { ...cleanEnvironment(), DATA_DIR: dataDir } })
-    .then((output) => ({ ...output, code: 0 }), (error: { stdout: string; stderr: string; code: number }) => error);
-const create = async ({ target: { host, port, usersPath, token } }: Installation, userName: string): Promise<number> => {
+  promisify(execFile)(process.execPath, [`dist/apps/all-in-one/src/${name}.js`, ...args], {
+    env: { ...cleanEnvironment(), DATA_DIR: dataDir },
+  }).then(
+    (output) => ({ ...output, code: 0 }),
+    (error: { stdout: string; stderr: string; code: number }) => error,
+  );
+const create = async (
+  { target: { host, port, usersPath, token } }: Installation,
+  userName: string,
+): Promise<number> => {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' };
-  return (await fetch(`http://${host}:${port}${usersPath}`, { method: 'POST', headers, body: JSON.stringify({ userName, title: 'x'.repeat(1_000) }) })).status;
+  return (
+    await fetch(`http://${host}:${port}${usersPath}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ userName, title: 'x'.repeat(1_000) }),
+    })
+  ).status;
 };
 const find = async ({ target: { host, port, usersPath, token } }: Installation, userName: string): Promise<number> => {
   const url = `http://${host}:${port}${usersPath}?filter=${encodeURIComponent(`userName eq "${userName}"`)}`;
-  return ((await (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json()) as { totalResults: number }).totalResults;
+  return (
+    (await (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json()) as { totalResults: number }
+  ).totalResults;
 };
 
 it('holds everything that was acknowledged before it ended, while clients write, and Muster starts from it', async () => {
@@ -66,7 +91,10 @@ it('holds everything that was acknowledged before it ended, while clients write,
   try {
     for (const { userName } of promised) expect(await find(restored, userName), userName).toBe(1);
     expect(await create(restored, 'after@example.org')).toBe(201);
-    expect(await program('verify', folder)).toMatchObject({ code: 0, stdout: expect.stringContaining('Everything holds') });
+    expect(await program('verify', folder)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Everything holds'),
+    });
   } finally {
     await restored.stop();
   }
@@ -77,19 +105,38 @@ it('overwrites nothing, leaves nothing half done, and says in one line what is w
   mkdirSync(full);
   writeFileSync(join(full, 'mine'), 'mine');
   const oneLine = /^[^\n]+\n$/;
-  expect(await program('backup', join(home, 'data'), full)).toMatchObject({ code: 64, stdout: '', stderr: expect.stringMatching(/^There is something at .*full already[^\n]*\n$/) });
+  expect(await program('backup', join(home, 'data'), full)).toMatchObject({
+    code: 64,
+    stdout: '',
+    stderr: expect.stringMatching(/^There is something at .*full already[^\n]*\n$/),
+  });
   expect(readFileSync(join(full, 'mine'), 'utf8')).toBe('mine');
-  expect(await program('backup', join(home, 'data'), join(home, 'data', 'inside'))).toMatchObject({ code: 64, stderr: expect.stringMatching(/lies in the data directory/) });
-  expect(await program('backup', join(home, 'none'), join(home, 'new'))).toMatchObject({ code: 64, stderr: expect.stringMatching(oneLine) });
-  expect(await program('backup', join(home, 'data'), join(full, 'mine', 'new'))).toMatchObject({ code: 1, stderr: expect.stringMatching(oneLine) });
+  expect(await program('backup', join(home, 'data'), join(home, 'data', 'inside'))).toMatchObject({
+    code: 64,
+    stderr: expect.stringMatching(/lies in the data directory/),
+  });
+  expect(await program('backup', join(home, 'none'), join(home, 'new'))).toMatchObject({
+    code: 64,
+    stderr: expect.stringMatching(oneLine),
+  });
+  expect(await program('backup', join(home, 'data'), join(full, 'mine', 'new'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(oneLine),
+  });
   expect(existsSync(join(home, 'new'))).toBe(false);
-  expect(await program('backup', join(home, 'data'), '--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('To restore') });
+  expect(await program('backup', join(home, 'data'), '--help')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('To restore'),
+  });
   expect(readdirSync(home).filter((name) => name.endsWith('.unfinished'))).toEqual([]);
 });
 
 it('is ended by a signal without a trace of a backup', async () => {
   const folder = join(home, 'ended');
-  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/backup.js', folder], { env: { ...cleanEnvironment(), DATA_DIR: join(home, 'data') }, stdio: 'ignore' });
+  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/backup.js', folder], {
+    env: { ...cleanEnvironment(), DATA_DIR: join(home, 'data') },
+    stdio: 'ignore',
+  });
   await expect.poll(() => existsSync(`${folder}.unfinished`), { interval: 2, timeout: 30_000 }).toBe(true);
   child.kill('SIGKILL');
   await once(child, 'exit');

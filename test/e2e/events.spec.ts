@@ -8,12 +8,18 @@ import { startMuster, type Client } from '../support/muster.js';
 const muster = startMuster();
 
 const scim: Client = (method, path, body) => muster.scim(method, `/Users${path}`, body);
-const events = (id: string, query = '', headers = {}) => muster.admin('GET', `/users/${id}/events${query}`, undefined, headers);
+const events = (id: string, query = '', headers = {}) =>
+  muster.admin('GET', `/users/${id}/events${query}`, undefined, headers);
 
 /** A user that was created, changed, deactivated and deleted: five events, because a change of `active` is two. */
 const formerUser = async (userName: string): Promise<string> => {
   const { body } = await scim('POST', '', { userName, displayName: 'Readable Name' });
-  await scim('PATCH', `/${body.id}`, { Operations: [{ op: 'Replace', path: 'displayName', value: 'Another Name' }, { op: 'Add', path: 'title', value: 'Dr' }] });
+  await scim('PATCH', `/${body.id}`, {
+    Operations: [
+      { op: 'Replace', path: 'displayName', value: 'Another Name' },
+      { op: 'Add', path: 'title', value: 'Dr' },
+    ],
+  });
   await scim('PATCH', `/${body.id}`, { Operations: [{ op: 'Replace', path: 'active', value: 'False' }] });
   await scim('DELETE', `/${body.id}`);
   return body.id;
@@ -25,13 +31,21 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
   expect(status).toBe(200);
   expect(body.next).toBeNull();
   expect(body.events.map(({ version, type }: { version: number; type: string }) => [version, type])).toEqual([
-    [1, 'muster.user.created.v2'], [2, 'muster.user.changed.v1'], [3, 'muster.user.changed.v1'], [4, 'muster.user.deactivated.v1'],
+    [1, 'muster.user.created.v2'],
+    [2, 'muster.user.changed.v1'],
+    [3, 'muster.user.changed.v1'],
+    [4, 'muster.user.deactivated.v1'],
     [5, 'muster.user.deleted.v1'],
   ]);
   expect(body.events[1].data.attributes.sort()).toEqual(['displayName', 'title']);
   const [token] = muster.server.directory.tokens;
   for (const event of body.events) {
-    expect(event).toMatchObject({ stream: id, tenant: muster.server.directory.tenant, directory: muster.server.directory.id, actor: `token:${token!.id}` });
+    expect(event).toMatchObject({
+      stream: id,
+      tenant: muster.server.directory.tenant,
+      directory: muster.server.directory.id,
+      actor: `token:${token!.id}`,
+    });
     expect(new Date(event.recordedAt).toISOString()).toBe(event.recordedAt);
   }
   expect(body.events[2].commandId).toBe(body.events[3].commandId);
@@ -42,8 +56,11 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
 it('gives the events by pages, each exactly once', async () => {
   const id = await formerUser('grace@example.org');
   const versions: number[] = [];
-  for (let after: number | null = 0; after !== null; ) {
-    const { body }: { body: { events: { version: number }[]; next: number | null } } = await events(id, `?after=${after}&limit=2`);
+  for (let after: number | null = 0; after !== null;) {
+    const { body }: { body: { events: { version: number }[]; next: number | null } } = await events(
+      id,
+      `?after=${after}&limit=2`,
+    );
     expect(body.events.length).toBeLessThanOrEqual(2);
     versions.push(...body.events.map(({ version }) => version));
     after = body.next;
@@ -56,15 +73,23 @@ it('gives the events by pages, each exactly once', async () => {
 it('ends a page of long events where it is long enough', async () => {
   const { body: group } = await muster.scim('POST', '/Groups', { displayName: 'Long' });
   for (let change = 0; change < 20; change++) {
-    const answer = await muster.scim('PATCH', `/Groups/${group.id}`, { Operations: [{ op: 'replace', path: 'displayName', value: `Long ${change}` }] });
+    const answer = await muster.scim('PATCH', `/Groups/${group.id}`, {
+      Operations: [{ op: 'replace', path: 'displayName', value: `Long ${change}` }],
+    });
     expect(answer.status).toBeLessThan(300);
   }
   await muster.owner.query('ALTER TABLE "group".events DISABLE TRIGGER append_only');
-  await muster.owner.query('UPDATE "group".events SET data = json_build_object(\'text\', repeat(\'x\', 400000)) WHERE stream = $1', [group.id]);
+  await muster.owner.query(
+    "UPDATE \"group\".events SET data = json_build_object('text', repeat('x', 400000)) WHERE stream = $1",
+    [group.id],
+  );
   await muster.owner.query('ALTER TABLE "group".events ENABLE TRIGGER append_only');
   const pages: number[][] = [];
-  for (let after: number | null = 0; after !== null; ) {
-    const { body }: { body: { events: { version: number }[]; next: number | null } } = await muster.admin('GET', `/groups/${group.id}/events?after=${after}&limit=1000`);
+  for (let after: number | null = 0; after !== null;) {
+    const { body }: { body: { events: { version: number }[]; next: number | null } } = await muster.admin(
+      'GET',
+      `/groups/${group.id}/events?after=${after}&limit=1000`,
+    );
     pages.push(body.events.map(({ version }) => version));
     after = body.next;
   }
@@ -90,8 +115,10 @@ it.each([
 describe('the cycles of npm run demo', () => {
   const run = (name: string) => {
     const people = inventPeople(name, 60);
-    return runCycles(people, new Requests(muster.scimUrl, muster.token), () => undefined)
-      .then((result) => ({ ...result, first: people[0]! }));
+    return runCycles(people, new Requests(muster.scimUrl, muster.token), () => undefined).then((result) => ({
+      ...result,
+      first: people[0]!,
+    }));
   };
 
   it('get answers that Entra accepts, again and again, and leave the history of each person', async () => {
@@ -101,7 +128,15 @@ describe('the cycles of npm run demo', () => {
       expect(rows.find(({ step }) => step === 'Hard delete')!.statuses).toEqual(new Map([[204, 2]]));
       const { body } = await events(ids.get(first)!);
       expect(body.events.map(({ type }: { type: string }) => type.split('.')[2])).toEqual([
-        'created', 'changed', 'changed', 'changed', 'changed', 'changed', 'deactivated', 'changed', 'reactivated',
+        'created',
+        'changed',
+        'changed',
+        'changed',
+        'changed',
+        'changed',
+        'deactivated',
+        'changed',
+        'reactivated',
       ]);
       expect(isInvented(renamedUpn(first)) && isInvented(tombstoneOf(first))).toBe(true);
     }
@@ -110,9 +145,12 @@ describe('the cycles of npm run demo', () => {
   it('tell of each person about whom Entra would not accept an answer', async () => {
     await run('taken');
     const { problems } = await run('taken');
-    // Everybody is there already, or trips over what a predecessor took. But one was deleted for good and can be made anew, and two were
-    // archived under another name: they come back.
+    // Everybody is there already, or trips over what a predecessor took. But one was deleted for good and can be made
+    // anew, and two were archived under another name: they come back.
     expect(problems).toHaveLength(57);
-    for (const problem of problems) expect(problem).toMatch(/ should be answered by 20[01] and .*, not by (\{"schemas".*"totalResults":1,|409 (userName|externalId) .* is taken)/);
+    for (const problem of problems)
+      expect(problem).toMatch(
+        / should be answered by 20[01] and .*, not by (\{"schemas".*"totalResults":1,|409 (userName|externalId) .* is taken)/,
+      );
   });
 });

@@ -15,9 +15,15 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       (await muster.owner.query<{ count: number }>(`SELECT count(*)::int FROM ${sql}`, values)).rows[0]!.count;
     const newGroups = async (member: string): Promise<void> => {
       const Operations = Array.from({ length: GROUPS }, (_, index) => ({
-        method: 'POST', path: '/Groups', bulkId: `g${index}`, data: { displayName: uuidv7(), members: [{ value: member }] },
+        method: 'POST',
+        path: '/Groups',
+        bulkId: `g${index}`,
+        data: { displayName: uuidv7(), members: [{ value: member }] },
       }));
-      const { body } = await scim('POST', '/Bulk', { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'], Operations });
+      const { body } = await scim('POST', '/Bulk', {
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+        Operations,
+      });
       expect(body.Operations.filter(({ status }: { status: string }) => status === '201')).toHaveLength(GROUPS);
     };
 
@@ -33,8 +39,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       await vi.waitFor(async () => expect(await count('"group".members')).toBe(0), SOON);
       await vi.waitFor(async () => expect(await count('"group".leaving')).toBe(0), SOON);
       // Each membership ended once, and the user's in the group that was deleted without being named.
-      expect(await count("\"group\".events WHERE data->'removed'->0 IS NOT NULL")).toBe(2 * GROUPS);
-      expect(await count('(SELECT DISTINCT correlation_id FROM "group".events WHERE actor = \'group\')')).toBeLessThanOrEqual(2);
+      expect(await count('"group".events WHERE data->\'removed\'->0 IS NOT NULL')).toBe(2 * GROUPS);
+      expect(
+        await count('(SELECT DISTINCT correlation_id FROM "group".events WHERE actor = \'group\')'),
+      ).toBeLessThanOrEqual(2);
       expect((await muster.verify()).findings).toEqual([]);
     }, 180_000);
   });

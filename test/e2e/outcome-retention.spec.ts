@@ -47,10 +47,12 @@ describe('outcomes', () => {
   const plant = async (schema: Owner, count: number, idDays: number, recordedDays: number): Promise<void> => {
     await owner.query(
       `INSERT INTO "${schema}".outcomes SELECT ${idAt(daysAgo(idDays), 'n + (random() * 1e9)::bigint * 100000')}, $1, '{"status": "done"}', ${daysAgo(recordedDays)}
-       FROM generate_series(1, $2::bigint) AS n`, [TENANT, count],
+       FROM generate_series(1, $2::bigint) AS n`,
+      [TENANT, count],
     );
   };
-  const count = async (schema: Owner): Promise<number> => Number((await owner.query(`SELECT count(*) FROM "${schema}".outcomes WHERE tenant = $1`, [TENANT])).rows[0].count);
+  const count = async (schema: Owner): Promise<number> =>
+    Number((await owner.query(`SELECT count(*) FROM "${schema}".outcomes WHERE tenant = $1`, [TENANT])).rows[0].count);
 
   beforeAll(async () => {
     url = await newDatabase();
@@ -66,7 +68,10 @@ describe('outcomes', () => {
     await plant('identity', 5, YOUNG, OLD);
     await plant('identity', 7, YOUNG, YOUNG);
     await plant('admin', 11, OLD, OLD);
-    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+      poolConnections: 2,
+      queryTimeoutMs: 5_000,
+    });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
     retention.onApplicationBootstrap();
@@ -82,7 +87,10 @@ describe('outcomes', () => {
       CREATE TRIGGER slow BEFORE DELETE ON identity.outcomes FOR EACH ROW EXECUTE FUNCTION public.slow();
       GRANT EXECUTE ON FUNCTION public.slow() TO muster_identity`);
     await plant('identity', 300, OLD, OLD);
-    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 1_000 });
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+      poolConnections: 2,
+      queryTimeoutMs: 1_000,
+    });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
     retention.onApplicationBootstrap();
@@ -95,11 +103,17 @@ describe('outcomes', () => {
   it('go again and again, also after a run that failed', async () => {
     await owner.query('REVOKE DELETE ON identity.outcomes FROM muster_identity');
     await plant('identity', 2, OLD, OLD);
-    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 5_000 });
+    const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+      poolConnections: 2,
+      queryTimeoutMs: 5_000,
+    });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, everyMs: 1, logger });
     retention.onApplicationBootstrap();
-    expect(await logger.next()).toMatchObject({ text: 'old outcomes could not be deleted', error: expect.stringMatching(/permission denied/) });
+    expect(await logger.next()).toMatchObject({
+      text: 'old outcomes could not be deleted',
+      error: expect.stringMatching(/permission denied/),
+    });
     await owner.query('GRANT DELETE ON identity.outcomes TO muster_identity');
     let told = await logger.next();
     while (told.error !== undefined) told = await logger.next();
@@ -114,10 +128,17 @@ describe('outcomes', () => {
     for (const schema of OWNERS) await plant(schema, 4, OLD, OLD);
     const dataDir = mkdtempSync(join(tmpdir(), 'muster-retention-'));
     const logger = listener();
-    const lines = pino({ base: null, messageKey: 'text', timestamp: false }, { write: (line) => logger.info(JSON.parse(line) as object, (JSON.parse(line) as Told).text) });
+    const lines = pino(
+      { base: null, messageKey: 'text', timestamp: false },
+      { write: (line) => logger.info(JSON.parse(line) as object, (JSON.parse(line) as Told).text) },
+    );
     const server = await startServer(Object.assign(readConfig({ DATA_DIR: dataDir }), { PORT: 0 }), url, lines);
     const told = [await logger.next(), await logger.next(), await logger.next()];
-    expect(told.map((line) => [line.owner, line.deleted]).sort()).toEqual([['admin', 15], ['group', 4], ['identity', 4]]);
+    expect(told.map((line) => [line.owner, line.deleted]).sort()).toEqual([
+      ['admin', 15],
+      ['group', 4],
+      ['identity', 4],
+    ]);
     await server.stop();
     rmSync(dataDir, { recursive: true, force: true });
     expect(await count('admin')).toBe(0);
@@ -137,7 +158,8 @@ describe('verify', () => {
       [TENANT, sequence, uuidv7()],
     );
   };
-  const findings = async (): Promise<string[]> => (await verifyStore(owner, 'identity')).findings.map(({ invariant }) => invariant);
+  const findings = async (): Promise<string[]> =>
+    (await verifyStore(owner, 'identity')).findings.map(({ invariant }) => invariant);
   const retain = async (keepDays: number): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url });
     const retention = new OutcomeRetention(pool, 'identity', { keepDays, logger: listener() });
@@ -178,7 +200,10 @@ describe('verify', () => {
   it('finds an event behind a rejection, however old', async () => {
     const before = await findings();
     await event(idAt(daysAgo(OLD), '5'), OLD);
-    await owner.query(`INSERT INTO identity.outcomes SELECT command_id, tenant, '{"status": "rejected"}', now() FROM identity.events WHERE sequence = $1`, [sequence]);
+    await owner.query(
+      `INSERT INTO identity.outcomes SELECT command_id, tenant, '{"status": "rejected"}', now() FROM identity.events WHERE sequence = $1`,
+      [sequence],
+    );
     expect(await findings()).toHaveLength(before.length + 1);
   });
 });

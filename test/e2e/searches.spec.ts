@@ -12,9 +12,13 @@ const RUNNING = 2;
 const SHARED_BY = 101;
 const muster = startMuster({
   settings: {
-    DATABASE_POOL_CONNECTIONS: String(CONNECTIONS), MAX_SEARCHES_AT_ONCE: String(SEARCHES), MAX_WAITING_SEARCHES: '1',
+    DATABASE_POOL_CONNECTIONS: String(CONNECTIONS),
+    MAX_SEARCHES_AT_ONCE: String(SEARCHES),
+    MAX_WAITING_SEARCHES: '1',
     // Nothing here is ended by time; each request looks its token up.
-    QUERY_TIMEOUT_MS: '600000', SEARCH_WAIT_TIMEOUT_MS: '600000', TOKEN_CACHE_MS: '0',
+    QUERY_TIMEOUT_MS: '600000',
+    SEARCH_WAIT_TIMEOUT_MS: '600000',
+    TOKEN_CACHE_MS: '0',
   },
 });
 const { scim: request } = muster;
@@ -35,11 +39,20 @@ describe('while slow searches take all that searches of one tenant may take', ()
   beforeAll(async () => {
     ids = {};
     for (const userName of ['ada', 'zoe']) {
-      const created = await request('POST', '/Users', { userName, displayName: userName, externalId: `e-${userName}`, emails: [{ type: 'work', value: `${userName}@x.org` }] });
+      const created = await request('POST', '/Users', {
+        userName,
+        displayName: userName,
+        externalId: `e-${userName}`,
+        emails: [{ type: 'work', value: `${userName}@x.org` }],
+      });
       ids[userName] = created.body.id;
     }
-    const Operations = Array.from({ length: SHARED_BY }, (_, index) => (
-      { method: 'POST', path: '/Users', bulkId: `${index}`, data: { userName: `shares-${index}`, emails: [{ type: 'work', value: 'shared@x.org' }] } }));
+    const Operations = Array.from({ length: SHARED_BY }, (_, index) => ({
+      method: 'POST',
+      path: '/Users',
+      bulkId: `${index}`,
+      data: { userName: `shares-${index}`, emails: [{ type: 'work', value: 'shared@x.org' }] },
+    }));
     expect((await request('POST', '/Bulk', { Operations })).status).toBe(200);
     await muster.owner.query(`
       CREATE OR REPLACE FUNCTION identity.not_folded(id uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -50,14 +63,20 @@ describe('while slow searches take all that searches of one tenant may take', ()
       UPDATE identity.users SET folded = NULL WHERE user_name_folded = 'zoe';
       SELECT pg_advisory_lock(${LOCK});`);
     searches = slow.map(find);
-    await vi.waitFor(async () => {
-      const { rows } = await muster.owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
-      expect(rows).toHaveLength(RUNNING);
-    }, { timeout: 60_000 });
+    await vi.waitFor(
+      async () => {
+        const { rows } = await muster.owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
+        expect(rows).toHaveLength(RUNNING);
+      },
+      { timeout: 60_000 },
+    );
   }, 90_000);
 
   it.each([
-    'userName eq "ada"', 'externalId eq "e-ada"', 'emails[type eq "work"].value eq "ada@x.org"', 'userName eq "ada" and displayName co "d"',
+    'userName eq "ada"',
+    'externalId eq "e-ada"',
+    'emails[type eq "work"].value eq "ada@x.org"',
+    'userName eq "ada" and displayName co "d"',
     'active eq true and emails[type eq "work"].value eq "ada@x.org"',
   ])('whoever is looked up is found: %s', async (filter) => {
     expect((await find(filter)).body).toMatchObject({ totalResults: 1, Resources: [{ id: ids.ada }] });
@@ -67,32 +86,60 @@ describe('while slow searches take all that searches of one tenant may take', ()
     expect((await request('GET', `/Users/${ids.ada}`)).status).toBe(200);
     expect((await find(`id eq "${ids.ada}" and manager eq "nobody"`)).body.totalResults).toBe(0);
     const { body } = await request('POST', '/Users', { userName: 'eve' });
-    expect((await request('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] })).status).toBe(200);
+    expect(
+      (await request('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] }))
+        .status,
+    ).toBe(200);
     expect((await request('DELETE', `/Users/${body.id}`)).status).toBe(204);
   });
 
-  it.each(['/Users?filter=title%20pr', '/Users', '/Users?sortBy=title', '/Users?filter=not%20(userName%20eq%20%22ada%22)', '/Users?filter=userName%20eq%20%22ada%22%20or%20title%20pr',
+  it.each([
+    '/Users?filter=title%20pr',
+    '/Users',
+    '/Users?sortBy=title',
+    '/Users?filter=not%20(userName%20eq%20%22ada%22)',
+    '/Users?filter=userName%20eq%20%22ada%22%20or%20title%20pr',
     // Values that are looked up, but shared by many.
-    ...['emails[type eq "work"].value eq "shared@x.org"', 'emails[type eq "work"].value eq "shared@x.org" and (title eq "x" or nickName pr)'].map((filter) => `/Users?${new URLSearchParams({ filter })}`)])(
-    'one search too many is told to come again: %s', async (path) => {
-      const answer = await request('GET', path);
-      expect(answer).toMatchObject({ status: 429, body: { status: '429', detail: expect.stringMatching(/again later.*userName eq.*MAX_SEARCHES_AT_ONCE/) as unknown } });
-      expect(answer.headers.get('retry-after')).toBe('1');
-    },
-  );
+    ...[
+      'emails[type eq "work"].value eq "shared@x.org"',
+      'emails[type eq "work"].value eq "shared@x.org" and (title eq "x" or nickName pr)',
+    ].map((filter) => `/Users?${new URLSearchParams({ filter })}`),
+  ])('one search too many is told to come again: %s', async (path) => {
+    const answer = await request('GET', path);
+    expect(answer).toMatchObject({
+      status: 429,
+      body: {
+        status: '429',
+        detail: expect.stringMatching(/again later.*userName eq.*MAX_SEARCHES_AT_ONCE/) as unknown,
+      },
+    });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
 
   it('another tenant lists, searches and looks up at once', async () => {
     const { scim } = await muster.newDirectory('Somebody else');
     expect((await scim('POST', '/Users', { userName: 'other', title: 'Dr' })).status).toBe(201);
-    for (const path of ['/Users', '/Users?sortBy=title', '/Users?filter=title%20pr', '/Users?filter=externalId%20eq%20%22x%22', '/Groups']) {
+    for (const path of [
+      '/Users',
+      '/Users?sortBy=title',
+      '/Users?filter=title%20pr',
+      '/Users?filter=externalId%20eq%20%22x%22',
+      '/Groups',
+    ]) {
       expect((await scim('GET', path)).status, path).toBe(200);
     }
   });
 
   it('all that began or waited are answered in the end', async () => {
     await muster.owner.query(`SELECT pg_advisory_unlock(${LOCK})`);
-    expect((await Promise.all(searches)).map(({ status, body }) => [status, body.totalResults])).toEqual([[200, 1], [200, 0], [200, 2 + SHARED_BY]]);
+    expect((await Promise.all(searches)).map(({ status, body }) => [status, body.totalResults])).toEqual([
+      [200, 1],
+      [200, 0],
+      [200, 2 + SHARED_BY],
+    ]);
     expect((await find('title pr')).status).toBe(200);
-    expect((await find('emails[type eq "work"].value eq "shared@x.org" and userName ew "7"')).body.totalResults).toBe(10);
+    expect((await find('emails[type eq "work"].value eq "shared@x.org" and userName ew "7"')).body.totalResults).toBe(
+      10,
+    );
   });
 });

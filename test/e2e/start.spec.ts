@@ -38,14 +38,24 @@ interface Muster {
 }
 
 const run = (environment: Record<string, string> = {}, args: readonly string[] = []): Muster => {
-  const env = { ...cleanEnvironment(), DATA_DIR: join(home, 'data'), LOG_LEVEL: 'silent', ADMIN_PORT: '0', ...environment };
-  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = {
+    ...cleanEnvironment(),
+    DATA_DIR: join(home, 'data'),
+    LOG_LEVEL: 'silent',
+    ADMIN_PORT: '0',
+    ...environment,
+  };
+  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk) => (output[name] += String(chunk)));
   // Its output is its children's too: `close` comes when all of them have ended.
   const ended = once(child, 'close').then(([code]) => code as number | null);
   const muster: Muster = {
-    output, ended,
+    output,
+    ended,
     printed: (text) => expect.poll(() => output.stdout + output.stderr, { timeout: TIMEOUT_MS }).toContain(text),
     close: () => {
       child.stdout.destroy();
@@ -60,10 +70,17 @@ const run = (environment: Record<string, string> = {}, args: readonly string[] =
   return muster;
 };
 
-/** The lines that it says besides those of its start and its end. Fails where a line is no JSON, or anything was written to standard error. */
+/**
+ * The lines that it says besides those of its start and its end. Fails where a line is no JSON, or anything was written
+ * to standard error.
+ */
 const saidBy = ({ stdout, stderr }: Muster['output']): string[] => {
   expect(stderr).toBe('');
-  return stdout.trim().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg).filter((text) => text !== 'starts' && text !== 'ends');
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { msg: string }).msg)
+    .filter((text) => text !== 'starts' && text !== 'ends');
 };
 
 interface Told {
@@ -73,8 +90,12 @@ interface Told {
 }
 const told = (): Told => JSON.parse(readFileSync(join(home, 'data', 'runtime.json'), 'utf8')) as Told;
 /** The number that Postgres itself writes down. */
-const postmaster = (): number => Number(readFileSync(join(home, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
-const isServer = (pid: number): boolean => execFileSync('ps', ['-o', 'args=', '-p', String(pid)]).toString().includes('server.js');
+const postmaster = (): number =>
+  Number(readFileSync(join(home, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
+const isServer = (pid: number): boolean =>
+  execFileSync('ps', ['-o', 'args=', '-p', String(pid)])
+    .toString()
+    .includes('server.js');
 const isReady = (): Promise<boolean> => answers(`${told().url}/health/ready`);
 
 it('heals a kill -9 of the server and of Postgres on the same ports, tells the numbers of the new ones, and says only once that it is ready', async () => {
@@ -113,7 +134,12 @@ it('heals a kill -9 of the server and of Postgres on the same ports, tells the n
 it('uses the Postgres of DATABASE_URL and starts none, also with all keys given and no data directory yet', async () => {
   const postgres = await startPostgres(join(home, 'external'));
   try {
-    const muster = run({ PORT: String(await freePort()), DATABASE_URL: postgres.url, MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'k'.repeat(32) });
+    const muster = run({
+      PORT: String(await freePort()),
+      DATABASE_URL: postgres.url,
+      MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+      MUSTER_API_KEY: 'k'.repeat(32),
+    });
     await muster.printed('Muster is ready.');
     expect(told()).toMatchObject({ databaseUrl: postgres.url, pids: { server: expect.any(Number) } });
     expect(told().pids).not.toHaveProperty('postgres');
@@ -125,7 +151,9 @@ it('uses the Postgres of DATABASE_URL and starts none, also with all keys given 
     wrong.password = 'wrong';
     const refused = run({ DATABASE_URL: wrong.href });
     expect(await refused.ended).toBe(64);
-    expect(saidBy(refused.output)).toEqual(['The database refuses the user of DATABASE_URL: password authentication failed for user "muster".']);
+    expect(saidBy(refused.output)).toEqual([
+      'The database refuses the user of DATABASE_URL: password authentication failed for user "muster".',
+    ]);
   } finally {
     await postgres.stop();
   }
@@ -149,12 +177,21 @@ it('says in one line that it cannot listen on an address of another machine, and
   // RFC 5737: nobody has it.
   const { ended, output } = run({ HOST: '192.0.2.1', PORT: '8080' });
   expect(await ended).toBe(64);
-  expect(saidBy(output)).toEqual([expect.stringMatching(/^Muster cannot serve there: .*192\.0\.2\.1:8080. Set HOST and PORT to others.$/)]);
+  expect(saidBy(output)).toEqual([
+    expect.stringMatching(/^Muster cannot serve there: .*192\.0\.2\.1:8080. Set HOST and PORT to others.$/),
+  ]);
 });
 
 it.each([
   ['alone', {}],
-  ['with a Postgres and keys of its own', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), MUSTER_API_KEY: 'k'.repeat(32) }],
+  [
+    'with a Postgres and keys of its own',
+    {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+      MUSTER_API_KEY: 'k'.repeat(32),
+    },
+  ],
 ])('says in one line that a file cannot be its data directory, and ends with 64: %s', async (_title, environment) => {
   writeFileSync(join(home, 'data'), '');
   const { ended, output } = run(environment);
@@ -163,16 +200,27 @@ it.each([
 });
 
 it.each([
-  ['HOST', 'localhost:8080', /^HOST must be/], ['HOST', 'no-such-host.invalid', /^HOST is no-such-host.invalid, and this machine knows no address/],
-  ['KAFKA_BROKERS', 'kafka', /^KAFKA_BROKERS must be/], ['DATABASE_URL', 'mysql://a:b@c/d', /^DATABASE_URL must be/],
-  ['MASTER_KEY', 'secret', /^MASTER_KEY must be/], ['PORT', 'http', /^PORT must/], ['PUBLIC_URL', 'muster.example.org', /^PUBLIC_URL must be/],
-  ['LOG_LEVEL', 'loud', /^LOG_LEVEL must be/], ['MASTER_KEY_FILE', '/no/such/file', /^MASTER_KEY_FILE names a file that cannot be read/],
+  ['HOST', 'localhost:8080', /^HOST must be/],
+  ['HOST', 'no-such-host.invalid', /^HOST is no-such-host.invalid, and this machine knows no address/],
+  ['KAFKA_BROKERS', 'kafka', /^KAFKA_BROKERS must be/],
+  ['DATABASE_URL', 'mysql://a:b@c/d', /^DATABASE_URL must be/],
+  ['MASTER_KEY', 'secret', /^MASTER_KEY must be/],
+  ['PORT', 'http', /^PORT must/],
+  ['PUBLIC_URL', 'muster.example.org', /^PUBLIC_URL must be/],
+  ['LOG_LEVEL', 'loud', /^LOG_LEVEL must be/],
+  ['MASTER_KEY_FILE', '/no/such/file', /^MASTER_KEY_FILE names a file that cannot be read/],
 ])('says in one line what is wrong with %s=%s, and ends with 64', async (name, value, line) => {
   const { ended, output } = run({ PORT: '0', [name]: value });
   expect(await ended).toBe(64);
   expect(saidBy(output)).toEqual([expect.stringMatching(line)]);
-  const lines = output.stdout.trim().split('\n').map((text) => JSON.parse(text) as { msg: string; reason?: string });
-  expect(lines.filter(({ msg, reason = '' }) => line.test(msg) || line.test(reason)), 'the reason is said once').toHaveLength(1);
+  const lines = output.stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as { msg: string; reason?: string });
+  expect(
+    lines.filter(({ msg, reason = '' }) => line.test(msg) || line.test(reason)),
+    'the reason is said once',
+  ).toHaveLength(1);
   expect(existsSync(join(home, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
 });
 
@@ -190,8 +238,14 @@ describe('a database of its own', () => {
 
   it('that refuses the password, or has no such database, ends it with 64 and one line', async () => {
     for (const [url, line] of [
-      [postgres.url.replace(/:[^:@]+@/, ':wrong@'), /^The database refuses the user of DATABASE_URL: password authentication failed for user "muster"\.$/],
-      [postgres.url.replace(/muster$/, 'none'), /^The database refuses the user of DATABASE_URL: database "none" does not exist\.$/],
+      [
+        postgres.url.replace(/:[^:@]+@/, ':wrong@'),
+        /^The database refuses the user of DATABASE_URL: password authentication failed for user "muster"\.$/,
+      ],
+      [
+        postgres.url.replace(/muster$/, 'none'),
+        /^The database refuses the user of DATABASE_URL: database "none" does not exist\.$/,
+      ],
     ] as const) {
       const { ended, output } = run({ PORT: '0', DATABASE_URL: url });
       expect(await ended).toBe(64);
@@ -204,8 +258,12 @@ describe('a database of its own', () => {
     await query("INSERT INTO muster_migrations (timestamp, name) VALUES (1, 'Newer9999999999999')");
     const { ended, output } = run({ PORT: '0', DATABASE_URL: postgres.url });
     expect(await ended).toBe(64);
-    expect(saidBy(output)).toEqual([expect.stringMatching(/^The database was migrated by a newer Muster \(Newer9999999999999\)/)]);
-    await expect(untilMigrated(postgres.url, () => undefined)).rejects.toThrow(/^The database was migrated by a newer Muster/);
+    expect(saidBy(output)).toEqual([
+      expect.stringMatching(/^The database was migrated by a newer Muster \(Newer9999999999999\)/),
+    ]);
+    await expect(untilMigrated(postgres.url, () => undefined)).rejects.toThrow(
+      /^The database was migrated by a newer Muster/,
+    );
   });
 
   it('that is away is waited for, with one line a minute', async () => {
@@ -223,9 +281,16 @@ it('has JSON lines only, and no token in them unless it is asked to', async () =
   const muster = run({ PORT: '0', LOG_LEVEL: 'info' });
   await muster.printed('Muster is ready.');
   expect(await muster.stop()).toBe(0);
-  const lines = muster.output.stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = muster.output.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(muster.output.stderr).toBe('');
-  expect(lines[0]).toMatchObject({ name: 'supervisor', msg: 'starts', version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+  expect(lines[0]).toMatchObject({
+    name: 'supervisor',
+    msg: 'starts',
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+  });
   expect(lines.at(-1)).toMatchObject({ name: 'supervisor', msg: 'ends', reason: 'SIGTERM' });
   expect(muster.output.stdout).not.toMatch(/muster_[\w-]{40}/);
 
@@ -257,10 +322,15 @@ it('a key that a full disk left empty, or that is lost beside data, ends the sta
   await muster.stop();
   const data = join(home, 'data');
   for (const [name, becomes, line] of [
-    ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*$/], ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*$/],
+    ['admin.key', '', /^\S*admin\.key holds no key: it is empty\. [^\n]*$/],
+    ['postgres.password', '', /^\S*postgres\.password holds no key: it is empty\. [^\n]*$/],
     ['postgres.password', null, /^\S*postgres\.password is missing, and the database beside it [^\n]*$/],
     ['master.key', null, /^\S*master\.key is missing, and what this database holds [^\n]*$/],
-    ['master.key', `${Buffer.alloc(32, 1).toString('base64')}\n`, /^\S*master\.key is not the key of this database[^\n]*$/],
+    [
+      'master.key',
+      `${Buffer.alloc(32, 1).toString('base64')}\n`,
+      /^\S*master\.key is not the key of this database[^\n]*$/,
+    ],
   ] as const) {
     const path = join(data, name);
     const before = readFileSync(path, 'utf8');

@@ -16,25 +16,50 @@ it('a tenant is made, listed and given a directory', async () => {
   expect(made).toMatchObject({ status: 201, body: { name: 'Branch office', directories: 0 } });
   await muster.newDirectory('Okta', made.body.id);
   expect((await admin('GET', '/tenants')).body).toContainEqual({ ...made.body, directories: 1 });
-  expect((await admin('GET', '/directories')).body).toContainEqual(expect.objectContaining({ name: 'Okta', tenant: made.body.id }));
+  expect((await admin('GET', '/directories')).body).toContainEqual(
+    expect.objectContaining({ name: 'Okta', tenant: made.body.id }),
+  );
 });
 
 it('wrong input about tenants is told in one sentence', async () => {
-  expect(await admin('POST', '/tenants', {})).toMatchObject({ status: 400, body: { detail: expect.stringContaining('name') } });
-  expect(await admin('POST', '/directories', { name: 'x', tenant: 'nobody' })).toMatchObject({ status: 400, body: { detail: expect.stringContaining('tenant') } });
+  expect(await admin('POST', '/tenants', {})).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining('name') },
+  });
+  expect(await admin('POST', '/directories', { name: 'x', tenant: 'nobody' })).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining('tenant') },
+  });
   const unknown = uuidv7();
-  expect(await admin('POST', '/directories', { name: 'x', tenant: unknown })).toMatchObject({ status: 404, body: { detail: expect.stringContaining(unknown) } });
+  expect(await admin('POST', '/directories', { name: 'x', tenant: unknown })).toMatchObject({
+    status: 404,
+    body: { detail: expect.stringContaining(unknown) },
+  });
 });
 
 it('nothing of a tenant is read, found, changed or deleted with a token of another (I12)', async () => {
   const { mine, foreign } = await strangers();
-  const { body: user } = await mine.scim('POST', '/Users', { userName: 'ada@example.org', externalId: 'e1', emails: [{ type: 'work', value: 'ada@example.org' }] });
-  for (const filter of ['userName eq "ada@example.org"', 'externalId eq "e1"', 'emails[type eq "work"].value eq "ada@example.org"', `id eq "${user.id}"`]) {
-    expect((await foreign.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)).body.totalResults, filter).toBe(0);
+  const { body: user } = await mine.scim('POST', '/Users', {
+    userName: 'ada@example.org',
+    externalId: 'e1',
+    emails: [{ type: 'work', value: 'ada@example.org' }],
+  });
+  for (const filter of [
+    'userName eq "ada@example.org"',
+    'externalId eq "e1"',
+    'emails[type eq "work"].value eq "ada@example.org"',
+    `id eq "${user.id}"`,
+  ]) {
+    expect((await foreign.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)).body.totalResults, filter).toBe(
+      0,
+    );
   }
   expect((await foreign.scim('GET', '/Users')).body.totalResults).toBe(0);
   expect((await foreign.scim('GET', `/Users/${user.id}`)).status).toBe(404);
-  expect((await foreign.scim('PATCH', `/Users/${user.id}`, { Operations: [{ op: 'replace', path: 'title', value: 'x' }] })).status).toBe(404);
+  expect(
+    (await foreign.scim('PATCH', `/Users/${user.id}`, { Operations: [{ op: 'replace', path: 'title', value: 'x' }] }))
+      .status,
+  ).toBe(404);
   expect((await foreign.scim('DELETE', `/Users/${user.id}`)).status).toBe(404);
   expect((await mine.scim('GET', `/Users/${user.id}`)).body).toEqual(user);
 });
@@ -51,25 +76,42 @@ it('a first start that was killed before it made its token is finished by the ne
   await muster.stop();
   await muster.owner.query('DELETE FROM admin.tokens');
   await muster.start();
-  expect(muster.server.directory).toMatchObject({ name: 'Microsoft Entra ID', token: expect.stringMatching(/^muster_/) });
+  expect(muster.server.directory).toMatchObject({
+    name: 'Microsoft Entra ID',
+    token: expect.stringMatching(/^muster_/),
+  });
   expect((await muster.scim('GET', '/Users?count=1')).status).toBe(200);
 }, 60_000);
 
 it('two tenants, or two directories of a tenant, of one name are refused, also when they are asked for together', async () => {
-  const asked = await Promise.all(['Head office', ' HEAD  office', 'Head\u200b Office', 'Ｈead office'].map((name) => admin('POST', '/tenants', { name })));
+  const asked = await Promise.all(
+    ['Head office', ' HEAD  office', 'Head\u200b Office', 'Ｈead office'].map((name) =>
+      admin('POST', '/tenants', { name }),
+    ),
+  );
   expect(asked.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409]);
-  expect(asked.find(({ status }) => status === 409)!.body.detail).toMatch(/^There is a tenant ".*" already, with the id /);
+  expect(asked.find(({ status }) => status === 409)!.body.detail).toMatch(
+    /^There is a tenant ".*" already, with the id /,
+  );
   const tenant = asked.find(({ status }) => status === 201)!.body.id as string;
-  const directories = await Promise.all(['Okta', 'okta ', 'OKTA'].map((name) => admin('POST', '/directories', { name, tenant })));
+  const directories = await Promise.all(
+    ['Okta', 'okta ', 'OKTA'].map((name) => admin('POST', '/directories', { name, tenant })),
+  );
   expect(directories.map(({ status }) => status).toSorted()).toEqual([201, 409, 409]);
   expect((await admin('POST', '/directories', { name: 'Okta' })).status).toBe(201);
 });
 
 it('a token that cannot be opened breaks no list, and can be revoked', async () => {
   const { id, scim, token } = await muster.newDirectory('Another key');
-  const { rows } = await muster.owner.query<{ sealed: string }>('SELECT sealed FROM admin.tokens WHERE directory = $1', [id]);
+  const { rows } = await muster.owner.query<{ sealed: string }>(
+    'SELECT sealed FROM admin.tokens WHERE directory = $1',
+    [id],
+  );
   // As with another master key.
-  await muster.owner.query('UPDATE admin.tokens SET sealed = $2 WHERE directory = $1', [id, rows[0]!.sealed.replace(/.{4}$/, 'AAAA')]);
+  await muster.owner.query('UPDATE admin.tokens SET sealed = $2 WHERE directory = $1', [
+    id,
+    rows[0]!.sealed.replace(/.{4}$/, 'AAAA'),
+  ]);
   const { status, body } = await admin('GET', `/directories/${id}`);
   expect({ status, body }).toMatchObject({ status: 200, body: { token: null, tokens: [{ status: 'active' }] } });
   expect((await admin('GET', '/directories')).body.length).toBeGreaterThan(1);
@@ -81,12 +123,25 @@ it('a token that cannot be opened breaks no list, and can be revoked', async () 
 
 it('a token ends at a moment that is to come, and is then shown as expired', async () => {
   const { id } = await muster.newDirectory('Expiry');
-  const create = (expiresAt: unknown) => admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt });
-  for (const expiresAt of ['2020-01-01T00:00:00Z', '2027-01-31', '+010000-01-01T00:00:00Z', '2027-02-30T00:00:00Z', 'NaN', '', 5]) {
-    expect(await create(expiresAt), String(expiresAt)).toMatchObject({ status: 400, body: { detail: expect.stringContaining('expiresAt') } });
+  const create = (expiresAt: unknown) =>
+    admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt });
+  for (const expiresAt of [
+    '2020-01-01T00:00:00Z',
+    '2027-01-31',
+    '+010000-01-01T00:00:00Z',
+    '2027-02-30T00:00:00Z',
+    'NaN',
+    '',
+    5,
+  ]) {
+    expect(await create(expiresAt), String(expiresAt)).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringContaining('expiresAt') },
+    });
   }
   const { body: made } = await create('2099-01-31T00:00:00+01:00');
-  const shown = async () => (await admin('GET', `/directories/${id}`)).body.tokens.find((token: { id: string }) => token.id === made.id);
+  const shown = async () =>
+    (await admin('GET', `/directories/${id}`)).body.tokens.find((token: { id: string }) => token.id === made.id);
   expect(await shown()).toMatchObject({ status: 'active' });
   expect(Date.parse((await shown()).expiresAt)).toBe(Date.parse('2099-01-30T23:00:00Z'));
   await muster.owner.query("UPDATE admin.tokens SET expires_at = now() - interval '1 second' WHERE id = $1", [made.id]);
@@ -95,7 +150,11 @@ it('a token ends at a moment that is to come, and is then shown as expired', asy
 
 it('of the tokens of a directory the one that works longest is shown, with its expiry', async () => {
   const { id, token } = await muster.newDirectory('Rotation');
-  const create = async (expiresAt: string) => (await admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt })).body as { id: string; token: string };
+  const create = async (expiresAt: string) =>
+    (await admin('POST', `/directories/${id}/tokens`, { description: 'until', expiresAt })).body as {
+      id: string;
+      token: string;
+    };
   const shown = async () => (await admin('GET', `/directories/${id}`)).body;
   expect(await shown()).toMatchObject({ token, tokenExpiresAt: null });
   const late = await create('2099-01-31T00:00:00Z');
@@ -103,7 +162,10 @@ it('of the tokens of a directory the one that works longest is shown, with its e
   expect(await shown()).toMatchObject({ token, tokenExpiresAt: null });
   const forever = (await shown()).tokens.find(({ expiresAt }: { expiresAt: string | null }) => expiresAt === null);
   expect((await admin('DELETE', `/tokens/${forever.id}`)).status).toBe(204);
-  expect(await shown()).toMatchObject({ token: late.token, tokenExpiresAt: expect.stringMatching(/^2099-01-31T00:00:00/) });
+  expect(await shown()).toMatchObject({
+    token: late.token,
+    tokenExpiresAt: expect.stringMatching(/^2099-01-31T00:00:00/),
+  });
 });
 
 it('a tenant that another process keeps waiting is refused after a while, with what to do, and made when it is asked for again', async () => {
@@ -111,7 +173,10 @@ it('a tenant that another process keeps waiting is refused after a while, with w
   const asked = { name: 'Patient office' };
   try {
     const answer = await admin('POST', '/tenants', asked);
-    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringMatching(/making a tenant.*Send this again/) } });
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { detail: expect.stringMatching(/making a tenant.*Send this again/) },
+    });
     expect(answer.headers.get('retry-after')).toBe('1');
   } finally {
     await muster.owner.query('SELECT pg_advisory_unlock(7216004)');

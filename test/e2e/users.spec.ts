@@ -11,7 +11,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     const { admin, scim: request } = muster;
     const find = (filter: string): Promise<Answer> => request('GET', `/Users?filter=${encodeURIComponent(filter)}`);
     const patch = (id: string, ...operations: object[]): Promise<Answer> =>
-      request('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations });
+      request('PATCH', `/Users/${id}`, {
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+        Operations: operations,
+      });
     let counter = 0;
     const unique = (): string => `person-${++counter}@example.org`;
 
@@ -20,31 +23,57 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const userName = unique();
         expect((await find(`userName eq "${userName}"`)).body).toMatchObject({ totalResults: 0, Resources: [] });
         const created = await request('POST', '/Users', {
-          schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User'],
-          userName, externalId: `ext-${userName}`, active: true, displayName: 'Ada', title: null, roles: [],
-          emails: [{ type: 'work', value: `Work-${userName}`, primary: true }, { type: 'work', value: `second-${userName}` }],
-          department: 'Research', password: 'secret', meta: { resourceType: 'User' },
+          schemas: [
+            'urn:ietf:params:scim:schemas:core:2.0:User',
+            'urn:ietf:params:scim:schemas:extension:enterprise:2.0User',
+          ],
+          userName,
+          externalId: `ext-${userName}`,
+          active: true,
+          displayName: 'Ada',
+          title: null,
+          roles: [],
+          emails: [
+            { type: 'work', value: `Work-${userName}`, primary: true },
+            { type: 'work', value: `second-${userName}` },
+          ],
+          department: 'Research',
+          password: 'secret',
+          meta: { resourceType: 'User' },
         });
         expect(created.status).toBe(201);
         expect(created.headers.get('etag')).toBe('W/"1"');
         expect(created.headers.get('content-type')).toMatch(/^application\/scim\+json/);
         const { id } = created.body;
         expect(created.headers.get('location')).toBe(`https://scim.example.org/api/scim/v2/Users/${id}`);
-        expect(created.body).toMatchObject({ userName, displayName: 'Ada', active: true, meta: { resourceType: 'User', version: 'W/"1"' } });
-        expect(created.body['urn:ietf:params:scim:schemas:extension:enterprise:2.0:User']).toEqual({ department: 'Research' });
+        expect(created.body).toMatchObject({
+          userName,
+          displayName: 'Ada',
+          active: true,
+          meta: { resourceType: 'User', version: 'W/"1"' },
+        });
+        expect(created.body['urn:ietf:params:scim:schemas:extension:enterprise:2.0:User']).toEqual({
+          department: 'Research',
+        });
         expect(created.body).not.toHaveProperty('password');
 
         for (const filter of [
-          `userName eq "${userName.toUpperCase()}"`, `externalId eq "ext-${userName}"`, `externalId eq ext-${userName}`,
-          `emails[type eq "work"].value eq "work-${userName}"`, `emails[type eq "work"].value eq "SECOND-${userName}"`,
-          `userName eq "${userName}" and externalId eq "ext-${userName}"`, `id eq "${id}"`,
+          `userName eq "${userName.toUpperCase()}"`,
+          `externalId eq "ext-${userName}"`,
+          `externalId eq ext-${userName}`,
+          `emails[type eq "work"].value eq "work-${userName}"`,
+          `emails[type eq "work"].value eq "SECOND-${userName}"`,
+          `userName eq "${userName}" and externalId eq "ext-${userName}"`,
+          `id eq "${id}"`,
         ]) {
           expect((await find(filter)).body, filter).toMatchObject({ totalResults: 1, Resources: [{ id }] });
         }
         expect((await find(`externalId eq "EXT-${userName}"`)).body.totalResults).toBe(0);
 
         const changed = await patch(
-          id, { op: 'Replace', path: 'displayName', value: 'Ada L.' }, { op: 'Add', path: 'emails[type eq "home"].value', value: 'h@example.org' },
+          id,
+          { op: 'Replace', path: 'displayName', value: 'Ada L.' },
+          { op: 'Add', path: 'emails[type eq "home"].value', value: 'h@example.org' },
           { op: 'Replace', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', value: 'boss' },
         );
         expect(changed.status).toBe(200);
@@ -65,24 +94,36 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it.each([
-        { op: 'replace', path: 'active', value: false }, { op: 'Replace', path: 'active', value: 'False' }, { op: 'replace', value: { active: false } },
-        { op: 'Add', path: 'active', value: 'false' }, { op: 'replace', value: { active: 'False' } },
+        { op: 'replace', path: 'active', value: false },
+        { op: 'Replace', path: 'active', value: 'False' },
+        { op: 'replace', value: { active: false } },
+        { op: 'Add', path: 'active', value: 'false' },
+        { op: 'replace', value: { active: 'False' } },
         { op: 'replace', path: 'urn:ietf:params:scim:schemas:core:2.0:User:active', value: false },
       ])('is archived by %j', async (operation) => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         expect((await patch(body.id, operation)).body.active).toBe(false);
-        const { rows } = await muster.owner.query("SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'", [body.id]);
+        const { rows } = await muster.owner.query(
+          "SELECT 1 FROM identity.events WHERE stream = $1 AND type = 'muster.user.deactivated.v1'",
+          [body.id],
+        );
         expect(rows).toHaveLength(1);
       });
 
       it('is unchanged, with the same ETag, by a PATCH that changes nothing', async () => {
         const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Same' });
-        expect((await patch(body.id, { op: 'replace', path: 'displayName', value: 'Same' })).headers.get('etag')).toBe('W/"1"');
+        expect((await patch(body.id, { op: 'replace', path: 'displayName', value: 'Same' })).headers.get('etag')).toBe(
+          'W/"1"',
+        );
       });
 
       it('changes as a whole or not at all', async () => {
         const { body } = await request('POST', '/Users', { userName: unique(), displayName: 'Before' });
-        const refused = await patch(body.id, { op: 'replace', path: 'displayName', value: 'After' }, { op: 'remove', path: 'userName' });
+        const refused = await patch(
+          body.id,
+          { op: 'replace', path: 'displayName', value: 'After' },
+          { op: 'remove', path: 'userName' },
+        );
         expect(refused.status).toBe(400);
         expect((await request('GET', `/Users/${body.id}`)).body.displayName).toBe('Before');
       });
@@ -99,7 +140,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const ids = new Set<string>();
         const { totalResults } = (await request('GET', '/Users?count=0')).body;
         for (let startIndex = 1; startIndex <= totalResults; startIndex += 3) {
-          for (const { id } of (await request('GET', `/Users?startIndex=${startIndex}&count=3`)).body.Resources) ids.add(id);
+          for (const { id } of (await request('GET', `/Users?startIndex=${startIndex}&count=3`)).body.Resources)
+            ids.add(id);
         }
         expect(totalResults).toBeGreaterThan(3);
         expect(ids.size).toBe(totalResults);
@@ -117,7 +159,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('of 50 PATCHes of one user all are applied', async () => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         const answers = await Promise.all(
-          Array.from({ length: 50 }, (_, index) => patch(body.id, { op: 'add', path: 'entitlements', value: [{ value: `licence-${index}` }] })),
+          Array.from({ length: 50 }, (_, index) =>
+            patch(body.id, { op: 'add', path: 'entitlements', value: [{ value: `licence-${index}` }] }),
+          ),
         );
         expect(answers.every(({ status }) => status === 200)).toBe(true);
         const read = await request('GET', `/Users/${body.id}`);
@@ -128,7 +172,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('delete and create of one name in one batch both work', async () => {
         const userName = unique();
         const { body } = await request('POST', '/Users', { userName });
-        const answers = await Promise.all([request('DELETE', `/Users/${body.id}`), request('POST', '/Users', { userName })]);
+        const answers = await Promise.all([
+          request('DELETE', `/Users/${body.id}`),
+          request('POST', '/Users', { userName }),
+        ]);
         expect(answers.map(({ status }) => status)).toEqual([204, 201]);
       });
     });
@@ -142,10 +189,38 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ['no userName', 'POST', '/Users', '{"displayName":"x"}', 400, 'invalidValue'],
         ['a wrong type', 'POST', '/Users', '{"userName":"x","active":"maybe"}', 400, 'invalidValue'],
         ['a bad filter', 'GET', '/Users?filter=userName%20is%20x', undefined, 400, 'invalidFilter'],
-        ['a filter on an unknown attribute', 'GET', '/Users?filter=nope%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
-        ['an operator that the type does not have', 'GET', '/Users?filter=active%20gt%20true', undefined, 400, 'invalidFilter'],
-        ['a bad path', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"replace","path":"emails[type eq","value":"x"}]}', 400, 'invalidPath'],
-        ['an unknown op', 'PATCH', `/Users/${uuidv7()}`, '{"Operations":[{"op":"move","path":"title","value":"x"}]}', 400, 'invalidSyntax'],
+        [
+          'a filter on an unknown attribute',
+          'GET',
+          '/Users?filter=nope%20eq%20%22x%22',
+          undefined,
+          400,
+          'invalidFilter',
+        ],
+        [
+          'an operator that the type does not have',
+          'GET',
+          '/Users?filter=active%20gt%20true',
+          undefined,
+          400,
+          'invalidFilter',
+        ],
+        [
+          'a bad path',
+          'PATCH',
+          `/Users/${uuidv7()}`,
+          '{"Operations":[{"op":"replace","path":"emails[type eq","value":"x"}]}',
+          400,
+          'invalidPath',
+        ],
+        [
+          'an unknown op',
+          'PATCH',
+          `/Users/${uuidv7()}`,
+          '{"Operations":[{"op":"move","path":"title","value":"x"}]}',
+          400,
+          'invalidSyntax',
+        ],
         ['an unknown id', 'GET', '/Users/nobody', undefined, 404, undefined],
         ['an unknown path', 'GET', '/Nothing', undefined, 404, undefined],
         ['a wrong method', 'DELETE', '/Users', undefined, 405, undefined],
@@ -153,7 +228,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ] as const)('%s gets a SCIM error', async (_name, method, path, body, status, scimType) => {
         const answer = await request(method, path, body);
         expect(answer.status).toBe(status);
-        expect(answer.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) });
+        expect(answer.body).toMatchObject({
+          schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+          status: String(status),
+        });
         expect(answer.body.scimType).toBe(scimType);
         expect(answer.body.detail).toBeTruthy();
       });
@@ -161,11 +239,20 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       it('attributes that nobody knows are counted', async () => {
         const counted = muster.server.app.get(IgnoredAttributes);
         counted.take();
-        const { body: { id } } = await request('POST', '/Users', { userName: unique(), colour: 'blue', name: { colour: 'blue' } });
-        await patch(id, { op: 'Add', value: { colour: 'blue' } }, { op: 'Add', path: 'urn:example:pets[name eq "Rex"].value', value: 'x' });
+        const {
+          body: { id },
+        } = await request('POST', '/Users', { userName: unique(), colour: 'blue', name: { colour: 'blue' } });
+        await patch(
+          id,
+          { op: 'Add', value: { colour: 'blue' } },
+          { op: 'Add', path: 'urn:example:pets[name eq "Rex"].value', value: 'x' },
+        );
         await request('PUT', `/Users/${id}`, { userName: unique(), 'urn:example:User': { badge: 1 } });
         expect(counted.take()).toEqual([
-          { directory: muster.server.directory.id, attributes: { colour: 2, 'name.colour': 1, 'urn:example:pets[].value': 1, 'urn:example:User': 1 } },
+          {
+            directory: muster.server.directory.id,
+            attributes: { colour: 2, 'name.colour': 1, 'urn:example:pets[].value': 1, 'urn:example:User': 1 },
+          },
         ]);
       });
 
@@ -182,7 +269,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const revoked = await admin('POST', tokens, { description: 'gone' });
         const { status } = await admin('DELETE', `/tokens/${revoked.body.id}`);
         expect([expired.status, revoked.status, status]).toEqual([201, 201, 204]);
-        for (const authorization of ['', 'Bearer nonsense', `Bearer ${expired.body.token}`, `Bearer ${revoked.body.token}`]) {
+        for (const authorization of [
+          '',
+          'Bearer nonsense',
+          `Bearer ${expired.body.token}`,
+          `Bearer ${revoked.body.token}`,
+        ]) {
           const answer = await request('GET', '/Users', undefined, { authorization });
           expect(answer.status, authorization).toBe(401);
           expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -193,24 +285,43 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('a poison command', () => {
       const poison = (type: string, command: object): object => ({
-        id: uuidv7(), type, source: 'test', subject: 's', time: new Date().toISOString(), tenant: muster.server.directory.tenant,
-        directory: muster.server.directory.id, correlationId: 'c', causationId: null,
+        id: uuidv7(),
+        type,
+        source: 'test',
+        subject: 's',
+        time: new Date().toISOString(),
+        tenant: muster.server.directory.tenant,
+        directory: muster.server.directory.id,
+        correlationId: 'c',
+        causationId: null,
         data: { actor: 'test', expiresAt: new Date(Date.now() + 60_000).toISOString(), command },
       });
       it('gets its dead letter and its 500; its neighbours succeed', async () => {
         const { body: existing } = await request('POST', '/Users', { userName: unique() });
         const bad = [
-          poison('muster.user.create.v1', { type: 'CreateUser', userId: uuidv7(), resource: { userName: unique(), displayName: 'a\0b' } }),
+          poison('muster.user.create.v1', {
+            type: 'CreateUser',
+            userId: uuidv7(),
+            resource: { userName: unique(), displayName: 'a\0b' },
+          }),
           poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null }),
           poison('muster.user.patch.v1', { type: 'PatchUser', userId: existing.id, ifMatch: null, operations: [null] }),
           poison('muster.user.create.v99', { type: 'CreateUser' }),
-          { ...poison('muster.user.create.v1', { type: 'CreateUser', userId: 'not a uuid', resource: { userName: unique() } }) },
+          {
+            ...poison('muster.user.create.v1', {
+              type: 'CreateUser',
+              userId: 'not a uuid',
+              resource: { userName: unique() },
+            }),
+          },
         ] as { id: string }[];
         const neighbours = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
         await muster.server.log.publish('identity.commands', bad as never);
         const after = Array.from({ length: 6 }, () => request('POST', '/Users', { userName: unique() }));
         for (const answer of await Promise.all([...neighbours, ...after])) expect(answer.status).toBe(201);
-        const { rows } = await muster.owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [bad.map(({ id }) => id)]);
+        const { rows } = await muster.owner.query('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [
+          bad.map(({ id }) => id),
+        ]);
         expect(rows.map(({ outcome }) => outcome.code)).toEqual(Array(bad.length).fill('internal'));
         const dead = await muster.owner.query("SELECT 1 FROM log.messages WHERE topic = 'identity.commands.dead'");
         expect(dead.rows).toHaveLength(bad.length);
@@ -219,7 +330,11 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     describe('the store', () => {
       it('refuses UPDATE, DELETE and TRUNCATE of events', async () => {
-        for (const statement of ['UPDATE identity.events SET version = 1', 'DELETE FROM identity.events', 'TRUNCATE identity.events']) {
+        for (const statement of [
+          'UPDATE identity.events SET version = 1',
+          'DELETE FROM identity.events',
+          'TRUNCATE identity.events',
+        ]) {
           await expect(muster.owner.query(statement), statement).rejects.toThrow(/append-only/);
         }
       });
@@ -228,7 +343,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const userName = unique();
         await request('POST', '/Users', { userName, displayName: 'Readable Name' });
         const { rows } = await muster.owner.query<{ found: boolean }>(
-          "SELECT bool_or(e::text LIKE '%Readable Name%' OR e::text LIKE $1) AS found FROM identity.events e", [`%${userName}%`],
+          "SELECT bool_or(e::text LIKE '%Readable Name%' OR e::text LIKE $1) AS found FROM identity.events e",
+          [`%${userName}%`],
         );
         expect(rows[0]!.found).toBe(false);
       });
@@ -258,10 +374,15 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         await lock.connect();
         await lock.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
         const answer = request('POST', '/Users', { userName: unique() });
-        await vi.waitFor(async () => {
-          const { rows } = await lock.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass");
-          expect(rows).toHaveLength(1);
-        }, { timeout: 60_000 });
+        await vi.waitFor(
+          async () => {
+            const { rows } = await lock.query(
+              "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass",
+            );
+            expect(rows).toHaveLength(1);
+          },
+          { timeout: 60_000 },
+        );
         const stopped = muster.stop();
         await lock.query('COMMIT');
         await lock.end();
@@ -280,7 +401,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const findings = async (): Promise<string[]> => (await found()).map(({ invariant }) => invariant);
       const asRoot = async (...statements: string[]): Promise<void> => {
         // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
-        await muster.owner.query(['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '));
+        await muster.owner.query(
+          ['BEGIN', "SET LOCAL session_replication_role = 'replica'", ...statements, 'COMMIT'].join('; '),
+        );
       };
 
       it('finds nothing on an installation that nobody has harmed', async () => {
@@ -288,41 +411,85 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it.each([
-        ['I1', 'UPDATE identity.users SET version = version + 1 WHERE id = $id', 'UPDATE identity.users SET version = version - 1 WHERE id = $id'],
-        ['I5', "UPDATE identity.users SET resource = resource || '{\"title\": \"Planted\"}' WHERE id = $id", "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id"],
+        [
+          'I1',
+          'UPDATE identity.users SET version = version + 1 WHERE id = $id',
+          'UPDATE identity.users SET version = version - 1 WHERE id = $id',
+        ],
+        [
+          'I5',
+          'UPDATE identity.users SET resource = resource || \'{"title": "Planted"}\' WHERE id = $id',
+          "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id",
+        ],
         ['I3', 'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command', undefined],
-        ['I7', "UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id", undefined],
+        ['I7', 'UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id', undefined],
         ['I6', 'DELETE FROM identity.events WHERE stream = $id', undefined],
       ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         await request('POST', '/Users', { userName: unique() });
-        const { rows } = await muster.owner.query<{ command_id: string }>('SELECT command_id FROM identity.events WHERE stream = $1', [body.id]);
-        const fill = (sql: string): string => sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
+        const { rows } = await muster.owner.query<{ command_id: string }>(
+          'SELECT command_id FROM identity.events WHERE stream = $1',
+          [body.id],
+        );
+        const fill = (sql: string): string =>
+          sql.replace('$id', `'${body.id}'`).replace('$command', `'${rows[0]!.command_id}'`);
         const before = await findings();
         await asRoot(fill(harm));
         const after = await findings();
-        expect(after.filter((found) => found === invariant).length).toBeGreaterThan(before.filter((found) => found === invariant).length);
+        expect(after.filter((found) => found === invariant).length).toBeGreaterThan(
+          before.filter((found) => found === invariant).length,
+        );
         if (mend) await asRoot(fill(mend));
       });
 
       it.each([
-        ['I1', 'of a group', 'UPDATE "group".groups SET version = version + 1 WHERE id = $group', 'UPDATE "group".groups SET version = version - 1 WHERE id = $group'],
-        ['I5', 'of a member that is missing', 'DELETE FROM "group".members WHERE group_id = $group AND member = $user', 'INSERT INTO "group".members SELECT tenant, id, $user, \'U\' FROM "group".groups WHERE id = $group'],
-        ['I5', 'of a member too many', 'INSERT INTO "group".members SELECT tenant, id, $other, \'U\' FROM "group".groups WHERE id = $group', 'DELETE FROM "group".members WHERE group_id = $group AND member = $other'],
-        ['I7', 'of a name of a group', 'UPDATE "group".claims SET holder = gen_random_uuid() WHERE holder = $group', undefined],
+        [
+          'I1',
+          'of a group',
+          'UPDATE "group".groups SET version = version + 1 WHERE id = $group',
+          'UPDATE "group".groups SET version = version - 1 WHERE id = $group',
+        ],
+        [
+          'I5',
+          'of a member that is missing',
+          'DELETE FROM "group".members WHERE group_id = $group AND member = $user',
+          'INSERT INTO "group".members SELECT tenant, id, $user, \'U\' FROM "group".groups WHERE id = $group',
+        ],
+        [
+          'I5',
+          'of a member too many',
+          'INSERT INTO "group".members SELECT tenant, id, $other, \'U\' FROM "group".groups WHERE id = $group',
+          'DELETE FROM "group".members WHERE group_id = $group AND member = $other',
+        ],
+        [
+          'I7',
+          'of a name of a group',
+          'UPDATE "group".claims SET holder = gen_random_uuid() WHERE holder = $group',
+          undefined,
+        ],
         ['I7', 'of a member whom there is not', 'DELETE FROM identity.users WHERE id = $user', undefined],
-      ])('finds a planted corruption of %s, %s', async (invariant, _what, harm, mend) => {
-        const [user, other] = [await request('POST', '/Users', { userName: unique() }), await request('POST', '/Users', { userName: unique() })];
-        const group = await request('POST', '/Groups', { displayName: unique(), members: [{ value: user.body.id }] });
-        const fill = (sql: string): string =>
-          sql.replace('$user', `'${user.body.id}'`).replace('$other', `'${other.body.id}'`).replace('$group', `'${group.body.id}'`);
-        const isAbout = ({ invariant: found, detail }: { invariant: string; detail: string }): boolean =>
-          found === invariant && [user, group].some(({ body }) => detail.includes(body.id));
-        expect((await found()).filter(isAbout)).toEqual([]);
-        await asRoot(fill(harm));
-        expect((await found()).filter(isAbout)).not.toEqual([]);
-        if (mend) await asRoot(fill(mend));
-      }, 60_000);
+      ])(
+        'finds a planted corruption of %s, %s',
+        async (invariant, _what, harm, mend) => {
+          const [user, other] = [
+            await request('POST', '/Users', { userName: unique() }),
+            await request('POST', '/Users', { userName: unique() }),
+          ];
+          const group = await request('POST', '/Groups', { displayName: unique(), members: [{ value: user.body.id }] });
+          const fill = (sql: string): string =>
+            sql
+              .replace('$user', `'${user.body.id}'`)
+              .replace('$other', `'${other.body.id}'`)
+              .replace('$group', `'${group.body.id}'`);
+          const isAbout = ({ invariant: found, detail }: { invariant: string; detail: string }): boolean =>
+            found === invariant && [user, group].some(({ body }) => detail.includes(body.id));
+          expect((await found()).filter(isAbout)).toEqual([]);
+          await asRoot(fill(harm));
+          expect((await found()).filter(isAbout)).not.toEqual([]);
+          if (mend) await asRoot(fill(mend));
+        },
+        60_000,
+      );
     });
   });
 }

@@ -28,8 +28,9 @@ interface Contest {
 }
 
 /**
- * The clients of a fault run: writers, each the only one to write to its users, contestants that create the same name at once, and those
- * that write memberships (membership-clients.ts). They go on through every fault, and remember what they were told.
+ * The clients of a fault run: writers, each the only one to write to its users, contestants that create the same name
+ * at once, and those that write memberships (membership-clients.ts). They go on through every fault, and remember what
+ * they were told.
  */
 export class Clients implements UserWriter {
   readonly counts: Counts = { acknowledged: 0, refused: 0, lost: 0, reads: 0, groupWrites: 0 };
@@ -78,9 +79,9 @@ export class Clients implements UserWriter {
   }
 
   /**
-   * After the faults: asks for everything that was written and compares it with what the clients were told. Where two states
-   * are possible it reads first (one of them, whole), then writes, which decides (the tenant's writes are one lane, so that
-   * nothing sent before can come later), and then nothing may have moved.
+   * After the faults: asks for everything that was written and compares it with what the clients were told. Where two
+   * states are possible it reads first (one of them, whole), then writes, which decides (the tenant's writes are one
+   * lane, so that nothing sent before can come later), and then nothing may have moved.
    */
   async judge(progress: (done: number, total: number) => void): Promise<void> {
     let done = 0;
@@ -94,7 +95,9 @@ export class Clients implements UserWriter {
     await this.each(this.contests, async (client, contest) => {
       const told = await this.persist(() => this.attempt(client, contest));
       if (told.kind === 'lost') throw new Error('a contest could not be decided');
-      const found = (await this.persistList(client, `filter=${encodeURIComponent(`userName eq "${contest.userName}"`)}`)).seen;
+      const found = (
+        await this.persistList(client, `filter=${encodeURIComponent(`userName eq "${contest.userName}"`)}`)
+      ).seen;
       this.violations.push(...judgeContest(contest.userName, contest.attempts, found));
       step();
     });
@@ -111,7 +114,10 @@ export class Clients implements UserWriter {
   }
 
   private async withClients<Result>(count: number, work: (clients: ScimClient[]) => Promise<Result>): Promise<Result> {
-    const clients = Array.from({ length: count }, () => new ScimClient(this.target, (what) => this.violations.push(what)));
+    const clients = Array.from(
+      { length: count },
+      () => new ScimClient(this.target, (what) => this.violations.push(what)),
+    );
     try {
       return await work(clients);
     } finally {
@@ -161,7 +167,8 @@ export class Clients implements UserWriter {
     const dice = Math.random();
     if (dice < 0.45) return { kind: 'patch', mark: this.mark(), ifMatch: null };
     if (dice < 0.55) return { kind: 'patch', mark: this.mark(), ifMatch: track.version };
-    if (dice < 0.6) return { kind: 'patch', mark: this.mark(), ifMatch: track.settled && track.version ? track.version - 1 : null };
+    if (dice < 0.6)
+      return { kind: 'patch', mark: this.mark(), ifMatch: track.settled && track.version ? track.version - 1 : null };
     if (dice < 0.75) return { kind: 'activate', active: !track.active };
     if (dice < 0.8) return { kind: 'activate', active: track.active };
     if (dice < 0.86) return create;
@@ -211,7 +218,10 @@ export class Clients implements UserWriter {
 
   private async contestants(clients: ScimClient[]): Promise<void> {
     while (!this.stopping) {
-      const contest: Contest = { userName: `contested-${this.runName}-${this.contests.length}@fault.example`, attempts: [] };
+      const contest: Contest = {
+        userName: `contested-${this.runName}-${this.contests.length}@fault.example`,
+        attempts: [],
+      };
       this.contests.push(contest);
       const told = await Promise.all(clients.map((client) => this.attempt(client, contest)));
       if (told.some(({ kind }) => kind === 'notSent' || kind === 'lost')) await delay(PAUSE_WHEN_DOWN_MS);
@@ -227,7 +237,8 @@ export class Clients implements UserWriter {
     if (told.kind === 'acknowledged') this.counts.acknowledged++;
     else if (told.kind === 'refused') this.counts.refused++;
     else if (told.kind === 'lost') this.counts.lost++;
-    if (told.kind === 'acknowledged') contest.attempts.push({ mark, told: { status: told.status, id: told.seen?.id ?? null } });
+    if (told.kind === 'acknowledged')
+      contest.attempts.push({ mark, told: { status: told.status, id: told.seen?.id ?? null } });
     else if (told.kind === 'refused') contest.attempts.push({ mark, told: { status: told.status, id: null } });
     else if (told.kind === 'lost') contest.attempts.push({ mark, told: null });
     return told;

@@ -53,9 +53,10 @@ const ACKNOWLEDGED_AFTER_RECOVERY = 20;
 const GROUP_WRITES_BETWEEN_KILLS = 5;
 
 /**
- * Starts an installation, lets clients write, kills one process after another with SIGKILL while writes are in flight, lets each
- * come back by itself, and compares in the end what is there with what the clients were told; then `verify` looks at the database.
- * Violations are in the report; it throws when the run itself breaks, or when a killed process does not come back in 120 s.
+ * Starts an installation, lets clients write, kills one process after another with SIGKILL while writes are in flight,
+ * lets each come back by itself, and compares in the end what is there with what the clients were told; then `verify`
+ * looks at the database. Violations are in the report; it throws when the run itself breaks, or when a killed process
+ * does not come back in 120 s.
  */
 export const runFaults = async (options: FaultOptions): Promise<FaultReport> => {
   const { log, dataDir, progress = () => {} } = options;
@@ -72,7 +73,11 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
       kills.push(await kill(muster, clients, victim));
     }
     progress('writing', options.kills, options.kills);
-    await until('enough writes are acknowledged', () => clients.counts.acknowledged >= options.acknowledgedAtLeast, 600_000);
+    await until(
+      'enough writes are acknowledged',
+      () => clients.counts.acknowledged >= options.acknowledgedAtLeast,
+      600_000,
+    );
     await clients.stop();
     await clients.judge((done, total) => progress('comparing', done, total));
     const verify = await runVerify(dataDir);
@@ -87,9 +92,15 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
       verify,
     };
   } catch (error) {
-    const state = { ...clients.counts, writesInFlight: writesInFlight(clients), ready: await muster.isReady().catch(() => false) };
+    const state = {
+      ...clients.counts,
+      writesInFlight: writesInFlight(clients),
+      ready: await muster.isReady().catch(() => false),
+    };
     const violations = clients.violations.slice(0, 5).join('\n');
-    throw new Error(`${error instanceof Error ? error.message : error}; ${JSON.stringify(state)}\n${violations}`, { cause: error });
+    throw new Error(`${error instanceof Error ? error.message : error}; ${JSON.stringify(state)}\n${violations}`, {
+      cause: error,
+    });
   } finally {
     await clients.stop().catch(() => {});
     clients.close();
@@ -98,14 +109,18 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
 };
 
 /** Those that `victim` has a part in. */
-const writesInFlight = ({ writesInFlight: ofUsers, memberships: { writesInFlight: ofGroups } }: Clients, victim?: ProcessName): number =>
-  victim === 'identity' ? ofUsers : victim === 'group' ? ofGroups : ofUsers + ofGroups;
+const writesInFlight = (
+  { writesInFlight: ofUsers, memberships: { writesInFlight: ofGroups } }: Clients,
+  victim?: ProcessName,
+): number => (victim === 'identity' ? ofUsers : victim === 'group' ? ofGroups : ofUsers + ofGroups);
 
 /** So many more writes are acknowledged, some of groups among them. */
 const more = async (what: string, muster: Installation, clients: Clients, writes: number): Promise<void> => {
   const { acknowledged, groupWrites } = clients.counts;
   const holds = async (): Promise<boolean> =>
-    (await muster.isReady()) && clients.counts.acknowledged >= acknowledged + writes && clients.counts.groupWrites >= groupWrites + GROUP_WRITES_BETWEEN_KILLS;
+    (await muster.isReady()) &&
+    clients.counts.acknowledged >= acknowledged + writes &&
+    clients.counts.groupWrites >= groupWrites + GROUP_WRITES_BETWEEN_KILLS;
   await until(what, holds, RECOVERY_TIMEOUT_MS);
 };
 
@@ -115,7 +130,11 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
   const survivors = victim === 'postgres' ? SERVICES.map((name) => ({ name, pid: muster.pidOf(name) })) : [];
-  await until(`writes are in flight, so that ${victim} can be killed`, () => writesInFlight(clients, victim) > 0, RECOVERY_TIMEOUT_MS);
+  await until(
+    `writes are in flight, so that ${victim} can be killed`,
+    () => writesInFlight(clients, victim) > 0,
+    RECOVERY_TIMEOUT_MS,
+  );
   const inFlight = writesInFlight(clients, victim);
   process.kill(pid, 'SIGKILL');
   const killedMs = performance.now();
@@ -127,7 +146,8 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   await more(`writes are acknowledged after ${victim} was killed`, muster, clients, ACKNOWLEDGED_AFTER_RECOVERY);
   for (const service of survivors) {
     const next = muster.pidOf(service.name);
-    if (next !== service.pid) clients.violations.push(`${service.name} did not survive the end of ${victim}: ${service.pid} became ${next}`);
+    if (next !== service.pid)
+      clients.violations.push(`${service.name} did not survive the end of ${victim}: ${service.pid} became ${next}`);
   }
   return { process: victim, writesInFlight: inFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
 };
@@ -137,7 +157,10 @@ export const runVerify = (dataDir: string): Promise<FaultReport['verify']> =>
   new Promise((resolve) => {
     const program = join(projectRoot(), 'dist/apps/all-in-one/src/verify.js');
     execFile(process.execPath, [program], { env: { ...process.env, DATA_DIR: dataDir } }, (error, stdout, stderr) => {
-      resolve({ exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0, output: `${stdout}${stderr}` });
+      resolve({
+        exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0,
+        output: `${stdout}${stderr}`,
+      });
     });
   });
 

@@ -23,8 +23,13 @@ const equal = (id: string): string => `value eq "${id}"`;
 
 /** How many ways there are to say the same: both dialects of Entra, and RFC 7644 §3.5.2. */
 const operations = ({ op, ids }: Change, dialect: number): object[] => {
-  const asEntra = [{ op: op === 'add' ? 'Add' : 'Remove', path: 'members', value: ids.map((value) => ({ $ref: null, value })) }];
-  if (op === 'add') return [asEntra, [{ op, path: 'members', value: refs(ids) }], [{ op, value: { members: refs(ids) } }]][dialect % 3]!;
+  const asEntra = [
+    { op: op === 'add' ? 'Add' : 'Remove', path: 'members', value: ids.map((value) => ({ $ref: null, value })) },
+  ];
+  if (op === 'add')
+    return [asEntra, [{ op, path: 'members', value: refs(ids) }], [{ op, value: { members: refs(ids) } }]][
+      dialect % 3
+    ]!;
   return [
     asEntra,
     ids.map((id) => ({ op: 'Remove', path: `members[${equal(id)}]` })),
@@ -43,7 +48,9 @@ export class GroupClient {
   }
 
   async create(displayName: string, members: readonly string[]): Promise<GroupTold> {
-    return told(await this.connection.send('POST', '/Groups', { schemas: [GROUP], displayName, members: refs(members) }));
+    return told(
+      await this.connection.send('POST', '/Groups', { schemas: [GROUP], displayName, members: refs(members) }),
+    );
   }
 
   async patch(id: string, changes: readonly Change[]): Promise<GroupTold> {
@@ -52,7 +59,9 @@ export class GroupClient {
   }
 
   async replace(id: string, displayName: string, members: readonly string[]): Promise<GroupTold> {
-    return told(await this.connection.send('PUT', `/Groups/${id}`, { schemas: [GROUP], displayName, members: refs(members) }));
+    return told(
+      await this.connection.send('PUT', `/Groups/${id}`, { schemas: [GROUP], displayName, members: refs(members) }),
+    );
   }
 
   async delete(id: string): Promise<GroupTold> {
@@ -66,7 +75,9 @@ export class GroupClient {
   /** The ids of the groups with this name; null when it got no answer. */
   async find(displayName: string): Promise<readonly string[] | null> {
     const filter = encodeURIComponent(`displayName eq "${displayName}"`);
-    const body = await this.connection.read<{ Resources?: GroupBody[] }>(`/Groups?excludedAttributes=members&filter=${filter}`);
+    const body = await this.connection.read<{ Resources?: GroupBody[] }>(
+      `/Groups?excludedAttributes=members&filter=${filter}`,
+    );
     return body && (body.Resources ?? []).map(({ id }) => id);
   }
 

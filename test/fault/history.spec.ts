@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { judgeContest, judgeListing, Track, type Seen, type Write } from './history.js';
 
 const seen = (mark: string, version: number, more: Partial<Seen> = {}): Seen => ({
-  id: 'id-1', userName: 'Ada@x', marks: [mark], active: true, version, ...more,
+  id: 'id-1',
+  userName: 'Ada@x',
+  marks: [mark],
+  active: true,
+  version,
+  ...more,
 });
 const create: Write = { kind: 'create', mark: 'm0' };
 const patch = (mark: string, ifMatch: number | null = null): Write => ({ kind: 'patch', mark, ifMatch });
@@ -54,7 +59,8 @@ describe('a history without faults', () => {
     track.lost(patch('m2'));
     track.lost(patch('m3'));
     track.lost(remove);
-    for (const end of [seen('m1', 2), seen('m2', 3), seen('m3', 3), seen('m3', 4), null]) expect(track.read(end)).toBeNull();
+    for (const end of [seen('m1', 2), seen('m2', 3), seen('m3', 3), seen('m3', 4), null])
+      expect(track.read(end)).toBeNull();
     expect(track.read(seen('m2', 2))).not.toBeNull();
   });
 
@@ -74,71 +80,108 @@ describe('a history without faults', () => {
 
 describe('a planted violation is found:', () => {
   const violations: [title: string, run: () => string | null | string[]][] = [
-    ['an acknowledged creation is missing', () => {
-      const track = new Track('Ada@x');
-      track.acknowledged(create, seen('m0', 1));
-      return track.read(null);
-    }],
+    [
+      'an acknowledged creation is missing',
+      () => {
+        const track = new Track('Ada@x');
+        track.acknowledged(create, seen('m0', 1));
+        return track.read(null);
+      },
+    ],
     ['an acknowledged change is missing', () => ada().read(seen('m0', 1))],
     ['an acknowledged change is missing, but its version is there', () => ada().read(seen('m0', 2))],
-    ['who comes back is somebody else', () => {
-      const track = ada();
-      track.acknowledged(deactivate, seen('m1', 3, { active: false }));
-      return track.acknowledged(create, seen('m0', 1, { id: 'id-2' }));
-    }],
-    ['an acknowledged deactivation is missing', () => {
-      const track = ada();
-      track.acknowledged(deactivate, seen('m1', 3, { active: false }));
-      return track.read(seen('m1', 3));
-    }],
-    ['a deleted user is back', () => {
-      const track = ada();
-      track.acknowledged(remove, null);
-      return track.read(seen('m1', 2));
-    }],
+    [
+      'who comes back is somebody else',
+      () => {
+        const track = ada();
+        track.acknowledged(deactivate, seen('m1', 3, { active: false }));
+        return track.acknowledged(create, seen('m0', 1, { id: 'id-2' }));
+      },
+    ],
+    [
+      'an acknowledged deactivation is missing',
+      () => {
+        const track = ada();
+        track.acknowledged(deactivate, seen('m1', 3, { active: false }));
+        return track.read(seen('m1', 3));
+      },
+    ],
+    [
+      'a deleted user is back',
+      () => {
+        const track = ada();
+        track.acknowledged(remove, null);
+        return track.read(seen('m1', 2));
+      },
+    ],
     ['the answer to a write shows something else', () => ada().acknowledged(patch('m2'), seen('m1', 3))],
     ['the answer to a write has the old version', () => ada().acknowledged(patch('m2'), seen('m2', 2))],
     ['a write answers with another user', () => ada().acknowledged(patch('m2'), seen('m2', 3, { id: 'id-2' }))],
     ['a version moved without a write', () => ada().read(seen('m1', 3))],
-    ['a refused patch left a trace', () => {
-      const track = ada();
-      expect(track.refused(patch('m2', 1), 412)).toBeNull();
-      return track.read(seen('m2', 3));
-    }],
-    ['a refused invalid request left a trace', () => {
-      const track = ada();
-      expect(track.refused({ kind: 'invalid', mark: 'm2' }, 400)).toBeNull();
-      return track.read(seen('m2', 3));
-    }],
+    [
+      'a refused patch left a trace',
+      () => {
+        const track = ada();
+        expect(track.refused(patch('m2', 1), 412)).toBeNull();
+        return track.read(seen('m2', 3));
+      },
+    ],
+    [
+      'a refused invalid request left a trace',
+      () => {
+        const track = ada();
+        expect(track.refused({ kind: 'invalid', mark: 'm2' }, 400)).toBeNull();
+        return track.read(seen('m2', 3));
+      },
+    ],
     ['an invalid request was accepted', () => ada().acknowledged({ kind: 'invalid', mark: 'm2' }, seen('m2', 3))],
     ['a stale If-Match was accepted', () => ada().acknowledged(patch('m2', 1), seen('m2', 3))],
     ['a good If-Match was refused', () => ada().refused(patch('m2', 2), 412)],
     ['a free name was refused', () => new Track('Ada@x').refused(create, 409)],
-    ['a taken name was given again', () => ada().acknowledged({ kind: 'create', mark: 'm2' }, seen('m2', 1, { id: 'id-2' }))],
+    [
+      'a taken name was given again',
+      () => ada().acknowledged({ kind: 'create', mark: 'm2' }, seen('m2', 1, { id: 'id-2' })),
+    ],
     ['an existing user was not found', () => ada().refused(patch('m2'), 404)],
-    ['a write without answer is there by half', () => {
-      const track = ada();
-      track.lost(patch('m2'));
-      return track.read(seen('', 3, { marks: ['m1', 'm2'] }));
-    }],
-    ['a write without answer overwrote what was acknowledged after it', () => {
-      const track = ada();
-      track.lost(patch('m2'));
-      expect(track.acknowledged(patch('m3'), seen('m3', 3))).toBeNull();
-      return track.read(seen('m2', 4));
-    }],
-    ['a write without answer happened twice', () => {
-      const track = ada();
-      track.lost(patch('m2'));
-      expect(track.acknowledged(patch('m3'), seen('m3', 4))).toBeNull();
-      return track.read(seen('m2', 5));
-    }],
-    ['one name has two users', () => judgeListing([ada()], new Set(), [seen('m1', 2), seen('m1', 2, { id: 'id-2', userName: 'ADA@x' })])],
+    [
+      'a write without answer is there by half',
+      () => {
+        const track = ada();
+        track.lost(patch('m2'));
+        return track.read(seen('', 3, { marks: ['m1', 'm2'] }));
+      },
+    ],
+    [
+      'a write without answer overwrote what was acknowledged after it',
+      () => {
+        const track = ada();
+        track.lost(patch('m2'));
+        expect(track.acknowledged(patch('m3'), seen('m3', 3))).toBeNull();
+        return track.read(seen('m2', 4));
+      },
+    ],
+    [
+      'a write without answer happened twice',
+      () => {
+        const track = ada();
+        track.lost(patch('m2'));
+        expect(track.acknowledged(patch('m3'), seen('m3', 4))).toBeNull();
+        return track.read(seen('m2', 5));
+      },
+    ],
+    [
+      'one name has two users',
+      () => judgeListing([ada()], new Set(), [seen('m1', 2), seen('m1', 2, { id: 'id-2', userName: 'ADA@x' })]),
+    ],
     ['the listing misses a user', () => judgeListing([ada()], new Set(), [])],
-    ['the listing shows a user that nobody was told of', () =>
-      judgeListing([ada()], new Set(), [seen('m1', 2), seen('m9', 1, { id: 'id-9', userName: 'eve@x' })])],
-    ['the listing shows a user twice', () =>
-      judgeListing([ada()], new Set(['bob@x']), [seen('m1', 2), seen('m1', 2, { userName: 'bob@x' })])],
+    [
+      'the listing shows a user that nobody was told of',
+      () => judgeListing([ada()], new Set(), [seen('m1', 2), seen('m9', 1, { id: 'id-9', userName: 'eve@x' })]),
+    ],
+    [
+      'the listing shows a user twice',
+      () => judgeListing([ada()], new Set(['bob@x']), [seen('m1', 2), seen('m1', 2, { userName: 'bob@x' })]),
+    ],
   ];
   it.each(violations)('%s', (_title, run) => {
     const found = run();

@@ -1,7 +1,7 @@
 /**
- * Keeps what clients were told, and what may therefore be true. One client writes to one user, one write at a time, so that after each
- * answer only few states of that user are possible: exactly one after an answer that tells, two after a write that got none.
- * Pure: the checker itself is tested with planted violations (history.spec.ts).
+ * Keeps what clients were told, and what may therefore be true. One client writes to one user, one write at a time, so
+ * that after each answer only few states of that user are possible: exactly one after an answer that tells, two after a
+ * write that got none. Pure: the checker itself is tested with planted violations (history.spec.ts).
  */
 
 /** A user as an answer shows it. */
@@ -48,7 +48,9 @@ const effectOf = (write: Write, world: World): Effect => {
       return world.active ? { refusedWith: 409 } : changed(world, { mark: write.mark, active: true });
     case 'patch':
       if (!world) return { refusedWith: 404 };
-      return write.ifMatch !== null && write.ifMatch !== world.version ? { refusedWith: 412 } : changed(world, { mark: write.mark });
+      return write.ifMatch !== null && write.ifMatch !== world.version
+        ? { refusedWith: 412 }
+        : changed(world, { mark: write.mark });
     case 'activate':
       if (!world) return { refusedWith: 404 };
       // Nothing changes: no event, the same version.
@@ -70,7 +72,13 @@ const shows = (seen: Seen | null, world: World): boolean => {
 };
 
 const worldOf = (seen: Seen | null): World =>
-  seen && { id: seen.id, mark: seen.marks.join('|'), active: seen.active, version: seen.version, versionAtLeast: seen.version };
+  seen && {
+    id: seen.id,
+    mark: seen.marks.join('|'),
+    active: seen.active,
+    version: seen.version,
+    versionAtLeast: seen.version,
+  };
 
 /** The history of one user name. Every method returns a violation in words, or null. */
 export class Track {
@@ -169,12 +177,19 @@ export const judgeContest = (userName: string, attempts: readonly Attempt[], fou
   const lost = attempts.filter(({ told }) => told === null);
   const violations: string[] = [];
   const add = (holds: boolean, what: string): void => {
-    if (!holds) violations.push(`${userName}: ${what}; attempts ${JSON.stringify(attempts)}, found ${JSON.stringify(found)}`);
+    if (!holds)
+      violations.push(`${userName}: ${what}; attempts ${JSON.stringify(attempts)}, found ${JSON.stringify(found)}`);
   };
   add(won.length <= 1, `${won.length} creations of one name were answered 201`);
-  add(refused.every(({ told }) => told?.status === 409), 'a creation was refused, but not with 409');
+  add(
+    refused.every(({ told }) => told?.status === 409),
+    'a creation was refused, but not with 409',
+  );
   add(found.length <= 1, `${found.length} users have one name`);
-  add(found.length === 1 || (won.length === 0 && refused.length === 0), 'somebody was told that the name is taken, but nobody has it');
+  add(
+    found.length === 1 || (won.length === 0 && refused.length === 0),
+    'somebody was told that the name is taken, but nobody has it',
+  );
   const owners = won.length > 0 ? won : lost;
   const isOwner = ({ id, marks }: Seen): boolean =>
     marks.length === 1 && owners.some(({ mark, told }) => mark === marks[0] && (told === null || told.id === id));
@@ -183,19 +198,26 @@ export const judgeContest = (userName: string, attempts: readonly Attempt[], fou
 };
 
 /** All users of the tenant against all histories: what nobody wrote, what is missing, and names that two users have. */
-export const judgeListing = (tracks: readonly Track[], contested: ReadonlySet<string>, listed: readonly Seen[]): string[] => {
+export const judgeListing = (
+  tracks: readonly Track[],
+  contested: ReadonlySet<string>,
+  listed: readonly Seen[],
+): string[] => {
   const violations: string[] = [];
   const byName = new Map<string, Seen[]>();
-  for (const seen of listed) byName.set(seen.userName.toLowerCase(), [...(byName.get(seen.userName.toLowerCase()) ?? []), seen]);
+  for (const seen of listed)
+    byName.set(seen.userName.toLowerCase(), [...(byName.get(seen.userName.toLowerCase()) ?? []), seen]);
   for (const track of tracks) {
     const found = byName.get(track.userName.toLowerCase()) ?? [];
     byName.delete(track.userName.toLowerCase());
-    if (found.length > 1) violations.push(`${track.userName}: ${found.length} users have one name: ${JSON.stringify(found)}`);
+    if (found.length > 1)
+      violations.push(`${track.userName}: ${found.length} users have one name: ${JSON.stringify(found)}`);
     const violation = track.read(found[0] ?? null);
     if (violation) violations.push(`in the listing of all users ${violation}`);
   }
   for (const [name, found] of byName) {
-    if (!contested.has(name)) violations.push(`${name}: nobody was told that this user exists: ${JSON.stringify(found)}`);
+    if (!contested.has(name))
+      violations.push(`${name}: nobody was told that this user exists: ${JSON.stringify(found)}`);
   }
   const ids = new Map(listed.map((seen) => [seen.id, seen]));
   if (ids.size !== listed.length) violations.push('the listing shows one id twice');

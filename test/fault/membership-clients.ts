@@ -51,8 +51,9 @@ const shuffled = <Item>(items: readonly Item[]): Item[] => {
 const sample = <Item>(items: readonly Item[], most: number): Item[] => shuffled(items).slice(0, 1 + below(most));
 
 /**
- * The clients of a fault run that write memberships: several at once to the same groups, each with users of its own that it creates, adds,
- * removes and deletes, and with groups of its own inside these. They go on through every fault, and remember what they were told.
+ * The clients of a fault run that write memberships: several at once to the same groups, each with users of its own
+ * that it creates, adds, removes and deletes, and with groups of its own inside these. They go on through every fault,
+ * and remember what they were told.
  */
 export class MembershipClients {
   writesInFlight = 0;
@@ -67,14 +68,18 @@ export class MembershipClients {
     readonly counts: GroupCounts,
     private readonly violations: string[],
   ) {
-    this.writers = Array.from({ length: WRITERS }, (_, index) => new MembershipWriter(target, `${runName}-${index}`, users, this, violations));
+    this.writers = Array.from(
+      { length: WRITERS },
+      (_, index) => new MembershipWriter(target, `${runName}-${index}`, users, this, violations),
+    );
   }
 
   /** Makes the groups; nothing is killed yet. */
   async prepare(): Promise<void> {
     for (let index = 0; index < GROUPS; index++) {
       const told = await this.writers[0]!.client.create(`Group ${this.runName}-${index}`, []);
-      if (told.kind !== 'acknowledged' || told.id === null) throw new Error(`no group could be made: ${JSON.stringify(told)}`);
+      if (told.kind !== 'acknowledged' || told.id === null)
+        throw new Error(`no group could be made: ${JSON.stringify(told)}`);
       this.groups.push(told.id);
     }
   }
@@ -84,7 +89,10 @@ export class MembershipClients {
     await Promise.all(this.writers.map((writer) => writer.run(stopping)));
   }
 
-  /** After the faults, and after the users were judged: the groups, once the lanes are drained, against what the clients were told. */
+  /**
+   * After the faults, and after the users were judged: the groups, once the lanes are drained, against what the clients
+   * were told.
+   */
   async judge(): Promise<void> {
     const histories = this.writers.map(({ history }) => history);
     const existing = (await Promise.all(this.writers.map((writer) => writer.settle()))).flat();
@@ -95,9 +103,13 @@ export class MembershipClients {
       if (stillThere(histories, groups).length === 0 || performance.now() - sinceMs > DRAIN_TIMEOUT_MS) break;
     }
     this.violations.push(...judgeGroups(histories, groups));
-    await share(this.writers, this.writers.flatMap(({ living }) => living), async ({ client }, user) => {
-      this.violations.push(...judgeGroupsOf(user, await insist(() => client.groupsOf(user)), groups));
-    });
+    await share(
+      this.writers,
+      this.writers.flatMap(({ living }) => living),
+      async ({ client }, user) => {
+        this.violations.push(...judgeGroupsOf(user, await insist(() => client.groupsOf(user)), groups));
+      },
+    );
     this.memberships = [...groups.values()].reduce((sum, members) => sum + members.length, 0);
   }
 
@@ -144,7 +156,9 @@ class MembershipWriter {
   /** Makes everything clear that got no answer, and returns which groups of its own there are. */
   async settle(): Promise<string[]> {
     // An answer comes after all that was sent before.
-    await insist(async () => ((await this.patch(this.all.groups[0]!, [{ op: 'remove', ids: [NOBODY] }])) === 'acknowledged' ? true : null));
+    await insist(async () =>
+      (await this.patch(this.all.groups[0]!, [{ op: 'remove', ids: [NOBODY] }])) === 'acknowledged' ? true : null,
+    );
     for (const [id, track] of this.tracks) {
       if (track.presence === 'present' && track.id === id) this.note(this.history.stayed(id));
       else this.history.went(id);
@@ -198,11 +212,13 @@ class MembershipWriter {
     if (possibilities > 1 && !this.history.isUndecided && chance(0.5)) return this.readBack(group);
     if (possibilities > MOST_POSSIBILITIES) return this.patch(group, [{ op: 'remove', ids: [NOBODY] }]);
     const { length } = this.users;
-    if (length < FEWEST_USERS || (length < USERS_PER_WRITER && chance(length < FEW_USERS ? 0.4 : 0.2))) return this.createUser();
+    if (length < FEWEST_USERS || (length < USERS_PER_WRITER && chance(length < FEW_USERS ? 0.4 : 0.2)))
+      return this.createUser();
     const dice = Math.random();
     if (dice < 0.42) return this.patch(group, [this.addition()]);
     if (dice < 0.58) return this.patch(group, [this.removal()]);
-    if (dice < 0.66) return this.patch(group, chance(0.5) ? [this.addition(), this.removal()] : [this.removal(), this.addition()]);
+    if (dice < 0.66)
+      return this.patch(group, chance(0.5) ? [this.addition(), this.removal()] : [this.removal(), this.addition()]);
     if (dice < 0.74) return this.deleteUser();
     if (dice < 0.8) return this.deleteWhileAdding(group);
     if (dice < 0.9) return this.changeNested();
@@ -312,7 +328,8 @@ class MembershipWriter {
       this.history.groupLost();
       this.doubtful.push(group);
     } else {
-      if (told.kind === 'refused') this.violations.push(`group ${group}: its deletion was refused with ${told.status}: ${told.detail}`);
+      if (told.kind === 'refused')
+        this.violations.push(`group ${group}: its deletion was refused with ${told.status}: ${told.detail}`);
       this.note(this.history.stayed(group));
       this.nested.set(group, name);
     }
@@ -327,7 +344,8 @@ class MembershipWriter {
 
   private async readBack(group: string): Promise<Kind> {
     const told = await this.client.get(group);
-    if (told.kind === 'refused') this.violations.push(`group ${group} was deleted by nobody, and a read got ${told.status}`);
+    if (told.kind === 'refused')
+      this.violations.push(`group ${group} was deleted by nobody, and a read got ${told.status}`);
     if (told.kind !== 'acknowledged') return told.kind;
     this.all.counts.reads++;
     this.note(this.history.read(group, told.members!));

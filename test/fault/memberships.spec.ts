@@ -46,7 +46,10 @@ describe('a history without faults', () => {
   });
 
   it('allows all or nothing of a list that got no answer, until a later answer and a read decide', () => {
-    for (const shown of [['ada', 'bob'], ['ada', 'bob', 'eve', 'zoe']]) {
+    for (const shown of [
+      ['ada', 'bob'],
+      ['ada', 'bob', 'eve', 'zoe'],
+    ]) {
       const history = client();
       history.lost('g', add('eve', 'zoe'));
       expect(history.read('g', ['ada', 'bob'])).toBeNull();
@@ -62,7 +65,8 @@ describe('a history without faults', () => {
     const history = client();
     history.lost('g', add('eve', 'zoe'));
     history.lost('g', remove('ada', 'zoe'));
-    for (const shown of [['ada', 'bob'], ['ada', 'bob', 'eve', 'zoe'], ['bob'], ['bob', 'eve']]) expect(history.read('g', shown)).toBeNull();
+    for (const shown of [['ada', 'bob'], ['ada', 'bob', 'eve', 'zoe'], ['bob'], ['bob', 'eve']])
+      expect(history.read('g', shown)).toBeNull();
     expect(history.read('g', ['bob', 'eve', 'zoe'])).not.toBeNull();
   });
 
@@ -90,106 +94,180 @@ describe('a planted violation is found:', () => {
     ['an acknowledged member is missing', () => client().read('g', ['ada'])],
     ['somebody is a member whom nobody has added', () => client().read('g', ['ada', 'bob', 'eve'])],
     ['an acknowledged member of one group is in another', () => client().read('other', ['ada'])],
-    ['an acknowledged removal is missing', () => {
-      const history = client();
-      history.acknowledged('g', remove('ada'));
-      return history.read('g', ['ada', 'bob']);
-    }],
-    ['a list without answer is there by half', () => {
-      const history = client();
-      history.lost('g', add('eve', 'zoe'));
-      return history.read('g', ['ada', 'bob', 'eve']);
-    }],
-    ['a PATCH of two operations without answer is there by half', () => {
-      const history = client();
-      history.lost('g', [...add('eve'), ...remove('ada')]);
-      return history.read('g', ['ada', 'bob', 'eve']);
-    }],
-    ['a refused list is there by half', () => {
-      const history = client();
-      history.went('eve');
-      expect(history.refused('g', add('zoe', 'eve'), 400, nobody('eve'))).toBeNull();
-      return history.read('g', ['ada', 'bob', 'zoe']);
-    }],
-    ['a list without answer came after what was acknowledged later', () => {
-      const history = client();
-      history.lost('g', add('eve'));
-      history.acknowledged('g', remove('eve'));
-      return history.read('g', ['ada', 'bob', 'eve']);
-    }],
-    ['what a read has decided changed later', () => {
-      const history = client();
-      history.lost('g', add('eve'));
-      history.acknowledged('other', remove('ada'));
-      expect(history.read('g', ['ada', 'bob'])).toBeNull();
-      return history.read('g', ['ada', 'bob', 'eve']);
-    }],
-    ['a user that is there is no member any more', () => {
-      const history = client();
-      history.mayGo('ada');
-      expect(history.stayed('ada')).toBeNull();
-      return history.read('g', ['bob']);
-    }],
-    ['a user left, and is there', () => {
-      const history = client();
-      history.mayGo('ada');
-      expect(history.read('g', ['bob'])).toBeNull();
-      return history.stayed('ada');
-    }],
-    ['a deleted user came back', () => {
-      const history = client();
-      history.went('ada');
-      expect(history.read('g', ['bob'])).toBeNull();
-      return history.read('g', ['ada', 'bob']);
-    }],
-    ['a deleted user was added', () => {
-      const history = client();
-      history.went('eve');
-      return history.acknowledged('g', add('zoe', 'eve'));
-    }],
-    ['a deleted user was added again in the PATCH that removed it', () => {
-      const history = client();
-      history.went('ada');
-      return history.acknowledged('g', [...remove('ada'), ...add('ada')]);
-    }],
+    [
+      'an acknowledged removal is missing',
+      () => {
+        const history = client();
+        history.acknowledged('g', remove('ada'));
+        return history.read('g', ['ada', 'bob']);
+      },
+    ],
+    [
+      'a list without answer is there by half',
+      () => {
+        const history = client();
+        history.lost('g', add('eve', 'zoe'));
+        return history.read('g', ['ada', 'bob', 'eve']);
+      },
+    ],
+    [
+      'a PATCH of two operations without answer is there by half',
+      () => {
+        const history = client();
+        history.lost('g', [...add('eve'), ...remove('ada')]);
+        return history.read('g', ['ada', 'bob', 'eve']);
+      },
+    ],
+    [
+      'a refused list is there by half',
+      () => {
+        const history = client();
+        history.went('eve');
+        expect(history.refused('g', add('zoe', 'eve'), 400, nobody('eve'))).toBeNull();
+        return history.read('g', ['ada', 'bob', 'zoe']);
+      },
+    ],
+    [
+      'a list without answer came after what was acknowledged later',
+      () => {
+        const history = client();
+        history.lost('g', add('eve'));
+        history.acknowledged('g', remove('eve'));
+        return history.read('g', ['ada', 'bob', 'eve']);
+      },
+    ],
+    [
+      'what a read has decided changed later',
+      () => {
+        const history = client();
+        history.lost('g', add('eve'));
+        history.acknowledged('other', remove('ada'));
+        expect(history.read('g', ['ada', 'bob'])).toBeNull();
+        return history.read('g', ['ada', 'bob', 'eve']);
+      },
+    ],
+    [
+      'a user that is there is no member any more',
+      () => {
+        const history = client();
+        history.mayGo('ada');
+        expect(history.stayed('ada')).toBeNull();
+        return history.read('g', ['bob']);
+      },
+    ],
+    [
+      'a user left, and is there',
+      () => {
+        const history = client();
+        history.mayGo('ada');
+        expect(history.read('g', ['bob'])).toBeNull();
+        return history.stayed('ada');
+      },
+    ],
+    [
+      'a deleted user came back',
+      () => {
+        const history = client();
+        history.went('ada');
+        expect(history.read('g', ['bob'])).toBeNull();
+        return history.read('g', ['ada', 'bob']);
+      },
+    ],
+    [
+      'a deleted user was added',
+      () => {
+        const history = client();
+        history.went('eve');
+        return history.acknowledged('g', add('zoe', 'eve'));
+      },
+    ],
+    [
+      'a deleted user was added again in the PATCH that removed it',
+      () => {
+        const history = client();
+        history.went('ada');
+        return history.acknowledged('g', [...remove('ada'), ...add('ada')]);
+      },
+    ],
     ['somebody whom there never was, was added', () => client().acknowledged('g', add('nobody'))],
     ['a list of users that are there was refused', () => client().refused('g', add('eve', 'zoe'), 400, nobody('eve'))],
-    ['a refusal names somebody else', () => {
-      const history = client();
-      history.went('eve');
-      return history.refused('g', add('zoe', 'eve'), 400, nobody('zoe'));
-    }],
-    ['a deleted user was refused, but not with 400', () => {
-      const history = client();
-      history.went('eve');
-      return history.refused('g', add('eve'), 404, nobody('eve'));
-    }],
-    ['a removal was refused', () => {
-      const history = client();
-      history.went('ada');
-      return history.refused('g', remove('ada'), 400, nobody('ada'));
-    }],
-    ['a deleted group is a member', () => {
-      const history = client();
-      history.groupCame('nested', []);
-      history.acknowledged('g', add('nested'));
-      history.groupWent('nested');
-      return history.read('g', ['ada', 'bob', 'nested']);
-    }],
-    ['the lanes are drained, and a deleted user is a member', () => {
-      const history = client();
-      history.went('ada');
-      return stillThere([new Memberships(), history], new Map([['g', ['ada', 'bob']]]));
-    }],
+    [
+      'a refusal names somebody else',
+      () => {
+        const history = client();
+        history.went('eve');
+        return history.refused('g', add('zoe', 'eve'), 400, nobody('zoe'));
+      },
+    ],
+    [
+      'a deleted user was refused, but not with 400',
+      () => {
+        const history = client();
+        history.went('eve');
+        return history.refused('g', add('eve'), 404, nobody('eve'));
+      },
+    ],
+    [
+      'a removal was refused',
+      () => {
+        const history = client();
+        history.went('ada');
+        return history.refused('g', remove('ada'), 400, nobody('ada'));
+      },
+    ],
+    [
+      'a deleted group is a member',
+      () => {
+        const history = client();
+        history.groupCame('nested', []);
+        history.acknowledged('g', add('nested'));
+        history.groupWent('nested');
+        return history.read('g', ['ada', 'bob', 'nested']);
+      },
+    ],
+    [
+      'the lanes are drained, and a deleted user is a member',
+      () => {
+        const history = client();
+        history.went('ada');
+        return stillThere([new Memberships(), history], new Map([['g', ['ada', 'bob']]]));
+      },
+    ],
     ['a member is shown twice', () => judgeGroups([client()], new Map([['g', ['ada', 'bob', 'bob']]]))],
-    ['a member is nobody\'s', () => judgeGroups([client()], new Map([['g', ['ada', 'bob', 'nobody']]]))],
-    ['a member of the second client is missing', () => judgeGroups([new Memberships(), client()], new Map([['g', ['bob']]]))],
+    ["a member is nobody's", () => judgeGroups([client()], new Map([['g', ['ada', 'bob', 'nobody']]]))],
+    [
+      'a member of the second client is missing',
+      () => judgeGroups([new Memberships(), client()], new Map([['g', ['bob']]])),
+    ],
     ['a user does not know its group', () => judgeGroupsOf('ada', [], new Map([['g', ['ada']]]))],
-    ['a user shows a group that it is not in', () => judgeGroupsOf('eve', [{ value: 'g', type: 'direct' }], new Map([['g', ['ada']]]))],
-    ['a user shows a group twice', () =>
-      judgeGroupsOf('ada', [{ value: 'g', type: 'direct' }, { value: 'g', type: 'indirect' }], new Map([['g', ['ada']]]))],
-    ['a user does not know the group above its group', () =>
-      judgeGroupsOf('ada', [{ value: 'nested', type: 'direct' }], new Map([['nested', ['ada']], ['g', ['nested']]]))],
+    [
+      'a user shows a group that it is not in',
+      () => judgeGroupsOf('eve', [{ value: 'g', type: 'direct' }], new Map([['g', ['ada']]])),
+    ],
+    [
+      'a user shows a group twice',
+      () =>
+        judgeGroupsOf(
+          'ada',
+          [
+            { value: 'g', type: 'direct' },
+            { value: 'g', type: 'indirect' },
+          ],
+          new Map([['g', ['ada']]]),
+        ),
+    ],
+    [
+      'a user does not know the group above its group',
+      () =>
+        judgeGroupsOf(
+          'ada',
+          [{ value: 'nested', type: 'direct' }],
+          new Map([
+            ['nested', ['ada']],
+            ['g', ['nested']],
+          ]),
+        ),
+    ],
   ];
   it.each(violations)('%s', (_title, run) => {
     const found = run();
@@ -203,11 +281,32 @@ describe('a planted violation is found:', () => {
     one.groupCame('nested', ['ada']);
     one.acknowledged('g', add('nested'));
     one.went('bob');
-    const groups = new Map([['g', ['kim', 'ada', 'nested']], ['nested', ['ada']]]);
+    const groups = new Map([
+      ['g', ['kim', 'ada', 'nested']],
+      ['nested', ['ada']],
+    ]);
     expect(judgeGroups([one, two], groups)).toEqual([]);
-    expect(judgeGroupsOf('ada', [{ value: 'nested', type: 'direct' }, { value: 'g', type: 'direct' }], groups)).toEqual([]);
+    expect(
+      judgeGroupsOf(
+        'ada',
+        [
+          { value: 'nested', type: 'direct' },
+          { value: 'g', type: 'direct' },
+        ],
+        groups,
+      ),
+    ).toEqual([]);
     expect(judgeGroupsOf('kim', [{ value: 'g', type: 'direct' }], groups)).toEqual([]);
     groups.set('g', ['kim', 'nested']);
-    expect(judgeGroupsOf('ada', [{ value: 'g', type: 'indirect' }, { value: 'nested', type: 'direct' }], groups)).toEqual([]);
+    expect(
+      judgeGroupsOf(
+        'ada',
+        [
+          { value: 'g', type: 'indirect' },
+          { value: 'nested', type: 'direct' },
+        ],
+        groups,
+      ),
+    ).toEqual([]);
   });
 });

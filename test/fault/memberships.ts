@@ -1,8 +1,8 @@
 /**
- * Keeps what one client was told about memberships, and what may therefore be true. Its users are members by its own writes only, however
- * many others write to the same groups at the same time, so that after each answer few sets of them are possible: exactly one after an
- * answer that tells, two after a PATCH that got none – all of it or nothing of it.
- * Pure: the checker itself is tested with planted violations (memberships.spec.ts).
+ * Keeps what one client was told about memberships, and what may therefore be true. Its users are members by its own
+ * writes only, however many others write to the same groups at the same time, so that after each answer few sets of
+ * them are possible: exactly one after an answer that tells, two after a PATCH that got none – all of it or nothing of
+ * it. Pure: the checker itself is tested with planted violations (memberships.spec.ts).
  */
 
 /** One operation of a PATCH, or (replace) a PUT; ids of users and of groups. */
@@ -39,7 +39,10 @@ export class Memberships {
     return this.of(group).length;
   }
 
-  /** Whether a write that got no answer may still come: until a later one is answered, because the writes to groups are one lane. */
+  /**
+   * Whether a write that got no answer may still come: until a later one is answered, because the writes to groups are
+   * one lane.
+   */
   get isUndecided(): boolean {
     return this.mayArrive;
   }
@@ -78,7 +81,8 @@ export class Memberships {
     this.went(group);
     this.mayArrive = false;
     this.worlds.delete(group);
-    for (const [other, worlds] of this.worlds) this.worlds.set(other, distinct(worlds.map((world) => without(world, group))));
+    for (const [other, worlds] of this.worlds)
+      this.worlds.set(other, distinct(worlds.map((world) => without(world, group))));
   }
 
   /** The creation or deletion of a group got no answer. */
@@ -92,17 +96,26 @@ export class Memberships {
     const before = this.of(group);
     const after = before.flatMap((world) => this.after(world, changes) ?? []);
     this.worlds.set(group, distinct(after.length > 0 ? after : before));
-    return after.length > 0 ? null : violation(group, `${JSON.stringify(changes)} was accepted, but it adds somebody who is gone`);
+    return after.length > 0
+      ? null
+      : violation(group, `${JSON.stringify(changes)} was accepted, but it adds somebody who is gone`);
   }
 
-  /** The changes were answered 4xx, which changes nothing: somebody who is to become a member must be gone, and `detail` says who. */
+  /**
+   * The changes were answered 4xx, which changes nothing: somebody who is to become a member must be gone, and `detail`
+   * says who.
+   */
   refused(group: string, changes: readonly Change[], status: number, detail: string): string | null {
     this.mayArrive = false;
-    const named = changes.flatMap(({ op, ids }) => (op === 'remove' ? [] : ids)).find((id) => detail.includes(id) && this.presences.get(id) !== 'here');
-    if (status !== 400 || named === undefined) return violation(group, `${JSON.stringify(changes)} was refused with ${status}: ${detail}`);
+    const named = changes
+      .flatMap(({ op, ids }) => (op === 'remove' ? [] : ids))
+      .find((id) => detail.includes(id) && this.presences.get(id) !== 'here');
+    if (status !== 400 || named === undefined)
+      return violation(group, `${JSON.stringify(changes)} was refused with ${status}: ${detail}`);
     if (this.owns(named)) this.went(named);
     // A member is not looked up: so it is none, unless this PATCH had removed it.
-    if (changes.every(({ op }) => op === 'add')) this.worlds.set(group, distinct(this.of(group).map((world) => without(world, named))));
+    if (changes.every(({ op }) => op === 'add'))
+      this.worlds.set(group, distinct(this.of(group).map((world) => without(world, named))));
     return null;
   }
 
@@ -120,7 +133,10 @@ export class Memberships {
       const before = this.of(group);
       // Believe it from now on: one fault is one violation.
       if (!this.mayArrive) this.worlds.set(group, [own]);
-      const differences = before.map((world) => `surplus ${list([...own].filter((id) => !world.has(id)))}, missing ${list(this.missing(world, own))}`);
+      const differences = before.map(
+        (world) =>
+          `surplus ${list([...own].filter((id) => !world.has(id)))}, missing ${list(this.missing(world, own))}`,
+      );
       return violation(group, `a read showed ${own.size} of its users: ${differences.join('; or ')}`);
     }
     if (this.mayArrive) return null;
@@ -160,23 +176,37 @@ export class Memberships {
 }
 
 const without = (world: World, id: string): World => new Set([...world].filter((one) => one !== id));
-const distinct = (worlds: readonly World[]): World[] => [...new Map(worlds.map((world) => [[...world].sort().join(), world])).values()];
+const distinct = (worlds: readonly World[]): World[] => [
+  ...new Map(worlds.map((world) => [[...world].sort().join(), world])).values(),
+];
 const violation = (group: string, what: string): string => `group ${group}: ${what}`;
 const list = (ids: readonly string[]): string => `[${ids.join(', ')}]`;
 
 /** Names in words those who are gone for certain and still members: nobody, as soon as the lanes are drained. */
-export const stillThere = (histories: readonly Memberships[], groups: ReadonlyMap<string, readonly string[]>): string[] =>
+export const stillThere = (
+  histories: readonly Memberships[],
+  groups: ReadonlyMap<string, readonly string[]>,
+): string[] =>
   [...groups].flatMap(([group, shown]) =>
-    shown.filter((id) => histories.some((history) => history.isGone(id))).map((id) => violation(group, `${id} is gone, and a member`)),
+    shown
+      .filter((id) => histories.some((history) => history.isGone(id)))
+      .map((id) => violation(group, `${id} is gone, and a member`)),
   );
 
-/** After the last write, the lanes drained, and nothing unclear any more: every group that there is, against all histories. */
-export const judgeGroups = (histories: readonly Memberships[], groups: ReadonlyMap<string, readonly string[]>): string[] => {
+/**
+ * After the last write, the lanes drained, and nothing unclear any more: every group that there is, against all
+ * histories.
+ */
+export const judgeGroups = (
+  histories: readonly Memberships[],
+  groups: ReadonlyMap<string, readonly string[]>,
+): string[] => {
   const violations = stillThere(histories, groups);
   for (const [group, shown] of groups) {
     if (new Set(shown).size !== shown.length) violations.push(violation(group, 'shows a member twice'));
     for (const id of shown) {
-      if (!histories.some((history) => history.owns(id))) violations.push(violation(group, `${id} is a member, whom nobody has added`));
+      if (!histories.some((history) => history.owns(id)))
+        violations.push(violation(group, `${id} is a member, whom nobody has added`));
     }
     for (const history of histories) {
       const found = history.read(group, shown);
@@ -191,13 +221,23 @@ export interface GroupOfMember {
   readonly type: string;
 }
 
-/** Compares what a user says of its groups with what the groups say of their members: direct and indirect ones, each once. */
-export const judgeGroupsOf = (id: string, shown: readonly GroupOfMember[], groups: ReadonlyMap<string, readonly string[]>): string[] => {
-  const containing = (member: string): string[] => [...groups].filter(([, members]) => members.includes(member)).map(([group]) => group);
+/**
+ * Compares what a user says of its groups with what the groups say of their members: direct and indirect ones, each
+ * once.
+ */
+export const judgeGroupsOf = (
+  id: string,
+  shown: readonly GroupOfMember[],
+  groups: ReadonlyMap<string, readonly string[]>,
+): string[] => {
+  const containing = (member: string): string[] =>
+    [...groups].filter(([, members]) => members.includes(member)).map(([group]) => group);
   const direct = new Set(containing(id));
   const all = new Set(direct);
   for (const group of all) for (const parent of containing(group)) all.add(parent);
   const expected = [...all].map((group) => `${group} ${direct.has(group) ? 'direct' : 'indirect'}`).sort();
   const found = shown.map(({ value, type }) => `${value} ${type}`).sort();
-  return expected.join() === found.join() ? [] : [`user ${id} is in the groups ${list(found)}, but they say ${list(expected)}`];
+  return expected.join() === found.join()
+    ? []
+    : [`user ${id} is in the groups ${list(found)}, but they say ${list(expected)}`];
 };

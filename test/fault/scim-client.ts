@@ -55,7 +55,9 @@ const patchOperations = (write: Write, dialect: number): object[] => {
   ];
   // The last operation is wrong, so that the ones before it would be the trace.
   if (write.kind === 'invalid') return [...withPaths, { op: 'Replace', path: 'userName', value: 42 }];
-  return dialect % 2 === 0 ? withPaths : [{ op: 'replace', value: { displayName: mark, title: mark, [`${ENTERPRISE}:department`]: mark } }];
+  return dialect % 2 === 0
+    ? withPaths
+    : [{ op: 'replace', value: { displayName: mark, title: mark, [`${ENTERPRISE}:department`]: mark } }];
 };
 
 /** One SCIM client of users on one connection that remembers what it was told. */
@@ -114,7 +116,8 @@ export class ScimClient {
   private seen({ head, body }: Answered): Seen {
     const seen = seenOf(body as UserBody);
     const etag = /\r\netag: *(.*)/i.exec(head)?.[1];
-    if (etag === undefined || versionOf(etag) !== seen.version) this.unexpected(`ETag ${etag} with the body ${JSON.stringify(body)}`);
+    if (etag === undefined || versionOf(etag) !== seen.version)
+      this.unexpected(`ETag ${etag} with the body ${JSON.stringify(body)}`);
     return seen;
   }
 }

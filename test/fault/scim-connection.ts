@@ -17,7 +17,10 @@ export type Reply =
   /** Nobody listened, or 429: it did not happen. */
   | 'notSent';
 
-/** Commands expire after 10 s at the server, which then answers 503; this is longer, so that a time-out is the exception. */
+/**
+ * Commands expire after 10 s at the server, which then answers 503; this is longer, so that a time-out is the
+ * exception.
+ */
 const REQUEST_TIMEOUT_MS = 15_000;
 const SUCCESSES: ReadonlySet<number> = new Set([200, 201, 204]);
 const REFUSALS: ReadonlySet<number> = new Set([400, 404, 409, 412]);
@@ -47,7 +50,9 @@ export class ScimConnection {
       try {
         return { status, head, body: status === 204 ? null : JSON.parse(answer.body) };
       } catch {
-        this.unexpected(`${method} ${path} was answered ${status} with what is no JSON: ${answer.body.slice(0, 200)} … ${answer.body.slice(-100)}`);
+        this.unexpected(
+          `${method} ${path} was answered ${status} with what is no JSON: ${answer.body.slice(0, 200)} … ${answer.body.slice(-100)}`,
+        );
         return 'lost';
       }
     }
@@ -68,7 +73,12 @@ export class ScimConnection {
     this.connection.close();
   }
 
-  private async answer(method: string, path: string, body: string | undefined, headers: string): Promise<Answer | 'lost' | 'notSent'> {
+  private async answer(
+    method: string,
+    path: string,
+    body: string | undefined,
+    headers: string,
+  ): Promise<Answer | 'lost' | 'notSent'> {
     try {
       return await this.connection.send(requestText(method, path, this.authority, body, headers));
     } catch (error) {
@@ -76,7 +86,9 @@ export class ScimConnection {
     }
   }
 
-  /** While something is down the answer is 503 with Retry-After, never another 5xx and never a 401 (RFC 9110 §15.6.4). */
+  /**
+   * While something is down the answer is 503 with Retry-After, never another 5xx and never a 401 (RFC 9110 §15.6.4).
+   */
   private check(method: string, path: string, { status, head, body }: Answer): void {
     if ((status === 503 || status === 429) && /\r\nretry-after: *\d/i.test(head)) return;
     this.unexpected(`${method} ${path} was answered ${status}: ${body.slice(0, 300)}`);
@@ -98,10 +110,14 @@ export const insist = async <Result>(ask: () => Promise<Result | null>): Promise
 
 /** Works on all items, each worker on one at a time. */
 export const share = async <Worker, Item>(
-  workers: readonly Worker[], items: readonly Item[], work: (worker: Worker, item: Item) => Promise<void>,
+  workers: readonly Worker[],
+  items: readonly Item[],
+  work: (worker: Worker, item: Item) => Promise<void>,
 ): Promise<void> => {
   let next = 0;
-  await Promise.all(workers.map(async (worker) => {
-    while (next < items.length) await work(worker, items[next++]!);
-  }));
+  await Promise.all(
+    workers.map(async (worker) => {
+      while (next < items.length) await work(worker, items[next++]!);
+    }),
+  );
 };

@@ -3,11 +3,19 @@ import { Attacker, type Prey } from './attacker.js';
 import { ATTACKS, type Size } from './attacks.js';
 
 /** The attacker's process is told these: first a job, later to strike and to stop. */
-export type Order = { readonly order: 'prepare'; readonly attack: string; readonly prey: Prey; readonly size: Size } | { readonly order: 'strike' | 'stop' };
+export type Order =
+  | { readonly order: 'prepare'; readonly attack: string; readonly prey: Prey; readonly size: Size }
+  | { readonly order: 'strike' | 'stop' };
 /** It says that it stands ready, and later which answers it got until it stopped, by status (0 = none). */
-export type Report = { readonly report: 'prepared' } | { readonly report: 'stopped'; readonly answers: Readonly<Record<string, number>> } | { readonly report: 'failed'; readonly reason: string };
+export type Report =
+  | { readonly report: 'prepared' }
+  | { readonly report: 'stopped'; readonly answers: Readonly<Record<string, number>> }
+  | { readonly report: 'failed'; readonly reason: string };
 
-/** Lower than that of the server and of the victim: they share two cores with the attacker, whose own work is not what is measured. */
+/**
+ * Lower than that of the server and of the victim: they share two cores with the attacker, whose own work is not what
+ * is measured.
+ */
 const NICENESS = 15;
 
 /** The child process of hostile-run.ts. */
@@ -25,9 +33,11 @@ const run = (tell: (report: Report) => void): void => {
       for (const status of Object.keys(attacker.answers)) delete attacker.answers[status];
       tell({ report: 'prepared' });
     } else if (order.order === 'strike') {
-      rounds = Promise.all(Array.from({ length: together }, async () => {
-        while (!attacker!.stopped) await round!();
-      }));
+      rounds = Promise.all(
+        Array.from({ length: together }, async () => {
+          while (!attacker!.stopped) await round!();
+        }),
+      );
     } else {
       const { answers } = attacker!;
       attacker!.end();

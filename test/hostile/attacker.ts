@@ -25,7 +25,12 @@ export class Attacker {
   constructor(readonly prey: Prey) {}
 
   /** Sends a request and reads its answer; status 0 = there was none. A text goes as it is, anything else as JSON. */
-  send(method: string, path: string, body?: unknown, token = this.prey.token): Promise<{ status: number; body: string }> {
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    token = this.prey.token,
+  ): Promise<{ status: number; body: string }> {
     const { host, port, basePath } = this.prey;
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
     return new Promise((resolve) => {
@@ -33,17 +38,30 @@ export class Attacker {
         this.answers[status] = (this.answers[status] ?? 0) + 1;
         resolve({ status, body: read });
       };
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json', ...(text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }) };
-      const asked = request({ host, port, method, path: basePath + path, headers, agent: this.agent, timeout: ANSWER_TIMEOUT_MS }, (response) => {
-        let read = '';
-        response.setEncoding('utf8').on('data', (part: string) => (read += part)).on('close', () => answered(response.statusCode ?? 0, read));
-      });
+      const headers = {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/scim+json',
+        ...(text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }),
+      };
+      const asked = request(
+        { host, port, method, path: basePath + path, headers, agent: this.agent, timeout: ANSWER_TIMEOUT_MS },
+        (response) => {
+          let read = '';
+          response
+            .setEncoding('utf8')
+            .on('data', (part: string) => (read += part))
+            .on('close', () => answered(response.statusCode ?? 0, read));
+        },
+      );
       asked.on('timeout', () => asked.destroy()).on('error', () => answered(0, ''));
       asked.end(text);
     });
   }
 
-  /** The same, again until it is done, as an honest client would when it is told to come later. Throws what else it was answered. */
+  /**
+   * The same, again until it is done, as an honest client would when it is told to come later. Throws what else it was
+   * answered.
+   */
   async make(method: string, path: string, body: unknown): Promise<{ readonly id: string }> {
     for (;;) {
       const answer = await this.send(method, path, body);
@@ -72,7 +90,14 @@ export class Attacker {
   /** The lines before a body. */
   head(method: string, path: string, headers: readonly string[] = [], token = this.prey.token): string {
     const { host, port, basePath } = this.prey;
-    return [`${method} ${basePath}${path} HTTP/1.1`, `Host: ${host}:${port}`, `Authorization: Bearer ${token}`, ...headers, '', ''].join('\r\n');
+    return [
+      `${method} ${basePath}${path} HTTP/1.1`,
+      `Host: ${host}:${port}`,
+      `Authorization: Bearer ${token}`,
+      ...headers,
+      '',
+      '',
+    ].join('\r\n');
   }
 
   end(): void {
@@ -83,7 +108,10 @@ export class Attacker {
 }
 
 export class Refused extends Error {
-  constructor(readonly status: number, body: string) {
+  constructor(
+    readonly status: number,
+    body: string,
+  ) {
     super(`answered ${status}: ${body.slice(0, 300)}`);
   }
 }

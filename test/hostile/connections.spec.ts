@@ -6,7 +6,9 @@ import { RawConnection, requestHead } from '../support/raw-connection.js';
 const PER_ADDRESS = 8;
 const CONNECTIONS = 12;
 const PIPELINED = 16;
-const muster = startMuster({ settings: { MAX_CONNECTIONS: String(CONNECTIONS), MAX_CONNECTIONS_PER_ADDRESS: String(PER_ADDRESS) } });
+const muster = startMuster({
+  settings: { MAX_CONNECTIONS: String(CONNECTIONS), MAX_CONNECTIONS_PER_ADDRESS: String(PER_ADDRESS) },
+});
 
 const open: RawConnection[] = [];
 const connection = (localAddress?: string): RawConnection => {
@@ -21,10 +23,16 @@ const filled = async (localAddress: string, count: number): Promise<RawConnectio
   return all;
 };
 /** The server knows of no connection any more. */
-const allClosed = (): Promise<void> => vi.waitFor(async () => {
-  const server = muster.server.app.getHttpServer() as { getConnections(tell: (error: Error | null, count: number) => void): void };
-  expect(await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(0);
-}, { timeout: 30_000, interval: 20 });
+const allClosed = (): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      const server = muster.server.app.getHttpServer() as {
+        getConnections(tell: (error: Error | null, count: number) => void): void;
+      };
+      expect(await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(0);
+    },
+    { timeout: 30_000, interval: 20 },
+  );
 afterEach(async () => {
   for (const made of open.splice(0)) made.close();
   await allClosed();
@@ -34,11 +42,17 @@ describe('connections', () => {
   it('are limited for each address, and there is room again when one has gone', async () => {
     const [one] = await filled('127.0.0.1', PER_ADDRESS);
     const refused = connection('127.0.0.1');
-    expect(await refused.answer()).toMatchObject({ status: 429, head: expect.stringContaining('retry-after: 1') as unknown });
+    expect(await refused.answer()).toMatchObject({
+      status: 429,
+      head: expect.stringContaining('retry-after: 1') as unknown,
+    });
     await refused.ended;
     await filled('127.0.0.2', 1);
     one!.close();
-    await vi.waitFor(async () => expect((await connection('127.0.0.1').send(LIVE).answer()).status).toBe(200), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(async () => expect((await connection('127.0.0.1').send(LIVE).answer()).status).toBe(200), {
+      timeout: 10_000,
+      interval: 20,
+    });
   });
 
   it('are limited together: who has most of them makes room for who has fewer, with one on which nothing is asked', async () => {
@@ -53,8 +67,14 @@ describe('connections', () => {
   });
 
   it('are not taken from a request that is under way', async () => {
-    const unfinished = requestHead('POST /api/scim/v2/Users', muster.token, ['content-type: application/scim+json', 'content-length: 10', 'expect: 100-continue']);
-    const busy = ['127.0.0.1', '127.0.0.2'].flatMap((address) => Array.from({ length: CONNECTIONS / 2 }, () => connection(address).send(unfinished)));
+    const unfinished = requestHead('POST /api/scim/v2/Users', muster.token, [
+      'content-type: application/scim+json',
+      'content-length: 10',
+      'expect: 100-continue',
+    ]);
+    const busy = ['127.0.0.1', '127.0.0.2'].flatMap((address) =>
+      Array.from({ length: CONNECTIONS / 2 }, () => connection(address).send(unfinished)),
+    );
     for (const one of busy) expect((await one.answer()).status).toBe(100);
     expect((await connection('127.0.0.3').answer()).status).toBe(503);
     for (const one of busy) expect((await one.send('{"a":1}   ').answer()).status).toBe(400);

@@ -36,7 +36,10 @@ export interface AttackReport {
   readonly during: Summary;
   /** Requests of the victim that were not answered as they should be. */
   readonly failures: readonly string[];
-  /** From the end of the attack until everything says that it is ready and a write of the victim was answered; null = not in time. */
+  /**
+   * From the end of the attack until everything says that it is ready and a write of the victim was answered; null =
+   * not in time.
+   */
   readonly readyAfterMs: number | null;
 }
 
@@ -63,8 +66,8 @@ const MAX_TENANTS = 200;
 const PROCESSES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'admin'];
 
 /**
- * Starts an installation with two tenants on one partition. While the attacker does its worst, the victim creates users and looks them
- * up. It throws when the run itself breaks; what did not hold is in the report.
+ * Starts an installation with two tenants on one partition. While the attacker does its worst, the victim creates users
+ * and looks them up. It throws when the run itself breaks; what did not hold is in the report.
  */
 export const runHostile = async (options: HostileOptions): Promise<HostileReport> => {
   const { log, dataDir, size, progress = () => {} } = options;
@@ -92,14 +95,22 @@ export const runHostile = async (options: HostileOptions): Promise<HostileReport
       const readyAfterMs = await readyAgain(muster, victim);
       await stopChild(child, STOP_TIMEOUT_MS);
       attacks.push({
-        name, title, answers, quiet: summarise(quiet.latenciesMs), during: summarise(during.latenciesMs), failures: [...quiet.failures, ...during.failures], readyAfterMs,
+        name,
+        title,
+        answers,
+        quiet: summarise(quiet.latenciesMs),
+        during: summarise(during.latenciesMs),
+        failures: [...quiet.failures, ...during.failures],
+        readyAfterMs,
       });
     }
     progress('verifying', chosen.length, chosen.length);
-    const peakMemoryMib = Object.fromEntries(PROCESSES.flatMap((name) => {
-      const pid = muster.pidOf(name);
-      return pid === undefined ? [] : [[name, peakMib(pid)]];
-    }));
+    const peakMemoryMib = Object.fromEntries(
+      PROCESSES.flatMap((name) => {
+        const pid = muster.pidOf(name);
+        return pid === undefined ? [] : [[name, peakMib(pid)]];
+      }),
+    );
     return { log, attacks, peakMemoryMib, verify: await runVerify(dataDir) };
   } finally {
     for (const child of attackers) if (lives(child)) child.kill('SIGKILL');
@@ -120,24 +131,36 @@ const readyAgain = async (muster: Installation, victim: Victim): Promise<number 
 };
 
 /** The most memory that a process ever held. */
-const peakMib = (pid: number): number => Math.round(Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1_024);
+const peakMib = (pid: number): number =>
+  Math.round(Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1_024);
 
-const obeys = async <R extends Report['report']>(child: ChildProcess, order: Order, wanted: R): Promise<Extract<Report, { report: R }>> => {
+const obeys = async <R extends Report['report']>(
+  child: ChildProcess,
+  order: Order,
+  wanted: R,
+): Promise<Extract<Report, { report: R }>> => {
   child.send(order);
   const [said] = (await Promise.race([
-    once(child, 'message', { signal: AbortSignal.timeout(PREPARE_TIMEOUT_MS) }), once(child, 'exit').then(([code]) => [{ report: 'failed', reason: `it ended with ${code}` }]),
+    once(child, 'message', { signal: AbortSignal.timeout(PREPARE_TIMEOUT_MS) }),
+    once(child, 'exit').then(([code]) => [{ report: 'failed', reason: `it ended with ${code}` }]),
   ])) as [Report];
-  if (said.report !== wanted) throw new Error(`the attacker was to have ${wanted}: ${'reason' in said ? said.reason : said.report}`);
+  if (said.report !== wanted)
+    throw new Error(`the attacker was to have ${wanted}: ${'reason' in said ? said.reason : said.report}`);
   return said as Extract<Report, { report: R }>;
 };
 
 /** Two directories of two tenants whose commands share a partition. */
 const neighbours = async (muster: Installation): Promise<[Prey, Prey]> => {
   const { host, port, usersPath } = muster.target;
-  const { adminUrl, apiKey } = JSON.parse(readFileSync(join(muster.dataDir, 'runtime.json'), 'utf8')) as { adminUrl: string; apiKey: string };
+  const { adminUrl, apiKey } = JSON.parse(readFileSync(join(muster.dataDir, 'runtime.json'), 'utf8')) as {
+    adminUrl: string;
+    apiKey: string;
+  };
   const make = async (path: string, body: object): Promise<{ id: string; token: string }> => {
     const response = await fetch(`${adminUrl}/api/admin/${path}`, {
-      method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
+      method: 'POST',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`POST ${path} was answered ${response.status}: ${await response.text()}`);
     return (await response.json()) as { id: string; token: string };
@@ -166,28 +189,40 @@ class Victim {
 
   constructor(private readonly prey: Prey) {}
 
-  async work(durationMs: number): Promise<{ readonly latenciesMs: readonly number[]; readonly failures: readonly string[] }> {
+  async work(
+    durationMs: number,
+  ): Promise<{ readonly latenciesMs: readonly number[]; readonly failures: readonly string[] }> {
     const latenciesMs: number[] = [];
     const failures: string[] = [];
     const endsMs = performance.now() + durationMs;
-    await Promise.all(Array.from({ length: VICTIM_WORKERS }, async () => {
-      const connection = this.connect();
-      while (performance.now() < endsMs) {
-        const name = this.newName();
-        const filter = encodeURIComponent(`userName eq "${name}"`);
-        for (const [method, path, body, status, holds] of [
-          ['GET', `/Users?filter=${filter}`, undefined, 200, '"totalResults":0'], ['POST', '/Users', JSON.stringify({ userName: name, active: true, name: { familyName: 'Victim' } }), 201, name],
-          ['GET', `/Users?filter=${filter}`, undefined, 200, name],
-        ] as const) {
-          const sinceMs = performance.now();
-          const said = await this.ask(connection, method, path, body);
-          latenciesMs.push(performance.now() - sinceMs);
-          if (said.status !== status || !said.body.includes(holds)) failures.push(`${method} ${path.slice(0, 12)} was answered ${said.status}: ${said.body.slice(0, 200)}`);
+    await Promise.all(
+      Array.from({ length: VICTIM_WORKERS }, async () => {
+        const connection = this.connect();
+        while (performance.now() < endsMs) {
+          const name = this.newName();
+          const filter = encodeURIComponent(`userName eq "${name}"`);
+          for (const [method, path, body, status, holds] of [
+            ['GET', `/Users?filter=${filter}`, undefined, 200, '"totalResults":0'],
+            [
+              'POST',
+              '/Users',
+              JSON.stringify({ userName: name, active: true, name: { familyName: 'Victim' } }),
+              201,
+              name,
+            ],
+            ['GET', `/Users?filter=${filter}`, undefined, 200, name],
+          ] as const) {
+            const sinceMs = performance.now();
+            const said = await this.ask(connection, method, path, body);
+            latenciesMs.push(performance.now() - sinceMs);
+            if (said.status !== status || !said.body.includes(holds))
+              failures.push(`${method} ${path.slice(0, 12)} was answered ${said.status}: ${said.body.slice(0, 200)}`);
+          }
+          await delay(VICTIM_PAUSE_MS);
         }
-        await delay(VICTIM_PAUSE_MS);
-      }
-      connection.close();
-    }));
+        connection.close();
+      }),
+    );
     return { latenciesMs, failures };
   }
 
@@ -207,7 +242,12 @@ class Victim {
     return new HttpConnection(this.prey.host, this.prey.port, REQUEST_TIMEOUT_MS);
   }
 
-  private async ask(connection: HttpConnection, method: string, path: string, body?: string): Promise<{ readonly status: number; readonly body: string }> {
+  private async ask(
+    connection: HttpConnection,
+    method: string,
+    path: string,
+    body?: string,
+  ): Promise<{ readonly status: number; readonly body: string }> {
     const { host, port, basePath, token } = this.prey;
     try {
       return await connection.send(requestText(method, basePath + path, { authority: `${host}:${port}`, token }, body));
@@ -217,17 +257,23 @@ class Victim {
   }
 }
 
-/** Whether all held that has to hold wherever it runs; how long the victim waited depends on the machine and is for the long run. */
+/**
+ * Whether all held that has to hold wherever it runs; how long the victim waited depends on the machine and is for the
+ * long run.
+ */
 export const findingsOf = ({ attacks, peakMemoryMib, verify }: HostileReport): string[] => [
   ...attacks.flatMap(({ name, failures, readyAfterMs, during }) => [
-    ...failures.slice(0, 5).map((failure) => `${name}: ${failure}`), ...(failures.length > 5 ? [`${name}: ${failures.length} requests of the victim failed`] : []),
-    ...(during.count === 0 ? [`${name}: the victim sent nothing`] : []), ...(readyAfterMs === null ? [`${name}: not ready ${READY_TIMEOUT_MS} ms after it`] : []),
+    ...failures.slice(0, 5).map((failure) => `${name}: ${failure}`),
+    ...(failures.length > 5 ? [`${name}: ${failures.length} requests of the victim failed`] : []),
+    ...(during.count === 0 ? [`${name}: the victim sent nothing`] : []),
+    ...(readyAfterMs === null ? [`${name}: not ready ${READY_TIMEOUT_MS} ms after it`] : []),
   ]),
   ...Object.entries(peakMemoryMib).flatMap(([name, mib]) => (mib < MAX_MEMORY_MIB ? [] : [`${name} held ${mib} MiB`])),
   ...(verify.exitCode === 0 ? [] : [`verify: ${verify.output}`]),
 ];
 
-export const slowOnes = ({ attacks }: HostileReport): AttackReport[] => attacks.filter(({ quiet, during }) => during.p99Ms > MAX_P99_RATIO * quiet.p99Ms);
+export const slowOnes = ({ attacks }: HostileReport): AttackReport[] =>
+  attacks.filter(({ quiet, during }) => during.p99Ms > MAX_P99_RATIO * quiet.p99Ms);
 
 /** The report for people. */
 export const renderReport = (report: HostileReport): string => {
@@ -236,10 +282,18 @@ export const renderReport = (report: HostileReport): string => {
   return [
     `${log}: what another tenant of the same partition notices`,
     `  ${'attack'.padEnd(16)}requests  failed   p50 ms   p99 ms  quiet p99  ratio  ready ms  the attacker was answered`,
-    ...attacks.map(({ name, quiet, during, failures, readyAfterMs, answers }) =>
-      `  ${name.padEnd(16)}${String(during.count).padStart(8)}${String(failures.length).padStart(8)} ${ms(during.p50Ms)} ${ms(during.p99Ms)}   ${ms(quiet.p99Ms)} ` +
-      `${(during.p99Ms / quiet.p99Ms).toFixed(1).padStart(6)}  ${String(readyAfterMs ?? '> 5000').padStart(8)}  ${Object.entries(answers).map(([status, count]) => `${status}: ${count}`).join(', ')}`),
-    `  most memory: ${Object.entries(peakMemoryMib).map(([name, mib]) => `${name} ${mib} MiB`).join(', ')}`,
+    ...attacks.map(
+      ({ name, quiet, during, failures, readyAfterMs, answers }) =>
+        `  ${name.padEnd(16)}${String(during.count).padStart(8)}${String(failures.length).padStart(8)} ${ms(during.p50Ms)} ${ms(during.p99Ms)}   ${ms(quiet.p99Ms)} ` +
+        `${(during.p99Ms / quiet.p99Ms).toFixed(1).padStart(6)}  ${String(readyAfterMs ?? '> 5000').padStart(8)}  ${Object.entries(
+          answers,
+        )
+          .map(([status, count]) => `${status}: ${count}`)
+          .join(', ')}`,
+    ),
+    `  most memory: ${Object.entries(peakMemoryMib)
+      .map(([name, mib]) => `${name} ${mib} MiB`)
+      .join(', ')}`,
     `  verify: ${verify.exitCode === 0 ? 'clean' : verify.output}`,
     ...findingsOf(report).map((finding) => `  ! ${finding}`),
   ].join('\n');

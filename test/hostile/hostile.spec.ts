@@ -14,12 +14,22 @@ const TIMEOUT_MS = 900_000;
 
 for (const log of LOGS) {
   (log === 'kafka' ? describeWithOwnKafka : describe)(`on ${log}`, () => {
-    it('whatever one tenant sends, another one of the same partition gets every answer', { timeout: TIMEOUT_MS }, async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
-      const report = await runHostile({ log, dataDir: join(folder, log), size: 'short', attackMs: ATTACK_MS, quietMs: QUIET_MS });
-      expect(findingsOf(report), renderReport(report)).toEqual([]);
-      expect(report.attacks.map(({ name }) => name)).toEqual(ATTACKS.map(({ name }) => name));
-      rmSync(folder, { recursive: true });
-    });
+    it(
+      'whatever one tenant sends, another one of the same partition gets every answer',
+      { timeout: TIMEOUT_MS },
+      async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
+        const report = await runHostile({
+          log,
+          dataDir: join(folder, log),
+          size: 'short',
+          attackMs: ATTACK_MS,
+          quietMs: QUIET_MS,
+        });
+        expect(findingsOf(report), renderReport(report)).toEqual([]);
+        expect(report.attacks.map(({ name }) => name)).toEqual(ATTACKS.map(({ name }) => name));
+        rmSync(folder, { recursive: true });
+      },
+    );
   });
 }

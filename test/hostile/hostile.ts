@@ -7,7 +7,12 @@ import { count, logs } from '../bench/options.js';
 import { ATTACKS } from './attacks.js';
 import { findingsOf, MAX_P99_RATIO, renderReport, runHostile, slowOnes } from './hostile-run.js';
 
-const { log: chosenLogs, seconds, attacks, short } = new Command('hostile')
+const {
+  log: chosenLogs,
+  seconds,
+  attacks,
+  short,
+} = new Command('hostile')
   .description(
     `Attacks Muster as a tenant; every request of another tenant must be answered, at p99 in ${MAX_P99_RATIO} times as long at the most. ${whereItRuns('hostile')}`,
   )
@@ -21,7 +26,13 @@ const { log: chosenLogs, seconds, attacks, short } = new Command('hostile')
 
 await runOnEachLog('hostile', chosenLogs, async (log, dataDir, progress) => {
   const report = await runHostile({
-    log, dataDir, size: short ? 'short' : 'whole', attackMs: seconds * 1_000, quietMs: Math.min(seconds, 10) * 1_000, ...(attacks ? { attacks } : {}), progress,
+    log,
+    dataDir,
+    size: short ? 'short' : 'whole',
+    attackMs: seconds * 1_000,
+    quietMs: Math.min(seconds, 10) * 1_000,
+    ...(attacks ? { attacks } : {}),
+    progress,
   });
   return { text: renderReport(report), isClean: findingsOf(report).length === 0 && slowOnes(report).length === 0 };
 });

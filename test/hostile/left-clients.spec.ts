@@ -10,9 +10,15 @@ import { RawConnection, requestHead } from '../support/raw-connection.js';
 const BASE = '/api/scim/v2';
 /** Two connections to Postgres are the fewest: a new installation starts with them, too. */
 const muster = startMuster({
-  settings: { MAX_UNSENT_BYTES_PER_TENANT: '400000', MAX_RECEIVED_BYTES_PER_TENANT: '400000', MAX_RESOURCE_BYTES: '300000', DATABASE_POOL_CONNECTIONS: '2' },
+  settings: {
+    MAX_UNSENT_BYTES_PER_TENANT: '400000',
+    MAX_RECEIVED_BYTES_PER_TENANT: '400000',
+    MAX_RESOURCE_BYTES: '300000',
+    DATABASE_POOL_CONNECTIONS: '2',
+  },
 });
-const long = (many: number): unknown[] => Array.from({ length: many }, (_, at) => ({ value: String(at), display: 'x'.repeat(40_000) }));
+const long = (many: number): unknown[] =>
+  Array.from({ length: many }, (_, at) => ({ value: String(at), display: 'x'.repeat(40_000) }));
 let directory: Directory;
 let groupId: string;
 let userId: string;
@@ -29,7 +35,10 @@ beforeAll(async () => {
 
 /** Bytes that are held for all tenants, of bodies and of answers. */
 const held = (): unknown => {
-  const { bodies, answers } = muster.server.app.get(Admission) as unknown as Record<'bodies' | 'answers', { total: number }>;
+  const { bodies, answers } = muster.server.app.get(Admission) as unknown as Record<
+    'bodies' | 'answers',
+    { total: number }
+  >;
   return [bodies.total, answers.total];
 };
 const leave = async (bytes: string): Promise<void> => {
@@ -44,16 +53,30 @@ const leave = async (bytes: string): Promise<void> => {
   await gone;
 };
 /** Nothing is held any more. Answers with content say that what waited before them is over. */
-const isGivenBack = (): Promise<void> => vi.waitFor(async () => {
-  expect((await directory.scim('GET', '/Users?count=1')).status).toBe(200);
-  expect((await directory.scim('PATCH', `/Users/${userId}?x=/.search`, {
-    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', path: 'title', value: 'here' }],
-  })).status).toBeLessThan(300);
-  expect(held()).toEqual([0, 0]);
-}, { timeout: 20_000 });
+const isGivenBack = (): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      expect((await directory.scim('GET', '/Users?count=1')).status).toBe(200);
+      expect(
+        (
+          await directory.scim('PATCH', `/Users/${userId}?x=/.search`, {
+            schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+            Operations: [{ op: 'replace', path: 'title', value: 'here' }],
+          })
+        ).status,
+      ).toBeLessThan(300);
+      expect(held()).toEqual([0, 0]);
+    },
+    { timeout: 20_000 },
+  );
 const post = (userName: string): string => {
   const body = JSON.stringify({ userName, entitlements: long(1) });
-  return requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', `Content-Length: ${body.length}`]) + body;
+  return (
+    requestHead(`POST ${BASE}/Users`, directory.token, [
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+    ]) + body
+  );
 };
 const chunked = (): string =>
   `${requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', 'Transfer-Encoding: chunked'])}ea60\r\n${'z'.repeat(60_000)}\r\n`;
@@ -62,30 +85,51 @@ it.each([
   ['a list', () => requestHead(`GET ${BASE}/Users?count=10`, directory.token)],
   ['lists in a row on one connection', () => requestHead(`GET ${BASE}/Users?count=10`, directory.token).repeat(5)],
   ['a write', (index: number) => post(`leaves-${index}`)],
-  ['a body of a known length that does not end', () => requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', 'Content-Length: 90000']) + '{'],
+  [
+    'a body of a known length that does not end',
+    () =>
+      requestHead(`POST ${BASE}/Users`, directory.token, ['Content-Type: application/json', 'Content-Length: 90000']) +
+      '{',
+  ],
   ['a body of pieces that does not end', chunked],
   ['a group', () => requestHead(`GET ${BASE}/Groups/${groupId}`, directory.token)],
-] as const)('%s whose client leaves first holds nothing', async (_name, bytesOf) => {
-  await muster.owner.query('BEGIN; LOCK identity.users, identity.outcomes, "group".groups, admin.tokens IN ACCESS EXCLUSIVE MODE');
-  try {
-    for (let index = 0; index < 12; index++) await leave(bytesOf(index));
-  } finally {
-    await muster.owner.query('ROLLBACK');
-  }
-  await isGivenBack();
-}, 60_000);
+] as const)(
+  '%s whose client leaves first holds nothing',
+  async (_name, bytesOf) => {
+    await muster.owner.query(
+      'BEGIN; LOCK identity.users, identity.outcomes, "group".groups, admin.tokens IN ACCESS EXCLUSIVE MODE',
+    );
+    try {
+      for (let index = 0; index < 12; index++) await leave(bytesOf(index));
+    } finally {
+      await muster.owner.query('ROLLBACK');
+    }
+    await isGivenBack();
+  },
+  60_000,
+);
 
-const WITH_MEMBERS: readonly (readonly [string, () => string])[] = [['a group', () => `/Groups/${groupId}`], ['a list of groups', () => '/Groups?count=10']];
-it.each(WITH_MEMBERS)('%s that is sent while its members are read is counted, and is forgotten when its client leaves', async (_name, pathOf) => {
-  await muster.owner.query('BEGIN; LOCK "group".members IN ACCESS EXCLUSIVE MODE');
-  try {
-    const client = new RawConnection(muster.server.port);
-    client.send(requestHead(`GET ${BASE}${pathOf()}`, directory.token));
-    await vi.waitFor(() => expect(held()).toEqual([0, expect.toSatisfy((bytes: number) => bytes > 0, 'more than none')]), { timeout: 20_000 });
-    client.close();
-    await vi.waitFor(() => expect(held()).toEqual([0, 0]), { timeout: 20_000 });
-  } finally {
-    await muster.owner.query('ROLLBACK');
-  }
-  await isGivenBack();
-}, 60_000);
+const WITH_MEMBERS: readonly (readonly [string, () => string])[] = [
+  ['a group', () => `/Groups/${groupId}`],
+  ['a list of groups', () => '/Groups?count=10'],
+];
+it.each(WITH_MEMBERS)(
+  '%s that is sent while its members are read is counted, and is forgotten when its client leaves',
+  async (_name, pathOf) => {
+    await muster.owner.query('BEGIN; LOCK "group".members IN ACCESS EXCLUSIVE MODE');
+    try {
+      const client = new RawConnection(muster.server.port);
+      client.send(requestHead(`GET ${BASE}${pathOf()}`, directory.token));
+      await vi.waitFor(
+        () => expect(held()).toEqual([0, expect.toSatisfy((bytes: number) => bytes > 0, 'more than none')]),
+        { timeout: 20_000 },
+      );
+      client.close();
+      await vi.waitFor(() => expect(held()).toEqual([0, 0]), { timeout: 20_000 });
+    } finally {
+      await muster.owner.query('ROLLBACK');
+    }
+    await isGivenBack();
+  },
+  60_000,
+);

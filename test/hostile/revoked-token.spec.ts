@@ -5,12 +5,17 @@ import { RawConnection, requestHead } from '../support/raw-connection.js';
 /** A request that takes long goes on only as long as its token is good and its client is there. */
 const BASE = '/api/scim/v2';
 const CACHE_MS = 500;
-const muster = startMuster({ settings: { COMMAND_EXPIRES_AFTER_MS: '100000', QUERY_TIMEOUT_MS: '100000', TOKEN_CACHE_MS: String(CACHE_MS) } });
+const muster = startMuster({
+  settings: { COMMAND_EXPIRES_AFTER_MS: '100000', QUERY_TIMEOUT_MS: '100000', TOKEN_CACHE_MS: String(CACHE_MS) },
+});
 
 /** Makes a token, and says how it is revoked; resolved when no request is let in with it any more. */
 const newToken = async (): Promise<{ readonly token: string; readonly revoke: () => Promise<void> }> => {
-  const { body: { id, token } } = await muster.admin('POST', `/directories/${muster.server.directory.id}/tokens`, { description: 'revoked soon' });
-  const isRefused = async (): Promise<void> => expect((await muster.scim('GET', '/Schemas', undefined, { authorization: `Bearer ${token}` })).status).toBe(401);
+  const {
+    body: { id, token },
+  } = await muster.admin('POST', `/directories/${muster.server.directory.id}/tokens`, { description: 'revoked soon' });
+  const isRefused = async (): Promise<void> =>
+    expect((await muster.scim('GET', '/Schemas', undefined, { authorization: `Bearer ${token}` })).status).toBe(401);
   return {
     token,
     revoke: async () => {
@@ -19,14 +24,25 @@ const newToken = async (): Promise<{ readonly token: string; readonly revoke: ()
     },
   };
 };
-const waiting = (count: number): Promise<void> => vi.waitFor(async () => {
-  const { rows } = await muster.owner.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass`);
-  expect(rows.length).toBeGreaterThanOrEqual(count);
-}, { timeout: 20_000 });
+const waiting = (count: number): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      const { rows } = await muster.owner.query(
+        `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass`,
+      );
+      expect(rows.length).toBeGreaterThanOrEqual(count);
+    },
+    { timeout: 20_000 },
+  );
 
 it('a bulk request begins no further operation, and says so for each that is left', async () => {
   const { token, revoke } = await newToken();
-  const Operations = Array.from({ length: 200 }, (_, index) => ({ method: 'POST', path: '/Users', bulkId: `${index}`, data: { userName: `bulk-${index}` } }));
+  const Operations = Array.from({ length: 200 }, (_, index) => ({
+    method: 'POST',
+    path: '/Users',
+    bulkId: `${index}`,
+    data: { userName: `bulk-${index}` },
+  }));
   await muster.owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
   const answered = muster.scim('POST', '/Bulk', { Operations }, { authorization: `Bearer ${token}` });
   try {
@@ -38,7 +54,13 @@ it('a bulk request begins no further operation, and says so for each that is lef
   const { status, body } = await answered;
   const codes = (body.Operations as { status: string }[]).map((operation) => operation.status);
   const done = codes.filter((code) => code === '201').length;
-  expect([status, codes.length, done > 0, done <= 50, codes.slice(done).every((code) => code === '401')]).toEqual([200, 200, true, true, true]);
+  expect([status, codes.length, done > 0, done <= 50, codes.slice(done).every((code) => code === '401')]).toEqual([
+    200,
+    200,
+    true,
+    true,
+    true,
+  ]);
   expect(body.Operations.at(-1).response.detail).toMatch(/not attempted.*revoked/);
   expect((await muster.scim('GET', '/Users?filter=userName%20sw%20%22bulk-%22&count=0')).body.totalResults).toBe(done);
 }, 60_000);
@@ -47,7 +69,13 @@ it('a request whose body comes slowly is refused when it is whole', async () => 
   const { token, revoke } = await newToken();
   const body = '{"userName":"slow-body"}';
   const slow = new RawConnection(muster.server.port);
-  slow.send(requestHead(`POST ${BASE}/Users`, token, ['Content-Type: application/json', `Content-Length: ${body.length}`, 'Expect: 100-continue']));
+  slow.send(
+    requestHead(`POST ${BASE}/Users`, token, [
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+      'Expect: 100-continue',
+    ]),
+  );
   // Its token has been accepted.
   expect((await slow.answer()).status).toBe(100);
   slow.send(body.slice(0, 5));
@@ -63,10 +91,15 @@ it('a search that takes long shows nothing', async () => {
   await muster.owner.query('BEGIN; LOCK identity.users IN ACCESS EXCLUSIVE MODE');
   const found = muster.scim('GET', '/Users?filter=title%20pr', undefined, { authorization: `Bearer ${token}` });
   try {
-    await vi.waitFor(async () => {
-      const { rows } = await muster.owner.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.users'::regclass`);
-      expect(rows.length).toBeGreaterThan(0);
-    }, { timeout: 20_000 });
+    await vi.waitFor(
+      async () => {
+        const { rows } = await muster.owner.query(
+          `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.users'::regclass`,
+        );
+        expect(rows.length).toBeGreaterThan(0);
+      },
+      { timeout: 20_000 },
+    );
     await revoke();
   } finally {
     await muster.owner.query('COMMIT');
@@ -76,14 +109,24 @@ it('a search that takes long shows nothing', async () => {
 }, 60_000);
 
 it('a bulk request whose client hangs up begins no further operation', async () => {
-  const bulk = (name: string): string => JSON.stringify({
-    Operations: Array.from({ length: 200 }, (_, index) => ({ method: 'POST', path: '/Users', bulkId: `${index}`, data: { userName: `${name}-${index}` } })),
-  });
-  const count = async (name: string): Promise<number> => (await muster.scim('GET', `/Users?filter=${encodeURIComponent(`userName sw "${name}-"`)}&count=0`)).body.totalResults;
+  const bulk = (name: string): string =>
+    JSON.stringify({
+      Operations: Array.from({ length: 200 }, (_, index) => ({
+        method: 'POST',
+        path: '/Users',
+        bulkId: `${index}`,
+        data: { userName: `${name}-${index}` },
+      })),
+    });
+  const count = async (name: string): Promise<number> =>
+    (await muster.scim('GET', `/Users?filter=${encodeURIComponent(`userName sw "${name}-"`)}&count=0`)).body
+      .totalResults;
   const left = new RawConnection(muster.server.port);
   await muster.owner.query('BEGIN; LOCK identity.outcomes IN ACCESS EXCLUSIVE MODE');
   try {
-    left.send(`${requestHead(`POST ${BASE}/Bulk`, muster.token, ['Content-Type: application/json', `Content-Length: ${bulk('left').length}`])}${bulk('left')}`);
+    left.send(
+      `${requestHead(`POST ${BASE}/Bulk`, muster.token, ['Content-Type: application/json', `Content-Length: ${bulk('left').length}`])}${bulk('left')}`,
+    );
     await waiting(1);
     left.close();
   } finally {

@@ -7,7 +7,9 @@ declare module 'vitest' {
   }
 }
 
-/** Asks vitest's own process for something of a server that all suites of the run share. Throws what went wrong there. */
+/**
+ * Asks vitest's own process for something of a server that all suites of the run share. Throws what went wrong there.
+ */
 export const ask = async <T>(what: string): Promise<T> => {
   const response = await fetch(`${inject('sharedServers')}/${what}`);
   if (!response.ok) throw new Error(await response.text());

@@ -17,14 +17,43 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
 
 /** Made with openssl in that folder. */
 export const makeAuthority = (folder: string, name: string): Authority => {
-  openssl(folder, 'req', '-x509', ...NEW_KEY, '-days', '2', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.pem`);
+  openssl(
+    folder,
+    'req',
+    '-x509',
+    ...NEW_KEY,
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}`,
+    '-keyout',
+    `${name}.key`,
+    '-out',
+    `${name}.pem`,
+  );
   return {
     file: join(folder, `${name}.pem`),
     issue: (server, subjects) => {
       writeFileSync(join(folder, `${server}.ext`), `subjectAltName=${subjects.join(',')}\n`);
       openssl(folder, 'req', ...NEW_KEY, '-subj', `/CN=${server}`, '-keyout', `${server}.key`, '-out', `${server}.csr`);
-      openssl(folder, 'x509', '-req', '-in', `${server}.csr`, '-CA', `${name}.pem`, '-CAkey', `${name}.key`, '-CAcreateserial', '-days', '2',
-        '-extfile', `${server}.ext`, '-out', `${server}.pem`);
+      openssl(
+        folder,
+        'x509',
+        '-req',
+        '-in',
+        `${server}.csr`,
+        '-CA',
+        `${name}.pem`,
+        '-CAkey',
+        `${name}.key`,
+        '-CAcreateserial',
+        '-days',
+        '2',
+        '-extfile',
+        `${server}.ext`,
+        '-out',
+        `${server}.pem`,
+      );
       return { certificate: join(folder, `${server}.pem`), key: join(folder, `${server}.key`) };
     },
   };

@@ -19,7 +19,10 @@ const IMAGE = 'apache/kafka:4.1.0';
 export const whatSharedKafkaMisses = async (): Promise<string | null> =>
   process.env.KAFKA_BROKERS || (await hasImage()) ? null : whatKafkaMisses();
 
-/** KAFKA_BROKERS with the other KAFKA_* settings, else a container where a Docker engine has the image, else Apache Kafka from Maven Central. */
+/**
+ * KAFKA_BROKERS with the other KAFKA_* settings, else a container where a Docker engine has the image, else Apache
+ * Kafka from Maven Central.
+ */
 export const findBroker = async (): Promise<FoundBroker> => {
   const suffixes: string[] = [];
   let allowed = Promise.resolve();
@@ -32,7 +35,9 @@ export const findBroker = async (): Promise<FoundBroker> => {
   };
   const newTopicSuffix = allowing(async () => undefined);
   if (process.env.KAFKA_BROKERS) {
-    const settings = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^KAFKA_(BROKERS|SSL|SASL)/.test(name))) as Record<string, string>;
+    const settings = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => /^KAFKA_(BROKERS|SSL|SASL)/.test(name)),
+    ) as Record<string, string>;
     return { settings, newTopicSuffix, stop: () => deleteTopics(settings, suffixes) };
   }
   if (await hasImage()) return { ...(await startContainer()), newTopicSuffix };
@@ -54,7 +59,10 @@ const hasImage = async (): Promise<boolean> => {
   // Another image, which would be pulled; the container is stopped at the end of the run.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
   const { getContainerRuntimeClient, ImageName } = await import('testcontainers');
-  return getContainerRuntimeClient().then(({ image }) => image.exists(ImageName.fromString(IMAGE)), () => false);
+  return getContainerRuntimeClient().then(
+    ({ image }) => image.exists(ImageName.fromString(IMAGE)),
+    () => false,
+  );
 };
 
 type Started = Pick<FoundBroker, 'settings' | 'stop'>;
@@ -66,10 +74,16 @@ const startContainer = async (): Promise<Started> => {
   const container = await new GenericContainer(IMAGE)
     .withExposedPorts({ container: port, host: port })
     .withEnvironment({
-      KAFKA_NODE_ID: '1', KAFKA_PROCESS_ROLES: 'broker,controller', KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
-      KAFKA_LISTENERS: `PLAINTEXT://:${port},CONTROLLER://:9093`, KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
-      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER', KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1', KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0', KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+      KAFKA_NODE_ID: '1',
+      KAFKA_PROCESS_ROLES: 'broker,controller',
+      KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+      KAFKA_LISTENERS: `PLAINTEXT://:${port},CONTROLLER://:9093`,
+      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
+      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+      KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+      KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
     })
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .start();
@@ -80,7 +94,8 @@ const startFromMaven = async (): Promise<Started & Pick<KafkaBroker, 'allow'>> =
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-shared-kafka-'));
   const { settingsOf, allow, stop } = await startKafkaBroker(dataDir, { services: ['all-in-one'] });
   return {
-    settings: settingsOf('all-in-one'), allow,
+    settings: settingsOf('all-in-one'),
+    allow,
     stop: async () => {
       await stop();
       rmSync(dataDir, { recursive: true, force: true });

@@ -27,14 +27,20 @@ interface Content {
 export type Action =
   | ({ readonly what: 'create' } & Content)
   | ({ readonly what: 'put' } & Content)
-  | { readonly what: 'patch'; readonly source: number; readonly group: number; readonly operations: readonly Operation[] }
+  | {
+      readonly what: 'patch';
+      readonly source: number;
+      readonly group: number;
+      readonly operations: readonly Operation[];
+    }
   | { readonly what: 'delete'; readonly source: number; readonly group: number }
   /** A user is deleted by identity; later, which may be much later, group hears of it. */
   | { readonly what: 'vanish'; readonly user: number }
   | { readonly what: 'leave'; readonly user: number };
 
 const someone: fc.Arbitrary<Someone> = fc.oneof(
-  { arbitrary: fc.record({ user: fc.nat(USERS - 1) }), weight: 12 }, { arbitrary: fc.record({ group: fc.nat(GROUPS - 1) }), weight: 16 },
+  { arbitrary: fc.record({ user: fc.nat(USERS - 1) }), weight: 12 },
+  { arbitrary: fc.record({ group: fc.nat(GROUPS - 1) }), weight: 16 },
   { arbitrary: fc.constant('nobody' as const), weight: 1 },
 );
 const whom = fc.array(someone, { maxLength: 3 });
@@ -45,22 +51,45 @@ const source = fc.constantFrom(0, 0, 0, 0, 1, 2);
 const group = fc.nat(GROUPS - 1);
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { arbitrary: fc.record({ what: fc.constantFrom('add' as const, 'add' as const, 'add' as const, 'remove' as const, 'replace' as const), whom }), weight: 8 },
+  {
+    arbitrary: fc.record({
+      what: fc.constantFrom('add' as const, 'add' as const, 'add' as const, 'remove' as const, 'replace' as const),
+      whom,
+    }),
+    weight: 8,
+  },
   { arbitrary: fc.record({ what: fc.constant('removeByFilter' as const), whom: named }), weight: 2 },
   { arbitrary: fc.record({ what: fc.constantFrom('removeAll' as const, 'removeGroups' as const) }), weight: 1 },
   { arbitrary: fc.record({ what: fc.constant('rename' as const), name }), weight: 2 },
 );
 
 /** So that there are groups to nest from the start. */
-const BEGINNING: readonly Action[] = Array.from({ length: GROUPS }, (_, index) => ({ what: 'create', source: [0, 0, 0, 1, 2][index]!, group: index, name: `g${index}`, whom: [] }));
+const BEGINNING: readonly Action[] = Array.from({ length: GROUPS }, (_, index) => ({
+  what: 'create',
+  source: [0, 0, 0, 1, 2][index]!,
+  group: index,
+  name: `g${index}`,
+  whom: [],
+}));
 
 const anything: fc.Arbitrary<Action[]> = fc.array(
   fc.oneof(
     { arbitrary: fc.record({ what: fc.constant('create' as const), source, group, name, whom }), weight: 5 },
-    { arbitrary: fc.record({ what: fc.constant('patch' as const), source, group, operations: fc.array(operation, { minLength: 1, maxLength: 3 }) }), weight: 10 },
+    {
+      arbitrary: fc.record({
+        what: fc.constant('patch' as const),
+        source,
+        group,
+        operations: fc.array(operation, { minLength: 1, maxLength: 3 }),
+      }),
+      weight: 10,
+    },
     { arbitrary: fc.record({ what: fc.constant('put' as const), source, group, name, whom }), weight: 2 },
     { arbitrary: fc.record({ what: fc.constant('delete' as const), source, group }), weight: 3 },
-    { arbitrary: fc.record({ what: fc.constantFrom('vanish' as const, 'leave' as const), user: fc.nat(USERS - 1) }), weight: 1 },
+    {
+      arbitrary: fc.record({ what: fc.constantFrom('vanish' as const, 'leave' as const), user: fc.nat(USERS - 1) }),
+      weight: 1,
+    },
   ),
   { minLength: 1, maxLength: 40, size: '+1' },
 );
@@ -76,7 +105,11 @@ export interface Cast {
   readonly nobody: string;
 }
 
-export const castOf = (newId: () => string): Cast => ({ users: Array.from({ length: USERS }, newId), groups: new Map(), nobody: newId() });
+export const castOf = (newId: () => string): Cast => ({
+  users: Array.from({ length: USERS }, newId),
+  groups: new Map(),
+  nobody: newId(),
+});
 
 export const idOf = (who: Someone, { users, groups, nobody }: Cast): string =>
   who === 'nobody' ? nobody : 'user' in who ? users[who.user]! : (groups.get(who.group) ?? nobody);
@@ -91,7 +124,10 @@ const sent = (operation: Operation, cast: Cast): object => {
       return { op: operation.what === 'remove' ? 'Remove' : operation.what, path: 'members', value };
     }
     case 'removeByFilter':
-      return { op: 'remove', path: `members[${operation.whom.map((who) => `value eq "${idOf(who, cast)}"`).join(' or ')}]` };
+      return {
+        op: 'remove',
+        path: `members[${operation.whom.map((who) => `value eq "${idOf(who, cast)}"`).join(' or ')}]`,
+      };
     case 'removeAll':
       return { op: 'remove', path: 'members' };
     case 'removeGroups':
@@ -109,14 +145,27 @@ export const commandOf = (action: Action, cast: Cast, newId: string): GroupComma
     case 'leave':
       return { type: 'LeaveGroups', memberId: cast.users[action.user]! };
     case 'create':
-      return { type: 'CreateGroup', groupId: newId, resource: { displayName: action.name }, members: action.whom.map((who) => idOf(who, cast)) };
+      return {
+        type: 'CreateGroup',
+        groupId: newId,
+        resource: { displayName: action.name },
+        members: action.whom.map((who) => idOf(who, cast)),
+      };
     default: {
       const groupId = cast.groups.get(action.group) ?? cast.nobody;
       if (action.what === 'delete') return { type: 'DeleteGroup', groupId, ifMatch: null };
       if ('whom' in action) {
-        return { type: 'ReplaceGroup', groupId, resource: { displayName: action.name }, members: action.whom.map((who) => idOf(who, cast)), ifMatch: null };
+        return {
+          type: 'ReplaceGroup',
+          groupId,
+          resource: { displayName: action.name },
+          members: action.whom.map((who) => idOf(who, cast)),
+          ifMatch: null,
+        };
       }
-      const { operations } = parsePatch(GROUP, { Operations: action.operations.map((operation) => sent(operation, cast)) });
+      const { operations } = parsePatch(GROUP, {
+        Operations: action.operations.map((operation) => sent(operation, cast)),
+      });
       return { type: 'PatchGroup', groupId, operations, ifMatch: null };
     }
   }
@@ -131,9 +180,17 @@ export interface Step {
   readonly result: ReturnType<GroupWorld['send']> | null;
 }
 
-/** Does all actions; users who vanished leave at the end, if they have not left before. A user who is there does not leave. */
+/**
+ * Does all actions; users who vanished leave at the end, if they have not left before. A user who is there does not
+ * leave.
+ */
 export const play = (
-  world: GroupWorld, sources: Sources, sequence: readonly Action[], cast: Cast, newId: () => string, after: (step: Step) => void = () => undefined,
+  world: GroupWorld,
+  sources: Sources,
+  sequence: readonly Action[],
+  cast: Cast,
+  newId: () => string,
+  after: (step: Step) => void = () => undefined,
 ): Step[] => {
   const leaving: Action[] = cast.users.map((_, user) => ({ what: 'leave', user }));
   return [...sequence, ...leaving].flatMap((action): Step[] => {
@@ -143,7 +200,8 @@ export const play = (
     const command = commandOf(action, cast, newId());
     if (action.what === 'vanish') world.users.delete(cast.users[action.user]!);
     const result = command && world.send(sender, command);
-    if (command?.type === 'CreateGroup' && action.what === 'create' && result?.outcome.status === 'done') cast.groups.set(action.group, command.groupId);
+    if (command?.type === 'CreateGroup' && action.what === 'create' && result?.outcome.status === 'done')
+      cast.groups.set(action.group, command.groupId);
     const step = { action, cast: then, sender, command, result };
     after(step);
     return [step];

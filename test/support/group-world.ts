@@ -18,14 +18,23 @@ export class GroupWorld {
   readonly members = new Map<string, Map<string, MemberType>>();
 
   /** `seeing` are the directories that are shown local groups. */
-  constructor(users: readonly string[], private readonly seeing: readonly string[] = [], private readonly now = '2026-01-01T00:00:00.000Z') {
+  constructor(
+    users: readonly string[],
+    private readonly seeing: readonly string[] = [],
+    private readonly now = '2026-01-01T00:00:00.000Z',
+  ) {
     this.users = new Set(users);
   }
 
   context(sender: string | null): GroupContext {
     return {
-      directory: sender, definition: GROUP, maxResourceBytes: 262_144, seesLocalGroups: sender !== null && this.seeing.includes(sender), nameOf: (id) => `Directory ${id}`,
-      bearerOf: (key) => [...this.groups.values()].find(({ directory, resource }) => nameKey(directory, resource) === key)?.id ?? null,
+      directory: sender,
+      definition: GROUP,
+      maxResourceBytes: 262_144,
+      seesLocalGroups: sender !== null && this.seeing.includes(sender),
+      nameOf: (id) => `Directory ${id}`,
+      bearerOf: (key) =>
+        [...this.groups.values()].find(({ directory, resource }) => nameKey(directory, resource) === key)?.id ?? null,
       memberOf: (groupId, id) => this.members.get(groupId)?.get(id) ?? null,
       membersOf: (groupId) => this.membersOf(groupId),
       typeOf: (id) => (this.groups.has(id) ? 'Group' : this.users.has(id) ? 'User' : null),
@@ -39,12 +48,15 @@ export class GroupWorld {
 
   /** Whether `groupId` contains `id`, directly or through other groups. */
   contains(groupId: string, id: string): boolean {
-    return this.membersOf(groupId).some(({ type, value }) => value === id || (type === 'Group' && this.contains(value, id)));
+    return this.membersOf(groupId).some(
+      ({ type, value }) => value === id || (type === 'Group' && this.contains(value, id)),
+    );
   }
 
   /** The events that would happen. Throws Rejected. */
   decide(sender: string | null, command: GroupCommand): Happened[] {
-    const leaver = command.type === 'LeaveGroups' ? command.memberId : command.type === 'DeleteGroup' ? command.groupId : null;
+    const leaver =
+      command.type === 'LeaveGroups' ? command.memberId : command.type === 'DeleteGroup' ? command.groupId : null;
     const left = [...this.members].filter(([, members]) => leaver !== null && members.has(leaver)).map(([id]) => id);
     const concerned = command.type === 'LeaveGroups' ? left : [command.groupId, ...left];
     return concerned.map((id) => ({ id, events: decide(command, this.groups.get(id) ?? null, this.context(sender)) }));

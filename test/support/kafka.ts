@@ -10,12 +10,17 @@ const describeUnless = (missing: string | null, title: string, suite: () => void
 };
 
 const missing = mayBeSkipped ? await ask<string | null>('what-kafka-misses') : null;
-/** `describe` for a suite that needs a broker. Where there is none it is skipped, and its title says what is missing. */
+/**
+ * `describe` for a suite that needs a broker. Where there is none it is skipped, and its title says what is missing.
+ */
 export const describeWithKafka = (title: string, suite: () => void): void => describeUnless(missing, title, suite);
 
 const ownMissing = mayBeSkipped ? whatKafkaMisses() : null;
-/** The same for a suite that ends its broker or makes it anew: that has to be one of its own (deploy/kafka-broker.ts). */
-export const describeWithOwnKafka = (title: string, suite: () => void): void => describeUnless(ownMissing, title, suite);
+/**
+ * The same for a suite that ends its broker or makes it anew: that has to be one of its own (deploy/kafka-broker.ts).
+ */
+export const describeWithOwnKafka = (title: string, suite: () => void): void =>
+  describeUnless(ownMissing, title, suite);
 
 /** KAFKA_BROKERS, and with which user; KAFKA_TOPIC_SUFFIX makes topics and consumer groups the caller's own. */
 export type KafkaSettings = Readonly<Record<string, string>>;

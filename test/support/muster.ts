@@ -19,7 +19,12 @@ export interface Answer {
 }
 
 /** Sends a text as it is and anything else as JSON. `headers` come besides the others or instead of them. */
-export type Client = (method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
+export type Client = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
 
 export interface Directory {
   readonly id: string;
@@ -36,8 +41,8 @@ interface Options {
 }
 
 /**
- * All services in this process, on a database of their own. It is called where a suite is described, starts before the tests of the suite
- * and stops after them. Clients are shown PUBLIC_URL.
+ * All services in this process, on a database of their own. It is called where a suite is described, starts before the
+ * tests of the suite and stops after them. Clients are shown PUBLIC_URL.
  */
 export const startMuster = (options: Options = {}): Muster => {
   const muster = new Muster(options);
@@ -62,7 +67,9 @@ class Muster {
     const kafka = this.options.log === 'Kafka' ? await sharedKafka() : undefined;
     this.dataDir = mkdtempSync(join(tmpdir(), 'muster-test-'));
     this.settings = {
-      DATA_DIR: this.dataDir, PUBLIC_URL: 'https://scim.example.org', ...this.options.settings,
+      DATA_DIR: this.dataDir,
+      PUBLIC_URL: 'https://scim.example.org',
+      ...this.options.settings,
       ...kafka,
     };
     this.database = await newDatabase();
@@ -74,7 +81,11 @@ class Muster {
   /** Once more after stop(): what it has stored is still there. */
   async start(): Promise<void> {
     // Port 0 is left to the system.
-    this.server = await startServer(Object.assign(readConfig(this.settings), { PORT: 0, ADMIN_PORT: 0 }), this.database, createLogger('test'));
+    this.server = await startServer(
+      Object.assign(readConfig(this.settings), { PORT: 0, ADMIN_PORT: 0 }),
+      this.database,
+      createLogger('test'),
+    );
   }
 
   async stop(): Promise<void> {
@@ -128,10 +139,19 @@ class Muster {
     return `http://127.0.0.1:${api === 'admin' ? this.server.adminPort : this.server.port}/api/${api}`;
   }
 
-  private async send(api: 'admin' | 'scim/v2', token: string, ...[method, path, body, headers]: Parameters<Client>): Promise<Answer> {
+  private async send(
+    api: 'admin' | 'scim/v2',
+    token: string,
+    ...[method, path, body, headers]: Parameters<Client>
+  ): Promise<Answer> {
     const contentType = api === 'admin' ? 'application/json' : 'application/scim+json';
     const response = await fetch(`${this.urlOf(api)}${path}`, {
-      method, headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': contentType }), ...headers },
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': contentType }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();

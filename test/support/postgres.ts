@@ -9,7 +9,11 @@ import { ask } from './ask.js';
 export const newDatabase = (): Promise<string> => ask('database');
 
 /** Runs one statement as the owner, and returns its rows. */
-export const query = async <Row extends pg.QueryResultRow>(ownerUrl: string, sql: string, values: readonly unknown[] = []): Promise<Row[]> => {
+export const query = async <Row extends pg.QueryResultRow>(
+  ownerUrl: string,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> => {
   const client = new pg.Client({ connectionString: ownerUrl });
   await client.connect();
   try {
@@ -33,7 +37,8 @@ export const startDatabaseServer = async (): Promise<DatabaseServer> => {
   // Only who needs a database waits for TypeORM.
   const { migrate } = await import('#event-store');
   await migrate(url);
-  // A copy of a migrated database takes 0.1 s, migrating one 0.5 s; and roles, which all databases share, are made once.
+  // A copy of a migrated database takes 0.1 s, migrating one 0.5 s; and roles, which all databases share, are made
+  // once.
   const { pathname } = new URL(url);
   const template = pathname.slice(1);
   const server = new URL(url);

@@ -46,7 +46,8 @@ export class RawConnection {
           return { status, head, body };
         }
       }
-      if (this.socket.readableEnded || this.socket.destroyed) throw new Error(`It was closed after: ${this.text.slice(0, 500)}`);
+      if (this.socket.readableEnded || this.socket.destroyed)
+        throw new Error(`It was closed after: ${this.text.slice(0, 500)}`);
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
   }
@@ -58,4 +59,11 @@ export class RawConnection {
 
 /** The lines before a body. */
 export const requestHead = (line: string, token: string | null, headers: readonly string[] = []): string =>
-  [`${line} HTTP/1.1`, 'Host: scim.example.org', ...(token === null ? [] : [`Authorization: Bearer ${token}`]), ...headers, '', ''].join('\r\n');
+  [
+    `${line} HTTP/1.1`,
+    'Host: scim.example.org',
+    ...(token === null ? [] : [`Authorization: Bearer ${token}`]),
+    ...headers,
+    '',
+    '',
+  ].join('\r\n');

@@ -5,10 +5,13 @@ import type { KafkaSettings } from './kafka.js';
 import { startDatabaseServer } from './postgres.js';
 
 /**
- * vitest's globalSetup. A broker takes 5 s to start on two cores and a Postgres 1 s, so the suites of a run share one of each. They
- * run in vitest's own process from the moment that the first suite asks for one until the end: a run of unit tests starts neither.
+ * vitest's globalSetup. A broker takes 5 s to start on two cores and a Postgres 1 s, so the suites of a run share one
+ * of each. They run in vitest's own process from the moment that the first suite asks for one until the end: a run of
+ * unit tests starts neither.
  */
-export default async (project: { provide(key: 'sharedServers', value: string): void }): Promise<() => Promise<void>> => {
+export default async (project: {
+  provide(key: 'sharedServers', value: string): void;
+}): Promise<() => Promise<void>> => {
   const ends: (() => Promise<void>)[] = [];
   const started = <T extends { stop(): Promise<void> }>(start: () => Promise<T>): (() => Promise<T>) =>
     once(async () => {
@@ -26,7 +29,11 @@ export default async (project: { provide(key: 'sharedServers', value: string): v
       return { ...settings, KAFKA_TOPIC_SUFFIX: await newTopicSuffix() };
     },
     // One after the other: a template must not be in use while it is copied.
-    database: () => (database = database.catch(() => undefined).then(databases).then((server) => server.newDatabase())),
+    database: () =>
+      (database = database
+        .catch(() => undefined)
+        .then(databases)
+        .then((server) => server.newDatabase())),
   };
   const server = createServer((request, response) => {
     // A suite that is busy for seconds does not see that an idle connection was closed, and would ask on it.

@@ -1,26 +1,48 @@
 import { Rejected, USER } from '#scim';
 import type { Outcome, UserCommand, UserEvent } from '#contracts';
 import { keysOf } from '../../apps/identity/src/matching.js';
-import { answerTo, decide, evolve, matchingOf, type Directory, type UserContext, type UserState } from '../../apps/identity/src/user.js';
+import {
+  answerTo,
+  decide,
+  evolve,
+  matchingOf,
+  type Directory,
+  type UserContext,
+  type UserState,
+} from '../../apps/identity/src/user.js';
 
 export type User = NonNullable<UserState>;
 
 export const directory = (id: string, settings: Partial<Directory> = {}): Directory => ({
-  id, version: 1, name: `Directory ${id}`, offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false, ...settings,
+  id,
+  version: 1,
+  name: `Directory ${id}`,
+  offerExistingUsers: false,
+  emailIsLoginName: false,
+  offerLocalGroups: false,
+  ...settings,
 });
 
 /** One tenant, decided by the pure code alone: whoever bears a key is found by looking at everybody. */
 export class UserWorld {
   readonly users = new Map<string, User>();
 
-  constructor(private readonly directories: readonly Directory[], private readonly now = '2026-01-01T00:00:00.000Z') {}
+  constructor(
+    private readonly directories: readonly Directory[],
+    private readonly now = '2026-01-01T00:00:00.000Z',
+  ) {}
 
   context(sender: string | null): UserContext {
     return {
-      directory: sender, matching: null, definition: USER, maxResourceBytes: 262_144,
+      directory: sender,
+      matching: null,
+      definition: USER,
+      maxResourceBytes: 262_144,
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
       bearersOf: (kind, value) =>
-        [...this.users.values()].filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value)).sort((a, b) => (a.id < b.id ? -1 : 1)),
+        [...this.users.values()]
+          .filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value))
+          .sort((a, b) => (a.id < b.id ? -1 : 1)),
     };
   }
 

@@ -38,17 +38,48 @@ export interface AdminOptions {
 /** Owns tenants, directories, tokens and the schemas of tenants. */
 @Module({})
 export class AdminModule {
-  static register({ config, database, log, lanes, requests, identity, group, masterKey, apiKey, logger }: AdminOptions): DynamicModule {
-    const batches = new BatchHandler(poolOf(database), adminBehaviour(), () => new Date(), (error, message) =>
-      logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+  static register({
+    config,
+    database,
+    log,
+    lanes,
+    requests,
+    identity,
+    group,
+    masterKey,
+    apiKey,
+    logger,
+  }: AdminOptions): DynamicModule {
+    const batches = new BatchHandler(
+      poolOf(database),
+      adminBehaviour(),
+      () => new Date(),
+      (error, message) =>
+        logger.error(
+          { error: String(error), commandId: message?.id, type: message?.type },
+          'command set aside as dead letter',
+        ),
       { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'admin', { keepDays: config.OUTCOME_KEEP_DAYS, logger });
     return {
       module: AdminModule,
-      controllers: [DirectoryHandler, DirectoriesController, SchemasController, StreamEventsController, UserLinksController, GroupsAdminController],
+      controllers: [
+        DirectoryHandler,
+        DirectoriesController,
+        SchemasController,
+        StreamEventsController,
+        UserLinksController,
+        GroupsAdminController,
+      ],
       providers: [
-        Directories, Schemas, StreamEvents, UserLinks, Groups, ApiKeyGuard, RejectedFilter,
+        Directories,
+        Schemas,
+        StreamEvents,
+        UserLinks,
+        Groups,
+        ApiKeyGuard,
+        RejectedFilter,
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
@@ -68,7 +99,10 @@ export class AdminModule {
 
 /** The admin API on a port of its own. */
 export const adminFace = (config: Config, module: DynamicModule, logger: Logger): Face => ({
-  module, port: config.ADMIN_PORT, host: config.ADMIN_HOST, prepare: (app) => {
+  module,
+  port: config.ADMIN_PORT,
+  host: config.ADMIN_HOST,
+  prepare: (app) => {
     app.useGlobalFilters(new RejectedFilter(logger));
     requireApiKeyFirst(app);
   },

@@ -14,7 +14,8 @@ export const CHALLENGE = 'Bearer realm="muster admin"';
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(@Inject(API_KEY) private readonly apiKey: string) {
-    if (apiKey.length < MIN_API_KEY_CHARACTERS) throw new UsageError(`The key of the admin API has less than ${MIN_API_KEY_CHARACTERS} characters.`);
+    if (apiKey.length < MIN_API_KEY_CHARACTERS)
+      throw new UsageError(`The key of the admin API has less than ${MIN_API_KEY_CHARACTERS} characters.`);
   }
 
   canActivate(context: ExecutionContext): boolean {
@@ -32,8 +33,14 @@ export class ApiKeyGuard implements CanActivate {
 /** Refuses whoever has no key before the body is read, on each route of the admin API. */
 export const requireApiKeyFirst = (app: NestFastifyApplication): void => {
   const guard = app.get(ApiKeyGuard);
-  app.getHttpAdapter().getInstance().addHook('onRequest', async (request, reply) => {
-    if (!request.routeOptions.url?.startsWith('/api/admin') || guard.isOpenTo(request)) return;
-    await reply.status(errorStatus('unauthorized')).header('www-authenticate', CHALLENGE).send(errorBody('unauthorized', NO_KEY));
-  });
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', async (request, reply) => {
+      if (!request.routeOptions.url?.startsWith('/api/admin') || guard.isOpenTo(request)) return;
+      await reply
+        .status(errorStatus('unauthorized'))
+        .header('www-authenticate', CHALLENGE)
+        .send(errorBody('unauthorized', NO_KEY));
+    });
 };

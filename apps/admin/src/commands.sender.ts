@@ -17,11 +17,22 @@ export interface AdministratorsCommand<Command> {
 }
 
 /** Sends a command to its owner and says what became of it. Throws Rejected, or LogUnavailable when nobody can say. */
-export const sendCommand = async <Command>(owner: RequestReply, { type, subject, tenant, directory, command }: AdministratorsCommand<Command>): Promise<unknown> => {
+export const sendCommand = async <Command>(
+  owner: RequestReply,
+  { type, subject, tenant, directory, command }: AdministratorsCommand<Command>,
+): Promise<unknown> => {
   const id = uuidv7();
   const now = Date.now();
   const message: Message<CommandData<Command>> = {
-    id, type, source: 'muster/admin', subject, time: new Date(now).toISOString(), tenant, directory, correlationId: id, causationId: null,
+    id,
+    type,
+    source: 'muster/admin',
+    subject,
+    time: new Date(now).toISOString(),
+    tenant,
+    directory,
+    correlationId: id,
+    causationId: null,
     data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
   };
   const outcome = await owner.request(message);

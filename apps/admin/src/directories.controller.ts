@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { IsBoolean, IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, validateSync, type ValidationError } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  IsUUID,
+  MaxLength,
+  ValidateIf,
+  validateSync,
+  type ValidationError,
+} from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { checkText, Rejected } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
@@ -34,18 +45,22 @@ class NewToken {
 }
 
 const reasonsOf = ({ property, constraints, children }: ValidationError): string[] => [
-  ...Object.values(constraints ?? {}), ...(children ?? []).flatMap((child) => reasonsOf(child).map((reason) => `${property}.${reason}`)),
+  ...Object.values(constraints ?? {}),
+  ...(children ?? []).flatMap((child) => reasonsOf(child).map((reason) => `${property}.${reason}`)),
 ];
 
 /** class-transformer takes what is called so for the class of the object that it is in, and fails. */
 const namesConstructor = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && (Object.hasOwn(value, 'constructor') || Object.values(value).some(namesConstructor));
+  typeof value === 'object' &&
+  value !== null &&
+  (Object.hasOwn(value, 'constructor') || Object.values(value).some(namesConstructor));
 
 /** Throws Rejected(invalidValue) that names what is wrong. */
 export const checked = <T extends object>(type: new () => T, body: unknown): T => {
   // Postgres refuses what a JSON text may hold: NUL characters and lone surrogates.
   checkText(body);
-  if (namesConstructor(body)) throw new Rejected('invalidValue', 'No property can be called constructor: leave it out.');
+  if (namesConstructor(body))
+    throw new Rejected('invalidValue', 'No property can be called constructor: leave it out.');
   const value = plainToInstance(type, body ?? {}, { exposeDefaultValues: true });
   const errors = validateSync(value, { whitelist: true });
   if (errors.length > 0) throw new Rejected('invalidValue', errors.flatMap(reasonsOf).join('; '));
@@ -92,7 +107,11 @@ export class DirectoriesController {
   @Post('directories/:id/tokens')
   createToken(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; token: string }> {
     const { description, expiresAt } = checked(NewToken, body);
-    return this.directories.createToken(id, description, expiresAt === undefined || expiresAt === null ? null : expiryOf(expiresAt, Date.now()));
+    return this.directories.createToken(
+      id,
+      description,
+      expiresAt === undefined || expiresAt === null ? null : expiryOf(expiresAt, Date.now()),
+    );
   }
 
   @Delete('tokens/:id')

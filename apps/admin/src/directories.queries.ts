@@ -29,18 +29,30 @@ export interface DirectoryView {
   readonly kind: string;
   readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
-  /** Of the tokens that work, the one that works longest, and of those the newest; null when all are revoked or expired, or none of them can be opened. */
+  /**
+   * Of the tokens that work, the one that works longest, and of those the newest; null when all are revoked or expired,
+   * or none of them can be opened.
+   */
   readonly token: string | null;
   /** When that one expires; null = never, or there is none. */
   readonly tokenExpiresAt: string | null;
   readonly tokens: readonly {
-    readonly id: string; readonly description: string; readonly status: 'active' | 'revoked' | 'expired'; readonly expiresAt: string | null;
+    readonly id: string;
+    readonly description: string;
+    readonly status: 'active' | 'revoked' | 'expired';
+    readonly expiresAt: string | null;
   }[];
 }
 
 interface DirectoryRow {
-  id: string; tenant: string; name: string; kind: string; settings: DirectorySettings;
-  tokens: { id: string; description: string; status: 'active' | 'revoked'; sealed: string; expires_at: string | null }[] | null;
+  id: string;
+  tenant: string;
+  name: string;
+  kind: string;
+  settings: DirectorySettings;
+  tokens:
+    | { id: string; description: string; status: 'active' | 'revoked'; sealed: string; expires_at: string | null }[]
+    | null;
 }
 
 /** Any number that nothing else in the database locks. */
@@ -74,7 +86,11 @@ export class Directories {
   async tenant(id: string | undefined): Promise<TenantView> {
     const tenants = await this.tenants();
     const found = id === undefined ? tenants[0] : tenants.find((tenant) => tenant.id === id);
-    if (!found) throw new Rejected('notFound', id === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${id}.`);
+    if (!found)
+      throw new Rejected(
+        'notFound',
+        id === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${id}.`,
+      );
     return found;
   }
 
@@ -82,7 +98,10 @@ export class Directories {
   createTenant(name: string): Promise<TenantView> {
     // One after the other: each tenant has a lane of its own, so none of them sees what the others are about to make.
     const made = this.making.then(() => this.makeTenant(name));
-    this.making = made.then(() => undefined, () => undefined);
+    this.making = made.then(
+      () => undefined,
+      () => undefined,
+    );
     return made;
   }
 
@@ -92,7 +111,11 @@ export class Directories {
     try {
       await waitForTurn(connection);
       const same = (await this.tenants()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
-      if (same) throw new Rejected('conflict', `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`);
+      if (same)
+        throw new Rejected(
+          'conflict',
+          `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`,
+        );
       const id = uuidv7();
       await this.send(id, { type: 'CreateTenant', tenantId: id, name });
       return { id, name, directories: 0 };
@@ -118,7 +141,8 @@ export class Directories {
   async show(id?: string): Promise<DirectoryView> {
     const all = await this.list();
     const found = id === undefined ? all[0] : all.find((directory) => directory.id === id);
-    if (!found) throw new Rejected('notFound', id ? `There is no directory with the id ${id}.` : 'There is no directory yet.');
+    if (!found)
+      throw new Rejected('notFound', id ? `There is no directory with the id ${id}.` : 'There is no directory yet.');
     return found;
   }
 
@@ -139,13 +163,23 @@ export class Directories {
   }
 
   /** `expiresAt` is ISO 8601; null = never. The token is shown again by show(). */
-  async createToken(directoryId: string, description: string, expiresAt: string | null, tenant?: string): Promise<{ id: string; token: string }> {
+  async createToken(
+    directoryId: string,
+    description: string,
+    expiresAt: string | null,
+    tenant?: string,
+  ): Promise<{ id: string; token: string }> {
     const owner = tenant ?? (await this.show(directoryId)).tenant;
     const tokenId = uuidv7();
     const token = `muster_${randomBytes(32).toString('base64url')}`;
     await this.send(owner, {
-      type: 'CreateToken', tokenId, directoryId, description, expiresAt,
-      hash: createHash('sha256').update(token).digest('hex'), sealed: seal(this.masterKey, tokenContext(owner, tokenId), token),
+      type: 'CreateToken',
+      tokenId,
+      directoryId,
+      description,
+      expiresAt,
+      hash: createHash('sha256').update(token).digest('hex'),
+      sealed: seal(this.masterKey, tokenContext(owner, tokenId), token),
     });
     return { id: tokenId, token };
   }
@@ -157,8 +191,8 @@ export class Directories {
   }
 
   /**
-   * A new installation gets a tenant, a directory and a token, so that there is something to connect to. A start that was killed in
-   * between is finished by the next one.
+   * A new installation gets a tenant, a directory and a token, so that there is something to connect to. A start that
+   * was killed in between is finished by the next one.
    */
   async firstStart(): Promise<{ directory: DirectoryView; isNew: boolean }> {
     const [first] = await this.list();
@@ -173,11 +207,17 @@ export class Directories {
 
   private view({ tokens, ...row }: DirectoryRow): DirectoryView {
     const now = Date.now();
-    const views = (tokens ?? []).map(({ id, description, status, expires_at }) => ({ id, description, status: statusOf(status, expires_at, now), expiresAt: expires_at }));
+    const views = (tokens ?? []).map(({ id, description, status, expires_at }) => ({
+      id,
+      description,
+      status: statusOf(status, expires_at, now),
+      expiresAt: expires_at,
+    }));
     const sealed = new Map((tokens ?? []).map((token) => [token.id, token.sealed]));
     for (const { id, expiresAt } of views.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst)) {
       const token = this.open(row.tenant, id, sealed.get(id)!);
-      if (token !== null) return { ...row, scimBaseUrl: this.scimBaseUrl, token, tokenExpiresAt: expiresAt, tokens: views };
+      if (token !== null)
+        return { ...row, scimBaseUrl: this.scimBaseUrl, token, tokenExpiresAt: expiresAt, tokens: views };
     }
     return { ...row, scimBaseUrl: this.scimBaseUrl, token: null, tokenExpiresAt: null, tokens: views };
   }
@@ -193,20 +233,31 @@ export class Directories {
 
   /** Throws Rejected: what admin says to the command. */
   async send(tenant: string, command: AdminCommand): Promise<void> {
-    await sendCommand(this.requests, { type: ADMIN_COMMAND_TYPES[command.type], subject: tenant, tenant, directory: null, command });
+    await sendCommand(this.requests, {
+      type: ADMIN_COMMAND_TYPES[command.type],
+      subject: tenant,
+      tenant,
+      directory: null,
+      command,
+    });
   }
 }
 
 /**
- * Other processes of admin make tenants as well, one after the other. A statement that waits would be ended by QUERY_TIMEOUT_MS, as if the database
- * were away. Throws Rejected(unavailable) when it takes too long.
+ * Other processes of admin make tenants as well, one after the other. A statement that waits would be ended by
+ * QUERY_TIMEOUT_MS, as if the database were away. Throws Rejected(unavailable) when it takes too long.
  */
 const waitForTurn = async (connection: PoolClient): Promise<void> => {
   for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
-    const { rows } = await connection.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [TENANTS_LOCK]);
+    const { rows } = await connection.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+      TENANTS_LOCK,
+    ]);
     if (rows[0]!.mine) return;
     if (performance.now() - since > LOCK_TIMEOUT_MS) {
-      throw new Rejected('unavailable', 'Another process of Muster is making a tenant, and no tenant of this name was made. Send this again.');
+      throw new Rejected(
+        'unavailable',
+        'Another process of Muster is making a tenant, and no tenant of this name was made. Send this again.',
+      );
     }
   }
 };

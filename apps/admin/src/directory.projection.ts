@@ -1,27 +1,63 @@
-import { ADMIN_COMMAND_TYPES, ADMIN_EVENT_TYPES, type AdminCommand, type AdminEvent, type ExtendedType, type PublishedAdminEvent } from '#contracts';
+import {
+  ADMIN_COMMAND_TYPES,
+  ADMIN_EVENT_TYPES,
+  type AdminCommand,
+  type AdminEvent,
+  type ExtendedType,
+  type PublishedAdminEvent,
+} from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { fold, type Schema } from '#scim';
 import { decide, evolve, streamOf, type AdminState } from './directory.js';
 
 interface LoadedAdmin {
   readonly tenants: { id: string; version: number; created: string; name: string }[] | null;
-  readonly directories: {
-    id: string; tenant: string; version: number; created: string; name: string; kind: string; offer_existing_users: boolean; email_is_login_name: boolean;
-    offer_local_groups: boolean;
-  }[] | null;
-  readonly tokens: {
-    id: string; tenant: string; directory: string; version: number; created: string; description: string; hash: string; sealed: string;
-    status: 'active' | 'revoked'; expires_at: string | null;
-  }[] | null;
-  readonly schemas: { id: string; tenant: string; version: number; created: string; resource_type: ExtendedType; schema: Schema }[] | null;
+  readonly directories:
+    | {
+        id: string;
+        tenant: string;
+        version: number;
+        created: string;
+        name: string;
+        kind: string;
+        offer_existing_users: boolean;
+        email_is_login_name: boolean;
+        offer_local_groups: boolean;
+      }[]
+    | null;
+  readonly tokens:
+    | {
+        id: string;
+        tenant: string;
+        directory: string;
+        version: number;
+        created: string;
+        description: string;
+        hash: string;
+        sealed: string;
+        status: 'active' | 'revoked';
+        expires_at: string | null;
+      }[]
+    | null;
+  readonly schemas:
+    | { id: string; tenant: string; version: number; created: string; resource_type: ExtendedType; schema: Schema }[]
+    | null;
 }
 
-const upsert = (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) => (rows: string): string => `
+const upsert =
+  (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) =>
+  (rows: string): string =>
+    `
   INSERT INTO admin.${table} (${Object.keys(columns).join(', ')}) SELECT r.* FROM json_to_recordset(${rows})
-    AS r(${Object.entries(columns).map(([name, type]) => `${name} ${type}`).join(', ')})
+    AS r(${Object.entries(columns)
+      .map(([name, type]) => `${name} ${type}`)
+      .join(', ')})
   ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
 
-/** Admin brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its tenants. */
+/**
+ * Admin brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its
+ * tenants.
+ */
 export const adminBehaviour = (): Behaviour<AdminCommand> => ({
   owner: 'admin',
   commandTypes: new Set(Object.values(ADMIN_COMMAND_TYPES)),
@@ -33,14 +69,24 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
       'schemas', (SELECT json_agg(s) FROM admin.schemas s WHERE s.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
   touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
   parts: [
-    { name: 'tenants', sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']) },
+    {
+      name: 'tenants',
+      sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']),
+    },
     {
       name: 'directories',
       sql: upsert(
         'directories',
         {
-          id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', name: 'text', kind: 'text', offer_existing_users: 'boolean',
-          email_is_login_name: 'boolean', offer_local_groups: 'boolean',
+          id: 'uuid',
+          tenant: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          name: 'text',
+          kind: 'text',
+          offer_existing_users: 'boolean',
+          email_is_login_name: 'boolean',
+          offer_local_groups: 'boolean',
         },
         ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
       ),
@@ -50,8 +96,16 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
       sql: upsert(
         'tokens',
         {
-          id: 'uuid', tenant: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', description: 'text', hash: 'text',
-          sealed: 'text', status: 'text', expires_at: 'timestamptz',
+          id: 'uuid',
+          tenant: 'uuid',
+          directory: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          description: 'text',
+          hash: 'text',
+          sealed: 'text',
+          status: 'text',
+          expires_at: 'timestamptz',
         },
         ['version', 'status'],
       ),
@@ -61,7 +115,14 @@ export const adminBehaviour = (): Behaviour<AdminCommand> => ({
       sql: upsert(
         'schemas',
         {
-          id: 'uuid', tenant: 'uuid', version: 'int', created: 'timestamptz', urn: 'text', urn_folded: 'text', resource_type: 'text', schema: 'json',
+          id: 'uuid',
+          tenant: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          urn: 'text',
+          urn_folded: 'text',
+          resource_type: 'text',
+          schema: 'json',
         },
         ['version', 'schema'],
       ),
@@ -81,13 +142,24 @@ const published = (event: AdminEvent): PublishedAdminEvent => {
 class AdminWorkingSet implements WorkingSet<AdminCommand> {
   private readonly states = new Map<string, { tenant: string; state: AdminState; changed: boolean }>();
 
-  constructor(loaded: LoadedAdmin, private readonly now: string) {
+  constructor(
+    loaded: LoadedAdmin,
+    private readonly now: string,
+  ) {
     for (const { id, version, created, name } of loaded.tenants ?? []) {
       this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
     }
     for (const { id, tenant, version, created, name, kind, ...row } of loaded.directories ?? []) {
-      const settings = { offerExistingUsers: row.offer_existing_users, emailIsLoginName: row.email_is_login_name, offerLocalGroups: row.offer_local_groups };
-      this.states.set(id, { tenant, state: { kind: 'directory', version, created, name, directoryKind: kind, settings }, changed: false });
+      const settings = {
+        offerExistingUsers: row.offer_existing_users,
+        emailIsLoginName: row.email_is_login_name,
+        offerLocalGroups: row.offer_local_groups,
+      };
+      this.states.set(id, {
+        tenant,
+        state: { kind: 'directory', version, created, name, directoryKind: kind, settings },
+        changed: false,
+      });
     }
     for (const row of loaded.tokens ?? []) {
       const { id, tenant, directory, expires_at, ...rest } = row;
@@ -95,26 +167,39 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
       this.states.set(id, { tenant, state, changed: false });
     }
     for (const { id, tenant, version, created, resource_type: resourceType, schema } of loaded.schemas ?? []) {
-      this.states.set(id, { tenant, state: { kind: 'schema', version, created, resourceType, schema }, changed: false });
+      this.states.set(id, {
+        tenant,
+        state: { kind: 'schema', version, created, resourceType, schema },
+        changed: false,
+      });
     }
   }
 
   decide({ tenant, command }: Command<AdminCommand>): Decision<PublishedAdminEvent> {
     const schemas = this.schemasOf(tenant);
-    const stream = command.type === 'DefineSchema' ? (schemas.find(({ schema }) => isNamed(schema, command.schema))?.id ?? streamOf(command)) : streamOf(command);
+    const stream =
+      command.type === 'DefineSchema'
+        ? (schemas.find(({ schema }) => isNamed(schema, command.schema))?.id ?? streamOf(command))
+        : streamOf(command);
     const known = this.states.get(stream);
     const before = known?.tenant === tenant ? known.state : null;
     const of = (id: string): AdminState => (this.states.get(id)?.tenant === tenant ? this.states.get(id)!.state : null);
     const events = decide(command, before, {
-      tenantExists: of(tenant)?.kind === 'tenant', directoryExists: (id) => of(id)?.kind === 'directory',
-      directoryNames: [...this.states.values()].flatMap(({ tenant: owner, state }) => (owner === tenant && state?.kind === 'directory' ? [state.name] : [])),
+      tenantExists: of(tenant)?.kind === 'tenant',
+      directoryExists: (id) => of(id)?.kind === 'directory',
+      directoryNames: [...this.states.values()].flatMap(({ tenant: owner, state }) =>
+        owner === tenant && state?.kind === 'directory' ? [state.name] : [],
+      ),
       otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
     });
     let state = before;
     const recorded: NewEvent<PublishedAdminEvent>[] = events.map((event, index) => {
       state = evolve(state, event, this.now);
       return {
-        stream, version: (before?.version ?? 0) + index + 1, type: ADMIN_EVENT_TYPES[event.type], event: published(event),
+        stream,
+        version: (before?.version ?? 0) + index + 1,
+        type: ADMIN_EVENT_TYPES[event.type],
+        event: published(event),
         stored: { data: event, personal: null },
       };
     });
@@ -123,11 +208,18 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
   }
 
   private schemasOf(tenant: string): { readonly id: string; readonly schema: Schema }[] {
-    return [...this.states].flatMap(([id, { tenant: owner, state }]) => (owner === tenant && state?.kind === 'schema' ? [{ id, schema: state.schema }] : []));
+    return [...this.states].flatMap(([id, { tenant: owner, state }]) =>
+      owner === tenant && state?.kind === 'schema' ? [{ id, schema: state.schema }] : [],
+    );
   }
 
   rows(): Record<string, readonly unknown[]> {
-    const rows: Record<'tenants' | 'directories' | 'tokens' | 'schemas', unknown[]> = { tenants: [], directories: [], tokens: [], schemas: [] };
+    const rows: Record<'tenants' | 'directories' | 'tokens' | 'schemas', unknown[]> = {
+      tenants: [],
+      directories: [],
+      tokens: [],
+      schemas: [],
+    };
     for (const [id, { tenant, state, changed }] of this.states) {
       if (!changed || !state) continue;
       const { version, created } = state;
@@ -137,18 +229,45 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
           break;
         case 'directory':
           rows.directories.push({
-            id, tenant, version, created, name: state.name, kind: state.directoryKind, offer_existing_users: state.settings.offerExistingUsers,
-            email_is_login_name: state.settings.emailIsLoginName, offer_local_groups: state.settings.offerLocalGroups,
+            id,
+            tenant,
+            version,
+            created,
+            name: state.name,
+            kind: state.directoryKind,
+            offer_existing_users: state.settings.offerExistingUsers,
+            email_is_login_name: state.settings.emailIsLoginName,
+            offer_local_groups: state.settings.offerLocalGroups,
           });
           break;
         case 'token': {
           const { directoryId, description, hash, sealed, status, expiresAt } = state;
-          rows.tokens.push({ id, tenant, directory: directoryId, version, created, description, hash, sealed, status, expires_at: expiresAt });
+          rows.tokens.push({
+            id,
+            tenant,
+            directory: directoryId,
+            version,
+            created,
+            description,
+            hash,
+            sealed,
+            status,
+            expires_at: expiresAt,
+          });
           break;
         }
         case 'schema': {
           const { schema, resourceType } = state;
-          rows.schemas.push({ id, tenant, version, created, urn: schema.id, urn_folded: fold(schema.id), resource_type: resourceType, schema });
+          rows.schemas.push({
+            id,
+            tenant,
+            version,
+            created,
+            urn: schema.id,
+            urn_folded: fold(schema.id),
+            resource_type: resourceType,
+            schema,
+          });
         }
       }
     }
@@ -157,4 +276,5 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
 }
 
 /** A URN is compared without its case (RFC 8141 §3.1). */
-const isNamed = (schema: Schema, named: { readonly id?: unknown } | null): boolean => typeof named?.id === 'string' && fold(schema.id) === fold(named.id);
+const isNamed = (schema: Schema, named: { readonly id?: unknown } | null): boolean =>
+  typeof named?.id === 'string' && fold(schema.id) === fold(named.id);

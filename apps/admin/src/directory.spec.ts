@@ -3,19 +3,26 @@ import type { AdminEvent } from '#contracts';
 import { decide, evolve, type AdminState } from './directory.js';
 
 const at = '2026-01-01T00:00:00.000Z';
-const given = (...events: AdminEvent[]): AdminState => events.reduce<AdminState>((state, event) => evolve(state, event, at), null);
+const given = (...events: AdminEvent[]): AdminState =>
+  events.reduce<AdminState>((state, event) => evolve(state, event, at), null);
 const everything = { tenantExists: true, directoryExists: () => true, directoryNames: [], otherSchemas: [] };
 const token = { description: 'd', hash: 'h', sealed: 's', expiresAt: null, directoryId: 'dir' };
 
 it('makes a token for a directory that exists', () => {
-  expect(decide({ type: 'CreateToken', tokenId: 't', ...token }, null, everything)).toEqual([{ type: 'TokenCreated', ...token }]);
-  expect(() => decide({ type: 'CreateToken', tokenId: 't', ...token }, null, { ...everything, directoryExists: () => false })).toThrow(/dir/);
+  expect(decide({ type: 'CreateToken', tokenId: 't', ...token }, null, everything)).toEqual([
+    { type: 'TokenCreated', ...token },
+  ]);
+  expect(() =>
+    decide({ type: 'CreateToken', tokenId: 't', ...token }, null, { ...everything, directoryExists: () => false }),
+  ).toThrow(/dir/);
 });
 
 it('revokes a token once; again changes nothing', () => {
   const active = given({ type: 'TokenCreated', ...token });
   expect(decide({ type: 'RevokeToken', tokenId: 't' }, active, everything)).toEqual([{ type: 'TokenRevoked' }]);
-  expect(decide({ type: 'RevokeToken', tokenId: 't' }, evolve(active, { type: 'TokenRevoked' }, at), everything)).toEqual([]);
+  expect(
+    decide({ type: 'RevokeToken', tokenId: 't' }, evolve(active, { type: 'TokenRevoked' }, at), everything),
+  ).toEqual([]);
   expect(() => decide({ type: 'RevokeToken', tokenId: 't' }, null, everything)).toThrow(/no token/);
 });
 
@@ -26,7 +33,14 @@ it('makes a directory in a tenant that exists only', () => {
 });
 
 it('makes no second directory of a name, however it is written', () => {
-  const command = { type: 'CreateDirectory', directoryId: 'd', name: ' Microsoft  ENTRA\u200b ID', kind: 'entra' } as const;
-  expect(() => decide(command, null, { ...everything, directoryNames: ['Okta', 'Microsoft Entra ID'] })).toThrow(/has a directory of the name/);
+  const command = {
+    type: 'CreateDirectory',
+    directoryId: 'd',
+    name: ' Microsoft  ENTRA\u200b ID',
+    kind: 'entra',
+  } as const;
+  expect(() => decide(command, null, { ...everything, directoryNames: ['Okta', 'Microsoft Entra ID'] })).toThrow(
+    /has a directory of the name/,
+  );
   expect(decide(command, null, { ...everything, directoryNames: ['Okta'] })).toHaveLength(1);
 });

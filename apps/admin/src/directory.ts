@@ -5,26 +5,48 @@ import { defineSchema, type SchemaState } from './schema.js';
 /** A tenant, a directory, a token or a schema: the fold of its events; null = there is none. */
 export type AdminState =
   | { readonly kind: 'tenant'; readonly version: number; readonly created: string; readonly name: string }
-  | { readonly kind: 'directory'; readonly version: number; readonly created: string; readonly name: string; readonly directoryKind: string; readonly settings: DirectorySettings }
   | {
-      readonly kind: 'token'; readonly version: number; readonly created: string; readonly directoryId: string; readonly description: string;
-      readonly hash: string; readonly sealed: string; readonly status: 'active' | 'revoked'; readonly expiresAt: string | null;
+      readonly kind: 'directory';
+      readonly version: number;
+      readonly created: string;
+      readonly name: string;
+      readonly directoryKind: string;
+      readonly settings: DirectorySettings;
+    }
+  | {
+      readonly kind: 'token';
+      readonly version: number;
+      readonly created: string;
+      readonly directoryId: string;
+      readonly description: string;
+      readonly hash: string;
+      readonly sealed: string;
+      readonly status: 'active' | 'revoked';
+      readonly expiresAt: string | null;
     }
   | SchemaState
   | null;
 
-const DEFAULT_SETTINGS: DirectorySettings = { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false };
+const DEFAULT_SETTINGS: DirectorySettings = {
+  offerExistingUsers: false,
+  emailIsLoginName: false,
+  offerLocalGroups: false,
+};
 const SETTINGS = Object.keys(DEFAULT_SETTINGS) as (keyof DirectorySettings)[];
 
 /** The aggregate that a command is about; a schema that is there already is found by its URN instead. */
 export const streamOf = (command: AdminCommand): string => {
   switch (command.type) {
-    case 'CreateTenant': return command.tenantId;
+    case 'CreateTenant':
+      return command.tenantId;
     case 'CreateDirectory':
-    case 'ChangeDirectory': return command.directoryId;
+    case 'ChangeDirectory':
+      return command.directoryId;
     case 'CreateToken':
-    case 'RevokeToken': return command.tokenId;
-    case 'DefineSchema': return command.schemaId;
+    case 'RevokeToken':
+      return command.tokenId;
+    case 'DefineSchema':
+      return command.schemaId;
   }
 };
 
@@ -48,17 +70,31 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
       if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
       if (state) throw new Rejected('conflict', 'The directory exists already.');
       if (context.directoryNames.some((name) => uniqueKey(name) === uniqueKey(command.name))) {
-        throw new Rejected('conflict', `The tenant has a directory of the name "${command.name}" already. Choose another name.`);
+        throw new Rejected(
+          'conflict',
+          `The tenant has a directory of the name "${command.name}" already. Choose another name.`,
+        );
       }
       return [{ type: 'DirectoryCreated', name: command.name, kind: command.kind }];
     case 'ChangeDirectory': {
-      if (state?.kind !== 'directory') throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
+      if (state?.kind !== 'directory')
+        throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
       const now = state.settings;
-      const changed = SETTINGS.filter((name) => command.settings[name] !== undefined && command.settings[name] !== now[name]);
-      return changed.length === 0 ? [] : [{ type: 'DirectoryChanged', settings: Object.fromEntries(changed.map((name) => [name, command.settings[name]])) }];
+      const changed = SETTINGS.filter(
+        (name) => command.settings[name] !== undefined && command.settings[name] !== now[name],
+      );
+      return changed.length === 0
+        ? []
+        : [
+            {
+              type: 'DirectoryChanged',
+              settings: Object.fromEntries(changed.map((name) => [name, command.settings[name]])),
+            },
+          ];
     }
     case 'CreateToken': {
-      if (!context.directoryExists(command.directoryId)) throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
+      if (!context.directoryExists(command.directoryId))
+        throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
       if (state) throw new Rejected('conflict', 'The token exists already.');
       const { directoryId, description, hash, sealed, expiresAt } = command;
       return [{ type: 'TokenCreated', directoryId, description, hash, sealed, expiresAt }];
@@ -78,19 +114,45 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
 /** Returns the state after an event that has happened. Never throws. */
 export const evolve = (state: AdminState, event: AdminEvent, recordedAt: string): AdminState => {
   switch (event.type) {
-    case 'TenantCreated': return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };
+    case 'TenantCreated':
+      return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };
     case 'DirectoryCreated':
-      return { kind: 'directory', version: 1, created: recordedAt, name: event.name, directoryKind: event.kind, settings: DEFAULT_SETTINGS };
+      return {
+        kind: 'directory',
+        version: 1,
+        created: recordedAt,
+        name: event.name,
+        directoryKind: event.kind,
+        settings: DEFAULT_SETTINGS,
+      };
     case 'DirectoryChanged':
-      return state?.kind === 'directory' ? { ...state, version: state.version + 1, settings: { ...state.settings, ...event.settings } } : state;
+      return state?.kind === 'directory'
+        ? { ...state, version: state.version + 1, settings: { ...state.settings, ...event.settings } }
+        : state;
     case 'TokenCreated': {
       const { directoryId, description, hash, sealed, expiresAt } = event;
-      return { kind: 'token', version: 1, created: recordedAt, directoryId, description, hash, sealed, status: 'active', expiresAt };
+      return {
+        kind: 'token',
+        version: 1,
+        created: recordedAt,
+        directoryId,
+        description,
+        hash,
+        sealed,
+        status: 'active',
+        expiresAt,
+      };
     }
     case 'TokenRevoked':
       return state?.kind === 'token' ? { ...state, version: state.version + 1, status: 'revoked' } : state;
     case 'SchemaDefined':
-      return { kind: 'schema', version: 1, created: recordedAt, resourceType: event.resourceType, schema: event.schema };
+      return {
+        kind: 'schema',
+        version: 1,
+        created: recordedAt,
+        resourceType: event.resourceType,
+        schema: event.schema,
+      };
     case 'SchemaChanged':
       return state?.kind === 'schema' ? { ...state, version: state.version + 1, schema: event.schema } : state;
   }

@@ -1,6 +1,30 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseFilters, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsOptional, IsString, IsUUID, Matches, MaxLength, Min, ValidateIf } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Matches,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
 import { MAX_MEMBERS_PER_REQUEST } from '#scim';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { checked } from './directories.controller.js';
@@ -16,7 +40,8 @@ const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const isGiven = (_object: object, value: unknown): boolean => value !== undefined;
-const lower = ({ value }: { value: unknown }): unknown => (Array.isArray(value) ? value.map((id: unknown) => (typeof id === 'string' ? id.toLowerCase() : id)) : value);
+const lower = ({ value }: { value: unknown }): unknown =>
+  Array.isArray(value) ? value.map((id: unknown) => (typeof id === 'string' ? id.toLowerCase() : id)) : value;
 
 class PageOfRows {
   /** The id after which the page begins. */
@@ -32,19 +57,34 @@ class GroupsPage extends PageOfRows {
 
 class MembersPage extends PageOfRows {
   /** Only users who may act, also those who are members through other groups. */
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value)) @IsBoolean() effective = false;
+  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value)) @IsBoolean() effective =
+    false;
 }
 
 class NewGroup {
   @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_NAME_CHARACTERS) displayName!: string;
-  @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) members: string[] = [];
+  @IsArray()
+  @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST)
+  @IsUUID(undefined, { each: true })
+  @Transform(lower)
+  members: string[] = [];
   @IsOptional() @IsUUID() tenant?: string;
 }
 
 class ChangedGroup {
   @ValidateIf(isGiven) @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_NAME_CHARACTERS) displayName?: string;
-  @ValidateIf(isGiven) @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) add?: string[];
-  @ValidateIf(isGiven) @IsArray() @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST) @IsUUID(undefined, { each: true }) @Transform(lower) remove?: string[];
+  @ValidateIf(isGiven)
+  @IsArray()
+  @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST)
+  @IsUUID(undefined, { each: true })
+  @Transform(lower)
+  add?: string[];
+  @ValidateIf(isGiven)
+  @IsArray()
+  @ArrayMaxSize(MAX_MEMBERS_PER_REQUEST)
+  @IsUUID(undefined, { each: true })
+  @Transform(lower)
+  remove?: string[];
 }
 
 /** A page and where the next one begins; null on the last one. */
@@ -53,7 +93,10 @@ interface Paged<Row> {
   readonly next: string | null;
 }
 
-const paged = async <Row extends { readonly id: string }>({ after, limit }: PageOfRows, read: (after: string, limit: number) => Promise<Row[]>): Promise<Paged<Row>> => {
+const paged = async <Row extends { readonly id: string }>(
+  { after, limit }: PageOfRows,
+  read: (after: string, limit: number) => Promise<Row[]>,
+): Promise<Paged<Row>> => {
   const most = Math.min(limit, MAX_PAGE_ROWS);
   // One more than the page holds says whether there is another.
   const found = await read(after.toLowerCase(), most + 1);
@@ -81,7 +124,10 @@ export class GroupsAdminController {
   }
 
   @Get(':id/members')
-  async members(@Param('id') id: string, @Query() query: unknown): Promise<{ members: readonly MemberView[]; next: string | null }> {
+  async members(
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ): Promise<{ members: readonly MemberView[]; next: string | null }> {
     const page = checked(MembersPage, query);
     const { rows, next } = await paged(page, (after, limit) => this.groups.members(id, page.effective, after, limit));
     return { members: rows, next };
@@ -97,7 +143,11 @@ export class GroupsAdminController {
   @Patch(':id')
   change(@Param('id') id: string, @Body() body: unknown): Promise<GroupView> {
     const { displayName, add, remove } = checked(ChangedGroup, body);
-    return this.groups.change(id, { ...(displayName === undefined ? {} : { displayName }), ...(add ? { add } : {}), ...(remove ? { remove } : {}) });
+    return this.groups.change(id, {
+      ...(displayName === undefined ? {} : { displayName }),
+      ...(add ? { add } : {}),
+      ...(remove ? { remove } : {}),
+    });
   }
 
   @Delete(':id')

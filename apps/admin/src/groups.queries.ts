@@ -1,6 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DIRECTORIES_VIEW, EFFECTIVE_MEMBERS, GROUP_COMMAND_TYPES, GROUPS_VIEW, MEMBERS_VIEW, type GroupCommand, type GroupSnapshot, type MemberType } from '#contracts';
+import {
+  DIRECTORIES_VIEW,
+  EFFECTIVE_MEMBERS,
+  GROUP_COMMAND_TYPES,
+  GROUPS_VIEW,
+  MEMBERS_VIEW,
+  type GroupCommand,
+  type GroupSnapshot,
+  type MemberType,
+} from '#contracts';
 import type { RequestReply } from '#log';
 import { isUuid, uuidv7 } from '#runtime';
 import { Rejected, type PatchOperation } from '#scim';
@@ -42,7 +51,8 @@ export class Groups {
   /** In the order of creation, those after `after`. Without a tenant: of the first one. */
   async page(tenant: string | undefined, after: string, limit: number): Promise<GroupView[]> {
     const { rows } = await this.pool.query<GroupView>(
-      `${SELECT} WHERE g.tenant = $1 AND g.id > $2 ORDER BY g.id LIMIT $3`, [(await this.directories.tenant(tenant)).id, after, limit],
+      `${SELECT} WHERE g.tenant = $1 AND g.id > $2 ORDER BY g.id LIMIT $3`,
+      [(await this.directories.tenant(tenant)).id, after, limit],
     );
     return rows;
   }
@@ -55,8 +65,8 @@ export class Groups {
   }
 
   /**
-   * Members in the order of their ids, those after `after`. `effective`: the users who are members, directly or through groups, and may
-   * act. Throws Rejected(notFound).
+   * Members in the order of their ids, those after `after`. `effective`: the users who are members, directly or through
+   * groups, and may act. Throws Rejected(notFound).
    */
   async members(id: string, effective: boolean, after: string, limit: number): Promise<MemberView[]> {
     const { tenant } = await this.show(id);
@@ -73,16 +83,26 @@ export class Groups {
   /** A local group. Without a tenant: in the first one. Throws Rejected. */
   async create(displayName: string, members: readonly string[], tenant?: string): Promise<GroupView> {
     const groupId = uuidv7();
-    await this.send((await this.directories.tenant(tenant)).id, { type: 'CreateGroup', groupId, resource: { displayName }, members });
+    await this.send((await this.directories.tenant(tenant)).id, {
+      type: 'CreateGroup',
+      groupId,
+      resource: { displayName },
+      members,
+    });
     return this.show(groupId);
   }
 
   /** All or nothing. Throws Rejected: conflict naming the owner of what is no local group. */
-  async change(id: string, change: { readonly displayName?: string; readonly add?: readonly string[]; readonly remove?: readonly string[] }): Promise<GroupView> {
+  async change(
+    id: string,
+    change: { readonly displayName?: string; readonly add?: readonly string[]; readonly remove?: readonly string[] },
+  ): Promise<GroupView> {
     const { tenant } = await this.show(id);
     const listed = (ids: readonly string[]): { value: string }[] => ids.map((value) => ({ value }));
     const operations: PatchOperation[] = [
-      ...(change.displayName === undefined ? [] : [{ op: 'replace', path: 'displayName', value: change.displayName } as const]),
+      ...(change.displayName === undefined
+        ? []
+        : [{ op: 'replace', path: 'displayName', value: change.displayName } as const]),
       ...(change.remove?.length ? [{ op: 'remove', path: 'members', value: listed(change.remove) } as const] : []),
       ...(change.add?.length ? [{ op: 'add', path: 'members', value: listed(change.add) } as const] : []),
     ];
@@ -95,8 +115,17 @@ export class Groups {
     await this.send(tenant, { type: 'DeleteGroup', groupId: id.toLowerCase(), ifMatch: null });
   }
 
-  private async send(tenant: string, command: Exclude<GroupCommand, { type: 'LeaveGroups' }>): Promise<GroupSnapshot | null> {
-    const sent = { type: GROUP_COMMAND_TYPES[command.type], subject: command.groupId, tenant, directory: null, command };
+  private async send(
+    tenant: string,
+    command: Exclude<GroupCommand, { type: 'LeaveGroups' }>,
+  ): Promise<GroupSnapshot | null> {
+    const sent = {
+      type: GROUP_COMMAND_TYPES[command.type],
+      subject: command.groupId,
+      tenant,
+      directory: null,
+      command,
+    };
     return (await sendCommand<GroupCommand>(this.group, sent)) as GroupSnapshot | null;
   }
 }

@@ -32,8 +32,14 @@ export class SchemasController {
   @Put(':urn')
   define(@Param('urn') urn: string, @Body() body: unknown): Promise<SchemaView> {
     const { tenant, resourceType } = checked(NewSchema, body);
-    const { tenant: _tenant, resourceType: _type, id = urn, ...content } = (body ?? {}) as Readonly<Record<string, unknown>>;
-    if (typeof id !== 'string' || id.toLowerCase() !== urn.toLowerCase()) throw new Rejected('invalidValue', `id must be ${urn}, as in the path, or be left out.`);
+    const {
+      tenant: _tenant,
+      resourceType: _type,
+      id = urn,
+      ...content
+    } = (body ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof id !== 'string' || id.toLowerCase() !== urn.toLowerCase())
+      throw new Rejected('invalidValue', `id must be ${urn}, as in the path, or be left out.`);
     return this.schemas.define(tenant, resourceType, { ...content, id: urn } as unknown as Schema);
   }
 }

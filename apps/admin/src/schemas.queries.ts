@@ -16,7 +16,10 @@ export interface SchemaView {
 /** The extension schemas of tenants: reads admin's own table, writes by commands. */
 @Injectable()
 export class Schemas {
-  constructor(@Inject(ADMIN_POOL) private readonly pool: Pool, private readonly directories: Directories) {}
+  constructor(
+    @Inject(ADMIN_POOL) private readonly pool: Pool,
+    private readonly directories: Directories,
+  ) {}
 
   /** Those of one tenant, or of all; the oldest first. */
   async list(tenant: string | undefined): Promise<SchemaView[]> {

@@ -9,7 +9,9 @@ import { Rejected } from '#scim';
 import { ADMIN_POOL } from './directories.queries.js';
 
 const MAX_PAGE_EVENTS = 1_000;
-/** A page ends with the event that reaches it: an event of a group may hold 1,000 members, or all that a long group has. */
+/**
+ * A page ends with the event that reaches it: an event of a group may hold 1,000 members, or all that a long group has.
+ */
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 /** The largest number that fits into an int of Postgres, which versions are. */
 const MAX_VERSION = 2_147_483_647;
@@ -22,10 +24,26 @@ export class EventsPage {
 }
 
 const VIEWS = { user: IDENTITY_EVENTS_VIEW, group: GROUP_EVENTS_VIEW };
-const nextEvents = (view: string): string => pageByBytes({
-  table: view, key: ['stream', 'version'], columns: ['tenant', 'sequence', 'type', 'recorded_at', 'command_id', 'correlation_id', 'actor', 'directory', 'data'],
-  condition: 'stream = $1', bytes: 'octet_length(data::text)', maxRows: '$3::int', maxBytes: MAX_PAGE_BYTES,
-});
+const nextEvents = (view: string): string =>
+  pageByBytes({
+    table: view,
+    key: ['stream', 'version'],
+    columns: [
+      'tenant',
+      'sequence',
+      'type',
+      'recorded_at',
+      'command_id',
+      'correlation_id',
+      'actor',
+      'directory',
+      'data',
+    ],
+    condition: 'stream = $1',
+    bytes: 'octet_length(data::text)',
+    maxRows: '$3::int',
+    maxBytes: MAX_PAGE_BYTES,
+  });
 const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(GROUP_EVENTS_VIEW) };
 
 /** Reads of the published views of events. */
@@ -33,8 +51,15 @@ const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(
 export class StreamEvents {
   constructor(@Inject(ADMIN_POOL) private readonly pool: Pool) {}
 
-  /** The events of one user or group, also of one that is deleted. `next` is the `after` of the next page; null on the last one. Throws Rejected(notFound). */
-  async list(kind: keyof typeof VIEWS, id: string, { after, limit: wanted }: EventsPage): Promise<{ events: EventRow[]; next: number | null }> {
+  /**
+   * The events of one user or group, also of one that is deleted. `next` is the `after` of the next page; null on the
+   * last one. Throws Rejected(notFound).
+   */
+  async list(
+    kind: keyof typeof VIEWS,
+    id: string,
+    { after, limit: wanted }: EventsPage,
+  ): Promise<{ events: EventRow[]; next: number | null }> {
     const events = isUuid(id) ? await this.page(kind, id, after, Math.min(wanted, MAX_PAGE_EVENTS)) : [];
     // A page behind the last event is empty; what has no first one never was.
     const exists = events.length > 0 || (after > 0 && isUuid(id) && (await this.page(kind, id, 0, 1)).length > 0);
@@ -44,11 +69,17 @@ export class StreamEvents {
   }
 
   private async hasMore(kind: keyof typeof VIEWS, id: string, after: number): Promise<boolean> {
-    const { rows } = await this.pool.query<{ found: boolean }>(`SELECT EXISTS (SELECT FROM ${VIEWS[kind]} WHERE stream = $1 AND version > $2) AS found`, [id, after]);
+    const { rows } = await this.pool.query<{ found: boolean }>(
+      `SELECT EXISTS (SELECT FROM ${VIEWS[kind]} WHERE stream = $1 AND version > $2) AS found`,
+      [id, after],
+    );
     return rows[0]!.found;
   }
 
-  /** Events in the order of their versions, from the one after `after`: `limit` of them at most, and fewer where they are long. */
+  /**
+   * Events in the order of their versions, from the one after `after`: `limit` of them at most, and fewer where they
+   * are long.
+   */
   async page(kind: keyof typeof VIEWS, id: string, after: number, limit: number): Promise<EventRow[]> {
     const { rows } = await this.pool.query<EventRow>({
       name: `events-of-${kind}`,

@@ -46,7 +46,13 @@ export class UserLinksController {
   @Post('sign-ins')
   recordSignIn(@Body() body: unknown): Promise<RecordedSignIn> {
     const { directory, loginType, providerId, upn, email, displayName } = checked(NewSignIn, body);
-    return this.links.recordSignIn(directory, { loginType, providerId, upn, email: email ?? null, displayName: displayName ?? null });
+    return this.links.recordSignIn(directory, {
+      loginType,
+      providerId,
+      upn,
+      email: email ?? null,
+      displayName: displayName ?? null,
+    });
   }
 
   @Post('users/:id/unlink')

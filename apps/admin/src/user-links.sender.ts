@@ -1,5 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { USER_COMMAND_TYPES, type LoginType, type RecordedSignIn, type SignIn, type UserCommand, type UserSnapshot } from '#contracts';
+import {
+  USER_COMMAND_TYPES,
+  type LoginType,
+  type RecordedSignIn,
+  type SignIn,
+  type UserCommand,
+  type UserSnapshot,
+} from '#contracts';
 import type { RequestReply } from '#log';
 import { isUuid, uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
@@ -18,7 +25,9 @@ export interface SeenAtSignIn {
   readonly displayName: string | null;
 }
 
-/** An administrator, or a sign-in, changes whose a user is. Identity owns users: it is told, and says what became of it. */
+/**
+ * An administrator, or a sign-in, changes whose a user is. Identity owns users: it is told, and says what became of it.
+ */
 @Injectable()
 export class UserLinks {
   constructor(
@@ -35,13 +44,21 @@ export class UserLinks {
 
   /** `signIn` null = from its directory. Throws Rejected. Returns the version that the user has now. */
   async unlink(userId: string, signIn: SignIn | null): Promise<number> {
-    const user = (await this.send(await this.tenantOf(userId), null, { type: 'UnlinkUser', userId, signIn })) as UserSnapshot;
+    const user = (await this.send(await this.tenantOf(userId), null, {
+      type: 'UnlinkUser',
+      userId,
+      signIn,
+    })) as UserSnapshot;
     return user.version;
   }
 
   /** Throws Rejected. Returns the version that the user has now. */
   async transfer(userId: string, directoryId: string): Promise<number> {
-    const user = (await this.send(await this.tenantOf(userId), null, { type: 'TransferUser', userId, directoryId })) as UserSnapshot;
+    const user = (await this.send(await this.tenantOf(userId), null, {
+      type: 'TransferUser',
+      userId,
+      directoryId,
+    })) as UserSnapshot;
     return user.version;
   }
 
@@ -52,6 +69,12 @@ export class UserLinks {
   }
 
   private send(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
-    return sendCommand(this.identity, { type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, command });
+    return sendCommand(this.identity, {
+      type: USER_COMMAND_TYPES[command.type],
+      subject: command.userId,
+      tenant,
+      directory,
+      command,
+    });
   }
 }

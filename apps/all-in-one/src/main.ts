@@ -1,7 +1,20 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
 import {
-  environmentWith, freePort, isPerson, isTerminal, keptPostgres, readConfig, refuseArguments, runSupervisor, RuntimeFile, sayAsJson, startNode, urlHere, VERSION, type Config,
+  environmentWith,
+  freePort,
+  isPerson,
+  isTerminal,
+  keptPostgres,
+  readConfig,
+  refuseArguments,
+  runSupervisor,
+  RuntimeFile,
+  sayAsJson,
+  startNode,
+  urlHere,
+  VERSION,
+  type Config,
 } from '#runtime';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
@@ -21,7 +34,10 @@ const HELP = `npm start: everything in one process, with a Postgres of its own. 
   --help        show this
 `;
 
-/** A token that a log holds is read by everybody who reads the log: it is shown to a person, once, or to those who ask for it. */
+/**
+ * A token that a log holds is read by everybody who reads the log: it is shown to a person, once, or to those who ask
+ * for it.
+ */
 const mayShowToken = (isNew: boolean): boolean => process.argv.includes(SHOW_TOKEN) || (isNew && isPerson());
 const HOW_TO_GET_IT = 'npm run -s cli -- directory show';
 
@@ -38,12 +54,20 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready, adminUrl: string): s
 `;
 
 /** On the port of the gateway, the admin API listens where the gateway does. */
-const adminUrlOf = ({ HOST, PORT, ADMIN_HOST, ADMIN_PORT }: Config): string => urlHere(ADMIN_PORT === PORT ? HOST : ADMIN_HOST, ADMIN_PORT);
+const adminUrlOf = ({ HOST, PORT, ADMIN_HOST, ADMIN_PORT }: Config): string =>
+  urlHere(ADMIN_PORT === PORT ? HOST : ADMIN_HOST, ADMIN_PORT);
 
 const tellReady = (ready: Ready, adminUrl: string): void => {
   const { scimBaseUrl, token, name, isNew } = ready;
   if (isTerminal()) console.log(banner(ready, adminUrl));
-  else sayAsJson('supervisor', 'info', 'Muster is ready.', { scimBaseUrl, adminUrl, directory: name, isNew, ...(mayShowToken(isNew) ? { token } : {}) });
+  else
+    sayAsJson('supervisor', 'info', 'Muster is ready.', {
+      scimBaseUrl,
+      adminUrl,
+      directory: name,
+      isNew,
+      ...(mayShowToken(isNew) ? { token } : {}),
+    });
 };
 
 refuseArguments(HELP, [SHOW_TOKEN]);
@@ -52,8 +76,13 @@ runSupervisor(async (supervisor) => {
   // Chosen here, so that a server that is started again is found where it was.
   for (const name of ['PORT', 'ADMIN_PORT'] as const) config[name] ||= await freePort();
   const runtime = new RuntimeFile(config, { url: urlHere(config.HOST, config.PORT), adminUrl: adminUrlOf(config) });
-  const databaseUrl = config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
-  const environment = environmentWith({ PORT: String(config.PORT), ADMIN_PORT: String(config.ADMIN_PORT), DATABASE_URL: databaseUrl });
+  const databaseUrl =
+    config.DATABASE_URL ?? (await supervisor.keep(runtime.telling('postgres', keptPostgres(config.DATA_DIR)))).url;
+  const environment = environmentWith({
+    PORT: String(config.PORT),
+    ADMIN_PORT: String(config.ADMIN_PORT),
+    DATABASE_URL: databaseUrl,
+  });
   let told = false;
   const onMessage = (message: unknown): void => {
     if (told) return;
@@ -62,6 +91,7 @@ runSupervisor(async (supervisor) => {
     runtime.tell(databaseUrl);
     tellReady((message as { ready: Ready }).ready, adminUrlOf(config));
   };
-  const start = (): ReturnType<typeof startNode> => startNode({ file: fileURLToPath(new URL('./server.js', import.meta.url)), environment, onMessage });
+  const start = (): ReturnType<typeof startNode> =>
+    startNode({ file: fileURLToPath(new URL('./server.js', import.meta.url)), environment, onMessage });
   await supervisor.keep(runtime.telling('server', { name: 'The server', start }));
 });

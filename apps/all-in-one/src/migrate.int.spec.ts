@@ -35,7 +35,9 @@ it('a service that starts before the migration waits for it, and says why', asyn
 it('a database of an older shape is not enough', async () => {
   const take = 'DELETE FROM muster_migrations WHERE id = (SELECT max(id) FROM muster_migrations) RETURNING name';
   const [newest] = await query<{ name: string }>(postgres.url, take);
-  await expect(untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0)).rejects.toThrow(/not been migrated to this version/);
+  await expect(untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0)).rejects.toThrow(
+    /not been migrated to this version/,
+  );
   await query(postgres.url, 'INSERT INTO muster_migrations (timestamp, name) VALUES (0, $1)', [newest!.name]);
   await untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0);
 });
@@ -46,13 +48,38 @@ it('the gone who were left in groups are to leave them, also where a command of 
   const [tenant, group, here, gone, stuck, going, dead, due] = Array.from({ length: 8 }, () => randomUUID());
   await query(url, 'ALTER TABLE "group".leaving DROP COLUMN failed, DROP COLUMN due');
   await query(url, "DELETE FROM muster_migrations WHERE name LIKE 'LeavingAgain%'");
-  await query(url, `INSERT INTO identity.users (tenant, id, version, created, last_modified, resource, user_name_folded, folded) VALUES ($1, $2, 1, now(), now(), '{}', 'here', '{}')`, [tenant, here]);
-  await query(url, `INSERT INTO "group".groups (tenant, id, version, created, last_modified, resource, display_name_folded, folded, member_count) VALUES ($1, $2, 1, now(), now(), '{}', 'group', '{}', 0)`, [tenant, group]);
-  await query(url, `INSERT INTO "group".members SELECT $1, $2, member, CASE WHEN member = $2 THEN 'G' ELSE 'U' END FROM unnest($3::uuid[]) AS member`, [tenant, group, [group, here, gone, stuck, going]]);
-  await query(url, `INSERT INTO "group".leaving VALUES ($1, $2, $3, ''), ($1, $4, $5, '')`, [tenant, stuck, dead, going, due]);
-  await query(url, `INSERT INTO "group".outcomes VALUES ($1, $2, '{"status": "rejected", "code": "internal"}', now())`, [dead, tenant]);
+  await query(
+    url,
+    `INSERT INTO identity.users (tenant, id, version, created, last_modified, resource, user_name_folded, folded) VALUES ($1, $2, 1, now(), now(), '{}', 'here', '{}')`,
+    [tenant, here],
+  );
+  await query(
+    url,
+    `INSERT INTO "group".groups (tenant, id, version, created, last_modified, resource, display_name_folded, folded, member_count) VALUES ($1, $2, 1, now(), now(), '{}', 'group', '{}', 0)`,
+    [tenant, group],
+  );
+  await query(
+    url,
+    `INSERT INTO "group".members SELECT $1, $2, member, CASE WHEN member = $2 THEN 'G' ELSE 'U' END FROM unnest($3::uuid[]) AS member`,
+    [tenant, group, [group, here, gone, stuck, going]],
+  );
+  await query(url, `INSERT INTO "group".leaving VALUES ($1, $2, $3, ''), ($1, $4, $5, '')`, [
+    tenant,
+    stuck,
+    dead,
+    going,
+    due,
+  ]);
+  await query(
+    url,
+    `INSERT INTO "group".outcomes VALUES ($1, $2, '{"status": "rejected", "code": "internal"}', now())`,
+    [dead, tenant],
+  );
   await migrate(url);
-  const rows = await query<{ member: string; next_command: string }>(url, 'SELECT member, next_command FROM "group".leaving');
+  const rows = await query<{ member: string; next_command: string }>(
+    url,
+    'SELECT member, next_command FROM "group".leaving',
+  );
   const next = new Map(rows.map(({ member, next_command }) => [member, next_command]));
   expect(new Set(next.keys())).toEqual(new Set([gone, stuck, going]));
   expect([next.get(stuck!) === dead, next.get(going!)]).toEqual([false, due]);
@@ -63,7 +90,9 @@ it('whoever waits for another migration says so when it has waited for too long,
   await other.connect();
   try {
     await other.query('SELECT pg_advisory_lock(7216001)');
-    await expect(migrate(postgres.url, undefined, undefined, 200)).rejects.toThrow(/Another process has been migrating this database/);
+    await expect(migrate(postgres.url, undefined, undefined, 200)).rejects.toThrow(
+      /Another process has been migrating this database/,
+    );
     await other.query('SELECT pg_advisory_unlock(7216001)');
     await migrate(postgres.url, undefined, undefined, 200);
   } finally {
@@ -90,14 +119,20 @@ describe('the roles', () => {
     url.pathname = `/${name}`;
     return url.href;
   };
-  const roleCount = async (prefix: string): Promise<number> => (await query(postgres.url, `SELECT FROM pg_roles WHERE rolname LIKE '${prefix}\\_%'`)).length;
+  const roleCount = async (prefix: string): Promise<number> =>
+    (await query(postgres.url, `SELECT FROM pg_roles WHERE rolname LIKE '${prefix}\\_%'`)).length;
   const called = (prefix: string, passwords: RoleSettings['passwords'] = {}): RoleSettings => ({ prefix, passwords });
-  const usage = (pattern: RegExp): object => ({ name: 'UsageError', message: expect.stringMatching(pattern) as string });
+  const usage = (pattern: RegExp): object => ({
+    name: 'UsageError',
+    message: expect.stringMatching(pattern) as string,
+  });
 
   it('of two installations on one server have names of their own; a second one with the same names is refused and changes nothing', async () => {
     await migrate(postgres.url);
     const second = await newDatabase();
-    await expect(migrate(second)).rejects.toMatchObject(usage(/^The role muster_\w+ of this server is that of the database muster: set DATABASE_ROLE_PREFIX [^\n]*$/));
+    await expect(migrate(second)).rejects.toMatchObject(
+      usage(/^The role muster_\w+ of this server is that of the database muster: set DATABASE_ROLE_PREFIX [^\n]*$/),
+    );
     expect(await query(second, "SELECT FROM pg_namespace WHERE nspname = 'log'")).toEqual([]);
     const roles = called('second');
     await migrate(second, roles);
@@ -107,10 +142,15 @@ describe('the roles', () => {
       // Neither the one nor the other may even connect.
       await expect(query(roleUrl(second, role), 'SELECT 1')).rejects.toThrow(/permission denied for database/);
     }
-    const append = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
+    const append =
+      "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
     await query(roleUrl(second, 'identity', roles), append, ['identity.events']);
-    await expect(query(roleUrl(second, 'identity', roles), append, ['admin.events'])).rejects.toThrow(/second_identity may not write/);
-    await expect(query(roleUrl(second, 'gateway', roles), append, ['identity.events'])).rejects.toThrow(/permission denied/);
+    await expect(query(roleUrl(second, 'identity', roles), append, ['admin.events'])).rejects.toThrow(
+      /second_identity may not write/,
+    );
+    await expect(query(roleUrl(second, 'gateway', roles), append, ['identity.events'])).rejects.toThrow(
+      /permission denied/,
+    );
     // As the last word: the same as at the first start.
     await migrate(second, roles);
   });
@@ -120,18 +160,30 @@ describe('the roles', () => {
     await migrate(original, called('first'));
     const copy = new URL(original);
     copy.pathname = `/other_${++number}`;
-    await query(postgres.url, `CREATE DATABASE ${copy.pathname.slice(1)} TEMPLATE ${new URL(original).pathname.slice(1)}`);
-    await expect(migrate(copy.href, called('first'))).rejects.toMatchObject(usage(/^The role first_\w+ of this server is that of the database other_\d+: set DATABASE_ROLE_PREFIX/));
+    await query(
+      postgres.url,
+      `CREATE DATABASE ${copy.pathname.slice(1)} TEMPLATE ${new URL(original).pathname.slice(1)}`,
+    );
+    await expect(migrate(copy.href, called('first'))).rejects.toMatchObject(
+      usage(/^The role first_\w+ of this server is that of the database other_\d+: set DATABASE_ROLE_PREFIX/),
+    );
     await migrate(copy.href, called('copied'));
     const grants = `SELECT 'schema ' || nspname AS object, nspacl::text AS acl FROM pg_namespace WHERE nspname !~ '^pg_' UNION ALL
       SELECT 'table ' || oid::regclass, relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^pg_|^information' AND relkind IN ('r', 'p', 'v') UNION ALL
       SELECT 'function ' || oid::regprocedure || ' ' || prosrc, proacl::text FROM pg_proc WHERE pronamespace::regnamespace::text !~ '^pg_|^information' ORDER BY 1`;
-    const inOrder = async (url: string, prefix: string): Promise<string[]> => (await query<{ object: string; acl: string | null }>(url, grants))
-      .map(({ object, acl }) => `${object} ${(acl ?? '').replace(/[{}]/g, '').split(',').sort().join()}`.replaceAll(new RegExp(`\\b${prefix}_(?=gateway|identity|admin|group|log)`, 'g'), '*_'));
+    const inOrder = async (url: string, prefix: string): Promise<string[]> =>
+      (await query<{ object: string; acl: string | null }>(url, grants)).map(({ object, acl }) =>
+        `${object} ${(acl ?? '').replace(/[{}]/g, '').split(',').sort().join()}`.replaceAll(
+          new RegExp(`\\b${prefix}_(?=gateway|identity|admin|group|log)`, 'g'),
+          '*_',
+        ),
+      );
     expect(await inOrder(copy.href, 'copied')).toEqual(await inOrder(original, 'first'));
     expect(await inOrder(original, 'first')).not.toEqual(await inOrder(original, 'none'));
     for (const role of ROLES) await untilMigrated(roleUrl(original, role, called('first')), () => undefined, 0);
-    await expect(query(roleUrl(copy.href, 'identity', called('first')), 'SELECT 1')).rejects.toThrow(/permission denied for database/);
+    await expect(query(roleUrl(copy.href, 'identity', called('first')), 'SELECT 1')).rejects.toThrow(
+      /permission denied for database/,
+    );
   });
 
   it('have to be there when a database is restored, or nobody may do anything in it', async () => {
@@ -139,13 +191,17 @@ describe('the roles', () => {
     await migrate(restored, called('lost'));
     // As a restore leaves it that finds no roles.
     for (const role of ROLES) await query(restored, `DROP OWNED BY lost_${role}; DROP ROLE lost_${role}`);
-    await expect(migrate(restored, called('lost'))).rejects.toMatchObject(usage(/^The database other_\d+ was restored without its grants: make the roles lost_gateway, /));
+    await expect(migrate(restored, called('lost'))).rejects.toMatchObject(
+      usage(/^The database other_\d+ was restored without its grants: make the roles lost_gateway, /),
+    );
     expect(await roleCount('lost')).toBe(0);
   });
 
   it('that somebody else made are not taken; those of a database that is gone are', async () => {
     await query(postgres.url, 'CREATE ROLE taken_log');
-    await expect(migrate(await newDatabase(), called('taken'))).rejects.toMatchObject(usage(/^There is a role taken_log already/));
+    await expect(migrate(await newDatabase(), called('taken'))).rejects.toMatchObject(
+      usage(/^There is a role taken_log already/),
+    );
     const gone = await newDatabase();
     await migrate(gone, called('gone'));
     await query(postgres.url, `DROP DATABASE ${new URL(gone).pathname.slice(1)}`);
@@ -163,30 +219,39 @@ describe('the roles', () => {
   it.each([
     ['may make no roles', '', true, /has to make roles \(ALTER ROLE "poor" CREATEROLE\), or be a superuser/],
     ['does not own the database', 'CREATEROLE', false, /has to own the database .* and create schemas in it/],
-  ])('are refused in one line, before anything is changed, to a user who %s', async (_title, attributes, owns, line) => {
-    const url = await newDatabase({ name: 'poor', attributes });
-    const database = new URL(url).pathname.slice(1);
-    try {
-      if (!owns) await query(postgres.url, `ALTER DATABASE ${database} OWNER TO muster`);
-      await expect(migrate(url, called('poor_s'))).rejects.toMatchObject(usage(new RegExp(`^The user poor of DATABASE_URL ${line.source}`)));
-      expect(await roleCount('poor_s')).toBe(0);
-    } finally {
-      await query(postgres.url, `DROP DATABASE ${database}`);
-      await query(postgres.url, 'DROP ROLE poor');
-    }
-  });
+  ])(
+    'are refused in one line, before anything is changed, to a user who %s',
+    async (_title, attributes, owns, line) => {
+      const url = await newDatabase({ name: 'poor', attributes });
+      const database = new URL(url).pathname.slice(1);
+      try {
+        if (!owns) await query(postgres.url, `ALTER DATABASE ${database} OWNER TO muster`);
+        await expect(migrate(url, called('poor_s'))).rejects.toMatchObject(
+          usage(new RegExp(`^The user poor of DATABASE_URL ${line.source}`)),
+        );
+        expect(await roleCount('poor_s')).toBe(0);
+      } finally {
+        await query(postgres.url, `DROP DATABASE ${database}`);
+        await query(postgres.url, 'DROP ROLE poor');
+      }
+    },
+  );
 
   it('are no owners, and no role can be its own', async () => {
     const url = await newDatabase();
     await migrate(url, called('own'));
     await query(postgres.url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO own_admin`);
-    await expect(migrate(roleUrl(url, 'admin', called('own')), called('own'))).rejects.toMatchObject(usage(/^DATABASE_URL names own_admin, a role of Muster's services/));
+    await expect(migrate(roleUrl(url, 'admin', called('own')), called('own'))).rejects.toMatchObject(
+      usage(/^DATABASE_URL names own_admin, a role of Muster's services/),
+    );
   });
 
   it('have passwords that nobody can compute: without one of the owner they have to be set', async () => {
     const url = new URL(await newDatabase());
     url.password = '';
-    await expect(migrate(url.href, called('bare'))).rejects.toMatchObject(usage(/^The database refuses the user of DATABASE_URL: .*password/));
+    await expect(migrate(url.href, called('bare'))).rejects.toMatchObject(
+      usage(/^The database refuses the user of DATABASE_URL: .*password/),
+    );
     // A server that trusts its owner, as with peer or a certificate.
     const access = join(dataDir, 'postgres', 'pg_hba.conf');
     writeFileSync(access, `host ${url.pathname.slice(1)} muster 127.0.0.1/32 trust\n${readFileSync(access, 'utf8')}`);
@@ -198,7 +263,8 @@ describe('the roles', () => {
     expect(() => roleUrl(url.href, 'gateway')).toThrow(line);
     const passwords = Object.fromEntries(ROLES.map((role) => [role, `${role}: %/@ ${'p'.repeat(20)}`]));
     await migrate(url.href, called('bare', passwords));
-    for (const role of ROLES) await untilMigrated(roleUrl(url.href, role, called('bare', passwords)), () => undefined, 0);
+    for (const role of ROLES)
+      await untilMigrated(roleUrl(url.href, role, called('bare', passwords)), () => undefined, 0);
   });
 
   it('have passwords that stand in no statement, and so in no log of the server', async () => {
@@ -216,18 +282,24 @@ describe('the roles', () => {
       // It is the right one all the same.
       await query(roleUrl(url, role, called('quiet')), 'SELECT 1');
     }
-    await expect(query(roleUrl(url, 'gateway', called('quiet', { gateway: 'another password' })), 'SELECT 1')).rejects.toThrow(/password authentication failed/);
+    await expect(
+      query(roleUrl(url, 'gateway', called('quiet', { gateway: 'another password' })), 'SELECT 1'),
+    ).rejects.toThrow(/password authentication failed/);
   });
 
   it('are not made on a server that is too old', async () => {
-    await expect(migrate(await newDatabase(), called('old'), 99)).rejects.toMatchObject(usage(/^DATABASE_URL leads to Postgres 18: Muster needs Postgres 99 or newer\.$/));
+    await expect(migrate(await newDatabase(), called('old'), 99)).rejects.toMatchObject(
+      usage(/^DATABASE_URL leads to Postgres 18: Muster needs Postgres 99 or newer\.$/),
+    );
     expect(await roleCount('old')).toBe(0);
   });
 
   it('need a user whom the server lets in: a wrong password, user or database is one line', async () => {
     const wrong = (change: object): Promise<void> => migrate(Object.assign(new URL(postgres.url), change).href);
     for (const change of [{ password: 'wrong' }, { username: 'nobody' }, { pathname: '/none' }]) {
-      await expect(wrong(change)).rejects.toMatchObject(usage(/^The database refuses the user of DATABASE_URL: [^\n]*$/));
+      await expect(wrong(change)).rejects.toMatchObject(
+        usage(/^The database refuses the user of DATABASE_URL: [^\n]*$/),
+      );
     }
   });
 
@@ -237,7 +309,9 @@ describe('the roles', () => {
     await expect(query(visitor, 'SELECT 1')).rejects.toThrow(/permission denied for database/);
     for (const role of ROLES) {
       for (const statement of ['CREATE TABLE public.a (a int)', 'CREATE TEMP TABLE a (a int)', 'CREATE SCHEMA a']) {
-        await expect(query(roleUrl(postgres.url, role), statement), `${role}: ${statement}`).rejects.toThrow(/permission denied/);
+        await expect(query(roleUrl(postgres.url, role), statement), `${role}: ${statement}`).rejects.toThrow(
+          /permission denied/,
+        );
       }
     }
   });

@@ -3,12 +3,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { OWNERS } from '#contracts';
-import { connectionFault, openMasterKey, unfitTls, verifyStore, type MasterKeySource, type Progress, type Verification } from '#event-store';
+import {
+  connectionFault,
+  openMasterKey,
+  unfitTls,
+  verifyStore,
+  type MasterKeySource,
+  type Progress,
+  type Verification,
+} from '#event-store';
 import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
-/** `npm run verify`: compares what must always be true with what a running installation holds. Exit code 1 = something is broken. */
+/**
+ * `npm run verify`: compares what must always be true with what a running installation holds. Exit code 1 = something
+ * is broken.
+ */
 
 const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
   if (DATABASE_URL) return DATABASE_URL;
@@ -16,17 +27,31 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
   try {
     return (JSON.parse(readFileSync(path, 'utf8')) as { databaseUrl: string }).databaseUrl;
   } catch {
-    throw new UsageError(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set DATABASE_URL.`);
+    throw new UsageError(
+      `Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set DATABASE_URL.`,
+    );
   }
 };
 
-/** No statement on a live database takes longer: what reads a table reads it in pages, and smaller ones where they take too long. */
+/**
+ * No statement on a live database takes longer: what reads a table reads it in pages, and smaller ones where they take
+ * too long.
+ */
 const STATEMENT_TIMEOUT_MS = 5_000;
 const TELL_EVERY_MS = 10_000;
 
 /** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
-export const verifyInstallation = async (url: string, masterKey: MasterKeySource, progress?: Progress): Promise<Verification> => {
-  const client = new pg.Client({ connectionString: url, application_name: 'muster-verify', statement_timeout: STATEMENT_TIMEOUT_MS, connectionTimeoutMillis: 10_000 });
+export const verifyInstallation = async (
+  url: string,
+  masterKey: MasterKeySource,
+  progress?: Progress,
+): Promise<Verification> => {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'muster-verify',
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    connectionTimeoutMillis: 10_000,
+  });
   try {
     await client.connect();
   } catch (error) {
@@ -34,7 +59,9 @@ export const verifyInstallation = async (url: string, masterKey: MasterKeySource
     if (unfit) throw unfit;
     const { isAway, line } = connectionFault(url, error);
     const { host, port } = client;
-    throw new UsageError(isAway ? `Muster's database does not answer at ${host}:${port}. Start Muster with npm start.` : line);
+    throw new UsageError(
+      isAway ? `Muster's database does not answer at ${host}:${port}. Start Muster with npm start.` : line,
+    );
   }
   try {
     const key = await openMasterKey(client, { ...masterKey, make: null });
@@ -51,7 +78,10 @@ export const verifyInstallation = async (url: string, masterKey: MasterKeySource
   }
 };
 
-/** On the standard error output, so that the report alone is what the program says. A small installation is done before there is anything to tell. */
+/**
+ * On the standard error output, so that the report alone is what the program says. A small installation is done before
+ * there is anything to tell.
+ */
 const tellNowAndThen = (): Progress => {
   let toldAtMs = performance.now();
   return (what, count) => {
@@ -63,15 +93,25 @@ const tellNowAndThen = (): Progress => {
 
 const run = async (): Promise<void> => {
   const config = readConfig(process.env);
-  const { compared, findings } = await verifyInstallation(databaseUrl(config), masterKeySource(config), tellNowAndThen());
-  console.log(`Compared: ${Object.entries(compared).map(([what, count]) => `${count.toLocaleString('en')} ${what}`).join(', ')}.`);
+  const { compared, findings } = await verifyInstallation(
+    databaseUrl(config),
+    masterKeySource(config),
+    tellNowAndThen(),
+  );
+  console.log(
+    `Compared: ${Object.entries(compared)
+      .map(([what, count]) => `${count.toLocaleString('en')} ${what}`)
+      .join(', ')}.`,
+  );
   for (const { invariant, detail } of findings) console.log(`${invariant}  ${detail}`);
   console.log(findings.length === 0 ? 'Everything holds.' : `${findings.length} findings.`);
   process.exitCode = findings.length === 0 ? 0 : 1;
 };
 
 if (process.argv[1]?.endsWith('verify.js')) {
-  refuseArguments('npm run verify: compares a running installation with its events and changes nothing. Exit code 0 = everything holds.\n');
+  refuseArguments(
+    'npm run verify: compares a running installation with its events and changes nothing. Exit code 0 = everything holds.\n',
+  );
   run().catch((error: Error) => {
     console.error(isUsageError(error) ? error.message : error);
     process.exit(2);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { RecordedEvent } from './admin-views.js';
 
 /**
- * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY, or the file that MUSTER_API_KEY_FILE names, override
- * what the running installation wrote to DATA_DIR.
+ * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY, or the file that
+ * MUSTER_API_KEY_FILE names, override what the running installation wrote to DATA_DIR.
  */
 
 const givenKey = (): string | undefined => {
@@ -13,7 +13,9 @@ const givenKey = (): string | undefined => {
   try {
     return readFileSync(MUSTER_API_KEY_FILE, 'utf8').trim();
   } catch (error) {
-    throw new Error(`MUSTER_API_KEY_FILE names a file that cannot be read: ${(error as Error).message}.`, { cause: error });
+    throw new Error(`MUSTER_API_KEY_FILE names a file that cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
 };
 
@@ -24,10 +26,16 @@ export const findServer = (): { url: string; apiKey: string; gatewayUrl: string 
   if (MUSTER_URL && key) return { url: MUSTER_URL, apiKey: key, gatewayUrl: null };
   const path = join(DATA_DIR || './.data', 'runtime.json');
   try {
-    const { url, adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as { url: string; adminUrl: string; apiKey: string };
+    const { url, adminUrl, apiKey } = JSON.parse(readFileSync(path, 'utf8')) as {
+      url: string;
+      adminUrl: string;
+      apiKey: string;
+    };
     return { url: MUSTER_URL || adminUrl, apiKey: key ?? apiKey, gatewayUrl: MUSTER_URL ? null : url };
   } catch {
-    throw new Error(`Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`);
+    throw new Error(
+      `Muster does not seem to run: ${path} cannot be read. Start it with npm start, or set MUSTER_URL and MUSTER_API_KEY.`,
+    );
   }
 };
 
@@ -36,7 +44,8 @@ export const call = async <T>(method: string, path: string, body?: object): Prom
   let response: Response;
   try {
     response = await fetch(new URL(`/api/admin/${path}`, url), {
-      method, signal: AbortSignal.timeout(15_000),
+      method,
+      signal: AbortSignal.timeout(15_000),
       headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
@@ -51,8 +60,11 @@ export const call = async <T>(method: string, path: string, body?: object): Prom
 /** All events of a user or a group, page by page. */
 export const listEvents = async (of: 'users' | 'groups', id: string): Promise<RecordedEvent[]> => {
   const all: RecordedEvent[] = [];
-  for (let after: number | null = 0; after !== null; ) {
-    const page: { events: RecordedEvent[]; next: number | null } = await call('GET', `${of}/${encodeURIComponent(id)}/events?after=${after}&limit=1000`);
+  for (let after: number | null = 0; after !== null;) {
+    const page: { events: RecordedEvent[]; next: number | null } = await call(
+      'GET',
+      `${of}/${encodeURIComponent(id)}/events?after=${after}&limit=1000`,
+    );
     all.push(...page.events);
     after = page.next;
   }
@@ -60,7 +72,11 @@ export const listEvents = async (of: 'users' | 'groups', id: string): Promise<Re
 };
 
 /** All rows of a list that is paged by ids. `name` is that of the list in the answer. */
-export const listAll = async <Row>(path: string, name: string, parameters: Readonly<Record<string, string>>): Promise<Row[]> => {
+export const listAll = async <Row>(
+  path: string,
+  name: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<Row[]> => {
   const all: Row[] = [];
   for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
     const query = new URLSearchParams({ ...parameters, limit: '1000', ...(after === undefined ? {} : { after }) });

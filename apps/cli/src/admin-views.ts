@@ -10,12 +10,21 @@ export interface DirectoryView {
   readonly id: string;
   readonly name: string;
   readonly kind: string;
-  readonly settings: { readonly offerExistingUsers: boolean; readonly emailIsLoginName: boolean; readonly offerLocalGroups: boolean };
+  readonly settings: {
+    readonly offerExistingUsers: boolean;
+    readonly emailIsLoginName: boolean;
+    readonly offerLocalGroups: boolean;
+  };
   readonly scimBaseUrl: string;
   /** The one that works longest. */
   readonly token: string | null;
   readonly tokenExpiresAt: string | null;
-  readonly tokens: readonly { readonly id: string; readonly description: string; readonly status: string; readonly expiresAt: string | null }[];
+  readonly tokens: readonly {
+    readonly id: string;
+    readonly description: string;
+    readonly status: string;
+    readonly expiresAt: string | null;
+  }[];
 }
 
 export interface AttributeView {
@@ -30,7 +39,12 @@ export interface SchemaView {
   readonly tenant: string;
   readonly resourceType: string;
   readonly version: number;
-  readonly schema: { readonly id: string; readonly name: string; readonly description: string; readonly attributes: readonly AttributeView[] };
+  readonly schema: {
+    readonly id: string;
+    readonly name: string;
+    readonly description: string;
+    readonly attributes: readonly AttributeView[];
+  };
 }
 
 /** An event of a user or a group. */

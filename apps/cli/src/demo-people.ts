@@ -12,14 +12,77 @@ export interface Person {
 }
 
 const GIVEN_NAMES = [
-  'Ada', 'Bram', 'Chidi', 'Dalia', 'Emre', 'Freya', 'Goran', 'Hana', 'Inés', 'Jonas', 'Kaya', 'Liam', 'Mina', 'Noor', 'Oskar', 'Pilar', 'Quinn', 'Rosa',
-  'Sami', 'Tuva', 'Umar', 'Vera', 'Wim', 'Xenia', 'Yara', 'Zoë', 'Amara', 'Bilal', 'Clara', 'Dmitri', 'Elif', 'Fionn',
+  'Ada',
+  'Bram',
+  'Chidi',
+  'Dalia',
+  'Emre',
+  'Freya',
+  'Goran',
+  'Hana',
+  'Inés',
+  'Jonas',
+  'Kaya',
+  'Liam',
+  'Mina',
+  'Noor',
+  'Oskar',
+  'Pilar',
+  'Quinn',
+  'Rosa',
+  'Sami',
+  'Tuva',
+  'Umar',
+  'Vera',
+  'Wim',
+  'Xenia',
+  'Yara',
+  'Zoë',
+  'Amara',
+  'Bilal',
+  'Clara',
+  'Dmitri',
+  'Elif',
+  'Fionn',
 ];
 const FAMILY_NAMES = [
-  'Lindqvist', 'Okafor', 'Marín', 'Vogel', 'Haddad', 'Nakamura', 'Petrov', 'Díaz', 'Brandt', 'Silva', 'Novák', 'Keller', 'Moreau', 'Rossi', 'Jansen', 'Ali',
-  'Weber', 'Costa', 'Fischer', 'Laurent', 'Nowak', 'Andersen', 'Müller', 'Kaplan', 'Reyes', 'Sato', 'Byrne', 'Horvat', 'Mensah', 'Duarte', 'Engel', 'Farah',
+  'Lindqvist',
+  'Okafor',
+  'Marín',
+  'Vogel',
+  'Haddad',
+  'Nakamura',
+  'Petrov',
+  'Díaz',
+  'Brandt',
+  'Silva',
+  'Novák',
+  'Keller',
+  'Moreau',
+  'Rossi',
+  'Jansen',
+  'Ali',
+  'Weber',
+  'Costa',
+  'Fischer',
+  'Laurent',
+  'Nowak',
+  'Andersen',
+  'Müller',
+  'Kaplan',
+  'Reyes',
+  'Sato',
+  'Byrne',
+  'Horvat',
+  'Mensah',
+  'Duarte',
+  'Engel',
+  'Farah',
 ];
-/** The same people for the same run, others for another: the run is in their domain. RFC 2606 keeps `.example` free of real ones. */
+/**
+ * The same people for the same run, others for another: the run is in their domain. RFC 2606 keeps `.example` free of
+ * real ones.
+ */
 export const inventPeople = (run: string, count: number): Person[] =>
   Array.from({ length: count }, (_, index) => {
     const round = Math.floor(index / GIVEN_NAMES.length);
@@ -35,7 +98,8 @@ const ascii = (name: string): string => name.normalize('NFD').replace(/\p{M}/gu,
 export const displayNameOf = ({ givenName, familyName }: Person): string => `${givenName} ${familyName}`;
 
 /** The names of the demo's groups hold the run, too: names are unique in a directory. */
-export const groupNameOf = (department: string, { upn }: Person): string => `${department} ${/@(demo-[0-9a-z]+)\.example$/.exec(upn)![1]}`;
+export const groupNameOf = (department: string, { upn }: Person): string =>
+  `${department} ${/@(demo-[0-9a-z]+)\.example$/.exec(upn)![1]}`;
 export const isInventedGroup = (displayName: string): boolean => / demo-[0-9a-z]+$/.test(displayName);
 
 /** Whether a userName is that of somebody invented here, whatever has happened to it since. */

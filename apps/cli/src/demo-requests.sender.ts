@@ -13,7 +13,10 @@ export class Requests {
   private cycle = '';
 
   /** `baseUrl` ends with `/api/scim/v2`. */
-  constructor(private readonly baseUrl: string, private readonly token: string) {}
+  constructor(
+    private readonly baseUrl: string,
+    private readonly token: string,
+  ) {}
 
   /** The cycle of the requests that follow. */
   begin(cycle: string): void {
@@ -32,8 +35,11 @@ export class Requests {
     const answer = parse(text);
     const [words, holds] = expected.body ?? ['anything', () => true];
     if (status !== expected.status || !holds(answer)) {
-      const got = status === expected.status ? text.slice(0, 200) : `${status}${answer.detail ? ` ${answer.detail}` : ''}`;
-      throw new NotAccepted(`${step}: ${method} ${decodeURIComponent(path)} should be answered by ${expected.status} and ${words}, not by ${got}`);
+      const got =
+        status === expected.status ? text.slice(0, 200) : `${status}${answer.detail ? ` ${answer.detail}` : ''}`;
+      throw new NotAccepted(
+        `${step}: ${method} ${decodeURIComponent(path)} should be answered by ${expected.status} and ${words}, not by ${got}`,
+      );
     }
     return answer;
   }
@@ -41,8 +47,12 @@ export class Requests {
   private async exchange(method: string, path: string, body: object | null): Promise<{ status: number; text: string }> {
     try {
       const response = await fetch(this.baseUrl + path, {
-        method, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        headers: { authorization: `Bearer ${this.token}`, ...(body ? { 'content-type': 'application/scim+json' } : {}) },
+        method,
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        headers: {
+          authorization: `Bearer ${this.token}`,
+          ...(body ? { 'content-type': 'application/scim+json' } : {}),
+        },
         ...(body ? { body: JSON.stringify(body) } : {}),
       });
       return { status: response.status, text: await response.text() };
@@ -70,7 +80,11 @@ const parse = (text: string): ScimBody => {
 };
 
 /** Works on `inFlight` of the items at a time. Rejects with the first error. */
-export const eachInFlight = async <T>(items: readonly T[], inFlight: number, work: (item: T) => Promise<void>): Promise<void> => {
+export const eachInFlight = async <T>(
+  items: readonly T[],
+  inFlight: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> => {
   const left = items.values();
   await Promise.all(
     Array.from({ length: inFlight }, async () => {

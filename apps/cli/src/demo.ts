@@ -17,14 +17,21 @@ const MAX_TOLD_PROBLEMS = 5;
 const PAGE_USERS = 100;
 
 const newBar = (): cliProgress.SingleBar =>
-  new cliProgress.SingleBar({ format: '{bar} {value}/{total} {what}', clearOnComplete: true, stopOnComplete: true, hideCursor: true });
+  new cliProgress.SingleBar({
+    format: '{bar} {value}/{total} {what}',
+    clearOnComplete: true,
+    stopOnComplete: true,
+    hideCursor: true,
+  });
 
 const findDirectory = async (): Promise<DirectoryView | undefined> =>
   (await call<DirectoryView[]>('GET', 'directories')).find(({ name }) => name === DIRECTORY_NAME);
 
 /** The directory of the demo is used again, and made when there is none; with a token that works. */
 const prepareDirectory = async (): Promise<DirectoryView> => {
-  const directory = (await findDirectory()) ?? (await call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' }));
+  const directory =
+    (await findDirectory()) ??
+    (await call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' }));
   if (directory.token) return directory;
   await call('POST', `directories/${directory.id}/tokens`, { description: 'npm run demo' });
   return call('GET', `directories/${directory.id}`);
@@ -44,10 +51,14 @@ const demonstrate = async (users: number): Promise<void> => {
   console.log(`\n${formatCount(users)} invented people, ${IN_FLIGHT} requests at a time, to ${baseUrl}\n`);
   const bar = newBar();
   bar.start(1, 0, { what: '' });
-  const { rows, problems, ids, groups } = await runCycles(people, new Requests(baseUrl, directory.token!), (done, total, what) => {
-    bar.setTotal(total);
-    bar.update(done, { what });
-  }).finally(() => bar.stop());
+  const { rows, problems, ids, groups } = await runCycles(
+    people,
+    new Requests(baseUrl, directory.token!),
+    (done, total, what) => {
+      bar.setTotal(total);
+      bar.update(done, { what });
+    },
+  ).finally(() => bar.stop());
   console.log(`${renderReport(rows)}\n`);
   tellProblems(problems);
   const id = ids.get(people[0]!);
@@ -68,15 +79,24 @@ const tellProblems = (problems: readonly string[]): void => {
 
 const tellHistory = async (person: Person, id: string): Promise<void> => {
   console.log(`\nWhat Muster recorded of ${displayNameOf(person)}, ${person.upn}:\n`);
-  console.log(renderTimeline(await listEvents('users', id), describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  console.log(
+    renderTimeline(await listEvents('users', id), describeActors(await call<DirectoryView[]>('GET', 'directories'))),
+  );
   console.log('\nThe values are in the events too, encrypted with a key of that person. See it again:');
   console.log(`  npm run -s cli -- user events ${id}`);
 };
 
 const tellGroup = async (department: string, id: string): Promise<void> => {
   const events = await listEvents('groups', id);
-  console.log(`\nWhat Muster recorded of the group ${department}: its first and last events of ${formatCount(events.length)}\n`);
-  console.log(renderTimeline([...events.slice(0, 3), ...events.slice(3).slice(-3)], describeActors(await call<DirectoryView[]>('GET', 'directories'))));
+  console.log(
+    `\nWhat Muster recorded of the group ${department}: its first and last events of ${formatCount(events.length)}\n`,
+  );
+  console.log(
+    renderTimeline(
+      [...events.slice(0, 3), ...events.slice(3).slice(-3)],
+      describeActors(await call<DirectoryView[]>('GET', 'directories')),
+    ),
+  );
   console.log('\nSee all of it, or who is in it:');
   console.log(`  npm run -s cli -- group events ${id}\n  npm run -s cli -- group members ${id}`);
 };
@@ -99,27 +119,36 @@ const clean = async (): Promise<void> => {
     await requests.send('Delete', 'DELETE', `/Users/${id}`, null, { status: 204 });
     bar.increment();
   }).finally(() => bar.stop());
-  const groups = (await requests.send('List', 'GET', `/Groups?count=${PAGE_USERS}&attributes=displayName`, null, { status: 200 })).Resources ?? [];
-  for (const { id, displayName } of groups) if (isInventedGroup(displayName!)) await requests.send('Delete', 'DELETE', `/Groups/${id}`, null, { status: 204 });
-  console.log(`${formatCount(ids.length)} people of the demo, and its groups, are deleted. Their events stay: history is not rewritten.`);
+  const groups =
+    (await requests.send('List', 'GET', `/Groups?count=${PAGE_USERS}&attributes=displayName`, null, { status: 200 }))
+      .Resources ?? [];
+  for (const { id, displayName } of groups)
+    if (isInventedGroup(displayName!)) await requests.send('Delete', 'DELETE', `/Groups/${id}`, null, { status: 204 });
+  console.log(
+    `${formatCount(ids.length)} people of the demo, and its groups, are deleted. Their events stay: history is not rewritten.`,
+  );
 };
 
 const toUsers = (text: string): number => {
   const users = Number(text);
-  if (!Number.isInteger(users) || users < 1 || users > MAX_USERS) throw new InvalidArgumentError(`It is a whole number from 1 to ${formatCount(MAX_USERS)}.`);
+  if (!Number.isInteger(users) || users < 1 || users > MAX_USERS)
+    throw new InvalidArgumentError(`It is a whole number from 1 to ${formatCount(MAX_USERS)}.`);
   return users;
 };
 
 new Command('npm run demo --')
   .description(
-    'Sends a running Muster what Microsoft Entra ID sends in an initial and an incremental cycle, for invented people in a directory '
-    + 'of their own; checks every answer, and shows what Muster recorded. Exit code 1 = an answer was wrong.',
+    'Sends a running Muster what Microsoft Entra ID sends in an initial and an incremental cycle, for invented people in a directory ' +
+      'of their own; checks every answer, and shows what Muster recorded. Exit code 1 = an answer was wrong.',
   )
   .option('--users <n>', 'how many people', toUsers, 1_000)
   .option('--clean', 'instead: delete the people of all earlier runs')
-  .addHelpText('after', `
+  .addHelpText(
+    'after',
+    `
 It finds the Muster that npm start or npm run stack started in DATA_DIR (./.data).
-MUSTER_URL (of the admin API) and MUSTER_API_KEY name another one.`)
+MUSTER_URL (of the admin API) and MUSTER_API_KEY name another one.`,
+  )
   .action((options: { users: number; clean?: boolean }) => (options.clean ? clean() : demonstrate(options.users)))
   .parseAsync()
   .catch((error: Error) => {

@@ -3,16 +3,35 @@ import type { DirectoryView, RecordedEvent } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
 const event = (version: number, type: string, attributes?: string[], actor = 'token:0197-4711abcd'): RecordedEvent => ({
-  version, type: `muster.user.${type}.v1`, recordedAt: `2026-01-01T10:00:0${version}.000Z`, actor, data: attributes ? { attributes } : {},
+  version,
+  type: `muster.user.${type}.v1`,
+  recordedAt: `2026-01-01T10:00:0${version}.000Z`,
+  actor,
+  data: attributes ? { attributes } : {},
 });
 const directory: DirectoryView = {
-  id: 'd', name: 'Contoso', kind: 'entra', settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }, scimBaseUrl: '', token: null, tokenExpiresAt: null,
+  id: 'd',
+  name: 'Contoso',
+  kind: 'entra',
+  settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false },
+  scimBaseUrl: '',
+  token: null,
+  tokenExpiresAt: null,
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 
 it('shows an event a line, with what changed and by whom, in 100 columns', () => {
-  const changed = ['displayName', 'name', 'emails', 'phoneNumbers', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'];
-  const text = renderTimeline([event(1, 'created'), event(2, 'changed', changed), event(3, 'deleted', undefined, 'admin')], describeActors([directory]));
+  const changed = [
+    'displayName',
+    'name',
+    'emails',
+    'phoneNumbers',
+    'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User',
+  ];
+  const text = renderTimeline(
+    [event(1, 'created'), event(2, 'changed', changed), event(3, 'deleted', undefined, 'admin')],
+    describeActors([directory]),
+  );
   expect(text.split('\n')).toEqual([
     '   time (UTC)               event    attributes                          by',
     '1  2026-01-01 10:00:01.000  created                                      Contoso (token …4711abcd)',
@@ -23,9 +42,20 @@ it('shows an event a line, with what changed and by whom, in 100 columns', () =>
 });
 
 it('tells how a user was found', () => {
-  const found = (version: number, type: string, rule: string): RecordedEvent => ({ ...event(version, type, ['title']), data: { attributes: ['title'], matching: { rule } } });
-  const text = renderTimeline([found(1, 'created', 'create'), found(2, 'linked', 'email'), found(3, 'linked', 'id')], describeActors([]));
-  expect(text.split('\n').slice(1).map((line) => line.slice(27, -20).trim())).toEqual(['created  title', 'linked   found by e-mail, title', 'linked   title']);
+  const found = (version: number, type: string, rule: string): RecordedEvent => ({
+    ...event(version, type, ['title']),
+    data: { attributes: ['title'], matching: { rule } },
+  });
+  const text = renderTimeline(
+    [found(1, 'created', 'create'), found(2, 'linked', 'email'), found(3, 'linked', 'id')],
+    describeActors([]),
+  );
+  expect(
+    text
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(27, -20).trim()),
+  ).toEqual(['created  title', 'linked   found by e-mail, title', 'linked   title']);
 });
 
 it('shows an actor whose token it does not know as it was recorded', () => {
@@ -34,10 +64,30 @@ it('shows an actor whose token it does not know as it was recorded', () => {
 
 it('names the members that came and went, by the ends of their ids', () => {
   const id = (n: number): { value: string } => ({ value: `01980000-0000-7000-8000-00000000000${n}` });
-  const moved: RecordedEvent = { ...event(2, 'x'), type: 'muster.group.members-changed.v1', data: { added: [1, 2, 3, 4, 5].map(id), removed: [id(6)] } };
-  const changed: RecordedEvent = { ...event(3, 'x'), type: 'muster.group.changed.v1', data: { changes: { displayName: 'R&D' } } };
-  const lines = renderTimeline([moved, changed], describeActors([directory])).split('\n').slice(1);
-  expect(lines.map((line) => line.replace(/ +Contoso.*/, '').slice(27).trim())).toEqual([
-    'members-changed  added …00000001, …00000002,', '…00000003 and 2 more,', 'removed …00000006', 'changed          displayName',
+  const moved: RecordedEvent = {
+    ...event(2, 'x'),
+    type: 'muster.group.members-changed.v1',
+    data: { added: [1, 2, 3, 4, 5].map(id), removed: [id(6)] },
+  };
+  const changed: RecordedEvent = {
+    ...event(3, 'x'),
+    type: 'muster.group.changed.v1',
+    data: { changes: { displayName: 'R&D' } },
+  };
+  const lines = renderTimeline([moved, changed], describeActors([directory]))
+    .split('\n')
+    .slice(1);
+  expect(
+    lines.map((line) =>
+      line
+        .replace(/ +Contoso.*/, '')
+        .slice(27)
+        .trim(),
+    ),
+  ).toEqual([
+    'members-changed  added …00000001, …00000002,',
+    '…00000003 and 2 more,',
+    'removed …00000006',
+    'changed          displayName',
   ]);
 });

@@ -3,23 +3,30 @@ import type { DirectoryView, RecordedEvent } from './admin-views.js';
 const DETAILS_WIDTH = 34;
 const MAX_TOLD_MEMBERS = 3;
 
-/** Says who an actor is, by the names that the directories and their tokens have now; what is unknown stays as it was recorded. */
+/**
+ * Says who an actor is, by the names that the directories and their tokens have now; what is unknown stays as it was
+ * recorded.
+ */
 export const describeActors = (directories: readonly DirectoryView[]): ((actor: string) => string) => {
   // The random end of an id; its beginning is the time.
   const known = new Map<string, string>();
-  for (const { name, tokens } of directories) for (const { id } of tokens) known.set(`token:${id}`, `${name} (token …${id.slice(-8)})`);
+  for (const { name, tokens } of directories)
+    for (const { id } of tokens) known.set(`token:${id}`, `${name} (token …${id.slice(-8)})`);
   return (actor) => known.get(actor) ?? actor;
 };
 
 /**
- * Events of one user or group as a table for people. It shows how a user was found and the names of what changed, whose values are
- * sealed; of a group also who came and went.
+ * Events of one user or group as a table for people. It shows how a user was found and the names of what changed, whose
+ * values are sealed; of a group also who came and went.
  */
 export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: string) => string): string => {
   const lines = events.flatMap(({ version, recordedAt, type, data, actor }) => {
     const names = data.attributes ?? Object.keys(data.changes ?? {});
     const [details = '', ...more] = wrap([
-      ...foundBy(data.matching?.rule), ...names.map(shortName), ...moved('added', data.added), ...moved('removed', data.removed),
+      ...foundBy(data.matching?.rule),
+      ...names.map(shortName),
+      ...moved('added', data.added),
+      ...moved('removed', data.removed),
     ]);
     const time = recordedAt.replace('T', ' ').replace('Z', '');
     return [
@@ -30,7 +37,12 @@ export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: st
   const table = [['', 'time (UTC)', 'event', 'attributes', 'by'], ...lines];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
   return table
-    .map((line) => line.map((cell, column) => (column === 0 ? cell.padStart(widths[0]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => (column === 0 ? cell.padStart(widths[0]!) : cell.padEnd(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 };
 
@@ -43,7 +55,11 @@ const moved = (word: string, members: readonly { readonly value: string }[] = []
   const told = members.slice(0, MAX_TOLD_MEMBERS).map(({ value }) => `…${value.slice(-8)}`);
   if (told.length === 0) return [];
   const more = members.length - told.length;
-  return [`${word} ${told[0]}`, ...told.slice(1, -1), ...(told.length > 1 ? [`${told.at(-1)}${more > 0 ? ` and ${more} more` : ''}`] : [])];
+  return [
+    `${word} ${told[0]}`,
+    ...told.slice(1, -1),
+    ...(told.length > 1 ? [`${told.at(-1)}${more > 0 ? ` and ${more} more` : ''}`] : []),
+  ];
 };
 
 /** An extension changes as a whole, under its URN: `…:extension:enterprise:2.0:User`. */

@@ -5,14 +5,26 @@ import { errorBody, errorStatus, Rejected } from '#scim';
 import { NO_TOKEN, type Caller, type ScimRequest } from './scim-token.guard.js';
 import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
 
-/** Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has not taken yet. */
+/**
+ * Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has
+ * not taken yet.
+ */
 const MAX_TEXT_CHARACTERS = 65_536;
 const SHARE_OF_SHORT_ANSWERS = 1 / 2;
-/** Requests of a tenant that wait for others of it: as many as there are connections, since one that is refused comes again at once. */
+/**
+ * Requests of a tenant that wait for others of it: as many as there are connections, since one that is refused comes
+ * again at once.
+ */
 const WAITING = { maxWaiting: 10_000, waitTimeoutMs: 5_000 };
-/** After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as long. */
+/**
+ * After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as
+ * long.
+ */
 const SHORT_BODY_BYTES = 65_536;
-/** Shorter bodies, which nearly all are, are read at once. 16 kB of small objects take a millisecond, and a tenant sent 700 of them in a second. */
+/**
+ * Shorter bodies, which nearly all are, are read at once. 16 kB of small objects take a millisecond, and a tenant sent
+ * 700 of them in a second.
+ */
 const QUICK_BODY_BYTES = 2_048;
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 
@@ -43,8 +55,8 @@ interface Visit {
 type Admitted = ScimRequest & { visit: Visit };
 
 /**
- * Lets requests in before their bodies are read: whoever has no token gets nothing read, no tenant fills the memory with what it sends or does not
- * read, and none has more than its share of the time of this process.
+ * Lets requests in before their bodies are read: whoever has no token gets nothing read, no tenant fills the memory
+ * with what it sends or does not read, and none has more than its share of the time of this process.
  */
 export class Admission {
   private readonly bodies: Quota;
@@ -53,15 +65,26 @@ export class Admission {
   private readonly writes: Room;
   private readonly bulks: Room;
 
-  constructor(private readonly tokens: ScimTokens, private readonly pace: Pace, private readonly config: Config) {
-    this.bodies = new Quota({ maxBytesPerKey: config.MAX_RECEIVED_BYTES_PER_TENANT, maxBytes: config.MAX_RECEIVED_BYTES });
+  constructor(
+    private readonly tokens: ScimTokens,
+    private readonly pace: Pace,
+    private readonly config: Config,
+  ) {
+    this.bodies = new Quota({
+      maxBytesPerKey: config.MAX_RECEIVED_BYTES_PER_TENANT,
+      maxBytes: config.MAX_RECEIVED_BYTES,
+    });
     this.answers = new Quota({ maxBytesPerKey: config.MAX_UNSENT_BYTES_PER_TENANT, maxBytes: config.MAX_UNSENT_BYTES });
     const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
     // Apart, so that a tenant can read while its writes wait for a log that is away, or for others.
     this.reads = new Room(pace, room);
     this.writes = new Room(pace, room);
     // By their bytes: what is read of 3.5 MB may take 200 MB until the last operation has been carried out.
-    this.bulks = new Room(pace, { maxSize: config.MAX_BULK_BODY_BYTES, maxSizeBesideOthers: config.MAX_BULK_BODY_BYTES, ...WAITING });
+    this.bulks = new Room(pace, {
+      maxSize: config.MAX_BULK_BODY_BYTES,
+      maxSizeBesideOthers: config.MAX_BULK_BODY_BYTES,
+      ...WAITING,
+    });
   }
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
@@ -73,7 +96,9 @@ export class Admission {
     }
     const tokenHash = hash('sha256', bearer);
     const token = this.require(tokenHash, reply);
-    return token instanceof Promise ? token.then((found) => this.letIn(found, tokenHash, request, reply, route)) : this.letIn(token, tokenHash, request, reply, route);
+    return token instanceof Promise
+      ? token.then((found) => this.letIn(found, tokenHash, request, reply, route))
+      : this.letIn(token, tokenHash, request, reply, route);
   }
 
   /** RFC 6750 §3: the challenge is part of every 401. */
@@ -91,11 +116,20 @@ export class Admission {
   }
 
   private letIn(
-    { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions }: KnownToken, tokenHash: string, request: FastifyRequest, reply: FastifyReply,
+    { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions }: KnownToken,
+    tokenHash: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
     { url = '', bodyLimit }: Route,
   ): Promise<void> | undefined {
     const caller: Caller = {
-      tenant, directory, kind, actor: `token:${id}`, seesUnmanaged: offerExistingUsers, seesLocalGroups: offerLocalGroups, definitions,
+      tenant,
+      directory,
+      kind,
+      actor: `token:${id}`,
+      seesUnmanaged: offerExistingUsers,
+      seesLocalGroups: offerLocalGroups,
+      definitions,
       bodyBytes: Number(request.headers['content-length'] ?? 0),
       requireToken: () => {
         const token = this.require(tokenHash, reply);
@@ -105,7 +139,17 @@ export class Admission {
     const isBulk = url.endsWith('/Bulk');
     const isRead = request.method === 'GET' || request.method === 'HEAD' || url.endsWith('/.search');
     const size = isBulk ? caller.bodyBytes || this.config.MAX_BULK_BODY_BYTES : 1;
-    const visit: Visit = { tenant, acceptedMs: performance.now(), isRead, isBulk, bodyLimit, size, room: null, bodyBytes: 0, answerBytes: 0 };
+    const visit: Visit = {
+      tenant,
+      acceptedMs: performance.now(),
+      isRead,
+      isBulk,
+      bodyLimit,
+      size,
+      room: null,
+      bodyBytes: 0,
+      answerBytes: 0,
+    };
     Object.assign(request, { caller, visit });
     requireClient(reply);
     // Before anything is refused: a refusal is held as well.
@@ -122,7 +166,13 @@ export class Admission {
     return undefined;
   }
 
-  private async letInLater(waits: Promise<void>, room: Room | null, visit: Visit, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  private async letInLater(
+    waits: Promise<void>,
+    room: Room | null,
+    visit: Visit,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
     try {
       await waits;
       if (room) {
@@ -158,8 +208,8 @@ export class Admission {
   }
 
   /**
-   * Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. That of a bulk request stays as it is, and is read an operation
-   * at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
+   * Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. That of a bulk request
+   * stays as it is, and is read an operation at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
    */
   read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
     const { tenant, isBulk } = (request as Partial<Admitted>).visit ?? {};
@@ -171,7 +221,9 @@ export class Admission {
   }
 
   private async readLater(turn: Promise<void> | undefined, read: () => unknown, bytes: number): Promise<unknown> {
-    await turn?.catch((error: unknown) => { throw busy(error); });
+    await turn?.catch((error: unknown) => {
+      throw busy(error);
+    });
     const value = read();
     if (bytes > SHORT_BODY_BYTES) await nextSlice();
     return value;
@@ -208,8 +260,8 @@ export class Admission {
   }
 
   /**
-   * What is sent: the answer, held until the connection has taken it; or, for a read, why it is not given. A write has been done, and has to be answered:
-   * of these no more can be under way than a tenant's commands.
+   * What is sent: the answer, held until the connection has taken it; or, for a read, why it is not given. A write has
+   * been done, and has to be answered: of these no more can be under way than a tenant's commands.
    */
   toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
     const { caller, visit } = request as Partial<Admitted>;
@@ -219,7 +271,8 @@ export class Admission {
     if (!visit.isRead || reply.statusCode >= 400) return this.hold(visit, reply, payload);
     const refuse = (error: unknown): unknown => this.hold(visit, reply, refusal(reply, payload, error));
     try {
-      const rechecked = performance.now() - visit.acceptedMs > this.config.TOKEN_CACHE_MS ? caller.requireToken() : undefined;
+      const rechecked =
+        performance.now() - visit.acceptedMs > this.config.TOKEN_CACHE_MS ? caller.requireToken() : undefined;
       if (rechecked) return rechecked.then(() => this.given(visit, reply, payload)).catch(refuse);
       return this.given(visit, reply, payload);
     } catch (error) {
@@ -263,22 +316,32 @@ const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string 
 };
 
 /** The answer to a request that waited in vain. */
-export const busy = (error: unknown): unknown => (error instanceof NoSlot ? new Rejected(
-  'tooManyRequests', `It was not begun, because requests of this tenant before it take long: ${error.message}. Send fewer at once, or smaller ones, and this one again.`,
-) : error);
+export const busy = (error: unknown): unknown =>
+  error instanceof NoSlot
+    ? new Rejected(
+        'tooManyRequests',
+        `It was not begun, because requests of this tenant before it take long: ${error.message}. Send fewer at once, or smaller ones, and this one again.`,
+      )
+    : error;
 
-const noRoom = (): Rejected => new Rejected(
-  'tooManyRequests', 'The bodies of the requests that are under way for this tenant are too long together (MAX_RECEIVED_BYTES_PER_TENANT, MAX_RECEIVED_BYTES): send the next ones later.',
-);
+const noRoom = (): Rejected =>
+  new Rejected(
+    'tooManyRequests',
+    'The bodies of the requests that are under way for this tenant are too long together (MAX_RECEIVED_BYTES_PER_TENANT, MAX_RECEIVED_BYTES): send the next ones later.',
+  );
 
 const bytesOf = (payload: unknown): number =>
-  typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : (payload as Partial<HeldStream>).heldBytes ?? 0;
+  typeof payload === 'string' || Buffer.isBuffer(payload)
+    ? payload.length
+    : ((payload as Partial<HeldStream>).heldBytes ?? 0);
 
 const destroy = (payload: unknown): void => {
-  if (typeof payload === 'object' && payload !== null && 'destroy' in payload) (payload as { destroy(): void }).destroy();
+  if (typeof payload === 'object' && payload !== null && 'destroy' in payload)
+    (payload as { destroy(): void }).destroy();
 };
 
-const unread = ({ MAX_UNSENT_BYTES_PER_TENANT }: Config): Rejected => new Rejected(
-  'tooManyRequests',
-  `Clients of this tenant do not read their answers: more than ${MAX_UNSENT_BYTES_PER_TENANT} bytes, or a fair share of MAX_UNSENT_BYTES, wait to be sent. Read them, ask for fewer resources at once (count), and send this again.`,
-);
+const unread = ({ MAX_UNSENT_BYTES_PER_TENANT }: Config): Rejected =>
+  new Rejected(
+    'tooManyRequests',
+    `Clients of this tenant do not read their answers: more than ${MAX_UNSENT_BYTES_PER_TENANT} bytes, or a fair share of MAX_UNSENT_BYTES, wait to be sent. Read them, ask for fewer resources at once (count), and send this again.`,
+  );

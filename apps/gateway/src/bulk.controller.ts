@@ -1,7 +1,18 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import type { StoredValue } from '#contracts';
 import { Pace, uuidv7, type Config } from '#runtime';
-import { BULK_RESPONSE_URN, errorBody, errorStatus, GROUP, parseBulk, readBulkBody, Rejected, USER, type BulkMethod, type BulkWrite } from '#scim';
+import {
+  BULK_RESPONSE_URN,
+  errorBody,
+  errorStatus,
+  GROUP,
+  parseBulk,
+  readBulkBody,
+  Rejected,
+  USER,
+  type BulkMethod,
+  type BulkWrite,
+} from '#scim';
 import { busy } from './admission.guard.js';
 import { sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
 import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
@@ -10,10 +21,15 @@ import { etag, locationOf, patchesGroupsBlindly } from './to-response.js';
 
 /** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;
-/** Of what a tenant may have under way, so that others of its requests find room, and none of its own is refused for it. */
+/**
+ * Of what a tenant may have under way, so that others of its requests find room, and none of its own is refused for it.
+ */
 const SHARE_OF_TENANT = 1 / 2;
 
-/** RFC 7644 §3.7: many writes in one request, each as if it had been sent alone, and none of them undone for the fault of another. */
+/**
+ * RFC 7644 §3.7: many writes in one request, each as if it had been sent alone, and none of them undone for the fault
+ * of another.
+ */
 @Controller('api/scim/v2/Bulk')
 @UseGuards(ScimTokenGuard)
 export class BulkController {
@@ -31,17 +47,30 @@ export class BulkController {
     const { caller } = request;
     // It would be held until the last operation has been carried out.
     request.body = undefined;
-    const { MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_COMMANDS_IN_FLIGHT_PER_TENANT, MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT } = this.config;
-    const json = body && await this.inTurns(caller, readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES));
-    const answers = await sendBulk(await this.inTurns(caller, parseBulk(json, MAX_BULK_OPERATIONS)), (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write), {
-      maxWrites: Math.min(MAX_WRITES_TOGETHER, Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT))),
-      maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT, maxBytesEach: MAX_BODY_BYTES,
-      requireToken: () => {
-        requireClient(request);
-        return caller.requireToken();
+    const {
+      MAX_BODY_BYTES,
+      MAX_BULK_OPERATIONS,
+      MAX_COMMANDS_IN_FLIGHT_PER_TENANT,
+      MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT,
+    } = this.config;
+    const json = body && (await this.inTurns(caller, readBulkBody(body, MAX_BULK_OPERATIONS, MAX_BODY_BYTES)));
+    const answers = await sendBulk(
+      await this.inTurns(caller, parseBulk(json, MAX_BULK_OPERATIONS)),
+      (write, bodyBytes) => this.write({ ...caller, bodyBytes }, write),
+      {
+        maxWrites: Math.min(
+          MAX_WRITES_TOGETHER,
+          Math.max(1, Math.floor(MAX_COMMANDS_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT)),
+        ),
+        maxBytes: MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT * SHARE_OF_TENANT,
+        maxBytesEach: MAX_BODY_BYTES,
+        requireToken: () => {
+          requireClient(request);
+          return caller.requireToken();
+        },
+        countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
       },
-      countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
-    });
+    );
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
   }
 
@@ -71,21 +100,36 @@ export class BulkController {
   /** §3.7.3: everything has its location but a POST that failed, and what points nowhere. */
   private answer(caller: Caller, { operation: { method, bulkId, place }, result }: BulkAnswer): object {
     const head = { ...(method === undefined ? {} : { method }), ...(bulkId === undefined ? {} : { bulkId }) };
-    const location = (id: string): { location: string } => ({ location: locationOf(this.config.scimBaseUrl, place!.definition, id) });
+    const location = (id: string): { location: string } => ({
+      location: locationOf(this.config.scimBaseUrl, place!.definition, id),
+    });
     if (result instanceof Rejected) {
       const { code, detail } = result;
       const isSomewhere = place && place.target !== null && !place.target.startsWith('bulkId:');
-      return { ...(isSomewhere && method !== 'POST' ? location(place.target) : {}), ...head, status: String(errorStatus(code)), response: errorBody(code, detail) };
+      return {
+        ...(isSomewhere && method !== 'POST' ? location(place.target) : {}),
+        ...head,
+        status: String(errorStatus(code)),
+        response: errorBody(code, detail),
+      };
     }
     const { id, version } = result;
-    const status = method === 'PATCH' && place!.definition === GROUP && patchesGroupsBlindly(caller) ? 204 : STATUS[method as BulkMethod];
-    return { ...location(id), ...head, ...(version === null ? {} : { version: etag(version) }), status: String(status) };
+    const status =
+      method === 'PATCH' && place!.definition === GROUP && patchesGroupsBlindly(caller)
+        ? 204
+        : STATUS[method as BulkMethod];
+    return {
+      ...location(id),
+      ...head,
+      ...(version === null ? {} : { version: etag(version) }),
+      status: String(status),
+    };
   }
 }
 
 /**
- * Throws Rejected once the client has hung up: nobody would hear what became of the rest, and what the request holds is counted only as
- * long as its connection is there. 250 requests that were sent and left held 2.9 GB.
+ * Throws Rejected once the client has hung up: nobody would hear what became of the rest, and what the request holds is
+ * counted only as long as its connection is there. 250 requests that were sent and left held 2.9 GB.
  */
 const requireClient = ({ raw }: ScimRequest): void => {
   if (raw.socket.destroyed) throw new Rejected('unavailable', 'The client has hung up.');

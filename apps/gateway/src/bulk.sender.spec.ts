@@ -11,11 +11,17 @@ interface Stored {
   manager: string | undefined;
   members: string[];
 }
-type Data = { userName?: string; displayName?: string; manager?: string; members?: { value: string }[]; Operations?: { value: Data | { value: string }[] }[] };
+type Data = {
+  userName?: string;
+  displayName?: string;
+  manager?: string;
+  members?: { value: string }[];
+  Operations?: { value: Data | { value: string }[] }[];
+};
 
 /**
- * The owners in small: names are unique, members and nothing else have to exist, and a group cannot contain itself. A write is
- * decided when it is begun, and answered some turns later.
+ * The owners in small: names are unique, members and nothing else have to exist, and a group cannot contain itself. A
+ * write is decided when it is begun, and answered some turns later.
  */
 class Store {
   readonly resources = new Map<string, Stored>();
@@ -24,8 +30,12 @@ class Store {
   mostUnderWay = 0;
   private nextId = 0;
 
-  constructor(private readonly delays: readonly number[] = [0], private readonly known: Readonly<Record<string, string>> = {}) {
-    for (const id of ['u1', 'u2']) this.resources.set(id, { type: 'User', version: 1, name: id, manager: undefined, members: [] });
+  constructor(
+    private readonly delays: readonly number[] = [0],
+    private readonly known: Readonly<Record<string, string>> = {},
+  ) {
+    for (const id of ['u1', 'u2'])
+      this.resources.set(id, { type: 'User', version: 1, name: id, manager: undefined, members: [] });
     this.resources.set('g1', { type: 'Group', version: 1, name: 'g1', manager: undefined, members: ['u1'] });
   }
 
@@ -49,7 +59,8 @@ class Store {
     if (method === 'POST') {
       const name = body.userName ?? body.displayName ?? '';
       const linked = this.known[name];
-      if (!linked && [...this.resources.values()].some((other) => other.type === type && other.name === name)) throw new Rejected('uniqueness', `${name} is taken`);
+      if (!linked && [...this.resources.values()].some((other) => other.type === type && other.name === name))
+        throw new Rejected('uniqueness', `${name} is taken`);
       const id = linked ?? `new${this.nextId++}`;
       const made: Stored = { type, version: 1, name, manager: body.manager, members: [] };
       this.add(made, id, body.members ?? []);
@@ -58,7 +69,8 @@ class Store {
     }
     const stored = this.resources.get(target!);
     if (!stored || stored.type !== type) throw new Rejected('notFound', `${target} is not there`);
-    if (version !== undefined && version !== `W/"${stored.version}"`) throw new Rejected('preconditionFailed', 'changed');
+    if (version !== undefined && version !== `W/"${stored.version}"`)
+      throw new Rejected('preconditionFailed', 'changed');
     if (method === 'DELETE') {
       this.resources.delete(target!);
       for (const other of this.resources.values()) other.members = other.members.filter((member) => member !== target);
@@ -94,15 +106,36 @@ class Store {
   }
 }
 
-const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest => finished(parseBulk({ Operations: operations, failOnErrors }, 1_000));
-const LIMITS = { maxWrites: 4, maxBytes: 10_000, maxBytesEach: 10_000, countedBytes: (bytes: number): number => bytes, requireToken: async (): Promise<void> => undefined };
-const send = (operations: readonly unknown[], store: Store, failOnErrors: number | null = null, together = 4): Promise<BulkAnswer[]> =>
+const request = (operations: readonly unknown[], failOnErrors: number | null = null): BulkRequest =>
+  finished(parseBulk({ Operations: operations, failOnErrors }, 1_000));
+const LIMITS = {
+  maxWrites: 4,
+  maxBytes: 10_000,
+  maxBytesEach: 10_000,
+  countedBytes: (bytes: number): number => bytes,
+  requireToken: async (): Promise<void> => undefined,
+};
+const send = (
+  operations: readonly unknown[],
+  store: Store,
+  failOnErrors: number | null = null,
+  together = 4,
+): Promise<BulkAnswer[]> =>
   sendBulk(request(operations, failOnErrors), store.write, { ...LIMITS, maxWrites: together });
 const ALONE = { ...LIMITS, maxWrites: 1 };
-const codes = (answers: readonly BulkAnswer[]): unknown[] => answers.map(({ result }) => (result instanceof Rejected ? result.code : (result.version ?? 'gone')));
-const user = (bulkId: string, data: object = {}): object => ({ method: 'POST', path: '/Users', bulkId, data: { userName: bulkId, ...data } });
+const codes = (answers: readonly BulkAnswer[]): unknown[] =>
+  answers.map(({ result }) => (result instanceof Rejected ? result.code : (result.version ?? 'gone')));
+const user = (bulkId: string, data: object = {}): object => ({
+  method: 'POST',
+  path: '/Users',
+  bulkId,
+  data: { userName: bulkId, ...data },
+});
 const group = (bulkId: string, ...members: string[]): object => ({
-  method: 'POST', path: '/Groups', bulkId, data: { displayName: bulkId, members: members.map((value) => ({ value })) },
+  method: 'POST',
+  path: '/Groups',
+  bulkId,
+  data: { displayName: bulkId, members: members.map((value) => ({ value })) },
 });
 
 describe('a bulk request', () => {
@@ -116,7 +149,16 @@ describe('a bulk request', () => {
 
   it('goes on after errors; what refers to one that failed is not attempted, and says to whom', async () => {
     const store = new Store();
-    const answers = await send([user('u1'), group('g', 'bulkId:u1'), { method: 'DELETE', path: '/Groups/bulkId:g' }, user('b'), { method: 'GET' }], store);
+    const answers = await send(
+      [
+        user('u1'),
+        group('g', 'bulkId:u1'),
+        { method: 'DELETE', path: '/Groups/bulkId:g' },
+        user('b'),
+        { method: 'GET' },
+      ],
+      store,
+    );
     expect(codes(answers)).toEqual(['uniqueness', 'conflict', 'conflict', 1, 'invalidSyntax']);
     expect((answers[1]!.result as Rejected).detail).toContain('bulkId:u1');
     expect(store.writes).toEqual(['POST User', 'POST User']);
@@ -133,23 +175,37 @@ describe('a bulk request', () => {
 
   it('has as many writes under way as it may, and no more', async () => {
     const store = new Store([3]);
-    await send(Array.from({ length: 20 }, (_, index) => user(`${index}`)), store, null, 7);
+    await send(
+      Array.from({ length: 20 }, (_, index) => user(`${index}`)),
+      store,
+      null,
+      7,
+    );
     expect(store.mostUnderWay).toBe(7);
   });
 
   it('has as many bytes under way as it may, and one write in any case', async () => {
     const bytes = Buffer.byteLength(JSON.stringify({ userName: '10' }));
-    for (const [maxBytes, most] of [[bytes * 3, 3], [bytes * 3 - 1, 2], [1, 1]] as const) {
+    for (const [maxBytes, most] of [
+      [bytes * 3, 3],
+      [bytes * 3 - 1, 2],
+      [1, 1],
+    ] as const) {
       const store = new Store([3]);
       const operations = Array.from({ length: 10 }, (_, index) => user(`${index + 10}`));
-      expect(codes(await sendBulk(request(operations), store.write, { ...LIMITS, maxWrites: 7, maxBytes }))).toEqual(Array(10).fill(1));
+      expect(codes(await sendBulk(request(operations), store.write, { ...LIMITS, maxWrites: 7, maxBytes }))).toEqual(
+        Array(10).fill(1),
+      );
       expect(store.mostUnderWay).toBe(most);
     }
   });
 
   it('stops where nobody can say what became of a write, and says so for the rest', async () => {
     let writes = 0;
-    const away: Writer = () => (++writes === 2 ? Promise.reject(new Rejected('unavailable', 'away')) : Promise.resolve({ id: 'x', version: 1, isNew: true }));
+    const away: Writer = () =>
+      ++writes === 2
+        ? Promise.reject(new Rejected('unavailable', 'away'))
+        : Promise.resolve({ id: 'x', version: 1, isNew: true });
     const answers = await sendBulk(request([user('a'), user('b'), user('c'), group('g')]), away, ALONE);
     expect(codes(answers)).toEqual([1, 'unavailable', 'unavailable', 'unavailable']);
     expect(writes).toBe(2);
@@ -162,8 +218,14 @@ describe('a bulk request', () => {
       let asked = 0;
       const revoked = new Rejected('unauthorized', 'The token has been revoked.');
       const requireToken = (): Promise<void> => (++asked > allowed ? Promise.reject(revoked) : Promise.resolve());
-      const answers = await sendBulk(request(['a', 'b', 'c', 'd', 'e'].map((name) => user(name))), store.write, { ...LIMITS, maxWrites: 2, requireToken });
-      expect(codes(answers)).toEqual(Array.from({ length: 5 }, (_, index) => (index < allowed * 2 ? 1 : 'unauthorized')));
+      const answers = await sendBulk(request(['a', 'b', 'c', 'd', 'e'].map((name) => user(name))), store.write, {
+        ...LIMITS,
+        maxWrites: 2,
+        requireToken,
+      });
+      expect(codes(answers)).toEqual(
+        Array.from({ length: 5 }, (_, index) => (index < allowed * 2 ? 1 : 'unauthorized')),
+      );
       expect(store.writes).toHaveLength(allowed * 2);
       expect((answers[4]!.result as Rejected).detail).toBe('It was not attempted: The token has been revoked.');
     }
@@ -171,15 +233,33 @@ describe('a bulk request', () => {
 
   it('refuses an operation that is too long, with whatever is in it, before its references are resolved and after', async () => {
     const limits = { ...LIMITS, maxBytesEach: 300 };
-    const references = (count: number): object => ({ method: 'PATCH', path: '/Groups/g1', data: { Operations: [{ op: 'add', path: 'members', value: Array.from({ length: count }, () => ({ value: 'bulkId:a' })) }] } });
+    const references = (count: number): object => ({
+      method: 'PATCH',
+      path: '/Groups/g1',
+      data: {
+        Operations: [
+          { op: 'add', path: 'members', value: Array.from({ length: count }, () => ({ value: 'bulkId:a' })) },
+        ],
+      },
+    });
     const long = { method: 'DELETE', path: '/Users/u1', version: 'x'.repeat(400) };
-    const ids: Writer = async ({ method }) => ({ id: method === 'POST' ? '01980000-0000-7000-8000-000000000001' : 'g1', version: 1, isNew: true });
-    const answers = await sendBulk(request([user('a'), references(3), references(6), references(100), long]), ids, limits);
+    const ids: Writer = async ({ method }) => ({
+      id: method === 'POST' ? '01980000-0000-7000-8000-000000000001' : 'g1',
+      version: 1,
+      isNew: true,
+    });
+    const answers = await sendBulk(
+      request([user('a'), references(3), references(6), references(100), long]),
+      ids,
+      limits,
+    );
     expect(codes(answers)).toEqual([1, 1, 'tooLarge', 'tooLarge', 'tooLarge']);
   });
 
   it('is ended by a fault of ours', async () => {
-    await expect(sendBulk(request([user('a')]), () => Promise.reject(new TypeError('ours')), ALONE)).rejects.toThrow('ours');
+    await expect(sendBulk(request([user('a')]), () => Promise.reject(new TypeError('ours')), ALONE)).rejects.toThrow(
+      'ours',
+    );
   });
 
   it('whose operations take long to read lets others have their turn in between, also when one has failed meanwhile', async () => {
@@ -188,7 +268,7 @@ describe('a bulk request', () => {
     const count = (): void => void (isOver || (turn++, setImmediate(count)));
     setImmediate(count);
     const readLong = (bytes: number): number => {
-      for (const endMs = performance.now() + 5; performance.now() < endMs; );
+      for (const endMs = performance.now() + 5; performance.now() < endMs;);
       return bytes;
     };
     const failing: Writer = () => {
@@ -196,7 +276,9 @@ describe('a bulk request', () => {
       return Promise.reject(new TypeError('ours'));
     };
     const operations = ['a', 'b', 'c', 'd'].map((name) => user(name));
-    await expect(sendBulk(request(operations), failing, { ...LIMITS, maxWrites: 4, maxBytes: 1_000_000, countedBytes: readLong })).rejects.toThrow('ours');
+    await expect(
+      sendBulk(request(operations), failing, { ...LIMITS, maxWrites: 4, maxBytes: 1_000_000, countedBytes: readLong }),
+    ).rejects.toThrow('ours');
     isOver = true;
     expect(new Set(turns).size).toBe(4);
   });
@@ -206,24 +288,50 @@ describe('a circle', () => {
   it('is left as it is when its token is no longer good, and says what stays', async () => {
     const store = new Store();
     let asked = 0;
-    const requireToken = (): Promise<void> => (++asked > 2 ? Promise.reject(new Rejected('unauthorized', 'revoked')) : Promise.resolve());
-    const answers = await sendBulk(request([user('a', { manager: 'bulkId:b' }), user('b', { manager: 'bulkId:a' })]), store.write, { ...LIMITS, requireToken });
+    const requireToken = (): Promise<void> =>
+      ++asked > 2 ? Promise.reject(new Rejected('unauthorized', 'revoked')) : Promise.resolve();
+    const answers = await sendBulk(
+      request([user('a', { manager: 'bulkId:b' }), user('b', { manager: 'bulkId:a' })]),
+      store.write,
+      { ...LIMITS, requireToken },
+    );
     expect(codes(answers)).toEqual(['unauthorized', 'unauthorized']);
     expect(store.writes).toEqual(['POST User', 'POST User']);
-    expect(answers.map(({ result }) => (result as Rejected).detail)).toEqual([expect.stringContaining('new0 stays'), expect.stringContaining('new1 stays')]);
+    expect(answers.map(({ result }) => (result as Rejected).detail)).toEqual([
+      expect.stringContaining('new0 stays'),
+      expect.stringContaining('new1 stays'),
+    ]);
   });
 
   it('repeats of a long bulkId only the beginning: each of a thousand answers names the one that failed', async () => {
     const long = 'x'.repeat(5_000);
-    const answers = await send([user('a', { manager: `bulkId:${long}` }), user(long, { manager: 'bulkId:a', userName: 'u1' })], new Store());
+    const answers = await send(
+      [user('a', { manager: `bulkId:${long}` }), user(long, { manager: 'bulkId:a', userName: 'u1' })],
+      new Store(),
+    );
     expect(codes(answers)).toEqual(['conflict', 'uniqueness']);
     for (const { result } of answers) expect((result as Rejected).detail.length).toBeLessThan(400);
   });
 
   it('is resolved: all refer to each other in the end', async () => {
     const store = new Store();
-    const answers = await send([user('a', { manager: 'bulkId:c' }), user('b', { manager: 'bulkId:a' }), user('c', { manager: 'bulkId:b' }), user('self', { manager: 'bulkId:self' }), group('g', 'bulkId:a')], store);
-    const [a, b, c, self, g] = answers.map(({ result }) => (result as Written).id) as [string, string, string, string, string];
+    const answers = await send(
+      [
+        user('a', { manager: 'bulkId:c' }),
+        user('b', { manager: 'bulkId:a' }),
+        user('c', { manager: 'bulkId:b' }),
+        user('self', { manager: 'bulkId:self' }),
+        group('g', 'bulkId:a'),
+      ],
+      store,
+    );
+    const [a, b, c, self, g] = answers.map(({ result }) => (result as Written).id) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     expect([a, b, c, self].map((id) => store.resources.get(id)!.manager)).toEqual([c, a, b, self]);
     expect(store.resources.get(g)!.members).toEqual([a]);
     expect(codes(answers)).toEqual([2, 1, 1, 2, 1]);
@@ -232,7 +340,10 @@ describe('a circle', () => {
   it('with one that fails leaves nothing behind, and everything in it and after it fails', async () => {
     const store = new Store();
     const before = structuredClone(store.resources);
-    const answers = await send([user('a', { manager: 'bulkId:u1' }), user('u1', { manager: 'bulkId:a' }), group('g', 'bulkId:a')], store);
+    const answers = await send(
+      [user('a', { manager: 'bulkId:u1' }), user('u1', { manager: 'bulkId:a' }), group('g', 'bulkId:a')],
+      store,
+    );
     expect(codes(answers)).toEqual(['conflict', 'uniqueness', 'conflict']);
     expect((answers[0]!.result as Rejected).detail).toContain('bulkId:u1');
     expect(store.resources).toEqual(before);
@@ -241,7 +352,12 @@ describe('a circle', () => {
   it('whose last step fails leaves nothing behind either', async () => {
     const store = new Store();
     const before = structuredClone(store.resources);
-    const owned = { method: 'POST', path: '/Groups', bulkId: 'h', data: { displayName: 'h', owner: 'bulkId:g', members: [{ value: 'bulkId:g' }] } };
+    const owned = {
+      method: 'POST',
+      path: '/Groups',
+      bulkId: 'h',
+      data: { displayName: 'h', owner: 'bulkId:g', members: [{ value: 'bulkId:g' }] },
+    };
     const answers = await send([group('g', 'bulkId:h'), owned], store);
     expect(codes(answers)).toEqual(['invalidValue', 'conflict']);
     expect(store.writes).toEqual(['POST Group', 'POST Group', 'PATCH Group', 'DELETE Group', 'DELETE Group']);
@@ -258,36 +374,90 @@ describe('a circle', () => {
 
   it('of groups is refused without a write', async () => {
     const store = new Store();
-    expect(codes(await send([group('a', 'bulkId:b'), group('b', 'bulkId:a'), group('c', 'bulkId:a')], store))).toEqual(['conflict', 'conflict', 'conflict']);
+    expect(codes(await send([group('a', 'bulkId:b'), group('b', 'bulkId:a'), group('c', 'bulkId:a')], store))).toEqual([
+      'conflict',
+      'conflict',
+      'conflict',
+    ]);
     expect(store.writes).toEqual([]);
   });
 });
 
 /** Random operations that refer to what was made before, or to anything. */
-const operations = (isForward: boolean) => fc.integer({ min: 1, max: 15 }).chain((size) => fc.tuple(...Array.from({ length: size }, (_, index) => {
-  const reference = isForward ? fc.integer({ min: 0, max: size - 1 }) : fc.integer({ min: 0, max: Math.max(0, index - 1) });
-  const id = fc.oneof(fc.constantFrom('u1', 'u2', 'g1', 'nobody'), reference.map((at) => (!isForward && index === 0 ? 'u1' : `bulkId:${at}`)));
-  const members = fc.array(id.map((value) => ({ value })), { maxLength: 2 });
-  const name = fc.constantFrom('a', 'b', 'c', 'd', 'u1');
-  const version = fc.constantFrom(undefined, undefined, 'W/"1"', 'W/"2"');
-  return fc.oneof(
-    { weight: 3, arbitrary: fc.record({ method: fc.constant('POST'), path: fc.constant('/Users'), bulkId: fc.constant(`${index}`), data: fc.record({ userName: name, manager: id }) }) },
-    { weight: 2, arbitrary: fc.record({ method: fc.constant('POST'), path: fc.constant('/Groups'), bulkId: fc.constant(`${index}`), data: fc.record({ displayName: name, members }) }) },
-    fc.record({ method: fc.constant('PATCH'), path: id.map((to) => `/Groups/${to}`), version, data: members.map((value) => ({ Operations: [{ op: 'add', path: 'members', value }] })) }),
-    fc.record({ method: fc.constant('PUT'), path: id.map((to) => `/Users/${to}`), version, data: fc.record({ userName: name, manager: id }) }),
-    fc.record({ method: fc.constant('DELETE'), path: fc.tuple(fc.constantFrom('/Users', '/Groups'), id).map(([type, to]) => `${type}/${to}`), version }),
-    fc.constant({ method: 'GET' }),
+const operations = (isForward: boolean) =>
+  fc.integer({ min: 1, max: 15 }).chain((size) =>
+    fc.tuple(
+      ...Array.from({ length: size }, (_, index) => {
+        const reference = isForward
+          ? fc.integer({ min: 0, max: size - 1 })
+          : fc.integer({ min: 0, max: Math.max(0, index - 1) });
+        const id = fc.oneof(
+          fc.constantFrom('u1', 'u2', 'g1', 'nobody'),
+          reference.map((at) => (!isForward && index === 0 ? 'u1' : `bulkId:${at}`)),
+        );
+        const members = fc.array(
+          id.map((value) => ({ value })),
+          { maxLength: 2 },
+        );
+        const name = fc.constantFrom('a', 'b', 'c', 'd', 'u1');
+        const version = fc.constantFrom(undefined, undefined, 'W/"1"', 'W/"2"');
+        return fc.oneof(
+          {
+            weight: 3,
+            arbitrary: fc.record({
+              method: fc.constant('POST'),
+              path: fc.constant('/Users'),
+              bulkId: fc.constant(`${index}`),
+              data: fc.record({ userName: name, manager: id }),
+            }),
+          },
+          {
+            weight: 2,
+            arbitrary: fc.record({
+              method: fc.constant('POST'),
+              path: fc.constant('/Groups'),
+              bulkId: fc.constant(`${index}`),
+              data: fc.record({ displayName: name, members }),
+            }),
+          },
+          fc.record({
+            method: fc.constant('PATCH'),
+            path: id.map((to) => `/Groups/${to}`),
+            version,
+            data: members.map((value) => ({ Operations: [{ op: 'add', path: 'members', value }] })),
+          }),
+          fc.record({
+            method: fc.constant('PUT'),
+            path: id.map((to) => `/Users/${to}`),
+            version,
+            data: fc.record({ userName: name, manager: id }),
+          }),
+          fc.record({
+            method: fc.constant('DELETE'),
+            path: fc.tuple(fc.constantFrom('/Users', '/Groups'), id).map(([type, to]) => `${type}/${to}`),
+            version,
+          }),
+          fc.constant({ method: 'GET' }),
+        );
+      }),
+    ),
   );
-})));
 
-/** One after the other as they stand, each reference looked up in what was made so far. Only for those that refer to what was before them. */
+/**
+ * One after the other as they stand, each reference looked up in what was made so far. Only for those that refer to
+ * what was before them.
+ */
 const naive = ({ operations: all }: BulkRequest, store: Store): unknown[] => {
   const ids: Record<string, string> = {};
   return all.map(({ write, bulkId }) => {
     if (write instanceof Rejected) return write.code;
     let isLost = false;
-    const replace = (text: string): string => text.replaceAll(/bulkId:(\d+)/g, (_, made: string) => ids[made] ?? ((isLost = true), ''));
-    const [target, data] = JSON.parse(replace(JSON.stringify([write.target, write.data ?? null]))) as [string | null, unknown];
+    const replace = (text: string): string =>
+      text.replaceAll(/bulkId:(\d+)/g, (_, made: string) => ids[made] ?? ((isLost = true), ''));
+    const [target, data] = JSON.parse(replace(JSON.stringify([write.target, write.data ?? null]))) as [
+      string | null,
+      unknown,
+    ];
     if (isLost) return 'conflict';
     try {
       const { id, version } = store.decide({ ...write, target, data });
@@ -301,32 +471,50 @@ const naive = ({ operations: all }: BulkRequest, store: Store): unknown[] => {
 
 describe('random requests', () => {
   it('that refer backwards end as if each operation had been sent alone, however many are under way and whenever they are answered', async () => {
-    await fc.assert(fc.asyncProperty(operations(false), fc.integer({ min: 1, max: 6 }), fc.array(fc.nat(4), { minLength: 1 }), async (given, together, delays) => {
-      const [store, model] = [new Store(delays), new Store()];
-      expect(codes(await send(given, store, null, together))).toEqual(naive(request(given), model));
-      expect([...store.resources]).toEqual([...model.resources]);
-    }), { numRuns: 500 });
+    await fc.assert(
+      fc.asyncProperty(
+        operations(false),
+        fc.integer({ min: 1, max: 6 }),
+        fc.array(fc.nat(4), { minLength: 1 }),
+        async (given, together, delays) => {
+          const [store, model] = [new Store(delays), new Store()];
+          expect(codes(await send(given, store, null, together))).toEqual(naive(request(given), model));
+          expect([...store.resources]).toEqual([...model.resources]);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it('with failOnErrors end where the same without it has so many errors', async () => {
-    await fc.assert(fc.asyncProperty(operations(false), fc.integer({ min: 1, max: 4 }), async (given, limit) => {
-      const all = codes(await send(given, new Store()));
-      const last = all.flatMap((code, index) => (typeof code === 'string' && code !== 'gone' ? [index] : []))[limit - 1] ?? all.length;
-      expect(codes(await send(given, new Store(), limit))).toEqual(all.slice(0, last + 1));
-    }), { numRuns: 300 });
+    await fc.assert(
+      fc.asyncProperty(operations(false), fc.integer({ min: 1, max: 4 }), async (given, limit) => {
+        const all = codes(await send(given, new Store()));
+        const last =
+          all.flatMap((code, index) => (typeof code === 'string' && code !== 'gone' ? [index] : []))[limit - 1] ??
+          all.length;
+        expect(codes(await send(given, new Store(), limit))).toEqual(all.slice(0, last + 1));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('that refer anywhere have one answer each, leave nothing of what failed, and no reference unresolved', async () => {
-    await fc.assert(fc.asyncProperty(operations(true), fc.integer({ min: 1, max: 6 }), async (given, together) => {
-      const store = new Store();
-      const answers = await send(given, store, null, together);
-      expect(answers.map(({ operation: { index } }) => index)).toEqual(given.map((_, index) => index));
-      expect(JSON.stringify([...store.resources])).not.toContain('bulkId:');
-      const made = answers.flatMap(({ operation: { method }, result }) => (method === 'POST' && !(result instanceof Rejected) ? [result.id] : []));
-      for (const id of store.resources.keys()) expect(['u1', 'u2', 'g1', ...made]).toContain(id);
-      for (const { operation, result } of answers) {
-        if (!(result instanceof Rejected)) expect(result.version === null).toBe(operation.method === 'DELETE');
-      }
-    }), { numRuns: 500 });
+    await fc.assert(
+      fc.asyncProperty(operations(true), fc.integer({ min: 1, max: 6 }), async (given, together) => {
+        const store = new Store();
+        const answers = await send(given, store, null, together);
+        expect(answers.map(({ operation: { index } }) => index)).toEqual(given.map((_, index) => index));
+        expect(JSON.stringify([...store.resources])).not.toContain('bulkId:');
+        const made = answers.flatMap(({ operation: { method }, result }) =>
+          method === 'POST' && !(result instanceof Rejected) ? [result.id] : [],
+        );
+        for (const id of store.resources.keys()) expect(['u1', 'u2', 'g1', ...made]).toContain(id);
+        for (const { operation, result } of answers) {
+          if (!(result instanceof Rejected)) expect(result.version === null).toBe(operation.method === 'DELETE');
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });

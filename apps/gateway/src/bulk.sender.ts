@@ -1,5 +1,16 @@
 import { isDatabaseAway, newSlices } from '#runtime';
-import { orderBulk, quote, Rejected, resolveBulk, resolveValue, splitBulk, tooLong, type BulkOperation, type BulkRequest, type BulkWrite } from '#scim';
+import {
+  orderBulk,
+  quote,
+  Rejected,
+  resolveBulk,
+  resolveValue,
+  splitBulk,
+  tooLong,
+  type BulkOperation,
+  type BulkRequest,
+  type BulkWrite,
+} from '#scim';
 
 /** The outcome of a write. */
 export interface Written {
@@ -10,7 +21,10 @@ export interface Written {
   readonly isNew: boolean;
 }
 
-/** Carries out one write of so many bytes, all of whose references are resolved. Writes are decided in the order in which they are begun. Throws Rejected. */
+/**
+ * Carries out one write of so many bytes, all of whose references are resolved. Writes are decided in the order in
+ * which they are begun. Throws Rejected.
+ */
 export type Writer = (write: BulkWrite, bytes: number) => Promise<Written>;
 
 /** One bulk request may have so much under way at a time. */
@@ -21,7 +35,10 @@ export interface BulkLimits {
   readonly countedBytes: (bytes: number) => number;
   /** Of each of them: what becomes one message must not be longer than what a single request may hold. */
   readonly maxBytesEach: number;
-  /** Throws Rejected when no more writes may be begun: a token may be revoked while a request with many operations is carried out. */
+  /**
+   * Throws Rejected when no more writes may be begun: a token may be revoked while a request with many operations is
+   * carried out.
+   */
   readonly requireToken: () => Promise<unknown> | undefined;
 }
 
@@ -31,10 +48,14 @@ export interface BulkAnswer {
 }
 
 /**
- * Carries out a bulk request (RFC 7644 §3.7), several writes at a time. The answers are in the order of the request, so that
- * a client may also count; what was left undone after `failOnErrors` errors is not among them.
+ * Carries out a bulk request (RFC 7644 §3.7), several writes at a time. The answers are in the order of the request, so
+ * that a client may also count; what was left undone after `failOnErrors` errors is not among them.
  */
-export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write: Writer, limits: BulkLimits): Promise<BulkAnswer[]> => {
+export const sendBulk = async (
+  { failOnErrors, operations }: BulkRequest,
+  write: Writer,
+  limits: BulkLimits,
+): Promise<BulkAnswer[]> => {
   const ids = new Map<string, string>();
   const answers: BulkAnswer[] = [];
   let errors = 0;
@@ -69,7 +90,10 @@ export const sendBulk = async ({ failOnErrors, operations }: BulkRequest, write:
   return answers.sort((a, b) => a.operation.index - b.operation.index);
 };
 
-const LEFT = new Rejected('unavailable', 'It was not attempted, because an operation before it could not be confirmed. Send it again.');
+const LEFT = new Rejected(
+  'unavailable',
+  'It was not attempted, because an operation before it could not be confirmed. Send it again.',
+);
 
 /** By what operations are sent. */
 interface Sender extends BulkLimits {
@@ -78,7 +102,11 @@ interface Sender extends BulkLimits {
   readonly fate: () => Promise<Rejected | null>;
 }
 
-const sendTogether = async (operations: readonly BulkOperation[], sender: Sender, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
+const sendTogether = async (
+  operations: readonly BulkOperation[],
+  sender: Sender,
+  ids: ReadonlyMap<string, string>,
+): Promise<(Written | Rejected)[]> => {
   const results: (Written | Rejected)[] = [];
   let underWay: Promise<Written | Rejected>[] = [];
   let bytes = 0;
@@ -97,8 +125,12 @@ const sendTogether = async (operations: readonly BulkOperation[], sender: Sender
       const fate = await sender.fate();
       if (fate) return [...results, ...operations.slice(results.length).map(() => fate)];
     }
-    const begun = resolved instanceof Rejected ? Promise.resolve(resolved) : attempt(() => sender.write(resolved.write, resolved.bytes));
-    // One that fails before the others are begun is awaited with them: until then nobody listens, which would end the process.
+    const begun =
+      resolved instanceof Rejected
+        ? Promise.resolve(resolved)
+        : attempt(() => sender.write(resolved.write, resolved.bytes));
+    // One that fails before the others are begun is awaited with them: until then nobody listens, which would end the
+    // process.
     begun.catch(() => undefined);
     underWay.push(begun);
     bytes += size;
@@ -108,16 +140,21 @@ const sendTogether = async (operations: readonly BulkOperation[], sender: Sender
 
 /** How long a write is. Throws Rejected(tooLarge). */
 const bytesOf = ({ target, version, data }: BulkWrite, { maxBytesEach }: BulkLimits): number => {
-  const bytes = (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data))) + (target?.length ?? 0) + (version?.length ?? 0);
+  const bytes =
+    (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data))) + (target?.length ?? 0) + (version?.length ?? 0);
   if (bytes > maxBytesEach) throw tooLong(maxBytesEach);
   return bytes;
 };
 
 /**
- * RFC 7644 §3.7.1: creates what refers to each other in a circle without these references, and adds them when all have ids. Each of them
- * needs the others: when one fails, those that were made are deleted again.
+ * RFC 7644 §3.7.1: creates what refers to each other in a circle without these references, and adds them when all have
+ * ids. Each of them needs the others: when one fails, those that were made are deleted again.
  */
-const sendCircle = async (operations: readonly BulkOperation[], sender: Sender, ids: ReadonlyMap<string, string>): Promise<(Written | Rejected)[]> => {
+const sendCircle = async (
+  operations: readonly BulkOperation[],
+  sender: Sender,
+  ids: ReadonlyMap<string, string>,
+): Promise<(Written | Rejected)[]> => {
   const write = async (operation: BulkWrite): Promise<Written> => {
     const fate = await sender.fate();
     if (fate) throw fate;
@@ -144,29 +181,46 @@ const sendCircle = async (operations: readonly BulkOperation[], sender: Sender, 
       continue;
     }
     const data = { Operations: [{ op: 'add', value: resolveValue(left[at]!, known) }] };
-    const result = await attempt(async () => write({ ...sound(operation), method: 'PATCH', target: made[at]!.id, version: undefined, data }));
+    const result = await attempt(async () =>
+      write({ ...sound(operation), method: 'PATCH', target: made[at]!.id, version: undefined, data }),
+    );
     if (result instanceof Rejected) return undo(operations, at, result, made, write);
     complete.push(result);
   }
   return complete;
 };
 
-/** The answers to the operations of a circle when one of them has failed. Nothing is left of it, or they say what is. */
+/**
+ * The answers to the operations of a circle when one of them has failed. Nothing is left of it, or they say what is.
+ */
 const undo = async (
-  operations: readonly BulkOperation[], culprit: number, fault: Rejected, made: readonly Written[], write: (write: BulkWrite) => Promise<Written>,
+  operations: readonly BulkOperation[],
+  culprit: number,
+  fault: Rejected,
+  made: readonly Written[],
+  write: (write: BulkWrite) => Promise<Written>,
 ): Promise<Rejected[]> => {
   const stays = new Map<number, string>();
   for (const [at, { id, isNew }] of [...made.entries()].toReversed()) {
     // A user who was known before is not to be deleted; and while nobody answers, or without a token, nothing can be.
-    const result = !isNew ? 'it was there already' : fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault
-      : await attempt(async () => write({ ...sound(operations[at]!), method: 'DELETE', target: id, version: undefined, data: undefined }));
-    if (typeof result === 'string' || result instanceof Rejected) stays.set(at, `${id} stays, without these references: ${typeof result === 'string' ? result : result.detail}`);
+    const result = !isNew
+      ? 'it was there already'
+      : fault.code === 'unavailable' || fault.code === 'unauthorized'
+        ? fault
+        : await attempt(async () =>
+            write({ ...sound(operations[at]!), method: 'DELETE', target: id, version: undefined, data: undefined }),
+          );
+    if (typeof result === 'string' || result instanceof Rejected)
+      stays.set(at, `${id} stays, without these references: ${typeof result === 'string' ? result : result.detail}`);
   }
   const { bulkId } = operations[culprit]!;
   return operations.map((_, at) => {
     const rest = stays.has(at) ? ` ${stays.get(at)}` : '';
     if (at === culprit) return new Rejected(fault.code, fault.detail + rest);
-    return new Rejected(fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault.code : 'conflict', `It is in a circle with ${quote(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`);
+    return new Rejected(
+      fault.code === 'unavailable' || fault.code === 'unauthorized' ? fault.code : 'conflict',
+      `It is in a circle with ${quote(`bulkId:${bulkId}`)}, whose operation failed: ${fault.detail}${rest}`,
+    );
   });
 };
 
@@ -175,7 +229,11 @@ const sound = ({ write }: BulkOperation): BulkWrite => {
   return write;
 };
 
-const resolve = (operation: BulkOperation, ids: ReadonlyMap<string, string>, limits: BulkLimits): { readonly write: BulkWrite; readonly bytes: number } | Rejected => {
+const resolve = (
+  operation: BulkOperation,
+  ids: ReadonlyMap<string, string>,
+  limits: BulkLimits,
+): { readonly write: BulkWrite; readonly bytes: number } | Rejected => {
   try {
     const asked = sound(operation);
     // Before the references are resolved, each of which may be a few letters and stands for an id.

@@ -19,7 +19,7 @@ it('a tenant whose commands are heavy is known after a few, and others are not c
 it('one heavy command among many leaves room for more than ten at once, and is forgotten in the end', () => {
   const costs = new CommandCosts();
   costs.learn('mixed', 2 * MEBIBYTE);
-  expect(4 * MEBIBYTE / costs.of('mixed')).toBeGreaterThan(10);
+  expect((4 * MEBIBYTE) / costs.of('mixed')).toBeGreaterThan(10);
   for (let command = 0; command < 300; command++) costs.learn('mixed', 6_000);
   expect(costs.of('mixed')).toBe(0);
 });
@@ -34,7 +34,7 @@ it('light commands between heavy ones hide these for long in vain', () => {
 it('a tenant whose commands take 160 ms each, which count 6.4 MB, has few under way at once after the first, and one alone in the end', () => {
   const costs = new CommandCosts();
   costs.learn('slow', 6_400_000);
-  expect(4 * MEBIBYTE / costs.of('slow')).toBeLessThan(6);
+  expect((4 * MEBIBYTE) / costs.of('slow')).toBeLessThan(6);
   for (let command = 0; command < 10; command++) costs.learn('slow', 6_400_000);
   expect(costs.of('slow')).toBeGreaterThan(4 * MEBIBYTE);
 });

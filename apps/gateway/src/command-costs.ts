@@ -1,9 +1,17 @@
-/** A heavy command adds so much of itself to the mean, and a lighter one takes so much from it: many light ones do not make room for as many heavy ones. */
+/**
+ * A heavy command adds so much of itself to the mean, and a lighter one takes so much from it: many light ones do not
+ * make room for as many heavy ones.
+ */
 const WEIGHT_ABOVE = 1 / 8;
 const WEIGHT_BELOW = 1 / 64;
-/** So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time. */
+/**
+ * So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time.
+ */
 const ORDINARY_BYTES = 16_384;
-/** So much is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as they are together. */
+/**
+ * So much is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as
+ * they are together.
+ */
 export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
 /** A long body may ask for much work, each part of it for a comparison with all that is there. */
 const BYTES_PER_BODY_BYTE = 8;

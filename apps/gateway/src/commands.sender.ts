@@ -32,23 +32,45 @@ export class Commands {
   private readonly costs = new CommandCosts();
   private readonly room: Room;
 
-  constructor(@Inject(CONFIG) private readonly config: Config, private readonly ignored: IgnoredAttributes, private readonly pace: Pace) {
-    const { MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize, MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting, COMMAND_EXPIRES_AFTER_MS } = config;
-    this.room = new Room(pace, { maxSize, maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize), maxWaiting, waitTimeoutMs: COMMAND_EXPIRES_AFTER_MS * WAITING_SHARE });
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly ignored: IgnoredAttributes,
+    private readonly pace: Pace,
+  ) {
+    const {
+      MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize,
+      MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting,
+      COMMAND_EXPIRES_AFTER_MS,
+    } = config;
+    this.room = new Room(pace, {
+      maxSize,
+      maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize),
+      maxWaiting,
+      waitTimeoutMs: COMMAND_EXPIRES_AFTER_MS * WAITING_SHARE,
+    });
   }
 
   /** Reads what a client has sent, and counts what of it has no effect. Throws what `parse` throws. */
-  read<Parsed extends { readonly ignored: readonly string[] }>({ tenant, directory }: Caller, parse: () => Parsed): Parsed {
+  read<Parsed extends { readonly ignored: readonly string[] }>(
+    { tenant, directory }: Caller,
+    parse: () => Parsed,
+  ): Parsed {
     return this.ignored.counted(directory, this.pace.during(tenant, parse));
   }
 
-  /** Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of it. */
+  /**
+   * Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of
+   * it.
+   */
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
     const { tenant } = caller;
     const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, COMMAND_EXPIRES_AFTER_MS: expiresAfterMs } = this.config;
     const inFlight = this.inFlight.get(tenant) ?? 0;
     if (inFlight >= maxCommands) {
-      throw new Rejected('tooManyRequests', `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`);
+      throw new Rejected(
+        'tooManyRequests',
+        `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`,
+      );
     }
     this.inFlight.set(tenant, inFlight + 1);
     const size = this.costs.guess(tenant, caller.bodyBytes);
@@ -71,7 +93,10 @@ export class Commands {
       );
     } catch (error) {
       if (error instanceof LogUnavailable) {
-        throw new Rejected('unavailable', 'The write could not be confirmed: the message log or the database is away. Send it again.');
+        throw new Rejected(
+          'unavailable',
+          'The write could not be confirmed: the message log or the database is away. Send it again.',
+        );
       }
       if (error instanceof MessageTooLong) {
         throw new Rejected('tooLarge', 'The write is longer than a message may be here. Send it in smaller parts.');
@@ -100,7 +125,8 @@ export type WriteAnswer<Snapshot> = Snapshot | StoredValue;
 @Injectable()
 export class UserCommands {
   constructor(
-    private readonly commands: Commands, @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
+    private readonly commands: Commands,
+    @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
   ) {}
 
   /** `userId` is what a new user gets; somebody who is known keeps another id. */
@@ -121,7 +147,11 @@ export class UserCommands {
   }
 
   async delete(caller: Caller, { id, ...conditions }: Omit<Write, 'body'>): Promise<void> {
-    await this.commands.send(this.identity, caller, ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ...toConditions(conditions) }));
+    await this.commands.send(
+      this.identity,
+      caller,
+      ofUser({ type: 'DeleteUser', userId: known(id, 'user'), ...toConditions(conditions) }),
+    );
   }
 
   private async send(caller: Caller, command: UserCommand): Promise<WriteAnswer<UserSnapshot>> {
@@ -135,7 +165,8 @@ export class UserCommands {
 @Injectable()
 export class GroupCommands {
   constructor(
-    private readonly commands: Commands, @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
+    private readonly commands: Commands,
+    @Inject(GROUP_REQUESTS) private readonly group: RequestReply,
   ) {}
 
   create(caller: Caller, body: unknown, groupId = uuidv7()): Promise<WriteAnswer<GroupSnapshot>> {
@@ -145,17 +176,31 @@ export class GroupCommands {
 
   patch(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { operations } = this.commands.read(caller, () => parsePatch(caller.definitions.group, body));
-    return this.send(caller, { type: 'PatchGroup', groupId: known(id, 'group'), operations, ...toConditions(conditions) });
+    return this.send(caller, {
+      type: 'PatchGroup',
+      groupId: known(id, 'group'),
+      operations,
+      ...toConditions(conditions),
+    });
   }
 
   replace(caller: Caller, { id, body, ...conditions }: Write): Promise<WriteAnswer<GroupSnapshot>> {
     const { resource } = this.commands.read(caller, () => parseReplacement(caller.definitions.group, body));
     const content = membersOf(resource);
-    return this.send(caller, { type: 'ReplaceGroup', groupId: known(id, 'group'), ...content, ...toConditions(conditions) });
+    return this.send(caller, {
+      type: 'ReplaceGroup',
+      groupId: known(id, 'group'),
+      ...content,
+      ...toConditions(conditions),
+    });
   }
 
   async delete(caller: Caller, { id, ...conditions }: Omit<Write, 'body'>): Promise<void> {
-    await this.commands.send(this.group, caller, ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ...toConditions(conditions) }));
+    await this.commands.send(
+      this.group,
+      caller,
+      ofGroup({ type: 'DeleteGroup', groupId: known(id, 'group'), ...toConditions(conditions) }),
+    );
   }
 
   private async send(caller: Caller, command: GroupCommand): Promise<WriteAnswer<GroupSnapshot>> {

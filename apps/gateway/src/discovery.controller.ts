@@ -1,15 +1,25 @@
 import { Controller, Get, Inject, Param, Query, Req, UseGuards } from '@nestjs/common';
 import type { Config } from '#runtime';
-import { listResponse, quote, refuseFilter, Rejected, renderResourceType, renderSchema, type ResourceDefinition, type Schema } from '#scim';
+import {
+  listResponse,
+  quote,
+  refuseFilter,
+  Rejected,
+  renderResourceType,
+  renderSchema,
+  type ResourceDefinition,
+  type Schema,
+} from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { CONFIG } from './commands.sender.js';
 
 const typesOf = ({ definitions: { user, group } }: Caller): readonly ResourceDefinition[] => [user, group];
-const schemasOf = (caller: Caller): readonly Schema[] => typesOf(caller).flatMap(({ schema, extensions }) => [schema, ...extensions]);
+const schemasOf = (caller: Caller): readonly Schema[] =>
+  typesOf(caller).flatMap(({ schema, extensions }) => [schema, ...extensions]);
 
 /**
- * RFC 7644 §4: what this service can do, made of what it does it by. How to authenticate may be read by anybody (RFC 7643 §5);
- * resource types and schemas need a token, because a tenant's own attributes are among them.
+ * RFC 7644 §4: what this service can do, made of what it does it by. How to authenticate may be read by anybody (RFC
+ * 7643 §5); resource types and schemas need a token, because a tenant's own attributes are among them.
  */
 @Controller('api/scim/v2')
 export class DiscoveryController {
@@ -23,19 +33,29 @@ export class DiscoveryController {
       // For people: an installation has no pages of its own yet, and this is what it speaks.
       documentationUri: 'https://www.rfc-editor.org/info/rfc7644',
       patch: { supported: true },
-      bulk: { supported: true, maxOperations: this.config.MAX_BULK_OPERATIONS, maxPayloadSize: this.config.MAX_BULK_BODY_BYTES },
+      bulk: {
+        supported: true,
+        maxOperations: this.config.MAX_BULK_OPERATIONS,
+        maxPayloadSize: this.config.MAX_BULK_BODY_BYTES,
+      },
       filter: { supported: true, maxResults: this.config.MAX_PAGE_RESOURCES },
       changePassword: { supported: false },
       sort: { supported: true },
       // RFC 9865 §4; §2.4 wants startIndex to stay the way of those who name none.
       pagination: {
-        cursor: true, index: true, defaultPaginationMethod: 'index', defaultPageSize: Math.min(this.config.DEFAULT_PAGE_RESOURCES, this.config.MAX_PAGE_RESOURCES),
-        maxPageSize: this.config.MAX_PAGE_RESOURCES, cursorTimeout: this.config.CURSOR_TIMEOUT_SECONDS,
+        cursor: true,
+        index: true,
+        defaultPaginationMethod: 'index',
+        defaultPageSize: Math.min(this.config.DEFAULT_PAGE_RESOURCES, this.config.MAX_PAGE_RESOURCES),
+        maxPageSize: this.config.MAX_PAGE_RESOURCES,
+        cursorTimeout: this.config.CURSOR_TIMEOUT_SECONDS,
       },
       etag: { supported: true },
       authenticationSchemes: [
         {
-          type: 'oauthbearertoken', name: 'Bearer token', primary: true,
+          type: 'oauthbearertoken',
+          name: 'Bearer token',
+          primary: true,
           description: 'The token of a directory, sent as "Authorization: Bearer <token>" (RFC 6750)',
           specUri: 'https://www.rfc-editor.org/info/rfc6750',
         },
@@ -53,11 +73,19 @@ export class DiscoveryController {
 
   @Get('ResourceTypes/:name')
   @UseGuards(ScimTokenGuard)
-  resourceType(@Req() { caller }: ScimRequest, @Param('name') name: string, @Query('filter') filter: string | undefined): object {
+  resourceType(
+    @Req() { caller }: ScimRequest,
+    @Param('name') name: string,
+    @Query('filter') filter: string | undefined,
+  ): object {
     refuseFilter(filter);
     const types = typesOf(caller);
     const type = types.find((known) => known.name === name);
-    if (!type) throw new Rejected('notFound', `There is no resource type ${quote(name)}; there are: ${types.map((known) => known.name).join()}.`);
+    if (!type)
+      throw new Rejected(
+        'notFound',
+        `There is no resource type ${quote(name)}; there are: ${types.map((known) => known.name).join()}.`,
+      );
     return renderResourceType(type, this.location('ResourceTypes', type.name));
   }
 
@@ -70,11 +98,16 @@ export class DiscoveryController {
 
   @Get('Schemas/:urn')
   @UseGuards(ScimTokenGuard)
-  schema(@Req() { caller }: ScimRequest, @Param('urn') urn: string, @Query('filter') filter: string | undefined): object {
+  schema(
+    @Req() { caller }: ScimRequest,
+    @Param('urn') urn: string,
+    @Query('filter') filter: string | undefined,
+  ): object {
     refuseFilter(filter);
     // A URN is compared without its case (RFC 8141 §3.1).
     const schema = schemasOf(caller).find(({ id }) => id.toLowerCase() === urn.toLowerCase());
-    if (!schema) throw new Rejected('notFound', `There is no schema ${quote(urn)}; GET /Schemas lists those that there are.`);
+    if (!schema)
+      throw new Rejected('notFound', `There is no schema ${quote(urn)}; GET /Schemas lists those that there are.`);
     return renderSchema(schema, this.location('Schemas', schema.id));
   }
 
@@ -84,4 +117,5 @@ export class DiscoveryController {
 }
 
 /** RFC 7644 §4: paging is ignored here; there is one page. */
-const whole = (resources: readonly object[]): object => listResponse(resources, resources.length, { startIndex: 1 }, resources.length);
+const whole = (resources: readonly object[]): object =>
+  listResponse(resources, resources.length, { startIndex: 1 }, resources.length);

@@ -1,5 +1,16 @@
 import { OF_TENANT, USERS_VIEW } from '#contracts';
-import { assumedOf, fold, instantOf, Rejected, type AttributePath, type AttributeType, type Filter, type Operator, type Position, type Sort } from '#scim';
+import {
+  assumedOf,
+  fold,
+  instantOf,
+  Rejected,
+  type AttributePath,
+  type AttributeType,
+  type Filter,
+  type Operator,
+  type Position,
+  type Sort,
+} from '#scim';
 import { isCore, jsonValue, partOf, type ResourceColumns, type Value } from './resource-columns.js';
 
 /** A condition on a published view of resources. */
@@ -8,8 +19,15 @@ export interface CompiledFilter {
   readonly values: readonly string[];
   /** The attribute that an index finds, when the filter is nothing but `eq` on it: such statements are prepared. */
   readonly lookUp: 'userName' | 'displayName' | 'id' | 'externalId' | 'workEmail' | null;
-  /** Such an attribute that has to equal something, whatever else is asked for: `sql` is that part, which an index finds, and the rest. */
-  readonly indexed: { readonly by: NonNullable<CompiledFilter['lookUp']>; readonly sql: string; readonly rest: string } | null;
+  /**
+   * Such an attribute that has to equal something, whatever else is asked for: `sql` is that part, which an index
+   * finds, and the rest.
+   */
+  readonly indexed: {
+    readonly by: NonNullable<CompiledFilter['lookUp']>;
+    readonly sql: string;
+    readonly rest: string;
+  } | null;
 }
 
 type Compare = Extract<Filter, { kind: 'compare' }>;
@@ -20,15 +38,16 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const SYMBOLS: { readonly [operator in Operator]?: string } = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' };
 
 /**
- * RFC 7644 §3.4.2.2, pr: not empty, or, of a complex value, something in it that is not empty. Each type is asked for by its name:
- * in jsonpath a comparison of two types is neither true nor false.
+ * RFC 7644 §3.4.2.2, pr: not empty, or, of a complex value, something in it that is not empty. Each type is asked for
+ * by its name: in jsonpath a comparison of two types is neither true nor false.
  */
 const PRESENT = `'$.** ? (@.type() == "string" && @ != "" || @.type() == "number" || @.type() == "boolean")'`;
 
 /**
- * Turns any filter into parameterised SQL that is true for exactly those resources for which `matches` of libs/scim is; its parameters
- * begin at `$first`. A condition may also be NULL, which a WHERE takes for false, as NOT does here. Texts are compared as bytes: what
- * ignores case has been folded by `fold`, on both sides, and never is by the database.
+ * Turns any filter into parameterised SQL that is true for exactly those resources for which `matches` of libs/scim is;
+ * its parameters begin at `$first`. A condition may also be NULL, which a WHERE takes for false, as NOT does here.
+ * Texts are compared as bytes: what ignores case has been folded by `fold`, on both sides, and never is by the
+ * database.
  */
 export const compileFilter = (columns: ResourceColumns, filter: Filter, first: number): CompiledFilter => {
   const compiler = new FilterCompiler(columns, first);
@@ -38,12 +57,15 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
   const by = BY_SELECTIVITY.find((lookUp) => lookUps.includes(lookUp));
   const at = by ? lookUps.indexOf(by) : -1;
   return {
-    sql: allOf(conditions), values: compiler.values, lookUp: lookUpOf(filter),
+    sql: allOf(conditions),
+    values: compiler.values,
+    lookUp: lookUpOf(filter),
     indexed: by ? { by, sql: conditions[at]!, rest: allOf(conditions.toSpliced(at, 1)) } : null,
   };
 };
 
-const allOf = (conditions: readonly string[]): string => (conditions.length === 1 ? conditions[0]! : `(${conditions.join(' AND ') || 'true'})`);
+const allOf = (conditions: readonly string[]): string =>
+  conditions.length === 1 ? conditions[0]! : `(${conditions.join(' AND ') || 'true'})`;
 
 /** A look-up by a unique value finds one at the most; the others find what clients have sent. */
 const BY_SELECTIVITY = ['id', 'userName', 'externalId', 'displayName', 'workEmail'] as const;
@@ -54,14 +76,18 @@ export interface CompiledSort {
   readonly type: 'numeric' | 'text';
 }
 
-/** By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have 65,536. */
+/**
+ * By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have
+ * 65,536.
+ */
 const SORTED_CHARACTERS = 400;
 
 /** The values by which resources are ordered (RFC 7644 §3.4.2.3). */
 export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledSort => {
   const { attribute, subAttribute } = path;
   const all = columns.attribute(path);
-  if (all.rows) throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
+  if (all.rows)
+    throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
   // Of several values the primary one counts, else the first.
   const one = attribute.multiValued
     ? jsonValue(`coalesce(jsonb_path_query_first(${all.json}, '$[*] ? (@.primary == true)'), ${all.json}->0)`)
@@ -73,11 +99,20 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledS
   return { sql: `left(${value.text}, ${SORTED_CHARACTERS}) COLLATE "C"`, type: 'text' };
 };
 
-/** How rows with the columns `key`, where something is sorted, and `id` are ordered. In Postgres, too, NULL comes last, and first when descending. */
-export const compileOrder = (sort: Sort | null): string => (sort ? `page.key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id');
+/**
+ * How rows with the columns `key`, where something is sorted, and `id` are ordered. In Postgres, too, NULL comes last,
+ * and first when descending.
+ */
+export const compileOrder = (sort: Sort | null): string =>
+  sort ? `page.key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';
 
 /** A condition: such a row comes behind a position. `parameter` takes a value and returns its SQL. */
-export const compileBehind = (sort: Sort | null, type: CompiledSort['type'], { id, key }: Position, parameter: (value: string) => string): string => {
+export const compileBehind = (
+  sort: Sort | null,
+  type: CompiledSort['type'],
+  { id, key }: Position,
+  parameter: (value: string) => string,
+): string => {
   const isLater = `page.id > ${parameter(id)}::uuid`;
   if (!sort) return isLater;
   if (key === null) return `(page.key IS NULL AND ${isLater}${sort.descending ? ' OR page.key IS NOT NULL' : ''})`;
@@ -88,14 +123,19 @@ export const compileBehind = (sort: Sort | null, type: CompiledSort['type'], { i
 class FilterCompiler {
   readonly values: string[] = [];
 
-  constructor(private readonly columns: ResourceColumns, private readonly first: number) {}
+  constructor(
+    private readonly columns: ResourceColumns,
+    private readonly first: number,
+  ) {}
 
   /** `element` is the value in whose brackets the filter stands: its attributes are parts of that. */
   condition(filter: Filter, element: Value | null): string {
     switch (filter.kind) {
       case 'and':
       case 'or':
-        return `(${flat(filter.kind, filter).map((part) => this.condition(part, element)).join(` ${filter.kind.toUpperCase()} `)})`;
+        return `(${flat(filter.kind, filter)
+          .map((part) => this.condition(part, element))
+          .join(` ${filter.kind.toUpperCase()} `)})`;
       case 'not':
         return `(${this.condition(filter.filter, element)}) IS NOT TRUE`;
       case 'valuePath':
@@ -128,8 +168,10 @@ class FilterCompiler {
 
   private comparison({ path, operator, value: operand }: Compare, element: Value | null): string {
     const assumed = assumedOf(path);
-    const read = (value: Value): Value => (assumed === undefined || operand === null ? value : { ...value, text: `coalesce(${value.text}, '${assumed}')` });
-    const some = (condition: (value: Value) => string): string => this.some(path, element, (value) => condition(read(value)));
+    const read = (value: Value): Value =>
+      assumed === undefined || operand === null ? value : { ...value, text: `coalesce(${value.text}, '${assumed}')` };
+    const some = (condition: (value: Value) => string): string =>
+      this.some(path, element, (value) => condition(read(value)));
     const isThere = (value: Value): string => `${value.text} IS NOT NULL`;
     // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
     if (operand === null) return operator === 'ne' ? some(isThere) : `(${some(isThere)}) IS NOT TRUE`;
@@ -157,7 +199,8 @@ class FilterCompiler {
       return ({ text }) => `(${text})::numeric ${symbol} ${number}`;
     }
     const given = attribute.caseExact ? String(operand) : fold(String(operand));
-    // One parameter, however many values are compared with it; none, where none is: the database could not tell its type.
+    // One parameter, however many values are compared with it; none, where none is: the database could not tell its
+    // type.
     let known: string | undefined;
     const text = (): string => (known ??= this.parameter(given, 'text'));
     switch (operator) {
@@ -168,15 +211,17 @@ class FilterCompiler {
       case 'ew':
         return (value) => `right(${value.text}, length(${text()})) = ${text()}`;
       case 'eq':
-        return (value) => (!value.uuid ? `${value.text} = ${text()}` : UUID.test(given) ? `${value.uuid} = ${text()}::uuid` : 'false');
+        return (value) =>
+          !value.uuid ? `${value.text} = ${text()}` : UUID.test(given) ? `${value.uuid} = ${text()}::uuid` : 'false';
       default:
         return (value) => `(${value.text}) COLLATE "C" ${symbol} ${text()}`;
     }
   }
 
   /**
-   * The e-mail by which Entra matches has columns and indexes of its own. The OR alone, without statistics, is planned as a walk through
-   * the whole tenant (0.5 s where this takes 1 ms, decision 6): two look-ups say whom of the tenant it can be true for.
+   * The e-mail by which Entra matches has columns and indexes of its own. The OR alone, without statistics, is planned
+   * as a walk through the whole tenant (0.5 s where this takes 1 ms, decision 6): two look-ups say whom of the tenant
+   * it can be true for.
    */
   private workEmail(filter: ValuePath): string | null {
     const email = workEmailOf(filter);
@@ -184,7 +229,10 @@ class FilterCompiler {
     const at = this.parameter(fold(email), 'text');
     const conditions = [`work_email_folded = ${at}`, `other_work_emails_folded @> ARRAY[${at}]`];
     // An index of arrays takes no second column: of the others it holds texts that begin with the tenant.
-    const indexed = [`tenant = $1 AND ${conditions[0]}`, `${OF_TENANT}(tenant, other_work_emails_folded) @> ${OF_TENANT}($1, ARRAY[${at}])`];
+    const indexed = [
+      `tenant = $1 AND ${conditions[0]}`,
+      `${OF_TENANT}(tenant, other_work_emails_folded) @> ${OF_TENANT}($1, ARRAY[${at}])`,
+    ];
     const ids = indexed.map((condition) => `SELECT id FROM ${USERS_VIEW} WHERE ${condition}`).join(' UNION ALL ');
     return `(id = ANY (ARRAY(${ids})) AND (${conditions.join(' OR ')}))`;
   }
@@ -211,9 +259,9 @@ const isPresent = ({ attribute, subAttribute }: AttributePath, { json, text }: V
 const isNumber = (type: AttributeType): boolean => type === 'integer' || type === 'decimal';
 
 /**
- * A dateTime as milliseconds since 1970, as instantOf of libs/scim counts them. A text of one is taken apart, because a cast of Postgres
- * would refuse some that JavaScript takes, such as the year 0 or 31 February, and with it the whole search. Every 400 years the calendar
- * comes again: that far ahead there is no year 0.
+ * A dateTime as milliseconds since 1970, as instantOf of libs/scim counts them. A text of one is taken apart, because a
+ * cast of Postgres would refuse some that JavaScript takes, such as the year 0 or 31 February, and with it the whole
+ * search. Every 400 years the calendar comes again: that far ahead there is no year 0.
  */
 const instantIn = ({ time, text }: Value): string => {
   if (time) return `(extract(epoch FROM ${time}) * 1000)`;

@@ -38,18 +38,27 @@ export class GatewayModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
     const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
-    const reading: ReadingLimits = { ...slotsOf(config, pace), maxPageBytes: config.MAX_PAGE_BYTES, requireRoom: (tenant) => admission.requireRoomForList(tenant) };
+    const reading: ReadingLimits = {
+      ...slotsOf(config, pace),
+      maxPageBytes: config.MAX_PAGE_BYTES,
+      requireRoom: (tenant) => admission.requireRoomForList(tenant),
+    };
     return {
       module: GatewayModule,
       controllers: [SearchController, UsersController, GroupsController, BulkController, DiscoveryController],
       providers: [
-        Commands, UserCommands, GroupCommands,
+        Commands,
+        UserCommands,
+        GroupCommands,
         { provide: USER_QUERIES, useValue: new ResourceQueries<UserRow>(pool, users, reading) },
         { provide: GROUP_QUERIES, useValue: new ResourceQueries<GroupRow>(pool, groups, reading) },
         { provide: MemberQueries, useValue: new MemberQueries(pool, config.scimBaseUrl, reading.lookUps) },
         { provide: CONFIG, useValue: config },
         { provide: GATEWAY_POOL, useValue: pool },
-        { provide: Cursors, useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()) },
+        {
+          provide: Cursors,
+          useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()),
+        },
         { provide: IDENTITY_REQUESTS, useValue: requests.identity },
         { provide: GROUP_REQUESTS, useValue: requests.group },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
@@ -60,18 +69,32 @@ export class GatewayModule {
   }
 }
 
-/** One tenant may have so much of the slots while others are there: one search, and two look-ups, so that a group that is read does not hold up the rest. */
+/**
+ * One tenant may have so much of the slots while others are there: one search, and two look-ups, so that a group that
+ * is read does not hold up the rest.
+ */
 const SHARE_BESIDE_OTHERS = 1 / 4;
 
 /**
- * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are always left to what finds
- * one resource at the most, to tokens and to outcomes.
+ * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are
+ * always left to what finds one resource at the most, to tokens and to outcomes.
  */
 const slotsOf = (config: Config, pace: Pace): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
-  const { DATABASE_POOL_CONNECTIONS: connections, MAX_SEARCHES_AT_ONCE, MAX_WAITING_SEARCHES, MAX_WAITING_SEARCHES_PER_TENANT, SEARCH_WAIT_TIMEOUT_MS } = config;
-  const slots = (maxRunning: number): Slots => new Slots({
-    maxRunning, besideOthers: { maxRunning: Math.max(1, Math.floor(maxRunning * SHARE_BESIDE_OTHERS)), pace }, maxWaiting: MAX_WAITING_SEARCHES, maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT, waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
-  });
+  const {
+    DATABASE_POOL_CONNECTIONS: connections,
+    MAX_SEARCHES_AT_ONCE,
+    MAX_WAITING_SEARCHES,
+    MAX_WAITING_SEARCHES_PER_TENANT,
+    SEARCH_WAIT_TIMEOUT_MS,
+  } = config;
+  const slots = (maxRunning: number): Slots =>
+    new Slots({
+      maxRunning,
+      besideOthers: { maxRunning: Math.max(1, Math.floor(maxRunning * SHARE_BESIDE_OTHERS)), pace },
+      maxWaiting: MAX_WAITING_SEARCHES,
+      maxWaitingPerKey: MAX_WAITING_SEARCHES_PER_TENANT,
+      waitTimeoutMs: SEARCH_WAIT_TIMEOUT_MS,
+    });
   const searches = Math.max(1, Math.min(MAX_SEARCHES_AT_ONCE, connections - 3));
   return { searches: slots(searches), lookUps: slots(Math.max(1, connections - searches - 2)) };
 };
@@ -86,7 +109,10 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
   [/^\/api\/scim\/v2\/(ServiceProviderConfig|(ResourceTypes|Schemas)(\/[^/]*)?)$/, ['GET']],
 ];
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
-/** RFC 7643 §5: the ways of authentication are found without any. A client that does send a token gets to know when it is wrong: some try a new one here. */
+/**
+ * RFC 7643 §5: the ways of authentication are found without any. A client that does send a token gets to know when it
+ * is wrong: some try a new one here.
+ */
 const SERVICE_PROVIDER_CONFIG = '/api/scim/v2/ServiceProviderConfig';
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 
@@ -96,12 +122,18 @@ const pathOf = ({ url }: FastifyRequest): string => {
   const path = end < 0 ? url : url.slice(0, end);
   // Nearly all are as they should be; the expressions cost 1 µs each time.
   if (path.startsWith('/') && !path.endsWith('/') && !path.includes('//')) return path;
-  return path.replace(/^https?:\/\/[^/]*/i, '').replace(/\/{2,}/g, '/').replace(/\/$/, '');
+  return path
+    .replace(/^https?:\/\/[^/]*/i, '')
+    .replace(/\/{2,}/g, '/')
+    .replace(/\/$/, '');
 };
 
 const requirePlainCoding = ({ 'content-encoding': coding }: FastifyRequest['headers']): void => {
   if (coding === undefined || coding.toLowerCase() === 'identity') return;
-  throw new Rejected('unsupportedMediaType', `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`);
+  throw new Rejected(
+    'unsupportedMediaType',
+    `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`,
+  );
 };
 
 /** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
@@ -114,27 +146,36 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   });
   fastify.removeAllContentTypeParsers();
   const admission = app.get(Admission);
-  fastify.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      if (body.length === 0) return done(null, undefined);
-      requirePlainCoding(request.headers);
-      const parsed = admission.read(request, body as Buffer, parseBody);
-      if (!(parsed instanceof Promise)) return done(null, parsed);
-      parsed.then((value) => done(null, value), done);
-    } catch (error) {
-      done(error as Error);
-    }
-  });
-  // Only a body has a type that could be wrong: one that comes in pieces shows with the first of them, or at its end, whether there is one.
+  fastify.addContentTypeParser(
+    ['application/scim+json', 'application/json'],
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      try {
+        if (body.length === 0) return done(null, undefined);
+        requirePlainCoding(request.headers);
+        const parsed = admission.read(request, body as Buffer, parseBody);
+        if (!(parsed instanceof Promise)) return done(null, parsed);
+        parsed.then((value) => done(null, value), done);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  // Only a body has a type that could be wrong: one that comes in pieces shows with the first of them, or at its end,
+  // whether there is one.
   fastify.addContentTypeParser('*', (_request, payload, done) => {
     const end = (): void => done(null);
-    payload.once('end', end).once('error', done).once('data', () => {
-      payload.off('end', end).off('error', done);
-      done(new Rejected('unsupportedMediaType', WRONG_TYPE));
-    });
+    payload
+      .once('end', end)
+      .once('error', done)
+      .once('data', () => {
+        payload.off('end', end).off('error', done);
+        done(new Rejected('unsupportedMediaType', WRONG_TYPE));
+      });
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    if (payload && pathOf(request).startsWith('/api/scim/')) void reply.header('content-type', mediaTypeFor(request.headers.accept));
+    if (payload && pathOf(request).startsWith('/api/scim/'))
+      void reply.header('content-type', mediaTypeFor(request.headers.accept));
     const sent = admission.toSend(request, reply, payload);
     if (sent instanceof Promise) sent.then((value) => done(null, value), done);
     else done(null, sent);
@@ -149,7 +190,8 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     try {
       if (request.headers['transfer-encoding'] === undefined) {
         if (Number(request.headers['content-length'] ?? 0) > 0) requirePlainCoding(request.headers);
-        // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each DELETE.
+        // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each
+        // DELETE.
         else delete request.raw.headers['content-type'];
       }
       // A GET of .search is taken for that of a resource.
@@ -157,7 +199,8 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       const route = request.routeOptions;
       const { url } = route;
       const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
-      const waits = url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply, route) : undefined;
+      const waits =
+        url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply, route) : undefined;
       if (waits) waits.then(() => done(), done);
       else if (!reply.sent) done();
     } catch (error) {
@@ -183,7 +226,10 @@ const requireMethod = (methods: readonly string[], request: FastifyRequest, repl
   // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
   if (!isAllowed || request.method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
   if (!isAllowed) {
-    throw new Rejected('methodNotAllowed', `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`);
+    throw new Rejected(
+      'methodNotAllowed',
+      `${request.method} is not a method of this path; it takes ${allowed.join(', ')}.`,
+    );
   }
   if (request.method === 'OPTIONS') void reply.status(204).send();
 };

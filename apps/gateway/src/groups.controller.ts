@@ -1,4 +1,20 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
@@ -27,8 +43,11 @@ export class GroupsController {
 
   @Get(':id')
   async get(
-    @Req() request: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
-    @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest,
+    @Param('id') id: string,
+    @Query() query: Parameters,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
     const selection = parseShown(request.caller.definitions.group, query);
     const row = isUuid(id) ? await this.groups.byId(request.caller, id) : null;
@@ -42,7 +61,10 @@ export class GroupsController {
 
   @Post()
   async create(
-    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Req() request: ScimRequest,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     refuseIfNoneMatch(ifNoneMatch);
@@ -52,37 +74,60 @@ export class GroupsController {
   }
 
   /**
-   * 204 for Entra, as Microsoft asks for it: the group may be large. Typed clients want the group back. RFC 7644 §3.5.2: with `attributes` it
-   * has to be the group.
+   * 204 for Entra, as Microsoft asks for it: the group may be large. Typed clients want the group back. RFC 7644
+   * §3.5.2: with `attributes` it has to be the group.
    */
   @Patch(':id')
   async patch(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest,
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
     const selection = parseShown(request.caller.definitions.group, query);
     const group = await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) });
-    if (selection?.kind === 'only' || !patchesGroupsBlindly(request.caller)) return this.answer(group, request, selection, reply);
+    if (selection?.kind === 'only' || !patchesGroupsBlindly(request.caller))
+      return this.answer(group, request, selection, reply);
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, false)).status(204);
     return undefined;
   }
 
   @Put(':id')
   async replace(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest,
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.group, query);
-    return this.answer(await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
+    return this.answer(
+      await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }),
+      request,
+      selection,
+      reply,
+    );
   }
 
   @Delete(':id')
   @HttpCode(204)
-  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers() headers: FastifyRequest['headers']): Promise<void> {
+  delete(
+    @Req() { caller }: ScimRequest,
+    @Param('id') id: string,
+    @Headers() headers: FastifyRequest['headers'],
+  ): Promise<void> {
     return this.commands.delete(caller, { id, ...preconditionsOf(headers) });
   }
 
-  private async answer(written: WriteAnswer<GroupSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
+  private async answer(
+    written: WriteAnswer<GroupSnapshot>,
+    { caller }: ScimRequest,
+    selection: Selection | undefined,
+    reply: FastifyReply,
+  ): Promise<object> {
     const group = 'resource' in written ? written : ofGroupRow(await this.groups.afterWrite(caller, written.id));
     void reply.headers(headersOf(this.config.scimBaseUrl, GROUP, group, selection === undefined));
     return this.members.show(caller, group, selection);

@@ -12,7 +12,8 @@ it('counts by directory and name, and begins anew when it was asked', () => {
   ignored.count('d2', ['colour']);
   ignored.count('d3', []);
   expect(ignored.take()).toEqual([
-    { directory: 'd1', attributes: { colour: 2, 'urn:x:User:badge': 1 } }, { directory: 'd2', attributes: { colour: 1 } },
+    { directory: 'd1', attributes: { colour: 2, 'urn:x:User:badge': 1 } },
+    { directory: 'd2', attributes: { colour: 1 } },
   ]);
   expect(ignored.take()).toEqual([]);
 });
@@ -25,7 +26,10 @@ it('keeps no values: not those in the filter of a path', () => {
 
 it('has limits: 50 names of a directory, each of 100 characters', () => {
   const ignored = counting();
-  ignored.count('d', Array.from({ length: 60 }, (_, index) => `n${index}`));
+  ignored.count(
+    'd',
+    Array.from({ length: 60 }, (_, index) => `n${index}`),
+  );
   ignored.count('d', ['n1', `${'x'.repeat(99)}😀`]);
   const [{ attributes } = { attributes: {} }] = ignored.take();
   expect(attributes).toMatchObject({ n0: 1, n1: 2, '…': 11 });
@@ -42,7 +46,10 @@ it('tells what is left when the application stops', () => {
   expect(told).toEqual([{ directory: 'd', attributes: { colour: 1 } }]);
 });
 
-it.each(['[', ']', '[]', '][', '[a', 'a.', '\ud800', 'urn:'])('counts within 50 ms a name of a megabyte that says %j all the time', (piece) => {
-  const name = piece.repeat(1_048_576 / piece.length);
-  expect(readMs(() => counting().count('d', [name, `${name}]`, `[${name}`]))).toBeLessThanOrEqual(MAX_READ_MS);
-});
+it.each(['[', ']', '[]', '][', '[a', 'a.', '\ud800', 'urn:'])(
+  'counts within 50 ms a name of a megabyte that says %j all the time',
+  (piece) => {
+    const name = piece.repeat(1_048_576 / piece.length);
+    expect(readMs(() => counting().count('d', [name, `${name}]`, `[${name}`]))).toBeLessThanOrEqual(MAX_READ_MS);
+  },
+);

@@ -16,8 +16,9 @@ export interface IgnoredOfDirectory {
 }
 
 /**
- * Counts what directories send without effect, attributes that nobody knows and roles that are no web role, and tells the log of it once a
- * minute: an administrator who maps one would otherwise wonder where it stays. Names only, never values; a filter in a path may hold one and is cut out.
+ * Counts what directories send without effect, attributes that nobody knows and roles that are no web role, and tells
+ * the log of it once a minute: an administrator who maps one would otherwise wonder where it stays. Names only, never
+ * values; a filter in a path may hold one and is cut out.
  */
 export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private counts = new Map<string, Map<string, number>>();
@@ -57,17 +58,24 @@ export class IgnoredAttributes implements OnApplicationBootstrap, BeforeApplicat
 
   /** The counts since it was asked last. */
   take(): IgnoredOfDirectory[] {
-    const taken = [...this.counts].map(([directory, counts]) => ({ directory, attributes: Object.fromEntries(counts) }));
+    const taken = [...this.counts].map(([directory, counts]) => ({
+      directory,
+      attributes: Object.fromEntries(counts),
+    }));
     this.counts = new Map();
     return taken;
   }
 
   private tell(): void {
-    for (const ignored of this.take()) this.logger.info(ignored, 'sent without effect: attributes that nobody knows, roles that are no web role');
+    for (const ignored of this.take())
+      this.logger.info(ignored, 'sent without effect: attributes that nobody knows, roles that are no web role');
   }
 }
 
-/** From the first bracket to the last one that closes. An expression for it took the square of the number of brackets: 80,000 of them, 9 s. */
+/**
+ * From the first bracket to the last one that closes. An expression for it took the square of the number of brackets:
+ * 80,000 of them, 9 s.
+ */
 const withoutFilter = (path: string): string => {
   const [open, close] = [path.indexOf('['), path.lastIndexOf(']')];
   return open >= 0 && close > open ? `${path.slice(0, open)}[]${path.slice(close + 1)}` : path;

@@ -15,7 +15,10 @@ export interface LookUp {
 
 /** Resources may be of a megabyte each. */
 const MAX_TOGETHER = 32;
-/** Statements for one tenant and directory that are under way: more take connections from others, and find no more in the same time. */
+/**
+ * Statements for one tenant and directory that are under way: more take connections from others, and find no more in
+ * the same time.
+ */
 const MAX_STATEMENTS = 2;
 /** Look-ups of one tenant and directory that wait for these. */
 const MAX_WAITING = 1_000;
@@ -33,9 +36,9 @@ interface Alike {
 }
 
 /**
- * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered together, when a
- * batch of their writes has been committed, and then ask together. The first of them does not wait for the others, who need not come, and
- * none waits for, or fails with, those of another directory.
+ * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered
+ * together, when a batch of their writes has been committed, and then ask together. The first of them does not wait for
+ * the others, who need not come, and none waits for, or fails with, those of another directory.
  */
 export class LookUps<Row extends object> {
   private readonly alike = new Map<string, Alike>();
@@ -46,7 +49,11 @@ export class LookUps<Row extends object> {
   async load({ value, ...lookUp }: LookUp): Promise<Row | null> {
     const key = [lookUp.name, lookUp.tenant, lookUp.directory].join();
     const alike = this.alike.get(key) ?? { running: 0, waiting: [], open: 0, loader: null };
-    if (alike.open >= MAX_WAITING) throw new Rejected('tooManyRequests', `${MAX_WAITING} look-ups of this directory are waiting already. Send this one again later.`);
+    if (alike.open >= MAX_WAITING)
+      throw new Rejected(
+        'tooManyRequests',
+        `${MAX_WAITING} look-ups of this directory are waiting already. Send this one again later.`,
+      );
     this.alike.set(key, alike);
     alike.open++;
     try {
@@ -64,14 +71,20 @@ export class LookUps<Row extends object> {
         return this.askNow(alike, lookUp, values);
       },
       {
-        cache: false, maxBatchSize: MAX_TOGETHER,
-        batchScheduleFn: (begin) => void setImmediate(() => (alike.running < MAX_STATEMENTS ? begin() : alike.waiting.push(begin))),
+        cache: false,
+        maxBatchSize: MAX_TOGETHER,
+        batchScheduleFn: (begin) =>
+          void setImmediate(() => (alike.running < MAX_STATEMENTS ? begin() : alike.waiting.push(begin))),
       },
     );
     return alike.loader.load(value) as Promise<Row | null>;
   }
 
-  private async askNow(alike: Alike, lookUp: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {
+  private async askNow(
+    alike: Alike,
+    lookUp: Omit<LookUp, 'value'>,
+    values: readonly string[],
+  ): Promise<(Row | null)[]> {
     alike.running++;
     try {
       return await this.ask(lookUp, values);
@@ -81,9 +94,16 @@ export class LookUps<Row extends object> {
     }
   }
 
-  private async ask({ name, text, tenant, directory }: Omit<LookUp, 'value'>, values: readonly string[]): Promise<(Row | null)[]> {
+  private async ask(
+    { name, text, tenant, directory }: Omit<LookUp, 'value'>,
+    values: readonly string[],
+  ): Promise<(Row | null)[]> {
     if (values.length === 1) {
-      const { rows } = await this.pool.query<Row>({ name, text: `${text('$3::text')} LIMIT 1`, values: [tenant, directory, ...values] });
+      const { rows } = await this.pool.query<Row>({
+        name,
+        text: `${text('$3::text')} LIMIT 1`,
+        values: [tenant, directory, ...values],
+      });
       return [rows[0] ?? null];
     }
     const { rows } = await this.pool.query<Row & { readonly asked: number }>({

@@ -27,8 +27,14 @@ export interface MixedPage {
 /** A page as JSON: as a whole, or in pieces where it is long or members are read for it. */
 export type ListAnswer = string | StreamableFile;
 
-/** The one who reads, and the tenant. `requireToken` throws when it may no longer: a large group is read for minutes. */
-export type Reader = Seer & { readonly tenant: string; readonly seesUnmanaged: boolean; readonly requireToken: () => Promise<unknown> | undefined };
+/**
+ * The one who reads, and the tenant. `requireToken` throws when it may no longer: a large group is read for minutes.
+ */
+export type Reader = Seer & {
+  readonly tenant: string;
+  readonly seesUnmanaged: boolean;
+  readonly requireToken: () => Promise<unknown> | undefined;
+};
 
 /** A group, without its members. */
 export interface Head {
@@ -57,11 +63,14 @@ type NameReader = Reader & { readonly wantsNames: boolean };
 const MEMBER_BYTES = 240;
 /** Of the name of a member: a page of the longest ones that there may be would be 130 MB. */
 const MAX_DISPLAY_CHARACTERS = 200;
-/** As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 1,000 in a page. */
+/**
+ * As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 1,000
+ * in a page.
+ */
 const MAX_USER_BYTES = 8_000;
 /**
- * SQL: the name of a member `m` as the directory `$2` sees it, by the primary key; `$3` and `$4`: whether it sees users, and groups, of nobody.
- * A member that is not seen, or has just been deleted, has none.
+ * SQL: the name of a member `m` as the directory `$2` sees it, by the primary key; `$3` and `$4`: whether it sees
+ * users, and groups, of nobody. A member that is not seen, or has just been deleted, has none.
  */
 const DISPLAY = `
   CASE m.kind WHEN 'U' THEN (
@@ -72,15 +81,29 @@ const DISPLAY = `
     FROM ${GROUPS_VIEW} g WHERE g.tenant = $1 AND g.id = m.member AND (g.directory = $2 OR (g.directory IS NULL AND $4))) END`;
 
 /**
- * The columns that a statement reads of each member, with its first parameters; `next` is the number of the one after them. Names are read only where
- * they are shown.
+ * The columns that a statement reads of each member, with its first parameters; `next` is the number of the one after
+ * them. Names are read only where they are shown.
  */
-const asked = ({ tenant, directory, seesUnmanaged, seesLocalGroups, wantsNames: isNamed }: NameReader): { suffix: string; display: string; values: readonly unknown[]; next: number } =>
-  isNamed ? { suffix: '-named', display: DISPLAY, values: [tenant, directory, seesUnmanaged, seesLocalGroups], next: 5 } : { suffix: '', display: 'NULL::text', values: [tenant], next: 2 };
+const asked = ({
+  tenant,
+  directory,
+  seesUnmanaged,
+  seesLocalGroups,
+  wantsNames: isNamed,
+}: NameReader): { suffix: string; display: string; values: readonly unknown[]; next: number } =>
+  isNamed
+    ? { suffix: '-named', display: DISPLAY, values: [tenant, directory, seesUnmanaged, seesLocalGroups], next: 5 }
+    : { suffix: '', display: 'NULL::text', values: [tenant], next: 2 };
 
-/** Reads the members of groups, and writes groups with them as JSON in pieces: there may be more than fit into memory. */
+/**
+ * Reads the members of groups, and writes groups with them as JSON in pieces: there may be more than fit into memory.
+ */
 export class MemberQueries {
-  constructor(private readonly pool: Pool, private readonly scimBaseUrl: string, private readonly slots: Slots) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly scimBaseUrl: string,
+    private readonly slots: Slots,
+  ) {}
 
   /** A group as a client sees it: as a whole where no members are to be shown. */
   show(reader: Reader, group: GroupSnapshot, selection: Selection | undefined): object {
@@ -97,14 +120,27 @@ export class MemberQueries {
     const pieces = [...piecesOf(begin, whole, streamed.length === 0 ? LIST_END : users.length > 0 ? ',' : '')];
     if (streamed.length === 0 && pieces.length === 1) return pieces[0]!;
     const held = await inSlices(pieces, (piece) => Buffer.from(piece));
-    return inPieces(this.pageTexts(reader, held, streamed, selection), streamed, held.reduce((sum, { length }) => sum + length, 0));
+    return inPieces(
+      this.pageTexts(reader, held, streamed, selection),
+      streamed,
+      held.reduce((sum, { length }) => sum + length, 0),
+    );
   }
 
   headOf({ definitions }: Reader, group: GroupSnapshot, selection: Selection | undefined): Head {
-    return { id: group.id, memberCount: group.memberCount, text: JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection)) };
+    return {
+      id: group.id,
+      memberCount: group.memberCount,
+      text: JSON.stringify(toGroup(group, definitions, this.scimBaseUrl, selection)),
+    };
   }
 
-  private async *pageTexts(reader: Reader, pieces: readonly Buffer[], heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<Buffer | string> {
+  private async *pageTexts(
+    reader: Reader,
+    pieces: readonly Buffer[],
+    heads: readonly Head[],
+    selection: Selection | undefined,
+  ): AsyncGenerator<Buffer | string> {
     for (const piece of pieces) {
       yield piece;
       // A connection that takes 4 MiB at once is given them for 15 ms.
@@ -115,7 +151,11 @@ export class MemberQueries {
     yield LIST_END;
   }
 
-  private async *texts(reader: Reader, heads: readonly Head[], selection: Selection | undefined): AsyncGenerator<string> {
+  private async *texts(
+    reader: Reader,
+    heads: readonly Head[],
+    selection: Selection | undefined,
+  ): AsyncGenerator<string> {
     const withMembers = wantsMembers(selection) ? heads.filter(({ memberCount }) => memberCount > 0) : [];
     const pages = this.pages({ ...reader, wantsNames: wantsNames(selection) }, withMembers);
     let page = await pages.next();
@@ -127,7 +167,10 @@ export class MemberQueries {
       }
       yield `${text.slice(0, -1)},"members":[`;
       for (let separator = ''; !page.done && page.value.group === id; page = await pages.next()) {
-        yield separator + page.value.members.map((member) => JSON.stringify(toMember(member, this.scimBaseUrl, selection))).join(',');
+        yield (
+          separator +
+          page.value.members.map((member) => JSON.stringify(toMember(member, this.scimBaseUrl, selection))).join(',')
+        );
         separator = ',';
       }
       yield ']}';
@@ -135,13 +178,17 @@ export class MemberQueries {
   }
 
   /**
-   * All members of one group after another, as pages of one group each. Groups that are small are read together. A user or group that is a member
-   * all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
+   * All members of one group after another, as pages of one group each. Groups that are small are read together. A user
+   * or group that is a member all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
    */
   private async *pages(reader: NameReader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
-    for (let at = 0; at < groups.length; ) {
+    for (let at = 0; at < groups.length;) {
       const together: string[] = [];
-      for (let sum = 0; at < groups.length && (together.length === 0 || sum + groups[at]!.memberCount <= MEMBERS_PER_PAGE); at++) {
+      for (
+        let sum = 0;
+        at < groups.length && (together.length === 0 || sum + groups[at]!.memberCount <= MEMBERS_PER_PAGE);
+        at++
+      ) {
         sum += groups[at]!.memberCount;
         together.push(groups[at]!.id);
       }
@@ -168,7 +215,7 @@ export class MemberQueries {
 
   private async *large(reader: NameReader, group: string, from = LEAST_ID): AsyncGenerator<MembersOfGroup, void> {
     const { suffix, display, values, next } = asked(reader);
-    for (let after = from, full = true; full; ) {
+    for (let after = from, full = true; full;) {
       const rows = await this.read<MemberRow>(reader, {
         name: `members-of-group${suffix}`,
         text: `SELECT m.member, m.kind, ${display} AS display FROM ${MEMBERS_VIEW} m
@@ -182,7 +229,10 @@ export class MemberQueries {
   }
 
   /** One statement, in its turn among those of other tenants, and only while the token is good. */
-  private async read<Row extends QueryResultRow>({ tenant, requireToken }: Reader, statement: QueryConfig): Promise<Row[]> {
+  private async read<Row extends QueryResultRow>(
+    { tenant, requireToken }: Reader,
+    statement: QueryConfig,
+  ): Promise<Row[]> {
     try {
       const { rows } = await this.slots.run(tenant, async () => {
         await requireToken();
@@ -191,7 +241,10 @@ export class MemberQueries {
       return rows;
     } catch (error) {
       if (!(error instanceof NoSlot)) throw error;
-      throw new Rejected('tooManyRequests', `The members of too many groups are read at once: ${error.message}. Send the request again later.`);
+      throw new Rejected(
+        'tooManyRequests',
+        `The members of too many groups are read at once: ${error.message}. Send the request again later.`,
+      );
     }
   }
 }
@@ -210,11 +263,14 @@ function* piecesOf(begin: string, texts: readonly string[], end: string): Genera
 }
 
 /**
- * Not as objects: of these a stream would hold 16. Any other stream Nest would read by itself, and send what it has read in a stream of its own, of which
- * nobody knows how much it holds.
+ * Not as objects: of these a stream would hold 16. Any other stream Nest would read by itself, and send what it has
+ * read in a stream of its own, of which nobody knows how much it holds.
  */
 const inPieces = (texts: AsyncGenerator<Buffer | string>, heads: readonly Head[], bytes = 0): StreamableFile => {
-  const members = Math.min(2 * MEMBERS_PER_PAGE, heads.reduce((sum, { memberCount }) => sum + memberCount, 0));
+  const members = Math.min(
+    2 * MEMBERS_PER_PAGE,
+    heads.reduce((sum, { memberCount }) => sum + memberCount, 0),
+  );
   const heldBytes = heads.reduce((sum, { text }) => sum + text.length, bytes) + members * MEMBER_BYTES;
   const stream: Readable & HeldStream = Object.assign(Readable.from(texts, { objectMode: false }), { heldBytes });
   return new StreamableFile(stream);
@@ -223,4 +279,8 @@ const inPieces = (texts: AsyncGenerator<Buffer | string>, heads: readonly Head[]
 const hasMembers = (groups: readonly { readonly memberCount: number }[], selection: Selection | undefined): boolean =>
   groups.some(({ memberCount }) => memberCount > 0) && wantsMembers(selection);
 
-const ofRow = ({ member, kind, display }: MemberRow): NamedMember => ({ value: member, type: kind === 'U' ? 'User' : 'Group', display });
+const ofRow = ({ member, kind, display }: MemberRow): NamedMember => ({
+  value: member,
+  type: kind === 'U' ? 'User' : 'Group',
+  display,
+});

@@ -16,53 +16,78 @@ export interface Value {
   readonly rows?: string;
   /** A condition that is true for each resource that has such rows at all, and cheaper to ask. */
   readonly only?: string;
-  /** A condition that is true for exactly those resources that have this id, which is SQL, among their values: a look-up. */
+  /**
+   * A condition that is true for exactly those resources that have this id, which is SQL, among their values: a
+   * look-up.
+   */
   readonly holders?: (id: string) => string;
 }
 
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-const member = (json: string, name: string): Value => ({ text: `${json}->>${literal(name)}`, json: `${json}->${literal(name)}` });
+const member = (json: string, name: string): Value => ({
+  text: `${json}->>${literal(name)}`,
+  json: `${json}->${literal(name)}`,
+});
 export const plain = (text: string): Value => ({ text, json: null });
 export const uuid = (column: string): Value => ({ text: `${column}::text`, json: null, uuid: column });
 
-/** A part of a complex value. Throws Rejected(invalidFilter) for one that lies nowhere: the names of members are looked up where they are shown. */
+/**
+ * A part of a complex value. Throws Rejected(invalidFilter) for one that lies nowhere: the names of members are looked
+ * up where they are shown.
+ */
 export const partOf = ({ json, parts }: Value, name: string): Value => {
   const own = parts?.[name];
   if (own) return own;
-  if (json === null) throw new Rejected('invalidFilter', `Nothing is found by ${name} here: name the id instead, e.g. members.value eq "<id>".`);
+  if (json === null)
+    throw new Rejected(
+      'invalidFilter',
+      `Nothing is found by ${name} here: name the id instead, e.g. members.value eq "<id>".`,
+    );
   return member(json, name);
 };
 
 /** Any SQL of jsonb as a value. */
 export const jsonValue = (json: string): Value => ({ text: `${json} #>> '{}'`, json });
 
-/** Where each attribute of a resource lies in a row of its view: this is renderResource of libs/scim, as SQL. A multi-valued attribute is one jsonb array, or rows of elsewhere. */
+/**
+ * Where each attribute of a resource lies in a row of its view: this is renderResource of libs/scim, as SQL. A
+ * multi-valued attribute is one jsonb array, or rows of elsewhere.
+ */
 export class ResourceColumns {
   private readonly own: ReadonlyMap<string, Value>;
 
-  /** `url` is that of all resources of the type; `own` are the attributes that have columns, or tables, of their own. */
+  /**
+   * `url` is that of all resources of the type; `own` are the attributes that have columns, or tables, of their own.
+   */
   constructor(definition: ResourceDefinition, url: string, own: Readonly<Record<string, Value>>) {
     // The texts of times as clients see them, folded.
     const time = (column: string): Value => ({
-      text: `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"t"HH24:MI:SS.MS"z"')`, json: null, time: column,
+      text: `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"t"HH24:MI:SS.MS"z"')`,
+      json: null,
+      time: column,
     });
     const extensions = definition.extensions.map(
       ({ id }) => ` || CASE WHEN resource ? ${literal(id)} THEN jsonb_build_array(${literal(id)}) ELSE '[]' END`,
     );
-    this.own = new Map(Object.entries({
-      id: uuid('id'),
-      schemas: jsonValue(`(jsonb_build_array(${literal(definition.schema.id)})${extensions.join('')})`),
-      meta: {
-        ...plain(''),
-        parts: {
-          resourceType: plain(literal(definition.name)), created: time('created'), lastModified: time('last_modified'),
-          location: plain(`${literal(`${url}/`)} || id::text`), version: plain(`'W/"' || version || '"'`),
+    this.own = new Map(
+      Object.entries({
+        id: uuid('id'),
+        schemas: jsonValue(`(jsonb_build_array(${literal(definition.schema.id)})${extensions.join('')})`),
+        meta: {
+          ...plain(''),
+          parts: {
+            resourceType: plain(literal(definition.name)),
+            created: time('created'),
+            lastModified: time('last_modified'),
+            location: plain(`${literal(`${url}/`)} || id::text`),
+            version: plain(`'W/"' || version || '"'`),
+          },
         },
-      },
-      externalId: plain('external_id'),
-      ...own,
-    }));
+        externalId: plain('external_id'),
+        ...own,
+      }),
+    );
   }
 
   /** The value, or all values, of an attribute; not of its parts. */
@@ -82,7 +107,9 @@ const firstFolded = (name: string): Value => {
 };
 
 const ignoresCase = ({ type, caseExact, subAttributes }: Attribute): boolean =>
-  type === 'complex' ? (subAttributes ?? []).some(ignoresCase) : (type === 'string' || type === 'dateTime') && !caseExact;
+  type === 'complex'
+    ? (subAttributes ?? []).some(ignoresCase)
+    : (type === 'string' || type === 'dateTime') && !caseExact;
 
 /** Whether a path names a core attribute as a whole. */
 export const isCore = ({ attribute, subAttribute, extension }: AttributePath, name: string): boolean =>

@@ -34,7 +34,8 @@ const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT offer
 /** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
 const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
 const isInAny = `EXISTS (SELECT FROM ${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.member = u.id)`;
-const membersOf = (kind: 'U' | 'G'): string => `(SELECT member FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = down.id AND kind = '${kind}' OFFSET 0)`;
+const membersOf = (kind: 'U' | 'G'): string =>
+  `(SELECT member FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = down.id AND kind = '${kind}' OFFSET 0)`;
 /** The users in a group, directly or through other groups: asked of each user, it took 5 s for 5,000 of them. */
 const usersIn = (id: string): string => `u.id IN (
   WITH RECURSIVE down AS (
@@ -46,7 +47,11 @@ const usersIn = (id: string): string => `u.id IN (
 const memberRows = `${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.group_id = u.id`;
 
 /** Columns are made once for each definition. */
-const columnsOf = (type: keyof Definitions, url: string, own: Readonly<Record<string, Value>>): ResourceTable['columns'] => {
+const columnsOf = (
+  type: keyof Definitions,
+  url: string,
+  own: Readonly<Record<string, Value>>,
+): ResourceTable['columns'] => {
   const made = new WeakMap<ResourceDefinition, ResourceColumns>();
   return ({ definitions }) => {
     const definition = definitions[type];
@@ -59,35 +64,49 @@ const columnsOf = (type: keyof Definitions, url: string, own: Readonly<Record<st
 /** `baseUrl` has no slash at its end. The view of each statement has the name `u`. */
 export const resourceTables = (baseUrl: string): { readonly users: ResourceTable; readonly groups: ResourceTable } => ({
   users: {
-    name: 'user', view: USERS_VIEW, select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource,
+    name: 'user',
+    view: USERS_VIEW,
+    select: `u.id, u.version, u.created, u.last_modified AS "lastModified", u.resource,
       EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = $1 AND m.member = u.id) AS "isMember"`,
     columns: columnsOf('user', `${baseUrl}${USER.endpoint}`, {
       userName: plain('user_name_folded'),
       groups: {
-        ...plain(''), rows: groupRows, only: isInAny,
+        ...plain(''),
+        rows: groupRows,
+        only: isInAny,
         parts: {
-          value: { ...uuid('g.id'), holders: usersIn }, display: plain('g.display_folded'), type: plain("CASE WHEN g.direct THEN 'direct' ELSE 'indirect' END"),
+          value: { ...uuid('g.id'), holders: usersIn },
+          display: plain('g.display_folded'),
+          type: plain("CASE WHEN g.direct THEN 'direct' ELSE 'indirect' END"),
           $ref: plain(`'${baseUrl}${GROUP.endpoint}/' || g.id`),
         },
       },
     }),
     seesUnowned: ({ seesUnmanaged }) => seesUnmanaged,
-    unique: { id: isId, userName: (name) => `u.user_name_folded = ${name}` }, advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
+    unique: { id: isId, userName: (name) => `u.user_name_folded = ${name}` },
+    advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
   },
   groups: {
-    name: 'group', view: GROUPS_VIEW,
-    select: 'u.id, u.directory, u.version, u.created, u.last_modified AS "lastModified", u.resource, u.member_count AS "memberCount"',
+    name: 'group',
+    view: GROUPS_VIEW,
+    select:
+      'u.id, u.directory, u.version, u.created, u.last_modified AS "lastModified", u.resource, u.member_count AS "memberCount"',
     columns: columnsOf('group', `${baseUrl}${GROUP.endpoint}`, {
       displayName: plain('display_name_folded'),
       members: {
-        ...plain(''), rows: memberRows,
+        ...plain(''),
+        rows: memberRows,
         parts: {
-          value: uuid('m.member'), type: plain("CASE m.kind WHEN 'U' THEN 'user' ELSE 'group' END"),
-          $ref: plain(`'${baseUrl}' || CASE m.kind WHEN 'U' THEN '${USER.endpoint}/' ELSE '${GROUP.endpoint}/' END || m.member`),
+          value: uuid('m.member'),
+          type: plain("CASE m.kind WHEN 'U' THEN 'user' ELSE 'group' END"),
+          $ref: plain(
+            `'${baseUrl}' || CASE m.kind WHEN 'U' THEN '${USER.endpoint}/' ELSE '${GROUP.endpoint}/' END || m.member`,
+          ),
         },
       },
     }),
     seesUnowned: ({ seesLocalGroups }) => seesLocalGroups,
-    unique: { id: isId }, advice: 'displayName eq, externalId eq',
+    unique: { id: isId },
+    advice: 'displayName eq, externalId eq',
   },
 });

@@ -33,8 +33,12 @@ export interface ReadingLimits {
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, indexed: null };
 /** A value that more resources than these share, such as an e-mail, is searched for instead of looked up. */
 const MAX_CANDIDATES = 100;
-/** How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text tells. */
-const BYTES = 'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
+/**
+ * How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text
+ * tells.
+ */
+const BYTES =
+  'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
 
 type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: string; readonly lastModified: string };
 
@@ -43,7 +47,10 @@ interface PageRow {
   /** Of the page, also those that are too long to be shown in it. */
   readonly fetched: number;
   readonly tooMany: boolean;
-  /** JSON of a row, as a text: the driver would read those of all rows at once, while others wait. Null = the page is empty, and only the numbers are here. */
+  /**
+   * JSON of a row, as a text: the driver would read those of all rows at once, while others wait. Null = the page is
+   * empty, and only the numbers are here.
+   */
   readonly found: string | null;
   readonly key: string | null;
 }
@@ -84,11 +91,18 @@ const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parame
 
 const isMember = (row: object): boolean => 'isMember' in row && row.isMember === true;
 
-/** Reads of a published view of resources. Statements that clients need again and again are prepared once for a connection. */
+/**
+ * Reads of a published view of resources. Statements that clients need again and again are prepared once for a
+ * connection.
+ */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
   private readonly lookUps: LookUps<Row>;
 
-  constructor(private readonly pool: Pool, private readonly table: ResourceTable, private readonly limits: ReadingLimits) {
+  constructor(
+    private readonly pool: Pool,
+    private readonly table: ResourceTable,
+    private readonly limits: ReadingLimits,
+  ) {
     this.lookUps = new LookUps(pool);
   }
 
@@ -97,17 +111,29 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A resource of which the outcome of a write tells no more than its id, because the outcome had to be looked up: as it is now, which may be
-   * later than that write. Throws Rejected(notFound) where it is gone since; that was then the last word about it.
+   * A resource of which the outcome of a write tells no more than its id, because the outcome had to be looked up: as
+   * it is now, which may be later than that write. Throws Rejected(notFound) where it is gone since; that was then the
+   * last word about it.
    */
   async afterWrite(scope: Scope, id: string): Promise<Row> {
     const [row] = await this.only(scope, 'id', id);
-    if (!row) throw new Rejected('notFound', `The ${this.table.name} with the id ${id} was written as the request says, and has been deleted since.`);
+    if (!row)
+      throw new Rejected(
+        'notFound',
+        `The ${this.table.name} with the id ${id} was written as the request says, and has been deleted since.`,
+      );
     return row;
   }
 
-  /** A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown without any. */
-  async written<User extends { readonly id: string }>(scope: Scope, user: User, selection: Selection | undefined): Promise<User> {
+  /**
+   * A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown
+   * without any.
+   */
+  async written<User extends { readonly id: string }>(
+    scope: Scope,
+    user: User,
+    selection: Selection | undefined,
+  ): Promise<User> {
     try {
       return (await this.withGroupsInSlot(scope, [user], selection))[0]!;
     } catch (error) {
@@ -117,20 +143,29 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A page, in the order of creation where no other is asked for, as `show` makes it of each resource, in slices of time. Throws Rejected: tooMany
-   * when a search takes too long, tooManyRequests when too many are under way. A unique value never waits for them, and what an index finds only for
-   * its like. A page keeps its slot until it is made: so no more than there are slots of them are in memory.
+   * A page, in the order of creation where no other is asked for, as `show` makes it of each resource, in slices of
+   * time. Throws Rejected: tooMany when a search takes too long, tooManyRequests when too many are under way. A unique
+   * value never waits for them, and what an index finds only for its like. A page keeps its slot until it is made: so
+   * no more than there are slots of them are in memory.
    */
   async page<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown>> {
     const { columns, unique, name, advice } = this.table;
     const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
     const { lookUp, values } = compiled;
-    if (lookUp && unique[lookUp]) return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, show, begin);
+    if (lookUp && unique[lookUp])
+      return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, show, begin);
     const { searches, lookUps } = this.limits;
-    const few = compiled.indexed === null ? null : await this.inSlot(lookUps, scope, () => this.several(scope, compiled, search, show, begin, true));
+    const few =
+      compiled.indexed === null
+        ? null
+        : await this.inSlot(lookUps, scope, () => this.several(scope, compiled, search, show, begin, true));
     if (few) return few;
     try {
-      return (await this.inSlot(searches, scope, () => (compiled === ALL && !search.sort ? this.everybody(scope, search, show, begin) : this.several(scope, compiled, search, show, begin, false))))!;
+      return (await this.inSlot(searches, scope, () =>
+        compiled === ALL && !search.sort
+          ? this.everybody(scope, search, show, begin)
+          : this.several(scope, compiled, search, show, begin, false),
+      ))!;
     } catch (error) {
       // A list of everything is never the client's fault.
       const isSearch = search.sort !== null || search.filter !== null;
@@ -164,7 +199,10 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   private async only(scope: Scope, lookUp: keyof ResourceTable['unique'], value: string): Promise<readonly Row[]> {
     const { name, view, select, unique } = this.table;
     const found = await this.lookUps.load({
-      name: this.nameOf(scope, `${name}-by-${lookUp}`), tenant: scope.tenant, directory: scope.directory, value,
+      name: this.nameOf(scope, `${name}-by-${lookUp}`),
+      tenant: scope.tenant,
+      directory: scope.directory,
+      value,
       text: (asked) => `SELECT ${select} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${unique[lookUp]!(asked)}`,
     });
     return found ? [found] : [];
@@ -172,60 +210,107 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
 
   /** At most one can match: no count, no sort. */
   private async pageOfOne<Shown>(
-    scope: Scope, rows: readonly Row[], { startIndex, count, selection }: Search, show: (row: Row) => Shown, begin?: Begin,
+    scope: Scope,
+    rows: readonly Row[],
+    { startIndex, count, selection }: Search,
+    show: (row: Row) => Shown,
+    begin?: Begin,
   ): Promise<Page<Shown>> {
     const isFirst = startIndex === 1 && !begin?.position;
     const found = isFirst && count > 0 ? rows : [];
-    return { shown: (await this.withGroupsInSlot(scope, found, selection)).map(show), totalResults: rows.length, hasMore: isFirst && count === 0 && rows.length > 0, end: null };
+    return {
+      shown: (await this.withGroupsInSlot(scope, found, selection)).map(show),
+      totalResults: rows.length,
+      hasMore: isFirst && count === 0 && rows.length > 0,
+      end: null,
+    };
   }
 
   /** Number and page of users come from the index of the primary key alone, which says who sees a user. */
-  private everybody<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown> | null> {
+  private everybody<Shown>(
+    scope: Scope,
+    search: Search,
+    show: (row: Row) => Shown,
+    begin?: Begin,
+  ): Promise<Page<Shown> | null> {
     const { name, view } = this.table;
     const parameters = new Parameters(scope);
-    const behind = begin?.position ? `AND ${compileBehind(null, 'text', begin.position, (value) => parameters.add(value))}` : '';
+    const behind = begin?.position
+      ? `AND ${compileBehind(null, 'text', begin.position, (value) => parameters.add(value))}`
+      : '';
     const from = `FROM ${view} AS page WHERE ${this.isSeen(scope)}`;
     return this.pageOf(scope, search, show, begin, {
       tables: `page AS MATERIALIZED (SELECT id ${from} ${behind} ORDER BY tenant, id ${limitOf(search, begin, parameters)})`,
-      total: `SELECT count(*) ${from}`, isSorted: false, parameters, few: null,
+      total: `SELECT count(*) ${from}`,
+      isSorted: false,
+      parameters,
+      few: null,
       name: behind === '' ? undefined : this.nameOf(scope, `${name}s-behind${isCounted(begin) ? '' : '-counted'}`),
     });
   }
 
   /**
-   * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice. The further pages of
-   * a walk count nothing. A look-up looks only at what an index finds, and returns null when that is more than MAX_CANDIDATES.
+   * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice.
+   * The further pages of a walk count nothing. A look-up looks only at what an index finds, and returns null when that
+   * is more than MAX_CANDIDATES.
    */
   private several<Shown>(
-    scope: Scope, { sql, values, lookUp, indexed }: CompiledFilter, search: Search, show: (row: Row) => Shown, begin: Begin | undefined, isLookUp: boolean,
+    scope: Scope,
+    { sql, values, lookUp, indexed }: CompiledFilter,
+    search: Search,
+    show: (row: Row) => Shown,
+    begin: Begin | undefined,
+    isLookUp: boolean,
   ): Promise<Page<Shown> | null> {
     const { name, view, columns, unique } = this.table;
     const { sort } = search;
     const parameters = new Parameters(scope, values);
     const key = sort && compileSort(columns(scope), sort);
-    const behind = begin?.position ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, (value) => parameters.add(value))}` : '';
+    const behind = begin?.position
+      ? `WHERE ${compileBehind(sort, key?.type ?? 'text', begin.position, (value) => parameters.add(value))}`
+      : '';
     const isWhole = !isCounted(begin) || sort !== null || isLookUp;
     const sorted = key ? `, ${key.sql} AS key` : '';
-    const among = (ids: string, condition: string): string => `(SELECT ${ids} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${condition}`;
+    const among = (ids: string, condition: string): string =>
+      `(SELECT ${ids} FROM ${view} AS u WHERE ${this.isSeen(scope)} AND ${condition}`;
     const few = !isLookUp || unique[indexed!.by] ? null : lookUp ? 'hits' : 'candidates';
-    const hits = few !== 'candidates' ? `hits AS ${isWhole ? '' : 'NOT '}MATERIALIZED ${among(`id${sorted}`, sql)}${few ? ` LIMIT ${MAX_CANDIDATES + 1}` : ''})`
-      : `candidates AS MATERIALIZED ${among('id AS candidate', indexed!.sql)} LIMIT ${MAX_CANDIDATES + 1}),
+    const hits =
+      few !== 'candidates'
+        ? `hits AS ${isWhole ? '' : 'NOT '}MATERIALIZED ${among(`id${sorted}`, sql)}${few ? ` LIMIT ${MAX_CANDIDATES + 1}` : ''})`
+        : `candidates AS MATERIALIZED ${among('id AS candidate', indexed!.sql)} LIMIT ${MAX_CANDIDATES + 1}),
         hits AS MATERIALIZED (SELECT id${sorted} FROM candidates CROSS JOIN LATERAL (SELECT * FROM ${view} AS v WHERE v.tenant = $1 AND v.id = candidate OFFSET 0) AS u
           WHERE (SELECT count(*) FROM candidates) <= ${MAX_CANDIDATES} AND ${indexed!.rest})`;
     return this.pageOf(scope, search, show, begin, {
       tables: `${hits},
         page AS MATERIALIZED (SELECT * FROM hits AS page ${behind} ORDER BY ${compileOrder(sort)} ${limitOf(search, begin, parameters)})`,
-      total: 'SELECT count(*) FROM hits', isSorted: key !== null, parameters, few,
-      name: lookUp && isLookUp && !sort ? this.nameOf(scope, [`${name}s-by-${lookUp}-eq`, ...(isCounted(begin) ? ['uncounted'] : []), ...(behind ? ['behind'] : [])].join('-')) : undefined,
+      total: 'SELECT count(*) FROM hits',
+      isSorted: key !== null,
+      parameters,
+      few,
+      name:
+        lookUp && isLookUp && !sort
+          ? this.nameOf(
+              scope,
+              [
+                `${name}s-by-${lookUp}-eq`,
+                ...(isCounted(begin) ? ['uncounted'] : []),
+                ...(behind ? ['behind'] : []),
+              ].join('-'),
+            )
+          : undefined,
     });
   }
 
   /**
-   * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`): 1,000 of a megabyte
-   * are more than this process can hold.
+   * A page ends before its resources become too long together (RFC 7644 §3.4.2.4 lets it have fewer than `count`):
+   * 1,000 of a megabyte are more than this process can hold.
    */
   private async pageOf<Shown>(
-    scope: Scope, { sort, count, selection }: Search, show: (row: Row) => Shown, begin: Begin | undefined, { tables, total, isSorted, parameters, name, few }: PageSql,
+    scope: Scope,
+    { sort, count, selection }: Search,
+    show: (row: Row) => Shown,
+    begin: Begin | undefined,
+    { tables, total, isSorted, parameters, name, few }: PageSql,
   ): Promise<Page<Shown> | null> {
     const { view, select } = this.table;
     const { rows } = await this.pool.query<PageRow>({
@@ -254,39 +339,51 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     const last = found.at(-1);
     return {
       shown: await inSlices(await this.withGroups(scope, found, selection), show),
-      totalResults: begin?.totalResults ?? Number(totalResults), hasMore: fetched > found.length,
+      totalResults: begin?.totalResults ?? Number(totalResults),
+      hasMore: fetched > found.length,
       end: last ? { id: last.id, key: rows[found.length - 1]!.key } : (begin?.position ?? null),
     };
   }
 
   /** As withGroups, for what has no slot yet. */
-  private async withGroupsInSlot<User extends { readonly id: string }>(scope: Scope, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
+  private async withGroupsInSlot<User extends { readonly id: string }>(
+    scope: Scope,
+    rows: readonly User[],
+    selection?: Selection,
+  ): Promise<readonly User[]> {
     if (!rows.some(isMember) || !wantsGroups(selection)) return rows;
     return this.inSlot(this.limits.lookUps, scope, () => this.withGroups(scope, rows, selection));
   }
 
   /**
-   * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which nobody else shall bear,
-   * nor who does not want to see groups: a page of users in hundreds of nested ones takes seconds.
+   * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which
+   * nobody else shall bear, nor who does not want to see groups: a page of users in hundreds of nested ones takes
+   * seconds.
    */
-  private async withGroups<User extends { readonly id: string }>({ tenant }: Scope, rows: readonly User[], selection?: Selection): Promise<readonly User[]> {
+  private async withGroups<User extends { readonly id: string }>(
+    { tenant }: Scope,
+    rows: readonly User[],
+    selection?: Selection,
+  ): Promise<readonly User[]> {
     if (!wantsGroups(selection)) return rows;
     const members = rows.filter(isMember);
     if (members.length === 0) return rows;
-    const found = await this.pool.query<{ member: string; groups: readonly GroupOfUser[] }>({
-      name: 'groups-of-members',
-      text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
+    const found = await this.pool
+      .query<{ member: string; groups: readonly GroupOfUser[] }>({
+        name: 'groups-of-members',
+        text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
         FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
-      values: [tenant, members.map(({ id }) => id)],
-    }).catch((error: unknown) => {
-      if (!(isTimeOut(error) || isUnreadable(error))) throw error;
-      // It would be so every time.
-      throw new Rejected(
-        'tooMany',
-        'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +
-          'fewer users at once (count), leave their groups out (excludedAttributes=groups), or raise QUERY_TIMEOUT_MS.',
-      );
-    });
+        values: [tenant, members.map(({ id }) => id)],
+      })
+      .catch((error: unknown) => {
+        if (!(isTimeOut(error) || isUnreadable(error))) throw error;
+        // It would be so every time.
+        throw new Rejected(
+          'tooMany',
+          'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +
+            'fewer users at once (count), leave their groups out (excludedAttributes=groups), or raise QUERY_TIMEOUT_MS.',
+        );
+      });
     const groups = new Map(found.rows.map((row) => [row.member, row.groups]));
     return rows.map((row) => (groups.has(row.id) ? { ...row, groups: groups.get(row.id)! } : row));
   }

@@ -4,7 +4,9 @@ import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { isDatabaseAway, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
-/** RFC 7644 §8.1 registers it without parameters, and JSON is always UTF-8: some clients compare it letter by letter. */
+/**
+ * RFC 7644 §8.1 registers it without parameters, and JSON is always UTF-8: some clients compare it letter by letter.
+ */
 const SCIM_MEDIA_TYPE = 'application/scim+json';
 /** RFC 8259 §11: this media type has no charset parameter either. */
 const JSON_MEDIA_TYPE = 'application/json';
@@ -13,14 +15,19 @@ const RETRY_AFTER_SECONDS = 1;
 
 /** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
 export const mediaTypeFor = (accept = ''): string =>
-  accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept) ? JSON_MEDIA_TYPE : SCIM_MEDIA_TYPE;
+  accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept)
+    ? JSON_MEDIA_TYPE
+    : SCIM_MEDIA_TYPE;
 
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
 @Catch()
 export class ScimErrorFilter implements ExceptionFilter {
   private readonly logAway: (error: Error) => void;
 
-  constructor(private readonly logger: Logger, private readonly maxBodyBytes: number) {
+  constructor(
+    private readonly logger: Logger,
+    private readonly maxBodyBytes: number,
+  ) {
     this.logAway = logAway(logger);
   }
 
@@ -33,26 +40,45 @@ export class ScimErrorFilter implements ExceptionFilter {
     const status = errorStatus(code);
     if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     // As bytes: Fastify adds a charset to the type of JSON, and no hook takes it away where the request has no route.
-    void reply.status(status).header('content-type', mediaTypeFor(reply.request.headers.accept)).send(Buffer.from(JSON.stringify(errorBody(code, detail))));
+    void reply
+      .status(status)
+      .header('content-type', mediaTypeFor(reply.request.headers.accept))
+      .send(Buffer.from(JSON.stringify(errorBody(code, detail))));
   }
 
   private rejected(error: unknown, { request }: FastifyReply): Rejected {
     if (error instanceof Rejected) return error;
     const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
     const status = error instanceof HttpException ? error.getStatus() : statusCode;
-    if (status === 404) return new Rejected('notFound', 'There is nothing at this path. The SCIM base path is /api/scim/v2.');
+    if (status === 404)
+      return new Rejected('notFound', 'There is nothing at this path. The SCIM base path is /api/scim/v2.');
     if (status === 413) {
       const { url, bodyLimit } = request.routeOptions;
-      if (url?.endsWith('/Bulk')) return new Rejected('tooLarge', `The body is longer than the maxPayloadSize of ${bodyLimit} bytes (MAX_BULK_BODY_BYTES).`);
-      return new Rejected('tooLarge', `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
+      if (url?.endsWith('/Bulk'))
+        return new Rejected(
+          'tooLarge',
+          `The body is longer than the maxPayloadSize of ${bodyLimit} bytes (MAX_BULK_BODY_BYTES).`,
+        );
+      return new Rejected(
+        'tooLarge',
+        `The body is longer than ${this.maxBodyBytes} bytes, the limit of this server (MAX_BODY_BYTES).`,
+      );
     }
     if (status === 415) return new Rejected('unsupportedMediaType', WRONG_TYPE);
     if (status === 429) return new Rejected('tooManyRequests', message!);
-    if (code === 'FST_ERR_BAD_URL') return new Rejected('invalidSyntax', 'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.');
+    if (code === 'FST_ERR_BAD_URL')
+      return new Rejected(
+        'invalidSyntax',
+        'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.',
+      );
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
     if (isTimeOut(error) || isDatabaseAway(error)) this.logAway(error as Error);
     else this.logger.error({ error: String(error), code }, 'request failed');
-    if (isTimeOut(error)) return new Rejected('unavailable', 'The database took longer than a query may take (QUERY_TIMEOUT_MS). Send the request again.');
+    if (isTimeOut(error))
+      return new Rejected(
+        'unavailable',
+        'The database took longer than a query may take (QUERY_TIMEOUT_MS). Send the request again.',
+      );
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Send the request again.')
       : new Rejected('internal', 'The server failed to answer this request; the reason is in its log.');
@@ -63,16 +89,28 @@ export class ScimErrorFilter implements ExceptionFilter {
 const unread = (code: string): Rejected => {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new Rejected('headersTooLarge', `Path, query and headers are longer than ${MAX_HEADER_BYTES} bytes together. Send a long filter with POST to /Users/.search (RFC 7644 §3.4.3).`);
+      return new Rejected(
+        'headersTooLarge',
+        `Path, query and headers are longer than ${MAX_HEADER_BYTES} bytes together. Send a long filter with POST to /Users/.search (RFC 7644 §3.4.3).`,
+      );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Rejected('requestTimeout', 'The request did not arrive in the time that it may take (REQUEST_TIMEOUT_MS). Send it again.');
+      return new Rejected(
+        'requestTimeout',
+        'The request did not arrive in the time that it may take (REQUEST_TIMEOUT_MS). Send it again.',
+      );
     default:
-      return new Rejected('invalidSyntax', 'This is no HTTP request that can be read: is everything in its path percent-encoded, and its length right?');
+      return new Rejected(
+        'invalidSyntax',
+        'This is no HTTP request that can be read: is everything in its path percent-encoded, and its length right?',
+      );
   }
 };
 
 /** The same for what never becomes a request of a route. */
-export const unreadable = (logger: Logger, maxBodyBytes: number): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => {
+export const unreadable = (
+  logger: Logger,
+  maxBodyBytes: number,
+): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => {
   const filter = new ScimErrorFilter(logger, maxBodyBytes);
   return {
     frameworkErrors: (error, _request, reply) => filter.send(error, reply as unknown as FastifyReply),

@@ -18,7 +18,10 @@ export interface Caller {
   readonly bodyBytes: number;
   /** The attributes that users and groups of its tenant may have. */
   readonly definitions: Definitions;
-  /** Looks the token up again, when it is no longer remembered: for what goes on for long. undefined = it is remembered. Throws Rejected(unauthorized). */
+  /**
+   * Looks the token up again, when it is no longer remembered: for what goes on for long. undefined = it is remembered.
+   * Throws Rejected(unauthorized).
+   */
   readonly requireToken: () => Promise<unknown> | undefined;
 }
 
@@ -27,7 +30,10 @@ export type ScimRequest = FastifyRequest & { caller: Caller };
 
 export const NO_TOKEN = 'A bearer token is required: "Authorization: Bearer <token>".';
 
-/** The token was accepted before the body was read (admission.guard.ts). Here it is again, after a body that may have taken long to come. */
+/**
+ * The token was accepted before the body was read (admission.guard.ts). Here it is again, after a body that may have
+ * taken long to come.
+ */
 @Injectable()
 export class ScimTokenGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {

@@ -11,11 +11,16 @@ let owner: pg.Client;
 let pool: pg.Pool;
 /** Hashes that were asked for together. */
 const asked: string[][] = [];
-const recorded = { query: (config: pg.QueryConfig) => (asked.push(config.values![0] as string[]), pool.query(config)) } as unknown as pg.Pool;
+const recorded = {
+  query: (config: pg.QueryConfig) => (asked.push(config.values![0] as string[]), pool.query(config)),
+} as unknown as pg.Pool;
 
 const hashOf = (token: string): string => hash('sha256', token);
 const insert = (token: string): Promise<unknown> =>
-  owner.query(`INSERT INTO admin.tokens (id, tenant, directory, version, created, hash, status, description, sealed) VALUES ($1, $2, $3, 1, now(), $4, 'active', '', '')`, [uuidv7(), tenant, directory, hashOf(token)]);
+  owner.query(
+    `INSERT INTO admin.tokens (id, tenant, directory, version, created, hash, status, description, sealed) VALUES ($1, $2, $3, 1, now(), $4, 'active', '', '')`,
+    [uuidv7(), tenant, directory, hashOf(token)],
+  );
 
 beforeAll(async () => {
   const url = await newDatabase();
@@ -23,7 +28,10 @@ beforeAll(async () => {
   await owner.connect();
   pool = new pg.Pool({ connectionString: roleUrl(url, 'gateway') });
   await owner.query(`INSERT INTO admin.tenants (id, version, created, name) VALUES ($1, 1, now(), 'T')`, [tenant]);
-  await owner.query(`INSERT INTO admin.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`, [directory, tenant]);
+  await owner.query(
+    `INSERT INTO admin.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`,
+    [directory, tenant],
+  );
   await insert('known');
 }, 60_000);
 afterAll(async () => {
@@ -41,7 +49,9 @@ it('somebody who tries tokens has one look-up under way, delays nobody whose tok
   // No look-up ends before the test says so.
   await owner.query('BEGIN; LOCK admin.tokens IN ACCESS EXCLUSIVE MODE');
   const made = Array.from({ length: 1_100 }, (_, index) => `made up ${index}`);
-  const tried = [...made.slice(0, 500), 'new', ...made.slice(500)].map((token) => required(tokens, hashOf(token)).catch((error: unknown) => error));
+  const tried = [...made.slice(0, 500), 'new', ...made.slice(500)].map((token) =>
+    required(tokens, hashOf(token)).catch((error: unknown) => error),
+  );
   const known = required(tokens, hashOf('known'));
   try {
     await vi.waitFor(() => expect(asked).toEqual([[hashOf('made up 0')], [hashOf('known')]]), { timeout: 10_000 });
@@ -52,14 +62,18 @@ it('somebody who tries tokens has one look-up under way, delays nobody whose tok
   const answers = await Promise.all(tried);
   expect(answers[500]).toMatchObject({ tenant, status: 'active' });
   const codes = answers.map((error) => (error as { code?: string }).code);
-  expect([codes.filter((code) => code === 'unauthorized').length, codes.filter((code) => code === 'tooManyRequests').length]).toEqual([1_000, 100]);
+  expect([
+    codes.filter((code) => code === 'unauthorized').length,
+    codes.filter((code) => code === 'tooManyRequests').length,
+  ]).toEqual([1_000, 100]);
   expect(asked.map(({ length }) => length)).toEqual([1, 1, 1_000]);
 });
 
 it('what is remembered of a token is one look-up for all who ask meanwhile, also when nobody knows it', async () => {
   const tokens = new ScimTokens(recorded, 600_000);
   asked.length = 0;
-  for (const token of ['known', 'unknown']) await Promise.allSettled(Array.from({ length: 50 }, () => required(tokens, hashOf(token))));
+  for (const token of ['known', 'unknown'])
+    await Promise.allSettled(Array.from({ length: 50 }, () => required(tokens, hashOf(token))));
   expect(asked).toEqual([[hashOf('known')], [hashOf('unknown')]]);
 });
 
@@ -68,5 +82,8 @@ it('a token that is revoked is refused as soon as it is looked up again', async 
   await insert('revoked later');
   await required(tokens, hashOf('revoked later'));
   await owner.query(`UPDATE admin.tokens SET status = 'revoked' WHERE hash = $1`, [hashOf('revoked later')]);
-  await expect(required(tokens, hashOf('revoked later'))).rejects.toMatchObject({ code: 'unauthorized', detail: expect.stringContaining('revoked') as unknown });
+  await expect(required(tokens, hashOf('revoked later'))).rejects.toMatchObject({
+    code: 'unauthorized',
+    detail: expect.stringContaining('revoked') as unknown,
+  });
 });

@@ -12,9 +12,10 @@ export type KnownToken = TokenRow & { readonly definitions: Definitions };
 type Found = KnownToken | null;
 
 /**
- * SCIM tokens. They are compared by hash, and looked up anew after the cache time. One that was active when it was looked up last is looked up at once;
- * all others go together with those that have come meanwhile, so that somebody who tries tokens takes one connection of the database at the most, and delays
- * nobody whose token works: behind a proxy both have the same address.
+ * SCIM tokens. They are compared by hash, and looked up anew after the cache time. One that was active when it was
+ * looked up last is looked up at once; all others go together with those that have come meanwhile, so that somebody who
+ * tries tokens takes one connection of the database at the most, and delays nobody whose token works: behind a proxy
+ * both have the same address.
  */
 export class ScimTokens {
   private readonly cache = new Map<string, { found: Found | Promise<Found>; readonly sinceMs: number }>();
@@ -23,7 +24,10 @@ export class ScimTokens {
   private strangers = new Map<string, PromiseWithResolvers<Found>>();
   private isReading = false;
 
-  constructor(private readonly pool: Pool, private readonly cacheMs: number) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly cacheMs: number,
+  ) {}
 
   /** At once if it is remembered. Throws Rejected: unauthorized with what to do, or tooManyRequests. */
   require(tokenHash: string): KnownToken | Promise<KnownToken> {
@@ -40,7 +44,10 @@ export class ScimTokens {
     remember(this.cache, tokenHash);
     this.cache.set(tokenHash, entry);
     // A failed look-up is no answer: the next request tries again.
-    found.then((row) => (entry.found = row), () => this.cache.delete(tokenHash));
+    found.then(
+      (row) => (entry.found = row),
+      () => this.cache.delete(tokenHash),
+    );
     return found;
   }
 
@@ -48,7 +55,12 @@ export class ScimTokens {
     const same = this.strangers.get(tokenHash);
     if (same) return same.promise;
     if (this.strangers.size >= MAX_STRANGERS) {
-      return Promise.reject(new Rejected('tooManyRequests', `More than ${MAX_STRANGERS} tokens that are not known are tried at once. Send the request again later.`));
+      return Promise.reject(
+        new Rejected(
+          'tooManyRequests',
+          `More than ${MAX_STRANGERS} tokens that are not known are tried at once. Send the request again later.`,
+        ),
+      );
     }
     const answer = Promise.withResolvers<Found>();
     this.strangers.set(tokenHash, answer);
@@ -95,8 +107,10 @@ export class ScimTokens {
 
 const accepted = (row: Found): KnownToken => {
   if (!row) throw new Rejected('unauthorized', 'The token is not known. Copy the token of the directory anew.');
-  if (row.status !== 'active') throw new Rejected('unauthorized', 'The token has been revoked. Use another token of the directory.');
-  if (row.expiresAt && row.expiresAt.getTime() <= Date.now()) throw new Rejected('unauthorized', `The token expired on ${row.expiresAt.toISOString()}. Make a new one.`);
+  if (row.status !== 'active')
+    throw new Rejected('unauthorized', 'The token has been revoked. Use another token of the directory.');
+  if (row.expiresAt && row.expiresAt.getTime() <= Date.now())
+    throw new Rejected('unauthorized', `The token expired on ${row.expiresAt.toISOString()}. Make a new one.`);
   return row;
 };
 

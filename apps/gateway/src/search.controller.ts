@@ -1,7 +1,16 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Query, Req, UseGuards } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
 import { Pace, type Config } from '#runtime';
-import { GROUP, parseSearch, parseSearchRequest, Rejected, USER, type PagingLimits, type ResourceDefinition, type Search } from '#scim';
+import {
+  GROUP,
+  parseSearch,
+  parseSearchRequest,
+  Rejected,
+  USER,
+  type PagingLimits,
+  type ResourceDefinition,
+  type Search,
+} from '#scim';
 import { CONFIG } from './commands.sender.js';
 import { GROUP_QUERIES } from './groups.controller.js';
 import { Cursors, type Begin } from './cursors.js';
@@ -11,7 +20,9 @@ import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guar
 import { ofGroupRow, toUserText } from './to-response.js';
 import { USER_QUERIES } from './users.controller.js';
 
-/** RFC 7644 §3.4.2 and §3.4.3: lists of resources. A POST keeps filters, which hold personal data, out of logs of URLs. */
+/**
+ * RFC 7644 §3.4.2 and §3.4.3: lists of resources. A POST keeps filters, which hold personal data, out of logs of URLs.
+ */
 @Controller('api/scim/v2')
 @UseGuards(ScimTokenGuard)
 export class SearchController {
@@ -62,29 +73,61 @@ export class SearchController {
     return this.searchAll(caller, (definition) => parseSearchRequest(definition, body, this.limits));
   }
 
-  /** At the root all resource types are searched: first the users, then the groups. A type that has not the attribute has no hit. */
+  /**
+   * At the root all resource types are searched: first the users, then the groups. A type that has not the attribute
+   * has no hit.
+   */
   private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
     const { user, group } = caller.definitions;
-    const [ofUsers, ofGroups] = this.pace.during(caller.tenant, () => [attempt(() => parse(user)), attempt(() => parse(group))] as const);
+    const [ofUsers, ofGroups] = this.pace.during(
+      caller.tenant,
+      () => [attempt(() => parse(user)), attempt(() => parse(group))] as const,
+    );
     if (ofUsers instanceof Rejected && ofGroups instanceof Rejected) throw ofUsers;
-    const { search, begin } = this.cursors.resume(caller, '/', USER.name, ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers);
+    const { search, begin } = this.cursors.resume(
+      caller,
+      '/',
+      USER.name,
+      ofUsers instanceof Rejected ? (ofGroups as Search) : ofUsers,
+    );
     const { count } = search;
-    const users = ofUsers instanceof Rejected || begin?.type === GROUP.name ? null : await this.usersOf(caller, { ...ofUsers, count }, begin);
+    const users =
+      ofUsers instanceof Rejected || begin?.type === GROUP.name
+        ? null
+        : await this.usersOf(caller, { ...ofUsers, count }, begin);
     // In a walk the groups wait for the last user, but are counted at once.
-    const groups = ofGroups instanceof Rejected || (users?.hasMore && begin!.totalResults !== null) ? null
-      : await this.groupsAfter(caller, { ...ofGroups, count }, users, begin);
+    const groups =
+      ofGroups instanceof Rejected || (users?.hasMore && begin!.totalResults !== null)
+        ? null
+        : await this.groupsAfter(caller, { ...ofGroups, count }, users, begin);
     const totalResults = begin?.totalResults ?? (users?.totalResults ?? 0) + (groups?.totalResults ?? 0);
-    const next = users?.hasMore ? { type: USER.name, position: users.end } : groups?.hasMore ? { type: GROUP.name, position: groups.end } : null;
+    const next = users?.hasMore
+      ? { type: USER.name, position: users.end }
+      : groups?.hasMore
+        ? { type: GROUP.name, position: groups.end }
+        : null;
     return this.members.showPage(caller, {
-      users: users?.shown ?? [], groups: groups?.shown ?? [], totalResults, place: this.cursors.place(search, totalResults, next),
+      users: users?.shown ?? [],
+      groups: groups?.shown ?? [],
+      totalResults,
+      place: this.cursors.place(search, totalResults, next),
       selection: ofGroups instanceof Rejected ? undefined : ofGroups.selection,
     });
   }
 
-  private groupsAfter(caller: Caller, search: Search, users: Page<string> | null, begin: Begin | undefined): Promise<Page<Head>> {
+  private groupsAfter(
+    caller: Caller,
+    search: Search,
+    users: Page<string> | null,
+    begin: Begin | undefined,
+  ): Promise<Page<Head>> {
     const [before, taken] = [users?.totalResults ?? 0, users?.shown.length ?? 0];
     const after = begin && users ? { ...begin, position: null } : begin;
-    return this.groupsOf(caller, { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken }, after);
+    return this.groupsOf(
+      caller,
+      { ...search, startIndex: Math.max(1, search.startIndex - before), count: search.count - taken },
+      after,
+    );
   }
 
   private async searchUsers(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
@@ -100,15 +143,31 @@ export class SearchController {
     const { search, begin } = this.cursors.resume(caller, GROUP.endpoint, GROUP.name, asked);
     const { shown, totalResults, hasMore, end } = await this.groupsOf(caller, search, begin);
     const place = this.cursors.place(search, totalResults, hasMore ? { type: GROUP.name, position: end } : null);
-    return this.members.showPage(caller, { users: [], groups: shown, totalResults, place, selection: search.selection });
+    return this.members.showPage(caller, {
+      users: [],
+      groups: shown,
+      totalResults,
+      place,
+      selection: search.selection,
+    });
   }
 
   private usersOf(caller: Caller, search: Search, begin: Begin | undefined): Promise<Page<string>> {
-    return this.users.page(caller, search, (row) => toUserText(row, caller, this.config.scimBaseUrl, search.selection), begin);
+    return this.users.page(
+      caller,
+      search,
+      (row) => toUserText(row, caller, this.config.scimBaseUrl, search.selection),
+      begin,
+    );
   }
 
   private groupsOf(caller: Caller, search: Search, begin: Begin | undefined): Promise<Page<Head>> {
-    return this.groups.page(caller, search, (row) => this.members.headOf(caller, ofGroupRow(row), search.selection), begin);
+    return this.groups.page(
+      caller,
+      search,
+      (row) => this.members.headOf(caller, ofGroupRow(row), search.selection),
+      begin,
+    );
   }
 }
 

@@ -1,4 +1,20 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
@@ -13,7 +29,10 @@ export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 
 type Parameters = Readonly<Record<string, unknown>>;
 
-/** RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their outcome. */
+/**
+ * RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their
+ * outcome.
+ */
 @Controller('api/scim/v2/Users')
 @UseGuards(ScimTokenGuard)
 export class UsersController {
@@ -25,8 +44,11 @@ export class UsersController {
 
   @Get(':id')
   async get(
-    @Req() { caller }: ScimRequest, @Param('id') id: string, @Query() query: Parameters,
-    @Headers('if-none-match') ifNoneMatch: string | undefined, @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() { caller }: ScimRequest,
+    @Param('id') id: string,
+    @Query() query: Parameters,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object | undefined> {
     const selection = parseShown(caller.definitions.user, query);
     const row = isUuid(id) ? await this.users.byId(caller, id) : null;
@@ -44,7 +66,10 @@ export class UsersController {
 
   @Post()
   async create(
-    @Req() request: ScimRequest, @Body() body: unknown, @Query() query: Parameters, @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Req() request: ScimRequest,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     refuseIfNoneMatch(ifNoneMatch);
@@ -56,32 +81,60 @@ export class UsersController {
   @Patch(':id')
   @HttpCode(200)
   async patch(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest,
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.user, query);
-    return this.answer(await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
+    return this.answer(
+      await this.commands.patch(request.caller, { id, body, ...preconditionsOf(headers) }),
+      request,
+      selection,
+      reply,
+    );
   }
 
   @Put(':id')
   async replace(
-    @Req() request: ScimRequest, @Param('id') id: string, @Body() body: unknown, @Query() query: Parameters,
-    @Headers() headers: FastifyRequest['headers'], @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: ScimRequest,
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Query() query: Parameters,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const selection = parseShown(request.caller.definitions.user, query);
-    return this.answer(await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }), request, selection, reply);
+    return this.answer(
+      await this.commands.replace(request.caller, { id, body, ...preconditionsOf(headers) }),
+      request,
+      selection,
+      reply,
+    );
   }
 
   @Delete(':id')
   @HttpCode(204)
-  delete(@Req() { caller }: ScimRequest, @Param('id') id: string, @Headers() headers: FastifyRequest['headers']): Promise<void> {
+  delete(
+    @Req() { caller }: ScimRequest,
+    @Param('id') id: string,
+    @Headers() headers: FastifyRequest['headers'],
+  ): Promise<void> {
     return this.commands.delete(caller, { id, ...preconditionsOf(headers) });
   }
 
-  private async answer(written: WriteAnswer<UserSnapshot>, { caller }: ScimRequest, selection: Selection | undefined, reply: FastifyReply): Promise<object> {
-    const user = 'resource' in written
-      ? await this.users.written(caller, written, selection)
-      : ofUserRow(await this.users.written(caller, await this.users.afterWrite(caller, written.id), selection));
+  private async answer(
+    written: WriteAnswer<UserSnapshot>,
+    { caller }: ScimRequest,
+    selection: Selection | undefined,
+    reply: FastifyReply,
+  ): Promise<object> {
+    const user =
+      'resource' in written
+        ? await this.users.written(caller, written, selection)
+        : ofUserRow(await this.users.written(caller, await this.users.afterWrite(caller, written.id), selection));
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));
     return toUser(user, caller, this.config.scimBaseUrl, selection);
   }

@@ -4,17 +4,40 @@ import type { Json, Resource, TenantSchema } from '#scim';
 import { nameKey, type GroupState } from './group.js';
 import { splitOperations, type MemberChange } from './membership.js';
 
-/** One query loads this for a batch: never the members of a group as a whole, unless a command speaks of all of them. */
+/**
+ * One query loads this for a batch: never the members of a group as a whole, unless a command speaks of all of them.
+ */
 export interface LoadedGroups {
-  readonly groups: (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & { tenant: string; last_modified: string; member_count: number })[] | null;
+  readonly groups:
+    | (Omit<NonNullable<GroupState>, 'lastModified' | 'memberCount'> & {
+        tenant: string;
+        last_modified: string;
+        member_count: number;
+      })[]
+    | null;
   readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
-  /** Of those who leave: the groups that they leave now, whether they are in others beside these, and whether they have been leaving before. */
-  readonly left?: { tenant: string; member: string; users: string[] | null; groups: string[] | null; has_more: boolean; is_leaving: boolean }[] | null;
+  /**
+   * Of those who leave: the groups that they leave now, whether they are in others beside these, and whether they have
+   * been leaving before.
+   */
+  readonly left?:
+    | {
+        tenant: string;
+        member: string;
+        users: string[] | null;
+        groups: string[] | null;
+        has_more: boolean;
+        is_leaving: boolean;
+      }[]
+    | null;
   /** Memberships that there are, as far as the batch asks. */
   readonly present: { tenant: string; group: string; users: string[] | null; groups: string[] | null }[] | null;
   /** The users and groups under the ids that are to become members. */
   readonly known: { tenant: string; users: string[] | null; groups: string[] | null }[] | null;
-  /** Where it was asked for: each group above some groups, with those that it is directly in; a row without a group = there are more than the most. */
+  /**
+   * Where it was asked for: each group above some groups, with those that it is directly in; a row without a group =
+   * there are more than the most.
+   */
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
   readonly directories: { tenant: string; id: string; name: string; offerLocalGroups: boolean }[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
@@ -34,7 +57,10 @@ export interface Touched {
   readonly whole: { tenant: string; group: string }[];
   /** The ids that are to become members. */
   readonly candidates: { tenant: string; ids: string[] }[];
-  /** Groups whose own groups, and theirs, are needed, because a group is to become their member: none may come to contain itself. */
+  /**
+   * Groups whose own groups, and theirs, are needed, because a group is to become their member: none may come to
+   * contain itself.
+   */
   readonly climbing: readonly TenantGroup[];
   /** Those who leave all groups that they are in, and of how many each at once. */
   readonly leavers: TenantGroup[];
@@ -44,19 +70,26 @@ export interface Touched {
 }
 
 /**
- * Groups above one group, with whatever a batch nests beside it, and the memberships between them: a further group is refused above it. Windows
- * lets nobody sign in who is in more than 1,015 groups, nested ones counted; to walk through so many takes 30 ms.
+ * Groups above one group, with whatever a batch nests beside it, and the memberships between them: a further group is
+ * refused above it. Windows lets nobody sign in who is in more than 1,015 groups, nested ones counted; to walk through
+ * so many takes 30 ms.
  */
 export const MAX_GROUPS_ABOVE = 1_000;
 export const MAX_MEMBERSHIPS_ABOVE = 10_000;
 
-/** Groups that one user or group leaves with one command, and that all leave with one batch; the rest follows with further commands. */
+/**
+ * Groups that one user or group leaves with one command, and that all leave with one batch; the rest follows with
+ * further commands.
+ */
 const MAX_GROUPS_LEFT = 500;
 const MAX_GROUPS_LEFT_PER_BATCH = 2_000;
 /** The size of these groups together: each is loaded and written whole. */
 const MAX_BYTES_LEFT = 4 * 1_048_576;
 
-/** Members that are loaded for the commands of a batch that speak of all members of a group; MAX_MEMBERSHIP_CHANGES fits into it twice. */
+/**
+ * Members that are loaded for the commands of a batch that speak of all members of a group; MAX_MEMBERSHIP_CHANGES fits
+ * into it twice.
+ */
 export const MAX_MEMBERS_LOADED = 50_000;
 
 const LEFT_SQL = `
@@ -87,8 +120,8 @@ const ABOVE_SQL = `
       CROSS JOIN LATERAL "group".groups_above(t.tenant, t.ids, ${MAX_GROUPS_ABOVE}, ${MAX_MEMBERSHIPS_ABOVE}) a),`;
 
 /**
- * OFFSET 0 keeps each look-up a look-up (decision 3). A part that few batches ask for is left out of the others: beginning it costs, also where it
- * finds nothing.
+ * OFFSET 0 keeps each look-up a look-up (decision 3). A part that few batches ask for is left out of the others:
+ * beginning it costs, also where it finds nothing.
  */
 export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.length > 0 ? WITH_LEFT_SQL : ''}
   SELECT json_build_object(${climbing.length > 0 ? ABOVE_SQL : ''}${leavers.length > 0 ? LEFT_SQL : ''}
@@ -134,43 +167,61 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Returns what has to be loaded for these commands; `wanted` are groups to which a command turned out to add groups. A command of a wrong shape
- * touches nothing: decide will say what is wrong.
+ * Returns what has to be loaded for these commands; `wanted` are groups to which a command turned out to add groups. A
+ * command of a wrong shape touches nothing: decide will say what is wrong.
  */
 export const touches = (commands: readonly Command<GroupCommand>[], wanted: readonly TenantGroup[]): Touched => {
   const climbing = [...new Map(wanted.map((one) => [`${one.tenant}/${one.id}`, one])).values()];
   const leavers = new Map<string, TenantGroup>();
   const touched: Omit<Touched, 'leavers' | 'leaveAtOnce'> = {
-    groups: [], names: [], pairs: [], whole: [], candidates: [], climbing, tenants: [], commands: commands.length,
+    groups: [],
+    names: [],
+    pairs: [],
+    whole: [],
+    candidates: [],
+    climbing,
+    tenants: [],
+    commands: commands.length,
   };
   for (const { tenant, directory, command } of commands) {
     if (!touched.tenants.includes(tenant)) touched.tenants.push(tenant);
     const id = command.type === 'LeaveGroups' ? command.memberId : command.groupId;
     if (typeof id !== 'string' || !UUID.test(id)) continue;
     if (command.type !== 'LeaveGroups') touched.groups.push({ tenant, id });
-    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') leavers.set(`${tenant}/${id}`, { tenant, id });
+    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup')
+      leavers.set(`${tenant}/${id}`, { tenant, id });
     const { names, changes } = mentioned(command);
-    // A local group has its name among the local ones, a directory's among that directory's; an administrator changes local ones only.
-    for (const name of names) if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
-        const ids = (...ops: readonly MemberChange['op'][]): string[] =>
-      changes.flatMap((change) => ('ids' in change && ops.includes(change.op) ? change.ids.filter((one) => UUID.test(one)) : []));
+    // A local group has its name among the local ones, a directory's among that directory's; an administrator changes
+    // local ones only.
+    for (const name of names)
+      if (typeof name === 'string') touched.names.push({ tenant, value: nameKey(directory, { displayName: name }) });
+    const ids = (...ops: readonly MemberChange['op'][]): string[] =>
+      changes.flatMap((change) =>
+        'ids' in change && ops.includes(change.op) ? change.ids.filter((one) => UUID.test(one)) : [],
+      );
     const isAbout = (...ops: readonly MemberChange['op'][]): boolean => changes.some(({ op }) => ops.includes(op));
     const candidates = ids('add', 'replace');
     if (candidates.length > 0) touched.candidates.push({ tenant, ids: candidates });
     if (isAbout('replace', 'removeWhere')) touched.whole.push({ tenant, group: id });
-    else if (changes.length > 0) touched.pairs.push({ tenant, group: id, members: isAbout('remove') ? ids('add', 'remove') : candidates });
+    else if (changes.length > 0)
+      touched.pairs.push({ tenant, group: id, members: isAbout('remove') ? ids('add', 'remove') : candidates });
   }
   const leaveAtOnce = Math.min(MAX_GROUPS_LEFT, Math.ceil(MAX_GROUPS_LEFT_PER_BATCH / Math.max(1, leavers.size)));
   return { ...touched, leavers: [...leavers.values()], leaveAtOnce };
 };
 
 /** The names that a command may give, and what it says of memberships. A fault in it is said when it is decided. */
-const mentioned = (command: GroupCommand): { readonly names: readonly (Json | undefined)[]; readonly changes: readonly MemberChange[] } => {
+const mentioned = (
+  command: GroupCommand,
+): { readonly names: readonly (Json | undefined)[]; readonly changes: readonly MemberChange[] } => {
   switch (command.type) {
     case 'CreateGroup':
     case 'ReplaceGroup': {
       const ids = Array.isArray(command.members) ? (command.members as string[]) : [];
-      return { names: [(command.resource as Resource | null)?.displayName], changes: [{ op: command.type === 'CreateGroup' ? 'add' : 'replace', ids }] };
+      return {
+        names: [(command.resource as Resource | null)?.displayName],
+        changes: [{ op: command.type === 'CreateGroup' ? 'add' : 'replace', ids }],
+      };
     }
     case 'PatchGroup': {
       if (!Array.isArray(command.operations)) return { names: [], changes: [] };

@@ -1,14 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { schemasAsJson, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
-import { inPages, MAX_FINDINGS, oneStream, streams, upcast, type Finding, type Progress, type StoredEvent, type Verification } from '#event-store';
+import {
+  inPages,
+  MAX_FINDINGS,
+  oneStream,
+  streams,
+  upcast,
+  type Finding,
+  type Progress,
+  type StoredEvent,
+  type Verification,
+} from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
 import { groupRow } from './group.projection.js';
 import { evolve, type GroupState } from './group.js';
 
 /** A group that changes while it is compared is looked at again. */
 const ATTEMPTS = 3;
-/** A user who has just been deleted leaves its groups a moment later, or many groups in several moments: then there are fewer each time. */
+/**
+ * A user who has just been deleted leaves its groups a moment later, or many groups in several moments: then there are
+ * fewer each time.
+ */
 const DRAINED_AFTER_MS = 5_000;
 const LOOK_AGAIN_MS = 250;
 /** Memberships of nobody that are looked at again: who has more to mend will look again. */
@@ -38,11 +51,12 @@ interface Claimed {
 }
 
 /** SQL: the name of a group as it is claimed. */
-const claimOf = (group: string): string => `coalesce(${group}.directory::text, 'local') || '/' || coalesce(${group}.name_key, ${group}.display_name_folded)`;
+const claimOf = (group: string): string =>
+  `coalesce(${group}.directory::text, 'local') || '/' || coalesce(${group}.name_key, ${group}.display_name_folded)`;
 
 /**
- * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each name is claimed by
- * exactly the group that bears it; and no membership points at a user or group that is not there.
+ * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each
+ * name is claimed by exactly the group that bears it; and no membership points at a user or group that is not there.
  */
 export const verifyGroups = async (client: ClientBase, progress: Progress = () => undefined): Promise<Verification> => {
   const findings: Finding[] = [];
@@ -56,10 +70,16 @@ export const verifyGroups = async (client: ClientBase, progress: Progress = () =
     progress('group streams', ++compared['group streams']);
   }
   findings.push(...(await verifyBorne(client)), ...(await verifyClaimed(client)));
-  const pages = inPages<Member>(async (last, maxRows) => (await client.query<Member>(
-    `SELECT tenant, group_id, member FROM "group".members WHERE (group_id, member) > ($1, $2)
-     ORDER BY group_id, member LIMIT $3`, [last?.group_id ?? LEAST_ID, last?.member ?? LEAST_ID, maxRows],
-  )).rows);
+  const pages = inPages<Member>(
+    async (last, maxRows) =>
+      (
+        await client.query<Member>(
+          `SELECT tenant, group_id, member FROM "group".members WHERE (group_id, member) > ($1, $2)
+     ORDER BY group_id, member LIMIT $3`,
+          [last?.group_id ?? LEAST_ID, last?.member ?? LEAST_ID, maxRows],
+        )
+      ).rows,
+  );
   const suspects: Member[] = [];
   for await (const page of pages) {
     if (suspects.length < MAX_SUSPECTS) suspects.push(...(await dangling(client, page)));
@@ -71,20 +91,36 @@ export const verifyGroups = async (client: ClientBase, progress: Progress = () =
   return { compared, findings };
 };
 
-/** Each group has events, and its name is claimed by it. A page of groups and their claims is read in one statement, and so of one moment. */
+/**
+ * Each group has events, and its name is claimed by it. A page of groups and their claims is read in one statement, and
+ * so of one moment.
+ */
 const verifyBorne = async (client: ClientBase): Promise<Finding[]> => {
   const [orphans, claims]: [Finding[], Finding[]] = [[], []];
-  const pages = inPages<Borne>(async (last, maxRows) => (await client.query<Borne>(`
+  const pages = inPages<Borne>(
+    async (last, maxRows) =>
+      (
+        await client.query<Borne>(
+          `
     SELECT p.tenant, p.id, p.value, c.holder, EXISTS (SELECT FROM "group".events e WHERE e.stream = p.id OFFSET 0) AS has_events
     FROM (SELECT g.tenant, g.id, ${claimOf('g')} AS value FROM "group".groups g WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3) p
     LEFT JOIN LATERAL (
       SELECT holder FROM "group".claims c WHERE c.tenant = p.tenant AND c.kind = 'displayName' AND c.value = p.value COLLATE "C" OFFSET 0
     ) c ON true
-    ORDER BY p.tenant, p.id`, [last?.tenant ?? LEAST_ID, last?.id ?? LEAST_ID, maxRows])).rows);
+    ORDER BY p.tenant, p.id`,
+          [last?.tenant ?? LEAST_ID, last?.id ?? LEAST_ID, maxRows],
+        )
+      ).rows,
+  );
   for await (const page of pages) {
     for (const { id, value, holder, has_events: hasEvents } of page) {
-      if (!hasEvents && orphans.length < MAX_FINDINGS) orphans.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
-      if (holder !== id && claims.length < MAX_FINDINGS) claims.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}` });
+      if (!hasEvents && orphans.length < MAX_FINDINGS)
+        orphans.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
+      if (holder !== id && claims.length < MAX_FINDINGS)
+        claims.push({
+          invariant: 'I7',
+          detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}`,
+        });
     }
   }
   return [...orphans, ...claims];
@@ -93,11 +129,19 @@ const verifyBorne = async (client: ClientBase): Promise<Finding[]> => {
 /** Each claimed name has to be one that its claimant bears. */
 const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
   const findings: Finding[] = [];
-  const pages = inPages<Claimed>(async (last, maxRows) => (await client.query<Claimed>(`
+  const pages = inPages<Claimed>(
+    async (last, maxRows) =>
+      (
+        await client.query<Claimed>(
+          `
     SELECT c.*, EXISTS (
       SELECT FROM "group".groups g WHERE g.tenant = c.tenant AND g.id = c.holder AND ${claimOf('g')} = c.value OFFSET 0) AS is_borne
     FROM (SELECT tenant, kind, value, holder FROM "group".claims WHERE (tenant, kind, value) > ($1, 'displayName', $2) ORDER BY tenant, kind, value LIMIT $3) c
-    ORDER BY c.tenant, c.kind, c.value`, [last?.tenant ?? LEAST_ID, last?.value ?? '', maxRows])).rows);
+    ORDER BY c.tenant, c.kind, c.value`,
+          [last?.tenant ?? LEAST_ID, last?.value ?? '', maxRows],
+        )
+      ).rows,
+  );
   for await (const page of pages) {
     for (const { value, holder, is_borne: isBorne } of page) {
       if (holder === null || isBorne || findings.length >= MAX_FINDINGS) continue;
@@ -107,7 +151,9 @@ const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
   return findings;
 };
 
-/** Those that are still of nobody, when they have not become fewer for as long as the lanes may take. All wait together. */
+/**
+ * Those that are still of nobody, when they have not become fewer for as long as the lanes may take. All wait together.
+ */
 const drained = async (client: ClientBase, suspects: readonly Member[]): Promise<readonly Member[]> => {
   let found = suspects;
   for (let sinceMs = performance.now(); found.length > 0; await delay(LOOK_AGAIN_MS)) {
@@ -120,19 +166,33 @@ const drained = async (client: ClientBase, suspects: readonly Member[]): Promise
 };
 
 /**
- * Memberships of what is not there, or in what is not there. Each is looked up by key: joined with all, 10,000 of them took longer than a statement
- * may where the planner knew little of new tables.
+ * Memberships of what is not there, or in what is not there. Each is looked up by key: joined with all, 10,000 of them
+ * took longer than a statement may where the planner knew little of new tables.
  */
-const dangling = async (client: ClientBase, memberships: readonly Member[]): Promise<Member[]> => (await client.query<Member>(`
+const dangling = async (client: ClientBase, memberships: readonly Member[]): Promise<Member[]> =>
+  (
+    await client.query<Member>(
+      `
   SELECT t.tenant, t.group_id, t.member FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(tenant, group_id, member)
   CROSS JOIN LATERAL (SELECT kind FROM "group".members WHERE group_id = t.group_id AND member = t.member AND tenant = t.tenant OFFSET 0) m
   WHERE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.group_id OFFSET 0)
     OR NOT CASE m.kind
       WHEN 'U' THEN EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = t.member OFFSET 0)
       ELSE EXISTS (SELECT FROM "group".groups WHERE tenant = t.tenant AND id = t.member OFFSET 0) END`,
-[memberships.map(({ tenant }) => tenant), memberships.map(({ group_id }) => group_id), memberships.map(({ member }) => member)])).rows;
+      [
+        memberships.map(({ tenant }) => tenant),
+        memberships.map(({ group_id }) => group_id),
+        memberships.map(({ member }) => member),
+      ],
+    )
+  ).rows;
 
-const compare = async (client: ClientBase, tenant: string, stream: string, events: AsyncIterable<StoredEvent>): Promise<Finding[]> => {
+const compare = async (
+  client: ClientBase,
+  tenant: string,
+  stream: string,
+  events: AsyncIterable<StoredEvent>,
+): Promise<Finding[]> => {
   let state: GroupState = null;
   const members = new Map<string, MemberType>();
   let version = 0;
@@ -147,23 +207,45 @@ const compare = async (client: ClientBase, tenant: string, stream: string, event
   }
   if (!state) members.clear();
   // One statement: the row and the members are of one moment.
-  const { rows } = await client.query<{ row: Readonly<Record<string, Json>> | null; members: string[] | null; schemas: TenantSchema[] | null }>(`
+  const { rows } = await client.query<{
+    row: Readonly<Record<string, Json>> | null;
+    members: string[] | null;
+    schemas: TenantSchema[] | null;
+  }>(
+    `
     SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
       (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2
          AND NOT EXISTS (SELECT FROM "group".emptying WHERE tenant = $1 AND group_id = $2)) AS members,
-      ${schemasAsJson('= $1')} AS schemas`, [tenant, stream]);
+      ${schemasAsJson('= $1')} AS schemas`,
+    [tenant, stream],
+  );
   const { row, members: stored, schemas } = rows[0]!;
   const expected = state && groupRow(tenant, state, definitionsOf(schemas).group);
-  if (!expected !== !row) return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];
+  if (!expected !== !row)
+    return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];
   const findings = Object.entries(expected ?? {}).flatMap(([column, value]): Finding[] => {
     const actual = row![column]!;
     const isTime = column === 'created' || column === 'last_modified';
     const same = isTime ? Date.parse(String(actual)) === Date.parse(String(value)) : isEqual(actual, value as Json);
-    return same ? [] : [{ invariant: column === 'version' ? 'I1' : 'I5', detail: `group ${stream}: ${column} of the row is not the fold of its events` }];
+    return same
+      ? []
+      : [
+          {
+            invariant: column === 'version' ? 'I1' : 'I5',
+            detail: `group ${stream}: ${column} of the row is not the fold of its events`,
+          },
+        ];
   });
   const actual = new Set(stored ?? []);
   const due = new Set([...members].map(([id, type]) => `${type[0]} ${id}`));
-  for (const one of due) if (!actual.has(one)) findings.push({ invariant: 'I5', detail: `group ${stream} has not the member ${one.slice(2)} that its events say` });
-  for (const one of actual) if (!due.has(one)) findings.push({ invariant: 'I5', detail: `group ${stream} has the member ${one.slice(2)} without an event` });
+  for (const one of due)
+    if (!actual.has(one))
+      findings.push({
+        invariant: 'I5',
+        detail: `group ${stream} has not the member ${one.slice(2)} that its events say`,
+      });
+  for (const one of actual)
+    if (!due.has(one))
+      findings.push({ invariant: 'I5', detail: `group ${stream} has the member ${one.slice(2)} without an event` });
   return findings;
 };

@@ -25,15 +25,26 @@ export interface GroupOptions {
 export class GroupModule {
   static register({ config, database, log, lanes, logger }: GroupOptions): DynamicModule {
     const pool = poolOf(database);
-    const batches = new BatchHandler(pool, groupBehaviour(config.MAX_RESOURCE_BYTES), () => new Date(), (error, message) =>
-      logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+    const batches = new BatchHandler(
+      pool,
+      groupBehaviour(config.MAX_RESOURCE_BYTES),
+      () => new Date(),
+      (error, message) =>
+        logger.error(
+          { error: String(error), commandId: message?.id, type: message?.type },
+          'command set aside as dead letter',
+        ),
       { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );
     const users = new EventConsumer(pool, {
-      owner: 'group', source: 'identity', view: IDENTITY_EVENTS_VIEW, watch: lanes,
+      owner: 'group',
+      source: 'identity',
+      view: IDENTITY_EVENTS_VIEW,
+      watch: lanes,
       react: (events) => events.flatMap((event) => toLeaveGroups(event, causedId(event, 'identity')) ?? []),
       publish: (messages) => log.publish(commandsOf('group'), messages),
-      onUnreadable: (message) => logger.error({ id: message?.id }, 'a message in identity.events is no event; it is skipped'),
+      onUnreadable: (message) =>
+        logger.error({ id: message?.id }, 'a message in identity.events is no event; it is skipped'),
     });
     return {
       module: GroupModule,
@@ -43,8 +54,18 @@ export class GroupModule {
         { provide: GROUP_LOG, useValue: log },
         { provide: IDENTITY_EVENTS, useValue: users },
         { provide: FoldGroupNames, useValue: new FoldGroupNames(pool) },
-        { provide: Leftovers, useValue: new Leftovers(pool, { publish: (messages) => log.publish(commandsOf('group'), messages), logger, watch: lanes }) },
-        { provide: OUTCOME_RETENTION, useValue: new OutcomeRetention(pool, 'group', { keepDays: config.OUTCOME_KEEP_DAYS, logger }) },
+        {
+          provide: Leftovers,
+          useValue: new Leftovers(pool, {
+            publish: (messages) => log.publish(commandsOf('group'), messages),
+            logger,
+            watch: lanes,
+          }),
+        },
+        {
+          provide: OUTCOME_RETENTION,
+          useValue: new OutcomeRetention(pool, 'group', { keepDays: config.OUTCOME_KEEP_DAYS, logger }),
+        },
       ],
       exports: [GROUP_BATCHES, IDENTITY_EVENTS],
     };

@@ -1,13 +1,48 @@
-import { definitionsByTenant, fold, foldedAttributes, keyBeside, Rejected, STANDARD, type Definitions, type ResourceDefinition } from '#scim';
-import { GROUP_COMMAND_TYPES, GROUP_EVENT_TYPES, type GroupCommand, type GroupEvent, type Member, type MemberType } from '#contracts';
+import {
+  definitionsByTenant,
+  fold,
+  foldedAttributes,
+  keyBeside,
+  Rejected,
+  STANDARD,
+  type Definitions,
+  type ResourceDefinition,
+} from '#scim';
+import {
+  GROUP_COMMAND_TYPES,
+  GROUP_EVENT_TYPES,
+  type GroupCommand,
+  type GroupEvent,
+  type Member,
+  type MemberType,
+} from '#contracts';
 import { followingId, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
-import { loadSql, MAX_GROUPS_ABOVE, MAX_MEMBERS_LOADED, MAX_MEMBERSHIPS_ABOVE, touches, type LoadedGroups, type TenantGroup, type Touched } from './group-load.queries.js';
+import {
+  loadSql,
+  MAX_GROUPS_ABOVE,
+  MAX_MEMBERS_LOADED,
+  MAX_MEMBERSHIPS_ABOVE,
+  touches,
+  type LoadedGroups,
+  type TenantGroup,
+  type Touched,
+} from './group-load.queries.js';
 import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, type GroupState } from './group.js';
 
 /** The columns of the projection and their types. */
 const GROUP_COLUMNS = {
-  tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
-  display_name_folded: 'text', name_key: 'text', external_id: 'text', folded: 'jsonb', member_count: 'int',
+  tenant: 'uuid',
+  id: 'uuid',
+  directory: 'uuid',
+  version: 'int',
+  created: 'timestamptz',
+  last_modified: 'timestamptz',
+  resource: 'jsonb',
+  display_name_folded: 'text',
+  name_key: 'text',
+  external_id: 'text',
+  folded: 'jsonb',
+  member_count: 'int',
 };
 /** New members of one group: so many in one row that what is the same of all costs little. */
 interface NewMembers {
@@ -18,7 +53,8 @@ interface NewMembers {
   readonly members: readonly string[];
 }
 const MEMBERS_IN_ROW = 1_000;
-const membersIn = (rows: readonly unknown[]): number => (rows as readonly NewMembers[]).reduce((sum, { members }) => sum + members.length, 0);
+const membersIn = (rows: readonly unknown[]): number =>
+  (rows as readonly NewMembers[]).reduce((sum, { members }) => sum + members.length, 0);
 
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'directory', 'created'];
@@ -49,9 +85,14 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
       name: 'upserted_groups',
       sql: (rows) => `
         INSERT INTO "group".groups (${columns.join(', ')})
-        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(GROUP_COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})
+        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(GROUP_COLUMNS)
+          .map(([name, type]) => `${name} ${type}`)
+          .join(', ')})
         ON CONFLICT (tenant, id) DO UPDATE SET
-          ${columns.filter((name) => !FIXED.includes(name)).map((name) => `${name} = excluded.${name}`).join(', ')}
+          ${columns
+            .filter((name) => !FIXED.includes(name))
+            .map((name) => `${name} = excluded.${name}`)
+            .join(', ')}
         RETURNING 1`,
     },
     {
@@ -76,14 +117,16 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
       written: membersIn,
     },
     {
-      // Row by row: of what stands in lists in rows the planner expects so much that it reads all memberships of all tenants for one.
+      // Row by row: of what stands in lists in rows the planner expects so much that it reads all memberships of all
+      // tenants for one.
       name: 'gone_members',
       sql: (rows) => `
         DELETE FROM "group".members m USING json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid)
         WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
     },
     {
-      // A command that was set aside is followed by one that is due after 10 s, and after twice as long each time, up to a day.
+      // A command that was set aside is followed by one that is due after 10 s, and after twice as long each time, up
+      // to a day.
       name: 'leaving',
       sql: (rows) => `
         INSERT INTO "group".leaving AS l (tenant, member, next_command, correlation_id, failed, due)
@@ -101,7 +144,8 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
         WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
     },
   ],
-  begin: (loaded, now, touched) => new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString(), maxResourceBytes),
+  begin: (loaded, now, touched) =>
+    new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString(), maxResourceBytes),
 });
 
 interface Known {
@@ -118,25 +162,36 @@ interface Membership {
   now: MemberType | null;
 }
 
-/** The groups and memberships that one batch touches, as they become while its commands are decided one after the other. */
+/**
+ * The groups and memberships that one batch touches, as they become while its commands are decided one after the other.
+ */
 class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Groups whose own groups were not loaded, and to which a group is to be added. */
   readonly wanted: TenantGroup[] = [];
   private readonly groups = new Map<string, Known>();
   /** Tenant and name → who bears it. */
   private readonly bearers = new Map<string, string | null>();
-  private readonly claims = new Map<string, { tenant: string; kind: 'displayName'; value: string; holder: string | null }>();
+  private readonly claims = new Map<
+    string,
+    { tenant: string; kind: 'displayName'; value: string; holder: string | null }
+  >();
   /** Tenant and group → its members, as far as they are known. */
   private readonly members = new Map<string, Map<string, Membership>>();
   /** Groups whose own groups, and theirs, are known; of a tenant that has too many of them, none is. */
   private readonly climbed: ReadonlySet<string>;
   private readonly tooHigh = new Set<string>();
-  /** Tenant and member → the groups that it is known to be in, of groups and of those who leave: of others, of whom there may be very many, nobody asks. */
+  /**
+   * Tenant and member → the groups that it is known to be in, of groups and of those who leave: of others, of whom
+   * there may be very many, nobody asks.
+   */
   private readonly groupsOf = new Map<string, Set<string>>();
   /** Tenant → what it has under an id. */
   private readonly types = new Map<string, Map<string, MemberType>>();
   private readonly mayLeave: ReadonlySet<string>;
-  /** Tenant and member → of those who are to leave: whether they are in more groups than they leave now, and whether that was so before. */
+  /**
+   * Tenant and member → of those who are to leave: whether they are in more groups than they leave now, and whether
+   * that was so before.
+   */
   private readonly leavers = new Map<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>();
   private readonly leaving = new Map<string, NextLeaving>();
   private readonly left = new Map<string, { readonly tenant: string; readonly member: string }>();
@@ -144,10 +199,18 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
 
-  constructor(loaded: LoadedGroups, private readonly touched: Touched, private readonly now: string, private readonly maxResourceBytes: number) {
+  constructor(
+    loaded: LoadedGroups,
+    private readonly touched: Touched,
+    private readonly now: string,
+    private readonly maxResourceBytes: number,
+  ) {
     for (const { tenant, last_modified, member_count, ...row } of loaded.groups ?? []) {
       const state: GroupState = {
-        ...row, created: new Date(row.created).toISOString(), lastModified: new Date(last_modified).toISOString(), memberCount: member_count,
+        ...row,
+        created: new Date(row.created).toISOString(),
+        lastModified: new Date(last_modified).toISOString(),
+        memberCount: member_count,
       };
       this.groups.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
     }
@@ -157,7 +220,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       this.keep(tenant, group, 'User', users);
       this.keep(tenant, group, 'Group', groups);
     }
-    if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole)) throw ONE_BY_ONE;
+    if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole))
+      throw ONE_BY_ONE;
     for (const { tenant, member, users, groups, has_more: hasMore, is_leaving: wasLeaving } of loaded.left ?? []) {
       for (const id of users ?? []) this.keep(tenant, id, 'User', [member]);
       for (const id of groups ?? []) this.keep(tenant, id, 'Group', [member]);
@@ -174,7 +238,9 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       for (const id of users ?? []) types.set(id, 'User');
       for (const id of groups ?? []) types.set(id, 'Group');
     }
-    this.directories = new Map((loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]));
+    this.directories = new Map(
+      (loaded.directories ?? []).map(({ tenant, id, ...directory }) => [`${tenant}/${id}`, directory]),
+    );
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
@@ -182,12 +248,21 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     const context = this.context(tenant, directory);
     const events: NewEvent<GroupEvent>[] = [];
     // All are decided before any is applied: a command that is refused has changed nothing.
-    const decided = this.concerned(tenant, command).map((id) => ({ id, made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context) }));
+    const decided = this.concerned(tenant, command).map((id) => ({
+      id,
+      made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context),
+    }));
     for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
-    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup') this.goOn(tenant, command.type === 'LeaveGroups' ? command.memberId : command.groupId, commandId, correlationId);
-    const state = command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
+    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup')
+      this.goOn(tenant, command.type === 'LeaveGroups' ? command.memberId : command.groupId, commandId, correlationId);
+    const state =
+      command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
     const answer = snapshotOf(state);
-    return { events, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
+    return {
+      events,
+      outcome: { status: 'done', value: answer },
+      stored: { status: 'done', value: storedAnswer(answer) },
+    };
   }
 
   /** A user or group that is gone leaves later, with another command: nobody else would ever tell it to. */
@@ -195,13 +270,21 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     const member = command.type === 'LeaveGroups' ? command.memberId : undefined;
     if (typeof member !== 'string' || !UUID.test(member)) return;
     this.left.delete(`${tenant}/${member}`);
-    this.leaving.set(`${tenant}/${member}`, { tenant, member, next_command: followingId(id), correlation_id: correlationId, failed: 1 });
+    this.leaving.set(`${tenant}/${member}`, {
+      tenant,
+      member,
+      next_command: followingId(id),
+      correlation_id: correlationId,
+      failed: 1,
+    });
   }
 
   rows(): Record<string, readonly unknown[]> {
     const changed = [...this.groups.values()].filter((group) => group.changed);
     return {
-      upserted_groups: changed.flatMap(({ tenant, state }) => (state ? [groupRow(tenant, state, this.definitionOf(tenant))] : [])),
+      upserted_groups: changed.flatMap(({ tenant, state }) =>
+        state ? [groupRow(tenant, state, this.definitionOf(tenant))] : [],
+      ),
       deleted_groups: [...this.groups].flatMap(([key, { tenant, state, stored }]) =>
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
@@ -226,7 +309,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
         else gone.push({ tenant, group_id: state.id, member });
       }
       for (const [type, ids] of Object.entries(lists)) {
-        for (let at = 0; at < ids.length; at += MEMBERS_IN_ROW) come.push({ tenant, group_id: state.id, kind: type[0]!, members: ids.slice(at, at + MEMBERS_IN_ROW) });
+        for (let at = 0; at < ids.length; at += MEMBERS_IN_ROW)
+          come.push({ tenant, group_id: state.id, kind: type[0]!, members: ids.slice(at, at + MEMBERS_IN_ROW) });
       }
     }
     return { new_members: come, gone_members: gone };
@@ -238,20 +322,25 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 
   private context(tenant: string, directory: string | null): GroupContext {
     const types = this.types.get(tenant);
-    // A decision asks for thousands of members of one group, one after the other, and for the members of none that is made meanwhile.
+    // A decision asks for thousands of members of one group, one after the other, and for the members of none that is
+    // made meanwhile.
     let [askedGroup, members]: [string, ReadonlyMap<string, Membership>] = ['', NOBODY];
     return {
-      directory, definition: this.definitionOf(tenant), maxResourceBytes: this.maxResourceBytes,
+      directory,
+      definition: this.definitionOf(tenant),
+      maxResourceBytes: this.maxResourceBytes,
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,
       memberOf: (groupId, id) => {
-        if (groupId !== askedGroup) [askedGroup, members] = [groupId, this.members.get(`${tenant}/${groupId}`) ?? NOBODY];
+        if (groupId !== askedGroup)
+          [askedGroup, members] = [groupId, this.members.get(`${tenant}/${groupId}`) ?? NOBODY];
         return members.get(id)?.now ?? null;
       },
       membersOf: (groupId) => {
         const all: Member[] = [];
-        for (const [value, { now: type }] of this.members.get(`${tenant}/${groupId}`) ?? []) if (type) all.push({ type, value });
+        for (const [value, { now: type }] of this.members.get(`${tenant}/${groupId}`) ?? [])
+          if (type) all.push({ type, value });
         return all;
       },
       typeOf: (id) => {
@@ -266,8 +355,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   }
 
   /**
-   * Walks up from `id`: groups have few groups, and may have very many members. Throws Rejected where they have too many. Whatever a batch has
-   * added before has been asked about here, so that all above it is known too.
+   * Walks up from `id`: groups have few groups, and may have very many members. Throws Rejected where they have too
+   * many. Whatever a batch has added before has been asked about here, so that all above it is known too.
    */
   private contains(tenant: string, groupId: string, id: string): boolean {
     // A group that is made in this batch is in none but those of this batch.
@@ -275,7 +364,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       this.wanted.push({ tenant, id });
       return false;
     }
-    if (this.tooHigh.has(tenant)) throw tooHigh(id, this.touched.climbing.filter((climbing) => climbing.tenant === tenant).length > 1);
+    if (this.tooHigh.has(tenant))
+      throw tooHigh(id, this.touched.climbing.filter((climbing) => climbing.tenant === tenant).length > 1);
     const seen = new Set([id]);
     for (const one of seen) {
       for (const parent of this.groupsOf.get(`${tenant}/${one}`) ?? []) {
@@ -286,7 +376,9 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     return false;
   }
 
-  /** The groups about which a command has to be decided: the one that it names, and those that somebody leaves with it. */
+  /**
+   * The groups about which a command has to be decided: the one that it names, and those that somebody leaves with it.
+   */
   private concerned(tenant: string, command: GroupCommand): readonly string[] {
     switch (command.type) {
       case 'LeaveGroups':
@@ -302,11 +394,21 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     return [...(this.groupsOf.get(`${tenant}/${member}`) ?? [])];
   }
 
-  /** A user may be in any number of groups, and a transaction has an end: what is left is left with a command that follows on this one. */
+  /**
+   * A user may be in any number of groups, and a transaction has an end: what is left is left with a command that
+   * follows on this one.
+   */
   private goOn(tenant: string, member: string, commandId: string, correlationId: string): void {
     const key = `${tenant}/${member}`;
     const leaver = this.leavers.get(key);
-    if (leaver?.hasMore) this.leaving.set(key, { tenant, member, next_command: followingId(commandId), correlation_id: correlationId, failed: 0 });
+    if (leaver?.hasMore)
+      this.leaving.set(key, {
+        tenant,
+        member,
+        next_command: followingId(commandId),
+        correlation_id: correlationId,
+        failed: 0,
+      });
     else if (leaver?.wasLeaving && !this.leaving.has(key)) this.left.set(key, { tenant, member });
   }
 
@@ -323,7 +425,13 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
         this.move(tenant, id, event.removed, false);
         this.move(tenant, id, event.added, true);
       }
-      return { stream: id, version, type: GROUP_EVENT_TYPES[event.type], event, stored: { data: event, personal: null } };
+      return {
+        stream: id,
+        version,
+        type: GROUP_EVENT_TYPES[event.type],
+        event,
+        stored: { data: event, personal: null },
+      };
     });
     if (events.length === 0) return recorded;
     this.groups.set(key, { tenant, state, stored: known?.stored ?? false, changed: true });
@@ -337,7 +445,10 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 
   /** A name that went is free for the next command of the batch, one that came is taken. */
   private rename(tenant: string, before: GroupState, after: GroupState): void {
-    const [old, name] = [before && nameKey(before.directory, before.resource), after && nameKey(after.directory, after.resource)];
+    const [old, name] = [
+      before && nameKey(before.directory, before.resource),
+      after && nameKey(after.directory, after.resource),
+    ];
     if (old === name) return;
     const claim = (value: string | null, holder: string | null): void => {
       if (value === null) return;
@@ -390,29 +501,54 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 const NOBODY: ReadonlyMap<string, Membership> = new Map();
 
 /** SQLSTATE program_limit_exceeded: the batch is halved. */
-const ONE_BY_ONE = Object.assign(new Error(`the groups that are to be replaced have more than ${MAX_MEMBERS_LOADED} members together`), { code: '54000' });
+const ONE_BY_ONE = Object.assign(
+  new Error(`the groups that are to be replaced have more than ${MAX_MEMBERS_LOADED} members together`),
+  { code: '54000' },
+);
 
 const isAboveLoaded = (present: LoadedGroups['present'], whole: Touched['whole']): boolean => {
   const asked = new Set(whole.map(({ tenant, group }) => `${tenant}/${group}`));
   const loaded = (present ?? []).filter(({ tenant, group }) => asked.has(`${tenant}/${group}`));
-  return loaded.reduce((sum, { users, groups }) => sum + (users?.length ?? 0) + (groups?.length ?? 0), 0) > MAX_MEMBERS_LOADED;
+  return (
+    loaded.reduce((sum, { users, groups }) => sum + (users?.length ?? 0) + (groups?.length ?? 0), 0) >
+    MAX_MEMBERS_LOADED
+  );
 };
 
 /** Of several that come together, none alone may be at fault. */
 const tooHigh = (id: string, isOneOfSeveral: boolean): Rejected => {
   const most = `${MAX_GROUPS_ABOVE} groups, directly and through others, or through more than ${MAX_MEMBERSHIPS_ABOVE} memberships of groups`;
   return isOneOfSeveral
-    ? new Rejected('tooManyRequests', `The groups to which groups are being added at the same time are in more than ${most}: send one of these changes after the other.`)
-    : new Rejected('invalidValue', `No further group can become a member of ${id}, because ${id} is in more than ${most}. Take it out of some of them first.`);
+    ? new Rejected(
+        'tooManyRequests',
+        `The groups to which groups are being added at the same time are in more than ${most}: send one of these changes after the other.`,
+      )
+    : new Rejected(
+        'invalidValue',
+        `No further group can become a member of ${id}, because ${id} is in more than ${most}. Take it out of some of them first.`,
+      );
 };
 
 /** The row of the projection: the fold of the events, but for the memberships, which are rows of their own. */
-export const groupRow = (tenant: string, state: NonNullable<GroupState>, definition: ResourceDefinition): Record<string, unknown> => {
+export const groupRow = (
+  tenant: string,
+  state: NonNullable<GroupState>,
+  definition: ResourceDefinition,
+): Record<string, unknown> => {
   const name = String(state.resource.displayName);
   const nameFolded = fold(name);
   return {
-    tenant, id: state.id, directory: state.directory, version: state.version, created: state.created, last_modified: state.lastModified,
-    resource: state.resource, display_name_folded: nameFolded, name_key: keyBeside(name, nameFolded), external_id: state.resource.externalId ?? null,
-    folded: foldedAttributes(definition, state.resource), member_count: state.memberCount,
+    tenant,
+    id: state.id,
+    directory: state.directory,
+    version: state.version,
+    created: state.created,
+    last_modified: state.lastModified,
+    resource: state.resource,
+    display_name_folded: nameFolded,
+    name_key: keyBeside(name, nameFolded),
+    external_id: state.resource.externalId ?? null,
+    folded: foldedAttributes(definition, state.resource),
+    member_count: state.memberCount,
   };
 };

@@ -19,16 +19,39 @@ const when = (past: Given, command: GroupCommand, sender: string | null = 'entra
   return first!.events;
 };
 
-const created = (displayName = 'Team', directory: string | null = 'entra', rest: Resource = {}): GroupEvent =>
-  ({ type: 'GroupCreated', resource: { displayName, ...rest }, directory });
-const list = (...ids: string[]): Member[] => ids.map((value) => ({ type: value.startsWith('u') ? 'User' : 'Group', value }));
-const moved = (added: string[], removed: string[] = []): GroupEvent => ({ type: 'GroupMembersChanged', added: list(...added), removed: list(...removed) });
+const created = (displayName = 'Team', directory: string | null = 'entra', rest: Resource = {}): GroupEvent => ({
+  type: 'GroupCreated',
+  resource: { displayName, ...rest },
+  directory,
+});
+const list = (...ids: string[]): Member[] =>
+  ids.map((value) => ({ type: value.startsWith('u') ? 'User' : 'Group', value }));
+const moved = (added: string[], removed: string[] = []): GroupEvent => ({
+  type: 'GroupMembersChanged',
+  added: list(...added),
+  removed: list(...removed),
+});
 const changed = (changes: Record<string, string | null>): GroupEvent => ({ type: 'GroupChanged', changes });
 
-const create = (resource: Resource = { displayName: 'Team' }, members: string[] = []): GroupCommand => ({ type: 'CreateGroup', groupId: 'g', resource, members });
-const replace = (resource: Resource, members: string[] = [], ifMatch: number[] | null = null): GroupCommand => ({ type: 'ReplaceGroup', groupId: 'g', resource, members, ifMatch });
-const patchOf = (groupId: string, ...operations: object[]): GroupCommand =>
-  ({ type: 'PatchGroup', groupId, operations: parsePatch(GROUP, { Operations: operations }).operations, ifMatch: null });
+const create = (resource: Resource = { displayName: 'Team' }, members: string[] = []): GroupCommand => ({
+  type: 'CreateGroup',
+  groupId: 'g',
+  resource,
+  members,
+});
+const replace = (resource: Resource, members: string[] = [], ifMatch: number[] | null = null): GroupCommand => ({
+  type: 'ReplaceGroup',
+  groupId: 'g',
+  resource,
+  members,
+  ifMatch,
+});
+const patchOf = (groupId: string, ...operations: object[]): GroupCommand => ({
+  type: 'PatchGroup',
+  groupId,
+  operations: parsePatch(GROUP, { Operations: operations }).operations,
+  ifMatch: null,
+});
 const patch = (...operations: object[]): GroupCommand => patchOf('g', ...operations);
 const values = (...ids: string[]): object[] => ids.map((value) => ({ value }));
 const add = (...ids: string[]): object => ({ op: 'Add', path: 'members', value: values(...ids) });
@@ -39,49 +62,169 @@ const DELETE: GroupCommand = { type: 'DeleteGroup', groupId: 'g', ifMatch: null 
 const team: Given = [['g', created()]];
 const both: Given = [['g', created(), moved(['u1', 'u2'])]];
 /** g has inner, inner has innermost. */
-const nested: Given = [['innermost', created('C')], ['inner', created('B'), moved(['innermost'])], ['g', created('A'), moved(['inner'])]];
+const nested: Given = [
+  ['innermost', created('C')],
+  ['inner', created('B'), moved(['innermost'])],
+  ['g', created('A'), moved(['inner'])],
+];
 
 describe('decide', () => {
   it.each<[string, Given, GroupCommand, GroupEvent[]]>([
     ['a new group', [], create(), [created()]],
-    ['a new group with members, each of whom counts once', [], create({ displayName: 'Team', externalId: 'e1' }, ['u1', 'u2', 'u1']),
-      [created('Team', 'entra', { externalId: 'e1' }), moved(['u1', 'u2'])]],
+    [
+      'a new group with members, each of whom counts once',
+      [],
+      create({ displayName: 'Team', externalId: 'e1' }, ['u1', 'u2', 'u1']),
+      [created('Team', 'entra', { externalId: 'e1' }), moved(['u1', 'u2'])],
+    ],
     ['the name of a group of another directory is free', [['x', created('team', 'okta')]], create(), [created()]],
     ['the name of a local group is free', [['x', created('team', null)]], create(), [created()]],
     ['the name of a deleted group is free', [['x', created(), { type: 'GroupDeleted' }]], create(), [created()]],
     ['a rename', team, patch(rename('Crew')), [changed({ displayName: 'Crew' })]],
     ['another spelling of the own name is a change', team, patch(rename('TEAM')), [changed({ displayName: 'TEAM' })]],
-    ['members come and go also where the group is larger than it may grow', [['g', created('Team', 'entra', { externalId: 'x'.repeat(300_000) }), moved(['u1'])]], patch(add('u2')), [moved(['u2'])]],
+    [
+      'members come and go also where the group is larger than it may grow',
+      [['g', created('Team', 'entra', { externalId: 'x'.repeat(300_000) }), moved(['u1'])]],
+      patch(add('u2')),
+      [moved(['u2'])],
+    ],
     ['no change is no event', team, patch(rename('Team')), []],
-    ['an externalId comes, and goes', [['g', created('Team', 'entra', { externalId: 'e1' })]], patch({ op: 'remove', path: 'externalId' }), [changed({ externalId: null })]],
-    ['members are added, in Entra\'s dialect without the flag', both, patch({ op: 'Add', path: 'members', value: [{ $ref: null, value: 'U3' }] }), [moved(['u3'])]],
-    ['members are removed, in Entra\'s dialect without the flag', both, patch({ op: 'Remove', path: 'members', value: [{ $ref: null, value: 'u1' }] }), [moved([], ['u1'])]],
-    ['members are removed, in Entra\'s dialect with the flag', both, patch({ op: 'remove', path: 'members[value eq "u1"]' }), [moved([], ['u1'])]],
-    ['a filter removes all that it names', both, patch({ op: 'remove', path: 'members[value eq "u1" or value eq "u2" or value eq "u3"]' }), [moved([], ['u1', 'u2'])]],
-    ['a filter removes all for whom it is true', [['inner', created('B')], ['g', created(), moved(['u1', 'inner', 'u2'])]], patch({ op: 'remove', path: 'members[type eq "user"]' }), [moved([], ['u1', 'u2'])]],
-    ['an id in a filter may be in capitals, whatever else the filter says', both, patch({ op: 'remove', path: 'members[type eq "User" and value eq "U1"]' }), [moved([], ['u1'])]],
-    ['a filter sees what came before in the same PATCH', both, patch(add('u3'), remove('u1'), { op: 'remove', path: 'members[type eq "User"]' }), [moved([], ['u1', 'u2'])]],
-    ['a removal without a value removes everybody', both, patch({ op: 'remove', path: 'members' }), [moved([], ['u1', 'u2'])]],
-    ['a replacement names only who comes and who goes', both, patch({ op: 'replace', path: 'members', value: values('u2', 'u3') }), [moved(['u3'], ['u1'])]],
-    ['a replacement by nobody removes everybody', both, patch({ op: 'replace', path: 'members', value: [] }), [moved([], ['u1', 'u2'])]],
-    ['a replacement by the same is no event', both, patch({ op: 'replace', path: 'members', value: values('u2', 'u1', 'u2') }), []],
+    [
+      'an externalId comes, and goes',
+      [['g', created('Team', 'entra', { externalId: 'e1' })]],
+      patch({ op: 'remove', path: 'externalId' }),
+      [changed({ externalId: null })],
+    ],
+    [
+      "members are added, in Entra's dialect without the flag",
+      both,
+      patch({ op: 'Add', path: 'members', value: [{ $ref: null, value: 'U3' }] }),
+      [moved(['u3'])],
+    ],
+    [
+      "members are removed, in Entra's dialect without the flag",
+      both,
+      patch({ op: 'Remove', path: 'members', value: [{ $ref: null, value: 'u1' }] }),
+      [moved([], ['u1'])],
+    ],
+    [
+      "members are removed, in Entra's dialect with the flag",
+      both,
+      patch({ op: 'remove', path: 'members[value eq "u1"]' }),
+      [moved([], ['u1'])],
+    ],
+    [
+      'a filter removes all that it names',
+      both,
+      patch({ op: 'remove', path: 'members[value eq "u1" or value eq "u2" or value eq "u3"]' }),
+      [moved([], ['u1', 'u2'])],
+    ],
+    [
+      'a filter removes all for whom it is true',
+      [
+        ['inner', created('B')],
+        ['g', created(), moved(['u1', 'inner', 'u2'])],
+      ],
+      patch({ op: 'remove', path: 'members[type eq "user"]' }),
+      [moved([], ['u1', 'u2'])],
+    ],
+    [
+      'an id in a filter may be in capitals, whatever else the filter says',
+      both,
+      patch({ op: 'remove', path: 'members[type eq "User" and value eq "U1"]' }),
+      [moved([], ['u1'])],
+    ],
+    [
+      'a filter sees what came before in the same PATCH',
+      both,
+      patch(add('u3'), remove('u1'), { op: 'remove', path: 'members[type eq "User"]' }),
+      [moved([], ['u1', 'u2'])],
+    ],
+    [
+      'a removal without a value removes everybody',
+      both,
+      patch({ op: 'remove', path: 'members' }),
+      [moved([], ['u1', 'u2'])],
+    ],
+    [
+      'a replacement names only who comes and who goes',
+      both,
+      patch({ op: 'replace', path: 'members', value: values('u2', 'u3') }),
+      [moved(['u3'], ['u1'])],
+    ],
+    [
+      'a replacement by nobody removes everybody',
+      both,
+      patch({ op: 'replace', path: 'members', value: [] }),
+      [moved([], ['u1', 'u2'])],
+    ],
+    [
+      'a replacement by the same is no event',
+      both,
+      patch({ op: 'replace', path: 'members', value: values('u2', 'u1', 'u2') }),
+      [],
+    ],
     ['adding who is a member changes nothing', both, patch(add('u1', 'u2')), []],
     ['adding somebody twice adds once', team, patch(add('u1', 'u1'), add('U1')), [moved(['u1'])]],
-    ['removing who is no member changes nothing, though nobody has that id', both, patch(remove('u3', 'nobody', 'no uuid')), []],
+    [
+      'removing who is no member changes nothing, though nobody has that id',
+      both,
+      patch(remove('u3', 'nobody', 'no uuid')),
+      [],
+    ],
     ['who comes and goes in one PATCH was never there', team, patch(add('u1'), remove('u1')), []],
     ['who goes and comes in one PATCH has never left', both, patch(remove('u1'), add('u1')), []],
-    ['somebody becomes somebody else', both, patch({ op: 'replace', path: 'members[value eq "u1"]', value: { value: 'u3' } }), [moved(['u3'], ['u1'])]],
-    ['attributes and members change in one PATCH', both, patch(rename('Crew'), add('u3'), remove('u1')), [changed({ displayName: 'Crew' }), moved(['u3'], ['u1'])]],
+    [
+      'somebody becomes somebody else',
+      both,
+      patch({ op: 'replace', path: 'members[value eq "u1"]', value: { value: 'u3' } }),
+      [moved(['u3'], ['u1'])],
+    ],
+    [
+      'attributes and members change in one PATCH',
+      both,
+      patch(rename('Crew'), add('u3'), remove('u1')),
+      [changed({ displayName: 'Crew' }), moved(['u3'], ['u1'])],
+    ],
     ['a group is a member', [...team, ['inner', created('B')]], patch(add('inner')), [moved(['inner'])]],
-    ['a group of another directory, or a local one, is a member', [...team, ['a', created('B', 'okta')], ['b', created('B', null)]], patch(add('a', 'b')), [moved(['a', 'b'])]],
-    ['a group is in two that are in one: that is no cycle', [['d', created('D')], ['b', created('B'), moved(['d'])], ['c', created('C'), moved(['d'])], ['g', created('A'), moved(['b'])]],
-      patch(add('c', 'd')), [moved(['c', 'd'])]],
-    ['a PUT names only what changed', both, replace({ displayName: 'Crew' }, ['u2', 'u3']), [changed({ displayName: 'Crew' }), moved(['u3'], ['u1'])]],
+    [
+      'a group of another directory, or a local one, is a member',
+      [...team, ['a', created('B', 'okta')], ['b', created('B', null)]],
+      patch(add('a', 'b')),
+      [moved(['a', 'b'])],
+    ],
+    [
+      'a group is in two that are in one: that is no cycle',
+      [
+        ['d', created('D')],
+        ['b', created('B'), moved(['d'])],
+        ['c', created('C'), moved(['d'])],
+        ['g', created('A'), moved(['b'])],
+      ],
+      patch(add('c', 'd')),
+      [moved(['c', 'd'])],
+    ],
+    [
+      'a PUT names only what changed',
+      both,
+      replace({ displayName: 'Crew' }, ['u2', 'u3']),
+      [changed({ displayName: 'Crew' }), moved(['u3'], ['u1'])],
+    ],
     ['a PUT without members removes everybody', both, replace({ displayName: 'Team' }), [moved([], ['u1', 'u2'])]],
     ['a PUT of the same is no event', both, replace({ displayName: 'Team' }, ['u2', 'u1']), []],
     ['a deletion does not name the members', both, DELETE, [{ type: 'GroupDeleted' }]],
-    ['a current If-Match passes', both, { ...patch(rename('Crew')), ifMatch: [7, 2] } as GroupCommand, [changed({ displayName: 'Crew' })]],
-    ['what is read-only may be sent back as it is', team, patch({ op: 'replace', value: { id: 'g', displayName: 'Crew' } }), [changed({ displayName: 'Crew' })]],
+    [
+      'a current If-Match passes',
+      both,
+      { ...patch(rename('Crew')), ifMatch: [7, 2] } as GroupCommand,
+      [changed({ displayName: 'Crew' })],
+    ],
+    [
+      'what is read-only may be sent back as it is',
+      team,
+      patch({ op: 'replace', value: { id: 'g', displayName: 'Crew' } }),
+      [changed({ displayName: 'Crew' })],
+    ],
   ])('%s', (_rule, past, command, events) => {
     expect(when(past, command)).toEqual(events);
   });
@@ -89,53 +232,250 @@ describe('decide', () => {
   it('an administrator makes and changes local groups', () => {
     expect(when([['x', created('Team', 'entra')]], create(), null)).toEqual([created('Team', null)]);
     const local: Given = [['g', created('Team', null)]];
-    expect(when(local, patch(rename('Crew'), add('u1')), null)).toEqual([changed({ displayName: 'Crew' }), moved(['u1'])]);
+    expect(when(local, patch(rename('Crew'), add('u1')), null)).toEqual([
+      changed({ displayName: 'Crew' }),
+      moved(['u1']),
+    ]);
     expect(when(local, DELETE, null)).toEqual([{ type: 'GroupDeleted' }]);
   });
 
   const LOCAL: Given = [['g', created('Team', null), moved(['u1'])]];
   it.each<[string, Given, GroupCommand, string | null, string, RegExp]>([
-    ['a taken name', [['x', created()]], create({ displayName: 'TEAM' }), 'entra', 'uniqueness', /displayName TEAM is taken by .* x\./],
-    ['a taken name of a local group', [['x', created('team', null)]], create(), null, 'uniqueness', /displayName Team .* x\./],
+    [
+      'a taken name',
+      [['x', created()]],
+      create({ displayName: 'TEAM' }),
+      'entra',
+      'uniqueness',
+      /displayName TEAM is taken by .* x\./,
+    ],
+    [
+      'a taken name of a local group',
+      [['x', created('team', null)]],
+      create(),
+      null,
+      'uniqueness',
+      /displayName Team .* x\./,
+    ],
     ['an id that is taken', team, create({ displayName: 'Other' }), 'entra', 'uniqueness', / g exists/],
-    ['a rename to a taken name', [['x', created('Crew')], ...team], patch(rename('CREW')), 'entra', 'uniqueness', /displayName CREW .* x\./],
-    ['a PUT with a taken name', [['x', created('Crew')], ...team], replace({ displayName: 'crew' }), 'entra', 'uniqueness', /displayName crew .* x\./],
-    ['a group without a name', team, patch({ op: 'remove', path: 'displayName' }), 'entra', 'mutability', /displayName is required/],
-    ['a group that is too large', [], create({ displayName: 'Team', externalId: 'x'.repeat(300_000) }), 'entra', 'invalidValue', /The Group would have 3000\d\d bytes.*MAX_RESOURCE_BYTES/],
-    ['a group that grows too large', team, replace({ displayName: 'Team', externalId: 'x'.repeat(262_144) }), 'entra', 'invalidValue', /MAX_RESOURCE_BYTES/],
+    [
+      'a rename to a taken name',
+      [['x', created('Crew')], ...team],
+      patch(rename('CREW')),
+      'entra',
+      'uniqueness',
+      /displayName CREW .* x\./,
+    ],
+    [
+      'a PUT with a taken name',
+      [['x', created('Crew')], ...team],
+      replace({ displayName: 'crew' }),
+      'entra',
+      'uniqueness',
+      /displayName crew .* x\./,
+    ],
+    [
+      'a group without a name',
+      team,
+      patch({ op: 'remove', path: 'displayName' }),
+      'entra',
+      'mutability',
+      /displayName is required/,
+    ],
+    [
+      'a group that is too large',
+      [],
+      create({ displayName: 'Team', externalId: 'x'.repeat(300_000) }),
+      'entra',
+      'invalidValue',
+      /The Group would have 3000\d\d bytes.*MAX_RESOURCE_BYTES/,
+    ],
+    [
+      'a group that grows too large',
+      team,
+      replace({ displayName: 'Team', externalId: 'x'.repeat(262_144) }),
+      'entra',
+      'invalidValue',
+      /MAX_RESOURCE_BYTES/,
+    ],
     ['a blank name', team, patch(rename(' ')), 'entra', 'invalidValue', /displayName is required/],
-    ['an unknown member', team, patch(add('u1', 'nobody')), 'entra', 'invalidValue', /no user or group with the id nobody/],
-    ['an unknown member of a new group', [], create({ displayName: 'Team' }, ['nobody']), 'entra', 'invalidValue', /no user or group with the id nobody/],
-    ['an unknown member of a replacement', both, replace({ displayName: 'Team' }, ['u1', 'nobody']), 'entra', 'invalidValue', /the id nobody/],
-    ['an unknown member who goes again in the same PATCH', team, patch(add('nobody'), remove('nobody')), 'entra', 'invalidValue', /the id nobody/],
+    [
+      'an unknown member',
+      team,
+      patch(add('u1', 'nobody')),
+      'entra',
+      'invalidValue',
+      /no user or group with the id nobody/,
+    ],
+    [
+      'an unknown member of a new group',
+      [],
+      create({ displayName: 'Team' }, ['nobody']),
+      'entra',
+      'invalidValue',
+      /no user or group with the id nobody/,
+    ],
+    [
+      'an unknown member of a replacement',
+      both,
+      replace({ displayName: 'Team' }, ['u1', 'nobody']),
+      'entra',
+      'invalidValue',
+      /the id nobody/,
+    ],
+    [
+      'an unknown member who goes again in the same PATCH',
+      team,
+      patch(add('nobody'), remove('nobody')),
+      'entra',
+      'invalidValue',
+      /the id nobody/,
+    ],
     ['a member that is the group', team, patch(add('g')), 'entra', 'invalidValue', /group g cannot be a member of g/],
     ['a new group that is its own member', [], create({ displayName: 'Team' }, ['g']), 'entra', 'invalidValue', / g/],
-    ['a cycle of two', nested, patchOf('inner', add('g')), 'entra', 'invalidValue', /group g cannot be a member of inner/],
-    ['a cycle through others', nested, patchOf('innermost', add('u1', 'g')), 'entra', 'invalidValue', /group g cannot be a member of innermost/],
-    ['a cycle by a replacement', nested, { ...replace({ displayName: 'C' }, ['g']), groupId: 'innermost' } as GroupCommand, 'entra', 'invalidValue', /group g cannot be a member of innermost/],
-    ['a cycle through groups of others', [['inner', created('B', 'okta')], ['g', created(), moved(['inner'])]], patchOf('inner', add('g')), 'okta', 'invalidValue', /group g cannot be a member of inner/],
-    ['a cycle that the same PATCH undoes', nested, patchOf('innermost', add('g'), remove('g')), 'entra', 'invalidValue', /group g cannot be/],
+    [
+      'a cycle of two',
+      nested,
+      patchOf('inner', add('g')),
+      'entra',
+      'invalidValue',
+      /group g cannot be a member of inner/,
+    ],
+    [
+      'a cycle through others',
+      nested,
+      patchOf('innermost', add('u1', 'g')),
+      'entra',
+      'invalidValue',
+      /group g cannot be a member of innermost/,
+    ],
+    [
+      'a cycle by a replacement',
+      nested,
+      { ...replace({ displayName: 'C' }, ['g']), groupId: 'innermost' } as GroupCommand,
+      'entra',
+      'invalidValue',
+      /group g cannot be a member of innermost/,
+    ],
+    [
+      'a cycle through groups of others',
+      [
+        ['inner', created('B', 'okta')],
+        ['g', created(), moved(['inner'])],
+      ],
+      patchOf('inner', add('g')),
+      'okta',
+      'invalidValue',
+      /group g cannot be a member of inner/,
+    ],
+    [
+      'a cycle that the same PATCH undoes',
+      nested,
+      patchOf('innermost', add('g'), remove('g')),
+      'entra',
+      'invalidValue',
+      /group g cannot be/,
+    ],
     ['a group that is not there', [], patch(rename('Crew')), 'entra', 'notFound', / g\./],
-    ['a PUT to a group that is not there: it never makes one', [], replace({ displayName: 'Crew' }), 'entra', 'notFound', / g\./],
+    [
+      'a PUT to a group that is not there: it never makes one',
+      [],
+      replace({ displayName: 'Crew' }),
+      'entra',
+      'notFound',
+      / g\./,
+    ],
     ['the deletion of a group that is not there', [], DELETE, 'entra', 'notFound', / g\./],
-    ['a deleted group', [['g', created(), { type: 'GroupDeleted' }]], patch(rename('Crew')), 'entra', 'notFound', / g\./],
+    [
+      'a deleted group',
+      [['g', created(), { type: 'GroupDeleted' }]],
+      patch(rename('Crew')),
+      'entra',
+      'notFound',
+      / g\./,
+    ],
     ['a group of another directory', both, patch(remove('u1')), 'okta', 'notFound', / g\./],
     ['a PUT to a group of another directory', both, replace({ displayName: 'Team' }), 'okta', 'notFound', / g\./],
     ['the deletion of a group of another directory', both, DELETE, 'okta', 'notFound', / g\./],
     ['a local group, where these are not shown', LOCAL, patch(remove('u1')), 'entra', 'notFound', / g\./],
-    ['a local group, where these are shown', LOCAL, patch(remove('u1')), 'seeing', 'conflict', /local one: only administrators/],
-    ['the deletion of a local group, where these are shown', LOCAL, DELETE, 'seeing', 'conflict', /local one: only administrators/],
+    [
+      'a local group, where these are shown',
+      LOCAL,
+      patch(remove('u1')),
+      'seeing',
+      'conflict',
+      /local one: only administrators/,
+    ],
+    [
+      'the deletion of a local group, where these are shown',
+      LOCAL,
+      DELETE,
+      'seeing',
+      'conflict',
+      /local one: only administrators/,
+    ],
     ['a group of a directory, where local ones are shown', both, DELETE, 'seeing', 'notFound', / g\./],
-    ["an administrator's change of a directory's group", both, patch(remove('u1')), null, 'conflict', /directory "Directory entra"/],
-    ["an administrator's deletion of a directory's group", both, DELETE, null, 'conflict', /directory "Directory entra"/],
-    ['a stale If-Match', both, { ...patch(rename('Crew')), ifMatch: [1] } as GroupCommand, 'entra', 'preconditionFailed', /W\/"2"/],
-    ['a PUT with a stale If-Match', both, replace({ displayName: 'Team' }, [], [1]), 'entra', 'preconditionFailed', /W\/"2"/],
-    ['a deletion with a stale If-Match', both, { ...DELETE, ifMatch: [1] } as GroupCommand, 'entra', 'preconditionFailed', /W\/"2"/],
-    ['what is good in a PATCH together with what is not', both, patch(rename('Crew'), add('u3'), remove('u1'), add('nobody')), 'entra', 'invalidValue', /the id nobody/],
-    ['members together with a taken name', [['x', created('Crew')], ...both], patch(add('u3'), rename('Crew')), 'entra', 'uniqueness', /displayName Crew/],
+    [
+      "an administrator's change of a directory's group",
+      both,
+      patch(remove('u1')),
+      null,
+      'conflict',
+      /directory "Directory entra"/,
+    ],
+    [
+      "an administrator's deletion of a directory's group",
+      both,
+      DELETE,
+      null,
+      'conflict',
+      /directory "Directory entra"/,
+    ],
+    [
+      'a stale If-Match',
+      both,
+      { ...patch(rename('Crew')), ifMatch: [1] } as GroupCommand,
+      'entra',
+      'preconditionFailed',
+      /W\/"2"/,
+    ],
+    [
+      'a PUT with a stale If-Match',
+      both,
+      replace({ displayName: 'Team' }, [], [1]),
+      'entra',
+      'preconditionFailed',
+      /W\/"2"/,
+    ],
+    [
+      'a deletion with a stale If-Match',
+      both,
+      { ...DELETE, ifMatch: [1] } as GroupCommand,
+      'entra',
+      'preconditionFailed',
+      /W\/"2"/,
+    ],
+    [
+      'what is good in a PATCH together with what is not',
+      both,
+      patch(rename('Crew'), add('u3'), remove('u1'), add('nobody')),
+      'entra',
+      'invalidValue',
+      /the id nobody/,
+    ],
+    [
+      'members together with a taken name',
+      [['x', created('Crew')], ...both],
+      patch(add('u3'), rename('Crew')),
+      'entra',
+      'uniqueness',
+      /displayName Crew/,
+    ],
     ['another id', team, patch({ op: 'replace', value: { id: 'other' } }), 'entra', 'mutability', /id/],
   ])('refuses %s', (_rule, past, command, sender, code, detail) => {
-    expect(() => when(past, command, sender)).toThrow(expect.objectContaining({ code, detail: expect.stringMatching(detail) }));
+    expect(() => when(past, command, sender)).toThrow(
+      expect.objectContaining({ code, detail: expect.stringMatching(detail) }),
+    );
   });
 
   it('of a command that is refused nothing stays', () => {
@@ -146,14 +486,23 @@ describe('decide', () => {
   });
 
   it('a change of any size is events that name at most MAX_MEMBERS_PER_EVENT, each of them once', () => {
-    const [old, fresh] = ['old', 'new'].map((name) => Array.from({ length: MAX_MEMBERS_PER_EVENT + 500 }, (_, index) => `u-${name}-${index}`)) as [string[], string[]];
+    const [old, fresh] = ['old', 'new'].map((name) =>
+      Array.from({ length: MAX_MEMBERS_PER_EVENT + 500 }, (_, index) => `u-${name}-${index}`),
+    ) as [string[], string[]];
     const past = new GroupWorld([...old, ...fresh]);
     past.apply('g', [created(), moved(old.slice(0, 800)), moved(old.slice(800))]);
     const [{ events } = { events: [] }] = past.decide('entra', replace({ displayName: 'Team' }, fresh));
-    const sizes = events.map((event) => (event.type === 'GroupMembersChanged' ? event.added.length + event.removed.length : -1));
+    const sizes = events.map((event) =>
+      event.type === 'GroupMembersChanged' ? event.added.length + event.removed.length : -1,
+    );
     expect(sizes).toEqual([MAX_MEMBERS_PER_EVENT, MAX_MEMBERS_PER_EVENT, MAX_MEMBERS_PER_EVENT]);
     past.apply('g', events);
-    expect(past.membersOf('g').map(({ value }) => value).toSorted()).toEqual(fresh.toSorted());
+    expect(
+      past
+        .membersOf('g')
+        .map(({ value }) => value)
+        .toSorted(),
+    ).toEqual(fresh.toSorted());
     expect(past.groups.get('g')?.memberCount).toBe(fresh.length);
   });
 });
@@ -162,25 +511,43 @@ describe('a PATCH of a large group', () => {
   const many = Array.from({ length: 1_000 }, (_, index) => `u${index}`);
   const large = new GroupWorld(many);
   large.apply('g', [created(), moved(many)]);
-  const filters = (count: number, filter: string): GroupCommand => patch(...Array.from({ length: count }, () => ({ op: 'remove', path: `members[${filter}]` })));
+  const filters = (count: number, filter: string): GroupCommand =>
+    patch(...Array.from({ length: count }, () => ({ op: 'remove', path: `members[${filter}]` })));
 
   it('makes so many comparisons and no more, whatever its filters are', () => {
     const most = MAX_MEMBER_COMPARISONS / many.length;
     expect(large.decide('entra', filters(most, 'type eq "Group"'))[0]!.events).toEqual([]);
     expect(large.decide('entra', filters(most / 2, 'type eq "Group" and not (value pr)'))[0]!.events).toEqual([]);
-    for (const command of [filters(most + 1, 'type eq "Group"'), filters(most / 2 + 1, 'type eq "Group" or type eq "x"')]) {
-      expect(() => large.decide('entra', command)).toThrow(expect.objectContaining({ code: 'invalidValue', detail: expect.stringMatching(/comparisons.*members\[value eq/) }));
+    for (const command of [
+      filters(most + 1, 'type eq "Group"'),
+      filters(most / 2 + 1, 'type eq "Group" or type eq "x"'),
+    ]) {
+      expect(() => large.decide('entra', command)).toThrow(
+        expect.objectContaining({
+          code: 'invalidValue',
+          detail: expect.stringMatching(/comparisons.*members\[value eq/),
+        }),
+      );
     }
   });
 
   it('makes so many comparisons in the time that one piece of work may take', () => {
-    const operations = Array.from({ length: MAX_MEMBER_COMPARISONS / many.length }, (_, index) => ({ op: 'remove', path: `members[value ew "é${index}"]` }));
+    const operations = Array.from({ length: MAX_MEMBER_COMPARISONS / many.length }, (_, index) => ({
+      op: 'remove',
+      path: `members[value ew "é${index}"]`,
+    }));
     const command = patch(...operations);
-    expect(readMs(() => expect(large.decide('entra', command)[0]!.events).toEqual([]))).toBeLessThanOrEqual(MAX_READ_MS);
+    expect(readMs(() => expect(large.decide('entra', command)[0]!.events).toEqual([]))).toBeLessThanOrEqual(
+      MAX_READ_MS,
+    );
   }, 60_000);
 
   it('replaces all of them as often as it may', () => {
-    const operations = Array.from({ length: 1_000 }, (_, index) => ({ op: 'replace', path: 'members', value: values(`u${index}`) }));
+    const operations = Array.from({ length: 1_000 }, (_, index) => ({
+      op: 'replace',
+      path: 'members',
+      value: values(`u${index}`),
+    }));
     const [{ events } = { events: [] }] = large.decide('entra', patch(...operations));
     expect(events.flatMap((event) => (event.type === 'GroupMembersChanged' ? event.added : []))).toEqual([]);
     large.apply('g', events);
@@ -190,24 +557,44 @@ describe('a PATCH of a large group', () => {
 
 describe('who goes', () => {
   it('leaves every group with it when it is a group, whoever owns that', () => {
-    const past = world([['g', created('A'), moved(['u1'])], ['p', created('P', 'okta'), moved(['u1', 'g'])], ['q', created('Q', null), moved(['g'])], ['r', created('R'), moved(['u1'])]]);
+    const past = world([
+      ['g', created('A'), moved(['u1'])],
+      ['p', created('P', 'okta'), moved(['u1', 'g'])],
+      ['q', created('Q', null), moved(['g'])],
+      ['r', created('R'), moved(['u1'])],
+    ]);
     const { happened } = past.send('entra', DELETE);
-    expect(happened).toEqual([{ id: 'g', events: [{ type: 'GroupDeleted' }] }, { id: 'p', events: [moved([], ['g'])] }, { id: 'q', events: [moved([], ['g'])] }]);
+    expect(happened).toEqual([
+      { id: 'g', events: [{ type: 'GroupDeleted' }] },
+      { id: 'p', events: [moved([], ['g'])] },
+      { id: 'q', events: [moved([], ['g'])] },
+    ]);
     expect(past.membersOf('p')).toEqual(list('u1'));
     expect(past.groups.get('p')?.memberCount).toBe(1);
   });
 
   it('stays in all groups when its deletion is refused', () => {
-    const past = world([['g', created('A', 'okta')], ['p', created('P'), moved(['g'])]]);
+    const past = world([
+      ['g', created('A', 'okta')],
+      ['p', created('P'), moved(['g'])],
+    ]);
     expect(past.send('entra', DELETE)).toMatchObject({ happened: [], outcome: { code: 'notFound' } });
     expect(past.membersOf('p')).toEqual(list('g'));
   });
 
   it('leaves every group when it is a user, whoever owns that; a second time changes nothing', () => {
-    const past = world([['g', created('A'), moved(['u1', 'u2'])], ['p', created('P', null), moved(['u1'])], ['q', created('Q', 'okta'), moved(['u2'])]]);
+    const past = world([
+      ['g', created('A'), moved(['u1', 'u2'])],
+      ['p', created('P', null), moved(['u1'])],
+      ['q', created('Q', 'okta'), moved(['u2'])],
+    ]);
     const leave: GroupCommand = { type: 'LeaveGroups', memberId: 'u1' };
     expect(past.send(null, leave)).toEqual({
-      happened: [{ id: 'g', events: [moved([], ['u1'])] }, { id: 'p', events: [moved([], ['u1'])] }], outcome: { status: 'done', value: null },
+      happened: [
+        { id: 'g', events: [moved([], ['u1'])] },
+        { id: 'p', events: [moved([], ['u1'])] },
+      ],
+      outcome: { status: 'done', value: null },
     });
     expect(past.send(null, leave).happened).toEqual([]);
   });
@@ -223,8 +610,16 @@ describe('evolve', () => {
     events.reduce<GroupState>((state, event, index) => evolve(state, event, 'g', times[index]!), null);
 
   it('counts versions and members', () => {
-    expect(fold([created(), moved(['u1', 'u2']), changed({ displayName: 'Crew', externalId: 'e1' }), moved(['u3'], ['u1'])])).toEqual({
-      id: 'g', directory: 'entra', version: 4, created: at, lastModified: at, resource: { displayName: 'Crew', externalId: 'e1' }, memberCount: 2,
+    expect(
+      fold([created(), moved(['u1', 'u2']), changed({ displayName: 'Crew', externalId: 'e1' }), moved(['u3'], ['u1'])]),
+    ).toEqual({
+      id: 'g',
+      directory: 'entra',
+      version: 4,
+      created: at,
+      lastModified: at,
+      resource: { displayName: 'Crew', externalId: 'e1' },
+      memberCount: 2,
     });
   });
 
@@ -233,7 +628,8 @@ describe('evolve', () => {
   });
 
   it('never throws: what befalls a group that is not there befalls nothing', () => {
-    for (const event of [moved(['u1']), changed({ displayName: 'x' }), { type: 'GroupDeleted' } as const]) expect(fold([event])).toBeNull();
+    for (const event of [moved(['u1']), changed({ displayName: 'x' }), { type: 'GroupDeleted' } as const])
+      expect(fold([event])).toBeNull();
     expect(fold([created(), { type: 'GroupDeleted' }, moved(['u1'])])).toBeNull();
   });
 

@@ -1,4 +1,19 @@
-import { applyChanges, applyPatch, comparisonsOf, diffResource, GROUP, Rejected, rememberingFold, requireSize, requireUniqueKey, uniqueKey, valueMatcher, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import {
+  applyChanges,
+  applyPatch,
+  comparisonsOf,
+  diffResource,
+  GROUP,
+  Rejected,
+  rememberingFold,
+  requireSize,
+  requireUniqueKey,
+  uniqueKey,
+  valueMatcher,
+  type JsonObject,
+  type Resource,
+  type ResourceDefinition,
+} from '#scim';
 import type { Conditions, GroupCommand, GroupEvent, GroupSnapshot, Member, MemberType, StoredValue } from '#contracts';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -41,8 +56,9 @@ export interface GroupContext {
 }
 
 /**
- * Memberships that one command changes: so many take half a second of the lane, for which all tenants of its partition wait. A request cannot name
- * more (MAX_MEMBERS_PER_REQUEST), and an identity provider sends a few hundred; only a list that leaves out more members than that can meet it.
+ * Memberships that one command changes: so many take half a second of the lane, for which all tenants of its partition
+ * wait. A request cannot name more (MAX_MEMBERS_PER_REQUEST), and an identity provider sends a few hundred; only a list
+ * that leaves out more members than that can meet it.
  */
 export const MAX_MEMBERSHIP_CHANGES = 20_000;
 /** Members of a group that filters are held against; fewer than MAX_MEMBERS_LOADED. */
@@ -50,14 +66,15 @@ const MAX_MEMBERS_COMPARED = 2 * MAX_MEMBERSHIP_CHANGES;
 /** Memberships in one event: no message becomes too large for a log. */
 export const MAX_MEMBERS_PER_EVENT = 1_000;
 /**
- * Comparisons of members with the filters of one PATCH. Nine hundred filters of eight comparisons stopped the service for half a minute in a group
- * of 5,000; this is 20 ms.
+ * Comparisons of members with the filters of one PATCH. Nine hundred filters of eight comparisons stopped the service
+ * for half a minute in a group of 5,000; this is 20 ms.
  */
 export const MAX_MEMBER_COMPARISONS = 250_000;
 
 /**
- * Returns the events that should happen to the group in `state`. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. A
- * DeleteGroup or LeaveGroups is also decided about each group in which the one that goes is a member.
+ * Returns the events that should happen to the group in `state`. Reads nothing but its arguments; [] means that nothing
+ * changed. Throws Rejected. A DeleteGroup or LeaveGroups is also decided about each group in which the one that goes is
+ * a member.
  */
 export const decide = (command: GroupCommand, state: GroupState, context: GroupContext): GroupEvent[] => {
   switch (command.type) {
@@ -81,11 +98,15 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
     case 'ReplaceGroup': {
       const group = writable(command.groupId, state, context);
       requireMatch(command, group.version);
-      return [...changed(group, command.resource, context), ...membershipEvents(group, [{ op: 'replace', ids: command.members }], context)];
+      return [
+        ...changed(group, command.resource, context),
+        ...membershipEvents(group, [{ op: 'replace', ids: command.members }], context),
+      ];
     }
     case 'DeleteGroup': {
       // A group in which it is a member, whoever owns that: nothing may point at a group that is gone.
-      if (state && state.id !== command.groupId) return membershipEvents(state, [{ op: 'remove', ids: [command.groupId] }], context);
+      if (state && state.id !== command.groupId)
+        return membershipEvents(state, [{ op: 'remove', ids: [command.groupId] }], context);
       const group = writable(command.groupId, state, context);
       requireMatch(command, group.version);
       return [{ type: 'GroupDeleted' }];
@@ -97,7 +118,9 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
   }
 };
 
-/** Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
+/**
+ * Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC.
+ */
 export const evolve = (state: GroupState, event: GroupEvent, id: string, recordedAt: string): GroupState => {
   if (event.type === 'GroupCreated') {
     const { directory, resource } = event;
@@ -105,7 +128,11 @@ export const evolve = (state: GroupState, event: GroupEvent, id: string, recorde
   }
   if (!state) return null;
   // The clock of the machine may go back; what a client is told does not.
-  const next = { ...state, version: state.version + 1, lastModified: recordedAt > state.lastModified ? recordedAt : state.lastModified };
+  const next = {
+    ...state,
+    version: state.version + 1,
+    lastModified: recordedAt > state.lastModified ? recordedAt : state.lastModified,
+  };
   switch (event.type) {
     case 'GroupChanged':
       return { ...next, resource: applyChanges(state.resource, event.changes) };
@@ -126,10 +153,12 @@ export const snapshotOf = (state: GroupState): GroupSnapshot | null => {
 };
 
 /** The part of an answer that is kept: a resource is read where it is kept itself. */
-export const storedAnswer = (answer: GroupSnapshot | null): StoredValue | null => answer && { id: answer.id, version: answer.version };
+export const storedAnswer = (answer: GroupSnapshot | null): StoredValue | null =>
+  answer && { id: answer.id, version: answer.version };
 
 /** A name as it is unique: among the groups of a directory, or among the local ones. */
-export const nameKey = (directory: string | null, resource: Resource): string => `${directory ?? 'local'}/${uniqueKey(String(resource.displayName))}`;
+export const nameKey = (directory: string | null, resource: Resource): string =>
+  `${directory ?? 'local'}/${uniqueKey(String(resource.displayName))}`;
 
 const changed = (group: Group, after: Resource, context: GroupContext): GroupEvent[] => {
   const changes = diffResource(group.resource, after);
@@ -139,9 +168,14 @@ const changed = (group: Group, after: Resource, context: GroupContext): GroupEve
   return [{ type: 'GroupChanged', changes }];
 };
 
-/** Exactly who comes and who goes, after all changes in their order. Throws Rejected(invalidValue) for whom the tenant does not have. */
+/**
+ * Exactly who comes and who goes, after all changes in their order. Throws Rejected(invalidValue) for whom the tenant
+ * does not have.
+ */
 const membershipEvents = (
-  { id: groupId, memberCount }: Pick<Group, 'id' | 'memberCount'>, changes: readonly MemberChange[], context: GroupContext,
+  { id: groupId, memberCount }: Pick<Group, 'id' | 'memberCount'>,
+  changes: readonly MemberChange[],
+  context: GroupContext,
 ): GroupEvent[] => {
   /** Those who come or go, or have, with what they were before and what they are now. */
   const moves = new Map<string, { readonly before: MemberType | null; now: MemberType | null }>();
@@ -185,7 +219,8 @@ const membershipEvents = (
         break;
       case 'replace': {
         const stays = new Set(change.ids);
-        // Said before so many are looked at. Those who come back with a later operation would not have left, but nobody sends that.
+        // Said before so many are looked at. Those who come back with a later operation would not have left, but nobody
+        // sends that.
         if (memberCount - stays.size > MAX_MEMBERSHIP_CHANGES) throw tooManyChanges(groupId);
         // Where nothing else is asked, those who are members need not be gathered: that is half of the work.
         if (changes.length === 1) context.membersOf(groupId).forEach(({ value }) => stays.has(value) || remove(value));
@@ -195,11 +230,17 @@ const membershipEvents = (
       }
       case 'removeWhere': {
         if (memberCount > MAX_MEMBERS_COMPARED) {
-          throw new Rejected('tooMany', `The group ${groupId} has more than ${MAX_MEMBERS_COMPARED} members: name those who leave by their ids, members[value eq "<id>"], in requests of up to ${MAX_MEMBERSHIP_CHANGES}.`);
+          throw new Rejected(
+            'tooMany',
+            `The group ${groupId} has more than ${MAX_MEMBERS_COMPARED} members: name those who leave by their ids, members[value eq "<id>"], in requests of up to ${MAX_MEMBERSHIP_CHANGES}.`,
+          );
         }
         comparisons += all().size * comparisonsOf(change.filter);
         if (comparisons > MAX_MEMBER_COMPARISONS) {
-          throw new Rejected('invalidValue', `The filters on members make more than ${MAX_MEMBER_COMPARISONS} comparisons in this group: send fewer at once, or name members by their ids, members[value eq "<id>"].`);
+          throw new Rejected(
+            'invalidValue',
+            `The filters on members make more than ${MAX_MEMBER_COMPARISONS} comparisons in this group: send fewer at once, or name members by their ids, members[value eq "<id>"].`,
+          );
         }
         const isMeant = valueMatcher(change.filter, foldOnce);
         for (const [value, type] of all()) if (isMeant({ value, type })) remove(value);
@@ -225,31 +266,48 @@ const membershipEvents = (
   return events;
 };
 
-const tooManyChanges = (groupId: string): Rejected => new Rejected(
-  'tooMany', `More than ${MAX_MEMBERSHIP_CHANGES} members of the group ${groupId} would come or go at once. Remove them by their ids in several requests, or delete the group.`,
-);
+const tooManyChanges = (groupId: string): Rejected =>
+  new Rejected(
+    'tooMany',
+    `More than ${MAX_MEMBERSHIP_CHANGES} members of the group ${groupId} would come or go at once. Remove them by their ids in several requests, or delete the group.`,
+  );
 
 const typeOfNew = (id: string, groupId: string, context: GroupContext): MemberType => {
   const type = context.typeOf(id);
-  if (!type) throw new Rejected('invalidValue', `There is no user or group with the id ${id}, so it cannot be a member.`);
+  if (!type)
+    throw new Rejected('invalidValue', `There is no user or group with the id ${id}, so it cannot be a member.`);
   if (type === 'Group' && (id === groupId || context.contains(id, groupId))) {
-    throw new Rejected('invalidValue', `The group ${id} cannot be a member of ${groupId}: a group would contain itself.`);
+    throw new Rejected(
+      'invalidValue',
+      `The group ${id} cannot be a member of ${groupId}: a group would contain itself.`,
+    );
   }
   return type;
 };
 
-/** The group, if the sender owns it. Throws Rejected: notFound for what it does not see, conflict naming the owner of what it sees. */
+/**
+ * The group, if the sender owns it. Throws Rejected: notFound for what it does not see, conflict naming the owner of
+ * what it sees.
+ */
 const writable = (groupId: string, state: GroupState, { directory, seesLocalGroups, nameOf }: GroupContext): Group => {
   if (state && state.directory === directory) return state;
   if (!state || (directory !== null && !(state.directory === null && seesLocalGroups))) throw notFound(groupId);
-  throw new Rejected('conflict', state.directory === null
-    ? `The group ${groupId} is a local one: only administrators of Muster change it.`
-    : `The group ${groupId} belongs to the directory "${nameOf(state.directory)}": only its identity provider changes it.`);
+  throw new Rejected(
+    'conflict',
+    state.directory === null
+      ? `The group ${groupId} is a local one: only administrators of Muster change it.`
+      : `The group ${groupId} belongs to the directory "${nameOf(state.directory)}": only its identity provider changes it.`,
+  );
 };
 
 const notFound = (groupId: string): Rejected => new Rejected('notFound', `There is no group with the id ${groupId}.`);
 
-const requireFreeName = (resource: Resource, groupId: string, directory: string | null, context: GroupContext): void => {
+const requireFreeName = (
+  resource: Resource,
+  groupId: string,
+  directory: string | null,
+  context: GroupContext,
+): void => {
   // A local group comes from an administrator, and not through the parser of SCIM.
   requireUniqueKey('displayName', String(resource.displayName));
   const bearer = context.bearerOf(nameKey(directory, resource));
@@ -260,20 +318,25 @@ const requireFreeName = (resource: Resource, groupId: string, directory: string 
 };
 
 /**
- * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or its If-None-Match does.
+ * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or
+ * its If-None-Match does.
  */
 const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): void => {
   if (ifMatch && !ifMatch.includes(version)) {
     throw new Rejected('preconditionFailed', `The group has changed meanwhile: its version is W/"${version}".`);
   }
   if (ifNoneMatch === '*' || ifNoneMatch?.includes(version)) {
-    throw new Rejected('preconditionFailed', `There is such a group, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`);
+    throw new Rejected(
+      'preconditionFailed',
+      `There is such a group, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`,
+    );
   }
 };
 
 /** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
 const readOnlyOf = ({ id, created, lastModified, version }: Group): JsonObject => ({
-  id, meta: { resourceType: GROUP.name, created, lastModified, version: `W/"${version}"` },
+  id,
+  meta: { resourceType: GROUP.name, created, lastModified, version: `W/"${version}"` },
 });
 
 const unreachable = (value: never): never => {

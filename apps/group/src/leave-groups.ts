@@ -12,12 +12,28 @@ interface Cause {
 /** Nobody waits for these: they are never too late. */
 const NEVER = '9999-12-31T23:59:59.999Z';
 
-/** The command by which a deleted user leaves its groups; null for every other event. `id` is derived from the event. */
+/**
+ * The command by which a deleted user leaves its groups; null for every other event. `id` is derived from the event.
+ */
 export const toLeaveGroups = (cause: Cause, id: string): Message<CommandData<GroupCommand>> | null =>
   cause.type === USER_EVENT_TYPES.UserDeleted ? toLeaveMore(cause, id) : null;
 
-/** The command by which a user or group that is gone leaves those groups that it is still in. `id` is derived from the command before. */
-export const toLeaveMore = ({ tenant, stream, time, correlationId }: Omit<Cause, 'type'>, id: string): Message<CommandData<GroupCommand>> => ({
-  id, type: GROUP_COMMAND_TYPES.LeaveGroups, source: 'muster/group', subject: stream, time, tenant, directory: null, correlationId,
-  causationId: null, data: { actor: 'group', expiresAt: NEVER, command: { type: 'LeaveGroups', memberId: stream } },
+/**
+ * The command by which a user or group that is gone leaves those groups that it is still in. `id` is derived from the
+ * command before.
+ */
+export const toLeaveMore = (
+  { tenant, stream, time, correlationId }: Omit<Cause, 'type'>,
+  id: string,
+): Message<CommandData<GroupCommand>> => ({
+  id,
+  type: GROUP_COMMAND_TYPES.LeaveGroups,
+  source: 'muster/group',
+  subject: stream,
+  time,
+  tenant,
+  directory: null,
+  correlationId,
+  causationId: null,
+  data: { actor: 'group', expiresAt: NEVER, command: { type: 'LeaveGroups', memberId: stream } },
 });

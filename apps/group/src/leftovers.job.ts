@@ -17,11 +17,15 @@ export interface LeftoversOptions {
 /** Those who are leaving, as they are read at once. */
 const PAGE_LEAVERS = 1_000;
 /**
- * A command whose row is still there after so long is published again: a log that does not wait for the disk loses what it took last when the
- * database is killed. A command that is only slow is carried out once all the same, because its id is its own.
+ * A command whose row is still there after so long is published again: a log that does not wait for the disk loses what
+ * it took last when the database is killed. A command that is only slow is carried out once all the same, because its
+ * id is its own.
  */
 const PUBLISH_AGAIN_AFTER_MS = 10_000;
-/** Commands that are remembered as published. When there are more leavers, the next look goes on behind them, so that none hides another for ever. */
+/**
+ * Commands that are remembered as published. When there are more leavers, the next look goes on behind them, so that
+ * none hides another for ever.
+ */
 const MAX_PUBLISHED = 10_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Takes 10 ms. Where it takes longer than a statement may, fewer are deleted at once. */
@@ -40,9 +44,9 @@ interface Leaving {
 }
 
 /**
- * Brings to its end what one transaction would take too long for: users and groups that are gone leave their groups with one command after the
- * other, and the memberships of a group that is gone are deleted bit by bit. The work that is left lies in two tables, so that a process that starts next
- * goes on; several processes may do it at once.
+ * Brings to its end what one transaction would take too long for: users and groups that are gone leave their groups
+ * with one command after the other, and the memberships of a group that is gone are deleted bit by bit. The work that
+ * is left lies in two tables, so that a process that starts next goes on; several processes may do it at once.
  */
 export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
@@ -57,7 +61,10 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   private toldAtMs = -Infinity;
   private readonly onFault: (error: Error) => void;
 
-  constructor(private readonly pool: Pool, private readonly options: LeftoversOptions) {
+  constructor(
+    private readonly pool: Pool,
+    private readonly options: LeftoversOptions,
+  ) {
     this.onFault = onceAMinute((error, leftOut) => options.logger.warn({ error: error.message, leftOut }, WHAT));
   }
 
@@ -105,20 +112,27 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
     }
   }
 
-  /** Publishes the next command of each of those who are leaving. It may have been published before: it has an id of its own, and is carried out once. */
+  /**
+   * Publishes the next command of each of those who are leaving. It may have been published before: it has an id of its
+   * own, and is carried out once.
+   */
   private async leave(): Promise<void> {
     const now = this.options.now?.() ?? performance.now();
     for (const [id, at] of this.published) if (now - at >= PUBLISH_AGAIN_AFTER_MS) this.published.delete(id);
     while (this.published.size < MAX_PUBLISHED && !this.stopping) {
       const { rows } = await this.pool.query<Leaving>(
         `SELECT tenant, member, next_command, correlation_id FROM "group".leaving
-         WHERE (tenant, member) > ($1, $2) AND due <= now() ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`, [this.last.tenant, this.last.member],
+         WHERE (tenant, member) > ($1, $2) AND due <= now() ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`,
+        [this.last.tenant, this.last.member],
       );
       const due = rows.filter(({ next_command }) => !this.published.has(next_command));
       const time = new Date().toISOString();
       if (due.length > 0) {
-        await this.options.publish(due.map(({ tenant, member, next_command, correlation_id }) =>
-          toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command)));
+        await this.options.publish(
+          due.map(({ tenant, member, next_command, correlation_id }) =>
+            toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command),
+          ),
+        );
       }
       for (const { next_command } of due) this.published.set(next_command, now);
       const hadBegunLater = this.last.tenant !== LEAST_ID;
@@ -133,7 +147,9 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
     const now = this.options.now?.() ?? performance.now();
     if (now - this.toldAtMs < TELL_EVERY_MS) return;
     this.toldAtMs = now;
-    const { rows: [failed] } = await this.pool.query<{ leavers: number; commands: number; next: Date }>(
+    const {
+      rows: [failed],
+    } = await this.pool.query<{ leavers: number; commands: number; next: Date }>(
       'SELECT count(*)::int AS leavers, max(failed) AS commands, min(due) AS next FROM "group".leaving WHERE failed > 0',
     );
     const { leavers, commands, next } = failed!;
@@ -155,7 +171,8 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   private async emptyChunk(chunkRows: number): Promise<boolean> {
-    const { rows } = await this.pool.query<{ found: boolean }>(`
+    const { rows } = await this.pool.query<{ found: boolean }>(
+      `
       WITH one AS MATERIALIZED (SELECT tenant, group_id FROM "group".emptying LIMIT 1),
       chunk AS MATERIALIZED (
         SELECT m.tenant, m.group_id, m.member FROM one
@@ -166,7 +183,9 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
         DELETE FROM "group".emptying e USING one
         WHERE e.tenant = one.tenant AND e.group_id = one.group_id AND (SELECT count(*) FROM chunk) < $1
       )
-      SELECT EXISTS (SELECT FROM one) AS found`, [chunkRows]);
+      SELECT EXISTS (SELECT FROM one) AS found`,
+      [chunkRows],
+    );
     return rows[0]!.found;
   }
 }

@@ -1,7 +1,16 @@
 import '#first';
 import 'reflect-metadata';
 import { commandsOf } from '#contracts';
-import { connectDatabase, databasePart, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler, type EventConsumer } from '#event-store';
+import {
+  connectDatabase,
+  databasePart,
+  ownRoleUrl,
+  poolOf,
+  untilMigrated,
+  watchLanes,
+  type BatchHandler,
+  type EventConsumer,
+} from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
 import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
@@ -14,23 +23,33 @@ runProcess('group', async (logger) => {
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'group');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'group', {
-    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+    poolConnections: config.DATABASE_POOL_CONNECTIONS,
+    queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
-    connection: config.kafka, owner: 'group', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
-    maxBatchMessages: config.MAX_BATCH_MESSAGES, watch: lanes,
+    connection: config.kafka,
+    owner: 'group',
+    pool,
+    topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    watch: lanes,
     onError: logInterruptions(logger),
     onDead: endWith(logger),
   });
   return startService({
-    config, port: config.GROUP_HEALTH_PORT,
+    config,
+    port: config.GROUP_HEALTH_PORT,
     module: GroupModule.register({ config, database, log, lanes, logger }),
     parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
-    transport: (app) => new LogTransport(
-      () => log,
-      (topic, partition) => app.get<BatchHandler<unknown> | EventConsumer>(topic === commandsOf('group') ? GROUP_BATCHES : IDENTITY_EVENTS).position(partition),
-    ),
+    transport: (app) =>
+      new LogTransport(
+        () => log,
+        (topic, partition) =>
+          app
+            .get<BatchHandler<unknown> | EventConsumer>(topic === commandsOf('group') ? GROUP_BATCHES : IDENTITY_EVENTS)
+            .position(partition),
+      ),
   });
 });

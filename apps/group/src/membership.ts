@@ -8,7 +8,10 @@ export type MemberChange =
   /** The members for whom the filter is true leave. */
   | { readonly op: 'removeWhere'; readonly filter: Filter };
 
-/** Operations on attributes of the group itself, and changes of memberships, each in its order: they have nothing to do with each other. */
+/**
+ * Operations on attributes of the group itself, and changes of memberships, each in its order: they have nothing to do
+ * with each other.
+ */
 export interface SplitOperations {
   readonly attributes: readonly PatchOperation[];
   readonly members: readonly MemberChange[];
@@ -25,7 +28,9 @@ const isOfMembers = (path: string): boolean => /^members($|[[.])/.test(path);
 const changesOf = ({ op, path, value }: PatchOperation): readonly MemberChange[] => {
   const target = parseTarget(GROUP, path);
   if (!target) throw new Rejected('invalidPath', `There is no attribute ${path}.`);
-  const { path: { subAttribute } } = target;
+  const {
+    path: { subAttribute },
+  } = target;
   const filter = target.filter && withStoredIds(target.filter);
   if (!filter) {
     if (subAttribute) throw new Rejected('mutability', `${path} cannot be changed: add members, or remove them.`);
@@ -33,25 +38,35 @@ const changesOf = ({ op, path, value }: PatchOperation): readonly MemberChange[]
     // RFC 7644 §3.5.2.2: without a value everybody goes; with one, as Entra sends it, those that it names.
     return [value === undefined ? { op: 'replace', ids: [] } : { op, ids: idsIn(value) }];
   }
-  if (subAttribute && subAttribute.name !== 'value') throw new Rejected('mutability', `${path} cannot be changed: remove the member, or add another.`);
+  if (subAttribute && subAttribute.name !== 'value')
+    throw new Rejected('mutability', `${path} cannot be changed: remove the member, or add another.`);
   // Under which address and name a member is shown, a group does not know.
   for (const part of ['$ref', 'display']) {
-    if (asksFor(filter, part)) throw new Rejected('invalidPath', `${path} must not pick members by ${part}: name their ids, members[value eq "<id>"].`);
+    if (asksFor(filter, part))
+      throw new Rejected(
+        'invalidPath',
+        `${path} must not pick members by ${part}: name their ids, members[value eq "<id>"].`,
+      );
   }
   const picked = idsOf(filter);
   if (op === 'remove') return [picked ? { op, ids: picked } : { op: 'removeWhere', filter }];
   const [only] = picked ?? [];
-  if (only === undefined || picked!.length > 1) throw new Rejected('noTarget', `${path} must name one member: members[value eq "<id>"].`);
+  if (only === undefined || picked!.length > 1)
+    throw new Rejected('noTarget', `${path} must name one member: members[value eq "<id>"].`);
   const given = subAttribute ? value : (value as { readonly value?: Json } | undefined)?.value;
   if (typeof given !== 'string' || normal(given) === only) return [{ op: 'add', ids: [only] }];
-  return [{ op: 'remove', ids: [only] }, { op: 'add', ids: [normal(given)] }];
+  return [
+    { op: 'remove', ids: [only] },
+    { op: 'add', ids: [normal(given)] },
+  ];
 };
 
 /** The ids in a list of members. Throws Rejected(invalidValue) for a member without one. */
 export const idsIn = (value: Json | undefined): string[] =>
   ([value ?? []].flat() as Json[]).map((member) => {
     const id = (member as { readonly value?: Json } | null)?.value;
-    if (typeof id !== 'string') throw new Rejected('invalidValue', 'Each member needs a value: the id of a user or of a group.');
+    if (typeof id !== 'string')
+      throw new Rejected('invalidValue', 'Each member needs a value: the id of a user or of a group.');
     return normal(id);
   });
 
@@ -75,7 +90,9 @@ const withStoredIds = (filter: Filter): Filter => {
     case 'valuePath':
       return { ...filter, filter: withStoredIds(filter.filter) };
     case 'compare':
-      return filter.path.subAttribute?.name === 'value' && typeof filter.value === 'string' ? { ...filter, value: normal(filter.value) } : filter;
+      return filter.path.subAttribute?.name === 'value' && typeof filter.value === 'string'
+        ? { ...filter, value: normal(filter.value) }
+        : filter;
     default:
       return filter;
   }

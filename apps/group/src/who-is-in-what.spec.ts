@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { fold } from '#scim';
 import { MAX_MEMBERS_PER_EVENT } from './group.js';
-import { actions, castOf, idOf, play, type Cast, type Operation, type Step } from '../../../test/support/group-sequences.js';
+import {
+  actions,
+  castOf,
+  idOf,
+  play,
+  type Cast,
+  type Operation,
+  type Step,
+} from '../../../test/support/group-sequences.js';
 import { GroupWorld } from '../../../test/support/group-world.js';
 
 const SOURCES = ['entra', 'okta', null] as const;
@@ -37,7 +45,8 @@ class Model {
     this.groups = structuredClone(before);
     try {
       if (action.what === 'vanish') this.users.delete(cast.users[action.user]!);
-      else if (action.what === 'leave') for (const { members } of this.groups.values()) members.delete(cast.users[action.user]!);
+      else if (action.what === 'leave')
+        for (const { members } of this.groups.values()) members.delete(cast.users[action.user]!);
       else if (action.what === 'create') {
         const group = { owner: sender, name: action.name, members: new Map<string, boolean>() };
         // Nothing can be a member of what is not there yet.
@@ -71,9 +80,12 @@ class Model {
     const whom = 'whom' in operation ? operation.whom.map((who) => idOf(who, cast)) : [];
     if (operation.what === 'rename') group.name = operation.name;
     if (operation.what === 'removeAll') group.members.clear();
-    if (operation.what === 'removeGroups') for (const [id, isGroup] of group.members) if (isGroup) group.members.delete(id);
-    if (operation.what === 'remove' || operation.what === 'removeByFilter') for (const id of whom) group.members.delete(id);
-    if (operation.what === 'replace') for (const id of group.members.keys()) if (!whom.includes(id)) group.members.delete(id);
+    if (operation.what === 'removeGroups')
+      for (const [id, isGroup] of group.members) if (isGroup) group.members.delete(id);
+    if (operation.what === 'remove' || operation.what === 'removeByFilter')
+      for (const id of whom) group.members.delete(id);
+    if (operation.what === 'replace')
+      for (const id of group.members.keys()) if (!whom.includes(id)) group.members.delete(id);
     if (operation.what === 'add' || operation.what === 'replace') for (const id of whom) this.add(group, id);
   }
 
@@ -88,7 +100,7 @@ class Model {
 /** Takes away what contains no group until nothing can be taken: what is left goes round. */
 const hasCycle = (groups: Groups): boolean => {
   const left = new Map([...groups].map(([id, { members }]) => [id, [...members.keys()]]));
-  for (let size = -1; size !== left.size; ) {
+  for (let size = -1; size !== left.size;) {
     size = left.size;
     for (const [id, members] of left) if (!members.some((member) => left.has(member))) left.delete(id);
   }
@@ -96,13 +108,30 @@ const hasCycle = (groups: Groups): boolean => {
 };
 
 const asText = (groups: Groups): string[] =>
-  [...groups].map(([id, { owner, name, members }]) => `${id} of ${owner} is ${name}: ${[...members].map(([member, isGroup]) => `${member}${isGroup ? '*' : ''}`).toSorted().join()}`);
-const worldAsText = (world: GroupWorld): string[] => asText(new Map([...world.groups].map(([id, { directory, resource }]) => [
-  id, { owner: directory, name: String(resource.displayName), members: new Map(world.membersOf(id).map(({ type, value }) => [value, type === 'Group'])) },
-])));
+  [...groups].map(
+    ([id, { owner, name, members }]) =>
+      `${id} of ${owner} is ${name}: ${[...members]
+        .map(([member, isGroup]) => `${member}${isGroup ? '*' : ''}`)
+        .toSorted()
+        .join()}`,
+  );
+const worldAsText = (world: GroupWorld): string[] =>
+  asText(
+    new Map(
+      [...world.groups].map(([id, { directory, resource }]) => [
+        id,
+        {
+          owner: directory,
+          name: String(resource.displayName),
+          members: new Map(world.membersOf(id).map(({ type, value }) => [value, type === 'Group'])),
+        },
+      ]),
+    ),
+  );
 
 /** Group and member, as texts. */
-const pairs = (groups: Groups): Set<string> => new Set([...groups].flatMap(([id, { members }]) => [...members.keys()].map((member) => `${id}>${member}`)));
+const pairs = (groups: Groups): Set<string> =>
+  new Set([...groups].flatMap(([id, { members }]) => [...members.keys()].map((member) => `${id}>${member}`)));
 
 it('random sequences from two directories and an administrator do what sets would do, and events say exactly what changed', () => {
   const reached = { nested: 0, refused: 0, groupLeft: 0, userLeft: 0, renamed: 0 };
@@ -122,25 +151,46 @@ it('random sequences from two directories and an administrator do what sets woul
         expect(hasCycle(model.groups)).toBe(false);
         for (const { id, memberCount } of world.groups.values()) expect(memberCount).toBe(world.membersOf(id).length);
 
-        const moves = happened.flatMap(({ id, events }) => events.flatMap((event) => {
-          if (event.type !== 'GroupMembersChanged') return [];
-          expect(event.added.length + event.removed.length).toBeLessThanOrEqual(MAX_MEMBERS_PER_EVENT);
-          return [...event.added.map(({ value }) => ({ pair: `${id}>${value}`, isNew: true })), ...event.removed.map(({ value }) => ({ pair: `${id}>${value}`, isNew: false }))];
-        }));
+        const moves = happened.flatMap(({ id, events }) =>
+          events.flatMap((event) => {
+            if (event.type !== 'GroupMembersChanged') return [];
+            expect(event.added.length + event.removed.length).toBeLessThanOrEqual(MAX_MEMBERS_PER_EVENT);
+            return [
+              ...event.added.map(({ value }) => ({ pair: `${id}>${value}`, isNew: true })),
+              ...event.removed.map(({ value }) => ({ pair: `${id}>${value}`, isNew: false })),
+            ];
+          }),
+        );
         const [then, now] = [pairs(before), pairs(model.groups)];
         // The members of a group that is deleted are not named.
         const gone = step.command?.type === 'DeleteGroup' ? `${step.command.groupId}>` : null;
-        expect(moves.filter(({ isNew }) => isNew).map(({ pair }) => pair).toSorted()).toEqual([...now].filter((pair) => !then.has(pair)).toSorted());
-        expect(moves.filter(({ isNew }) => !isNew).map(({ pair }) => pair).toSorted())
-          .toEqual([...then].filter((pair) => !now.has(pair) && !(gone && pair.startsWith(gone))).toSorted());
+        expect(
+          moves
+            .filter(({ isNew }) => isNew)
+            .map(({ pair }) => pair)
+            .toSorted(),
+        ).toEqual([...now].filter((pair) => !then.has(pair)).toSorted());
+        expect(
+          moves
+            .filter(({ isNew }) => !isNew)
+            .map(({ pair }) => pair)
+            .toSorted(),
+        ).toEqual([...then].filter((pair) => !now.has(pair) && !(gone && pair.startsWith(gone))).toSorted());
 
         if (!done) reached.refused++;
-        if ([...model.groups.values()].some(({ members }) => [...members].some(([id]) => [...(model.groups.get(id)?.members.values() ?? [])].includes(true)))) reached.nested++;
+        if (
+          [...model.groups.values()].some(({ members }) =>
+            [...members].some(([id]) => [...(model.groups.get(id)?.members.values() ?? [])].includes(true)),
+          )
+        )
+          reached.nested++;
         if (step.command?.type === 'DeleteGroup' && happened.length > 1) reached.groupLeft++;
         if (step.command?.type === 'LeaveGroups' && happened.length > 0) reached.userLeft++;
         if (happened.some(({ events }) => events.some(({ type }) => type === 'GroupChanged'))) reached.renamed++;
       });
-      for (const { members } of model.groups.values()) for (const id of members.keys()) expect(model.groups.has(id) || model.users.has(id), 'nobody is a member').toBe(true);
+      for (const { members } of model.groups.values())
+        for (const id of members.keys())
+          expect(model.groups.has(id) || model.users.has(id), 'nobody is a member').toBe(true);
     }),
     { numRuns: 300 },
   );

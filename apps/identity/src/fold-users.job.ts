@@ -6,10 +6,18 @@ import { definitionsByTenant, STANDARD, type Resource, type TenantSchema } from 
 import type { Links } from './user-load.queries.js';
 import { userRow } from './user.projection.js';
 
-/** A page of long users ends after 4 MiB of them, because nobody waits longer for a statement than for the writes of a lane. */
+/**
+ * A page of long users ends after 4 MiB of them, because nobody waits longer for a statement than for the writes of a
+ * lane.
+ */
 const NEXT_UNFOLDED = pageByBytes({
-  table: 'identity.users', key: ['tenant', 'id'], columns: ['version', 'resource', 'links'], condition: 'folded IS NULL',
-  bytes: "octet_length(resource::text) + coalesce(octet_length(links::text), 0)", maxRows: 1_000, maxBytes: 4 * 1_048_576,
+  table: 'identity.users',
+  key: ['tenant', 'id'],
+  columns: ['version', 'resource', 'links'],
+  condition: 'folded IS NULL',
+  bytes: 'octet_length(resource::text) + coalesce(octet_length(links::text), 0)',
+  maxRows: 1_000,
+  maxBytes: 4 * 1_048_576,
 });
 
 interface Unfolded {
@@ -21,22 +29,43 @@ interface Unfolded {
 }
 
 /**
- * Makes the folded copies and the keys of names that are missing: of users who were written before there were any. Runs before anything is
- * served; filters that need such a copy are refused until then. A start that was interrupted goes on.
+ * Makes the folded copies and the keys of names that are missing: of users who were written before there were any. Runs
+ * before anything is served; filters that need such a copy are refused until then. A start that was interrupted goes
+ * on.
  */
 export class FoldUsers implements OnModuleInit {
   constructor(private readonly pool: Pool) {}
 
   async onModuleInit(): Promise<void> {
-    const { rows: [found] } = await this.pool.query<{ schemas: (TenantSchema & { tenant: string })[] | null }>(`SELECT ${schemasAsJson('IS NOT NULL')} AS schemas`);
+    const {
+      rows: [found],
+    } = await this.pool.query<{ schemas: (TenantSchema & { tenant: string })[] | null }>(
+      `SELECT ${schemasAsJson('IS NOT NULL')} AS schemas`,
+    );
     const definitions = definitionsByTenant(found!.schemas);
     let last = { tenant: '00000000-0000-0000-0000-000000000000', id: '00000000-0000-0000-0000-000000000000' };
     for (;;) {
       const { rows } = await this.pool.query<Unfolded>(NEXT_UNFOLDED, [last.tenant, last.id]);
       if (rows.length === 0) return;
-      await this.fill(rows.map(({ tenant, links, ...row }) => userRow(
-        tenant, { directory: null, created: '', lastModified: '', signIns: [], before: null, refused: [], awaited: false, ...row, ...links }, (definitions.get(tenant) ?? STANDARD).user,
-      )));
+      await this.fill(
+        rows.map(({ tenant, links, ...row }) =>
+          userRow(
+            tenant,
+            {
+              directory: null,
+              created: '',
+              lastModified: '',
+              signIns: [],
+              before: null,
+              refused: [],
+              awaited: false,
+              ...row,
+              ...links,
+            },
+            (definitions.get(tenant) ?? STANDARD).user,
+          ),
+        ),
+      );
       last = rows[rows.length - 1]!;
     }
   }
@@ -53,19 +82,24 @@ export class FoldUsers implements OnModuleInit {
     );
   }
 
-  /** A name is claimed by its key: who claimed it by the folded name lets go of that. A user who has the key already keeps it; verify names both. */
+  /**
+   * A name is claimed by its key: who claimed it by the folded name lets go of that. A user who has the key already
+   * keeps it; verify names both.
+   */
   private async claim(rows: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
     if (rows.length === 0) return;
     const json = partsOf(rows, 'user_name_folded', 'name_key');
     await this.pool.query(
       `UPDATE identity.claims c SET holder = NULL FROM json_to_recordset($1) AS r(tenant uuid, id uuid, user_name_folded text)
-       WHERE c.tenant = r.tenant AND c.kind = 'userName' AND c.value = r.user_name_folded AND c.holder = r.id`, [json],
+       WHERE c.tenant = r.tenant AND c.kind = 'userName' AND c.value = r.user_name_folded AND c.holder = r.id`,
+      [json],
     );
     await this.pool.query(
       `INSERT INTO identity.claims AS c (tenant, kind, value, holder)
        SELECT DISTINCT ON (tenant, name_key) tenant, 'userName', name_key, id FROM json_to_recordset($1) AS r(tenant uuid, id uuid, name_key text)
        ORDER BY tenant, name_key, id
-       ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = coalesce(c.holder, excluded.holder)`, [json],
+       ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = coalesce(c.holder, excluded.holder)`,
+      [json],
     );
   }
 }

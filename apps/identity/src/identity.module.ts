@@ -22,8 +22,15 @@ export interface IdentityOptions {
 @Module({})
 export class IdentityModule {
   static register({ config, database, log, lanes, masterKey, logger }: IdentityOptions): DynamicModule {
-    const batches = new BatchHandler(poolOf(database), userBehaviour(masterKey, config.MAX_RESOURCE_BYTES), () => new Date(), (error, message) =>
-      logger.error({ error: String(error), commandId: message?.id, type: message?.type }, 'command set aside as dead letter'),
+    const batches = new BatchHandler(
+      poolOf(database),
+      userBehaviour(masterKey, config.MAX_RESOURCE_BYTES),
+      () => new Date(),
+      (error, message) =>
+        logger.error(
+          { error: String(error), commandId: message?.id, type: message?.type },
+          'command set aside as dead letter',
+        ),
       { maxBytes: config.MAX_BATCH_BYTES, watch: lanes },
     );
     const outcomes = new OutcomeRetention(poolOf(database), 'identity', { keepDays: config.OUTCOME_KEEP_DAYS, logger });

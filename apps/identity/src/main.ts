@@ -1,6 +1,15 @@
 import '#first';
 import 'reflect-metadata';
-import { connectDatabase, databasePart, openMasterKey, ownRoleUrl, poolOf, untilMigrated, watchLanes, type BatchHandler } from '#event-store';
+import {
+  connectDatabase,
+  databasePart,
+  openMasterKey,
+  ownRoleUrl,
+  poolOf,
+  untilMigrated,
+  watchLanes,
+  type BatchHandler,
+} from '#event-store';
 import { KafkaLog, logPart, LogTransport } from '#log';
 import { endWith, logInterruptions, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { IdentityModule } from './identity.module.js';
@@ -13,21 +22,31 @@ runProcess('identity', async (logger) => {
   const databaseUrl = ownRoleUrl(config.DATABASE_URL, 'identity');
   await untilMigrated(databaseUrl, (reason) => logger.info({ reason }, 'waiting for the database'));
   const database = await connectDatabase(databaseUrl, 'identity', {
-    poolConnections: config.DATABASE_POOL_CONNECTIONS, queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+    poolConnections: config.DATABASE_POOL_CONNECTIONS,
+    queryTimeoutMs: config.QUERY_TIMEOUT_MS,
   });
   const pool = poolOf(database);
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
-    connection: config.kafka, owner: 'identity', pool, topicSuffix: config.KAFKA_TOPIC_SUFFIX,
-    maxBatchMessages: config.MAX_BATCH_MESSAGES, watch: lanes,
+    connection: config.kafka,
+    owner: 'identity',
+    pool,
+    topicSuffix: config.KAFKA_TOPIC_SUFFIX,
+    maxBatchMessages: config.MAX_BATCH_MESSAGES,
+    watch: lanes,
     onError: logInterruptions(logger),
     onDead: endWith(logger),
   });
   const masterKey = await openMasterKey(pool, masterKeySource(config));
   return startService({
-    config, port: config.HEALTH_PORT,
+    config,
+    port: config.HEALTH_PORT,
     module: IdentityModule.register({ config, database, log, lanes, masterKey, logger }),
     parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
-    transport: (app) => new LogTransport(() => log, (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition)),
+    transport: (app) =>
+      new LogTransport(
+        () => log,
+        (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition),
+      ),
   });
 });

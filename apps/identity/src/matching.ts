@@ -14,14 +14,20 @@ export interface Candidate {
   readonly refused: readonly string[];
 }
 
-/** By what a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and `signIn` count within their directory. */
+/**
+ * By what a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and `signIn` count
+ * within their directory.
+ */
 export type KeyKind = 'userName' | 'formerUpn' | 'email' | 'externalId' | 'signIn';
 export interface Key {
   readonly kind: KeyKind;
   readonly value: string;
 }
 
-/** Everybody in the tenant who bears a key, in the order of their ids: an answer does not depend on what else was in a batch. */
+/**
+ * Everybody in the tenant who bears a key, in the order of their ids: an answer does not depend on what else was in a
+ * batch.
+ */
 export type BearersOf<User extends Candidate> = (kind: KeyKind, value: string) => readonly User[];
 
 /** Somebody whom a directory sends or who signs in. */
@@ -42,25 +48,36 @@ export interface Person {
 export const MAX_EMAIL_BEARERS = 10;
 
 /**
- * Finds who is meant: provider id → UPN → e-mail → create (R13). The first step that knows anybody decides; nobody is taken over silently
- * when two are possible, or when it would hand over a web role (R14). Throws Rejected: uniqueness, conflict, or forbidden for the
- * sign-in of an archived user. `nameOf` gives the name of a directory.
+ * Finds who is meant: provider id → UPN → e-mail → create (R13). The first step that knows anybody decides; nobody is
+ * taken over silently when two are possible, or when it would hand over a web role (R14). Throws Rejected: uniqueness,
+ * conflict, or forbidden for the sign-in of an archived user. `nameOf` gives the name of a directory.
  */
-export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (directory: string) => string): Matching => {
+export const match = (
+  person: Person,
+  bearersOf: BearersOf<Candidate>,
+  nameOf: (directory: string) => string,
+): Matching => {
   const steps: readonly [MatchingRule, () => readonly Candidate[]][] = [
-    ['providerId', () => byProviderId(person, bearersOf)], ['upn', () => byUpn(person, bearersOf)], ['email', () => byEmail(person, bearersOf)],
+    ['providerId', () => byProviderId(person, bearersOf)],
+    ['upn', () => byUpn(person, bearersOf)],
+    ['email', () => byEmail(person, bearersOf)],
   ];
   for (const [rule, look] of steps) {
     const found = look();
-    if (found.length === 0 || (rule === 'email' && found.every((candidate) => isSomebodyElse(person, candidate)))) continue;
+    if (found.length === 0 || (rule === 'email' && found.every((candidate) => isSomebodyElse(person, candidate))))
+      continue;
     const [candidate, ...others] = found;
     const what = describe(person, rule);
     if (rule === 'upn' && !found.some((one) => isNamed(person, one))) {
-      throw new Rejected('uniqueness', `${what} is taken by the user with the id ${candidate!.id}, ${LOOKS_ALIKE}. Send the name as that user has it, or another one.`);
+      throw new Rejected(
+        'uniqueness',
+        `${what} is taken by the user with the id ${candidate!.id}, ${LOOKS_ALIKE}. Send the name as that user has it, or another one.`,
+      );
     }
     if (others.length > 0) {
       throw new Rejected(
-        'conflict', `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what.replace(/^The/, 'the')} at all but one of them.`,
+        'conflict',
+        `${what} could be any of the users with the ids ${found.map(({ id }) => id).join(', ')}. Change ${what.replace(/^The/, 'the')} at all but one of them.`,
       );
     }
     if (person.signIn) requireSignInOf(person, candidate!, what);
@@ -70,7 +87,10 @@ export const match = (person: Person, bearersOf: BearersOf<Candidate>, nameOf: (
   return { rule: 'create', candidates: byEmail(person, bearersOf).map(({ id }) => id), result: person.userId };
 };
 
-const byProviderId = ({ directory, signIn, externalId }: Person, bearersOf: BearersOf<Candidate>): readonly Candidate[] => {
+const byProviderId = (
+  { directory, signIn, externalId }: Person,
+  bearersOf: BearersOf<Candidate>,
+): readonly Candidate[] => {
   if (signIn) return bearersOf('signIn', signInKey(signIn));
   return externalId === null ? [] : bearersOf('externalId', externalIdKey(directory, externalId));
 };
@@ -89,7 +109,9 @@ const byUpn = (person: Person, bearersOf: BearersOf<Candidate>): readonly Candid
 
 export const LOOKS_ALIKE = 'whose name differs only in spaces, in the width of letters or in what is not shown';
 
-/** Whether the names are one but for their case: a name that only looks the same is nobody's proof of being that person. */
+/**
+ * Whether the names are one but for their case: a name that only looks the same is nobody's proof of being that person.
+ */
 const isNamed = ({ userName, upn }: Person, { resource }: Candidate): boolean => {
   const names = [fold(String(resource.userName)), fold(upnOf(resource))];
   return names.includes(fold(userName)) || names.includes(fold(upn));
@@ -99,19 +121,29 @@ const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf<Cand
   const found = email === null ? [] : bearersOf('email', uniqueKey(email));
   if (email === null || found.length >= MAX_EMAIL_BEARERS) return [];
   const mine = signIn ? signInKey(signIn) : directory;
-  return found.filter(({ refused, resource }) => !refused.includes(mine) && fold(workEmailOf(resource) ?? '') === fold(email));
+  return found.filter(
+    ({ refused, resource }) => !refused.includes(mine) && fold(workEmailOf(resource) ?? '') === fold(email),
+  );
 };
 
 /**
- * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their names where it gives
- * no ids. An id beside none tells nothing apart, nor does a directory that has not sent one of them yet.
+ * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their
+ * names where it gives no ids. An id beside none tells nothing apart, nor does a directory that has not sent one of
+ * them yet.
  */
 const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
   signIn
     ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
-    : candidate.directory === directory && !candidate.awaited && (externalIdOf(candidate.resource) === null) === (externalId === null);
+    : candidate.directory === directory &&
+      !candidate.awaited &&
+      (externalIdOf(candidate.resource) === null) === (externalId === null);
 
-const requireManageable = ({ directory }: Person, candidate: Candidate, what: string, nameOf: (directory: string) => string): void => {
+const requireManageable = (
+  { directory }: Person,
+  candidate: Candidate,
+  what: string,
+  nameOf: (directory: string) => string,
+): void => {
   const { id } = candidate;
   if (candidate.directory === null) {
     requireUnprivileged(candidate, what);
@@ -121,14 +153,20 @@ const requireManageable = ({ directory }: Person, candidate: Candidate, what: st
       `${what} is taken by the user with the id ${id}, whom the directory "${nameOf(candidate.directory)}" manages. An administrator can transfer the user.`,
     );
   } else if (isActive(candidate.resource) && !candidate.awaited) {
-    throw new Rejected('uniqueness', `${what} is taken by the user with the id ${id}, whom this directory manages already.`);
+    throw new Rejected(
+      'uniqueness',
+      `${what} is taken by the user with the id ${id}, whom this directory manages already.`,
+    );
   }
 };
 
 /** Asked at each sign-in: what was linked while the user had no web role may not become a way to one. */
 const requireSignInOf = ({ directory }: Person, candidate: Candidate, what: string): void => {
   if (!isActive(candidate.resource)) {
-    throw new Rejected('forbidden', `${what} is that of the user with the id ${candidate.id}, who is archived. Reactivate the user first.`);
+    throw new Rejected(
+      'forbidden',
+      `${what} is that of the user with the id ${candidate.id}, who is archived. Reactivate the user first.`,
+    );
   }
   if (candidate.directory !== directory) requireUnprivileged(candidate, what);
 };
@@ -146,16 +184,20 @@ export const requireUnprivileged = ({ id, resource }: Pick<Candidate, 'id' | 're
 
 const describe = ({ signIn, externalId, userName, email }: Person, rule: MatchingRule): string => {
   switch (rule) {
-    case 'providerId': return signIn ? `The ${signIn.loginType} id ${signIn.providerId}` : `externalId ${String(externalId)}`;
-    case 'email': return `The e-mail ${String(email)}`;
-    default: return `userName ${userName}`;
+    case 'providerId':
+      return signIn ? `The ${signIn.loginType} id ${signIn.providerId}` : `externalId ${String(externalId)}`;
+    case 'email':
+      return `The e-mail ${String(email)}`;
+    default:
+      return `userName ${userName}`;
   }
 };
 
 /** An absent `active` is true, as at the creation of a user. */
 export const isActive = ({ active }: Resource): boolean => active !== false;
 
-export const signInKey = ({ directory, loginType, providerId }: SignIn): string => `${directory}/${loginType}/${providerId}`;
+export const signInKey = ({ directory, loginType, providerId }: SignIn): string =>
+  `${directory}/${loginType}/${providerId}`;
 export const externalIdKey = (directory: string, externalId: string): string => `${directory}/${externalId}`;
 
 /** Whether a key is unique in the tenant. */
@@ -171,7 +213,9 @@ export const keysOf = ({ directory, resource, signIns }: Candidate): Key[] => {
     { kind: 'userName', value: uniqueKey(userName) },
     ...(upn === userName ? [] : [{ kind: 'formerUpn', value: uniqueKey(upn) } as const]),
     ...(email === null ? [] : [{ kind: 'email', value: uniqueKey(email) } as const]),
-    ...(directory === null || externalId === null ? [] : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
+    ...(directory === null || externalId === null
+      ? []
+      : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
     ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
   ];
 };
@@ -194,18 +238,26 @@ export const externalIdOf = ({ externalId }: Resource): string | null => notBlan
 
 /** The first work e-mail; null when it is blank. */
 export const workEmailOf = (resource: Resource): string | null => {
-  const found = emailsOf(resource).find(({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string');
+  const found = emailsOf(resource).find(
+    ({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string',
+  );
   return typeof found?.value === 'string' && uniqueKey(found.value) !== '' ? found.value : null;
 };
 
-/** A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before them. */
+/**
+ * A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before
+ * them.
+ */
 export const bringsTombstoneEmail = (resource: Resource): boolean =>
-  upnOf(resource) !== resource.userName && emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
+  upnOf(resource) !== resource.userName &&
+  emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
 
 /** A user who is created as soft-deleted has the e-mails of before. */
 export const withoutTombstone = (resource: Resource): Resource => {
   if (!bringsTombstoneEmail(resource)) return resource;
-  const emails = emailsOf(resource).map((email) => (typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email));
+  const emails = emailsOf(resource).map((email) =>
+    typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email,
+  );
   return { ...resource, emails } as Resource;
 };
 

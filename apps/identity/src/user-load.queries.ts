@@ -1,17 +1,46 @@
-import { MAX_KEY_CHARACTERS, touchesUserName, uniqueKey, USER_URN, type Json, type PatchOperation, type Resource, type TenantSchema } from '#scim';
+import {
+  MAX_KEY_CHARACTERS,
+  touchesUserName,
+  uniqueKey,
+  USER_URN,
+  type Json,
+  type PatchOperation,
+  type Resource,
+  type TenantSchema,
+} from '#scim';
 import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
-import { externalIdKey, MAX_EMAIL_BEARERS, signInKey, upnOf, withoutTombstone, workEmailOf, type Key, type KeyKind } from './matching.js';
+import {
+  externalIdKey,
+  MAX_EMAIL_BEARERS,
+  signInKey,
+  upnOf,
+  withoutTombstone,
+  workEmailOf,
+  type Key,
+  type KeyKind,
+} from './matching.js';
 import type { Directory } from './user.js';
 
-/** One query loads this for a batch: every user that a decision may look at, whether it is named or only borne in mind. */
+/**
+ * One query loads this for a batch: every user that a decision may look at, whether it is named or only borne in mind.
+ */
 export interface LoadedUsers {
-  readonly users: {
-    tenant: string; id: string; directory: string | null; version: number; created: string; last_modified: string;
-    resource: Resource; links: Links | null; wrapped: string;
-    /** Of any group. */
-    is_member: boolean;
-  }[] | null;
+  readonly users:
+    | {
+        tenant: string;
+        id: string;
+        directory: string | null;
+        version: number;
+        created: string;
+        last_modified: string;
+        resource: Resource;
+        links: Links | null;
+        wrapped: string;
+        /** Of any group. */
+        is_member: boolean;
+      }[]
+    | null;
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
@@ -38,7 +67,10 @@ export interface Touched {
   readonly tenants: string[];
 }
 
-/** SQL of the users that each part names. OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by statistics, and these say nothing of an empty table. */
+/**
+ * SQL of the users that each part names. OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by
+ * statistics, and these say nothing of an empty table.
+ */
 const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string } = {
   users: "SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)",
   claims: `
@@ -67,7 +99,10 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string }
 };
 const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 
-/** Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and next to always nobody else. */
+/**
+ * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and
+ * next to always nobody else.
+ */
 export const loadSql = (touched: Touched): string => {
   const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);
   return `
@@ -97,22 +132,40 @@ export interface TenantKey extends Key {
 export const keyText = ({ tenant, kind, value }: TenantKey): string => `${tenant}/${kind}/${value}`;
 
 /** The keys whose bearers a load knows, as texts. */
-export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched): Set<string> => new Set([
-  ...claims.map(keyText),
-  ...former_upns.map(({ tenant, value }) => keyText({ tenant, kind: 'formerUpn', value })),
-  ...emails.map(({ tenant, value }) => keyText({ tenant, kind: 'email', value })),
-  ...external_ids.map(({ tenant, directory, value }) => keyText({ tenant, kind: 'externalId', value: externalIdKey(directory, value) })),
-]);
+export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched): Set<string> =>
+  new Set([
+    ...claims.map(keyText),
+    ...former_upns.map(({ tenant, value }) => keyText({ tenant, kind: 'formerUpn', value })),
+    ...emails.map(({ tenant, value }) => keyText({ tenant, kind: 'email', value })),
+    ...external_ids.map(({ tenant, directory, value }) =>
+      keyText({ tenant, kind: 'externalId', value: externalIdKey(directory, value) }),
+    ),
+  ]);
 
 /**
- * Returns what has to be loaded for these commands: what they mention, which is almost always all that is asked for, and what was `wanted`
- * beyond it, like the e-mail that an unlink gives back. A command of a wrong shape touches nothing: decide will say what is wrong. */
+ * Returns what has to be loaded for these commands: what they mention, which is almost always all that is asked for,
+ * and what was `wanted` beyond it, like the e-mail that an unlink gives back. A command of a wrong shape touches
+ * nothing: decide will say what is wrong. */
 export const touches = (commands: readonly Command<UserCommand>[], wanted: readonly TenantKey[]): Touched => {
-  const touched: Touched = { users: [], unlinked: [], claims: [], former_upns: [], emails: [], external_ids: [], tenants: [] };
+  const touched: Touched = {
+    users: [],
+    unlinked: [],
+    claims: [],
+    former_upns: [],
+    emails: [],
+    external_ids: [],
+    tenants: [],
+  };
   for (const { tenant, directory, command } of commands) {
     touched.tenants.push(tenant);
     if (typeof command.userId === 'string') touched.users.push({ tenant, id: command.userId });
-    const { userNames = [], formerUpns = [], emails = [], externalIds = [], signIns = [] } = mentioned(command, directory);
+    const {
+      userNames = [],
+      formerUpns = [],
+      emails = [],
+      externalIds = [],
+      signIns = [],
+    } = mentioned(command, directory);
     touched.claims.push(
       ...userNames.map((name) => ({ tenant, kind: 'userName', value: uniqueKey(name) }) as const),
       ...signIns.map((signIn) => ({ tenant, kind: 'signIn', value: signInKey(signIn) }) as const),
@@ -120,24 +173,34 @@ export const touches = (commands: readonly Command<UserCommand>[], wanted: reado
     touched.former_upns.push(...formerUpns.map((upn) => ({ tenant, value: uniqueKey(upn) })));
     touched.emails.push(...emails.map((email) => ({ tenant, value: uniqueKey(email) })));
     if (directory) touched.external_ids.push(...externalIds.map((value) => ({ tenant, directory, value })));
-    if (command.type === 'UnlinkUser' && typeof command.userId === 'string') touched.unlinked.push({ tenant, id: command.userId });
+    if (command.type === 'UnlinkUser' && typeof command.userId === 'string')
+      touched.unlinked.push({ tenant, id: command.userId });
   }
   for (const { tenant, kind, value } of wanted) {
     switch (kind) {
       case 'userName':
-      case 'signIn': touched.claims.push({ tenant, kind, value }); break;
-      case 'formerUpn': touched.former_upns.push({ tenant, value }); break;
-      case 'email': touched.emails.push({ tenant, value }); break;
+      case 'signIn':
+        touched.claims.push({ tenant, kind, value });
+        break;
+      case 'formerUpn':
+        touched.former_upns.push({ tenant, value });
+        break;
+      case 'email':
+        touched.emails.push({ tenant, value });
+        break;
       case 'externalId': {
         const end = value.indexOf('/');
         touched.external_ids.push({ tenant, directory: value.slice(0, end), value: value.slice(end + 1) });
       }
     }
   }
-  return Object.fromEntries(Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])])) as unknown as Touched;
+  return Object.fromEntries(
+    Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])]),
+  ) as unknown as Touched;
 };
 
-const distinct = <T>(rows: T[]): T[] => (rows.length < 2 ? rows : [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
+const distinct = <T>(rows: T[]): T[] =>
+  rows.length < 2 ? rows : [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
 
 interface Mentioned {
   readonly userNames?: readonly string[];
@@ -155,32 +218,46 @@ const mentioned = (command: UserCommand, directory: string | null): Mentioned =>
       if (typeof resource?.userName !== 'string') return {};
       const upn = upnOf(resource);
       return {
-        userNames: [resource.userName, upn].filter(canBeKey), formerUpns: texts(upn), emails: texts(workEmailOf(withoutTombstone(resource))), externalIds: texts(resource.externalId),
+        userNames: [resource.userName, upn].filter(canBeKey),
+        formerUpns: texts(upn),
+        emails: texts(workEmailOf(withoutTombstone(resource))),
+        externalIds: texts(resource.externalId),
       };
     }
     case 'ReplaceUser': {
       const { resource } = command;
       if (typeof resource?.userName !== 'string') return {};
       return {
-        userNames: texts(resource.userName), externalIds: texts(resource.externalId), emails: texts(workEmailOf(resource)),
+        userNames: texts(resource.userName),
+        externalIds: texts(resource.externalId),
+        emails: texts(workEmailOf(resource)),
       };
     }
     case 'PatchUser':
       if (!Array.isArray(command.operations)) return {};
       return {
-        userNames: touchesUserName(command.operations).filter(canBeKey), externalIds: assigned(command.operations, EXTERNAL_ID),
+        userNames: touchesUserName(command.operations).filter(canBeKey),
+        externalIds: assigned(command.operations, EXTERNAL_ID),
         emails: assigned(command.operations, EMAILS),
       };
     case 'RecordSignIn': {
       const { upn, email, loginType, providerId } = command;
-      return { userNames: texts(upn), formerUpns: texts(upn), emails: texts(email), signIns: directory ? [{ directory, loginType, providerId }] : [] };
+      return {
+        userNames: texts(upn),
+        formerUpns: texts(upn),
+        emails: texts(email),
+        signIns: directory ? [{ directory, loginType, providerId }] : [],
+      };
     }
     default:
       return {};
   }
 };
 
-/** Only the core's attributes, in any spelling: an extension of a tenant may have one of the same name, and of an e-mail only the value is a key. */
+/**
+ * Only the core's attributes, in any spelling: an extension of a tenant may have one of the same name, and of an e-mail
+ * only the value is a key.
+ */
 const ofCore = (path: string): RegExp => new RegExp(`^(?:${USER_URN.replaceAll('.', String.raw`\.`)}:)?${path}$`, 'is');
 const EXTERNAL_ID = ofCore('externalId');
 const EMAILS = ofCore(String.raw`emails(?:\[.*\])?(?:\.value)?`);
@@ -191,6 +268,9 @@ const texts = (value: unknown): string[] => (typeof value === 'string' && canBeK
 
 /** The texts that operations may assign to an attribute, however they spell the path. */
 const assigned = (operations: readonly PatchOperation[], path: RegExp): string[] =>
-  operations.flatMap((operation) => (path.test(operation?.path) ? [operation.value ?? null].flat(1).flatMap(textsOf) : []));
+  operations.flatMap((operation) =>
+    path.test(operation?.path) ? [operation.value ?? null].flat(1).flatMap(textsOf) : [],
+  );
 
-const textsOf = (value: Json): string[] => (typeof value === 'string' ? texts(value) : texts((value as { value?: unknown } | null)?.value));
+const textsOf = (value: Json): string[] =>
+  typeof value === 'string' ? texts(value) : texts((value as { value?: unknown } | null)?.value);

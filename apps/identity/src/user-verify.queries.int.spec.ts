@@ -6,7 +6,9 @@ import { uuidv7 } from '#runtime';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { verifyUsers } from './user-verify.queries.js';
 
-/** So many take longer in one statement than it may take here; in pages, however slow the machine, none of them does. */
+/**
+ * So many take longer in one statement than it may take here; in pages, however slow the machine, none of them does.
+ */
 const USERS = 60_000;
 const STATEMENT_TIMEOUT_MS = 100;
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -27,20 +29,28 @@ it('a stream is read in pages that end where they are long enough, each event on
   const [tenant, long, short] = [uuidv7(), uuidv7(), uuidv7()];
   await owner.query(
     `INSERT INTO identity.events SELECT $1, n, CASE WHEN n <= 40 THEN $2::uuid ELSE $3::uuid END, CASE WHEN n <= 40 THEN n ELSE n - 40 END, 'type', $4, gen_random_uuid(),
-       '', '', NULL, json_build_object('text', repeat('x', CASE WHEN n <= 40 THEN 262144 ELSE 1 END)), NULL FROM generate_series(1, 3000) AS n`, [tenant, long, short, NOW],
+       '', '', NULL, json_build_object('text', repeat('x', CASE WHEN n <= 40 THEN 262144 ELSE 1 END)), NULL FROM generate_series(1, 3000) AS n`,
+    [tenant, long, short, NOW],
   );
   const read: number[] = [];
-  const counting = { query: async (sql: string, values: unknown[]) => {
-    const result = await owner.query(sql, values);
-    read.push(JSON.stringify(result.rows).length);
-    return result;
-  } } as unknown as pg.Client;
+  const counting = {
+    query: async (sql: string, values: unknown[]) => {
+      const result = await owner.query(sql, values);
+      read.push(JSON.stringify(result.rows).length);
+      return result;
+    },
+  } as unknown as pg.Client;
   const versions = new Map<string, number[]>();
   for await (const { stream, events } of streams(counting, 'identity')) {
     for await (const { version } of events) versions.set(stream, [...(versions.get(stream) ?? []), version]);
   }
   const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
-  expect(versions).toEqual(new Map([[long, upTo(40)], [short, upTo(2_960)]]));
+  expect(versions).toEqual(
+    new Map([
+      [long, upTo(40)],
+      [short, upTo(2_960)],
+    ]),
+  );
   expect(Math.max(...read)).toBeLessThan(4 * 1_048_576 + 300_000);
   // Of a stream that is not read to its end, the rest is left out.
   const seen: string[] = [];
@@ -58,7 +68,8 @@ it('more users than one statement may compare are compared in pages: what is cla
   await owner.query(
     `INSERT INTO identity.users (tenant, id, directory, version, created, last_modified, resource, user_name_folded, folded, links)
      SELECT $1, gen_random_uuid(), $2::uuid, 1, $3, $3, '{}', 'user-' || n, '{}', jsonb_build_object('signIns', jsonb_build_array(
-       jsonb_build_object('directory', $2::uuid, 'loginType', 'oidc', 'providerId', n::text))) FROM generate_series(1, ${USERS}) AS n`, [tenant, directory, NOW],
+       jsonb_build_object('directory', $2::uuid, 'loginType', 'oidc', 'providerId', n::text))) FROM generate_series(1, ${USERS}) AS n`,
+    [tenant, directory, NOW],
   );
   await owner.query(`
     INSERT INTO identity.claims SELECT tenant, 'userName', user_name_folded, id FROM identity.users
@@ -66,23 +77,39 @@ it('more users than one statement may compare are compared in pages: what is cla
   const compared: [string, number][] = [];
   const verified = async (): Promise<string[]> => {
     const { findings } = await verifyUsers(verifier, randomBytes(32), (what, count) => compared.push([what, count]));
-    return findings.filter(({ detail }) => !/has a row and no events|has events and no key/.test(detail)).map(({ invariant, detail }) => `${invariant} ${detail}`);
+    return findings
+      .filter(({ detail }) => !/has a row and no events|has events and no key/.test(detail))
+      .map(({ invariant, detail }) => `${invariant} ${detail}`);
   };
   expect(await verified()).toEqual([]);
-  expect(compared).toEqual(expect.arrayContaining([['user rows', USERS], ['claims of users', 2 * USERS]]));
-  const idOf = async (name: string): Promise<string> => (await owner.query<{ id: string }>('SELECT id FROM identity.users WHERE user_name_folded = $1', [name])).rows[0]!.id;
-  const [taken, free, twin, gone] = [await idOf('user-1'), await idOf('user-30000'), await idOf('user-45000'), await idOf('user-60000')];
+  expect(compared).toEqual(
+    expect.arrayContaining([
+      ['user rows', USERS],
+      ['claims of users', 2 * USERS],
+    ]),
+  );
+  const idOf = async (name: string): Promise<string> =>
+    (await owner.query<{ id: string }>('SELECT id FROM identity.users WHERE user_name_folded = $1', [name])).rows[0]!
+      .id;
+  const [taken, free, twin, gone] = [
+    await idOf('user-1'),
+    await idOf('user-30000'),
+    await idOf('user-45000'),
+    await idOf('user-60000'),
+  ];
   await owner.query("UPDATE identity.claims SET holder = $1 WHERE holder = $2 AND kind = 'userName'", [free, taken]);
   await owner.query("UPDATE identity.claims SET holder = NULL WHERE holder = $1 AND kind = 'signIn'", [free]);
   await owner.query("UPDATE identity.users SET user_name_folded = 'user-30000' WHERE id = $1", [twin]);
   await owner.query('DELETE FROM identity.users WHERE id = $1', [gone]);
-  expect((await verified()).toSorted()).toEqual([
-    `I7 signIn ${directory}/oidc/30000 is claimed by nobody and borne by ${free}`,
-    `I7 signIn ${directory}/oidc/60000 is claimed by ${gone}, who does not bear it`,
-    `I7 userName user-1 is claimed by ${free} and borne by ${taken}`,
-    `I7 userName user-1 is claimed by ${free}, who does not bear it`,
-    `I7 userName user-30000 is claimed by ${free} and borne by ${twin}`,
-    `I7 userName user-45000 is claimed by ${twin}, who does not bear it`,
-    `I7 userName user-60000 is claimed by ${gone}, who does not bear it`,
-  ].toSorted());
+  expect((await verified()).toSorted()).toEqual(
+    [
+      `I7 signIn ${directory}/oidc/30000 is claimed by nobody and borne by ${free}`,
+      `I7 signIn ${directory}/oidc/60000 is claimed by ${gone}, who does not bear it`,
+      `I7 userName user-1 is claimed by ${free} and borne by ${taken}`,
+      `I7 userName user-1 is claimed by ${free}, who does not bear it`,
+      `I7 userName user-30000 is claimed by ${free} and borne by ${twin}`,
+      `I7 userName user-45000 is claimed by ${twin}, who does not bear it`,
+      `I7 userName user-60000 is claimed by ${gone}, who does not bear it`,
+    ].toSorted(),
+  );
 }, 120_000);

@@ -1,14 +1,66 @@
-import { definitionsByTenant, fold, foldedAttributes, keyBeside, STANDARD, uniqueKey, type Definitions, type Json, type Resource, type ResourceDefinition } from '#scim';
+import {
+  definitionsByTenant,
+  fold,
+  foldedAttributes,
+  keyBeside,
+  STANDARD,
+  uniqueKey,
+  type Definitions,
+  type Json,
+  type Resource,
+  type ResourceDefinition,
+} from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
-import { newKey, seal, unseal, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
+import {
+  newKey,
+  seal,
+  unseal,
+  type Behaviour,
+  type Command,
+  type Decision,
+  type NewEvent,
+  type WorkingSet,
+} from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
-import { keyText, loadSql, lookedUp, touches, type Links, type LoadedUsers, type TenantKey, type Touched } from './user-load.queries.js';
-import { answerTo, decide, evolve, matchingOf, storedAnswer, type Directory, type UserContext, type UserState } from './user.js';
+import {
+  keyText,
+  loadSql,
+  lookedUp,
+  touches,
+  type Links,
+  type LoadedUsers,
+  type TenantKey,
+  type Touched,
+} from './user-load.queries.js';
+import {
+  answerTo,
+  decide,
+  evolve,
+  matchingOf,
+  storedAnswer,
+  type Directory,
+  type UserContext,
+  type UserState,
+} from './user.js';
 
 /** The columns of the projection and their types. */
 const USER_COLUMNS = {
-  tenant: 'uuid', id: 'uuid', directory: 'uuid', version: 'int', created: 'timestamptz', last_modified: 'timestamptz', resource: 'jsonb',
-  user_name_folded: 'text', name_key: 'text', former_upn_key: 'text', external_id: 'text', work_email_folded: 'text', work_email_key: 'text', other_work_emails_folded: 'text[]', links: 'jsonb', folded: 'jsonb',
+  tenant: 'uuid',
+  id: 'uuid',
+  directory: 'uuid',
+  version: 'int',
+  created: 'timestamptz',
+  last_modified: 'timestamptz',
+  resource: 'jsonb',
+  user_name_folded: 'text',
+  name_key: 'text',
+  former_upn_key: 'text',
+  external_id: 'text',
+  work_email_folded: 'text',
+  work_email_key: 'text',
+  other_work_emails_folded: 'text[]',
+  links: 'jsonb',
+  folded: 'jsonb',
 };
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'created'];
@@ -25,9 +77,14 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
       name: 'upserted_users',
       sql: (rows) => `
         INSERT INTO identity.users (${columns.join(', ')})
-        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(USER_COLUMNS).map(([name, type]) => `${name} ${type}`).join(', ')})
+        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(USER_COLUMNS)
+          .map(([name, type]) => `${name} ${type}`)
+          .join(', ')})
         ON CONFLICT (tenant, id) DO UPDATE SET
-          ${columns.filter((name) => !FIXED.includes(name)).map((name) => `${name} = excluded.${name}`).join(', ')}
+          ${columns
+            .filter((name) => !FIXED.includes(name))
+            .map((name) => `${name} = excluded.${name}`)
+            .join(', ')}
         RETURNING 1`,
     },
     {
@@ -53,7 +110,14 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
         INSERT INTO keys.tenants SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, wrapped text) RETURNING 1`,
     },
   ],
-  begin: (loaded, now, touched) => new UserWorkingSet(loaded as LoadedUsers, lookedUp(touched as Touched), now.toISOString(), masterKey, maxResourceBytes),
+  begin: (loaded, now, touched) =>
+    new UserWorkingSet(
+      loaded as LoadedUsers,
+      lookedUp(touched as Touched),
+      now.toISOString(),
+      masterKey,
+      maxResourceBytes,
+    ),
 });
 
 interface Known {
@@ -71,7 +135,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly users = new Map<string, Known>();
   /** Key of a user → the ids of those who bear it. */
   private readonly bearers = new Map<string, Set<string>>();
-  /** Keys of so many that not all of them were loaded, one of whom has lost it in this batch: only another batch knows who is left. */
+  /**
+   * Keys of so many that not all of them were loaded, one of whom has lost it in this batch: only another batch knows
+   * who is left.
+   */
   private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly directories: Map<string, Directory>;
@@ -86,27 +153,42 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly newPersonKeys: { tenant: string; person: string; wrapped: string }[] = [];
 
   constructor(
-    private readonly loaded: LoadedUsers, private readonly lookedUp: ReadonlySet<string>, private readonly now: string,
-    private readonly masterKey: Buffer, private readonly maxResourceBytes: number,
+    private readonly loaded: LoadedUsers,
+    private readonly lookedUp: ReadonlySet<string>,
+    private readonly now: string,
+    private readonly masterKey: Buffer,
+    private readonly maxResourceBytes: number,
   ) {
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
-        id: row.id, directory: row.directory, version: row.version, resource: row.resource,
-        created: new Date(row.created).toISOString(), lastModified: new Date(row.last_modified).toISOString(),
-        signIns: links?.signIns ?? [], before: links?.before ?? null, refused: links?.refused ?? [], awaited: links?.awaited ?? false,
+        id: row.id,
+        directory: row.directory,
+        version: row.version,
+        resource: row.resource,
+        created: new Date(row.created).toISOString(),
+        lastModified: new Date(row.last_modified).toISOString(),
+        signIns: links?.signIns ?? [],
+        before: links?.before ?? null,
+        refused: links?.refused ?? [],
+        awaited: links?.awaited ?? false,
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.wrapped.set(`${tenant}/${row.id}`, wrapped);
       if (isMember) this.members.add(`${tenant}/${row.id}`);
       this.index(tenant, row.id, [], keysOf(state));
     }
-    this.directories = new Map((loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]));
+    this.directories = new Map(
+      (loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]),
+    );
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
   decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
     const context: UserContext = {
-      directory, matching: null, definition: this.definitionOf(tenant), maxResourceBytes: this.maxResourceBytes,
+      directory,
+      matching: null,
+      definition: this.definitionOf(tenant),
+      maxResourceBytes: this.maxResourceBytes,
       directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
@@ -126,7 +208,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       version++;
       state = evolve(state, event, userId, this.now);
       recorded.push({
-        stream: userId, version, type: USER_EVENT_TYPES[event.type], event, stored: this.stored(tenant, userId, version, event),
+        stream: userId,
+        version,
+        type: USER_EVENT_TYPES[event.type],
+        event,
+        stored: this.stored(tenant, userId, version, event),
       });
     }
     if (events.length > 0) {
@@ -134,13 +220,19 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.move(tenant, userId, before, state);
     }
     const answer = answerTo(command, state, matching, this.members.has(`${tenant}/${userId}`));
-    return { events: recorded, outcome: { status: 'done', value: answer }, stored: { status: 'done', value: storedAnswer(answer) } };
+    return {
+      events: recorded,
+      outcome: { status: 'done', value: answer },
+      stored: { status: 'done', value: storedAnswer(answer) },
+    };
   }
 
   rows(): Record<string, readonly unknown[]> {
     const changed = [...this.users.values()].filter((user) => user.changed);
     return {
-      upserted_users: changed.flatMap(({ tenant, state }) => (state ? [userRow(tenant, state, this.definitionOf(tenant))] : [])),
+      upserted_users: changed.flatMap(({ tenant, state }) =>
+        state ? [userRow(tenant, state, this.definitionOf(tenant))] : [],
+      ),
       deleted_users: [...this.users].flatMap(([key, { tenant, state, stored }]) =>
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
@@ -154,7 +246,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     return (this.definitions.get(tenant) ?? STANDARD).user;
   }
 
-  /** Keys that went are free for the next command of the batch, keys that came are taken; the unique ones are written down. */
+  /**
+   * Keys that went are free for the next command of the batch, keys that came are taken; the unique ones are written
+   * down.
+   */
   private move(tenant: string, id: string, before: UserState, after: UserState): void {
     const [old, now] = [before ? keysOf(before) : [], after ? keysOf(after) : []];
     const without = (keys: readonly Key[], others: readonly Key[]): Key[] =>
@@ -194,7 +289,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       case 'UserTransferred': {
         const { changes, ...data } = event;
         return {
-          data: { ...data, attributes: Object.keys(changes) }, personal: this.sealed(tenant, person, version, { changes }),
+          data: { ...data, attributes: Object.keys(changes) },
+          personal: this.sealed(tenant, person, version, { changes }),
         };
       }
       case 'UserSignedIn':
@@ -207,7 +303,12 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     }
   }
 
-  private sealed(tenant: string, person: string, version: number, value: { [name: string]: Json | Resource | object }): string {
+  private sealed(
+    tenant: string,
+    person: string,
+    version: number,
+    value: { [name: string]: Json | Resource | object },
+  ): string {
     return seal(this.personKey(tenant, person), sealContext(tenant, person, version), JSON.stringify(value));
   }
 
@@ -221,7 +322,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       key = unseal(this.tenantKey(tenant), keyContext(tenant, person), wrapped);
     } else {
       key = newKey();
-      this.newPersonKeys.push({ tenant, person, wrapped: seal(this.tenantKey(tenant), keyContext(tenant, person), key) });
+      this.newPersonKeys.push({
+        tenant,
+        person,
+        wrapped: seal(this.tenantKey(tenant), keyContext(tenant, person), key),
+      });
     }
     this.personKeys.set(id, key);
     return key;
@@ -239,11 +344,19 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
 }
 
 /** Additional data of the ciphertext: tenant | stream | version | field. */
-export const sealContext = (tenant: string, stream: string, version: number): string => `${tenant}|${stream}|${version}|personal`;
+export const sealContext = (tenant: string, stream: string, version: number): string =>
+  `${tenant}|${stream}|${version}|personal`;
 export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
 
-/** The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and what else filters compare folded. */
-export const userRow = (tenant: string, state: NonNullable<UserState>, definition: ResourceDefinition): Record<string, unknown> => {
+/**
+ * The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and
+ * what else filters compare folded.
+ */
+export const userRow = (
+  tenant: string,
+  state: NonNullable<UserState>,
+  definition: ResourceDefinition,
+): Record<string, unknown> => {
   const workEmails = (Array.isArray(state.resource.emails) ? state.resource.emails : []).flatMap((email) => {
     const { type, value } = email as { type?: Json; value?: Json };
     return typeof type === 'string' && fold(type) === 'work' && typeof value === 'string' ? [fold(value)] : [];
@@ -252,13 +365,21 @@ export const userRow = (tenant: string, state: NonNullable<UserState>, definitio
   const upn = upnOf(state.resource);
   const [nameFolded, workEmail] = [fold(userName), workEmails[0]];
   return {
-    tenant, id: state.id, directory: state.directory, version: state.version, created: state.created,
-    last_modified: state.lastModified, resource: state.resource, user_name_folded: nameFolded,
+    tenant,
+    id: state.id,
+    directory: state.directory,
+    version: state.version,
+    created: state.created,
+    last_modified: state.lastModified,
+    resource: state.resource,
+    user_name_folded: nameFolded,
     name_key: keyBeside(userName, nameFolded),
     former_upn_key: upn === userName ? null : keyBeside(upn, ''),
-    external_id: state.resource.externalId ?? null, work_email_folded: workEmail ?? null,
+    external_id: state.resource.externalId ?? null,
+    work_email_folded: workEmail ?? null,
     work_email_key: workEmail === undefined ? null : keyBeside(workEmail, workEmail),
-    other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null, links: linksOf(state),
+    other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null,
+    links: linksOf(state),
     folded: foldedAttributes(definition, state.resource),
   };
 };

@@ -1,20 +1,57 @@
-import { applyChanges, applyPatch, diffResource, fold, Rejected, requireSize, requireUniqueKey, uniqueKey, USER, type JsonObject, type Resource, type ResourceDefinition } from '#scim';
+import {
+  applyChanges,
+  applyPatch,
+  diffResource,
+  fold,
+  Rejected,
+  requireSize,
+  requireUniqueKey,
+  uniqueKey,
+  USER,
+  type JsonObject,
+  type Resource,
+  type ResourceDefinition,
+} from '#scim';
 import type {
-  AttributeChanges, Conditions, DecidedUnder, DirectorySettings, Matching, RecordedSignIn, SignIn, StoredValue, UserCommand, UserEvent, UserSnapshot,
+  AttributeChanges,
+  Conditions,
+  DecidedUnder,
+  DirectorySettings,
+  Matching,
+  RecordedSignIn,
+  SignIn,
+  StoredValue,
+  UserCommand,
+  UserEvent,
+  UserSnapshot,
 } from '#contracts';
 import {
-  bringsTombstoneEmail, externalIdKey, externalIdOf, isActive, LOOKS_ALIKE, match, requireUnprivileged, signInKey, upnOf, withoutTombstone, workEmailOf, type BearersOf, type Candidate,
+  bringsTombstoneEmail,
+  externalIdKey,
+  externalIdOf,
+  isActive,
+  LOOKS_ALIKE,
+  match,
+  requireUnprivileged,
+  signInKey,
+  upnOf,
+  withoutTombstone,
+  workEmailOf,
+  type BearersOf,
+  type Candidate,
 } from './matching.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
-export type UserState = (Candidate & {
-  readonly version: number;
-  /** ISO 8601, UTC. */
-  readonly created: string;
-  readonly lastModified: string;
-  /** The user as it was when nobody managed it yet: an unlink brings that back. */
-  readonly before: Resource | null;
-}) | null;
+export type UserState =
+  | (Candidate & {
+      readonly version: number;
+      /** ISO 8601, UTC. */
+      readonly created: string;
+      readonly lastModified: string;
+      /** The user as it was when nobody managed it yet: an unlink brings that back. */
+      readonly before: Resource | null;
+    })
+  | null;
 type User = NonNullable<UserState>;
 
 /** A directory as it is when a batch is decided. */
@@ -39,18 +76,35 @@ export interface UserContext {
   readonly matching: Matching | null;
 }
 
-/** Finds the user who is meant by a command that does not say so: it is decided about the user in `result`. Throws Rejected. */
+/**
+ * Finds the user who is meant by a command that does not say so: it is decided about the user in `result`. Throws
+ * Rejected.
+ */
 export const matchingOf = (command: UserCommand, context: UserContext): Matching | null => {
   if (command.type !== 'CreateUser' && command.type !== 'RecordSignIn') return null;
   const { id: directory } = sender(context);
   if (command.type === 'RecordSignIn') requireUniqueKey('upn', command.upn);
-  const person = command.type === 'CreateUser' ? { ...personOf(command.resource), signIn: null } : {
-    externalId: null, userName: command.upn, upn: command.upn, email: command.email, signIn: signInOf(directory, command),
-  };
-  return match({ userId: command.userId, directory, ...person }, context.bearersOf, (id) => context.directoryOf(id)?.name ?? id);
+  const person =
+    command.type === 'CreateUser'
+      ? { ...personOf(command.resource), signIn: null }
+      : {
+          externalId: null,
+          userName: command.upn,
+          upn: command.upn,
+          email: command.email,
+          signIn: signInOf(directory, command),
+        };
+  return match(
+    { userId: command.userId, directory, ...person },
+    context.bearersOf,
+    (id) => context.directoryOf(id)?.name ?? id,
+  );
 };
 
-/** Returns the events that should happen. Reads nothing but its arguments; [] means that nothing changed. Throws Rejected. */
+/**
+ * Returns the events that should happen. Reads nothing but its arguments; [] means that nothing changed. Throws
+ * Rejected.
+ */
 export const decide = (command: UserCommand, state: UserState, context: UserContext): UserEvent[] => {
   switch (command.type) {
     case 'CreateUser': {
@@ -62,21 +116,32 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
         requireFree(resource, null, directory, context);
         return created(resource, directory.id, matching, directory);
       }
-      if (!matching || matching.rule === 'create') throw new Rejected('uniqueness', `A user with the id ${command.userId} exists already.`);
+      if (!matching || matching.rule === 'create')
+        throw new Rejected('uniqueness', `A user with the id ${command.userId} exists already.`);
       return linked(state, command.resource, matching, directory, context);
     }
     case 'PatchUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
       requireMatch(command, user.version);
-      return written(user, applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)), directory, context);
+      return written(
+        user,
+        applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)),
+        directory,
+        context,
+      );
     }
     case 'ReplaceUser': {
       const directory = sender(context);
       const user = visible(command.userId, state, directory);
       requireMatch(command, user.version);
       // RFC 7644 §3.5.1: what is left out is removed. But not active: silence must not give back access.
-      return written(user, { ...command.resource, active: command.resource.active ?? user.resource.active ?? true }, directory, context);
+      return written(
+        user,
+        { ...command.resource, active: command.resource.active ?? user.resource.active ?? true },
+        directory,
+        context,
+      );
     }
     case 'DeleteUser': {
       const directory = sender(context);
@@ -110,12 +175,22 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
   }
 };
 
-/** Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC. */
+/**
+ * Returns the state after an event that has happened. Never throws: history is a fact. `recordedAt` is ISO 8601, UTC.
+ */
 export const evolve = (state: UserState, event: UserEvent, id: string, recordedAt: string): UserState => {
   if (event.type === 'UserCreated') {
     return {
-      id, directory: event.manager, version: 1, created: recordedAt, lastModified: recordedAt, resource: event.resource,
-      signIns: [], before: null, refused: [], awaited: false,
+      id,
+      directory: event.manager,
+      version: 1,
+      created: recordedAt,
+      lastModified: recordedAt,
+      resource: event.resource,
+      signIns: [],
+      before: null,
+      refused: [],
+      awaited: false,
     };
   }
   if (!state) return null;
@@ -133,30 +208,52 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       return null;
     case 'UserLinked':
       return {
-        ...next, directory: event.directory, resource: applyChanges(state.resource, event.changes), awaited: false,
-        before: state.directory === null ? state.resource : state.before, refused: state.refused.filter((key) => key !== event.directory),
+        ...next,
+        directory: event.directory,
+        resource: applyChanges(state.resource, event.changes),
+        awaited: false,
+        before: state.directory === null ? state.resource : state.before,
+        refused: state.refused.filter((key) => key !== event.directory),
       };
     case 'UserUnlinked':
       return {
-        ...next, directory: null, resource: applyChanges(state.resource, event.changes), awaited: false, before: null,
+        ...next,
+        directory: null,
+        resource: applyChanges(state.resource, event.changes),
+        awaited: false,
+        before: null,
         // Only a link that was found is a mistake when it is undone.
-        refused: state.before === null || state.refused.includes(event.directory) ? state.refused : [...state.refused, event.directory],
+        refused:
+          state.before === null || state.refused.includes(event.directory)
+            ? state.refused
+            : [...state.refused, event.directory],
       };
     case 'UserTransferred':
       return {
-        ...next, directory: event.directory, resource: applyChanges(state.resource, event.changes), awaited: true, before: null,
+        ...next,
+        directory: event.directory,
+        resource: applyChanges(state.resource, event.changes),
+        awaited: true,
+        before: null,
         refused: state.refused.filter((key) => key !== event.directory),
       };
     // Clients see the same user as before, so the time of its last change stays.
     case 'UserSignedIn': {
       const signIn = signInOf(event.directory, event);
       const isKnown = state.signIns.some((one) => signInKey(one) === signInKey(signIn));
-      return { ...state, version, signIns: isKnown ? state.signIns : [...state.signIns, signIn], refused: state.refused.filter((key) => key !== signInKey(signIn)) };
+      return {
+        ...state,
+        version,
+        signIns: isKnown ? state.signIns : [...state.signIns, signIn],
+        refused: state.refused.filter((key) => key !== signInKey(signIn)),
+      };
     }
     case 'SignInUnlinked': {
       const key = signInKey(signInOf(event.directory, event));
       return {
-        ...state, version, signIns: state.signIns.filter((signIn) => signInKey(signIn) !== key),
+        ...state,
+        version,
+        signIns: state.signIns.filter((signIn) => signInKey(signIn) !== key),
         refused: state.refused.includes(key) ? state.refused : [...state.refused, key],
       };
     }
@@ -168,7 +265,11 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
 /** The user as an answer shows it. */
 export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | null =>
   state && {
-    id: state.id, version: state.version, created: state.created, lastModified: state.lastModified, resource: state.resource,
+    id: state.id,
+    version: state.version,
+    created: state.created,
+    lastModified: state.lastModified,
+    resource: state.resource,
     ...(isMember ? { isMember } : {}),
   };
 
@@ -178,26 +279,41 @@ export const storedAnswer = (answer: UserSnapshot | RecordedSignIn | null): Stor
 
 /** The answer to a command. */
 export const answerTo = (
-  command: UserCommand, state: UserState, matching: Matching | null, isMember: boolean,
+  command: UserCommand,
+  state: UserState,
+  matching: Matching | null,
+  isMember: boolean,
 ): UserSnapshot | RecordedSignIn | null =>
   command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state, isMember);
 
 const under = ({ id, version }: Directory): DecidedUnder => ({ directory: id, directoryVersion: version });
 
-const created = (resource: Resource, manager: string | null, matching: Matching | null, directory: Directory): UserEvent[] => [
+const created = (
+  resource: Resource,
+  manager: string | null,
+  matching: Matching | null,
+  directory: Directory,
+): UserEvent[] => [
   { type: 'UserCreated', resource, manager, matching, ...under(directory) },
   ...activation(true, resource, directory),
 ];
 
-/** Returns the events by which a write of the directory changes a user that it sees; the first write to one that nobody manages links it (R17). */
+/**
+ * Returns the events by which a write of the directory changes a user that it sees; the first write to one that nobody
+ * manages links it (R17).
+ */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] => {
-  if (user.directory === null) return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
+  if (user.directory === null)
+    return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
   const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   if (Object.keys(changes).length === 0) return [];
   requireFitting(user, after, changes, context);
   requireFree(after, user, directory, context);
-  return [{ type: 'UserChanged', changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
+  return [
+    { type: 'UserChanged', changes, ...under(directory) },
+    ...activation(isActive(user.resource), after, directory),
+  ];
 };
 
 /** A soft deletion leaves e-mails as they are: it is refused for none, and who had to go is gone. */
@@ -208,12 +324,21 @@ const toBe = (wanted: Resource, user: User): Resource => {
   return emails === undefined ? rest : { ...rest, emails };
 };
 
-const linked = (user: User, wanted: Resource, matching: Matching, directory: Directory, context: UserContext): UserEvent[] => {
+const linked = (
+  user: User,
+  wanted: Resource,
+  matching: Matching,
+  directory: Directory,
+  context: UserContext,
+): UserEvent[] => {
   const after = toBe(wanted, user);
   const changes = diffResource(user.resource, after);
   requireFitting(user, after, changes, context);
   requireFree(after, user, directory, context);
-  return [{ type: 'UserLinked', matching, changes, ...under(directory) }, ...activation(isActive(user.resource), after, directory)];
+  return [
+    { type: 'UserLinked', matching, changes, ...under(directory) },
+    ...activation(isActive(user.resource), after, directory),
+  ];
 };
 
 /** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
@@ -223,9 +348,14 @@ const requireFitting = (user: User, after: Resource, changes: AttributeChanges, 
 };
 
 const activation = (wasActive: boolean, after: Resource, directory: Directory): UserEvent[] =>
-  isActive(after) === wasActive ? [] : [{ type: wasActive ? 'UserDeactivated' : 'UserReactivated', ...under(directory) }];
+  isActive(after) === wasActive
+    ? []
+    : [{ type: wasActive ? 'UserDeactivated' : 'UserReactivated', ...under(directory) }];
 
-/** An unlink gives back the person as it was before the link, and lets nobody in: neither who left since, nor who was out before. */
+/**
+ * An unlink gives back the person as it was before the link, and lets nobody in: neither who left since, nor who was
+ * out before.
+ */
 const unlinked = (user: User, context: UserContext): UserEvent[] => {
   if (user.directory === null) return [];
   const wasActive = isActive(user.resource);
@@ -235,7 +365,10 @@ const unlinked = (user: User, context: UserContext): UserEvent[] => {
     requireFreeEmail(after, user, null, context);
   }
   const changes = after ? diffResource(user.resource, after) : withoutExternalId(user.resource);
-  const decided: DecidedUnder = { directory: user.directory, directoryVersion: context.directoryOf(user.directory)?.version ?? 0 };
+  const decided: DecidedUnder = {
+    directory: user.directory,
+    directoryVersion: context.directoryOf(user.directory)?.version ?? 0,
+  };
   return [
     { type: 'UserUnlinked', changes, ...decided },
     ...(after && wasActive && !isActive(after) ? [{ type: 'UserDeactivated', ...decided } as const] : []),
@@ -247,20 +380,39 @@ const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserE
   if (!user.signIns.some((known) => signInKey(known) === signInKey(signIn))) {
     throw new Rejected('notFound', `The user with the id ${user.id} has no such sign-in identity.`);
   }
-  return [{ type: 'SignInUnlinked', loginType, providerId, directory, directoryVersion: context.directoryOf(directory)?.version ?? 0 }];
+  return [
+    {
+      type: 'SignInUnlinked',
+      loginType,
+      providerId,
+      directory,
+      directoryVersion: context.directoryOf(directory)?.version ?? 0,
+    },
+  ];
 };
 
-const withoutExternalId = (resource: Resource): AttributeChanges => (resource.externalId === undefined ? {} : { externalId: null });
+const withoutExternalId = (resource: Resource): AttributeChanges =>
+  resource.externalId === undefined ? {} : { externalId: null };
 
-const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({ directory, loginType, providerId });
+const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({
+  directory,
+  loginType,
+  providerId,
+});
 
-const personOf = (resource: Resource): { externalId: string | null; userName: string; upn: string; email: string | null } => ({
+const personOf = (
+  resource: Resource,
+): { externalId: string | null; userName: string; upn: string; email: string | null } => ({
   externalId: externalIdOf(resource),
-  userName: String(resource.userName), upn: upnOf(resource), email: workEmailOf(withoutTombstone(resource)),
+  userName: String(resource.userName),
+  upn: upnOf(resource),
+  email: workEmailOf(withoutTombstone(resource)),
 });
 
 const signedInResource = ({ upn, email, displayName }: Extract<UserCommand, { type: 'RecordSignIn' }>): Resource => ({
-  userName: upn, active: true, ...(displayName === null ? {} : { displayName }),
+  userName: upn,
+  active: true,
+  ...(displayName === null ? {} : { displayName }),
   ...(email === null ? {} : { emails: [{ type: 'work', value: email, primary: true }] }),
 });
 
@@ -282,10 +434,14 @@ const existing = (userId: string, state: UserState): User => {
 
 /** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
 const readOnlyOf = ({ id, created, lastModified, version }: User): JsonObject => ({
-  id, meta: { resourceType: USER.name, created, lastModified, version: `W/"${version}"` },
+  id,
+  meta: { resourceType: USER.name, created, lastModified, version: `W/"${version}"` },
 });
 
-/** A directory sees the users that it manages, and those of nobody if it is offered them; the others do not exist for it. */
+/**
+ * A directory sees the users that it manages, and those of nobody if it is offered them; the others do not exist for
+ * it.
+ */
 const visible = (userId: string, state: UserState, { id, offerExistingUsers }: Directory): User => {
   if (!state || !(state.directory === id || (state.directory === null && offerExistingUsers))) throw notFound(userId);
   if (state.directory === null) requireUnprivileged(state, `The id ${userId}`);
@@ -295,32 +451,53 @@ const visible = (userId: string, state: UserState, { id, offerExistingUsers }: D
 const notFound = (userId: string): Rejected => new Rejected('notFound', `There is no user with the id ${userId}.`);
 
 /**
- * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or its If-None-Match does.
+ * RFC 7644 §3.14, RFC 9110 §13.1: a write is refused with 412 when its If-Match does not name the current version, or
+ * its If-None-Match does.
  */
 const requireMatch = ({ ifMatch, ifNoneMatch }: Conditions, version: number): void => {
   if (ifMatch && !ifMatch.includes(version)) {
     throw new Rejected('preconditionFailed', `The user has changed meanwhile: its version is W/"${version}".`);
   }
   if (ifNoneMatch === '*' || ifNoneMatch?.includes(version)) {
-    throw new Rejected('preconditionFailed', `There is such a user, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`);
+    throw new Rejected(
+      'preconditionFailed',
+      `There is such a user, its version is W/"${version}", and If-None-Match asks for none: leave that header out.`,
+    );
   }
 };
 
-/** Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. The names that the user bears already are not asked again. */
+/**
+ * Throws Rejected(uniqueness) when somebody else bears what the user is going to bear. The names that the user bears
+ * already are not asked again.
+ */
 const requireFree = (after: Resource, user: User | null, directory: Directory, context: UserContext): void => {
   requireFreeName(after, user, context);
   const externalId = externalIdOf(after);
   if (externalId !== null && !(user?.directory === directory.id && user.resource.externalId === externalId)) {
-    requireNobodyElse(context.bearersOf('externalId', externalIdKey(directory.id, externalId)), user, `externalId ${externalId}`, context);
+    requireNobodyElse(
+      context.bearersOf('externalId', externalIdKey(directory.id, externalId)),
+      user,
+      `externalId ${externalId}`,
+      context,
+    );
   }
   requireFreeEmail(after, user, directory, context);
 };
 
-/** R31. `manager` is the directory that the user is going to have; null = none, then only what others sign in with is taken. */
-const requireFreeEmail = (after: Resource, user: User | null, manager: Directory | null, context: UserContext): void => {
+/**
+ * R31. `manager` is the directory that the user is going to have; null = none, then only what others sign in with is
+ * taken.
+ */
+const requireFreeEmail = (
+  after: Resource,
+  user: User | null,
+  manager: Directory | null,
+  context: UserContext,
+): void => {
   const email = workEmailOf(after);
   const emailBefore = user && workEmailOf(user.resource);
-  const isKept = email !== null && emailBefore !== null && (email === emailBefore || uniqueKey(email) === uniqueKey(emailBefore));
+  const isKept =
+    email !== null && emailBefore !== null && (email === emailBefore || uniqueKey(email) === uniqueKey(emailBefore));
   if (email === null || (isKept && (manager === null || manager.id === user?.directory))) return;
   requireUniqueKey('emails.value', email);
   const bearers = context.bearersOf('email', uniqueKey(email));
@@ -341,7 +518,13 @@ const requireFreeName = (after: Resource, user: User | null, context: UserContex
   requireNobodyElse(bearers, user, `userName ${userName}`, context, looksAlike ? `, ${LOOKS_ALIKE}` : '');
 };
 
-const requireNobodyElse = (bearers: readonly User[], user: User | null, what: string, { directory: sender, directoryOf }: UserContext, why = ''): void => {
+const requireNobodyElse = (
+  bearers: readonly User[],
+  user: User | null,
+  what: string,
+  { directory: sender, directoryOf }: UserContext,
+  why = '',
+): void => {
   const other = bearers.find(({ id }) => id !== user?.id);
   if (!other) return;
   const owner = other.directory === null || other.directory === sender ? null : directoryOf(other.directory);

@@ -20,15 +20,28 @@ const shared = (values: readonly (string | null)[]): string[] => {
 const nameOf = ({ resource }: User): string => fold(String(resource.userName));
 const bare = (name: string): string => (/^[0-9a-f]{32}./.test(name) ? name.slice(32) : name);
 const mailOf = ({ resource }: User): string | null => {
-  const first = ((resource.emails ?? []) as { type?: string; value?: string }[]).find(({ type, value }) => type === 'work' && value !== undefined);
+  const first = ((resource.emails ?? []) as { type?: string; value?: string }[]).find(
+    ({ type, value }) => type === 'work' && value !== undefined,
+  );
   return first ? fold(first.value!) : null;
 };
 
 const expectUniqueKeys = (users: readonly User[]): void => {
   expect(shared(users.map(nameOf)), 'user names').toEqual([]);
-  expect(shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))), 'sign-in identities').toEqual([]);
-  expect(shared(users.map(({ directory, resource }) => (directory && resource.externalId ? `${directory} ${String(resource.externalId)}` : null))), 'externalIds').toEqual([]);
-  for (const { directory, resource } of users) if (directory === null) expect(resource).not.toHaveProperty('externalId');
+  expect(
+    shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))),
+    'sign-in identities',
+  ).toEqual([]);
+  expect(
+    shared(
+      users.map(({ directory, resource }) =>
+        directory && resource.externalId ? `${directory} ${String(resource.externalId)}` : null,
+      ),
+    ),
+    'externalIds',
+  ).toEqual([]);
+  for (const { directory, resource } of users)
+    if (directory === null) expect(resource).not.toHaveProperty('externalId');
 };
 
 /** R31: the e-mail of whoever is managed by such a directory is that of nobody else in the tenant. */
@@ -36,7 +49,11 @@ const expectUniqueLoginNames = (users: readonly User[], directories: readonly Di
   const isLoginName = new Set(directories.flatMap(({ id, emailIsLoginName }) => (emailIsLoginName ? [id] : [])));
   for (const user of users.filter(({ directory }) => directory !== null && isLoginName.has(directory))) {
     const mail = mailOf(user);
-    if (mail !== null) expect(users.filter((other) => mailOf(other) === mail).map(({ id }) => id), `login name ${mail}`).toEqual([user.id]);
+    if (mail !== null)
+      expect(
+        users.filter((other) => mailOf(other) === mail).map(({ id }) => id),
+        `login name ${mail}`,
+      ).toEqual([user.id]);
   }
 };
 
@@ -59,15 +76,22 @@ const expectNobodyMeant = ({ action, before, sender }: Step): void => {
     const sameName = bare(nameOf(user)) === fold(action.userName) || nameOf(user) === fold(action.userName);
     return sameId || sameName;
   });
-  expect(meant.map(({ id }) => id), `${action.what} of ${action.userName}`).toEqual([]);
+  expect(
+    meant.map(({ id }) => id),
+    `${action.what} of ${action.userName}`,
+  ).toEqual([]);
   const byMail = users.filter((user) => action.email !== null && mailOf(user) === fold(action.email));
   const others = byMail.filter((user) => {
     const isUndone = user.refused.length > 0;
     const isToldApart = isSignIn
-      ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType) : user.directory === sender && !user.awaited && ('externalId' in user.resource) === (action.externalId !== null);
+      ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType)
+      : user.directory === sender && !user.awaited && 'externalId' in user.resource === (action.externalId !== null);
     return !isUndone && !isToldApart;
   });
-  expect(others.map(({ id }) => id), `${action.what} with ${action.email}`).toEqual([]);
+  expect(
+    others.map(({ id }) => id),
+    `${action.what} with ${action.email}`,
+  ).toEqual([]);
 };
 
 describe('random sequences from two directories and a sign-in source', () => {
@@ -84,7 +108,8 @@ describe('random sequences from two directories and a sign-in source', () => {
             owner.set(result.userId, action.person);
           }
           for (const { type } of result.events) {
-            if (type === 'UserLinked' && action.what === 'create') reached[before.get(result.userId!)!.directory ? 'back' : 'linked']++;
+            if (type === 'UserLinked' && action.what === 'create')
+              reached[before.get(result.userId!)!.directory ? 'back' : 'linked']++;
             if (type === 'UserSignedIn' && before.has(result.userId!)) reached.signedIn++;
           }
         }

@@ -1,8 +1,8 @@
 import { OWNERS, TOPICS, commandsOf, deadOf, eventsOf, outcomesOf, type Owner } from './topics.js';
 
 /**
- * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing else. `all-in-one` is the
- * process that holds all of them.
+ * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing
+ * else. `all-in-one` is the process that holds all of them.
  */
 export const SERVICES = ['gateway', ...OWNERS, 'all-in-one'] as const;
 export type Service = (typeof SERVICES)[number];
@@ -11,7 +11,8 @@ export type Service = (typeof SERVICES)[number];
 export const userOf = (service: Service): string => `muster-${service}`;
 
 /** The consumer groups of a service begin with this. */
-export const groupPrefixOf = (service: Service): string => (service === 'all-in-one' ? 'muster.' : `muster.${service}.`);
+export const groupPrefixOf = (service: Service): string =>
+  service === 'all-in-one' ? 'muster.' : `muster.${service}.`;
 
 export interface TopicAccess {
   readonly read: readonly string[];
@@ -31,7 +32,11 @@ const ownerAccess = (owner: Owner, more: Partial<TopicAccess> = {}): TopicAccess
 
 /** Which service may do what with which topic: the ACLs of a broker are made of this. */
 export const ACCESS: { readonly [service in Service]: TopicAccess } = {
-  gateway: { read: [outcomesOf('identity'), outcomesOf('group')], write: [commandsOf('identity'), commandsOf('group')], make: [] },
+  gateway: {
+    read: [outcomesOf('identity'), outcomesOf('group')],
+    write: [commandsOf('identity'), commandsOf('group')],
+    make: [],
+  },
   identity: ownerAccess('identity'),
   // An administrator's requests. It looks their outcomes up in the database.
   admin: ownerAccess('admin', { write: [commandsOf('admin'), commandsOf('identity'), commandsOf('group')] }),

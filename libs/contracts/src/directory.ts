@@ -3,7 +3,12 @@ import type { Schema } from '#scim';
 /** Commands about a tenant, its directories, their SCIM tokens and its own schemas; admin owns all four. */
 export type AdminCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
-  | { readonly type: 'CreateDirectory'; readonly directoryId: string; readonly name: string; readonly kind: DirectoryKind }
+  | {
+      readonly type: 'CreateDirectory';
+      readonly directoryId: string;
+      readonly name: string;
+      readonly kind: DirectoryKind;
+    }
   | { readonly type: 'ChangeDirectory'; readonly directoryId: string; readonly settings: Partial<DirectorySettings> }
   | {
       readonly type: 'CreateToken';
@@ -19,7 +24,12 @@ export type AdminCommand =
     }
   | { readonly type: 'RevokeToken'; readonly tokenId: string }
   /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
-  | { readonly type: 'DefineSchema'; readonly schemaId: string; readonly resourceType: ExtendedType; readonly schema: Schema };
+  | {
+      readonly type: 'DefineSchema';
+      readonly schemaId: string;
+      readonly resourceType: ExtendedType;
+      readonly schema: Schema;
+    };
 
 /** Resource types that a tenant may extend. */
 export const EXTENDED_TYPES = ['User', 'Group'] as const;
@@ -56,7 +66,9 @@ export type AdminEvent =
   /** The schema as it is from now on. */
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
-/** An event on admin's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that. */
+/**
+ * An event on admin's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that.
+ */
 export type PublishedAdminEvent =
   | Exclude<AdminEvent, { readonly type: 'TokenCreated' }>
   | Omit<Extract<AdminEvent, { readonly type: 'TokenCreated' }>, 'hash' | 'sealed'>;

@@ -1,6 +1,7 @@
 /**
- * The envelope that every message wears on every log: CloudEvents 1.0 with Muster's extensions. `type` carries the version
- * of the shape of `data` (`muster.user.create.v1`); a consumer that does not know the version dead-letters the message.
+ * The envelope that every message wears on every log: CloudEvents 1.0 with Muster's extensions. `type` carries the
+ * version of the shape of `data` (`muster.user.create.v1`); a consumer that does not know the version dead-letters the
+ * message.
  */
 export interface Message<Data = unknown> {
   /** UUIDv7. For a command this is the command id; a redelivery carries the same one. */

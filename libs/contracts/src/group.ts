@@ -3,11 +3,25 @@ import type { AttributeChanges, Conditions } from './user.js';
 
 /** Commands about groups: imperative; the owner decides. `members` are ids. */
 export type GroupCommand =
-  | { readonly type: 'CreateGroup'; readonly groupId: string; readonly resource: Resource; readonly members: readonly string[] }
+  | {
+      readonly type: 'CreateGroup';
+      readonly groupId: string;
+      readonly resource: Resource;
+      readonly members: readonly string[];
+    }
   /** Operations on `members` are changes of memberships; the list as a whole is never sent. */
-  | ({ readonly type: 'PatchGroup'; readonly groupId: string; readonly operations: readonly PatchOperation[] } & Conditions)
+  | ({
+      readonly type: 'PatchGroup';
+      readonly groupId: string;
+      readonly operations: readonly PatchOperation[];
+    } & Conditions)
   /** `resource` and `members` are all that the group shall have. */
-  | ({ readonly type: 'ReplaceGroup'; readonly groupId: string; readonly resource: Resource; readonly members: readonly string[] } & Conditions)
+  | ({
+      readonly type: 'ReplaceGroup';
+      readonly groupId: string;
+      readonly resource: Resource;
+      readonly members: readonly string[];
+    } & Conditions)
   | ({ readonly type: 'DeleteGroup'; readonly groupId: string } & Conditions)
   /** A user has been deleted: it leaves every group that it is in. */
   | { readonly type: 'LeaveGroups'; readonly memberId: string };
@@ -22,10 +36,16 @@ export interface Member {
 
 /** Facts about one group: past tense, never renamed, never reshaped. */
 export type GroupEvent =
-  /** `directory` owns the group: its identity provider alone changes it; null = a local group, which administrators change. */
+  /**
+   * `directory` owns the group: its identity provider alone changes it; null = a local group, which administrators
+   * change.
+   */
   | { readonly type: 'GroupCreated'; readonly resource: Resource; readonly directory: string | null }
   | { readonly type: 'GroupChanged'; readonly changes: AttributeChanges }
-  /** Exactly the memberships that came and went; at most MAX_MEMBERS_PER_EVENT of them, a larger change is several events. */
+  /**
+   * Exactly the memberships that came and went; at most MAX_MEMBERS_PER_EVENT of them, a larger change is several
+   * events.
+   */
   | { readonly type: 'GroupMembersChanged'; readonly added: readonly Member[]; readonly removed: readonly Member[] }
   | { readonly type: 'GroupDeleted' };
 

@@ -6,8 +6,9 @@ export type Outcome<Value = unknown> =
   | { readonly status: 'rejected'; readonly code: RejectionCode; readonly detail: string };
 
 /**
- * The stored part of a value that shows a resource. Only those who wait for an outcome are told the resource with it: stored with each outcome
- * it was written four times, and 50 PATCHes of 4 kB together wrote 189 MiB. A client that has to look its outcome up is shown what there is now.
+ * The stored part of a value that shows a resource. Only those who wait for an outcome are told the resource with it:
+ * stored with each outcome it was written four times, and 50 PATCHes of 4 kB together wrote 189 MiB. A client that has
+ * to look its outcome up is shown what there is now.
  */
 export interface StoredValue {
   readonly id: string;

@@ -18,11 +18,14 @@ export const TOPICS: readonly string[] = OWNERS.flatMap((owner) => [
   eventsOf(owner),
 ]);
 
-/** Partitions of every topic on both logs. Never changed: the lane of a tenant would move while messages are under way. */
+/**
+ * Partitions of every topic on both logs. Never changed: the lane of a tenant would move while messages are under way.
+ */
 export const PARTITIONS = 12;
 
 /** The partition of a tenant: murmur2 of the key as Kafka's own clients compute it, so that both logs agree. */
-export const partitionOf = (tenant: string): number => (murmur2(new TextEncoder().encode(tenant)) & 0x7fffffff) % PARTITIONS;
+export const partitionOf = (tenant: string): number =>
+  (murmur2(new TextEncoder().encode(tenant)) & 0x7fffffff) % PARTITIONS;
 
 /** MurmurHash2, 32 bit, with the seed of Kafka's default partitioner. */
 const murmur2 = (bytes: Uint8Array): number => {

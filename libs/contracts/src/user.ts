@@ -11,7 +11,11 @@ export interface Conditions {
 /** Commands about one user: imperative; the owner decides. */
 export type UserCommand =
   | { readonly type: 'CreateUser'; readonly userId: string; readonly resource: Resource }
-  | ({ readonly type: 'PatchUser'; readonly userId: string; readonly operations: readonly PatchOperation[] } & Conditions)
+  | ({
+      readonly type: 'PatchUser';
+      readonly userId: string;
+      readonly operations: readonly PatchOperation[];
+    } & Conditions)
   /** `resource` is all that the user shall have; `active` left out = as it is. */
   | ({ readonly type: 'ReplaceUser'; readonly userId: string; readonly resource: Resource } & Conditions)
   | ({ readonly type: 'DeleteUser'; readonly userId: string } & Conditions)
@@ -33,14 +37,19 @@ export type UserCommand =
 export const LOGIN_TYPES = ['oidc', 'saml'] as const;
 export type LoginType = (typeof LOGIN_TYPES)[number];
 
-/** With what a person signs in. A provider id says who somebody is within its directory and login type, and nowhere else. */
+/**
+ * With what a person signs in. A provider id says who somebody is within its directory and login type, and nowhere
+ * else.
+ */
 export interface SignIn {
   readonly directory: string;
   readonly loginType: LoginType;
   readonly providerId: string;
 }
 
-/** Which step of the order provider id → UPN → e-mail → create decided who is meant; `id` = the request named the user. */
+/**
+ * Which step of the order provider id → UPN → e-mail → create decided who is meant; `id` = the request named the user.
+ */
 export type MatchingRule = 'id' | 'providerId' | 'upn' | 'email' | 'create';
 
 /** How it was decided who is meant. */
@@ -84,7 +93,12 @@ export type UserEvent =
   | ({ readonly type: 'UserUnlinked'; readonly changes: AttributeChanges } & DecidedUnder)
   /** An administrator gave the user to `directory`. */
   | ({ readonly type: 'UserTransferred'; readonly changes: AttributeChanges } & DecidedUnder)
-  | ({ readonly type: 'UserSignedIn'; readonly loginType: LoginType; readonly providerId: string; readonly matching: Matching } & DecidedUnder)
+  | ({
+      readonly type: 'UserSignedIn';
+      readonly loginType: LoginType;
+      readonly providerId: string;
+      readonly matching: Matching;
+    } & DecidedUnder)
   | ({ readonly type: 'SignInUnlinked'; readonly loginType: LoginType; readonly providerId: string } & DecidedUnder);
 
 /** Attribute → its new value; null = it went. */

@@ -8,11 +8,16 @@ import type { AttributeChanges, Matching } from './user.js';
 export const USERS_VIEW = 'identity.users_v2';
 export const GROUPS_VIEW = '"group".groups_v1';
 export const MEMBERS_VIEW = '"group".members_v1';
-/** A function of a tenant and texts: an index holds what it makes of the work e-mails of a user besides the first one. */
+/**
+ * A function of a tenant and texts: an index holds what it makes of the work e-mails of a user besides the first one.
+ */
 export const OF_TENANT = 'identity.of_tenant';
 /** A function of a tenant and ids of members: the groups that each is in, directly or through others. */
 export const GROUPS_OF = '"group".groups_of';
-/** A function of tenant, group, last member of the page before, and page length: the active users in a group, also through others. */
+/**
+ * A function of tenant, group, last member of the page before, and page length: the active users in a group, also
+ * through others.
+ */
 export const EFFECTIVE_MEMBERS = '"group".effective_members';
 export const IDENTITY_EVENTS_VIEW = 'identity.events_v1';
 export const IDENTITY_OUTCOMES_VIEW = 'identity.outcomes_v1';
@@ -23,7 +28,10 @@ export const DIRECTORIES_VIEW = 'admin.directories_v3';
 export const TOKENS_VIEW = 'admin.tokens_v4';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
 export const SCHEMAS_VIEW = 'admin.schemas_v1';
-/** SQL: the schemas of tenants, as an array of `TenantSchema` with their tenant; `tenants` is what follows `s.tenant` in a condition. */
+/**
+ * SQL: the schemas of tenants, as an array of `TenantSchema` with their tenant; `tenants` is what follows `s.tenant` in
+ * a condition.
+ */
 export const schemasAsJson = (tenants: string): string => `
   (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
    FROM ${SCHEMAS_VIEW} s WHERE s.tenant ${tenants})`;
@@ -51,7 +59,10 @@ export interface GroupRow {
   readonly memberCount: number;
 }
 
-/** A row of `identity.events_v1` or `"group".events_v1`: one event of one user or group, without the personal data in it. */
+/**
+ * A row of `identity.events_v1` or `"group".events_v1`: one event of one user or group, without the personal data in
+ * it.
+ */
 export interface EventRow {
   readonly tenant: string;
   readonly sequence: number;
@@ -64,7 +75,10 @@ export interface EventRow {
   readonly correlationId: string;
   readonly actor: string;
   readonly directory: string | null;
-  /** Of a change: `attributes`, the names of what changed, not the values. Of who was taken for whom: `matching`. Of a group also the values, and exactly who came and went. */
+  /**
+   * Of a change: `attributes`, the names of what changed, not the values. Of who was taken for whom: `matching`. Of a
+   * group also the values, and exactly who came and went.
+   */
   readonly data: {
     readonly attributes?: readonly string[];
     readonly matching?: Matching | null;

@@ -16,7 +16,10 @@ export interface NewEvent<E> {
   readonly type: string;
   /** As it is published: without secrets, which nobody else needs. */
   readonly event: E;
-  /** The part that the store keeps readable, and the one that it keeps sealed with the person's key (`personal` is ciphertext already). */
+  /**
+   * The part that the store keeps readable, and the one that it keeps sealed with the person's key (`personal` is
+   * ciphertext already).
+   */
   readonly stored: { readonly data: unknown; readonly personal: string | null };
 }
 
@@ -28,7 +31,10 @@ export interface Decision<E> {
   readonly stored?: Outcome;
 }
 
-/** Rows for one table: `sql` is an INSERT, UPDATE or DELETE that ends in RETURNING and reads its rows from the parameter. */
+/**
+ * Rows for one table: `sql` is an INSERT, UPDATE or DELETE that ends in RETURNING and reads its rows from the
+ * parameter.
+ */
 export interface WritePart {
   readonly name: string;
   sql(parameter: string): string;
@@ -37,16 +43,16 @@ export interface WritePart {
 }
 
 /**
- * An owner's part in the transaction. `begin` gets what was loaded and returns the working set of one batch: decisions are
- * applied to it at once, so that the next command of the batch sees them, and its rows are written at the end.
+ * An owner's part in the transaction. `begin` gets what was loaded and returns the working set of one batch: decisions
+ * are applied to it at once, so that the next command of the batch sees them, and its rows are written at the end.
  */
 export interface Behaviour<C> {
   readonly owner: Owner;
   /** Wire type → command, for the versions that this owner knows. */
   readonly commandTypes: ReadonlySet<string>;
   /**
-   * A SELECT that returns one row with one json column; its only parameter, `$json`, is what `touches` returns, which may also leave out of the
-   * text what is not asked for: each text is prepared, so let them be few.
+   * A SELECT that returns one row with one json column; its only parameter, `$json`, is what `touches` returns, which
+   * may also leave out of the text what is not asked for: each text is prepared, so let them be few.
    */
   loadSql(touched: unknown): string;
   /** `wanted` is what the working sets of earlier loads of the same batch asked for beyond it. */
@@ -61,12 +67,15 @@ export interface WorkingSet<C> {
   /** Throws Rejected for what a client did wrong; anything else that it throws is poison. */
   decide(command: Command<C>): Decision<unknown>;
   /**
-   * This command is set aside and not carried out: what must not end with it is among the rows. It may have any shape, and what the rows say must be
-   * writable in any case, because nothing is left to be set aside in their stead.
+   * This command is set aside and not carried out: what must not end with it is among the rows. It may have any shape,
+   * and what the rows say must be writable in any case, because nothing is left to be set aside in their stead.
    */
   buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
-  /** Decisions asked for these, which had not been loaded: unless there are none, the decisions count for nothing and the batch is loaded once more. */
+  /**
+   * Decisions asked for these, which had not been loaded: unless there are none, the decisions count for nothing and
+   * the batch is loaded once more.
+   */
   readonly wanted?: readonly unknown[];
 }

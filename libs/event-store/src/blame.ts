@@ -1,7 +1,9 @@
 /** Somebody else has moved on: drop everything in memory and load again. */
 export class Conflict extends Error {}
 
-/** Commands that ask for something more after each load. One command asks for all that it needs in three loads at most. */
+/**
+ * Commands that ask for something more after each load. One command asks for all that it needs in three loads at most.
+ */
 export class Unsettled extends Error {}
 
 /** A transaction would load or write more than it may. */
@@ -16,9 +18,9 @@ export class TooMuch extends Error {
 }
 
 /**
- * The verdict of a failed transaction on its commands. `content`: it is the content of one of them, whichever; found and alone, it is set aside.
- * `unsure`: the content, or something that stands in everybody's way, such as a locked table or a starved machine. `infrastructure`: no command
- * is to blame, and the same batch is handed over again.
+ * The verdict of a failed transaction on its commands. `content`: it is the content of one of them, whichever; found
+ * and alone, it is set aside. `unsure`: the content, or something that stands in everybody's way, such as a locked
+ * table or a starved machine. `infrastructure`: no command is to blame, and the same batch is handed over again.
  */
 export type Blame = 'content' | 'unsure' | 'infrastructure';
 
@@ -31,12 +33,15 @@ const UNEXPECTED = 'MU001';
 /** log.expect of the position row: another process has the partition. */
 const FENCE_MISSED = /^write statement: position /;
 
-/** 22 data exception, 23 integrity, 54 limits of Postgres (1 GB for a text among them), MU003 a limit of ours on what is read. */
+/**
+ * 22 data exception, 23 integrity, 54 limits of Postgres (1 GB for a text among them), MU003 a limit of ours on what is
+ * read.
+ */
 const CONTENT = /^(22|23|54|MU003)/;
 /**
- * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error, MU002 the log lost what it handed over.
- * 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files) are not among them: what one command asks for may be
- * too much, and nothing else.
+ * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error, MU002 the log
+ * lost what it handed over. 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files)
+ * are not among them: what one command asks for may be too much, and nothing else.
  */
 const INFRASTRUCTURE = /^(08|40|53(?!200|400)|57P|58|MU002)/;
 /** None begins with E, as the errors of sockets do (EPIPE). */
@@ -54,7 +59,12 @@ export const isTimeOut = (error: unknown): boolean => TIME_OUT.test(codeOf(error
 /** Whether a command ran into a limit of time or size. */
 export const isCostly = (error: unknown): boolean => {
   if (error === undefined) return false;
-  return error instanceof TooMuch || error instanceof RangeError || isTimeOut(error) || /^(53|54|ERR_STRING_TOO_LONG$)/.test(codeOf(error));
+  return (
+    error instanceof TooMuch ||
+    error instanceof RangeError ||
+    isTimeOut(error) ||
+    /^(53|54|ERR_STRING_TOO_LONG$)/.test(codeOf(error))
+  );
 };
 
 export const blameOf = (error: unknown): Blame => {

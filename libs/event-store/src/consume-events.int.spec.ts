@@ -30,8 +30,16 @@ afterAll(async () => {
 const happened = async (...types: string[]): Promise<Message[]> => {
   const tenant = randomUUID();
   const messages = types.map((type, index): Message => ({
-    id: randomUUID(), type, source: 'muster/identity', subject: randomUUID(), time: NOW, tenant, directory: null, correlationId: `c${index + 1}`,
-    causationId: null, data: { sequence: index + 1, version: 1, actor: 'test', event: {} },
+    id: randomUUID(),
+    type,
+    source: 'muster/identity',
+    subject: randomUUID(),
+    time: NOW,
+    tenant,
+    directory: null,
+    correlationId: `c${index + 1}`,
+    causationId: null,
+    data: { sequence: index + 1, version: 1, actor: 'test', event: {} },
   }));
   await owner.query(
     `INSERT INTO identity.events (tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, data)
@@ -45,11 +53,13 @@ const deletions = (count: number): Promise<Message[]> => happened(...Array.from(
 
 /** The commands that the deletions among these cause: who, why, and under which id. */
 const caused = (messages: readonly Message[]): string[] =>
-  messages.filter(({ type }) => type === DELETED).map((message) => {
-    const { sequence } = message.data as { sequence: number };
-    const { tenant, type, subject: stream, time, correlationId } = message;
-    return `${stream} ${correlationId} ${causedId({ tenant, sequence, type, stream, time, correlationId }, 'identity')}`;
-  });
+  messages
+    .filter(({ type }) => type === DELETED)
+    .map((message) => {
+      const { sequence } = message.data as { sequence: number };
+      const { tenant, type, subject: stream, time, correlationId } = message;
+      return `${stream} ${correlationId} ${causedId({ tenant, sequence, type, stream, time, correlationId }, 'identity')}`;
+    });
 
 interface Reader {
   readonly published: string[];
@@ -67,11 +77,28 @@ interface Reader {
 /** A process that reads one partition. */
 const reader = (partition: number, watch?: LaneWatch): Reader => {
   const consumer = new EventConsumer(poolOf(database), {
-    owner: 'group', source: 'identity', view: IDENTITY_EVENTS_VIEW,
-    react: (events) => events.flatMap((event): Message[] => (event.type !== DELETED ? [] : [{
-      id: causedId(event, 'identity'), type: 'muster.test.v1', source: 'test', subject: event.stream, time: event.time, tenant: event.tenant, directory: null,
-      correlationId: event.correlationId, causationId: null, data: null,
-    }])),
+    owner: 'group',
+    source: 'identity',
+    view: IDENTITY_EVENTS_VIEW,
+    react: (events) =>
+      events.flatMap((event): Message[] =>
+        event.type !== DELETED
+          ? []
+          : [
+              {
+                id: causedId(event, 'identity'),
+                type: 'muster.test.v1',
+                source: 'test',
+                subject: event.stream,
+                time: event.time,
+                tenant: event.tenant,
+                directory: null,
+                correlationId: event.correlationId,
+                causationId: null,
+                data: null,
+              },
+            ],
+      ),
     publish: async (messages) => {
       if (made.isAway || made.published.length >= made.room) throw new Error('the log is away');
       made.most = Math.max(made.most, messages.length);
@@ -81,11 +108,20 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
     ...(watch && { watch }),
   });
   const made: Reader = {
-    published: [], unreadable: [], isAway: false, most: 0, room: Infinity,
-    hear: (offset, messages, epoch = 'postgres') => consumer.handle({
-      topic: 'identity.events', partition, epoch, appended: null, nextOffset: offset + messages.length,
-      received: messages.map((message, index) => ({ offset: offset + index, message })),
-    }),
+    published: [],
+    unreadable: [],
+    isAway: false,
+    most: 0,
+    room: Infinity,
+    hear: (offset, messages, epoch = 'postgres') =>
+      consumer.handle({
+        topic: 'identity.events',
+        partition,
+        epoch,
+        appended: null,
+        nextOffset: offset + messages.length,
+        received: messages.map((message, index) => ({ offset: offset + index, message })),
+      }),
     position: async () => (await consumer.position(partition)).nextOffset,
   };
   return made;
@@ -116,14 +152,25 @@ it('makes progress with each page of what the log has lost, and does not begin a
   const events = await deletions(2_500);
   let now = 0;
   let standstills = 0;
-  const watch = new LaneWatch({ standstillAfterMs: 1_000, now: () => now, onStandstill: () => standstills++, onProgress: () => undefined });
+  const watch = new LaneWatch({
+    standstillAfterMs: 1_000,
+    now: () => now,
+    onStandstill: () => standstills++,
+    onProgress: () => undefined,
+  });
   const one = reader(7, {
-    name: 'lanes', start: () => watch.start(), stop: () => watch.stop(), unready: () => watch.unready(),
-    during: (lane: string, work: (progress: () => void) => Promise<unknown>) => watch.during(lane, (progress) => work(() => {
-      progress();
-      now += 900;
-      watch.unready();
-    })),
+    name: 'lanes',
+    start: () => watch.start(),
+    stop: () => watch.stop(),
+    unready: () => watch.unready(),
+    during: (lane: string, work: (progress: () => void) => Promise<unknown>) =>
+      watch.during(lane, (progress) =>
+        work(() => {
+          progress();
+          now += 900;
+          watch.unready();
+        }),
+      ),
   } as unknown as LaneWatch);
   one.room = 2_000;
   await expect(one.hear(0, [events.at(-1)!])).rejects.toThrow('away');

@@ -25,7 +25,10 @@ export interface EventConsumerOptions {
   readonly source: Owner;
   /** The published view of these events. */
   readonly view: string;
-  /** The messages that these events cause, as commands to the consumer itself; their ids come from `causedId`, so that once more is no more. */
+  /**
+   * The messages that these events cause, as commands to the consumer itself; their ids come from `causedId`, so that
+   * once more is no more.
+   */
   readonly react: (events: readonly ConsumedEvent[]) => readonly Message[];
   readonly publish: (messages: readonly Message[]) => Promise<void>;
   /** A message that is no event. It is skipped: the sequence of the next one tells what is missing. */
@@ -34,7 +37,10 @@ export interface EventConsumerOptions {
 }
 
 const GAP_PAGE_EVENTS = 1_000;
-/** Reading some again after a crash costs little, a write for each batch of events would cost every command of the source. */
+/**
+ * Reading some again after a crash costs little, a write for each batch of events would cost every command of the
+ * source.
+ */
 const SAVE_EVERY_MS = 1_000;
 
 /** The memory of the only reader of a partition; thrown away after any fault. */
@@ -49,14 +55,18 @@ interface Memory {
 }
 
 /**
- * Reads the events of another owner, each in its order, none left out: what the log repeats is dropped by (tenant, sequence), what it has
- * lost is read from the owner's store. The messages that they cause are published before the position moves, and therefore at least once.
+ * Reads the events of another owner, each in its order, none left out: what the log repeats is dropped by (tenant,
+ * sequence), what it has lost is read from the owner's store. The messages that they cause are published before the
+ * position moves, and therefore at least once.
  */
 export class EventConsumer {
   private readonly consumerGroup: string;
   private readonly memories = new Map<number, Memory>();
 
-  constructor(private readonly pool: Pool, private readonly options: EventConsumerOptions) {
+  constructor(
+    private readonly pool: Pool,
+    private readonly options: EventConsumerOptions,
+  ) {
     this.consumerGroup = `muster.${options.owner}`;
   }
 
@@ -68,9 +78,18 @@ export class EventConsumer {
       [this.consumerGroup, eventsOf(source), partition],
     );
     const [row] = rows;
-    if (!row) throw new Error(`No position row of ${owner} for ${eventsOf(source)}/${partition}: the database is not migrated.`);
+    if (!row)
+      throw new Error(
+        `No position row of ${owner} for ${eventsOf(source)}/${partition}: the database is not migrated.`,
+      );
     const position = { epoch: row.epoch, nextOffset: Number(row.next_offset) };
-    this.memories.set(partition, { position, saved: position, savedAtMs: performance.now(), reached: new Map(), unsaved: new Set() });
+    this.memories.set(partition, {
+      position,
+      saved: position,
+      savedAtMs: performance.now(),
+      reached: new Map(),
+      unsaved: new Set(),
+    });
     return position;
   }
 
@@ -78,7 +97,11 @@ export class EventConsumer {
   async handle(batch: BatchToHandle): Promise<void> {
     try {
       const { watch } = this.options;
-      await (watch ? watch.during(`${batch.topic}/${batch.partition} for ${this.options.owner}`, (progress) => this.attempt(batch, progress)) : this.attempt(batch));
+      await (watch
+        ? watch.during(`${batch.topic}/${batch.partition} for ${this.options.owner}`, (progress) =>
+            this.attempt(batch, progress),
+          )
+        : this.attempt(batch));
     } catch (error) {
       this.memories.delete(batch.partition);
       throw error;
@@ -89,7 +112,10 @@ export class EventConsumer {
     if (!this.memories.has(batch.partition)) await this.position(batch.partition);
     const memory = this.memories.get(batch.partition)!;
     const { position, reached } = memory;
-    const due = position.epoch === batch.epoch ? batch.received.filter(({ offset }) => offset >= position.nextOffset) : batch.received;
+    const due =
+      position.epoch === batch.epoch
+        ? batch.received.filter(({ offset }) => offset >= position.nextOffset)
+        : batch.received;
     const received = due.flatMap(({ message }): ConsumedEvent[] => {
       const event = consumed(message);
       if (!event) this.options.onUnreadable(message);
@@ -113,7 +139,8 @@ export class EventConsumer {
           await hear(page);
           progress();
           if (page.length < GAP_PAGE_EVENTS) break;
-          // All that was heard until here is written: the position stays, and what comes again is dropped by its sequence.
+          // All that was heard until here is written: the position stays, and what comes again is dropped by its
+          // sequence.
           reached.set(event.tenant, page.at(-1)!.sequence);
           memory.unsaved.add(event.tenant);
           await this.save(batch.partition, memory);
@@ -133,21 +160,37 @@ export class EventConsumer {
     if (tenants.length === 0) return;
     const { owner, source } = this.options;
     const { rows } = await this.pool.query<{ tenant: string; sequence: string }>(
-      `SELECT tenant, sequence FROM ${schemaOf(owner)}.consumed WHERE tenant = ANY ($1::uuid[]) AND owner = $2`, [tenants, source],
+      `SELECT tenant, sequence FROM ${schemaOf(owner)}.consumed WHERE tenant = ANY ($1::uuid[]) AND owner = $2`,
+      [tenants, source],
     );
     for (const tenant of tenants) reached.set(tenant, 0);
     for (const { tenant, sequence } of rows) reached.set(tenant, Number(sequence));
   }
 
-  /** The events between two sequences, without these, in pages: of a tenant from before there was this consumer, that is all it ever had. */
+  /**
+   * The events between two sequences, without these, in pages: of a tenant from before there was this consumer, that is
+   * all it ever had.
+   */
   private async *missing(tenant: string, after: number, before: number): AsyncGenerator<ConsumedEvent[]> {
-    for (let last = after, full = true; full; ) {
-      const { rows } = await this.pool.query<{ sequence: string; type: string; stream: string; recorded_at: Date; correlation_id: string }>(
+    for (let last = after, full = true; full;) {
+      const { rows } = await this.pool.query<{
+        sequence: string;
+        type: string;
+        stream: string;
+        recorded_at: Date;
+        correlation_id: string;
+      }>(
         `SELECT sequence, type, stream, recorded_at, correlation_id FROM ${this.options.view}
-         WHERE tenant = $1 AND sequence > $2 AND sequence < $3 ORDER BY sequence LIMIT ${GAP_PAGE_EVENTS}`, [tenant, last, before],
+         WHERE tenant = $1 AND sequence > $2 AND sequence < $3 ORDER BY sequence LIMIT ${GAP_PAGE_EVENTS}`,
+        [tenant, last, before],
       );
       const page = rows.map(({ sequence, type, stream, recorded_at, correlation_id }): ConsumedEvent => ({
-        tenant, sequence: Number(sequence), type, stream, time: recorded_at.toISOString(), correlationId: correlation_id,
+        tenant,
+        sequence: Number(sequence),
+        type,
+        stream,
+        time: recorded_at.toISOString(),
+        correlationId: correlation_id,
       }));
       yield page;
       full = rows.length === GAP_PAGE_EVENTS;
@@ -171,8 +214,16 @@ export class EventConsumer {
         )
         SELECT NOT EXISTS (SELECT FROM moved) AS fenced`,
       values: [
-        position.epoch, position.nextOffset, this.consumerGroup, eventsOf(source), partition, saved.epoch, saved.nextOffset, source,
-        tenants, tenants.map((tenant) => reached.get(tenant)),
+        position.epoch,
+        position.nextOffset,
+        this.consumerGroup,
+        eventsOf(source),
+        partition,
+        saved.epoch,
+        saved.nextOffset,
+        source,
+        tenants,
+        tenants.map((tenant) => reached.get(tenant)),
       ],
     });
     if (rows[0]!.fenced) throw new Conflict(`somebody else has moved the position of ${eventsOf(source)}/${partition}`);
@@ -184,7 +235,8 @@ export class EventConsumer {
 
 const consumed = (message: Message | null): ConsumedEvent | null => {
   const sequence = (message?.data as Partial<EventData<unknown>> | null | undefined)?.sequence;
-  if (!message || typeof sequence !== 'number' || !UUID.test(message.tenant) || !UUID.test(message.subject)) return null;
+  if (!message || typeof sequence !== 'number' || !UUID.test(message.tenant) || !UUID.test(message.subject))
+    return null;
   const { tenant, type, subject, time, correlationId } = message;
   return { tenant, sequence, type, stream: subject, time, correlationId };
 };
@@ -192,14 +244,18 @@ const consumed = (message: Message | null): ConsumedEvent | null => {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * The id of the command that an event causes: the same each time, so that the command is carried out once. A UUIDv7 with the time of
- * its cause (RFC 9562 §5.7), so that its outcome is deleted with those of its day.
+ * The id of the command that an event causes: the same each time, so that the command is carried out once. A UUIDv7
+ * with the time of its cause (RFC 9562 §5.7), so that its outcome is deleted with those of its day.
  */
 export const causedId = ({ tenant, sequence, time }: ConsumedEvent, source: Owner): string =>
   derivedId(Date.parse(time).toString(16).padStart(12, '0'), `${tenant}|${source}|${sequence}`);
 
-/** The id of the command that goes on where this one has ended: as with `causedId`, the same each time, and of the time of its cause. */
-export const followingId = (commandId: string): string => derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
+/**
+ * The id of the command that goes on where this one has ended: as with `causedId`, the same each time, and of the time
+ * of its cause.
+ */
+export const followingId = (commandId: string): string =>
+  derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
 
 /** `at` is the time as the first 48 bits of the id, in hex. */
 const derivedId = (at: string, cause: string): string => {

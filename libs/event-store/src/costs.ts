@@ -8,12 +8,18 @@ const LIGHT_BYTES = 16_384;
 /** A heavy command may follow on many light ones, so a tenant is forgotten slowly: half after 23 transactions. */
 const KEPT_SHARE = 0.97;
 const MAX_TENANTS = 10_000;
-/** A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and what the machine adds to that is no fault of its tenant. */
+/**
+ * A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and what the machine adds to
+ * that is no fault of its tenant.
+ */
 export const SLOW_MS = 2;
 /** A millisecond counts as so many bytes: reading JSON takes about 10 ms for each MiB, and writing it as long again. */
 const BYTES_PER_MS = 40_000;
 
-/** The bytes that the commands of each tenant load and write, as a lane has learnt it: the body of a command says nothing of the resource that it changes. */
+/**
+ * The bytes that the commands of each tenant load and write, as a lane has learnt it: the body of a command says
+ * nothing of the resource that it changes.
+ */
 export class Costs {
   private readonly heavy = new Map<string, number>();
 
@@ -34,7 +40,10 @@ export class Costs {
   }
 
   /** Where to cut a batch so that no transaction is likely to load and write more; one command is always let in. */
-  *pieces(received: BatchToHandle['received'], maxBytes: number): Generator<{ readonly from: number; readonly to: number }> {
+  *pieces(
+    received: BatchToHandle['received'],
+    maxBytes: number,
+  ): Generator<{ readonly from: number; readonly to: number }> {
     let [from, bytes] = [0, 0];
     for (const [index, { message }] of received.entries()) {
       const cost = (message && this.heavy.get(message.tenant)) ?? ORDINARY_BYTES;
@@ -61,7 +70,11 @@ export class Texts {
   of(value: unknown): string {
     const text = JSON.stringify(value);
     this.bytes += text.length;
-    if (this.bytes > this.maxBytes) throw new TooMuch(`${this.bytes} bytes or more are to be loaded and written, which is more than ${this.maxBytes}`, this.bytes);
+    if (this.bytes > this.maxBytes)
+      throw new TooMuch(
+        `${this.bytes} bytes or more are to be loaded and written, which is more than ${this.maxBytes}`,
+        this.bytes,
+      );
     add(this.byTenant, value, text.length);
     return text;
   }
@@ -73,26 +86,31 @@ export class Texts {
 }
 
 /**
- * Bytes loaded and written for one command of each tenant of a transaction, and the time of slow decisions as if it were bytes: a short command on
- * a short resource may take long to decide. The tenants of loaded rows are looked at only where the rows are many bytes:
- * saying it of all would cost an ordinary batch more than it is worth.
+ * Bytes loaded and written for one command of each tenant of a transaction, and the time of slow decisions as if it
+ * were bytes: a short command on a short resource may take long to decide. The tenants of loaded rows are looked at
+ * only where the rows are many bytes: saying it of all would cost an ordinary batch more than it is worth.
  */
 export const costsOf = (
-  commands: readonly string[], loaded: { readonly bytes: number; readonly rows: unknown }, written: ReadonlyMap<string, number>,
+  commands: readonly string[],
+  loaded: { readonly bytes: number; readonly rows: unknown },
+  written: ReadonlyMap<string, number>,
   slowMs: ReadonlyMap<string, number>,
 ): Map<string, number> => {
   const count = new Map<string, number>();
   for (const tenant of commands) count.set(tenant, (count.get(tenant) ?? 0) + 1);
   const load = new Map<string, number>();
   if (count.size > 1 && loaded.bytes > commands.length * LIGHT_BYTES) {
-    for (const rows of Object.values(loaded.rows ?? {})) if (Array.isArray(rows)) for (const row of rows) add(load, row, JSON.stringify(row).length);
+    for (const rows of Object.values(loaded.rows ?? {}))
+      if (Array.isArray(rows)) for (const row of rows) add(load, row, JSON.stringify(row).length);
   } else {
     for (const [tenant, commandsOfIt] of count) load.set(tenant, (loaded.bytes * commandsOfIt) / commands.length);
   }
-  return new Map([...count].map(([tenant, commandsOfIt]) => {
-    const bytes = (load.get(tenant) ?? 0) + (written.get(tenant) ?? 0) + (slowMs.get(tenant) ?? 0) * BYTES_PER_MS;
-    return [tenant, Math.round(bytes / commandsOfIt)];
-  }));
+  return new Map(
+    [...count].map(([tenant, commandsOfIt]) => {
+      const bytes = (load.get(tenant) ?? 0) + (written.get(tenant) ?? 0) + (slowMs.get(tenant) ?? 0) * BYTES_PER_MS;
+      return [tenant, Math.round(bytes / commandsOfIt)];
+    }),
+  );
 };
 
 /** Every row and every message says whose it is. */

@@ -64,19 +64,32 @@ interface Lane {
 
 let partition = 0;
 /** Handles a batch in a partition of its own. */
-const handled = async (batch: readonly Asking[], onLoad: (count: number) => Promise<void> | void = () => undefined, tenants?: readonly string[]): Promise<Lane> => {
+const handled = async (
+  batch: readonly Asking[],
+  onLoad: (count: number) => Promise<void> | void = () => undefined,
+  tenants?: readonly string[],
+): Promise<Lane> => {
   const mine = partition++ % PARTITIONS;
   const pool = poolOf(batch.some(({ sql }) => sql === SLEEP) || !batch.some(({ loads }) => loads) ? database : patient);
   const messages = batch.map(({ expiresAt = '2100-01-01T00:00:00.000Z', data, ...command }, index): Message => ({
-    id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: 's', time: '2026-01-01T00:00:00.000Z', tenant: tenants?.[index] ?? randomUUID(),
-    directory: null, correlationId: 'c', causationId: null, data: data === undefined ? { actor: 'test', expiresAt, command } : data,
+    id: randomUUID(),
+    type: 'muster.test.v1',
+    source: 'test',
+    subject: 's',
+    time: '2026-01-01T00:00:00.000Z',
+    tenant: tenants?.[index] ?? randomUUID(),
+    directory: null,
+    correlationId: 'c',
+    causationId: null,
+    data: data === undefined ? { actor: 'test', expiresAt, command } : data,
   }));
   const first = await newLane().position(mine);
   return run();
 
   function newLane(loads: number[] = [], dead: string[] = []): BatchHandler<Asking> {
     const behaviour: Behaviour<Asking> = {
-      owner: 'identity', commandTypes: new Set(['muster.test.v1']),
+      owner: 'identity',
+      commandTypes: new Set(['muster.test.v1']),
       loadSql: (touched) => {
         const asked = touched as Asking[];
         return `SELECT json_build_array($json IS NULL${asked.map(({ sql, loads: characters = 0 }) => `, ${sql ?? 0}, repeat('x', ${characters})`).join('')})`;
@@ -85,10 +98,13 @@ const handled = async (batch: readonly Asking[], onLoad: (count: number) => Prom
         if (commands.length > 0) loads.push(commands.length);
         return commands.map(({ command }) => command);
       },
-      parts: [{
-        name: 'counters',
-        sql: (rows) => `UPDATE public.counters c SET value = c.value + 1 FROM json_to_recordset(${rows}) AS r(id int) WHERE c.id = r.id RETURNING 1`,
-      }],
+      parts: [
+        {
+          name: 'counters',
+          sql: (rows) =>
+            `UPDATE public.counters c SET value = c.value + 1 FROM json_to_recordset(${rows}) AS r(id int) WHERE c.id = r.id RETURNING 1`,
+        },
+      ],
       begin: () => {
         const rows: unknown[] = [];
         return {
@@ -100,31 +116,64 @@ const handled = async (batch: readonly Asking[], onLoad: (count: number) => Prom
         };
       },
     };
-    return new BatchHandler(pool, behaviour, () => new Date(), (error) => dead.push(String(error)), { maxBytes: MAX_BYTES, elapsedMs: () => 0 });
+    return new BatchHandler(
+      pool,
+      behaviour,
+      () => new Date(),
+      (error) => dead.push(String(error)),
+      { maxBytes: MAX_BYTES, elapsedMs: () => 0 },
+    );
   }
 
   async function run(): Promise<Lane> {
     const [loads, dead, told]: [number[], string[], (readonly AppendedRow[])[]] = [[], [], []];
     const lane = newLane(loads, dead);
     await onLoad(0);
-    await lane.handle({
-      topic: 'identity.commands', partition: mine, epoch: first.epoch, nextOffset: first.nextOffset + messages.length, appended: null,
-      received: messages.map((message, index) => ({ offset: first.nextOffset + index, message })),
-    }, (rows) => told.push(rows));
+    await lane.handle(
+      {
+        topic: 'identity.commands',
+        partition: mine,
+        epoch: first.epoch,
+        nextOffset: first.nextOffset + messages.length,
+        appended: null,
+        received: messages.map((message, index) => ({ offset: first.nextOffset + index, message })),
+      },
+      (rows) => told.push(rows),
+    );
     // Whatever way it took: the position and the ends of the log are exact.
     expect((await lane.position(mine)).nextOffset).toBe(first.nextOffset + messages.length);
     const { rows } = await owner.query<{ command_id: string; outcome: Outcome }>(
-      'SELECT command_id, outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [messages.map(({ id }) => id)],
+      'SELECT command_id, outcome FROM identity.outcomes WHERE command_id = ANY ($1)',
+      [messages.map(({ id }) => id)],
     );
-    const outcomes = new Map(rows.map(({ command_id, outcome }) => [command_id, outcome.status === 'rejected' ? outcome.code : outcome.status]));
+    const outcomes = new Map(
+      rows.map(({ command_id, outcome }) => [
+        command_id,
+        outcome.status === 'rejected' ? outcome.code : outcome.status,
+      ]),
+    );
     for (const topic of [outcomesOf('identity'), deadOf('identity.commands')]) {
-      const offsets = (await owner.query<{ offset: string }>('SELECT "offset" FROM log.messages WHERE topic = $1 AND partition = $2 ORDER BY "offset"', [topic, mine])).rows;
+      const offsets = (
+        await owner.query<{ offset: string }>(
+          'SELECT "offset" FROM log.messages WHERE topic = $1 AND partition = $2 ORDER BY "offset"',
+          [topic, mine],
+        )
+      ).rows;
       expect(offsets.map(({ offset }) => Number(offset))).toEqual(offsets.map((_, index) => index));
     }
-    const costs = new Map(told.flat().filter(({ topic }) => topic === outcomesOf('identity')).map(({ message: { causationId, data } }) => [causationId, (data as OutcomeData).cost]));
+    const costs = new Map(
+      told
+        .flat()
+        .filter(({ topic }) => topic === outcomesOf('identity'))
+        .map(({ message: { causationId, data } }) => [causationId, (data as OutcomeData).cost]),
+    );
     return {
-      outcomes: messages.map(({ id }) => outcomes.get(id)!), loads, dead, commits: told.filter((one) => one.length > 0).length,
-      costs: messages.map(({ id }) => costs.get(id)), again: run,
+      outcomes: messages.map(({ id }) => outcomes.get(id)!),
+      loads,
+      dead,
+      commits: told.filter((one) => one.length > 0).length,
+      costs: messages.map(({ id }) => costs.get(id)),
+      again: run,
     };
   }
 };
@@ -172,20 +221,28 @@ it('nobody is set aside while a table is locked for all: the same batch is hande
   } finally {
     await owner.query('COMMIT');
   }
-  const { rows } = await owner.query('SELECT count(*)::int AS dead FROM log.messages WHERE topic = $1 AND partition = $2', [deadOf('identity.commands'), partition - 1]);
+  const { rows } = await owner.query(
+    'SELECT count(*)::int AS dead FROM log.messages WHERE topic = $1 AND partition = $2',
+    [deadOf('identity.commands'), partition - 1],
+  );
   expect(rows).toEqual([{ dead: 0 }]);
   expect((await handled(batch)).outcomes).toEqual(['done', 'done']);
 }, 60_000);
 
 it('a command that was cancelled once is carried out', async () => {
   const cancel = async (): Promise<void> => {
-    const { rowCount } = await owner.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-identity' AND wait_event = 'PgSleep'");
+    const { rowCount } = await owner.query(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-identity' AND wait_event = 'PgSleep'",
+    );
     if (rowCount === 0) await cancel();
   };
   let cancelled: Promise<void> = Promise.resolve();
-  const { outcomes, dead } = await handled([{ sql: '(SELECT count(pg_sleep(0.2)) FROM generate_series(1, 1))' }], () => {
-    cancelled = cancel();
-  });
+  const { outcomes, dead } = await handled(
+    [{ sql: '(SELECT count(pg_sleep(0.2)) FROM generate_series(1, 1))' }],
+    () => {
+      cancelled = cancel();
+    },
+  );
   await cancelled;
   expect([outcomes, dead]).toEqual([['done'], []]);
 }, 60_000);
@@ -214,7 +271,12 @@ describe('a batch that loads or writes too much', () => {
 
   it('and says of each command what it has cost, by tenant', async () => {
     const [heavy, light] = [randomUUID(), randomUUID()];
-    const { costs } = await handled([{ answers: 100_000 }, {}, { answers: 200_000 }, {}], undefined, [heavy, light, heavy, light]);
+    const { costs } = await handled([{ answers: 100_000 }, {}, { answers: 200_000 }, {}], undefined, [
+      heavy,
+      light,
+      heavy,
+      light,
+    ]);
     // Of the outcome and of the message that tells it.
     expect(costs[0]).toBe(costs[2]);
     expect(costs[0]).toBeGreaterThan(300_000);

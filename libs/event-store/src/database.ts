@@ -26,7 +26,9 @@ export const rolePassword = (ownerUrl: string, role: Role, roles: RoleSettings):
   const { password, searchParams } = new URL(ownerUrl);
   const secret = decodeURIComponent(password) || searchParams.get('password');
   if (!secret) {
-    throw new UnfitDatabase(`DATABASE_URL has no password, from which those of Muster's roles could be made: set DATABASE_ROLE_PASSWORDS to ${ROLES.map((name) => `${name}=…`).join(',')}, each of 16 characters or more.`);
+    throw new UnfitDatabase(
+      `DATABASE_URL has no password, from which those of Muster's roles could be made: set DATABASE_ROLE_PASSWORDS to ${ROLES.map((name) => `${name}=…`).join(',')}, each of 16 characters or more.`,
+    );
   }
   return createHmac('sha256', secret).update(roleName(roles, role)).digest('base64url');
 };
@@ -41,12 +43,17 @@ export const roleUrl = (ownerUrl: string, role: Role, roles: RoleSettings = DEFA
   return url.href;
 };
 
-/** The URL of a service that is a process of its own. Throws UnfitDatabase unless it names the role of that service: nothing else is its business. */
+/**
+ * The URL of a service that is a process of its own. Throws UnfitDatabase unless it names the role of that service:
+ * nothing else is its business.
+ */
 export const ownRoleUrl = (url: string, role: Role): string => {
   const { username, searchParams } = new URL(url);
   const user = searchParams.get('user') ?? decodeURIComponent(username);
   if (!user.endsWith(`_${role}`)) {
-    throw new UnfitDatabase(`DATABASE_URL names the user ${user}: this service connects as its own role, such as muster_${role}, with the password that DATABASE_ROLE_PASSWORDS gave it when npm run migrate ran.`);
+    throw new UnfitDatabase(
+      `DATABASE_URL names the user ${user}: this service connects as its own role, such as muster_${role}, with the password that DATABASE_ROLE_PASSWORDS gave it when npm run migrate ran.`,
+    );
   }
   return url;
 };
@@ -65,7 +72,12 @@ export const connectDatabase = async (url: string, role: Role, options: Database
     poolSize: options.poolConnections,
     // A broken idle connection must not end the process: the pool replaces it and the next query tells.
     poolErrorHandler: () => undefined,
-    extra: { Client: ReadingClient, statement_timeout: options.queryTimeoutMs, connectionTimeoutMillis: options.queryTimeoutMs, keepAlive: true },
+    extra: {
+      Client: ReadingClient,
+      statement_timeout: options.queryTimeoutMs,
+      connectionTimeoutMillis: options.queryTimeoutMs,
+      keepAlive: true,
+    },
   });
   return dataSource.initialize();
 };

@@ -18,7 +18,10 @@ let database: DataSource;
 let reader: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
-  database = await connectDatabase(roleUrl(url, 'identity'), 'identity', { poolConnections: 2, queryTimeoutMs: 10_000 });
+  database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+    poolConnections: 2,
+    queryTimeoutMs: 10_000,
+  });
   reader = new pg.Client({ connectionString: url });
   await reader.connect();
 }, 60_000);
@@ -28,15 +31,26 @@ afterAll(async () => {
 });
 
 const commandOf = (tenant: string, command: Asking): Message => ({
-  id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: tenant, time: '2026-01-01T00:00:00.000Z', tenant, directory: null, correlationId: 'c',
-  causationId: null, data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
+  id: randomUUID(),
+  type: 'muster.test.v1',
+  source: 'test',
+  subject: tenant,
+  time: '2026-01-01T00:00:00.000Z',
+  tenant,
+  directory: null,
+  correlationId: 'c',
+  causationId: null,
+  data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
 });
 
 /** The outcomes of one batch, in its order; how often it was loaded; how many were set aside. */
 const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[]; loads: number; dead: number }> => {
   let [loads, dead] = [0, 0];
   const behaviour: Behaviour<Asking> = {
-    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [],
+    owner: 'identity',
+    commandTypes: new Set(['muster.test.v1']),
+    loadSql: () => 'SELECT $json',
+    parts: [],
     touches: (_commands, wanted) => (loads++, [...wanted]),
     begin: (loaded, _now, touched) => {
       expect(touched).toEqual(loaded);
@@ -53,22 +67,43 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
       };
     },
   };
-  const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => dead++);
+  const handler = new BatchHandler(
+    poolOf(database),
+    behaviour,
+    () => new Date(),
+    () => dead++,
+  );
   const tenant = randomUUID();
   const messages = batch.map((command) => commandOf(tenant, command));
   const { epoch, nextOffset } = await handler.position(3);
-  await handler.handle({
-    topic: 'identity.commands', partition: 3, epoch, nextOffset: nextOffset + messages.length, appended: null,
-    received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-  }, () => undefined);
-  const { rows } = await reader.query<{ command_id: string; outcome: Outcome }>('SELECT command_id, outcome FROM identity.outcomes WHERE tenant = $1', [tenant]);
-  const outcomes = new Map(rows.map(({ command_id, outcome }) => [command_id, outcome.status === 'rejected' ? outcome.code : outcome.status]));
+  await handler.handle(
+    {
+      topic: 'identity.commands',
+      partition: 3,
+      epoch,
+      nextOffset: nextOffset + messages.length,
+      appended: null,
+      received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+    },
+    () => undefined,
+  );
+  const { rows } = await reader.query<{ command_id: string; outcome: Outcome }>(
+    'SELECT command_id, outcome FROM identity.outcomes WHERE tenant = $1',
+    [tenant],
+  );
+  const outcomes = new Map(
+    rows.map(({ command_id, outcome }) => [command_id, outcome.status === 'rejected' ? outcome.code : outcome.status]),
+  );
   return { outcomes: messages.map(({ id }) => outcomes.get(id)!), loads, dead };
 };
 
 it('a batch whose decisions ask for nothing more is loaded once, else once more for all that they asked for', async () => {
   expect(await outcomesOf([{ keys: [] }, { keys: [] }])).toEqual({ outcomes: ['done', 'done'], loads: 1, dead: 0 });
-  expect(await outcomesOf([{ keys: ['a'] }, { keys: ['b'] }, { keys: [] }])).toEqual({ outcomes: ['done', 'done', 'done'], loads: 2, dead: 0 });
+  expect(await outcomesOf([{ keys: ['a'] }, { keys: ['b'] }, { keys: [] }])).toEqual({
+    outcomes: ['done', 'done', 'done'],
+    loads: 2,
+    dead: 0,
+  });
   expect((await outcomesOf([{ keys: ['a', 'b', 'c', 'd'] }])).outcomes).toEqual(['done']);
 });
 
@@ -79,12 +114,24 @@ it('a command that never has enough is set aside, and its neighbours are carried
 });
 
 it('a sender is told all that a decision answers; what is stored of it is told when the command is delivered again', async () => {
-  const [told, stored] = [{ status: 'done', value: { id: 'x', resource: 'long' } }, { status: 'done', value: { id: 'x' } }] as const;
+  const [told, stored] = [
+    { status: 'done', value: { id: 'x', resource: 'long' } },
+    { status: 'done', value: { id: 'x' } },
+  ] as const;
   const behaviour: Behaviour<Asking> = {
-    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: () => [],
+    owner: 'identity',
+    commandTypes: new Set(['muster.test.v1']),
+    loadSql: () => 'SELECT $json',
+    parts: [],
+    touches: () => [],
     begin: () => ({ decide: () => ({ events: [], outcome: told, stored }), rows: () => ({}) }),
   };
-  const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => undefined);
+  const handler = new BatchHandler(
+    poolOf(database),
+    behaviour,
+    () => new Date(),
+    () => undefined,
+  );
   const tenant = randomUUID();
   const message = commandOf(tenant, { keys: [] });
   const heard: unknown[] = [];
@@ -95,13 +142,20 @@ it('a sender is told all that a decision answers; what is stored of it is told w
   expect(heard).toEqual([told, stored]);
   const { rows } = await reader.query('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [message.id]);
   expect(rows).toEqual([{ outcome: stored }]);
-  const kept = await reader.query("SELECT DISTINCT message->'data'->'outcome' #>> '{}' AS outcome FROM log.messages WHERE topic = 'identity.outcomes' AND message->'data'->>'commandId' = $1", [message.id]);
+  const kept = await reader.query(
+    "SELECT DISTINCT message->'data'->'outcome' #>> '{}' AS outcome FROM log.messages WHERE topic = 'identity.outcomes' AND message->'data'->>'commandId' = $1",
+    [message.id],
+  );
   expect(kept.rows).toEqual([{ outcome: JSON.stringify(stored) }]);
 });
 
 describe('a batch that the log is still appending', () => {
   const behaviour = (decided: () => void): Behaviour<Asking> => ({
-    owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: () => [],
+    owner: 'identity',
+    commandTypes: new Set(['muster.test.v1']),
+    loadSql: () => 'SELECT $json',
+    parts: [],
+    touches: () => [],
     begin: () => ({
       decide: () => {
         decided();
@@ -111,22 +165,56 @@ describe('a batch that the log is still appending', () => {
     }),
   });
   const outcomeOf = async (id: string): Promise<Outcome | undefined> =>
-    (await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [id])).rows[0]?.outcome;
-  /** Tries what becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is written before. */
-  const handled = async ({ isHeld, fault, years = 0 }: { readonly isHeld: boolean; readonly fault?: Error; readonly years?: number }): Promise<{ error: unknown; outcome: Outcome | undefined }> => {
+    (await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [id]))
+      .rows[0]?.outcome;
+  /**
+   * Tries what becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is
+   * written before.
+   */
+  const handled = async ({
+    isHeld,
+    fault,
+    years = 0,
+  }: {
+    readonly isHeld: boolean;
+    readonly fault?: Error;
+    readonly years?: number;
+  }): Promise<{ error: unknown; outcome: Outcome | undefined }> => {
     const append = Promise.withResolvers<void>();
     const decided = Promise.withResolvers<void>();
     const now = new Date();
-    const handler = new BatchHandler(poolOf(database), behaviour(decided.resolve), () => new Date(now), () => undefined);
+    const handler = new BatchHandler(
+      poolOf(database),
+      behaviour(decided.resolve),
+      () => new Date(now),
+      () => undefined,
+    );
     const message = commandOf(randomUUID(), { keys: [] });
     const { epoch, nextOffset: offset } = await handler.position(4);
     const done = handler
-      .handle({ topic: 'identity.commands', partition: 4, epoch, nextOffset: offset + 1, appended: append.promise, received: [{ offset, message }] }, () => undefined)
-      .then(() => null, (error: unknown) => error);
+      .handle(
+        {
+          topic: 'identity.commands',
+          partition: 4,
+          epoch,
+          nextOffset: offset + 1,
+          appended: append.promise,
+          received: [{ offset, message }],
+        },
+        () => undefined,
+      )
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
     await decided.promise;
     expect(await outcomeOf(message.id)).toBeUndefined();
     now.setFullYear(now.getFullYear() + years);
-    if (isHeld) await reader.query("SELECT log.append(ARRAY['identity.commands'], ARRAY[4], ARRAY[$1::bigint], ARRAY[$2::uuid], ARRAY[$3::json])", [offset, message.id, JSON.stringify(message)]);
+    if (isHeld)
+      await reader.query(
+        "SELECT log.append(ARRAY['identity.commands'], ARRAY[4], ARRAY[$1::bigint], ARRAY[$2::uuid], ARRAY[$3::json])",
+        [offset, message.id, JSON.stringify(message)],
+      );
     if (fault) append.reject(fault);
     else append.resolve();
     return { error: await done, outcome: await outcomeOf(message.id) };
@@ -137,7 +225,10 @@ describe('a batch that the log is still appending', () => {
   });
 
   it('is not carried out when it has expired meanwhile', async () => {
-    expect(await handled({ isHeld: true, years: 200 })).toMatchObject({ error: null, outcome: { status: 'rejected', code: 'unavailable' } });
+    expect(await handled({ isHeld: true, years: 200 })).toMatchObject({
+      error: null,
+      outcome: { status: 'rejected', code: 'unavailable' },
+    });
   });
 
   it('writes nothing when it could not be appended', async () => {
@@ -152,10 +243,15 @@ describe('a batch that the log is still appending', () => {
   });
 
   it('is held, on whichever day it was appended', async () => {
-    const { rows: [row] } = await reader.query<{ topic: string; partition: number; offset: string; id: string }>('SELECT * FROM log.messages LIMIT 1');
+    const {
+      rows: [row],
+    } = await reader.query<{ topic: string; partition: number; offset: string; id: string }>(
+      'SELECT * FROM log.messages LIMIT 1',
+    );
     const { topic, partition, offset, id } = row!;
     await reader.query('UPDATE log.messages SET day = day - 3 WHERE id = $1', [id]);
-    const expectHeld = (wanted: string): Promise<unknown> => reader.query('SELECT log.expect_held($1, $2, $3, $4)', [topic, partition, offset, wanted]);
+    const expectHeld = (wanted: string): Promise<unknown> =>
+      reader.query('SELECT log.expect_held($1, $2, $3, $4)', [topic, partition, offset, wanted]);
     expect(await expectHeld(id)).toMatchObject({ rowCount: 1 });
     await expect(expectHeld(randomUUID())).rejects.toThrow(/no longer holds/);
   });
@@ -164,14 +260,21 @@ describe('a batch that the log is still appending', () => {
 describe('a batch whose decisions take long', () => {
   const [slow, quick] = [randomUUID(), randomUUID()];
   /**
-   * Handles commands that take so many milliseconds each, and returns their places in the batch, by the transaction that committed them. A quick
-   * tenant sends what takes no time.
+   * Handles commands that take so many milliseconds each, and returns their places in the batch, by the transaction
+   * that committed them. A quick tenant sends what takes no time.
    */
-  const handled = async (takesMs: readonly number[], isAskingFirst = false): Promise<{ transactions: number[][]; decisions: number; costs: number[]; order: string[] }> => {
+  const handled = async (
+    takesMs: readonly number[],
+    isAskingFirst = false,
+  ): Promise<{ transactions: number[][]; decisions: number; costs: number[]; order: string[] }> => {
     let [clockMs, decisions] = [0, 0];
     const order: string[] = [];
     const behaviour: Behaviour<{ readonly takesMs: number }> = {
-      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', parts: [], touches: (_commands, wanted) => [...wanted],
+      owner: 'identity',
+      commandTypes: new Set(['muster.test.v1']),
+      loadSql: () => 'SELECT $json',
+      parts: [],
+      touches: (_commands, wanted) => [...wanted],
       begin: (loaded) => {
         const wanted: string[] = [];
         return {
@@ -180,7 +283,11 @@ describe('a batch whose decisions take long', () => {
             decisions++;
             clockMs += command.takesMs;
             if (isAskingFirst && (loaded as string[]).length === 0) wanted.push('more');
-            return { events: [], outcome: { status: 'done', value: null }, stored: { status: 'done', value: { toJSON: () => (order.push('written'), null) } as never } };
+            return {
+              events: [],
+              outcome: { status: 'done', value: null },
+              stored: { status: 'done', value: { toJSON: () => (order.push('written'), null) } as never },
+            };
           },
           rows: () => {
             setImmediate(() => order.push('others'));
@@ -189,22 +296,44 @@ describe('a batch whose decisions take long', () => {
         };
       },
     };
-    const handler = new BatchHandler(poolOf(database), behaviour, () => new Date(), () => undefined, { maxBytes: 8 * 1_048_576, elapsedMs: () => clockMs });
-    const messages = takesMs.map((ms): Message => ({ ...commandOf(ms === 0 ? quick : slow, { keys: [] }), data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command: { takesMs: ms } } }));
+    const handler = new BatchHandler(
+      poolOf(database),
+      behaviour,
+      () => new Date(),
+      () => undefined,
+      { maxBytes: 8 * 1_048_576, elapsedMs: () => clockMs },
+    );
+    const messages = takesMs.map((ms): Message => ({
+      ...commandOf(ms === 0 ? quick : slow, { keys: [] }),
+      data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command: { takesMs: ms } },
+    }));
     const { epoch, nextOffset } = await handler.position(5);
     const [transactions, costs]: [number[][], number[]] = [[], []];
     // A gap, as a log has it where nothing is kept.
     const end = nextOffset + messages.length + 3;
-    await handler.handle({
-      topic: 'identity.commands', partition: 5, epoch, nextOffset: end, appended: null, received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
-    }, (rows) => {
-      const told = rows.filter(({ message }) => message.type === OUTCOME_TYPE).map(({ message }) => message.data as OutcomeData);
-      transactions.push(told.map(({ commandId }) => messages.findIndex(({ id }) => id === commandId)));
-      costs.push(...told.map(({ cost }) => cost!));
-    });
+    await handler.handle(
+      {
+        topic: 'identity.commands',
+        partition: 5,
+        epoch,
+        nextOffset: end,
+        appended: null,
+        received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
+      },
+      (rows) => {
+        const told = rows
+          .filter(({ message }) => message.type === OUTCOME_TYPE)
+          .map(({ message }) => message.data as OutcomeData);
+        transactions.push(told.map(({ commandId }) => messages.findIndex(({ id }) => id === commandId)));
+        costs.push(...told.map(({ cost }) => cost!));
+      },
+    );
     handler.forget(5);
     expect((await handler.position(5)).nextOffset).toBe(end);
-    const { rows } = await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)', [messages.map(({ id }) => id)]);
+    const { rows } = await reader.query<{ outcome: Outcome }>(
+      'SELECT outcome FROM identity.outcomes WHERE command_id = ANY ($1)',
+      [messages.map(({ id }) => id)],
+    );
     expect(rows.map(({ outcome }) => outcome.status)).toEqual(messages.map(() => 'done'));
     return { transactions, decisions, costs, order };
   };
@@ -214,12 +343,24 @@ describe('a batch whose decisions take long', () => {
   });
 
   it('is divided after 25 ms: all are answered, in their order, each decided once', async () => {
-    expect(await handled([0, 0, 15, 15, 0, 0, 0])).toMatchObject({ transactions: [[0, 1, 2, 3], [4, 5, 6]], decisions: 7 });
+    expect(await handled([0, 0, 15, 15, 0, 0, 0])).toMatchObject({
+      transactions: [
+        [0, 1, 2, 3],
+        [4, 5, 6],
+      ],
+      decisions: 7,
+    });
     expect(await handled([150, 0, 150, 0, 150])).toMatchObject({ transactions: [[0], [1, 2], [3], [4]], decisions: 5 });
   });
 
   it('also where they ask for more than was loaded: only the part that was decided is loaded again', async () => {
-    expect(await handled([0, 26, 0, 0], true)).toMatchObject({ transactions: [[0, 1], [2, 3]], decisions: 8 });
+    expect(await handled([0, 26, 0, 0], true)).toMatchObject({
+      transactions: [
+        [0, 1],
+        [2, 3],
+      ],
+      decisions: 8,
+    });
   });
 
   it('is written after others in the process have had their turn', async () => {
@@ -229,7 +370,11 @@ describe('a batch whose decisions take long', () => {
 
   it('is cut beforehand once it is known whose they are', async () => {
     // A decision of 22 ms counts 0.9 MB.
-    expect((await handled([22, 22, 22, 22, 22, 22])).transactions).toEqual([[0, 1], [2, 3], [4, 5]]);
+    expect((await handled([22, 22, 22, 22, 22, 22])).transactions).toEqual([
+      [0, 1],
+      [2, 3],
+      [4, 5],
+    ]);
   });
 
   it('tells what they took as a cost of their tenant; what takes 2 ms counts for nothing', async () => {

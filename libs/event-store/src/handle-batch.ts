@@ -10,9 +10,9 @@ import { slice, type AppendedRow, type BatchToHandle } from './turn.js';
 /** About 0.1 s of work for the database and for this process. */
 const DEFAULT_MAX_BYTES = 8 * 1_048_576;
 /**
- * While somebody is looked for who makes a batch run into the time limit, each piece gets this share of it: nothing is set aside for being
- * slower, it only ends up alone, and then it has all the time. With the whole limit for each piece the search in 256 commands would take
- * eight times as long, and everybody in the partition waits for its end.
+ * While somebody is looked for who makes a batch run into the time limit, each piece gets this share of it: nothing is
+ * set aside for being slower, it only ends up alone, and then it has all the time. With the whole limit for each piece
+ * the search in 256 commands would take eight times as long, and everybody in the partition waits for its end.
  */
 const SHARE_OF_TIME = 1 / 8;
 const MIN_SEARCH_MS = 250;
@@ -22,8 +22,9 @@ export interface BatchOptions extends TransactionOptions {
 }
 
 /**
- * Brings a batch to its end, with one transaction as a rule. A batch that cannot be carried out as a whole is divided, a lone command that cannot be
- * carried out at all is set aside, and nobody is blamed for what stands in everybody's way.
+ * Brings a batch to its end, with one transaction as a rule. A batch that cannot be carried out as a whole is divided,
+ * a lone command that cannot be carried out at all is set aside, and nobody is blamed for what stands in everybody's
+ * way.
  */
 export class BatchHandler<C> {
   private readonly transaction: LaneTransaction<C>;
@@ -40,8 +41,9 @@ export class BatchHandler<C> {
   }
 
   /**
-   * `committed` gets the rows of the log, in order, after each commit: a batch may take several. Throws on infrastructure faults, and what has
-   * been committed until then stays; bad content never throws, it gets a dead letter.
+   * `committed` gets the rows of the log, in order, after each commit: a batch may take several. Throws on
+   * infrastructure faults, and what has been committed until then stays; bad content never throws, it gets a dead
+   * letter.
    */
   async handle(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void): Promise<void> {
     const inPieces = (progress = (): void => undefined): Promise<void> =>
@@ -69,14 +71,23 @@ export class BatchHandler<C> {
   }
 
   /** The sizes of the next transactions follow from what those before have taught. */
-  private async goOn(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
-    for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes)) await this.carryOut(slice(batch, from, to), committed, timeoutMs);
+  private async goOn(
+    batch: BatchToHandle,
+    committed: (rows: readonly AppendedRow[]) => void,
+    timeoutMs?: number,
+  ): Promise<void> {
+    for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes))
+      await this.carryOut(slice(batch, from, to), committed, timeoutMs);
   }
 
-  private async carryOut(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void, timeoutMs?: number): Promise<void> {
+  private async carryOut(
+    batch: BatchToHandle,
+    committed: (rows: readonly AppendedRow[]) => void,
+    timeoutMs?: number,
+  ): Promise<void> {
     const isAlone = batch.received.length === 1;
     let poison: unknown;
-    for (let stale = 0, wasUnsure = false; ; ) {
+    for (let stale = 0, wasUnsure = false; ;) {
       let attempted: Attempted;
       try {
         attempted = await this.transaction.attempt(batch, { poison, timeoutMs: isAlone ? undefined : timeoutMs });
@@ -86,10 +97,11 @@ export class BatchHandler<C> {
         const blame = blameOf(error);
         // Nothing but a message is left to be written: it is not the content any more.
         if (blame === 'infrastructure' || poison !== undefined) throw error;
-        // A statement may also take too long because a table is locked or the machine is starved, and an administrator may cancel any. So nobody is
-        // blamed while the lane cannot load and write nothing at all; and a command is set aside when it has failed twice alone, with a proof
-        // before each that the lane works, and the dead letter is written by the same statements in time. Both times it has the whole limit: with less
-        // the second time, whoever takes a second as a rule would be set aside because the machine was slow the first time.
+        // A statement may also take too long because a table is locked or the machine is starved, and an administrator
+        // may cancel any. So nobody is blamed while the lane cannot load and write nothing at all; and a command is set
+        // aside when it has failed twice alone, with a proof before each that the lane works, and the dead letter is
+        // written by the same statements in time. Both times it has the whole limit: with less the second time, whoever
+        // takes a second as a rule would be set aside because the machine was slow the first time.
         if (blame === 'unsure') await this.transaction.prove(batch);
         if (!isAlone) return await this.divide(batch, error, committed, timeoutMs);
         if (blame === 'content' || wasUnsure) poison = error;
@@ -105,7 +117,12 @@ export class BatchHandler<C> {
   }
 
   /** Finds the culprit: the pieces are transactions of their own, the healthy ones succeed. */
-  private async divide(batch: BatchToHandle, error: unknown, committed: (rows: readonly AppendedRow[]) => void, timeoutMs: number | undefined): Promise<void> {
+  private async divide(
+    batch: BatchToHandle,
+    error: unknown,
+    committed: (rows: readonly AppendedRow[]) => void,
+    timeoutMs: number | undefined,
+  ): Promise<void> {
     const { length } = batch.received;
     // How many of them are as much as a transaction may be, if all are alike.
     const fitting = error instanceof TooMuch ? Math.floor((length * this.options.maxBytes) / error.bytes) : length;

@@ -9,15 +9,22 @@ import { storeParts, writeStatement } from './write-statement.js';
 
 const MAX_LOADS = 5;
 /**
- * Decisions hold up everybody in the process while they are made. A batch whose decisions have taken so long goes on after a commit, so that what
- * has been decided is answered, and the process does other things meanwhile. A decision takes less than 0.1 ms as a rule.
+ * Decisions hold up everybody in the process while they are made. A batch whose decisions have taken so long goes on
+ * after a commit, so that what has been decided is answered, and the process does other things meanwhile. A decision
+ * takes less than 0.1 ms as a rule.
  */
 const MAX_DECIDING_MS = 25;
 /** A longer text takes milliseconds to be read: others have their turn before decisions begin. */
 const LONG_BYTES = 262_144;
-/** After decisions that took longer others have their turn before what was decided is written, which takes as long again. */
+/**
+ * After decisions that took longer others have their turn before what was decided is written, which takes as long
+ * again.
+ */
 const LONG_MS = 4;
-/** A lone command may load so much. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot be had at all. */
+/**
+ * A lone command may load so much. Reading JSON takes about 10 ms for each MiB, and a text of more than 512 MiB cannot
+ * be had at all.
+ */
 const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
 /** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
 const MAX_STATEMENT_BYTES = 256 * 1_048_576;
@@ -64,8 +71,8 @@ const NOTHING: ReadonlyMap<string, number> = new Map();
 
 /**
  * THE transaction: commands of one partition are loaded with one query, decided in memory and written with one
- * statement, guarded by the position row. It commits as a whole or not at all. A decision that turns out to depend on more than its
- * command says (whose e-mail an unlink brings back) is made again after a second load.
+ * statement, guarded by the position row. It commits as a whole or not at all. A decision that turns out to depend on
+ * more than its command says (whose e-mail an unlink brings back) is made again after a second load.
  */
 export class LaneTransaction<C> {
   private readonly memories = new Map<number, LaneMemory>();
@@ -95,7 +102,9 @@ export class LaneTransaction<C> {
     return (await this.memory(this.pool, partition, true)).position;
   }
 
-  /** Carries out the first ones of a batch, as many as are decided in good time. blameOf says whose fault an error is. */
+  /**
+   * Carries out the first ones of a batch, as many as are decided in good time. blameOf says whose fault an error is.
+   */
   async attempt(whole: BatchToHandle, { poison, timeoutMs }: Attempt): Promise<Attempted> {
     return this.connected(timeoutMs, async (client) => {
       const memory = await this.memory(client, whole.partition);
@@ -108,14 +117,17 @@ export class LaneTransaction<C> {
       // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
       const writtenAt = this.now();
       const decided = allDue.slice(0, turn.decided);
-      if (lateIn(decided, writtenAt) > lateIn(decided, begunAt)) turn = await this.settled(client, whole, decided, memory, poison, writtenAt);
+      if (lateIn(decided, writtenAt) > lateIn(decided, begunAt))
+        turn = await this.settled(client, whole, decided, memory, poison, writtenAt);
       const due = decided.slice(0, turn.decided);
       const done = whole.received.length - allDue.length + due.length;
       const batch = slice(whole, 0, done);
       const written = await this.write(client, batch, due, memory, turn);
       const tenants = due.flatMap(({ message }) => message?.tenant ?? []);
       // The next command of a tenant that ran into a limit is alone from the beginning.
-      const costs = isCostly(poison) ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes])) : costsOf(tenants, turn.loaded, written, turn.slowMs);
+      const costs = isCostly(poison)
+        ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes]))
+        : costsOf(tenants, turn.loaded, written, turn.slowMs);
       turn.tell(costs);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
@@ -124,7 +136,10 @@ export class LaneTransaction<C> {
     });
   }
 
-  /** Loads for no command and writes no row, with the statements of all: throws while that cannot be done in time, for whatever reason. */
+  /**
+   * Loads for no command and writes no row, with the statements of all: throws while that cannot be done in time, for
+   * whatever reason.
+   */
   async prove(batch: BatchToHandle): Promise<void> {
     await this.connected(undefined, async (client) => {
       const memory = await this.memory(client, batch.partition);
@@ -135,11 +150,15 @@ export class LaneTransaction<C> {
     });
   }
 
-  /** Load and write are on one connection: a crash of the database in between breaks it, and nothing is written on old knowledge. */
+  /**
+   * Load and write are on one connection: a crash of the database in between breaks it, and nothing is written on old
+   * knowledge.
+   */
   private async connected<T>(timeoutMs: number | undefined, work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
-    // A connection that breaks while it is lent out tells its query; without a listener the event would end the process.
+    // A connection that breaks while it is lent out tells its query; without a listener the event would end the
+    // process.
     client.on('error', ignore);
     try {
       if (timeoutMs !== undefined) await client.query(`SET statement_timeout = ${Math.round(timeoutMs)}`);
@@ -151,14 +170,20 @@ export class LaneTransaction<C> {
       broken = isOrderly || isStale(error) ? undefined : (error as Error);
       throw error;
     } finally {
-      if (timeoutMs !== undefined && !broken) await client.query('RESET statement_timeout').catch((error: Error) => (broken = error));
+      if (timeoutMs !== undefined && !broken)
+        await client.query('RESET statement_timeout').catch((error: Error) => (broken = error));
       client.off('error', ignore);
       client.release(broken);
     }
   }
 
   private async settled(
-    client: PoolClient, batch: BatchToHandle, allDue: BatchToHandle['received'], memory: LaneMemory, poison: unknown, now: Date,
+    client: PoolClient,
+    batch: BatchToHandle,
+    allDue: BatchToHandle['received'],
+    memory: LaneMemory,
+    poison: unknown,
+    now: Date,
   ): Promise<Turn> {
     const wanted: unknown[] = [];
     let due = allDue;
@@ -205,31 +230,49 @@ export class LaneTransaction<C> {
   }
 
   private async load(
-    client: PoolClient, due: BatchToHandle['received'], memory: LaneMemory, poison: unknown, wanted: readonly unknown[], now: Date,
+    client: PoolClient,
+    due: BatchToHandle['received'],
+    memory: LaneMemory,
+    poison: unknown,
+    wanted: readonly unknown[],
+    now: Date,
   ): Promise<LoadedFor> {
     const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
-    const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter((tenant) => !memory.sequences.has(tenant));
-    // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a command that comes too late
-    // nothing is loaded, because it is not carried out: where a batch is handed over again, its commands expire one after the other.
-    const commands = poison !== undefined ? [] : messages.flatMap((message) => {
-      const command = this.understood(message);
-      return command && !isLate(message, now) ? [command] : [];
-    });
+    const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter(
+      (tenant) => !memory.sequences.has(tenant),
+    );
+    // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a
+    // command that comes too late nothing is loaded, because it is not carried out: where a batch is handed over again,
+    // its commands expire one after the other.
+    const commands =
+      poison !== undefined
+        ? []
+        : messages.flatMap((message) => {
+            const command = this.understood(message);
+            return command && !isLate(message, now) ? [command] : [];
+          });
     const touched = readable(() => this.behaviour.touches(commands, wanted));
     const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LONE_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
     const { rows } = await client.query<Loaded>({
-      ...this.loadStatement(this.behaviour.loadSql(touched)), values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched), maxBytes],
+      ...this.loadStatement(this.behaviour.loadSql(touched)),
+      values: [messages.map(({ id }) => id), tenants, JSON.stringify(touched), maxBytes],
     });
     const loaded = rows[0]!;
-    if (loaded.bytes > maxBytes) throw new TooMuch(`${loaded.bytes} bytes are to be loaded, which is more than ${maxBytes}`, loaded.bytes);
+    if (loaded.bytes > maxBytes)
+      throw new TooMuch(`${loaded.bytes} bytes are to be loaded, which is more than ${maxBytes}`, loaded.bytes);
     for (const [tenant, sequence] of Object.entries(loaded.sequences ?? {})) memory.sequences.set(tenant, sequence);
     return { ...loaded, touched };
   }
 
-  /** The sizes are those of values that the database has in hand. OFFSET 0: without it each value is made once more for its size. */
+  /**
+   * The sizes are those of values that the database has in hand. OFFSET 0: without it each value is made once more for
+   * its size.
+   */
   private loadStatement(sql: string): Statement {
     const schema = schemaOf(this.behaviour.owner);
-    return this.prepared(sql, () => `
+    return this.prepared(
+      sql,
+      () => `
       SELECT sequences, bytes, CASE WHEN bytes <= $4 THEN answered END AS answered, CASE WHEN bytes <= $4 THEN loaded END AS loaded
       FROM (SELECT *, coalesce(pg_column_size(answered), 0) + coalesce(pg_column_size(loaded), 0) AS bytes FROM (
         SELECT
@@ -238,7 +281,8 @@ export class LaneTransaction<C> {
           (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
            FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
           (${sql.replaceAll('$json', '$3::json')}) AS loaded
-        OFFSET 0) AS made OFFSET 0) AS sized`);
+        OFFSET 0) AS made OFFSET 0) AS sized`,
+    );
   }
 
   /** The command in a message, or nothing when its type or shape is none that this owner knows. */
@@ -246,11 +290,22 @@ export class LaneTransaction<C> {
     if (!this.behaviour.commandTypes.has(message.type)) return undefined;
     const data = message.data as CommandData<C> | null | undefined;
     if (typeof data?.command !== 'object' || data.command === null) return undefined;
-    return { id: message.id, tenant: message.tenant, directory: message.directory, correlationId: message.correlationId, command: data.command };
+    return {
+      id: message.id,
+      tenant: message.tenant,
+      directory: message.directory,
+      correlationId: message.correlationId,
+      command: data.command,
+    };
   }
 
   private decideAll(
-    batch: BatchToHandle, due: BatchToHandle['received'], loaded: LoadedFor, memory: LaneMemory, poison: unknown, now: Date,
+    batch: BatchToHandle,
+    due: BatchToHandle['received'],
+    loaded: LoadedFor,
+    memory: LaneMemory,
+    poison: unknown,
+    now: Date,
   ): Turn {
     const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
@@ -272,7 +327,11 @@ export class LaneTransaction<C> {
         if (command) work.buried?.(command);
         this.onDead(reason, message);
       } else if (isLate(message, now)) {
-        turn.answer(message, { status: 'rejected', code: 'unavailable', detail: 'The command came too late and was not carried out.' });
+        turn.answer(message, {
+          status: 'rejected',
+          code: 'unavailable',
+          detail: 'The command came too late and was not carried out.',
+        });
       } else {
         try {
           const decision = work.decide(command);
@@ -288,7 +347,8 @@ export class LaneTransaction<C> {
           }
         }
         const nowMs = elapsedMs();
-        if (nowMs - sinceMs > SLOW_MS) turn.slowMs.set(message.tenant, (turn.slowMs.get(message.tenant) ?? 0) + nowMs - sinceMs);
+        if (nowMs - sinceMs > SLOW_MS)
+          turn.slowMs.set(message.tenant, (turn.slowMs.get(message.tenant) ?? 0) + nowMs - sinceMs);
         sinceMs = nowMs;
       }
     }
@@ -300,29 +360,54 @@ export class LaneTransaction<C> {
   }
 
   private async write(
-    client: PoolClient, batch: BatchToHandle, due: BatchToHandle['received'], memory: LaneMemory, turn: Turn, partsToUse?: readonly WritePart[],
+    client: PoolClient,
+    batch: BatchToHandle,
+    due: BatchToHandle['received'],
+    memory: LaneMemory,
+    turn: Turn,
+    partsToUse?: readonly WritePart[],
   ): Promise<ReadonlyMap<string, number>> {
-    const rows: Readonly<Record<string, readonly unknown[]>> = { ...turn.parts, stored_outcomes: turn.outcomes, stored_events: turn.events };
+    const rows: Readonly<Record<string, readonly unknown[]>> = {
+      ...turn.parts,
+      stored_outcomes: turn.outcomes,
+      stored_events: turn.events,
+    };
     const parts = partsToUse ?? this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
     const { appended } = turn;
     const last = due.at(-1);
-    const texts = due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
+    const texts =
+      due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
     const messages = appended.map(({ message, stored }) => texts.of(stored ?? message));
     const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
     await client.query({
       ...this.writeStatement(parts),
       values: [
-        batch.epoch, batch.nextOffset, this.consumerGroup, batch.topic, batch.partition, memory.position.epoch, memory.position.nextOffset,
-        appended.map(({ topic }) => topic), appended.map(({ partition }) => partition), appended.map(({ offset }) => offset),
-        appended.map(({ id }) => id), messages,
-        batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null, last?.offset ?? null,
-        ...parts.flatMap((part, index) => [written[index], part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0]),
+        batch.epoch,
+        batch.nextOffset,
+        this.consumerGroup,
+        batch.topic,
+        batch.partition,
+        memory.position.epoch,
+        memory.position.nextOffset,
+        appended.map(({ topic }) => topic),
+        appended.map(({ partition }) => partition),
+        appended.map(({ offset }) => offset),
+        appended.map(({ id }) => id),
+        messages,
+        batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null,
+        last?.offset ?? null,
+        ...parts.flatMap((part, index) => [
+          written[index],
+          part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0,
+        ]),
       ],
     });
     return texts.byTenant;
   }
 
-  /** One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most. */
+  /**
+   * One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most.
+   */
   private writeStatement(parts: readonly WritePart[]): Statement {
     return this.prepared(parts.map(({ name }) => name).join(), () => writeStatement(this.behaviour.owner, parts));
   }
@@ -350,13 +435,16 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const isAddressed = ({ id, tenant }: Message): boolean => UUID.test(id) && UUID.test(tenant);
 
 const isLate = ({ data }: Message, now: Date): boolean => now.toISOString() > (data as CommandData<unknown>).expiresAt;
-const lateIn = (due: BatchToHandle['received'], now: Date): number => due.filter(({ message }) => message?.data && isLate(message, now)).length;
+const lateIn = (due: BatchToHandle['received'], now: Date): number =>
+  due.filter(({ message }) => message?.data && isLate(message, now)).length;
 
 /** Whatever pure code throws is the fault of what it was given, as much as what the database refuses. */
 const readable = <T>(read: () => T): T => {
   try {
     return read();
   } catch (error) {
-    throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), { code: UNREADABLE });
+    throw Object.assign(new Error(`a command cannot be read: ${String(error)}`, { cause: error }), {
+      code: UNREADABLE,
+    });
   }
 };

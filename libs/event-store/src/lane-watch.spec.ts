@@ -8,7 +8,8 @@ beforeEach(() => {
   now = 0;
   journal = [];
   watch = new LaneWatch({
-    standstillAfterMs: 1_000, now: () => now,
+    standstillAfterMs: 1_000,
+    now: () => now,
     onStandstill: ({ lane, standstills, error }) => journal.push(`${lane} stands still, ${standstills}: ${error}`),
     onProgress: (lane) => journal.push(`${lane} goes on`),
   });
@@ -24,7 +25,9 @@ it('a lane whose batch is handed over again and again stands still, which is sai
     await attempt('a/1');
     watch.unready();
   }
-  expect(watch.unready()).toMatch(/^messages wait and nothing is committed: a\/1 since \d{4}-.*Z \(standstills of this process: 1\)$/);
+  expect(watch.unready()).toMatch(
+    /^messages wait and nothing is committed: a\/1 since \d{4}-.*Z \(standstills of this process: 1\)$/,
+  );
   expect(journal).toEqual(['a/1 stands still, 1: Error: a fault']);
   await watch.during('a/1', async () => undefined);
   expect([watch.unready(), journal[1]]).toEqual([null, 'a/1 goes on']);

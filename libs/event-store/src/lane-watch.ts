@@ -28,7 +28,10 @@ export interface LaneWatchOptions {
 
 const CHECK_EVERY_MS = 1_000;
 
-/** Sees when a lane has messages waiting and commits nothing. The process is then not ready, until that lane makes progress. */
+/**
+ * Sees when a lane has messages waiting and commits nothing. The process is then not ready, until that lane makes
+ * progress.
+ */
 export class LaneWatch {
   readonly name = 'lanes';
   private readonly busy = new Map<string, Busy>();
@@ -48,10 +51,14 @@ export class LaneWatch {
     if (this.timer) clearInterval(this.timer);
   }
 
-  /** Why the process cannot serve; null = no lane stands still. It names lanes and times alone: everybody may read it. */
+  /**
+   * Why the process cannot serve; null = no lane stands still. It names lanes and times alone: everybody may read it.
+   */
   unready(): string | null {
     this.check();
-    const lanes = [...this.busy].filter(([, { isToldOf }]) => isToldOf).map(([lane, { sinceMs }]) => `${lane} since ${this.timeOf(sinceMs)}`);
+    const lanes = [...this.busy]
+      .filter(([, { isToldOf }]) => isToldOf)
+      .map(([lane, { sinceMs }]) => `${lane} since ${this.timeOf(sinceMs)}`);
     if (lanes.length === 0) return null;
     return `messages wait and nothing is committed: ${lanes.join(', ')} (standstills of this process: ${this.standstills})`;
   }
@@ -86,12 +93,18 @@ export class LaneWatch {
     const now = this.now();
     const { standstillAfterMs, onStandstill } = this.options;
     for (const [lane, busy] of this.busy) {
-      // A log tries again at once. Where it does not, the partition is another process's, or there is no log: that is said elsewhere.
+      // A log tries again at once. Where it does not, the partition is another process's, or there is no log: that is
+      // said elsewhere.
       if (!busy.isRunning && now - busy.attemptedMs > standstillAfterMs) this.busy.delete(lane);
       else if (!busy.isToldOf && now - busy.sinceMs > standstillAfterMs) {
         busy.isToldOf = true;
         this.standstills++;
-        onStandstill({ lane, since: this.timeOf(busy.sinceMs), standstills: this.standstills, error: busy.error === undefined ? undefined : String(busy.error) });
+        onStandstill({
+          lane,
+          since: this.timeOf(busy.sinceMs),
+          standstills: this.standstills,
+          error: busy.error === undefined ? undefined : String(busy.error),
+        });
       }
     }
   }
@@ -107,8 +120,13 @@ interface Logger {
 }
 
 /** A watch that says in one line of the log when a lane stands still, and in another one when it goes on. */
-export const watchLanes = (standstillAfterSeconds: number, logger: Logger): LaneWatch => new LaneWatch({
-  standstillAfterMs: standstillAfterSeconds * 1_000,
-  onStandstill: (standstill) => logger.error(standstill, 'a lane stands still: messages wait and nothing is committed; this process is not ready'),
-  onProgress: (lane) => logger.info({ lane }, 'the lane goes on'),
-});
+export const watchLanes = (standstillAfterSeconds: number, logger: Logger): LaneWatch =>
+  new LaneWatch({
+    standstillAfterMs: standstillAfterSeconds * 1_000,
+    onStandstill: (standstill) =>
+      logger.error(
+        standstill,
+        'a lane stands still: messages wait and nothing is committed; this process is not ready',
+      ),
+    onProgress: (lane) => logger.info({ lane }, 'the lane goes on'),
+  });

@@ -21,7 +21,9 @@ beforeEach(() => owner.query('DELETE FROM keys.master_check'));
 const newKey = (): string => randomBytes(32).toString('base64');
 /** A file that may be there. */
 const file = (key: string | null): MasterKeySource & { made: number } => ({
-  name: '.data/master.key', made: 0, read: () => key,
+  name: '.data/master.key',
+  made: 0,
+  read: () => key,
   make() {
     this.made++;
     return (key = newKey());
@@ -34,25 +36,37 @@ it('makes a key for a new database, which every service then opens and no other 
   const key = await openMasterKey(identity, source);
   expect(await openMasterKey(admin, source)).toEqual(key);
   expect(source.made).toBe(1);
-  await expect(openMasterKey(admin, setting(newKey()))).rejects.toThrow(/^MASTER_KEY is not the key of this database[^\n]*$/);
-  await expect(openMasterKey(identity, file(newKey()))).rejects.toThrow(/^\.data\/master\.key is not the key of this database/);
+  await expect(openMasterKey(admin, setting(newKey()))).rejects.toThrow(
+    /^MASTER_KEY is not the key of this database[^\n]*$/,
+  );
+  await expect(openMasterKey(identity, file(newKey()))).rejects.toThrow(
+    /^\.data\/master\.key is not the key of this database/,
+  );
 });
 
 it('makes none beside data: a lost file is said in one line, as a usage error', async () => {
   await openMasterKey(identity, setting(newKey()));
   const source = file(null);
-  await expect(openMasterKey(admin, source)).rejects.toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^\.data\/master\.key is missing[^\n]*backup[^\n]*$/) });
+  await expect(openMasterKey(admin, source)).rejects.toMatchObject({
+    name: 'UsageError',
+    message: expect.stringMatching(/^\.data\/master\.key is missing[^\n]*backup[^\n]*$/),
+  });
   expect(source.made).toBe(0);
 });
 
 it('lets the first of several win that start at once with keys of their own', async () => {
-  const results = await Promise.allSettled([identity, admin, identity, admin].map((pool) => openMasterKey(pool, setting(newKey()))));
+  const results = await Promise.allSettled(
+    [identity, admin, identity, admin].map((pool) => openMasterKey(pool, setting(newKey()))),
+  );
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
 });
 
 it('opens what a database of an earlier version holds: a token', async () => {
   const key = randomBytes(32);
-  await owner.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2)', ['tenant|id|token', seal(key, 'tenant|id|token', 'secret')]);
+  await owner.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2)', [
+    'tenant|id|token',
+    seal(key, 'tenant|id|token', 'secret'),
+  ]);
   expect(await openMasterKey(admin, setting(key.toString('base64')))).toEqual(key);
   await expect(openMasterKey(admin, setting(newKey()))).rejects.toThrow(/not the key of this database/);
 });
@@ -66,7 +80,10 @@ it('neither makes nor writes anything for who only looks', async () => {
 it('says in one line that a database is of an earlier version', async () => {
   await owner.query('ALTER TABLE keys.master_check RENAME TO hidden');
   try {
-    await expect(openMasterKey(owner, setting(newKey()))).rejects.toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^The database has not been migrated[^\n]*$/) });
+    await expect(openMasterKey(owner, setting(newKey()))).rejects.toMatchObject({
+      name: 'UsageError',
+      message: expect.stringMatching(/^The database has not been migrated[^\n]*$/),
+    });
   } finally {
     await owner.query('ALTER TABLE keys.hidden RENAME TO master_check');
   }

@@ -15,21 +15,30 @@ export interface MasterKeySource {
 type Queryable = Pick<Pool, 'query'>;
 
 /**
- * The master key, once it has opened what the database keeps for this purpose. A new database is given that at its first start, with the
- * key that is then made unless there is one. Throws UnfitDatabase when the key is lost or is another one: beside data none is made.
+ * The master key, once it has opened what the database keeps for this purpose. A new database is given that at its
+ * first start, with the key that is then made unless there is one. Throws UnfitDatabase when the key is lost or is
+ * another one: beside data none is made.
  */
 export const openMasterKey = async (database: Queryable, source: MasterKeySource): Promise<Buffer> => {
   const check = await readCheck(database);
   const found = source.read();
   if (found === null && (check || !source.make)) {
-    throw new UnfitDatabase(`${source.name} is missing, and what this database holds was sealed with it. Restore it from the backup: no new one is made beside data.`);
+    throw new UnfitDatabase(
+      `${source.name} is missing, and what this database holds was sealed with it. Restore it from the backup: no new one is made beside data.`,
+    );
   }
   const key = Buffer.from(found ?? source.make!(), 'base64');
   if (!check && !source.make) return key;
-  if (!check) await database.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING', [CONTEXT, seal(key, CONTEXT, newKey())]);
+  if (!check)
+    await database.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      CONTEXT,
+      seal(key, CONTEXT, newKey()),
+    ]);
   // Of processes that start at once, the first one's key counts.
   if (!opens(key, check ?? (await readCheck(database))!)) {
-    throw new UnfitDatabase(`${source.name} is not the key of this database: it does not open what was sealed there. Set the key that the database was made with.`);
+    throw new UnfitDatabase(
+      `${source.name} is not the key of this database: it does not open what was sealed there. Set the key that the database was made with.`,
+    );
   }
   return key;
 };
@@ -48,7 +57,9 @@ const readCheck = async (database: Queryable): Promise<Check | undefined> => {
     return (await database.query<Check>('SELECT context, sealed FROM keys.master_check')).rows[0];
   } catch (error) {
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
-    throw new UnfitDatabase('The database has not been migrated to this version yet: start Muster, or run npm run migrate.');
+    throw new UnfitDatabase(
+      'The database has not been migrated to this version yet: start Muster, or run npm run migrate.',
+    );
   }
 };
 

@@ -23,10 +23,23 @@ import { makeRoles } from './roles.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
 const MIGRATIONS = [
-  Frame1764000000000, OutcomeRetention1764200000000, EventsView1764300000000, LookUps1764400000000, WhoIsWho1764500000000,
-  FoldedCopies1764510000000, Groups1764600000000, IndexOnlyLists1764620000000, Schemas1764630000000,
-  EndsOfTheLog1764640000000, ExpectHeld1764650000000, ReadSome1764660000000, BoundedGroups1764670000000, LookAlikes1764680000000,
-  WhoMayWhat1764690000000, EmailsOfTenant1764740000000, LeavingAgain1764780000000,
+  Frame1764000000000,
+  OutcomeRetention1764200000000,
+  EventsView1764300000000,
+  LookUps1764400000000,
+  WhoIsWho1764500000000,
+  FoldedCopies1764510000000,
+  Groups1764600000000,
+  IndexOnlyLists1764620000000,
+  Schemas1764630000000,
+  EndsOfTheLog1764640000000,
+  ExpectHeld1764650000000,
+  ReadSome1764660000000,
+  BoundedGroups1764670000000,
+  LookAlikes1764680000000,
+  WhoMayWhat1764690000000,
+  EmailsOfTenant1764740000000,
+  LeavingAgain1764780000000,
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);
@@ -46,34 +59,54 @@ const LOCK_TIMEOUT_MS = 600_000;
 const LOCK_POLL_MS = 100;
 const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
 
-/** SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is needed. */
+/**
+ * SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is
+ * needed.
+ */
 const isRefusal = ({ code = '', message = '' }: { code?: string; message?: string }): boolean =>
   // The driver itself says that the server wants a password and the URL has none.
   /^(28...|3D000|42501)$/.test(code) || message.startsWith('SASL: ');
 
 /**
- * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock lets
- * one after the other in, and one that has waited for too long ends with an Error that says so. Throws UnfitDatabase, in one line and before
- * anything is changed, when owner, server or roles will not do, or a newer Muster has migrated it.
+ * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock
+ * lets one after the other in, and one that has waited for too long ends with an Error that says so. Throws
+ * UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer Muster
+ * has migrated it.
  */
 export const migrate = async (
-  ownerUrl: string, roles: RoleSettings = DEFAULT_ROLES, oldestPostgres?: number, lockTimeoutMs = LOCK_TIMEOUT_MS,
+  ownerUrl: string,
+  roles: RoleSettings = DEFAULT_ROLES,
+  oldestPostgres?: number,
+  lockTimeoutMs = LOCK_TIMEOUT_MS,
 ): Promise<void> => {
   try {
     await migrateAs(ownerUrl, roles, lockTimeoutMs, oldestPostgres);
   } catch (error) {
-    if (isRefusal(error as Error)) throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
+    if (isRefusal(error as Error))
+      throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
     throw unfitTls(error) ?? error;
   }
 };
 
-const migrateAs = async (ownerUrl: string, roles: RoleSettings, lockTimeoutMs: number, oldestPostgres?: number): Promise<void> => {
+const migrateAs = async (
+  ownerUrl: string,
+  roles: RoleSettings,
+  lockTimeoutMs: number,
+  oldestPostgres?: number,
+): Promise<void> => {
   const dataSource = await new DataSource({
-    type: 'postgres', url: ownerUrl, applicationName: 'muster-migrate', migrations: MIGRATIONS,
-    migrationsTableName: 'muster_migrations', poolSize: 2, connectTimeoutMS: CONNECT_TIMEOUT_MS,
-  }).initialize().catch((error: unknown) => {
-    throw unfitTls(error) ?? new UnfitDatabase(connectionFault(ownerUrl, error).line);
-  });
+    type: 'postgres',
+    url: ownerUrl,
+    applicationName: 'muster-migrate',
+    migrations: MIGRATIONS,
+    migrationsTableName: 'muster_migrations',
+    poolSize: 2,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+  })
+    .initialize()
+    .catch((error: unknown) => {
+      throw unfitTls(error) ?? new UnfitDatabase(connectionFault(ownerUrl, error).line);
+    });
   const runner = dataSource.createQueryRunner();
   const query: typeof runner.query = runner.query.bind(runner);
   try {
@@ -81,7 +114,8 @@ const migrateAs = async (ownerUrl: string, roles: RoleSettings, lockTimeoutMs: n
     await refuseNewer(runner);
     await makeRoles((sql, values) => query(sql, values), ownerUrl, roles, oldestPostgres);
     // Migrations name the roles as they are called where no setting says otherwise.
-    runner.query = ((sql: string, ...rest: []) => query(sql.replace(ROLE_NAME, `${roles.prefix}_$1`), ...rest)) as typeof query;
+    runner.query = ((sql: string, ...rest: []) =>
+      query(sql.replace(ROLE_NAME, `${roles.prefix}_$1`), ...rest)) as typeof query;
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'all';
     await executor.executePendingMigrations();
@@ -93,13 +127,17 @@ const migrateAs = async (ownerUrl: string, roles: RoleSettings, lockTimeoutMs: n
   }
 };
 
-/** Throws when another process holds the lock for too long: it may hang, and whoever waits for it would hang silently. */
+/**
+ * Throws when another process holds the lock for too long: it may hang, and whoever waits for it would hang silently.
+ */
 const waitForTurn = async (query: QueryRunner['query'], timeoutMs: number): Promise<void> => {
   for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
     const [{ mine }] = (await query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK])) as [{ mine: boolean }];
     if (mine) return;
     if (performance.now() - since > timeoutMs) {
-      throw new Error(`Another process has been migrating this database for ${Math.round(timeoutMs / 1_000)} s: wait for its end, or end it, and start again.`);
+      throw new Error(
+        `Another process has been migrating this database for ${Math.round(timeoutMs / 1_000)} s: wait for its end, or end it, and start again.`,
+      );
     }
   }
 };

@@ -16,32 +16,46 @@ const HOUR_MS = 3_600_000;
 const CHUNK_ROWS = 1_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** SQL: the least UUIDv7 of a time (RFC 9562 §5.7: the first 48 bits are its milliseconds), so that old ids are a range of the key. */
-const leastIdOf = (time: string): string => `rpad(lpad(to_hex(floor(extract(epoch FROM ${time}) * 1000)::bigint), 12, '0'), 32, '0')::uuid`;
-
-/** SQL: whether the outcome of this row's command is old, by the clock of who sent the command and of who answered it. */
-export const isOld = (row: string, before: string): string => `(${row}.command_id < ${leastIdOf(before)} AND ${row}.recorded_at < ${before})`;
+/**
+ * SQL: the least UUIDv7 of a time (RFC 9562 §5.7: the first 48 bits are its milliseconds), so that old ids are a range
+ * of the key.
+ */
+const leastIdOf = (time: string): string =>
+  `rpad(lpad(to_hex(floor(extract(epoch FROM ${time}) * 1000)::bigint), 12, '0'), 32, '0')::uuid`;
 
 /**
- * Deletes the outcomes of an owner that nobody can ask for any more: when its application starts, and then every hour. Processes of
- * one owner may do it at once. Outcomes whose command has no UUIDv7 stay as long as their id happens to lie above the range.
+ * SQL: whether the outcome of this row's command is old, by the clock of who sent the command and of who answered it.
+ */
+export const isOld = (row: string, before: string): string =>
+  `(${row}.command_id < ${leastIdOf(before)} AND ${row}.recorded_at < ${before})`;
+
+/**
+ * Deletes the outcomes of an owner that nobody can ask for any more: when its application starts, and then every hour.
+ * Processes of one owner may do it at once. Outcomes whose command has no UUIDv7 stay as long as their id happens to
+ * lie above the range.
  */
 export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopping = false;
 
-  constructor(private readonly pool: Pool, private readonly owner: Owner, private readonly options: OutcomeRetentionOptions) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly owner: Owner,
+    private readonly options: OutcomeRetentionOptions,
+  ) {}
 
   onApplicationBootstrap(): void {
     const { everyMs = HOUR_MS, logger } = this.options;
     const { owner } = this;
-    this.running = this.deleteOld().then(
-      (deleted) => deleted > 0 && logger.info({ owner, deleted }, 'old outcomes deleted'),
-      (error: Error) => logger.warn({ owner, error: error.message }, 'old outcomes could not be deleted'),
-    ).then(() => {
-      if (!this.stopping) this.timer = setTimeout(() => this.onApplicationBootstrap(), everyMs);
-    });
+    this.running = this.deleteOld()
+      .then(
+        (deleted) => deleted > 0 && logger.info({ owner, deleted }, 'old outcomes deleted'),
+        (error: Error) => logger.warn({ owner, error: error.message }, 'old outcomes could not be deleted'),
+      )
+      .then(() => {
+        if (!this.stopping) this.timer = setTimeout(() => this.onApplicationBootstrap(), everyMs);
+      });
   }
 
   /** Resolves when the chunk that is under way is done; the next run goes on with the rest. */
@@ -54,7 +68,7 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
   private async deleteOld(): Promise<number> {
     const before = await this.announce();
     let deleted = 0;
-    for (let after: string | null = LEAST_ID, rows = CHUNK_ROWS; after !== null && !this.stopping; ) {
+    for (let after: string | null = LEAST_ID, rows = CHUNK_ROWS; after !== null && !this.stopping;) {
       try {
         const chunk = await this.deleteChunk(after, before, rows);
         deleted += chunk.deleted;
@@ -68,17 +82,25 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
     return deleted;
   }
 
-  /** Says what will be deleted before it is, so that verify never takes it for lost; never back, when the setting is raised. */
+  /**
+   * Says what will be deleted before it is, so that verify never takes it for lost; never back, when the setting is
+   * raised.
+   */
   private async announce(): Promise<string> {
     const { rows } = await this.pool.query<{ before: string }>(
       `UPDATE ${schemaOf(this.owner)}.outcome_retention SET deleted_before = greatest(deleted_before, now() - make_interval(days => $1))
-       RETURNING (now() - make_interval(days => $1))::text AS before`, [this.options.keepDays],
+       RETURNING (now() - make_interval(days => $1))::text AS before`,
+      [this.options.keepDays],
     );
     return rows[0]!.before;
   }
 
   /** One transaction. `last` = the id where the next chunk goes on; null = this was the last one. */
-  private async deleteChunk(after: string, before: string, rows: number): Promise<{ deleted: number; last: string | null }> {
+  private async deleteChunk(
+    after: string,
+    before: string,
+    rows: number,
+  ): Promise<{ deleted: number; last: string | null }> {
     const result = await this.pool.query<{ deleted: number; last: string | null }>(
       `WITH chunk AS (
          SELECT command_id, recorded_at FROM ${schemaOf(this.owner)}.outcomes

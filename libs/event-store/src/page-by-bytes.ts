@@ -1,6 +1,9 @@
 export interface PageByBytes {
   readonly table: string;
-  /** The columns that order the rows and tell them apart; a page is read with the values of the last row of the one before as $1, $2. */
+  /**
+   * The columns that order the rows and tell them apart; a page is read with the values of the last row of the one
+   * before as $1, $2.
+   */
   readonly key: readonly [string, string];
   /** Others that are read. */
   readonly columns: readonly string[];
@@ -14,10 +17,19 @@ export interface PageByBytes {
 }
 
 /**
- * SQL: the next rows in the order of their key, until they are enough or long enough together; one at least, unless there is none. LIMIT alone
- * does not bound a page, because one row may be 1,000 times as long as the next one; and row by row nothing is read of those behind its end.
+ * SQL: the next rows in the order of their key, until they are enough or long enough together; one at least, unless
+ * there is none. LIMIT alone does not bound a page, because one row may be 1,000 times as long as the next one; and row
+ * by row nothing is read of those behind its end.
  */
-export const pageByBytes = ({ table, key, columns, bytes, condition = 'true', maxRows, maxBytes }: PageByBytes): string => {
+export const pageByBytes = ({
+  table,
+  key,
+  columns,
+  bytes,
+  condition = 'true',
+  maxRows,
+  maxBytes,
+}: PageByBytes): string => {
   const [first, second] = key;
   const next = (after: string): string => `
       SELECT ${[...key, ...columns].join(', ')}, (${bytes})::bigint AS page_bytes FROM ${table}

@@ -3,7 +3,10 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { connectDatabase, poolOf } from './database.js';
 
 it('what the driver cannot read fails its query, and neither the process nor the pool', async () => {
-  const database = await connectDatabase(await newDatabase(), 'gateway', { poolConnections: 1, queryTimeoutMs: 60_000 });
+  const database = await connectDatabase(await newDatabase(), 'gateway', {
+    poolConnections: 1,
+    queryTimeoutMs: 60_000,
+  });
   try {
     const pool = poolOf(database);
     // One more than the longest text of V8.

@@ -22,9 +22,11 @@ describe('the seal of a role', () => {
     for (let end = 0; end < sealed.length; end++) expect(open('context', sealed.slice(0, end))).toBeNull();
     for (let at = 0; at < sealed.length; at++) {
       for (const letter of ['A', 'B', '-', '_', '=', ' ', '+', 'é']) {
-        if (sealed[at] !== letter) expect(open('context', sealed.slice(0, at) + letter + sealed.slice(at + 1)), `${letter} at ${at}`).toBeNull();
+        if (sealed[at] !== letter)
+          expect(open('context', sealed.slice(0, at) + letter + sealed.slice(at + 1)), `${letter} at ${at}`).toBeNull();
       }
     }
-    for (const other of ['', '~', `${sealed}=`, `${sealed} `, sealed + sealed, `\n${sealed}`]) expect(open('context', other)).toBeNull();
+    for (const other of ['', '~', `${sealed}=`, `${sealed} `, sealed + sealed, `\n${sealed}`])
+      expect(open('context', other)).toBeNull();
   });
 });

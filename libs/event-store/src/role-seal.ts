@@ -11,9 +11,10 @@ export interface RoleSeal {
 }
 
 /**
- * A seal that every process of a role has, before and after a restart: its key is made of the password in the URL of the role, and so no
- * setting is needed. `purpose` tells one kind of text from another. It keeps texts from being
- * read and forged by clients; a database that asks for no password makes that key known, so a sealed text may grant nothing by itself.
+ * A seal that every process of a role has, before and after a restart: its key is made of the password in the URL of
+ * the role, and so no setting is needed. `purpose` tells one kind of text from another. It keeps texts from being read
+ * and forged by clients; a database that asks for no password makes that key known, so a sealed text may grant nothing
+ * by itself.
  */
 export const roleSeal = (url: string, role: Role, purpose: string): RoleSeal => {
   const password = decodeURIComponent(new URL(url).password);

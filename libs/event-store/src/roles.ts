@@ -10,8 +10,8 @@ const OLDEST_POSTGRES = 18;
 const SCRAM_ITERATIONS = 4_096;
 
 /**
- * Makes what a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid): statements are logged, so a password stands in
- * none of them. The password is ASCII, which SASLprep (RFC 4013) leaves as it is.
+ * Makes what a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid): statements are
+ * logged, so a password stands in none of them. The password is ASCII, which SASLprep (RFC 4013) leaves as it is.
  */
 export const scramVerifier = (password: string, salt = randomBytes(16)): string => {
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
@@ -60,33 +60,56 @@ const FOUND = `
 /** Throws UnfitDatabase when the owner, the server or the names of the roles will not do. Changes nothing. */
 const checkOwner = (owner: Owner, found: readonly Found[], roles: RoleSettings, oldest: number): void => {
   const { version, user, database, migrated, log_role } = owner;
-  if (version < oldest) throw new UnfitDatabase(`DATABASE_URL leads to Postgres ${version}: Muster needs Postgres ${oldest} or newer.`);
+  if (version < oldest)
+    throw new UnfitDatabase(`DATABASE_URL leads to Postgres ${version}: Muster needs Postgres ${oldest} or newer.`);
   if (ROLES.some((role) => roleName(roles, role) === user)) {
-    throw new UnfitDatabase(`DATABASE_URL names ${user}, a role of Muster's services: give it the owner of the database, or set DATABASE_ROLE_PREFIX to something else than ${roles.prefix}.`);
+    throw new UnfitDatabase(
+      `DATABASE_URL names ${user}, a role of Muster's services: give it the owner of the database, or set DATABASE_ROLE_PREFIX to something else than ${roles.prefix}.`,
+    );
   }
   const lacks = [
     ...(owner.owns ? [] : [`own the database (ALTER DATABASE "${database}" OWNER TO "${user}")`]),
     ...(owner.may_make_roles || owner.is_superuser ? [] : [`make roles (ALTER ROLE "${user}" CREATEROLE)`]),
-    ...(owner.may_create ? [] : [`create schemas in it, and tables in its schema public (GRANT CREATE ON SCHEMA public TO "${user}")`]),
+    ...(owner.may_create
+      ? []
+      : [`create schemas in it, and tables in its schema public (GRANT CREATE ON SCHEMA public TO "${user}")`]),
   ];
-  if (lacks.length > 0) throw new UnfitDatabase(`The user ${user} of DATABASE_URL has to ${lacks.join(', and ')}, or be a superuser.`);
+  if (lacks.length > 0)
+    throw new UnfitDatabase(`The user ${user} of DATABASE_URL has to ${lacks.join(', and ')}, or be a superuser.`);
   if (migrated && log_role === null) {
-    throw new UnfitDatabase(`The database ${database} was restored without its grants: make the roles ${ROLES.map((role) => roleName(roles, role)).join(', ')} (CREATE ROLE …), and restore it once more with them.`);
+    throw new UnfitDatabase(
+      `The database ${database} was restored without its grants: make the roles ${ROLES.map((role) => roleName(roles, role)).join(', ')} (CREATE ROLE …), and restore it once more with them.`,
+    );
   }
   const other = found.find((role) => role.database !== null && role.database !== database);
   if (other) {
-    throw new UnfitDatabase(`The role ${other.name} of this server is that of the database ${other.database}: set DATABASE_ROLE_PREFIX for the database ${database} to something else than ${roles.prefix}.`);
+    throw new UnfitDatabase(
+      `The role ${other.name} of this server is that of the database ${other.database}: set DATABASE_ROLE_PREFIX for the database ${database} to something else than ${roles.prefix}.`,
+    );
   }
   const unknown = migrated ? undefined : found.find((role) => !role.is_marked);
   if (unknown) {
-    throw new UnfitDatabase(`There is a role ${unknown.name} already, and nothing says that it is this database's: set DATABASE_ROLE_PREFIX to something else than ${roles.prefix}, or drop the role if nobody uses it.`);
+    throw new UnfitDatabase(
+      `There is a role ${unknown.name} already, and nothing says that it is this database's: set DATABASE_ROLE_PREFIX to something else than ${roles.prefix}, or drop the role if nobody uses it.`,
+    );
   }
   const fixed = found.find(({ may_alter }) => !may_alter);
-  if (fixed) throw new UnfitDatabase(`The user ${user} may not change the role ${fixed.name}: GRANT ${fixed.name} TO "${user}" WITH ADMIN OPTION.`);
+  if (fixed)
+    throw new UnfitDatabase(
+      `The user ${user} may not change the role ${fixed.name}: GRANT ${fixed.name} TO "${user}" WITH ADMIN OPTION.`,
+    );
 };
 
-/** Makes the roles, or gives them their passwords anew, and lets nobody else connect. Throws UnfitDatabase before anything is changed. */
-export const makeRoles = async (query: Query, ownerUrl: string, roles: RoleSettings, oldest = OLDEST_POSTGRES): Promise<void> => {
+/**
+ * Makes the roles, or gives them their passwords anew, and lets nobody else connect. Throws UnfitDatabase before
+ * anything is changed.
+ */
+export const makeRoles = async (
+  query: Query,
+  ownerUrl: string,
+  roles: RoleSettings,
+  oldest = OLDEST_POSTGRES,
+): Promise<void> => {
   const names = ROLES.map((role) => roleName(roles, role));
   const [owner] = (await query(OWNER)) as [Owner];
   const found = (await query(FOUND, [names])) as Found[];
@@ -97,21 +120,26 @@ export const makeRoles = async (query: Query, ownerUrl: string, roles: RoleSetti
     const exists = found.some((role) => role.name === name);
     await query(`${exists ? 'ALTER' : 'CREATE'} ROLE ${name} LOGIN PASSWORD '${verifiers[index]!}'`);
     await query(`COMMENT ON ROLE ${name} IS ${quoted(`${MARK}${owner.database}`)}`);
-    // Everything on the path is a look-up by key. A plan that is prepared while a table is empty reads all of it, and stays.
-    for (const setting of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) await query(`ALTER ROLE ${name} SET ${setting} = off`);
+    // Everything on the path is a look-up by key. A plan that is prepared while a table is empty reads all of it, and
+    // stays.
+    for (const setting of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'])
+      await query(`ALTER ROLE ${name} SET ${setting} = off`);
   }
   // Without statistics a page of a walk would be read as all that is left, and sorted: an index has it in order.
   await query(`ALTER ROLE ${roleName(roles, 'gateway')} SET enable_sort = off`);
   const before = owner.log_role?.replace(/_log$/, '');
   if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix));
-  // A user who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold these rights, so they are
-  // given at each start.
+  // A user who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold
+  // these rights, so they are given at each start.
   const database = `DATABASE "${owner.database.replaceAll('"', '""')}"`;
   await query(`REVOKE ALL ON ${database} FROM PUBLIC`);
   await query(`GRANT CONNECT ON ${database} TO ${names.join(', ')}`);
 };
 
-/** SQL: what the roles of one prefix may do in this database is from now on what those of the other may: a copy of a database needs roles of its own. */
+/**
+ * SQL: what the roles of one prefix may do in this database is from now on what those of the other may: a copy of a
+ * database needs roles of its own.
+ */
 const moveGrants = (from: string, to: string): string => `
   DO $move$
   DECLARE

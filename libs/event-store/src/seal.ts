@@ -7,8 +7,8 @@ const TAG_BYTES = 16;
 export const newKey = (): Buffer => randomBytes(32);
 
 /**
- * AES-256-GCM. `context` is the additional data (tenant | stream | version | field): a ciphertext that is moved to another row
- * no longer opens. Returns base64 of IV, tag and ciphertext.
+ * AES-256-GCM. `context` is the additional data (tenant | stream | version | field): a ciphertext that is moved to
+ * another row no longer opens. Returns base64 of IV, tag and ciphertext.
  */
 export const seal = (key: Buffer, context: string, plain: string | Buffer): string => {
   const iv = randomBytes(IV_BYTES);
@@ -22,7 +22,9 @@ export const seal = (key: Buffer, context: string, plain: string | Buffer): stri
 /** The reverse of seal. Throws when key, context or text are not the ones that were sealed. */
 export const unseal = (key: Buffer, context: string, sealed: string): Buffer => {
   const bytes = Buffer.from(sealed, 'base64');
-  const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), bytes.subarray(0, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(Buffer.from(context));
   decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
   return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);

@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { OUTCOME_TYPE, deadOf, eventsOf, outcomesOf, type CommandData, type EventData, type Message, type Outcome, type OutcomeData, type Owner } from '#contracts';
+import {
+  OUTCOME_TYPE,
+  deadOf,
+  eventsOf,
+  outcomesOf,
+  type CommandData,
+  type EventData,
+  type Message,
+  type Outcome,
+  type OutcomeData,
+  type Owner,
+} from '#contracts';
 import type { Decision } from './behaviour.js';
 
 /** The part of the log that the transaction needs; handed in, because event store and log do not know each other. */
@@ -15,7 +26,11 @@ export interface BatchToHandle {
 /** The messages from one place to another, as a batch of their own. */
 export const slice = (batch: BatchToHandle, from: number, to: number): BatchToHandle => {
   const received = batch.received.slice(from, to);
-  return { ...batch, received, nextOffset: to === batch.received.length ? batch.nextOffset : received.at(-1)!.offset + 1 };
+  return {
+    ...batch,
+    received,
+    nextOffset: to === batch.received.length ? batch.nextOffset : received.at(-1)!.offset + 1,
+  };
 };
 
 /** A row of the Postgres log that this transaction appended. */
@@ -61,8 +76,11 @@ export class Turn {
   private readonly ends: Map<string, number>;
 
   constructor(
-    private readonly owner: Owner, private readonly batch: BatchToHandle, private readonly now: Date,
-    private readonly memory: LaneMemory, private readonly secrets: readonly string[] = [],
+    private readonly owner: Owner,
+    private readonly batch: BatchToHandle,
+    private readonly now: Date,
+    private readonly memory: LaneMemory,
+    private readonly secrets: readonly string[] = [],
   ) {
     this.ends = new Map(memory.ends);
   }
@@ -88,8 +106,17 @@ export class Turn {
       this.sequences.set(command.tenant, sequence);
       const { actor } = command.data as CommandData<unknown>;
       this.events.push({
-        tenant: command.tenant, sequence, stream, version, type, recorded_at: this.now, command_id: command.id,
-        correlation_id: command.correlationId, actor, directory: command.directory, ...stored,
+        tenant: command.tenant,
+        sequence,
+        stream,
+        version,
+        type,
+        recorded_at: this.now,
+        command_id: command.id,
+        correlation_id: command.correlationId,
+        actor,
+        directory: command.directory,
+        ...stored,
       });
       const data: EventData<unknown> = { sequence, version, actor, event };
       this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
@@ -100,39 +127,66 @@ export class Turn {
   /** A message that cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
   bury(message: Message | null, raw: string | undefined, reason: unknown): void {
     const cause = message ?? {
-      id: randomUUID(), type: 'unreadable', source: 'unknown', subject: '', time: this.now.toISOString(), tenant: 'system',
-      directory: null, correlationId: '', causationId: null, data: null,
+      id: randomUUID(),
+      type: 'unreadable',
+      source: 'unknown',
+      subject: '',
+      time: this.now.toISOString(),
+      tenant: 'system',
+      directory: null,
+      correlationId: '',
+      causationId: null,
+      data: null,
     };
     this.append(deadOf(this.batch.topic), {
       ...this.envelope(cause, 'muster.dead.v1', cause.subject),
-      // As text, twice encoded: what the database refused as data must not be refused again, and neither may it be refused for its length.
-      data: { reason: String(reason).slice(0, MAX_DEAD_CHARACTERS), message: Buffer.from(this.legible(raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString('base64') },
+      // As text, twice encoded: what the database refused as data must not be refused again, and neither may it be
+      // refused for its length.
+      data: {
+        reason: String(reason).slice(0, MAX_DEAD_CHARACTERS),
+        message: Buffer.from(this.legible(raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString(
+          'base64',
+        ),
+      },
     });
     if (message) {
       this.answer(message, {
-        status: 'rejected', code: 'internal', detail: 'The request could not be carried out; it was set aside for examination.',
+        status: 'rejected',
+        code: 'internal',
+        detail: 'The request could not be carried out; it was set aside for examination.',
       });
     }
   }
 
-  /** Without the secrets of this owner's commands; where there are any, a text that cannot be searched for them is left out. */
+  /**
+   * Without the secrets of this owner's commands; where there are any, a text that cannot be searched for them is left
+   * out.
+   */
   private legible(text: string): string {
     if (this.secrets.length === 0) return text;
     try {
-      return JSON.stringify(JSON.parse(text, (name, value: unknown) => (this.secrets.includes(name) ? undefined : value)));
+      return JSON.stringify(
+        JSON.parse(text, (name, value: unknown) => (this.secrets.includes(name) ? undefined : value)),
+      );
     } catch {
       return `(${text.length} characters that are no JSON)`;
     }
   }
 
-  /** Tells with each outcome what its command has cost, which is known only when all is written: what is read again does not say it. */
+  /**
+   * Tells with each outcome what its command has cost, which is known only when all is written: what is read again does
+   * not say it.
+   */
   tell(costs: ReadonlyMap<string, number>): void {
     for (const { tenant, data } of this.answers) data.cost = costs.get(tenant)!;
   }
 
   private publishOutcome(command: Message, outcome: Outcome, stored: Outcome): void {
     const envelope = this.envelope(command, OUTCOME_TYPE, command.subject);
-    const carrying = (told: Outcome): Message<OutcomeData> => ({ ...envelope, data: { commandId: command.id, outcome: told } });
+    const carrying = (told: Outcome): Message<OutcomeData> => ({
+      ...envelope,
+      data: { commandId: command.id, outcome: told },
+    });
     const message = carrying(outcome);
     this.answers.push({ tenant: command.tenant, data: message.data });
     this.append(outcomesOf(this.owner), message, stored === outcome ? undefined : carrying(stored));
@@ -141,14 +195,28 @@ export class Turn {
   private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {
     const { tenant, directory, correlationId } = cause;
     return {
-      id: randomUUID(), type, source: `muster/${this.owner}`, subject, time: this.now.toISOString(), tenant, directory,
-      correlationId, causationId: cause.id,
+      id: randomUUID(),
+      type,
+      source: `muster/${this.owner}`,
+      subject,
+      time: this.now.toISOString(),
+      tenant,
+      directory,
+      correlationId,
+      causationId: cause.id,
     };
   }
 
   private append(topic: string, message: Message, stored?: Message): void {
     const offset = this.ends.get(topic) ?? 0;
     this.ends.set(topic, offset + 1);
-    this.appended.push({ topic, partition: this.batch.partition, offset, id: message.id, message, ...(stored ? { stored } : {}) });
+    this.appended.push({
+      topic,
+      partition: this.batch.partition,
+      offset,
+      id: message.id,
+      message,
+      ...(stored ? { stored } : {}),
+    });
   }
 }

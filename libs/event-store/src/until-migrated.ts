@@ -4,7 +4,10 @@ import { newerMigrations, migrationNames } from './migrate.js';
 import { connectionFault } from './connection-fault.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
-/** A database that is away is waited for much longer than one that refuses: before the first migration there is not even the role. */
+/**
+ * A database that is away is waited for much longer than one that refuses: before the first migration there is not even
+ * the role.
+ */
 const AWAY_TIMEOUT_MS = 3_600_000;
 const TIMEOUT_MS = 60_000;
 const TELL_EVERY_MS = 60_000;
@@ -22,7 +25,12 @@ interface Reason {
  * Asks until nothing is missing. `tell` gets the reason at once and then once a minute. Throws UnfitDatabase
  * when the time is over and the user has something to change, otherwise Error: what keeps the process starts it again.
  */
-const until = async (ask: () => Promise<Reason | null>, tell: (reason: string) => void, timeoutMs: number, awayTimeoutMs: number): Promise<void> => {
+const until = async (
+  ask: () => Promise<Reason | null>,
+  tell: (reason: string) => void,
+  timeoutMs: number,
+  awayTimeoutMs: number,
+): Promise<void> => {
   let toldAt = -Infinity;
   let since = performance.now();
   for (const start = since; ; await pause(POLL_MS)) {
@@ -36,39 +44,52 @@ const until = async (ask: () => Promise<Reason | null>, tell: (reason: string) =
     }
     if (isAway) since = now;
     if (isAway ? now - start > awayTimeoutMs : now - since > timeoutMs) {
-      throw isAway ? new Error(`The database is not ready: ${line}`) : new UnfitDatabase(`The database is not ready: ${line}`);
+      throw isAway
+        ? new Error(`The database is not ready: ${line}`)
+        : new UnfitDatabase(`The database is not ready: ${line}`);
     }
   }
 };
 
 /**
- * Resolves when the database answers this role and has the newest shape. A service that starts before `migrate` is done waits here; it does
- * not listen yet, so it is not ready. Throws UnfitDatabase at once when a newer Muster has migrated it, or
- * when the certificate of the server is not accepted.
+ * Resolves when the database answers this role and has the newest shape. A service that starts before `migrate` is done
+ * waits here; it does not listen yet, so it is not ready. Throws UnfitDatabase at once when a newer Muster has migrated
+ * it, or when the certificate of the server is not accepted.
  */
 export const untilMigrated = (url: string, tell: (reason: string) => void, timeoutMs?: number): Promise<void> =>
   until(() => whatIsMissing(url), tell, timeoutMs ?? TIMEOUT_MS, timeoutMs ?? AWAY_TIMEOUT_MS);
 
-/** Resolves when the database answers its owner. Throws UnfitDatabase at once when it refuses: waiting would not help. */
+/**
+ * Resolves when the database answers its owner. Throws UnfitDatabase at once when it refuses: waiting would not help.
+ */
 export const untilDatabaseAnswers = (url: string, tell: (reason: string) => void): Promise<void> =>
-  until(async () => {
-    const client = clientOf(url);
-    try {
-      await client.connect();
-      return null;
-    } catch (error) {
-      const unfit = unfitTls(error);
-      if (unfit) throw unfit;
-      const fault = connectionFault(url, error);
-      if (!fault.isAway) throw new UnfitDatabase(fault.line);
-      return fault;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
-  }, tell, TIMEOUT_MS, AWAY_TIMEOUT_MS);
+  until(
+    async () => {
+      const client = clientOf(url);
+      try {
+        await client.connect();
+        return null;
+      } catch (error) {
+        const unfit = unfitTls(error);
+        if (unfit) throw unfit;
+        const fault = connectionFault(url, error);
+        if (!fault.isAway) throw new UnfitDatabase(fault.line);
+        return fault;
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    },
+    tell,
+    TIMEOUT_MS,
+    AWAY_TIMEOUT_MS,
+  );
 
 const clientOf = (url: string): pg.Client => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: 'muster-wait' });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'muster-wait',
+  });
   // A connection that breaks tells its query, too.
   client.on('error', () => undefined);
   return client;
@@ -85,7 +106,9 @@ const whatIsMissing = async (url: string): Promise<Reason | null> => {
     const names = rows.map(({ name }) => name);
     const newer = newerMigrations(names);
     if (newer !== null) throw new UnfitDatabase(newer);
-    return migrationNames.every((name) => names.includes(name)) ? null : { line: 'it has not been migrated to this version yet', isAway: false };
+    return migrationNames.every((name) => names.includes(name))
+      ? null
+      : { line: 'it has not been migrated to this version yet', isAway: false };
   } catch (error) {
     const unfit = error instanceof UnfitDatabase ? error : unfitTls(error);
     if (unfit) throw unfit;

@@ -10,16 +10,24 @@ export interface Step {
 }
 
 /**
- * Wire type of an old version → the step to the next one. Stored events are never rewritten, so a step stays for ever; its
- * version keeps its file in test/fixtures/events.
+ * Wire type of an old version → the step to the next one. Stored events are never rewritten, so a step stays for ever;
+ * its version keeps its file in test/fixtures/events.
  */
 export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
   // The directory that created a user managed it, and nobody else was looked for.
-  ['muster.user.created.v1', { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) }],
+  [
+    'muster.user.created.v1',
+    { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) },
+  ],
 ]);
 
 /** Wire type of the newest version → the type that `evolve` knows. */
-const NEWEST = new Map(Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [wire, type]));
+const NEWEST = new Map(
+  Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [
+    wire,
+    type,
+  ]),
+);
 
 /** Steps until the newest version is reached. */
 export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap<string, Step>) => {
@@ -33,5 +41,8 @@ export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap
   return upcast;
 };
 
-/** A stored event as today's code knows it: whoever reads stored events goes through here. Throws for an unknown type or version. */
+/**
+ * A stored event as today's code knows it: whoever reads stored events goes through here. Throws for an unknown type or
+ * version.
+ */
 export const upcast = upcaster(NEWEST, OLD_VERSIONS);

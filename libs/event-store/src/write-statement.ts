@@ -16,12 +16,15 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
   },
 ];
 
-/** Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages as arrays, and of what the log has to hold. */
+/**
+ * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
+ * as arrays, and of what the log has to hold.
+ */
 const FIRST_PART_PARAMETER = 15;
 
 /**
- * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order: each row
- * is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
+ * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order:
+ * each row is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
 export const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
   const all = parts.map((part, index) => {
@@ -35,9 +38,13 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
       `moved AS (
       UPDATE ${schemaOf(owner)}.positions SET epoch = $1, next_offset = $2
       WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 RETURNING 1
-    )`, ...written].join(',\n')}
+    )`,
+      ...written,
+    ].join(',\n')}
     SELECT ${[
       "log.expect('position', (SELECT count(*) FROM moved), 1)",
       'CASE WHEN $13::uuid IS NOT NULL THEN log.expect_held($4, $5, $14, $13) END',
-      "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))", ...expected].join(',\n')}`;
+      "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))",
+      ...expected,
+    ].join(',\n')}`;
 };

@@ -1,4 +1,7 @@
-/** Things that wait, each of one tenant: taken in turns, one of each tenant after the other, and those of a tenant in their order. */
+/**
+ * Things that wait, each of one tenant: taken in turns, one of each tenant after the other, and those of a tenant in
+ * their order.
+ */
 export class FairQueue<T> {
   private readonly waiting = new Map<string, T[]>();
   private count = 0;

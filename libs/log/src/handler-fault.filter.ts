@@ -1,7 +1,10 @@
 import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 
-/** Hands on what a handler threw as it is: Nest makes "Internal server error" of it, and nobody would learn what went wrong. */
+/**
+ * Hands on what a handler threw as it is: Nest makes "Internal server error" of it, and nobody would learn what went
+ * wrong.
+ */
 @Catch()
 export class HandlerFaultFilter implements RpcExceptionFilter {
   catch(error: unknown): Observable<never> {

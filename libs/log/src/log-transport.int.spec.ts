@@ -29,17 +29,36 @@ class ConsumerModule {}
 
 it('hands a whole batch to a Nest handler, and takes what it throws for the failure that it is', async () => {
   const errors: Error[] = [];
-  const log = new PostgresLog({ url: roleUrl(await newDatabase(), 'log'), maxBatchMessages: 10, keepDays: 7, onError: (error) => errors.push(error) });
+  const log = new PostgresLog({
+    url: roleUrl(await newDatabase(), 'log'),
+    maxBatchMessages: 10,
+    keepDays: 7,
+    onError: (error) => errors.push(error),
+  });
   const module = await Test.createTestingModule({ imports: [ConsumerModule] }).compile();
-  const app = module.createNestMicroservice<MicroserviceOptions>({ strategy: new LogTransport(() => log, async () => ({ epoch: 'postgres', nextOffset: 0 })), logger: false });
+  const app = module.createNestMicroservice<MicroserviceOptions>({
+    strategy: new LogTransport(
+      () => log,
+      async () => ({ epoch: 'postgres', nextOffset: 0 }),
+    ),
+    logger: false,
+  });
   await app.listen();
   await log.start();
   try {
     const again = new Promise<void>((done) => (noticed = () => batches.length === 2 && done()));
     const tenant = uuidv7();
     const messages = ['first', 'second'].map((subject) => ({
-      id: uuidv7(), type: 'muster.test.v1', source: 'test', subject, time: new Date().toISOString(), tenant, directory: null, correlationId: 'c',
-      causationId: null, data: {},
+      id: uuidv7(),
+      type: 'muster.test.v1',
+      source: 'test',
+      subject,
+      time: new Date().toISOString(),
+      tenant,
+      directory: null,
+      correlationId: 'c',
+      causationId: null,
+      data: {},
     }));
     await log.publish('identity.commands', messages);
     await again;

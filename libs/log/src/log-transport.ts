@@ -2,7 +2,10 @@ import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { lastValueFrom, isObservable } from 'rxjs';
 import type { Batch, Log, Position } from './log.js';
 
-/** Makes the log a transport of Nest: a controller's message pattern is a topic, its payload a whole batch of one partition. */
+/**
+ * Makes the log a transport of Nest: a controller's message pattern is a topic, its payload a whole batch of one
+ * partition.
+ */
 export class LogTransport extends Server implements CustomTransportStrategy {
   constructor(
     /** The log of each topic's owner; one and the same within one process on the Postgres log. */

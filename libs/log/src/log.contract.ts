@@ -20,7 +20,10 @@ const COMMANDS = commandsOf('identity');
 const EVENTS = eventsOf('identity');
 const OUTCOMES = outcomesOf('identity');
 const CONSUMER_GROUP = 'muster.identity';
-/** Generous: the machine may do other work, and a broker or a database is started. No test waits that long when all is well. */
+/**
+ * Generous: the machine may do other work, and a broker or a database is started. No test waits that long when all is
+ * well.
+ */
 const TIMEOUT_MS = 120_000;
 
 /** A tenant of its own for a test, in the partition that it asks for. */
@@ -33,13 +36,23 @@ export const newTenant = (partition?: number): string => {
 
 export const newMessages = (tenant: string, count: number): Message[] =>
   Array.from({ length: count }, (_, number) => ({
-    id: randomUUID(), type: 'muster.test.v1', source: 'test', subject: 's', time: new Date().toISOString(), tenant, directory: null,
-    correlationId: 'c', causationId: null, data: { number },
+    id: randomUUID(),
+    type: 'muster.test.v1',
+    source: 'test',
+    subject: 's',
+    time: new Date().toISOString(),
+    tenant,
+    directory: null,
+    correlationId: 'c',
+    causationId: null,
+    data: { number },
   }));
 
-export const idsOf = (messages: readonly (Message | null)[]): (string | undefined)[] => messages.map((message) => message?.id);
+export const idsOf = (messages: readonly (Message | null)[]): (string | undefined)[] =>
+  messages.map((message) => message?.id);
 
-export const numbersOf = (messages: readonly Message[]): unknown[] => messages.map(({ data }) => (data as { number: number }).number);
+export const numbersOf = (messages: readonly Message[]): unknown[] =>
+  messages.map(({ data }) => (data as { number: number }).number);
 
 /** Resolves when `holds`, which is asked after each `tell`. */
 export class Signal {
@@ -68,7 +81,11 @@ export class Consumer implements Subscription {
   /** Runs before the effect of a batch. */
   before: (batch: Batch) => Promise<void> | void = () => undefined;
 
-  constructor(private readonly pool: pg.Pool, readonly topic = COMMANDS, readonly signal = new Signal()) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    readonly topic = COMMANDS,
+    readonly signal = new Signal(),
+  ) {}
 
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(
@@ -98,7 +115,9 @@ export class Consumer implements Subscription {
 
   /** The messages of these tenants that were handled. */
   messages(...tenants: string[]): Message[] {
-    return this.handled.flatMap(({ received }) => received.flatMap(({ message }) => (message && tenants.includes(message.tenant) ? [message] : [])));
+    return this.handled.flatMap(({ received }) =>
+      received.flatMap(({ message }) => (message && tenants.includes(message.tenant) ? [message] : [])),
+    );
   }
 
   /** Resolves when all of these have been handled. */
@@ -106,7 +125,8 @@ export class Consumer implements Subscription {
     const missing = new Set(idsOf(messages));
     let seen = 0;
     return this.signal.until(() => {
-      for (; seen < this.handled.length; seen++) for (const { message } of this.handled[seen]!.received) missing.delete(message?.id);
+      for (; seen < this.handled.length; seen++)
+        for (const { message } of this.handled[seen]!.received) missing.delete(message?.id);
       return missing.size === 0;
     });
   }
@@ -117,9 +137,18 @@ export const append = async (pool: pg.Pool, topic: string, messages: readonly Me
   const rows: LogRow[] = [];
   for (const message of messages) {
     const partition = partitionOf(message.tenant);
-    const { rows: ends } = await pool.query<{ next_offset: string }>('SELECT next_offset FROM log.ends($1) WHERE partition = $2', [[topic], partition]);
+    const { rows: ends } = await pool.query<{ next_offset: string }>(
+      'SELECT next_offset FROM log.ends($1) WHERE partition = $2',
+      [[topic], partition],
+    );
     const offset = Number(ends[0]?.next_offset ?? 0);
-    await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [[topic], [partition], [offset], [message.id], [JSON.stringify(message)]]);
+    await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [
+      [topic],
+      [partition],
+      [offset],
+      [message.id],
+      [JSON.stringify(message)],
+    ]);
     rows.push({ topic, partition, offset, id: message.id, message });
   }
   return rows;
@@ -153,8 +182,10 @@ export const itIsALog = (adapter: Adapter): void => {
     await log.start();
     return log;
   };
-  const commit = async (log: Log, topic: string, messages: readonly Message[]): Promise<void> => log.committed(await append(pool, topic, messages));
-  const untilReady = (log: Log): Promise<void> => vi.waitFor(() => expect(log.unready()).toBeNull(), { timeout: TIMEOUT_MS });
+  const commit = async (log: Log, topic: string, messages: readonly Message[]): Promise<void> =>
+    log.committed(await append(pool, topic, messages));
+  const untilReady = (log: Log): Promise<void> =>
+    vi.waitFor(() => expect(log.unready()).toBeNull(), { timeout: TIMEOUT_MS });
 
   it('keeps the order of a tenant, whose messages are all in the partition of its key', async () => {
     const consumer = new Consumer(pool);
@@ -162,11 +193,18 @@ export const itIsALog = (adapter: Adapter): void => {
     const tenants = [newTenant(), newTenant(), newTenant()];
     const published = tenants.map((tenant) => newMessages(tenant, 60));
     for (let turn = 0; turn < 60; turn += 20) {
-      await Promise.all(published.flatMap((messages) => messages.slice(turn, turn + 20).map((message) => log.publish(COMMANDS, [message]))));
+      await Promise.all(
+        published.flatMap((messages) =>
+          messages.slice(turn, turn + 20).map((message) => log.publish(COMMANDS, [message])),
+        ),
+      );
     }
     await consumer.has(published.flat());
-    tenants.forEach((tenant, index) => expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(published[index]!)));
-    for (const { partition, received } of consumer.handled) for (const { message } of received) expect(partitionOf(message!.tenant)).toBe(partition);
+    tenants.forEach((tenant, index) =>
+      expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(published[index]!)),
+    );
+    for (const { partition, received } of consumer.handled)
+      for (const { message } of received) expect(partitionOf(message!.tenant)).toBe(partition);
   });
 
   it('hands over what was published in one turn of the event loop as one batch, or next to it', async () => {
@@ -224,24 +262,38 @@ export const itIsALog = (adapter: Adapter): void => {
   });
 
   it.each([
-    ['at once', () => { throw new Error('a fault'); }],
+    [
+      'at once',
+      () => {
+        throw new Error('a fault');
+      },
+    ],
     ['after a while', () => pool.query('SELECT no_such_column').then(() => undefined)],
     // A client library may take this for a bug that no retry mends.
-    ['with a TypeError', async () => { throw new TypeError('a fault'); }],
-  ])('hands over the same messages again, in order and without a gap, when the handler throws %s', async (_when, fault) => {
-    const consumer = new Consumer(pool);
-    const log = await started([consumer], 4);
-    const tenant = newTenant();
-    const messages = newMessages(tenant, 20);
-    let faults = 3;
-    // In the middle: a part is handled already, and more waits.
-    consumer.before = ({ received }) => (consumer.messages(tenant).length >= 8 && received.length > 0 && faults-- > 0 ? fault() : undefined);
-    await log.publish(COMMANDS, messages);
-    await consumer.has(messages);
-    expect(faults).toBeLessThan(0);
-    expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages));
-    await untilReady(log);
-  });
+    [
+      'with a TypeError',
+      async () => {
+        throw new TypeError('a fault');
+      },
+    ],
+  ])(
+    'hands over the same messages again, in order and without a gap, when the handler throws %s',
+    async (_when, fault) => {
+      const consumer = new Consumer(pool);
+      const log = await started([consumer], 4);
+      const tenant = newTenant();
+      const messages = newMessages(tenant, 20);
+      let faults = 3;
+      // In the middle: a part is handled already, and more waits.
+      consumer.before = ({ received }) =>
+        consumer.messages(tenant).length >= 8 && received.length > 0 && faults-- > 0 ? fault() : undefined;
+      await log.publish(COMMANDS, messages);
+      await consumer.has(messages);
+      expect(faults).toBeLessThan(0);
+      expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages));
+      await untilReady(log);
+    },
+  );
 
   it('goes on with the other partitions while the handler of one throws', async () => {
     const consumer = new Consumer(pool);

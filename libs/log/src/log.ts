@@ -17,9 +17,9 @@ export interface Batch {
   /** The offset after the last message. */
   readonly nextOffset: number;
   /**
-   * null = the log keeps what it hands over. Else it hands over what it is still appending, so that deciding need not wait for that: resolves when
-   * it has been appended, rejects when that is unknown. Nothing may be written before, nor unless the log still holds it at that moment, because
-   * the append does not wait for the disk.
+   * null = the log keeps what it hands over. Else it hands over what it is still appending, so that deciding need not
+   * wait for that: resolves when it has been appended, rejects when that is unknown. Nothing may be written before, nor
+   * unless the log still holds it at that moment, because the append does not wait for the disk.
    */
   readonly appended: Promise<void> | null;
 }
@@ -33,7 +33,10 @@ export interface Position {
   readonly nextOffset: number;
 }
 
-/** Sees when work that is tried again and again does not succeed. The process is then not ready until it does: the event store's LaneWatch. */
+/**
+ * Sees when work that is tried again and again does not succeed. The process is then not ready until it does: the event
+ * store's LaneWatch.
+ */
 export interface Watch {
   /** `what` names the work to operators, and everybody may read it. */
   during<T>(what: string, work: () => Promise<T>): Promise<T>;
@@ -57,20 +60,29 @@ export interface Subscription {
 }
 
 /**
- * The message log. Two adapters, one contract (log.contract.ts): the Postgres log inside one process, Kafka between several.
+ * The message log. Two adapters, one contract (log.contract.ts): the Postgres log inside one process, Kafka between
+ * several.
  */
 export interface Log {
-  /** Resolves when the log has the messages. Throws LogUnavailable, and whether they arrived is then unknown; or MessageTooLong, and that one did not. */
+  /**
+   * Resolves when the log has the messages. Throws LogUnavailable, and whether they arrived is then unknown; or
+   * MessageTooLong, and that one did not.
+   */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** One batch of a partition at a time, in order, each message at least once. Before start(). */
   subscribe(subscription: Subscription): void;
-  /** Every message of the topic from now on, to every process. Best effort: who misses one looks it up. Before start(). */
+  /**
+   * Every message of the topic from now on, to every process. Best effort: who misses one looks it up. Before start().
+   */
   broadcast(topic: string, handle: (message: Message) => void): void;
   /** A lane has committed these rows of the Postgres log: hand them over, in order. */
   committed(rows: readonly LogRow[]): void;
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Why it neither takes nor hands over messages now; null = it does. It names topics and partitions alone: everybody may read it. */
+  /**
+   * Why it neither takes nor hands over messages now; null = it does. It names topics and partitions alone: everybody
+   * may read it.
+   */
   unready(): string | null;
 }
 
@@ -81,17 +93,23 @@ export class LogUnavailable extends Error {}
 export class MessageTooLong extends Error {}
 
 /** A log among what a service needs to run. `owner` = who uses it, where there are several. */
-export const logPart = (log: Log, owner?: string): {
-  readonly name: string; start(): Promise<void>; stop(): Promise<void>; unready(): string | null;
-} => ({
-  name: owner === undefined ? 'message log' : `message log of ${owner}`, start: () => log.start(), stop: () => log.stop(),
+export const logPart = (
+  log: Log,
+  owner?: string,
+): { readonly name: string; start(): Promise<void>; stop(): Promise<void>; unready(): string | null } => ({
+  name: owner === undefined ? 'message log' : `message log of ${owner}`,
+  start: () => log.start(),
+  stop: () => log.stop(),
   unready: () => log.unready(),
 });
 
 /** The words of a log that is not connected, or not all of it. */
 export const AWAY = 'it neither takes nor hands over messages now';
 
-/** The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same settings ends the same way. */
+/**
+ * The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same
+ * settings ends the same way.
+ */
 export class LogRefused extends Error {
   override readonly name = 'UsageError';
 }

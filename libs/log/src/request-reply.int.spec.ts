@@ -21,7 +21,12 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   const { connectionString } = pool.options;
-  log = new PostgresLog({ url: roleUrl(connectionString!, 'log'), maxBatchMessages: 100, keepDays: 7, onError: () => undefined });
+  log = new PostgresLog({
+    url: roleUrl(connectionString!, 'log'),
+    maxBatchMessages: 100,
+    keepDays: 7,
+    onError: () => undefined,
+  });
   consumer = new Consumer(pool);
   log.subscribe(consumer);
   requests = [];
@@ -34,7 +39,11 @@ afterAll(() => pool.end());
 
 const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<RequestReply> => {
   const made = new RequestReply(log, {
-    owner: 'identity', lookupAfterMs: 60_000, timeoutMs: 60_000, lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids), ...options,
+    owner: 'identity',
+    lookupAfterMs: 60_000,
+    timeoutMs: 60_000,
+    lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids),
+    ...options,
   });
   requests.push(made);
   await log.start();
@@ -42,16 +51,25 @@ const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<
 };
 const newCommand = (): Message => newMessages(newTenant(), 1)[0]!;
 const outcomeOf = (command: Message, data: unknown = { commandId: command.id, outcome: DONE }): Message => ({
-  ...newCommand(), tenant: command.tenant, type: OUTCOME_TYPE, data,
+  ...newCommand(),
+  tenant: command.tenant,
+  type: OUTCOME_TYPE,
+  data,
 });
-const tell = async (...messages: Message[]): Promise<void> => log.committed(await append(pool, outcomesOf('identity'), messages));
+const tell = async (...messages: Message[]): Promise<void> =>
+  log.committed(await append(pool, outcomesOf('identity'), messages));
 const store = (command: Message): Promise<unknown> =>
-  pool.query('INSERT INTO identity.outcomes VALUES ($1, $2, $3, now())', [command.id, command.tenant, JSON.stringify(DONE)]);
+  pool.query('INSERT INTO identity.outcomes VALUES ($1, $2, $3, now())', [
+    command.id,
+    command.tenant,
+    JSON.stringify(DONE),
+  ]);
 
 it('answers with the outcome of the command, whatever else is among the outcomes', async () => {
   const [command, other] = [newCommand(), newCommand()];
   const made = await newRequests();
-  consumer.before = () => tell(outcomeOf(command, null), outcomeOf(command, { commandId: command.id }), outcomeOf(other), outcomeOf(command));
+  consumer.before = () =>
+    tell(outcomeOf(command, null), outcomeOf(command, { commandId: command.id }), outcomeOf(other), outcomeOf(command));
   expect(await made.request(command)).toEqual(DONE);
 });
 
@@ -64,7 +82,10 @@ it('looks up an outcome that it did not hear', async () => {
 
 it('that does not hear looks up every outcome, and nothing while nobody waits', async () => {
   const asked: (readonly string[])[] = [];
-  const made = await newRequests({ lookupAfterMs: null, lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)) });
+  const made = await newRequests({
+    lookupAfterMs: null,
+    lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)),
+  });
   for (const command of [newCommand(), newCommand()]) {
     consumer.before = async () => {
       // Told as well, and not heard.
@@ -81,7 +102,8 @@ it('rejects when no outcome comes in time, also while it looks one up, and looks
   const asked: (readonly string[])[] = [];
   let answer = (): void => undefined;
   const made = await newRequests({
-    lookupAfterMs: 1, timeoutMs: 1_000,
+    lookupAfterMs: 1,
+    timeoutMs: 1_000,
     lookup: (ids) => {
       asked.push(ids);
       signal.tell();
@@ -108,7 +130,10 @@ it('goes on looking up after the database was away', async () => {
   let times = 0;
   const made = await newRequests({
     lookupAfterMs: 1,
-    lookup: (ids) => (times++ === 0 ? pool.query('SELECT no_such_column').then(() => new Map()) : findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)),
+    lookup: (ids) =>
+      times++ === 0
+        ? pool.query('SELECT no_such_column').then(() => new Map())
+        : findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids),
   });
   await store(command);
   expect(await made.request(command)).toEqual(DONE);
@@ -129,7 +154,10 @@ it('lets nobody wait after its stop', async () => {
   await waiting;
   const command = newCommand();
   await expect(made.request(command)).rejects.toBeInstanceOf(LogUnavailable);
-  expect((await pool.query('SELECT 1 FROM log.messages WHERE topic = $1 AND id = $2', [commandsOf('identity'), command.id])).rows).toEqual([]);
+  expect(
+    (await pool.query('SELECT 1 FROM log.messages WHERE topic = $1 AND id = $2', [commandsOf('identity'), command.id]))
+      .rows,
+  ).toEqual([]);
 });
 
 it('keeps no more commands waiting than its limit', async () => {
@@ -157,9 +185,10 @@ it('sends no more than its lane has room for, and then one of each tenant in tur
   waiting.push(...later.map((command) => made.request(command)), made.request(elsewhere[0]!));
   const seen = (): Message[] => consumer.begun.flatMap(({ received }) => received.map(({ message }) => message!));
   await consumer.signal.until(() => seen().some(({ id }) => id === elsewhere[0]!.id));
-  const { rows } = await pool.query<{ count: number }>('SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 3 AND id = ANY ($2)', [
-    commandsOf('identity'), [...commands, ...later].map(({ id }) => id),
-  ]);
+  const { rows } = await pool.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 3 AND id = ANY ($2)',
+    [commandsOf('identity'), [...commands, ...later].map(({ id }) => id)],
+  );
   expect(rows[0]!.count).toBeLessThanOrEqual(128);
   hold.resolve();
   await Promise.all(waiting);
@@ -181,7 +210,9 @@ it('sends nothing for those who do not wait any more', async () => {
   await expect(made.request(last[0]!)).rejects.toBeInstanceOf(LogUnavailable);
   hold.resolve();
   await consumer.has([...commands.slice(0, 128), ...last]);
-  expect(consumer.messages(tenant).map(({ id }) => id)).toEqual([...commands.slice(0, 128), ...last].map(({ id }) => id));
+  expect(consumer.messages(tenant).map(({ id }) => id)).toEqual(
+    [...commands.slice(0, 128), ...last].map(({ id }) => id),
+  );
 });
 
 it('says what a command has cost, where its outcome does', async () => {

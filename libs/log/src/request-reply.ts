@@ -1,12 +1,21 @@
-import { OUTCOME_TYPE, commandsOf, outcomesOf, partitionOf, type Message, type Outcome, type OutcomeData, type Owner } from '#contracts';
+import {
+  OUTCOME_TYPE,
+  commandsOf,
+  outcomesOf,
+  partitionOf,
+  type Message,
+  type Outcome,
+  type OutcomeData,
+  type Owner,
+} from '#contracts';
 import { FairQueue } from './fair-queue.js';
 import { LogUnavailable, type Log } from './log.js';
 
 export interface RequestReplyOptions {
   readonly owner: Owner;
   /**
-   * After this an outcome that was not heard is looked up. null: none is heard, each is looked up; where between many commands of others a
-   * few are our own, hearing all of them takes more than reading a few.
+   * After this an outcome that was not heard is looked up. null: none is heard, each is looked up; where between many
+   * commands of others a few are our own, hearing all of them takes more than reading a few.
    */
   readonly lookupAfterMs: number | null;
   readonly timeoutMs: number;
@@ -36,14 +45,16 @@ const SWEEP_EVERY_MS = 250;
 const LOOK_UP_EVERY_MS = 15;
 const MAX_WAITING_COMMANDS = 10_000;
 /**
- * So many commands of a partition are sent and not answered yet. Further ones wait here, where tenants take turns: in the log, where
- * order is order, a tenant with 1,000 commands would stand before everybody else. Few enough that all of them are done in some 50 ms, and enough
- * for a lane to always find its next batch.
+ * So many commands of a partition are sent and not answered yet. Further ones wait here, where tenants take turns: in
+ * the log, where order is order, a tenant with 1,000 commands would stand before everybody else. Few enough that all of
+ * them are done in some 50 ms, and enough for a lane to always find its next batch.
  */
 const MAX_SENT_COMMANDS = 128;
 const MAX_LOOKUP_COMMANDS = 1_000;
 
-/** Publishes a command and waits for its outcome: the answer to a client is sent only after the commit that holds it. */
+/**
+ * Publishes a command and waits for its outcome: the answer to a client is sent only after the commit that holds it.
+ */
 export class RequestReply {
   private readonly waiters = new Map<string, Waiter>();
   private readonly lanes = new Map<number, Lane>();
@@ -51,17 +62,22 @@ export class RequestReply {
   private stopped = false;
   private lookingUp = false;
 
-  constructor(private readonly log: Log, private readonly options: RequestReplyOptions) {
+  constructor(
+    private readonly log: Log,
+    private readonly options: RequestReplyOptions,
+  ) {
     if (options.lookupAfterMs !== null) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
   }
 
   /**
-   * `onCost` is called before it resolves, if the outcome says how many bytes the command has loaded and written. Throws LogUnavailable when the log
-   * does not take the command or no outcome comes in time: what became of it is unknown.
+   * `onCost` is called before it resolves, if the outcome says how many bytes the command has loaded and written.
+   * Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is
+   * unknown.
    */
   request(message: Message, onCost?: (bytes: number) => void): Promise<Outcome> {
     if (this.stopped) return Promise.reject(new LogUnavailable('The service is being stopped.'));
-    if (this.waiters.size >= MAX_WAITING_COMMANDS) return Promise.reject(new LogUnavailable('Too many commands wait for their outcome.'));
+    if (this.waiters.size >= MAX_WAITING_COMMANDS)
+      return Promise.reject(new LogUnavailable('Too many commands wait for their outcome.'));
     return new Promise<Outcome>((resolve, reject) => {
       const lane = this.laneOf(partitionOf(message.tenant));
       const waiter: Waiter = { message, lane, since: performance.now(), lookedUp: null, onCost, resolve, reject };
@@ -141,20 +157,28 @@ export class RequestReply {
   /** Only while somebody waits. */
   private planSweep(): void {
     if (this.timer || this.waiters.size === 0) return;
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      this.sweep();
-      this.planSweep();
-    }, this.options.lookupAfterMs === null ? LOOK_UP_EVERY_MS : SWEEP_EVERY_MS).unref();
+    this.timer = setTimeout(
+      () => {
+        this.timer = null;
+        this.sweep();
+        this.planSweep();
+      },
+      this.options.lookupAfterMs === null ? LOOK_UP_EVERY_MS : SWEEP_EVERY_MS,
+    ).unref();
   }
 
   private sweep(): void {
     const now = performance.now();
-    this.fail([...this.waiters.values()].filter(({ since }) => now - since >= this.options.timeoutMs), new LogUnavailable('No outcome in time.'));
+    this.fail(
+      [...this.waiters.values()].filter(({ since }) => now - since >= this.options.timeoutMs),
+      new LogUnavailable('No outcome in time.'),
+    );
     // A database that is slow gets one question at a time: the reads of the gateway use the same connections.
     if (this.lookingUp) return;
     const lookupAfterMs = this.options.lookupAfterMs ?? 0;
-    const late = [...this.waiters].filter(([, { lookedUp }]) => lookedUp !== null && now - lookedUp >= lookupAfterMs).slice(0, MAX_LOOKUP_COMMANDS);
+    const late = [...this.waiters]
+      .filter(([, { lookedUp }]) => lookedUp !== null && now - lookedUp >= lookupAfterMs)
+      .slice(0, MAX_LOOKUP_COMMANDS);
     if (late.length > 0) void this.lookUp(late);
   }
 
@@ -162,7 +186,9 @@ export class RequestReply {
     this.lookingUp = true;
     for (const [, waiter] of late) waiter.lookedUp = performance.now();
     // The database being away is no news here: the waiter times out by itself.
-    const found = await this.options.lookup(late.map(([commandId]) => commandId)).catch(() => new Map<string, Outcome>());
+    const found = await this.options
+      .lookup(late.map(([commandId]) => commandId))
+      .catch(() => new Map<string, Outcome>());
     this.lookingUp = false;
     for (const [commandId, outcome] of found) this.answer(commandId, outcome);
   }

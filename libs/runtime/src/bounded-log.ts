@@ -3,7 +3,10 @@ import { copyFileSync, statSync, truncateSync } from 'node:fs';
 const MAX_BYTES = 10 * 1_048_576;
 const EVERY_MS = 10_000;
 
-/** One older file is kept beside it. The server holds the file open and appends to it, so it is emptied and not replaced. */
+/**
+ * One older file is kept beside it. The server holds the file open and appends to it, so it is emptied and not
+ * replaced.
+ */
 export const rotateLog = (file: string, maxBytes = MAX_BYTES): void => {
   const found = statSync(file, { throwIfNoEntry: false });
   if (!found || found.size <= maxBytes) return;

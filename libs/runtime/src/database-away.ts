@@ -2,11 +2,16 @@
 export const isDatabaseAway = (error: unknown): boolean => {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   // 08, 57, 53: connection, operator intervention, resources; the driver's own codes are the socket's.
-  return /^(08|57|53)/.test(code) || /^E(CONN|PIPE|TIMEDOUT)/.test(code) || /timeout|terminated|Connection/i.test(message);
+  return (
+    /^(08|57|53)/.test(code) || /^E(CONN|PIPE|TIMEDOUT)/.test(code) || /timeout|terminated|Connection/i.test(message)
+  );
 };
 
 /** Whether a statement was ended because QUERY_TIMEOUT_MS had passed (SQLSTATE query_canceled). */
 export const isTimeOut = (error: unknown): boolean => (error as { code?: string }).code === '57014';
 
-/** Whether a read was ended because groups are in each other in more ways than are read at once (expect_readable): it would be so every time. */
+/**
+ * Whether a read was ended because groups are in each other in more ways than are read at once (expect_readable): it
+ * would be so every time.
+ */
 export const isUnreadable = (error: unknown): boolean => (error as { code?: string }).code === 'MU003';

@@ -2,8 +2,9 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that systems lend to outgoing connections (Linux from 32768, RFC 6335 §6 from 49152): a server that is
- * restarted on its port must not find it lent to a client, nor may clients that dial it meanwhile connect to themselves.
+ * Below the ports that systems lend to outgoing connections (Linux from 32768, RFC 6335 §6 from 49152): a server that
+ * is restarted on its port must not find it lent to a client, nor may clients that dial it meanwhile connect to
+ * themselves.
  */
 const LOWEST_PORT = 20_000;
 const HIGHEST_PORT = 32_000;

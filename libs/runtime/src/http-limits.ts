@@ -22,10 +22,13 @@ export interface ConnectionLimits {
 }
 
 /**
- * Limits what a client may take of a server before anybody knows who it is: connections, requests on one of them, bodies that are not read, and
- * answers that it does not read.
+ * Limits what a client may take of a server before anybody knows who it is: connections, requests on one of them,
+ * bodies that are not read, and answers that it does not read.
  */
-export const limitConnections = (app: NestFastifyApplication, { maxConnections, maxConnectionsPerAddress, sendTimeoutMs }: ConnectionLimits): void => {
+export const limitConnections = (
+  app: NestFastifyApplication,
+  { maxConnections, maxConnectionsPerAddress, sendTimeoutMs }: ConnectionLimits,
+): void => {
   const fastify = app.getHttpAdapter().getInstance();
   const { server } = fastify;
   /** Open connections, by address, the oldest first. */
@@ -43,16 +46,24 @@ export const limitConnections = (app: NestFastifyApplication, { maxConnections, 
       if (own.delete(socket) && own.size === 0) open.delete(address);
     });
     if (hasRoom) return;
-    socket.write(`HTTP/1.1 ${hasOwnRoom ? '503 Service Unavailable' : '429 Too Many Requests'}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    socket.write(
+      `HTTP/1.1 ${hasOwnRoom ? '503 Service Unavailable' : '429 Too Many Requests'}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
+    );
     socket.destroySoon();
   });
 
   fastify.addHook('onRequest', ({ raw: { socket } }, { raw: response }, done) => {
     const requests = begin(socket, response);
     if (requests <= MAX_PIPELINED_REQUESTS) done();
-    else done(new Overload(`More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection: send the next one when their answers have come.`));
+    else
+      done(
+        new Overload(
+          `More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection: send the next one when their answers have come.`,
+        ),
+      );
   });
-  // Node would let a connection be silent for ever while a request is under way. The time begins anew with each piece that goes through.
+  // Node would let a connection be silent for ever while a request is under way. The time begins anew with each piece
+  // that goes through.
   server.setTimeout(sendTimeoutMs, (socket: Connection) => {
     const isOurTurn = !isIdle(socket) && socket.writableLength === 0;
     if (!isOurTurn) socket.destroy();
@@ -117,8 +128,8 @@ export const releaseWhenGone = ({ raw }: FastifyReply, release: () => void): voi
 };
 
 /**
- * There is no room for another connection: of the addresses that then still have as many as the one that wants it, the one that has most loses its
- * oldest connection on which nothing is asked. Returns whether there is room now.
+ * There is no room for another connection: of the addresses that then still have as many as the one that wants it, the
+ * one that has most loses its oldest connection on which nothing is asked. Returns whether there is room now.
  */
 const giveWay = (open: ReadonlyMap<string, ReadonlySet<Connection>>, own: number): boolean => {
   const rich = [...open.values()].filter(({ size }) => size > own + 1).sort((a, b) => b.size - a.size);
@@ -139,8 +150,8 @@ const unreadBytes = ({ raw, headers }: FastifyRequest): number => {
 };
 
 /**
- * The answer comes before the body has been read. Node would go on reading, and throw away, all of it; or reset the connection at once, so that a client
- * which is still sending may never see why.
+ * The answer comes before the body has been read. Node would go on reading, and throw away, all of it; or reset the
+ * connection at once, so that a client which is still sending may never see why.
  */
 const closeUnread = ({ raw: { socket } }: FastifyRequest, reply: FastifyReply): void => {
   void reply.header('connection', 'close');
@@ -155,7 +166,12 @@ const closeUnread = ({ raw: { socket } }: FastifyRequest, reply: FastifyReply): 
 /** An address of IPv4, or the network of an address of IPv6: whoever has one of its addresses has 2^64. */
 export const networkOf = (address = ''): string => {
   if (!address.includes(':') || address.includes('.')) return address;
-  const [head = [], tail = []] = address.split('%')[0]!.split('::').map((part) => (part === '' ? [] : part.split(':')));
-  const groups = address.includes('::') ? [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail] : head;
+  const [head = [], tail = []] = address
+    .split('%')[0]!
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':')));
+  const groups = address.includes('::')
+    ? [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail]
+    : head;
   return `${groups.slice(0, 4).join(':')}::/64`;
 };

@@ -25,11 +25,17 @@ it('makes a key of 32 bytes that only its owner reads, and finds it again', () =
 });
 
 it.each([
-  ['is empty', ''], ['is empty', '\n'], ['is not 32 bytes in base64', 'c2hvcnQ=\n'], ['is not 32 bytes in base64', 'A'.repeat(43)], ['is not 32 bytes in base64', `${'A'.repeat(43)}=\n${'A'.repeat(43)}=\n`],
+  ['is empty', ''],
+  ['is empty', '\n'],
+  ['is not 32 bytes in base64', 'c2hvcnQ=\n'],
+  ['is not 32 bytes in base64', 'A'.repeat(43)],
+  ['is not 32 bytes in base64', `${'A'.repeat(43)}=\n${'A'.repeat(43)}=\n`],
 ])('refuses a file that %s in one line that names it, and leaves it alone: %j', (reason, text) => {
   writeFileSync(join(dataDir, 'admin.key'), text);
   for (const read of [keyFile, readKeyFile]) {
-    expect(() => read(dataDir, 'admin.key')).toThrow(new RegExp(`^${dataDir}/admin.key holds no key: it ${reason}\\. [^\\n]+$`));
+    expect(() => read(dataDir, 'admin.key')).toThrow(
+      new RegExp(`^${dataDir}/admin.key holds no key: it ${reason}\\. [^\\n]+$`),
+    );
   }
   expect(readFileSync(join(dataDir, 'admin.key'), 'utf8')).toBe(text);
 });
@@ -40,7 +46,9 @@ it('leaves nothing behind when the disk is full, and makes the key when it is no
   const program = `
     const { keyFile } = await import(${JSON.stringify(BUILT)});
     try { keyFile(${JSON.stringify(dataDir)}, 'admin.key'); } catch (error) { process.exitCode = error.name === 'UsageError' && /EFBIG/.test(error.message) ? 7 : 1; }`;
-  expect(() => execFileSync('sh', ['-c', onFullDisk, process.execPath, program], { stdio: 'ignore' })).toThrow(expect.objectContaining({ status: 7 }));
+  expect(() => execFileSync('sh', ['-c', onFullDisk, process.execPath, program], { stdio: 'ignore' })).toThrow(
+    expect.objectContaining({ status: 7 }),
+  );
   expect(readdirSync(dataDir)).toEqual([]);
   expect(Buffer.from(keyFile(dataDir, 'admin.key'), 'base64')).toHaveLength(32);
 });
@@ -58,9 +66,19 @@ it('gives the same key to all who make it at the same moment', async () => {
         return keyFile(dataDir, 'key.' + round);
       }));
     });`;
-  const keys = await Promise.all(Array.from({ length: workers }, () => new Promise<string[]>((done, fail) =>
-    new Worker(program, { eval: true, workerData: { barrier, dataDir } }).once('message', done).once('error', fail))));
-  for (let round = 0; round < rounds; round++) expect(new Set(keys.map((of) => of[round]))).toEqual(new Set([readKeyFile(dataDir, `key.${round}`)]));
+  const keys = await Promise.all(
+    Array.from(
+      { length: workers },
+      () =>
+        new Promise<string[]>((done, fail) =>
+          new Worker(program, { eval: true, workerData: { barrier, dataDir } })
+            .once('message', done)
+            .once('error', fail),
+        ),
+    ),
+  );
+  for (let round = 0; round < rounds; round++)
+    expect(new Set(keys.map((of) => of[round]))).toEqual(new Set([readKeyFile(dataDir, `key.${round}`)]));
   expect(readdirSync(dataDir)).toHaveLength(rounds);
 }, 60_000);
 
@@ -75,7 +93,9 @@ it('takes the master key from its setting or its file', () => {
 
 it('makes the folders above it, closed to others, and ends where there can be none', () => {
   keyFile(join(dataDir, 'a/b'), 'admin.key');
-  expect([statSync(join(dataDir, 'a')).mode & 0o777, statSync(join(dataDir, 'a/b')).mode & 0o777]).toEqual([0o700, 0o700]);
+  expect([statSync(join(dataDir, 'a')).mode & 0o777, statSync(join(dataDir, 'a/b')).mode & 0o777]).toEqual([
+    0o700, 0o700,
+  ]);
   // Linux says ENOENT of a folder that is there; Node's own recursive mkdir tries for ever.
   expect(() => makeFolder('/proc/none/data')).toThrow('ENOENT');
   expect(() => makeFolder(join(dataDir, 'a/b/admin.key/data'))).toThrow('ENOTDIR');

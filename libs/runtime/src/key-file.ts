@@ -8,7 +8,10 @@ import { unusableDataDirectory, UsageError } from './usage-error.js';
 
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
 
-/** Reads a key of 32 random bytes (base64) from DATA_DIR; null = there is no such file. Throws UsageError for a file that holds anything else. */
+/**
+ * Reads a key of 32 random bytes (base64) from DATA_DIR; null = there is no such file. Throws UsageError for a file
+ * that holds anything else.
+ */
 export const readKeyFile = (dataDir: string, name: string): string | null => {
   const path = join(dataDir, name);
   let key: string;
@@ -20,19 +23,33 @@ export const readKeyFile = (dataDir: string, name: string): string | null => {
   }
   // A full disk once left an empty file, and the empty key opened the admin API to everybody.
   if (!KEY.test(key)) {
-    throw new UsageError(`${path} holds no key: it ${key === '' ? 'is empty' : 'is not 32 bytes in base64'}. Restore it from the backup; in a new installation, delete it and start again.`);
+    throw new UsageError(
+      `${path} holds no key: it ${key === '' ? 'is empty' : 'is not 32 bytes in base64'}. Restore it from the backup; in a new installation, delete it and start again.`,
+    );
   }
   return key;
 };
 
-/** The same, but a key that is not there is made, readable by its owner only. Processes that make it at once get the same one. */
-export const keyFile = (dataDir: string, name: string): string => readKeyFile(dataDir, name) ?? makeKeyFile(dataDir, name);
+/**
+ * The same, but a key that is not there is made, readable by its owner only. Processes that make it at once get the
+ * same one.
+ */
+export const keyFile = (dataDir: string, name: string): string =>
+  readKeyFile(dataDir, name) ?? makeKeyFile(dataDir, name);
 
 /** The bearer key of the admin API. */
-export const apiKeyOf = ({ MUSTER_API_KEY, DATA_DIR }: Pick<Config, 'MUSTER_API_KEY' | 'DATA_DIR'>): string => MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
+export const apiKeyOf = ({ MUSTER_API_KEY, DATA_DIR }: Pick<Config, 'MUSTER_API_KEY' | 'DATA_DIR'>): string =>
+  MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
 
 /** The master key, for whoever knows whether one may be made. */
-export const masterKeySource = ({ MASTER_KEY, DATA_DIR }: Pick<Config, 'MASTER_KEY' | 'DATA_DIR'>): { readonly name: string; read(): string | null; readonly make: () => string } => {
+export const masterKeySource = ({
+  MASTER_KEY,
+  DATA_DIR,
+}: Pick<Config, 'MASTER_KEY' | 'DATA_DIR'>): {
+  readonly name: string;
+  read(): string | null;
+  readonly make: () => string;
+} => {
   const file = 'master.key';
   return MASTER_KEY === undefined
     ? { name: join(DATA_DIR, file), read: () => readKeyFile(DATA_DIR, file), make: () => keyFile(DATA_DIR, file) }

@@ -4,8 +4,8 @@ import { onceAMinute } from './once-a-minute.js';
 export type { Logger };
 
 /**
- * Of everything in this process that logs: with one each, lines would come out of their order. Written at once: what is kept for later is
- * written when the process exits, and fails there for ever when nobody reads it any more.
+ * Of everything in this process that logs: with one each, lines would come out of their order. Written at once: what is
+ * kept for later is written when the process exits, and fails there for ever when nobody reads it any more.
  */
 const OUTPUT = pino.destination({ fd: 1, sync: true });
 /** A line of a program about itself: LOG_LEVEL does not silence it. */
@@ -15,13 +15,30 @@ export const createSpeaker = (name: string): Logger => pino({ name, level: 'info
 export const createLogger = (name: string): Logger => {
   // A wrong level is told by readConfig.
   const level = process.env.LOG_LEVEL || 'info';
-  return pino({ name, level: level === 'silent' || level in pino.levels.values ? level : 'info', redact: ['token', 'authorization', 'password', 'apiKey'] }, OUTPUT);
+  return pino(
+    {
+      name,
+      level: level === 'silent' || level in pino.levels.values ? level : 'info',
+      redact: ['token', 'authorization', 'password', 'apiKey'],
+    },
+    OUTPUT,
+  );
 };
 
-/** For requests that fail for as long as the database is away, or too slow: each of them is answered, and one a minute is told. */
+/**
+ * For requests that fail for as long as the database is away, or too slow: each of them is answered, and one a minute
+ * is told.
+ */
 export const logAway = (logger: Logger): ((error: Error) => void) =>
-  onceAMinute((error, leftOut) => logger.error({ error: error.message, code: (error as { code?: string }).code, leftOut }, 'requests fail: the database is away or too slow'));
+  onceAMinute((error, leftOut) =>
+    logger.error(
+      { error: error.message, code: (error as { code?: string }).code, leftOut },
+      'requests fail: the database is away or too slow',
+    ),
+  );
 
 /** For the errors of a message log, which come several times a second while database or broker is away. */
 export const logInterruptions = (logger: Logger): ((error: Error) => void) =>
-  onceAMinute((error, leftOut) => logger.warn({ error: error.message, ...(leftOut > 0 ? { leftOut } : {}) }, 'message log interrupted'));
+  onceAMinute((error, leftOut) =>
+    logger.warn({ error: error.message, ...(leftOut > 0 ? { leftOut } : {}) }, 'message log interrupted'),
+  );

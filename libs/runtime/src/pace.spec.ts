@@ -88,7 +88,18 @@ it('in one turn of the event loop so much of a key is begun while others are her
   pace.seen('b');
   const begun: number[] = [];
   const turns = Array.from({ length: 10 }, (_, index) => pace.turn('a')?.then(() => begun.push(index)));
-  expect(turns.map((turn) => turn === undefined)).toEqual([true, true, true, true, false, false, false, false, false, false]);
+  expect(turns.map((turn) => turn === undefined)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
   expect(pace.turn('b')).toBeUndefined();
   await Promise.all(turns);
   expect(begun).toEqual([4, 5, 6, 7, 8, 9]);
@@ -171,9 +182,14 @@ it('work that yields waits for the turn of its key after each long slice, is don
   expect(await long).toBe('done');
   time.now += 10_000;
   both(time.pace);
-  await expect(time.pace.stepwise('a', work(1, () => {
-    time.now += 100;
-    throw new Error('the last step');
-  }))).rejects.toThrow('the last step');
+  await expect(
+    time.pace.stepwise(
+      'a',
+      work(1, () => {
+        time.now += 100;
+        throw new Error('the last step');
+      }),
+    ),
+  ).rejects.toThrow('the last step');
   expect(time.pace.turn('a')).toBeInstanceOf(Promise);
 });

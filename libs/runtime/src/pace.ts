@@ -6,14 +6,23 @@ import { NoSlot } from './slots.js';
 const HERE_MS = 10_000;
 /** Work that holds up the process for longer is slow; the rest counts for nothing. */
 const SLOW_MS = 0.5;
-/** Of the time of the process so much is for slow work of one key, while others are here; and of all keys together, if there are many. */
+/**
+ * Of the time of the process so much is for slow work of one key, while others are here; and of all keys together, if
+ * there are many.
+ */
 const SHARE = 1 / 5;
 const SHARE_OF_ALL = 1 / 2;
 /** Else nobody of very many would have a turn in time. */
 const MIN_SHARE = 1 / 20;
-/** Pieces of work of one key in one turn of the event loop, while others are here: of 128 that came together everybody would wait for the last. */
+/**
+ * Pieces of work of one key in one turn of the event loop, while others are here: of 128 that came together everybody
+ * would wait for the last.
+ */
 const MAX_BEGUN_IN_TURN = 4;
-/** Slow work for which a key does not wait: a collection of garbage, or a busy machine, makes anything slow now and then. */
+/**
+ * Slow work for which a key does not wait: a collection of garbage, or a busy machine, makes anything slow now and
+ * then.
+ */
 const FREE_MS = 25;
 /** A key waits a second for its next turn at the most, whatever it has done, unless many keys are slow. */
 const MAX_OWED_MS = 225;
@@ -36,8 +45,9 @@ interface Waiter {
 }
 
 /**
- * Gives each key, such as a tenant, a share of the time of this process. Nothing else runs while a long text is read or a long list is written,
- * so a key that has had such work done waits for its next turn until the others have had theirs. A key that is alone waits for nothing.
+ * Gives each key, such as a tenant, a share of the time of this process. Nothing else runs while a long text is read or
+ * a long list is written, so a key that has had such work done waits for its next turn until the others have had
+ * theirs. A key that is alone waits for nothing.
  */
 export class Pace {
   /** The key that was seen last, and when it and any other one were. */
@@ -73,9 +83,9 @@ export class Pace {
   }
 
   /**
-   * Does work of a key that yields wherever something else may be done, in slices of time, each when it is the turn of the key: slices alone let four
-   * requests of 120,000 names in each of nine parts take all of the time, of which another key got a turn of 3 to 30 ms in two. Throws NoSlot, or what
-   * the work throws.
+   * Does work of a key that yields wherever something else may be done, in slices of time, each when it is the turn of
+   * the key: slices alone let four requests of 120,000 names in each of nine parts take all of the time, of which
+   * another key got a turn of 3 to 30 ms in two. Throws NoSlot, or what the work throws.
    */
   async stepwise<Result>(key: string, work: Iterator<void, Result>): Promise<Result> {
     for (;;) {
@@ -110,7 +120,8 @@ export class Pace {
   turn(key: string): Promise<void> | undefined {
     const waiting = this.queues.get(key);
     if (!waiting && this.begins(key)) return undefined;
-    if (waiting && waiting.length >= MAX_WAITING_PER_KEY) return Promise.reject(new NoSlot(`${MAX_WAITING_PER_KEY} are waiting already`));
+    if (waiting && waiting.length >= MAX_WAITING_PER_KEY)
+      return Promise.reject(new NoSlot(`${MAX_WAITING_PER_KEY} are waiting already`));
     return new Promise((resolve, reject) => {
       const waiter = { sinceMs: this.elapsedMs(), resolve, reject };
       if (waiting) waiting.push(waiter);

@@ -1,4 +1,21 @@
-import { chmodSync, chownSync, closeSync, constants, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, realpathSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
 import { makeFolder } from './private-folder.js';
@@ -13,21 +30,37 @@ export interface BackupReport {
 const CHUNK_BYTES = 1_048_576;
 /** Files that Postgres makes anew at its start, or must not find there (its manual, "Making a Base Backup"). */
 const NOT_COPIED = new Set(['postmaster.pid', 'postmaster.opts', 'pg_internal.init', 'backup_label', 'tablespace_map']);
-const EMPTIED = new Set(['pg_wal', 'pg_dynshmem', 'pg_notify', 'pg_replslot', 'pg_serial', 'pg_snapshots', 'pg_stat_tmp', 'pg_subtrans']);
+const EMPTIED = new Set([
+  'pg_wal',
+  'pg_dynshmem',
+  'pg_notify',
+  'pg_replslot',
+  'pg_serial',
+  'pg_snapshots',
+  'pg_stat_tmp',
+  'pg_subtrans',
+]);
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /**
- * Copies the embedded database of `dataDir` to a new data directory while it serves, in Postgres' backup mode: files as they are, and the log of
- * what was written meanwhile, from which the next start makes them whole. The keys are not copied (master.key, admin.key): who has the copy
- * alone must not be able to read the events, or to reach the installation. Throws UsageError when the folder is not empty.
+ * Copies the embedded database of `dataDir` to a new data directory while it serves, in Postgres' backup mode: files as
+ * they are, and the log of what was written meanwhile, from which the next start makes them whole. The keys are not
+ * copied (master.key, admin.key): who has the copy alone must not be able to read the events, or to reach the
+ * installation. Throws UsageError when the folder is not empty.
  */
-export const backUpPostgres = async (dataDir: string, ownerUrl: string, target: string, progress: (done: number, total: number) => void): Promise<BackupReport> => {
+export const backUpPostgres = async (
+  dataDir: string,
+  ownerUrl: string,
+  target: string,
+  progress: (done: number, total: number) => void,
+): Promise<BackupReport> => {
   const source = realpathSync(join(dataDir, 'postgres'));
   const folder = resolve(target);
   if (existsSync(folder) && (!lstatSync(folder).isDirectory() || readdirSync(folder).length > 0)) {
     throw new UsageError(`There is something at ${folder} already: name a folder that is empty, or is not there.`);
   }
-  if (`${folder}/`.startsWith(`${realpathSync(dataDir)}/`)) throw new UsageError(`${folder} lies in the data directory: name a folder elsewhere, best on another disk.`);
+  if (`${folder}/`.startsWith(`${realpathSync(dataDir)}/`))
+    throw new UsageError(`${folder} lies in the data directory: name a folder elsewhere, best on another disk.`);
   // A backup that was not finished does not look like one.
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
@@ -39,12 +72,20 @@ export const backUpPostgres = async (dataDir: string, ownerUrl: string, target: 
     const copy = new Copy(source, join(unfinished, 'postgres'), progress);
     // It ends with the session, and until then keeps the log that the copy needs.
     await session.query("SELECT pg_create_physical_replication_slot('muster_backup_' || pg_backend_pid(), true, true)");
-    const { rows: [start] } = await session.query<{ lsn: string; file: string }>("SELECT lsn, pg_walfile_name(lsn) AS file FROM pg_backup_start('muster', fast => true) AS lsn");
+    const {
+      rows: [start],
+    } = await session.query<{ lsn: string; file: string }>(
+      "SELECT lsn, pg_walfile_name(lsn) AS file FROM pg_backup_start('muster', fast => true) AS lsn",
+    );
     copy.files();
     const holdsUntil = new Date();
-    const { rows: [stop] } = await session.query<{ file: string; label: string; spaces: string }>(
-      'SELECT pg_walfile_name(lsn) AS file, labelfile AS label, spcmapfile AS spaces FROM pg_backup_stop(wait_for_archive => false)');
-    if (stop!.spaces.trim() !== '') throw new UsageError('The database has tablespaces outside of its folder, which this backup does not know.');
+    const {
+      rows: [stop],
+    } = await session.query<{ file: string; label: string; spaces: string }>(
+      'SELECT pg_walfile_name(lsn) AS file, labelfile AS label, spcmapfile AS spaces FROM pg_backup_stop(wait_for_archive => false)',
+    );
+    if (stop!.spaces.trim() !== '')
+      throw new UsageError('The database has tablespaces outside of its folder, which this backup does not know.');
     copy.text('backup_label', stop!.label);
     copy.log(start!.file, stop!.file);
     copy.beside(join(dataDir, 'postgres.password'), join(unfinished, 'postgres.password'));
@@ -83,7 +124,11 @@ class Copy {
   private readonly total: number;
   private readonly folders: string[] = [];
 
-  constructor(private readonly source: string, private readonly target: string, private readonly progress: (done: number, total: number) => void) {
+  constructor(
+    private readonly source: string,
+    private readonly target: string,
+    private readonly progress: (done: number, total: number) => void,
+  ) {
     this.total = sizeOf(source);
   }
 
@@ -101,7 +146,9 @@ class Copy {
   /** Files of the write-ahead log, from the first that the copy needs to the last; all of them are complete. */
   log(first: string, last: string): void {
     // The first eight digits are the timeline, which changes with a failover only.
-    for (const name of readdirSync(join(this.source, 'pg_wal')).filter((file) => /^[0-9A-F]{24}$/.test(file) && file >= first && file <= last)) {
+    for (const name of readdirSync(join(this.source, 'pg_wal')).filter(
+      (file) => /^[0-9A-F]{24}$/.test(file) && file >= first && file <= last,
+    )) {
       this.file(join(this.source, 'pg_wal', name), join(this.target, 'pg_wal', name));
     }
   }

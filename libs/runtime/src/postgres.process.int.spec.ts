@@ -1,5 +1,17 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -50,7 +62,9 @@ const startAndKill = async (): Promise<{ pid: number; url: string }> => {
   const script = `import { startPostgres } from '#runtime';
     const { pid, url } = await startPostgres(process.argv[1]);
     console.log(JSON.stringify({ pid, url }));`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', script, home], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script, home], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((done) => parent.once('exit', done));
   const told = await new Promise<string>((done, fail) => {
     parent.stdout.once('data', (chunk) => done(String(chunk)));
@@ -63,11 +77,21 @@ const startAndKill = async (): Promise<{ pid: number; url: string }> => {
 
 it('makes a Postgres 18 that commits to disk, compares by code point, and asks for a password', async () => {
   const { url } = await start();
-  expect(await query(url, "SELECT current_setting('server_version_num')::int / 10000, current_setting('fsync'), current_setting('synchronous_commit')"))
-    .toEqual([18, 'on', 'on']);
-  expect(await query(url, "SELECT current_setting('server_encoding'), datlocale, current_database() FROM pg_database WHERE datname = current_database()"))
-    .toEqual(['UTF8', 'C.UTF-8', 'muster']);
-  expect(await query(url, "SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')")).toEqual(['127.0.0.1', '']);
+  expect(
+    await query(
+      url,
+      "SELECT current_setting('server_version_num')::int / 10000, current_setting('fsync'), current_setting('synchronous_commit')",
+    ),
+  ).toEqual([18, 'on', 'on']);
+  expect(
+    await query(
+      url,
+      "SELECT current_setting('server_encoding'), datlocale, current_database() FROM pg_database WHERE datname = current_database()",
+    ),
+  ).toEqual(['UTF8', 'C.UTF-8', 'muster']);
+  expect(
+    await query(url, "SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')"),
+  ).toEqual(['127.0.0.1', '']);
   await expect(query(url.replace(/:[^:@]+@/, ':wrong@'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   expect(statSync(join(home, 'postgres.password')).mode & 0o777).toBe(0o600);
 });
@@ -132,7 +156,11 @@ it('takes no other process for its server, whatever number the pid file of a cra
   await first.exited;
   // Another process of the server's own user has got the number: Postgres alone would refuse to start.
   const { uid, gid } = statSync(join(home, 'postgres/'));
-  const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', ...(isRoot ? { uid, gid } : {}) });
+  const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+    ...(isRoot ? { uid, gid } : {}),
+  });
   try {
     writeFileSync(pidFile, [String(other.pid), ...left.slice(1)].join('\n'));
     expect(await query((await start()).url, RECALL)).toEqual([42]);
@@ -177,18 +205,30 @@ it('waits for its port when a stranger holds it for a moment', async () => {
 
 it.each([
   ['a file', (path: string) => writeFileSync(path, ''), /cannot be used: .*(ENOTDIR|EEXIST)/],
-  ['a link to a file', (path: string) => {
-    writeFileSync(join(dirname(path), 'file'), '');
-    symlinkSync('file', path);
-  }, /cannot be used: .*(ENOTDIR|EEXIST)/],
-  ['a cluster of another version', (path: string) => {
-    mkdirSync(join(path, 'postgres'), { recursive: true });
-    writeFileSync(join(path, 'postgres', 'PG_VERSION'), '17\n');
-  }, /cannot be used: its files are of Postgres 17, and this is Postgres 18/],
-  ['a link to a cluster that is gone', (path: string) => {
-    mkdirSync(path);
-    symlinkSync(join(path, 'gone'), join(path, 'postgres'));
-  }, /cannot be used: ENOENT/],
+  [
+    'a link to a file',
+    (path: string) => {
+      writeFileSync(join(dirname(path), 'file'), '');
+      symlinkSync('file', path);
+    },
+    /cannot be used: .*(ENOTDIR|EEXIST)/,
+  ],
+  [
+    'a cluster of another version',
+    (path: string) => {
+      mkdirSync(join(path, 'postgres'), { recursive: true });
+      writeFileSync(join(path, 'postgres', 'PG_VERSION'), '17\n');
+    },
+    /cannot be used: its files are of Postgres 17, and this is Postgres 18/,
+  ],
+  [
+    'a link to a cluster that is gone',
+    (path: string) => {
+      mkdirSync(path);
+      symlinkSync(join(path, 'gone'), join(path, 'postgres'));
+    },
+    /cannot be used: ENOENT/,
+  ],
 ])('says in one line that %s cannot be the data directory', async (_what, prepare, message) => {
   const path = join(home, 'data');
   prepare(path);
@@ -206,8 +246,12 @@ it.runIf(isRoot)('lends the server to a user without rights', async () => {
   expect(await query(url, 'SELECT 1')).toEqual([1]);
 });
 
-it.each([['that the server can enter', 0o755], ['that only its owner can enter', 0o700]])(
-  'keeps all files in the data directory, one %s, so that they are moved and deleted with it', async (_title, mode) => {
+it.each([
+  ['that the server can enter', 0o755],
+  ['that only its owner can enter', 0o700],
+])(
+  'keeps all files in the data directory, one %s, so that they are moved and deleted with it',
+  async (_title, mode) => {
     chmodSync(home, mode);
     const [dataDir, moved] = [join(home, 'data'), join(home, 'moved')];
     const first = await start(dataDir);
@@ -217,7 +261,8 @@ it.each([['that the server can enter', 0o755], ['that only its owner can enter',
     expect(await query((await start(moved)).url, RECALL)).toEqual([42]);
     expect(lstatSync(join(moved, 'postgres')).isDirectory()).toBe(true);
     expect(statSync(home).mode & 0o777).toBe(mode);
-  });
+  },
+);
 
 it('follows a link to the files', async () => {
   const [dataDir, elsewhere] = [join(home, 'data'), join(home, 'elsewhere')];
@@ -237,9 +282,12 @@ it('writes nothing of what clients send to its log: no statement, no parameter, 
     await client.query('CREATE TABLE people (email text PRIMARY KEY CHECK (email <> $$nobody$$))');
     await client.query('INSERT INTO people VALUES ($1)', ['ada@example.org']);
     for (const [sql, values] of [
-      ['INSERT INTO people VALUES ($1)', ['ada@example.org']], ['INSERT INTO people VALUES ($1)', ['nobody']],
-      ["SELECT 'ada@example.org' FROM nowhere", []], ["SELECT * FROM people WHERE email = 'ada@example.org' AND", []],
-    ] as const) await expect(client.query(sql, [...values])).rejects.toThrow();
+      ['INSERT INTO people VALUES ($1)', ['ada@example.org']],
+      ['INSERT INTO people VALUES ($1)', ['nobody']],
+      ["SELECT 'ada@example.org' FROM nowhere", []],
+      ["SELECT * FROM people WHERE email = 'ada@example.org' AND", []],
+    ] as const)
+      await expect(client.query(sql, [...values])).rejects.toThrow();
   } finally {
     await client.end();
   }

@@ -17,7 +17,9 @@ export interface PostgresProcess {
   readonly pid: number;
   /** Resolves when the server has ended, for whatever reason. */
   readonly exited: Promise<unknown>;
-  /** A fast shutdown: open transactions are undone, everything committed is kept. Resolves when the server has ended. */
+  /**
+   * A fast shutdown: open transactions are undone, everything committed is kept. Resolves when the server has ended.
+   */
   stop(): Promise<void>;
 }
 
@@ -35,14 +37,27 @@ export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
 };
 
 /**
- * The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told. Files of its log
- * that are not yet used again begin empty (wal_init_zero): to fill each of 16 MB, the next commit waited up to 0.3 s, every 2 s under load.
+ * The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told.
+ * Files of its log that are not yet used again begin empty (wal_init_zero): to fill each of 16 MB, the next commit
+ * waited up to 0.3 s, every 2 s under load.
  */
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '100', shared_buffers: '256MB',
-  max_wal_size: '2GB', wal_init_zero: 'off', checkpoint_timeout: '15min', jit: 'off', log_min_messages: 'warning',
-  // Nothing of what clients send: no statements, no parameters, and no details, which hold the values of a key that is taken.
-  log_min_error_statement: 'panic', log_statement: 'none', log_min_duration_statement: '-1', log_parameter_max_length_on_error: '0', log_error_verbosity: 'terse',
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '100',
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+  wal_init_zero: 'off',
+  checkpoint_timeout: '15min',
+  jit: 'off',
+  log_min_messages: 'warning',
+  // Nothing of what clients send: no statements, no parameters, and no details, which hold the values of a key that is
+  // taken.
+  log_min_error_statement: 'panic',
+  log_statement: 'none',
+  log_min_duration_statement: '-1',
+  log_parameter_max_length_on_error: '0',
+  log_error_verbosity: 'terse',
 };
 
 /** The children of a killed server may hold its memory for a moment, and its port. */
@@ -56,9 +71,9 @@ const POLL_MS = 50;
 const OWNER_LOCK = 7_216_000;
 
 /**
- * Starts the embedded Postgres in `dataDir`, or adopts the one that outlived the process that started it. `wantedPort` is that
- * of a server that ended, so that its clients find it again; otherwise a free one. Throws UsageError, one line, when the folder
- * cannot be used, belongs to another process that runs, or the server does not start.
+ * Starts the embedded Postgres in `dataDir`, or adopts the one that outlived the process that started it. `wantedPort`
+ * is that of a server that ended, so that its clients find it again; otherwise a free one. Throws UsageError, one line,
+ * when the folder cannot be used, belongs to another process that runs, or the server does not start.
  */
 export const startPostgres = async (dataDir: string, wantedPort?: number): Promise<PostgresProcess> => {
   const cluster = await prepareCluster(dataDir);
@@ -82,7 +97,9 @@ interface Server {
 const urlOf = (port: number, password: string, database: string): string =>
   `postgres://muster:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 
-/** Whether the process exists and is the server of this folder: process numbers are used again, above all in containers. */
+/**
+ * Whether the process exists and is the server of this folder: process numbers are used again, above all in containers.
+ */
 const runsIn = (folder: string, pid: number): boolean => {
   if (!isAlive(pid)) return false;
   if (platform() !== 'linux') return true;
@@ -96,10 +113,17 @@ const runsIn = (folder: string, pid: number): boolean => {
 
 /** Null while the server cannot be talked to. */
 const connect = async (port: number, password: string): Promise<pg.Client | null> => {
-  const session = new pg.Client({ connectionString: urlOf(port, password, 'postgres'), connectionTimeoutMillis: 2_000, keepAlive: true });
+  const session = new pg.Client({
+    connectionString: urlOf(port, password, 'postgres'),
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+  });
   // The session ends with the server, which tells by `exited`.
   session.on('error', () => undefined);
-  return session.connect().then(() => session, () => null);
+  return session.connect().then(
+    () => session,
+    () => null,
+  );
 };
 
 /** Waits for the server as long as it lives: null when it ended first. */
@@ -124,7 +148,8 @@ const findRunning = async ({ folder, password }: Cluster): Promise<Server | null
   const [pid, port] = [Number(lines[0]), Number(lines[3])];
   if (!pid) return null;
   if (!runsIn(folder, pid)) {
-    // Postgres itself would take any process of that number for its predecessor. The predecessor's children are found without it.
+    // Postgres itself would take any process of that number for its predecessor. The predecessor's children are found
+    // without it.
     rmSync(pidFile, { force: true });
     return null;
   }
@@ -136,11 +161,23 @@ const ended = async (folder: string, pid: number): Promise<void> => {
   while (runsIn(folder, pid)) await pause(POLL_MS);
 };
 
-const launch = async ({ folder, name, program, runner, password, logFile }: Cluster, port: number): Promise<Server | null> => {
+const launch = async (
+  { folder, name, program, runner, password, logFile }: Cluster,
+  port: number,
+): Promise<Server | null> => {
   const log = openSync(logFile, 'a', 0o600);
-  const settings = Object.entries({ ...POSTGRES_SETTINGS, port: String(port) }).flatMap(([setting, value]) => ['-c', `${setting}=${value}`]);
+  const settings = Object.entries({ ...POSTGRES_SETTINGS, port: String(port) }).flatMap(([setting, value]) => [
+    '-c',
+    `${setting}=${value}`,
+  ]);
   // In a session of its own: Ctrl-C does not reach it, and it outlives a killed parent and is adopted by the next one.
-  const child = spawn(program, ['-D', name, ...settings], { ...runner, env: ENVIRONMENT, cwd: folder, detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(program, ['-D', name, ...settings], {
+    ...runner,
+    env: ENVIRONMENT,
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   const exited = whenEnded(child);
   child.unref();
@@ -149,17 +186,24 @@ const launch = async ({ folder, name, program, runner, password, logFile }: Clus
 };
 
 /**
- * Takes the server for this process: an advisory lock, held as long as the session, keeps others off and ends with the process,
- * however it ends. (A child of the server that is killed alone ends the session too; only the lock is then missing.)
+ * Takes the server for this process: an advisory lock, held as long as the session, keeps others off and ends with the
+ * process, however it ends. (A child of the server that is killed alone ends the session too; only the lock is then
+ * missing.)
  */
-const own = async ({ pid, port, exited, session }: Server, { password, logFile }: Cluster, dataDir: string): Promise<PostgresProcess> => {
+const own = async (
+  { pid, port, exited, session }: Server,
+  { password, logFile }: Cluster,
+  dataDir: string,
+): Promise<PostgresProcess> => {
   for (const since = performance.now(); ; await pause(POLL_MS)) {
     const { rows } = await session.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [OWNER_LOCK]);
     if (rows[0]?.mine) break;
     // The session of an owner that was killed ends a moment after it.
     if (performance.now() - since > OWNER_TIMEOUT_MS) {
       await session.end();
-      throw new UsageError(`The data directory ${dataDir} is in use by another Muster that runs. Stop that one, or set DATA_DIR to another folder.`);
+      throw new UsageError(
+        `The data directory ${dataDir} is in use by another Muster that runs. Stop that one, or set DATA_DIR to another folder.`,
+      );
     }
   }
   const { rowCount } = await session.query("SELECT FROM pg_database WHERE datname = 'muster'");
@@ -168,7 +212,12 @@ const own = async ({ pid, port, exited, session }: Server, { password, logFile }
   let hasEnded = false;
   void exited.then(() => (hasEnded = true));
   // The number of a process that has ended may be another's.
-  return { url: urlOf(port, password, 'muster'), pid, exited, stop: async () => (hasEnded ? undefined : stop(pid, exited)) };
+  return {
+    url: urlOf(port, password, 'muster'),
+    pid,
+    exited,
+    stop: async () => (hasEnded ? undefined : stop(pid, exited)),
+  };
 };
 
 const stop = async (pid: number, exited: Promise<unknown>): Promise<void> => {

@@ -6,12 +6,16 @@ import { dirname, join } from 'node:path';
 export const PRIVATE_UMASK = 0o077;
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
-/** A server that root lends to another user reaches its files by their path with this: it passes through, and lists nothing. */
+/**
+ * A server that root lends to another user reaches its files by their path with this: it passes through, and lists
+ * nothing.
+ */
 const PASSABLE_FOLDER = 0o711;
 
 /**
- * Makes a folder, or closes it and everything in it to all but the owner of each file: a copy, an unpacked archive or an older version may
- * have left it open. A file of another user stays as it is, such as a mounted volume whose top is root's. Links are not followed.
+ * Makes a folder, or closes it and everything in it to all but the owner of each file: a copy, an unpacked archive or
+ * an older version may have left it open. A file of another user stays as it is, such as a mounted volume whose top is
+ * root's. Links are not followed.
  */
 export const makePrivate = (folder: string): void => {
   makeFolder(folder);
@@ -38,8 +42,8 @@ export const makePrivate = (folder: string): void => {
 };
 
 /**
- * Makes a private folder, and those above it that are not there. Node's own way of doing so never ends where a folder that is there refuses
- * with ENOENT, as /proc does.
+ * Makes a private folder, and those above it that are not there. Node's own way of doing so never ends where a folder
+ * that is there refuses with ENOENT, as /proc does.
  */
 export const makeFolder = (folder: string): void => {
   try {

@@ -16,7 +16,12 @@ it('holds so much for all, of which those above an equal share get no more', () 
   quota.hold('a', 90);
   quota.hold('b', 60);
   quota.hold('c', 5);
-  expect([quota.isFull('a', 1), quota.isFull('b', 1), quota.isFull('c', 1), quota.isFull('d', 50)]).toEqual([true, true, false, false]);
+  expect([quota.isFull('a', 1), quota.isFull('b', 1), quota.isFull('c', 1), quota.isFull('d', 50)]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
   quota.release('a', 90);
   expect(quota.isFull('b', 1)).toBe(false);
 });

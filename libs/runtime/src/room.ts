@@ -17,11 +17,17 @@ interface Place {
   readonly waiting: { readonly size: number; readonly resolve: () => void }[];
 }
 
-/** How much of each key is under way at once; the rest waits, in the order of asking. Something alone is always let in, whatever its size. */
+/**
+ * How much of each key is under way at once; the rest waits, in the order of asking. Something alone is always let in,
+ * whatever its size.
+ */
 export class Room {
   private readonly places = new Map<string, Place>();
 
-  constructor(private readonly pace: Pace, private readonly options: RoomOptions) {}
+  constructor(
+    private readonly pace: Pace,
+    private readonly options: RoomOptions,
+  ) {}
 
   /** undefined = it has been let in at once. Throws NoSlot; otherwise `leave` is called once with the same size. */
   enter(key: string, size: number): Promise<void> | undefined {
@@ -47,8 +53,11 @@ export class Room {
   }
 
   private fits(key: string, place: Place, size: number): boolean {
-    return place.count === 0 || place.size + size <= this.options.maxSizeBesideOthers
-      || (place.size + size <= this.options.maxSize && !this.pace.hasOthers(key));
+    return (
+      place.count === 0 ||
+      place.size + size <= this.options.maxSizeBesideOthers ||
+      (place.size + size <= this.options.maxSize && !this.pace.hasOthers(key))
+    );
   }
 
   private wait({ waiting }: Place, size: number): Promise<void> {

@@ -22,7 +22,10 @@ export class RuntimeFile {
   private databaseUrl: string | undefined;
 
   /** Throws UsageError when the folder cannot be written. */
-  constructor(config: Config, private readonly urls: { readonly url: string; readonly adminUrl: string }) {
+  constructor(
+    config: Config,
+    private readonly urls: { readonly url: string; readonly adminUrl: string },
+  ) {
     const { DATA_DIR } = config;
     try {
       makePrivate(DATA_DIR);

@@ -2,12 +2,20 @@ import { existsSync } from 'node:fs';
 import { createSpeaker, type Logger } from './logger.js';
 import { VERSION } from './version.js';
 
-/** Whether a person reads along. Anything else gets JSON lines, on standard output and nowhere else, which a collector of logs can take apart. */
+/**
+ * Whether a person reads along. Anything else gets JSON lines, on standard output and nowhere else, which a collector
+ * of logs can take apart.
+ */
 export const isTerminal = (): boolean => process.stdout.isTTY === true;
 
-/** Whether the output goes to a person and nowhere else: of a container it is kept in a log, also where it looks like a terminal. */
+/**
+ * Whether the output goes to a person and nowhere else: of a container it is kept in a log, also where it looks like a
+ * terminal.
+ */
 export const isPerson = (): boolean =>
-  isTerminal() && !process.env.KUBERNETES_SERVICE_HOST && !['/.dockerenv', '/run/.containerenv'].some((mark) => existsSync(mark));
+  isTerminal() &&
+  !process.env.KUBERNETES_SERVICE_HOST &&
+  !['/.dockerenv', '/run/.containerenv'].some((mark) => existsSync(mark));
 
 export type Level = 'info' | 'warn' | 'error' | 'fatal';
 const speakers = new Map<string, Logger>();
@@ -33,7 +41,10 @@ export const sayEnd = (name: string, reason: string): void => {
   if (!isTerminal()) sayAsJson(name, 'info', 'ends', { reason });
 };
 
-/** Tells of an error with which a program cannot go on. One that the user can mend (`isUsage`) is a line without a stack. */
+/**
+ * Tells of an error with which a program cannot go on. One that the user can mend (`isUsage`) is a line without a
+ * stack.
+ */
 export const sayError = (name: string, error: unknown, isUsage: boolean): void => {
   const { message, stack } = error as Partial<Error>;
   const text = message ?? String(error);
@@ -46,7 +57,10 @@ export const outliveReaders = (): void => {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 };
 
-/** For a program that takes few options: `--help` ends it with this text, and an option that it does not know with one line and exit code 64. */
+/**
+ * For a program that takes few options: `--help` ends it with this text, and an option that it does not know with one
+ * line and exit code 64.
+ */
 export const refuseArguments = (help: string, known: readonly string[] = []): void => {
   const given = process.argv.slice(2);
   if (given.includes('--help') || given.includes('-h')) {

@@ -36,10 +36,14 @@ it('gives all results in their order, and things that come after a long one in a
 it('lets one of all who wait go on in each turn, by turns', async () => {
   await turnsOf(async (inTurn) => {
     const worked: { readonly who: string; readonly turn: number }[] = [];
-    await Promise.all(['a', 'b', 'c'].map((who) => inSlices([1, 2, 3], () => {
-      worked.push({ who, turn: inTurn() });
-      workLong();
-    })));
+    await Promise.all(
+      ['a', 'b', 'c'].map((who) =>
+        inSlices([1, 2, 3], () => {
+          worked.push({ who, turn: inTurn() });
+          workLong();
+        }),
+      ),
+    );
     const waited = worked.slice(3);
     expect(waited.map(({ who }) => who).join('')).toBe('abcabc');
     expect(new Set(waited.map(({ turn }) => turn)).size).toBe(waited.length);
@@ -50,9 +54,11 @@ it('does what is done at once without waiting for a turn, and fails with what th
   await turnsOf(async (inTurn) => {
     await inSlices([1, 2, 3], () => undefined);
     expect(inTurn()).toBe(0);
-    await expect(inSlices([1, 2], (thing) => {
-      workLong();
-      if (thing === 2) throw new Error('the second one');
-    })).rejects.toThrow('the second one');
+    await expect(
+      inSlices([1, 2], (thing) => {
+        workLong();
+        if (thing === 2) throw new Error('the second one');
+      }),
+    ).rejects.toThrow('the second one');
   });
 });

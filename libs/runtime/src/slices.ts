@@ -10,21 +10,29 @@ const goOn = (): void => {
 };
 
 /** Resolves in a later turn of the event loop. In each turn one of all those in the process that wait goes on. */
-export const nextSlice = (): Promise<void> => new Promise((resolve) => {
-  if (waiting.push(resolve) === 1) setImmediate(goOn);
-});
+export const nextSlice = (): Promise<void> =>
+  new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(goOn);
+  });
 
-/** To be awaited between pieces of work: at once while a slice lasts, and then in a later turn of the event loop, with which the next slice begins. */
+/**
+ * To be awaited between pieces of work: at once while a slice lasts, and then in a later turn of the event loop, with
+ * which the next slice begins.
+ */
 export const newSlices = (): (() => Promise<void> | undefined) => {
   let endMs = performance.now() + SLICE_MS;
-  return () => (performance.now() <= endMs ? undefined : nextSlice().then(() => void (endMs = performance.now() + SLICE_MS)));
+  return () =>
+    performance.now() <= endMs ? undefined : nextSlice().then(() => void (endMs = performance.now() + SLICE_MS));
 };
 
 /**
- * Does work on each of many things, in their order. Requests of others are served in between: 1,000 resources of 4 kB took 90 ms in one
- * piece. Few things are done at once.
+ * Does work on each of many things, in their order. Requests of others are served in between: 1,000 resources of 4 kB
+ * took 90 ms in one piece. Few things are done at once.
  */
-export const inSlices = async <Thing, Result>(things: readonly Thing[], work: (thing: Thing) => Result): Promise<Result[]> => {
+export const inSlices = async <Thing, Result>(
+  things: readonly Thing[],
+  work: (thing: Thing) => Result,
+): Promise<Result[]> => {
   const results: Result[] = [];
   const slice = newSlices();
   for (const thing of things) {

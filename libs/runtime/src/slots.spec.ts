@@ -31,7 +31,9 @@ class Works {
 
 describe('slots', () => {
   it('are taken in the order of asking, by as many as there are', async () => {
-    const works = new Works(new Slots({ maxRunning: 2, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({ maxRunning: 2, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }),
+    );
     const all = ['a', 'b', 'c', 'd', 'e'].map((name) => works.run(name));
     expect(works.started).toEqual(['a', 'b']);
     works.end('b');
@@ -48,7 +50,9 @@ describe('slots', () => {
   });
 
   it('are refused when too many wait', async () => {
-    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 1, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({ maxRunning: 1, maxWaiting: 1, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }),
+    );
     const [first, second] = [works.run('a'), works.run('b')];
     await expect(works.run('c')).rejects.toThrow(NoSlot);
     works.end('a');
@@ -86,7 +90,9 @@ describe('slots', () => {
   });
 
   it('are taken in turns by those who wait, and of each key in the order of asking', async () => {
-    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({ maxRunning: 1, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }),
+    );
     const names = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'];
     const all = names.map((name) => works.run(name, name[0]));
     for (let index = 0; index < names.length; index++) {
@@ -97,7 +103,9 @@ describe('slots', () => {
   });
 
   it('are never all taken by one key, so that another one begins at once', async () => {
-    const works = new Works(new Slots({ maxRunning: 3, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({ maxRunning: 3, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }),
+    );
     const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => works.run(name, name[0]));
     expect(works.started).toEqual(['a1', 'a2', 'b1']);
     works.end('b1');
@@ -113,7 +121,15 @@ describe('slots', () => {
 
   it('are fewer for one key while others are here', async () => {
     const pace = new Pace(() => 0);
-    const works = new Works(new Slots({ maxRunning: 4, besideOthers: { maxRunning: 1, pace }, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({
+        maxRunning: 4,
+        besideOthers: { maxRunning: 1, pace },
+        maxWaiting: 10,
+        maxWaitingPerKey: 10,
+        waitTimeoutMs: FOREVER_MS,
+      }),
+    );
     pace.seen('a');
     const all = [works.run('a1', 'a'), works.run('a2', 'a')];
     pace.seen('b');
@@ -135,7 +151,15 @@ describe('slots', () => {
   it('are all for one key again when the others have gone: those that wait begin first, in their order', async () => {
     let nowMs = 0;
     const pace = new Pace(() => nowMs);
-    const works = new Works(new Slots({ maxRunning: 4, besideOthers: { maxRunning: 1, pace }, maxWaiting: 10, maxWaitingPerKey: 10, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({
+        maxRunning: 4,
+        besideOthers: { maxRunning: 1, pace },
+        maxWaiting: 10,
+        maxWaitingPerKey: 10,
+        waitTimeoutMs: FOREVER_MS,
+      }),
+    );
     for (const key of ['b', 'a']) pace.seen(key);
     const all = ['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => works.run(name, 'a'));
     expect(works.started).toEqual(['a1']);
@@ -152,7 +176,9 @@ describe('slots', () => {
   });
 
   it('are waited for by so many of one key and not more, while others still may', async () => {
-    const works = new Works(new Slots({ maxRunning: 1, maxWaiting: 2, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }));
+    const works = new Works(
+      new Slots({ maxRunning: 1, maxWaiting: 2, maxWaitingPerKey: 1, waitTimeoutMs: FOREVER_MS }),
+    );
     const all = [works.run('a1', 'a'), works.run('a2', 'a'), works.run('b1', 'b')];
     await expect(works.run('a3', 'a')).rejects.toThrow(NoSlot);
     await expect(works.run('c1', 'c')).rejects.toThrow(NoSlot);

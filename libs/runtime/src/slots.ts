@@ -14,10 +14,11 @@ export class NoSlot extends Error {
 }
 
 /**
- * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. Further work waits: the
- * keys take turns, and of one key the work that came first goes first. While there are two slots or more, one of them is never taken by a key that
- * holds all others: a tenant that asks for nothing but slow work would make the next one wait until one of its own ends. It may be fewer while
- * others are here: what runs in the slots takes processors from what runs elsewhere.
+ * A limit of how much of one kind of work runs at once, shared fairly by those who ask for it, such as tenants. Further
+ * work waits: the keys take turns, and of one key the work that came first goes first. While there are two slots or
+ * more, one of them is never taken by a key that holds all others: a tenant that asks for nothing but slow work would
+ * make the next one wait until one of its own ends. It may be fewer while others are here: what runs in the slots takes
+ * processors from what runs elsewhere.
  */
 export class Slots {
   private running = 0;
@@ -37,7 +38,8 @@ export class Slots {
 
   /** Throws NoSlot, or what `work` throws. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    // Others of its key may wait although there is room: they were not to begin while other keys were here, which may be over.
+    // Others of its key may wait although there is room: they were not to begin while other keys were here, which may
+    // be over.
     if (this.running < this.options.maxRunning && this.mayBegin(key) && !this.queues.has(key)) this.begin(key);
     else {
       const turn = this.turn(key);
@@ -54,7 +56,10 @@ export class Slots {
   private mayBegin(key: string): boolean {
     const running = this.runningOf.get(key) ?? 0;
     const { besideOthers } = this.options;
-    return running < this.maxRunningPerKey && (!besideOthers || running < besideOthers.maxRunning || !besideOthers.pace.hasOthers(key));
+    return (
+      running < this.maxRunningPerKey &&
+      (!besideOthers || running < besideOthers.maxRunning || !besideOthers.pace.hasOthers(key))
+    );
   }
 
   private begin(key: string): void {
@@ -93,7 +98,8 @@ export class Slots {
     const { maxWaiting, maxWaitingPerKey, waitTimeoutMs } = this.options;
     const queue = this.queues.get(key) ?? new Set();
     const most = Math.min(maxWaiting, maxWaitingPerKey);
-    if (this.waiting >= maxWaiting || queue.size >= maxWaitingPerKey) return Promise.reject(new NoSlot(`${most} are waiting already`));
+    if (this.waiting >= maxWaiting || queue.size >= maxWaitingPerKey)
+      return Promise.reject(new NoSlot(`${most} are waiting already`));
     this.queues.set(key, queue);
     this.waiting++;
     return new Promise((resolve, reject) => {

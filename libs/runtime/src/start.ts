@@ -16,7 +16,10 @@ const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
 /** How often Node looks for requests that take too long. */
 const CONNECTIONS_CHECK_MS = 1_000;
-/** Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its length. */
+/**
+ * Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its
+ * length.
+ */
 export const MAX_HEADER_BYTES = 16_384;
 
 /** A part that runs beside the module of a service: a log and the like. */
@@ -39,7 +42,10 @@ export interface Face {
   /** Makes the transport once the module's providers exist; a gateway has none. */
   readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
   readonly prepare?: (app: NestFastifyApplication) => void;
-  /** Answers what no route ever sees: requests that are not HTTP, not all there in time, or whose path cannot be decoded. */
+  /**
+   * Answers what no route ever sees: requests that are not HTTP, not all there in time, or whose path cannot be
+   * decoded.
+   */
   readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
 }
 
@@ -50,8 +56,8 @@ export interface ServiceOptions extends Face {
   /** A second face of the process, for others than those who reach the first port. */
   readonly beside?: Face;
   /**
-   * Runs with the first application, and the one beside it, when everything else works; nobody is answered before it is done: a directory
-   * without its token was shown otherwise.
+   * Runs with the first application, and the one beside it, when everything else works; nobody is answered before it is
+   * done: a directory without its token was shown otherwise.
    */
   readonly begin?: (app: NestFastifyApplication, beside?: NestFastifyApplication) => Promise<void>;
 }
@@ -65,7 +71,9 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts one Nest application, or two, each with `/health/live` and `/health/ready`: 200 only when it can really serve. */
+/**
+ * Starts one Nest application, or two, each with `/health/live` and `/health/ready`: 200 only when it can really serve.
+ */
 export const startService = async (options: ServiceOptions): Promise<Service> => {
   const { config, parts } = options;
   let stopping = false;
@@ -84,12 +92,16 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
     await apps[index]!.listen(port, host).catch((error: NodeJS.ErrnoException) => {
       // The name of a host is looked up before anything listens.
       if (error.syscall !== 'getaddrinfo') throw error;
-      throw new UsageError(`${index === 0 ? 'HOST' : 'ADMIN_HOST'} is ${host}, and this machine knows no address of that name (${error.code}).`);
+      throw new UsageError(
+        `${index === 0 ? 'HOST' : 'ADMIN_HOST'} is ${host}, and this machine knows no address of that name (${error.code}).`,
+      );
     });
   }
   const [port, besidePort = port] = apps.map((app) => (app.getHttpServer().address() as { port: number }).port);
   return {
-    app: apps[0]!, port: port!, besidePort: besidePort!,
+    app: apps[0]!,
+    port: port!,
+    besidePort: besidePort!,
     stop: async () => {
       stopping = true;
       await Promise.all(apps.map((app) => app.close()));
@@ -98,18 +110,41 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
   };
 };
 
-const makeApp = async (face: Face, config: Config, unready: () => Promise<readonly Unready[]>, isStopping: () => boolean): Promise<NestFastifyApplication> => {
+const makeApp = async (
+  face: Face,
+  config: Config,
+  unready: () => Promise<readonly Unready[]>,
+  isStopping: () => boolean,
+): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
     ...face.unreadable,
-    bodyLimit: config.MAX_BODY_BYTES, keepAliveTimeout: 65_000, requestTimeout: config.REQUEST_TIMEOUT_MS,
-    // A base URL that was pasted with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means quarantine.
-    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, querystringParser: unreadQuery },
-    // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not the same.
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: config.REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
+    bodyLimit: config.MAX_BODY_BYTES,
+    keepAliveTimeout: 65_000,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    // A base URL that was pasted with a slash at its end makes paths such as v2//Users; at Entra a 404 to them means
+    // quarantine.
+    routerOptions: {
+      maxParamLength: MAX_HEADER_BYTES,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      querystringParser: unreadQuery,
+    },
+    // Node takes the shorter time for the headers alone and lets a body come as long as the other one, were they not
+    // the same.
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+    },
   });
-  const app = await NestFactory.create<NestFastifyApplication>(face.module, adapter, { logger: false, bodyParser: false });
+  const app = await NestFactory.create<NestFastifyApplication>(face.module, adapter, {
+    logger: false,
+    bodyParser: false,
+  });
   limitConnections(app, {
-    maxConnections: config.MAX_CONNECTIONS, maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS, sendTimeoutMs: config.SEND_TIMEOUT_MS,
+    maxConnections: config.MAX_CONNECTIONS,
+    maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+    sendTimeoutMs: config.SEND_TIMEOUT_MS,
   });
   face.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
@@ -133,8 +168,8 @@ const makeApp = async (face: Face, config: Config, unready: () => Promise<readon
 };
 
 /**
- * The query as a text, which is read when somebody has been let in: 12 kB of names take 0.4 ms, and whoever had no token made everybody wait
- * for 200 ms with 256 of them at once.
+ * The query as a text, which is read when somebody has been let in: 12 kB of names take 0.4 ms, and whoever had no
+ * token made everybody wait for 200 ms with 256 of them at once.
  */
 const unreadQuery = (text: string): never => text as never;
 
@@ -143,7 +178,10 @@ interface Unready {
   readonly reason: string;
 }
 
-/** One answer for all who ask while it is being found: nobody has to be known to ask, and a thousand questions would take all connections of the database. */
+/**
+ * One answer for all who ask while it is being found: nobody has to be known to ask, and a thousand questions would
+ * take all connections of the database.
+ */
 const askedOnce = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
   let answer: Promise<T> | null = null;
   return () => (answer ??= ask().finally(() => (answer = null)));
@@ -154,7 +192,9 @@ const unreadyOf = async (parts: readonly Part[]): Promise<readonly Unready[]> =>
   return parts.flatMap(({ name }, index) => (reasons[index] === null ? [] : [{ part: name, reason: reasons[index]! }]));
 };
 
-/** A consumer of a new group takes seconds to join it: a command that is sent before may be too late when it is read. */
+/**
+ * A consumer of a new group takes seconds to join it: a command that is sent before may be too late when it is read.
+ */
 const untilReady = async (parts: readonly Part[]): Promise<void> => {
   for (const since = performance.now(); ; await pause(READY_POLL_MS)) {
     const notReady = await unreadyOf(parts);
@@ -171,16 +211,19 @@ export const EXIT_USAGE = 64;
 
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
   // The program that starts the processes of an installation sets all of them.
-  const setting = ['ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
-  return new UsageError(code === 'EADDRINUSE'
-    ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`
-    // An address that is not this machine's, or a port below 1024 as a normal user.
-    : `Muster cannot serve there: ${message}. Set ${setting === 'ADMIN_PORT' ? 'ADMIN_HOST' : 'HOST'} and ${setting} to others.`);
+  const setting =
+    ['ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
+  return new UsageError(
+    code === 'EADDRINUSE'
+      ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`
+      : // An address that is not this machine's, or a port below 1024 as a normal user.
+        `Muster cannot serve there: ${message}. Set ${setting === 'ADMIN_PORT' ? 'ADMIN_HOST' : 'HOST'} and ${setting} to others.`,
+  );
 };
 
 /**
- * Runs a service: stops it on SIGTERM and SIGINT, and ends it with its parent. Its output is JSON lines, also what Node would say itself; a
- * usage error is one line and exit code 64.
+ * Runs a service: stops it on SIGTERM and SIGINT, and ends it with its parent. Its output is JSON lines, also what Node
+ * would say itself; a usage error is one line and exit code 64.
  */
 export const runProcess = (name: string, start: (logger: Logger) => Promise<{ stop(): Promise<void> }>): void => {
   process.umask(PRIVATE_UMASK);
@@ -196,15 +239,18 @@ export const runProcess = (name: string, start: (logger: Logger) => Promise<{ st
   const fail = (error: unknown): void => {
     if (failed) return;
     failed = true;
-    const cause = (error as NodeJS.ErrnoException).syscall === 'listen' ? cannotListen(error as NodeJS.ErrnoException) : error;
+    const cause =
+      (error as NodeJS.ErrnoException).syscall === 'listen' ? cannotListen(error as NodeJS.ErrnoException) : error;
     const isUsage = isUsageError(cause);
     sayError(name, cause, isUsage);
     process.exit(isUsage ? EXIT_USAGE : 1);
   };
   process.on('uncaughtException', fail);
   let stop = async (): Promise<void> => undefined;
-  // From the beginning: the first process of a container is deaf to signals that it does not ask for, also while it waits.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().finally(() => end(0, signal)));
+  // From the beginning: the first process of a container is deaf to signals that it does not ask for, also while it
+  // waits.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => void stop().finally(() => end(0, signal)));
   const run = async (): Promise<void> => {
     // Checked before there is a logger, which takes one of them.
     const logger = createLogger(name);
@@ -217,7 +263,12 @@ export const runProcess = (name: string, start: (logger: Logger) => Promise<{ st
 };
 
 /** For a consumer that does not come back by itself: the process ends, and what keeps it starts it again. */
-export const endWith = (logger: Logger) => (error: Error): never => {
-  logger.fatal({ error: error.message, stack: error.stack }, 'a consumer died; the process ends and is started again');
-  return process.exit(1);
-};
+export const endWith =
+  (logger: Logger) =>
+  (error: Error): never => {
+    logger.fatal(
+      { error: error.message, stack: error.stack },
+      'a consumer died; the process ends and is started again',
+    );
+    return process.exit(1);
+  };

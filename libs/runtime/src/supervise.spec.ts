@@ -20,7 +20,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'muster-supervise-'));
   signals = new EventEmitter();
   reports = [];
-  supervisor = createSupervisor((error) => signals.emit('fail', error), (line) => reports.push(line));
+  supervisor = createSupervisor(
+    (error) => signals.emit('fail', error),
+    (line) => reports.push(line),
+  );
 });
 
 afterEach(async () => {
@@ -32,14 +35,17 @@ const journal = (): string[] => readFileSync(join(folder, 'journal'), 'utf8').tr
 /** A program that tells its start, writes its end to the journal, and ends with its parent. */
 const program = (name: string, onTerm = `write('${name} ends'); process.exit(0)`): string => {
   const file = join(folder, `${name}.mjs`);
-  writeFileSync(file, `
+  writeFileSync(
+    file,
+    `
     import { appendFileSync } from 'node:fs';
     const write = (line) => appendFileSync(${JSON.stringify(join(folder, 'journal'))}, line + '\\n');
     process.on('SIGTERM', () => { ${onTerm} });
     process.on('disconnect', () => { write('${name} is alone'); process.exit(0); });
     process.on('message', (message) => { if (message.exit !== undefined) process.exit(message.exit); });
     process.send('up');
-  `);
+  `,
+  );
   return file;
 };
 /** Starts when the program is up, so that its signal handlers are. */
@@ -48,7 +54,12 @@ const node = (name: string, file = program(name), stopTimeoutMs?: number): Kept 
   start: async () => {
     let up = (): void => undefined;
     const isUp = new Promise<void>((done) => (up = done));
-    const running = await startNode({ file, environment: process.env, onMessage: () => up(), ...(stopTimeoutMs ? { stopTimeoutMs } : {}) });
+    const running = await startNode({
+      file,
+      environment: process.env,
+      onMessage: () => up(),
+      ...(stopTimeoutMs ? { stopTimeoutMs } : {}),
+    });
     await Promise.race([isUp, running.exited]);
     return running;
   },
@@ -91,13 +102,18 @@ it('tries again when a start fails, and waits longer each time', async () => {
   process.kill(pid, 'SIGKILL');
   await again;
   expect(reports).toEqual([
-    'a has ended; it is started again in 200 ms.', 'a did not start: no room', 'a has ended; it is started again in 400 ms.',
-    'a did not start: no room', 'a has ended; it is started again in 800 ms.',
+    'a has ended; it is started again in 200 ms.',
+    'a did not start: no room',
+    'a has ended; it is started again in 400 ms.',
+    'a did not start: no room',
+    'a has ended; it is started again in 800 ms.',
   ]);
 });
 
 it('does not keep what cannot be started at first', async () => {
-  await expect(supervisor.keep({ name: 'a', start: () => Promise.reject(new Error('no room')) })).rejects.toThrow('no room');
+  await expect(supervisor.keep({ name: 'a', start: () => Promise.reject(new Error('no room')) })).rejects.toThrow(
+    'no room',
+  );
   expect(reports).toEqual([]);
 });
 
@@ -147,7 +163,9 @@ it('starts nothing any more once it stops', async () => {
 const killParentOf = async (file: string): Promise<void> => {
   const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
     await startNode({ file: ${JSON.stringify(file)}, environment: process.env, onMessage: () => console.log('up') });`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(parent.stdout, 'data');
   const closed = once(parent.stdout, 'close');
   parent.kill('SIGKILL');
@@ -161,9 +179,12 @@ it('leaves nobody behind when it is killed', async () => {
 
 it('leaves no service behind when it is killed while that one starts', async () => {
   const file = join(folder, 'starts.mjs');
-  writeFileSync(file, `import { runProcess } from ${JSON.stringify(resolve('dist/libs/runtime/src/start.js'))};
+  writeFileSync(
+    file,
+    `import { runProcess } from ${JSON.stringify(resolve('dist/libs/runtime/src/start.js'))};
     runProcess('spec', () => new Promise(() => setInterval(() => {}, 1_000)));
-    process.send('up');`);
+    process.send('up');`,
+  );
   await killParentOf(file);
 });
 
@@ -183,7 +204,9 @@ it('makes JSON lines of what a crash leaves on standard error', async () => {
   const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
     await startNode({ file: ${JSON.stringify(file)}, environment: process.env });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [stdout, stderr] = await Promise.all([parent.stdout, parent.stderr].map(async (stream) => (await stream.toArray()).join('')));
+  const [stdout, stderr] = await Promise.all(
+    [parent.stdout, parent.stderr].map(async (stream) => (await stream.toArray()).join('')),
+  );
   expect(stderr).toBe('');
   const [own, ...crash] = stdout!.trim().split('\n');
   expect(own).toBe('its own');

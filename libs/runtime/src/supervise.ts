@@ -18,7 +18,9 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** A process that is to be kept running. When it is started again, it has to be found where it was, on the same port. */
+/**
+ * A process that is to be kept running. When it is started again, it has to be found where it was, on the same port.
+ */
 export interface Kept<R extends Running = Running> {
   readonly name: string;
   start(): Promise<R>;
@@ -30,8 +32,8 @@ export interface Kept<R extends Running = Running> {
 
 export interface Supervisor {
   /**
-   * Starts it, and from then on again whenever it ends, 200 ms later at first and 5 s at most, without a limit. Resolves when it is
-   * ready for the first time; rejects when the first start throws, or after 60 s.
+   * Starts it, and from then on again whenever it ends, 200 ms later at first and 5 s at most, without a limit.
+   * Resolves when it is ready for the first time; rejects when the first start throws, or after 60 s.
    */
   keep<R extends Running>(kept: Kept<R>): Promise<R>;
   /** Stops everything, the last one first. A start that is under way is waited for and undone. */
@@ -65,12 +67,24 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
       return started;
     };
     let running = start();
-    stops.push(() => running.then((process) => process.stop(), () => undefined));
+    stops.push(() =>
+      running.then(
+        (process) => process.stop(),
+        () => undefined,
+      ),
+    );
     const first = await running;
     const keepOn = async (): Promise<void> => {
-      for (let restartAfterMs = FIRST_RESTART_AFTER_MS; ; restartAfterMs = Math.min(restartAfterMs * 2, LAST_RESTART_AFTER_MS)) {
+      for (
+        let restartAfterMs = FIRST_RESTART_AFTER_MS;
+        ;
+        restartAfterMs = Math.min(restartAfterMs * 2, LAST_RESTART_AFTER_MS)
+      ) {
         const since = performance.now();
-        const code = await running.then(({ exited }) => exited, (error: Error) => report(`${kept.name} did not start: ${error.message}`));
+        const code = await running.then(
+          ({ exited }) => exited,
+          (error: Error) => report(`${kept.name} did not start: ${error.message}`),
+        );
         if (end.signal.aborted) return;
         if (code === EXIT_USAGE) return fail(new Refused(`${kept.name} cannot run like this.`));
         if (performance.now() - since > HEALTHY_AFTER_MS) restartAfterMs = FIRST_RESTART_AFTER_MS;
@@ -83,7 +97,8 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
     void keepOn();
     for (const since = performance.now(); kept.ready && !(await kept.ready()); await delay(POLL_MS)) {
       if (end.signal.aborted) return never;
-      if (performance.now() - since > READY_TIMEOUT_MS) throw new Error(`${kept.name} was not ready after ${READY_TIMEOUT_MS / 1_000} s.`);
+      if (performance.now() - since > READY_TIMEOUT_MS)
+        throw new Error(`${kept.name} was not ready after ${READY_TIMEOUT_MS / 1_000} s.`);
     }
     return end.signal.aborted ? never : first;
   };
@@ -98,8 +113,8 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
 const NAME = 'supervisor';
 
 /**
- * Runs a process that keeps others running, until a signal comes or it cannot go on; then stops them all and ends. A usage error
- * is one line and exit code 64.
+ * Runs a process that keeps others running, until a signal comes or it cannot go on; then stops them all and ends. A
+ * usage error is one line and exit code 64.
  */
 export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): void => {
   process.umask(PRIVATE_UMASK);
@@ -141,16 +156,34 @@ export interface NodeProcess {
   readonly stopTimeoutMs?: number;
 }
 
-/** Starts Node on a file, in a session of its own: Ctrl-C does not reach it, so that what others need ends after them. */
-export const startNode = async ({ file, environment, prefix, onMessage, stopTimeoutMs = STOP_TIMEOUT_MS }: NodeProcess): Promise<Running> => {
+/**
+ * Starts Node on a file, in a session of its own: Ctrl-C does not reach it, so that what others need ends after them.
+ */
+export const startNode = async ({
+  file,
+  environment,
+  prefix,
+  onMessage,
+  stopTimeoutMs = STOP_TIMEOUT_MS,
+}: NodeProcess): Promise<Running> => {
   // Without a prefix its log lines go where ours go. Node itself writes a crash to standard error, as text.
-  const [output, errors] = prefix === undefined ? (['inherit', isTerminal() ? 'inherit' : 'pipe'] as const) : (['pipe', 'pipe'] as const);
-  const child = fork(file, { env: environment, execArgv: [], detached: true, stdio: ['ignore', output, errors, 'ipc'] });
-  for (const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]] as const) {
+  const [output, errors] =
+    prefix === undefined ? (['inherit', isTerminal() ? 'inherit' : 'pipe'] as const) : (['pipe', 'pipe'] as const);
+  const child = fork(file, {
+    env: environment,
+    execArgv: [],
+    detached: true,
+    stdio: ['ignore', output, errors, 'ipc'],
+  });
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ] as const) {
     if (!from) continue;
-    const tell = prefix === undefined
-      ? (line: string): void => sayAsJson(`${basename(dirname(dirname(file)))}/${basename(file)}`, 'error', line)
-      : (line: string): unknown => to.write(`${prefix}${line}\n`);
+    const tell =
+      prefix === undefined
+        ? (line: string): void => sayAsJson(`${basename(dirname(dirname(file)))}/${basename(file)}`, 'error', line)
+        : (line: string): unknown => to.write(`${prefix}${line}\n`);
     createInterface(from).on('line', tell);
   }
   if (onMessage) child.on('message', onMessage);

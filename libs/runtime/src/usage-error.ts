@@ -8,4 +8,6 @@ export const isUsageError = (error: unknown): error is Error => error instanceof
 
 /** The fault of DATA_DIR, in one line. */
 export const unusableDataDirectory = (dataDir: string, error: unknown): UsageError =>
-  new UsageError(`The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`);
+  new UsageError(
+    `The data directory ${dataDir} cannot be used: ${(error as Error).message}. Set DATA_DIR to another one.`,
+  );

@@ -6,8 +6,8 @@ let lastMs = 0;
 let counter = 0;
 
 /**
- * A UUIDv7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, a 12-bit counter so that ids of one process ascend, 62 random bits.
- * The platform's randomUUID makes version 4 only.
+ * A UUIDv7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, a 12-bit counter so that ids of one process ascend, 62 random
+ * bits. The platform's randomUUID makes version 4 only.
  */
 export const uuidv7 = (): string => {
   if (used + 8 > pool.length) {

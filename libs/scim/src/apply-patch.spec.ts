@@ -9,23 +9,38 @@ import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
 import { MAX_VALUES_PER_ATTRIBUTE, NO_WEB_ROLE } from './value.js';
 
 const ID = 'the-id';
-const META = { resourceType: 'User', created: '2026-01-01T00:00:00.000Z', lastModified: '2026-01-02T00:00:00.000Z', version: 'W/"3"' };
+const META = {
+  resourceType: 'User',
+  created: '2026-01-01T00:00:00.000Z',
+  lastModified: '2026-01-02T00:00:00.000Z',
+  version: 'W/"3"',
+};
 const work = { type: 'work', value: 'w@x', primary: true };
 const home = { type: 'home', value: 'h@x' };
 const office = { type: 'work', streetAddress: 'S 1', locality: 'Rome' };
 const ada: Resource = {
-  userName: 'ada', active: true, title: 'Dr', name: { givenName: 'Ada', familyName: 'L' }, emails: [work, home],
+  userName: 'ada',
+  active: true,
+  title: 'Dr',
+  name: { givenName: 'Ada', familyName: 'L' },
+  emails: [work, home],
   addresses: [office],
-  roles: [{ value: 'a', primary: true }], [E]: { department: 'D', manager: { value: 'm', $ref: 'https://x/m' } },
+  roles: [{ value: 'a', primary: true }],
+  [E]: { department: 'D', manager: { value: 'm', $ref: 'https://x/m' } },
 };
 
 /** Through JSON, as a command travels. */
 const apply = (before: Resource, ...Operations: object[]): Resource =>
-  applyPatch(USER, before, JSON.parse(JSON.stringify(parsePatch(USER, { Operations }).operations)) as PatchOperation[],
-    { id: ID, meta: META });
+  applyPatch(
+    USER,
+    before,
+    JSON.parse(JSON.stringify(parsePatch(USER, { Operations }).operations)) as PatchOperation[],
+    { id: ID, meta: META },
+  );
 
 /** The attributes that an operation changes, with their new values; null = gone. */
-const changes = (...operations: object[]): { [attribute: string]: Json | null } => diffResource(ada, apply(ada, ...operations));
+const changes = (...operations: object[]): { [attribute: string]: Json | null } =>
+  diffResource(ada, apply(ada, ...operations));
 
 const rejection = (...operations: object[]): Rejected => {
   try {
@@ -54,137 +69,340 @@ describe('a PATCH', () => {
     ['archives without a path', { op: 'replace', value: { active: 'FALSE' } }, { active: false }],
     ['archives by an add', { op: 'Add', path: 'active', value: 'false' }, { active: false }],
     ['renames', { op: 'replace', path: 'userName', value: 'Ada' }, { userName: 'Ada' }],
-    ['changes several attributes',
+    [
+      'changes several attributes',
       { op: 'replace', value: { title: 'T', 'name.givenName': 'B', [`${E}:department`]: 'X', nope: 1 } },
-      { title: 'T', name: { givenName: 'B', familyName: 'L' }, ...enterprise({ department: 'X' }) }],
+      { title: 'T', name: { givenName: 'B', familyName: 'L' }, ...enterprise({ department: 'X' }) },
+    ],
     // Objects: what is not named stays.
-    ['replaces a part', { op: 'replace', path: 'name.givenName', value: 'B' }, { name: { givenName: 'B', familyName: 'L' } }],
-    ['adds a part', { op: 'add', path: 'name.middleName', value: 'K' },
-      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
-    ['adds parts', { op: 'add', path: 'name', value: { middleName: 'K' } },
-      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
-    ['replaces parts', { op: 'replace', path: 'name', value: { givenName: 'B' } }, { name: { givenName: 'B', familyName: 'L' } }],
-    ['removes a part by null', { op: 'replace', value: { name: { givenName: null, familyName: 'M' } } },
-      { name: { familyName: 'M' } }],
+    [
+      'replaces a part',
+      { op: 'replace', path: 'name.givenName', value: 'B' },
+      { name: { givenName: 'B', familyName: 'L' } },
+    ],
+    [
+      'adds a part',
+      { op: 'add', path: 'name.middleName', value: 'K' },
+      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } },
+    ],
+    [
+      'adds parts',
+      { op: 'add', path: 'name', value: { middleName: 'K' } },
+      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } },
+    ],
+    [
+      'replaces parts',
+      { op: 'replace', path: 'name', value: { givenName: 'B' } },
+      { name: { givenName: 'B', familyName: 'L' } },
+    ],
+    [
+      'removes a part by null',
+      { op: 'replace', value: { name: { givenName: null, familyName: 'M' } } },
+      { name: { familyName: 'M' } },
+    ],
     ['removes a part', { op: 'remove', path: 'name.givenName' }, { name: { familyName: 'L' } }],
-    ['removes the last parts', { op: 'add', path: 'name', value: { givenName: null, familyName: null } }, { name: null }],
+    [
+      'removes the last parts',
+      { op: 'add', path: 'name', value: { givenName: null, familyName: null } },
+      { name: null },
+    ],
     ['removes an object', { op: 'remove', path: 'name' }, { name: null }],
-    ['removes an object for which a filter is true', { op: 'remove', path: 'manager[value eq "m"]' }, { [E]: { department: 'D' } }],
+    [
+      'removes an object for which a filter is true',
+      { op: 'remove', path: 'manager[value eq "m"]' },
+      { [E]: { department: 'D' } },
+    ],
     ['leaves an object for which it is not', { op: 'remove', path: 'manager[value eq "other"]' }, {}],
-    ['leaves an object that is not there', { op: 'remove', path: `${E}:manager[value eq "m"].$ref` }, enterprise({ manager: { value: 'm' } })],
-    ['replaces a part where a filter is true', { op: 'replace', path: 'name[givenName eq "ADA" and familyName pr].middleName', value: 'K' }, { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } }],
-    ['replaces the parts that are given where a filter is true', { op: 'replace', path: 'name[givenName eq "Ada"]', value: { familyName: 'M' } }, { name: { givenName: 'Ada', familyName: 'M' } }],
+    [
+      'leaves an object that is not there',
+      { op: 'remove', path: `${E}:manager[value eq "m"].$ref` },
+      enterprise({ manager: { value: 'm' } }),
+    ],
+    [
+      'replaces a part where a filter is true',
+      { op: 'replace', path: 'name[givenName eq "ADA" and familyName pr].middleName', value: 'K' },
+      { name: { givenName: 'Ada', familyName: 'L', middleName: 'K' } },
+    ],
+    [
+      'replaces the parts that are given where a filter is true',
+      { op: 'replace', path: 'name[givenName eq "Ada"]', value: { familyName: 'M' } },
+      { name: { givenName: 'Ada', familyName: 'M' } },
+    ],
     ['leaves a role that has gone already', { op: 'remove', path: 'roles[value eq "gone"]' }, {}],
-    ['removes a role by JSON text', { op: 'remove', path: 'roles', value: [{ value: '{"id":"1","value":"A"}' }] }, { roles: null }],
-    ['leaves a listed role of a type that has gone already', { op: 'remove', path: 'roles', value: [{ value: 'gone', type: 'x' }] }, {}],
+    [
+      'removes a role by JSON text',
+      { op: 'remove', path: 'roles', value: [{ value: '{"id":"1","value":"A"}' }] },
+      { roles: null },
+    ],
+    [
+      'leaves a listed role of a type that has gone already',
+      { op: 'remove', path: 'roles', value: [{ value: 'gone', type: 'x' }] },
+      {},
+    ],
     ['leaves a listed role that has gone already', { op: 'remove', path: 'roles', value: [{ value: 'gone' }] }, {}],
     ['clears an object by an empty list', { op: 'replace', path: 'name', value: [] }, { name: null }],
     // Extensions and managers.
-    ['replaces in an extension', { op: 'replace', path: `${E}:department`, value: 'X' }, enterprise({ department: 'X' })],
+    [
+      'replaces in an extension',
+      { op: 'replace', path: `${E}:department`, value: 'X' },
+      enterprise({ department: 'X' }),
+    ],
     ['adds to an extension', { op: 'add', path: E, value: { costCenter: '7' } }, enterprise({ costCenter: '7' })],
     ['removes from an extension', { op: 'remove', path: `${E}:manager` }, { [E]: { department: 'D' } }],
     ['removes an extension', { op: 'remove', path: E }, { [E]: null }],
-    ['replaces the manager by text', { op: 'Replace', path: `${E}:manager`, value: 'n' },
-      enterprise({ manager: { value: 'n' } })],
-    ['replaces the manager by a list', { op: 'Add', path: `${E}:manager`, value: [{ $ref: 'https://x/n', value: 'n' }] },
-      enterprise({ manager: { $ref: 'https://x/n', value: 'n' } })],
-    ['replaces the value of the manager', { op: 'Replace', path: `${E}:manager.value`, value: 'n' },
-      enterprise({ manager: { value: 'n' } })],
+    [
+      'replaces the manager by text',
+      { op: 'Replace', path: `${E}:manager`, value: 'n' },
+      enterprise({ manager: { value: 'n' } }),
+    ],
+    [
+      'replaces the manager by a list',
+      { op: 'Add', path: `${E}:manager`, value: [{ $ref: 'https://x/n', value: 'n' }] },
+      enterprise({ manager: { $ref: 'https://x/n', value: 'n' } }),
+    ],
+    [
+      'replaces the value of the manager',
+      { op: 'Replace', path: `${E}:manager.value`, value: 'n' },
+      enterprise({ manager: { value: 'n' } }),
+    ],
     ['keeps the reference of the same manager', { op: 'Replace', path: `${E}:manager`, value: 'm' }, {}],
     ['removes the value of the manager', { op: 'remove', path: 'manager.value' }, { [E]: { department: 'D' } }],
     // A path filter.
-    ['replaces a part of a value', { op: 'replace', path: 'emails[type eq "work"].value', value: 'n@x' },
-      { emails: [{ ...work, value: 'n@x' }, home] }],
-    ['adds a part of a value', { op: 'Add', path: 'emails[type eq "home"].display', value: 'H' },
-      { emails: [work, { ...home, display: 'H' }] }],
-    ['folds the filter', { op: 'replace', path: 'emails[type eq "WORK"].value', value: 'n@x' },
-      { emails: [{ ...work, value: 'n@x' }, home] }],
-    ['adds parts to a value', { op: 'add', path: 'emails[type eq "home"]', value: { display: 'H' } },
-      { emails: [work, { ...home, display: 'H' }] }],
-    ['replaces a value, which stays the one of that filter',
+    [
+      'replaces a part of a value',
+      { op: 'replace', path: 'emails[type eq "work"].value', value: 'n@x' },
+      { emails: [{ ...work, value: 'n@x' }, home] },
+    ],
+    [
+      'adds a part of a value',
+      { op: 'Add', path: 'emails[type eq "home"].display', value: 'H' },
+      { emails: [work, { ...home, display: 'H' }] },
+    ],
+    [
+      'folds the filter',
+      { op: 'replace', path: 'emails[type eq "WORK"].value', value: 'n@x' },
+      { emails: [{ ...work, value: 'n@x' }, home] },
+    ],
+    [
+      'adds parts to a value',
+      { op: 'add', path: 'emails[type eq "home"]', value: { display: 'H' } },
+      { emails: [work, { ...home, display: 'H' }] },
+    ],
+    [
+      'replaces a value, which stays the one of that filter',
       { op: 'replace', path: 'emails[type eq "work"]', value: { value: 'n@x' } },
-      { emails: [{ type: 'work', value: 'n@x' }, home] }],
-    ['replaces every value that matches', { op: 'replace', path: 'emails[value ew "@x"].display', value: 'X' },
-      { emails: [{ ...work, display: 'X' }, { ...home, display: 'X' }] }],
-    ['replaces a primary role', { op: 'Replace', path: 'roles[primary eq "True"].value', value: 'b' },
-      { roles: [{ value: 'b', primary: true }] }],
-    ['replaces a primary role by JSON text',
+      { emails: [{ type: 'work', value: 'n@x' }, home] },
+    ],
+    [
+      'replaces every value that matches',
+      { op: 'replace', path: 'emails[value ew "@x"].display', value: 'X' },
+      {
+        emails: [
+          { ...work, display: 'X' },
+          { ...home, display: 'X' },
+        ],
+      },
+    ],
+    [
+      'replaces a primary role',
+      { op: 'Replace', path: 'roles[primary eq "True"].value', value: 'b' },
+      { roles: [{ value: 'b', primary: true }] },
+    ],
+    [
+      'replaces a primary role by JSON text',
       { op: 'Add', path: 'roles[primary eq "True"].value', value: '{"value":"b","display":"B"}' },
-      { roles: [{ value: 'b', display: 'B', primary: true }] }],
+      { roles: [{ value: 'b', display: 'B', primary: true }] },
+    ],
     ['removes values', { op: 'remove', path: 'emails[type eq "home"]' }, { emails: [work] }],
     ['removes no values', { op: 'remove', path: 'emails[type eq "other"]' }, {}],
     ['removes a part of no values', { op: 'remove', path: 'emails[type eq "other"].value' }, {}],
-    ['removes a part of a value', { op: 'remove', path: 'addresses[type eq "work"].locality' },
-      { addresses: [{ type: 'work', streetAddress: 'S 1' }] }],
+    [
+      'removes a part of a value',
+      { op: 'remove', path: 'addresses[type eq "work"].locality' },
+      { addresses: [{ type: 'work', streetAddress: 'S 1' }] },
+    ],
     ['removes a value with its last part', { op: 'Remove', path: 'emails[type eq "work"].value' }, { emails: [home] }],
     ['removes the last value', { op: 'remove', path: 'roles[value eq "a"]' }, { roles: null }],
-    ['removes by null behind a filter', { op: 'replace', path: 'emails[type eq "work"].value', value: null }, { emails: [home] }],
+    [
+      'removes by null behind a filter',
+      { op: 'replace', path: 'emails[type eq "work"].value', value: null },
+      { emails: [home] },
+    ],
     // A filter that matches nothing creates the element.
-    ['creates an e-mail', { op: 'Add', path: 'emails[type eq "other"].value', value: 'o@x' },
-      { emails: [work, home, { type: 'other', value: 'o@x' }] }],
-    ['creates the first phone number', { op: 'Replace', path: 'phoneNumbers[type eq "mobile"].value', value: '1' },
-      { phoneNumbers: [{ type: 'mobile', value: '1' }] }],
-    ['creates an address', { op: 'Add', path: 'addresses[type eq "home"].streetAddress', value: 'S 2' },
-      { addresses: [office, { type: 'home', streetAddress: 'S 2' }] }],
-    ['creates what the whole filter says',
+    [
+      'creates an e-mail',
+      { op: 'Add', path: 'emails[type eq "other"].value', value: 'o@x' },
+      { emails: [work, home, { type: 'other', value: 'o@x' }] },
+    ],
+    [
+      'creates the first phone number',
+      { op: 'Replace', path: 'phoneNumbers[type eq "mobile"].value', value: '1' },
+      { phoneNumbers: [{ type: 'mobile', value: '1' }] },
+    ],
+    [
+      'creates an address',
+      { op: 'Add', path: 'addresses[type eq "home"].streetAddress', value: 'S 2' },
+      { addresses: [office, { type: 'home', streetAddress: 'S 2' }] },
+    ],
+    [
+      'creates what the whole filter says',
       { op: 'add', path: 'emails[type eq "other" and primary eq "false"].value', value: 'o' },
-      { emails: [work, home, { type: 'other', primary: false, value: 'o' }] }],
-    ['creates an element by an object', { op: 'replace', path: 'ims[type eq "xmpp"]', value: { value: 'i' } },
-      { ims: [{ type: 'xmpp', value: 'i' }] }],
+      { emails: [work, home, { type: 'other', primary: false, value: 'o' }] },
+    ],
+    [
+      'creates an element by an object',
+      { op: 'replace', path: 'ims[type eq "xmpp"]', value: { value: 'i' } },
+      { ims: [{ type: 'xmpp', value: 'i' }] },
+    ],
     ['creates an element without a filter', { op: 'add', path: 'ims.value', value: 'i' }, { ims: [{ value: 'i' }] }],
-    ['creates what a negation asks', { op: 'add', path: 'ims[not (type eq "x")].value', value: 'i' }, { ims: [{ value: 'i' }] }],
-    ['creates a primary role', { op: 'add', path: 'entitlements[primary eq "True"].value', value: 'e' },
-      { entitlements: [{ primary: true, value: 'e' }] }],
+    [
+      'creates what a negation asks',
+      { op: 'add', path: 'ims[not (type eq "x")].value', value: 'i' },
+      { ims: [{ value: 'i' }] },
+    ],
+    [
+      'creates a primary role',
+      { op: 'add', path: 'entitlements[primary eq "True"].value', value: 'e' },
+      { entitlements: [{ primary: true, value: 'e' }] },
+    ],
     // Lists.
-    ['adds a value', { op: 'add', path: 'emails', value: [{ value: 'o@x' }] }, { emails: [work, home, { value: 'o@x' }] }],
-    ['adds one value that is no list', { op: 'add', path: 'emails', value: { value: 'o@x' } },
-      { emails: [work, home, { value: 'o@x' }] }],
+    [
+      'adds a value',
+      { op: 'add', path: 'emails', value: [{ value: 'o@x' }] },
+      { emails: [work, home, { value: 'o@x' }] },
+    ],
+    [
+      'adds one value that is no list',
+      { op: 'add', path: 'emails', value: { value: 'o@x' } },
+      { emails: [work, home, { value: 'o@x' }] },
+    ],
     ['adds what is there only once', { op: 'add', path: 'emails', value: [home] }, {}],
-    ['adds an address that is there only once',
-      { op: 'add', path: 'addresses', value: [{ locality: 'Rome', type: 'work', streetAddress: 'S 1' }] }, {}],
-    ['adds a value only once that comes twice', { op: 'add', path: 'ims', value: [{ value: 'i' }, { value: 'i' }] },
-      { ims: [{ value: 'i' }] }],
-    ['adds parts to a value of the same type',
+    [
+      'adds an address that is there only once',
+      { op: 'add', path: 'addresses', value: [{ locality: 'Rome', type: 'work', streetAddress: 'S 1' }] },
+      {},
+    ],
+    [
+      'adds a value only once that comes twice',
+      { op: 'add', path: 'ims', value: [{ value: 'i' }, { value: 'i' }] },
+      { ims: [{ value: 'i' }] },
+    ],
+    [
+      'adds parts to a value of the same type',
       { op: 'add', path: 'emails', value: [{ type: 'HOME', value: 'H@x', display: 'H' }] },
-      { emails: [work, { type: 'HOME', value: 'H@x', display: 'H' }] }],
-    ['adds a known value of another type', { op: 'add', path: 'emails', value: [{ type: 'home', value: 'w@x' }] },
-      { emails: [work, home, { type: 'home', value: 'w@x' }] }],
+      { emails: [work, { type: 'HOME', value: 'H@x', display: 'H' }] },
+    ],
+    [
+      'adds a known value of another type',
+      { op: 'add', path: 'emails', value: [{ type: 'home', value: 'w@x' }] },
+      { emails: [work, home, { type: 'home', value: 'w@x' }] },
+    ],
     ['replaces a list', { op: 'replace', path: 'emails', value: [home] }, { emails: [home] }],
     ['replaces a list by itself', { op: 'replace', path: 'emails', value: [work, home] }, {}],
-    ['replaces a list by another order', { op: 'replace', path: 'emails', value: [home, work] }, { emails: [home, work] }],
+    [
+      'replaces a list by another order',
+      { op: 'replace', path: 'emails', value: [home, work] },
+      { emails: [home, work] },
+    ],
     ['clears a list', { op: 'replace', path: 'emails', value: [] }, { emails: null }],
     ['removes a list', { op: 'remove', path: 'emails' }, { emails: null }],
     ['removes a list by null', { op: 'replace', value: { emails: null } }, { emails: null }],
-    ['replaces a part of all values', { op: 'replace', path: 'emails.display', value: 'X' },
-      { emails: [{ ...work, display: 'X' }, { ...home, display: 'X' }] }],
+    [
+      'replaces a part of all values',
+      { op: 'replace', path: 'emails.display', value: 'X' },
+      {
+        emails: [
+          { ...work, display: 'X' },
+          { ...home, display: 'X' },
+        ],
+      },
+    ],
     // Removal by a list of values: only these.
-    ['removes listed values', { op: 'Remove', path: 'emails', value: [{ $ref: null, value: 'h@x' }] }, { emails: [work] }],
-    ['removes listed values in any case', { op: 'Remove', path: 'emails', value: [{ value: 'H@X' }] }, { emails: [work] }],
-    ['removes listed values of that type', { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'home' }] },
-      { emails: [work] }],
-    ['removes no values of another type', { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'work' }] }, {}],
+    [
+      'removes listed values',
+      { op: 'Remove', path: 'emails', value: [{ $ref: null, value: 'h@x' }] },
+      { emails: [work] },
+    ],
+    [
+      'removes listed values in any case',
+      { op: 'Remove', path: 'emails', value: [{ value: 'H@X' }] },
+      { emails: [work] },
+    ],
+    [
+      'removes listed values of that type',
+      { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'home' }] },
+      { emails: [work] },
+    ],
+    [
+      'removes no values of another type',
+      { op: 'Remove', path: 'emails', value: [{ value: 'h@x', type: 'work' }] },
+      {},
+    ],
     ['removes no value that is not listed', { op: 'Remove', path: 'emails', value: [{ value: 'x@x' }] }, {}],
     ['removes nobody for a list of nobody', { op: 'Remove', path: 'emails', value: [] }, {}],
     ['removes no address that is not described', { op: 'Remove', path: 'addresses', value: [{ type: 'home' }] }, {}],
-    ['removes a described address', { op: 'Remove', path: 'addresses', value: [{ type: 'work', locality: 'Rome' }] },
-      { addresses: null }],
-    ['removes all that are listed', { op: 'Remove', path: 'emails', value: [{ value: 'h@x' }, { value: 'w@x' }] },
-      { emails: null }],
+    [
+      'removes a described address',
+      { op: 'Remove', path: 'addresses', value: [{ type: 'work', locality: 'Rome' }] },
+      { addresses: null },
+    ],
+    [
+      'removes all that are listed',
+      { op: 'Remove', path: 'emails', value: [{ value: 'h@x' }, { value: 'w@x' }] },
+      { emails: null },
+    ],
     // RFC 7644 §3.5.2: one primary value.
-    ['moves the mark to an added value', { op: 'add', path: 'emails', value: [{ value: 'o', primary: true }] },
-      { emails: [{ ...work, primary: false }, home, { value: 'o', primary: true }] }],
-    ['moves the mark to a changed value', { op: 'replace', path: 'emails[type eq "home"].primary', value: 'True' },
-      { emails: [{ ...work, primary: false }, { ...home, primary: true }] }],
-    ['moves the mark to a created value', { op: 'add', path: 'emails[type eq "other"]', value: { value: 'o', primary: true } },
-      { emails: [{ ...work, primary: false }, home, { type: 'other', value: 'o', primary: true }] }],
-    ['moves the mark to one of several', { op: 'replace', path: 'emails.primary', value: true },
-      { emails: [{ ...work, primary: false }, { ...home, primary: true }] }],
-    ['leaves the mark where it is', { op: 'add', path: 'emails[type eq "home"].display', value: 'x' },
-      { emails: [work, { ...home, display: 'x' }] }],
+    [
+      'moves the mark to an added value',
+      { op: 'add', path: 'emails', value: [{ value: 'o', primary: true }] },
+      { emails: [{ ...work, primary: false }, home, { value: 'o', primary: true }] },
+    ],
+    [
+      'moves the mark to a changed value',
+      { op: 'replace', path: 'emails[type eq "home"].primary', value: 'True' },
+      {
+        emails: [
+          { ...work, primary: false },
+          { ...home, primary: true },
+        ],
+      },
+    ],
+    [
+      'moves the mark to a created value',
+      { op: 'add', path: 'emails[type eq "other"]', value: { value: 'o', primary: true } },
+      { emails: [{ ...work, primary: false }, home, { type: 'other', value: 'o', primary: true }] },
+    ],
+    [
+      'moves the mark to one of several',
+      { op: 'replace', path: 'emails.primary', value: true },
+      {
+        emails: [
+          { ...work, primary: false },
+          { ...home, primary: true },
+        ],
+      },
+    ],
+    [
+      'leaves the mark where it is',
+      { op: 'add', path: 'emails[type eq "home"].display', value: 'x' },
+      { emails: [work, { ...home, display: 'x' }] },
+    ],
     // These change nothing.
     ['takes the id as it is', { op: 'replace', value: { id: ID, title: 'T' } }, { title: 'T' }],
-    ['takes all that is read-only as it is',
-      { op: 'replace', value: { id: ID, meta: { ...META, location: `https://a.proxy/scim/Users/${ID}` }, groups: [], 'meta.version': META.version, title: 'T' } }, { title: 'T' }],
+    [
+      'takes all that is read-only as it is',
+      {
+        op: 'replace',
+        value: {
+          id: ID,
+          meta: { ...META, location: `https://a.proxy/scim/Users/${ID}` },
+          groups: [],
+          'meta.version': META.version,
+          title: 'T',
+        },
+      },
+      { title: 'T' },
+    ],
     ['drops a password', { op: 'replace', path: 'password', value: 'x' }, {}],
     ['drops unknown attributes', { op: 'replace', value: { nope: 'x' } }, {}],
     ['drops attributes of schemas that nobody knows', { op: 'replace', path: 'urn:x:2.0:User:nope', value: 'x' }, {}],
@@ -195,50 +413,143 @@ describe('a PATCH', () => {
   });
 
   it('gives the mark to the value that asks for it, also when the former holder is sent along', () => {
-    const [w, h] = [{ type: 'work', value: 'w@x' }, { type: 'home', value: 'h@x' }];
-    expect(changes({ op: 'add', path: 'emails', value: [{ ...h, primary: true }] }, { op: 'add', path: 'emails', value: [{ ...w, primary: true }, h] }))
-      .toEqual({ emails: [{ ...w, primary: true }, { ...h, primary: false }] });
+    const [w, h] = [
+      { type: 'work', value: 'w@x' },
+      { type: 'home', value: 'h@x' },
+    ];
+    expect(
+      changes(
+        { op: 'add', path: 'emails', value: [{ ...h, primary: true }] },
+        { op: 'add', path: 'emails', value: [{ ...w, primary: true }, h] },
+      ),
+    ).toEqual({
+      emails: [
+        { ...w, primary: true },
+        { ...h, primary: false },
+      ],
+    });
   });
 
   it('applies its operations in their order', () => {
-    expect(changes({ op: 'remove', path: 'emails' }, { op: 'add', path: 'emails', value: [home] })).toEqual({ emails: [home] });
-    expect(changes({ op: 'add', path: 'emails', value: [home] }, { op: 'remove', path: 'emails' })).toEqual({ emails: null });
-    expect(changes({ op: 'add', path: 'title', value: 'a' }, { op: 'replace', path: 'title', value: 'Dr' })).toEqual({});
-    expect(changes(
-      { op: 'Add', path: 'emails[type eq "other"].value', value: 'o' },
-      { op: 'Add', path: 'emails[type eq "other"].display', value: 'O' },
-    )).toEqual({ emails: [work, home, { type: 'other', value: 'o', display: 'O' }] });
+    expect(changes({ op: 'remove', path: 'emails' }, { op: 'add', path: 'emails', value: [home] })).toEqual({
+      emails: [home],
+    });
+    expect(changes({ op: 'add', path: 'emails', value: [home] }, { op: 'remove', path: 'emails' })).toEqual({
+      emails: null,
+    });
+    expect(changes({ op: 'add', path: 'title', value: 'a' }, { op: 'replace', path: 'title', value: 'Dr' })).toEqual(
+      {},
+    );
+    expect(
+      changes(
+        { op: 'Add', path: 'emails[type eq "other"].value', value: 'o' },
+        { op: 'Add', path: 'emails[type eq "other"].display', value: 'O' },
+      ),
+    ).toEqual({ emails: [work, home, { type: 'other', value: 'o', display: 'O' }] });
   });
 
   it.each<[string, object, RejectionCode, RegExp]>([
     ['another meta', { op: 'replace', value: { meta: { version: 'x' } } }, 'mutability', /^meta /],
-    ['meta of which one part is another', { op: 'replace', path: 'meta', value: { ...META, created: '2001-01-01T00:00:00Z' } }, 'mutability', /^meta /],
-    ['another part of meta', { op: 'replace', path: 'meta.created', value: '2001-01-01T00:00:00Z' }, 'mutability', /^meta.created /],
-    ['the location of another user', { op: 'add', path: 'meta.location', value: 'https://x/Users/another' }, 'mutability', /^meta.location /],
+    [
+      'meta of which one part is another',
+      { op: 'replace', path: 'meta', value: { ...META, created: '2001-01-01T00:00:00Z' } },
+      'mutability',
+      /^meta /,
+    ],
+    [
+      'another part of meta',
+      { op: 'replace', path: 'meta.created', value: '2001-01-01T00:00:00Z' },
+      'mutability',
+      /^meta.created /,
+    ],
+    [
+      'the location of another user',
+      { op: 'add', path: 'meta.location', value: 'https://x/Users/another' },
+      'mutability',
+      /^meta.location /,
+    ],
     ['a group', { op: 'add', path: 'groups', value: [{ value: 'g' }] }, 'mutability', /^groups /],
-    ...[{}, { id: 'g' }, { groups: [{ value: 'g' }] }, [{}]].map((value): [string, object, RejectionCode, RegExp] => [`a group of which nothing is understood, ${JSON.stringify(value)}`, { op: 'add', path: 'groups', value }, 'mutability', /^groups /]),
+    ...[{}, { id: 'g' }, { groups: [{ value: 'g' }] }, [{}]].map((value): [string, object, RejectionCode, RegExp] => [
+      `a group of which nothing is understood, ${JSON.stringify(value)}`,
+      { op: 'add', path: 'groups', value },
+      'mutability',
+      /^groups /,
+    ]),
     // A condition on a single object.
-    ['a manager that is another', { op: 'replace', path: 'manager[value eq "other"].value', value: 'x' }, 'noTarget', /does not match/],
-    ['a name that is not there, by what does not say what it would be', { op: 'add', path: `manager[not (value eq "m")]`, value: { value: 'x' } }, 'noTarget', /does not match/],
+    [
+      'a manager that is another',
+      { op: 'replace', path: 'manager[value eq "other"].value', value: 'x' },
+      'noTarget',
+      /does not match/,
+    ],
+    [
+      'a name that is not there, by what does not say what it would be',
+      { op: 'add', path: `manager[not (value eq "m")]`, value: { value: 'x' } },
+      'noTarget',
+      /does not match/,
+    ],
     // A request that takes a role away has to hit one.
-    ['a role by a display that none has', { op: 'remove', path: 'roles', value: [{ display: 'a' }] }, 'noTarget', /value eq/],
-    ['a role by its value and a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'A', type: 'x' }] }, 'noTarget', /value eq/],
-    ['one of two by a type that it has not', { op: 'remove', path: 'roles', value: [{ value: 'gone' }, { value: 'a', type: 'x' }] }, 'noTarget', /value eq/],
-    ['a role by JSON text without a value', { op: 'remove', path: 'roles', value: [{ value: '{"displayName":"a"}' }] }, 'noTarget', /value eq/],
+    [
+      'a role by a display that none has',
+      { op: 'remove', path: 'roles', value: [{ display: 'a' }] },
+      'noTarget',
+      /value eq/,
+    ],
+    [
+      'a role by its value and a type that it has not',
+      { op: 'remove', path: 'roles', value: [{ value: 'A', type: 'x' }] },
+      'noTarget',
+      /value eq/,
+    ],
+    [
+      'one of two by a type that it has not',
+      { op: 'remove', path: 'roles', value: [{ value: 'gone' }, { value: 'a', type: 'x' }] },
+      'noTarget',
+      /value eq/,
+    ],
+    [
+      'a role by JSON text without a value',
+      { op: 'remove', path: 'roles', value: [{ value: '{"displayName":"a"}' }] },
+      'noTarget',
+      /value eq/,
+    ],
     ['a role by a filter that picks none', { op: 'remove', path: 'roles[display eq "a"]' }, 'noTarget', /value eq/],
-    ['a part of a role by a filter that picks none', { op: 'remove', path: 'roles[type eq "a"].value' }, 'noTarget', /value eq/],
+    [
+      'a part of a role by a filter that picks none',
+      { op: 'remove', path: 'roles[type eq "a"].value' },
+      'noTarget',
+      /value eq/,
+    ],
     ['no id', { op: 'replace', path: 'id', value: null }, 'mutability', /^id /],
     ['another id', { op: 'replace', path: 'id', value: 'x' }, 'mutability', /^id /],
     ['another id in an object', { op: 'replace', value: { id: 'x' } }, 'mutability', /^id /],
-    ['the name of the manager', { op: 'replace', path: `${E}:manager.displayName`, value: 'M' }, 'mutability', /displayName/],
+    [
+      'the name of the manager',
+      { op: 'replace', path: `${E}:manager.displayName`, value: 'M' },
+      'mutability',
+      /displayName/,
+    ],
     ['no userName', { op: 'remove', path: 'userName' }, 'mutability', /^userName /],
     ['userName null', { op: 'replace', path: 'userName', value: null }, 'mutability', /^userName /],
     ['a blank userName', { op: 'replace', path: 'userName', value: ' ' }, 'invalidValue', /^userName /],
-    ['a filter that does not say what it looks for', { op: 'add', path: 'emails[value co "z"].display', value: 'x' }, 'noTarget',
-      /emails\[value co "z"\]/],
-    ['a filter that says two things', { op: 'add', path: 'emails[type eq "a" and type eq "b"].value', value: 'x' }, 'noTarget',
-      /emails/],
-    ['a filter of alternatives', { op: 'add', path: 'ims[type eq "a" or type eq "b"].value', value: 'x' }, 'noTarget', /ims/],
+    [
+      'a filter that does not say what it looks for',
+      { op: 'add', path: 'emails[value co "z"].display', value: 'x' },
+      'noTarget',
+      /emails\[value co "z"\]/,
+    ],
+    [
+      'a filter that says two things',
+      { op: 'add', path: 'emails[type eq "a" and type eq "b"].value', value: 'x' },
+      'noTarget',
+      /emails/,
+    ],
+    [
+      'a filter of alternatives',
+      { op: 'add', path: 'ims[type eq "a" or type eq "b"].value', value: 'x' },
+      'noTarget',
+      /ims/,
+    ],
   ])('is refused with %s', (_title, operation, code, detail) => {
     const error = rejection(operation);
     expect(error.code).toBe(code);
@@ -247,8 +558,13 @@ describe('a PATCH', () => {
 
   it('does all or nothing', () => {
     const before = structuredClone(ada);
-    expect(rejection({ op: 'replace', path: 'title', value: 'T' }, { op: 'remove', path: 'emails' },
-      { op: 'replace', path: 'id', value: 'x' }).code).toBe('mutability');
+    expect(
+      rejection(
+        { op: 'replace', path: 'title', value: 'T' },
+        { op: 'remove', path: 'emails' },
+        { op: 'replace', path: 'id', value: 'x' },
+      ).code,
+    ).toBe('mutability');
     expect(ada).toEqual(before);
   });
 
@@ -270,7 +586,8 @@ describe('a PATCH', () => {
   });
 
   it('stores nothing that a POST would refuse, wherever an operation comes from', () => {
-    const patch = (path: string, value: Json): Resource => applyPatch(USER, ada, [{ op: 'replace', path, value }], { id: ID });
+    const patch = (path: string, value: Json): Resource =>
+      applyPatch(USER, ada, [{ op: 'replace', path, value }], { id: ID });
     expect(patch('ACTIVE', 'False').active).toBe(false);
     expect(() => patch('active', 'perhaps')).toThrow(/^active /);
     expect(() => patch('emails', [{ value: 1 }])).toThrow(/^emails\.value /);
@@ -291,7 +608,9 @@ describe('a PATCH', () => {
   });
 
   it('returns the resource itself when nothing changed, and shares what stayed', () => {
-    expect(apply(ada, { op: 'replace', path: 'active', value: 'True' }, { op: 'add', path: 'emails', value: [home] })).toBe(ada);
+    expect(
+      apply(ada, { op: 'replace', path: 'active', value: 'True' }, { op: 'add', path: 'emails', value: [home] }),
+    ).toBe(ada);
     const after = apply(ada, { op: 'add', path: 'emails[type eq "home"].display', value: 'H' });
     expect(after.roles).toBe(ada.roles);
     expect(after[E]).toBe(ada[E]);
@@ -300,7 +619,10 @@ describe('a PATCH', () => {
 });
 
 describe('what a PATCH costs', () => {
-  const thousand = { userName: 'x', emails: Array.from({ length: 1_000 }, (_, index) => ({ value: `u${index}@x.org`, display: 'é'.repeat(50) })) };
+  const thousand = {
+    userName: 'x',
+    emails: Array.from({ length: 1_000 }, (_, index) => ({ value: `u${index}@x.org`, display: 'é'.repeat(50) })),
+  };
   const code = (before: Resource, ...operations: object[]): unknown => {
     try {
       apply(before, ...operations);
@@ -315,20 +637,36 @@ describe('what a PATCH costs', () => {
   it.each<[string, object[]]>([
     ['many filters', times(1_000, { op: 'replace', path: 'emails[value eq "u1@x.org"].display', value: 'x' })],
     ['long filters', times(10, { op: 'replace', path: `emails[${chain} or value sw "u1"].display`, value: 'x' })],
-    ['filters in brackets', times(10, { op: 'replace', path: `emails[not (not (${chain}) and type eq "work")].display`, value: 'x' })],
-    ['values without keys to remove', times(50, { op: 'remove', path: 'emails', value: Array.from({ length: 100 }, (_, index) => ({ display: `q${index}` })) })],
+    [
+      'filters in brackets',
+      times(10, { op: 'replace', path: `emails[not (not (${chain}) and type eq "work")].display`, value: 'x' }),
+    ],
+    [
+      'values without keys to remove',
+      times(50, {
+        op: 'remove',
+        path: 'emails',
+        value: Array.from({ length: 100 }, (_, index) => ({ display: `q${index}` })),
+      }),
+    ],
     ['many marks', times(1_000, { op: 'replace', path: 'emails.primary', value: true })],
-    ['many marks that move', times(1_000, { op: 'add', path: 'emails', value: [{ value: 'u1@x.org', primary: true }] })],
+    [
+      'many marks that move',
+      times(1_000, { op: 'add', path: 'emails', value: [{ value: 'u1@x.org', primary: true }] }),
+    ],
   ])('is limited: %s about many values', (_name, operations) => {
     expect(code(thousand, ...operations)).toMatch(/look at more than 3000000 characters .* at emails.*: send fewer/);
     // About a few values they may be asked.
-    expect(code({ ...thousand, emails: thousand.emails.slice(0, 2) }, ...operations) ?? '').not.toMatch(/look at more than/);
+    expect(code({ ...thousand, emails: thousand.emails.slice(0, 2) }, ...operations) ?? '').not.toMatch(
+      /look at more than/,
+    );
   });
 
   it('operations that name their values look at these alone: a thousand about a thousand e-mails are carried out', () => {
     const emails = Array.from({ length: 1_000 }, (_, index) => ({ value: `u${index}@x.example`, type: 'work' }));
     const before = { userName: 'x', emails };
-    const each = (op: string, value: (email: { readonly value: string }) => object): object[] => emails.map((email) => ({ op, path: 'emails', value: [value(email)] }));
+    const each = (op: string, value: (email: { readonly value: string }) => object): object[] =>
+      emails.map((email) => ({ op, path: 'emails', value: [value(email)] }));
     expect(apply(before, ...each('add', (email) => email))).toBe(before);
     expect(apply(before, ...each('remove', (email) => email)).emails).toBeUndefined();
     expect(apply(before, ...each('remove', ({ value }) => ({ value: value.toUpperCase() }))).emails).toBeUndefined();
@@ -339,7 +677,11 @@ describe('what a PATCH costs', () => {
   it('each text is folded once a request, however many filters it is held against', () => {
     const marks = `a${'\u0301'.repeat(15)}${'\u0316'.repeat(15)}`.repeat(1_000);
     const emails = [{ type: 'work', value: 'x@x.example', display: marks }];
-    const operations = Array.from({ length: 20 }, (_, index) => ({ op: 'replace', path: `emails[display sw "b${index}" or type pr].type`, value: 'work' }));
+    const operations = Array.from({ length: 20 }, (_, index) => ({
+      op: 'replace',
+      path: `emails[display sw "b${index}" or type pr].type`,
+      value: 'work',
+    }));
     const folds = vi.spyOn(String.prototype, 'normalize');
     try {
       apply({ userName: 'x', emails }, ...operations);
@@ -352,7 +694,9 @@ describe('what a PATCH costs', () => {
   it('is limited for filters on one long object as well', () => {
     const long = { userName: 'x', name: { formatted: 'é'.repeat(60_000) } };
     const path = `name[${chain.replaceAll('display', 'formatted')} or formatted pr].givenName`;
-    expect(code(long, ...times(10, { op: 'replace', path, value: 'x' }))).toMatch(/look at more than 3000000 characters .* at name/);
+    expect(code(long, ...times(10, { op: 'replace', path, value: 'x' }))).toMatch(
+      /look at more than 3000000 characters .* at name/,
+    );
     expect(code(long, ...times(1, { op: 'replace', path, value: 'x' }))).toBeUndefined();
   });
 });
@@ -365,17 +709,38 @@ const freeze = <T>(value: T): T => {
 describe('any PATCH', () => {
   const text = fc.constantFrom('w@x', 'h@x', 'W@X', 'z', '', 'true');
   const email = fc.dictionary(fc.constantFrom('value', 'type', 'display'), text, { noNullPrototype: true });
-  const marked = fc.record({ email,
-    primary: fc.option(fc.boolean()) }).map(({ email: parts, primary }) => ({ ...parts,
-      ...(primary === null ? {} : { primary }) }));
+  const marked = fc
+    .record({ email, primary: fc.option(fc.boolean()) })
+    .map(({ email: parts, primary }) => ({ ...parts, ...(primary === null ? {} : { primary }) }));
   const path = fc.constantFrom(
-    'title', 'active', 'emails', 'emails[type eq "work"].value', 'emails[value eq "z"]', 'emails[primary eq true].display',
-    'emails.type', 'name', 'name.givenName', E,
-    `${E}:manager`, 'manager.value', 'addresses[type eq "home"].locality', 'roles',
+    'title',
+    'active',
+    'emails',
+    'emails[type eq "work"].value',
+    'emails[value eq "z"]',
+    'emails[primary eq true].display',
+    'emails.type',
+    'name',
+    'name.givenName',
+    E,
+    `${E}:manager`,
+    'manager.value',
+    'addresses[type eq "home"].locality',
+    'roles',
   );
-  const value = fc.oneof(text, fc.boolean(), fc.constant(null), marked, fc.array(marked, { maxLength: 3 }),
-    fc.record({ givenName: text }), fc.record({ manager: text, department: text }));
-  const operation = fc.record({ op: fc.constantFrom('add', 'Replace', 'remove'), path, value }, { requiredKeys: ['op', 'path'] });
+  const value = fc.oneof(
+    text,
+    fc.boolean(),
+    fc.constant(null),
+    marked,
+    fc.array(marked, { maxLength: 3 }),
+    fc.record({ givenName: text }),
+    fc.record({ manager: text, department: text }),
+  );
+  const operation = fc.record(
+    { op: fc.constantFrom('add', 'Replace', 'remove'), path, value },
+    { requiredKeys: ['op', 'path'] },
+  );
 
   it('leaves its input alone, keeps at most one new primary value, and gives what a POST would give', () => {
     freeze(ada);
@@ -404,8 +769,11 @@ describe('any PATCH', () => {
   });
 
   it('that replaces is the same the second time', () => {
-    const replace = fc.record({ op: fc.constant('replace'),
-      path: fc.constantFrom('title', 'emails', 'name', `${E}:manager`, 'emails[type eq "work"].value'), value });
+    const replace = fc.record({
+      op: fc.constant('replace'),
+      path: fc.constantFrom('title', 'emails', 'name', `${E}:manager`, 'emails[type eq "work"].value'),
+      value,
+    });
     fc.assert(
       fc.property(replace, (one) => {
         let after: Resource;

@@ -10,19 +10,24 @@ import { ValueList } from './value-list.js';
 import { givesAccess, isPrimary, requireFewValues } from './value.js';
 
 /**
- * The operations of one request may look at so much, in characters of values: those that an operation gives, and for a filter those that are there,
- * once, and again for each of its comparisons. One request of a thousand filters, about a thousand long values, stopped the service for two minutes;
- * this is about 20 ms. Counted, not timed: a request that is carried out on one machine is carried out on each.
+ * The operations of one request may look at so much, in characters of values: those that an operation gives, and for a
+ * filter those that are there, once, and again for each of its comparisons. One request of a thousand filters, about a
+ * thousand long values, stopped the service for two minutes; this is about 20 ms. Counted, not timed: a request that is
+ * carried out on one machine is carried out on each.
  */
 export const MAX_PATCH_LOOK_CHARACTERS = 3_000_000;
 
 /**
- * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and shares with it
- * what stays the same. Values are checked once more, so that no operation stores what a POST would refuse, wherever it comes
- * from. `readOnly` has what only the service writes, as the client was shown it: `id`, `meta`.
+ * The resource after all operations, in their order. Applies all or throws Rejected; never changes its input, and
+ * shares with it what stays the same. Values are checked once more, so that no operation stores what a POST would
+ * refuse, wherever it comes from. `readOnly` has what only the service writes, as the client was shown it: `id`,
+ * `meta`.
  */
 export const applyPatch = (
-  definition: ResourceDefinition, resource: Resource, operations: readonly PatchOperation[], readOnly: JsonObject,
+  definition: ResourceDefinition,
+  resource: Resource,
+  operations: readonly PatchOperation[],
+  readOnly: JsonObject,
 ): Resource => {
   const patch = new Patch(resource);
   for (const operation of operations) {
@@ -48,7 +53,9 @@ class Patch {
   constructor(private resource: Resource) {}
 
   apply(change: Change): void {
-    const { target: { path } } = change;
+    const {
+      target: { path },
+    } = change;
     if (path.attribute.multiValued) {
       const list = this.listAt(path);
       const wasEmpty = list.size === 0;
@@ -95,7 +102,10 @@ class Patch {
   private look(path: AttributePath, characters: number): void {
     this.looked += characters;
     if (this.looked <= MAX_PATCH_LOOK_CHARACTERS) return;
-    throw new Rejected('invalidValue', `The operations look at more than ${MAX_PATCH_LOOK_CHARACTERS} characters of values, the last one at ${pathName(path)}: send fewer operations at once, or shorter filters.`);
+    throw new Rejected(
+      'invalidValue',
+      `The operations look at more than ${MAX_PATCH_LOOK_CHARACTERS} characters of values, the last one at ${pathName(path)}: send fewer operations at once, or shorter filters.`,
+    );
   }
 }
 
@@ -119,20 +129,27 @@ export const comparisonsOf = (filter: Filter): number => {
 };
 
 /** A read-only attribute may be sent as it is; Okta sends `id`. Of an object each part has to be the same. */
-const requireSame = (definition: ResourceDefinition, { target: { path, text }, value = null }: Change, shown: Resource): void => {
+const requireSame = (
+  definition: ResourceDefinition,
+  { target: { path, text }, value = null }: Change,
+  shown: Resource,
+): void => {
   const { attribute, subAttribute } = path;
   const whole = attributeValue(shown, path);
   const isSame = (part: Attribute | undefined, given: Json): boolean => {
     const present = !part ? whole : isJsonObject(whole) ? whole[part.name] : undefined;
     // One resource has many URIs: a proxy or another base path in front of the service makes more.
-    if (attribute.name === 'meta' && part?.name === 'location') return String(given).endsWith(`${definition.endpoint}/${String(shown.id)}`);
+    if (attribute.name === 'meta' && part?.name === 'location')
+      return String(given).endsWith(`${definition.endpoint}/${String(shown.id)}`);
     return isEqual(present, given) || (present === undefined && isNone(given));
   };
-  const isRight = subAttribute || attribute.multiValued || !isJsonObject(value) ? isSame(subAttribute, value)
-    : Object.entries(value).every(([name, given]) => {
-        const part = findSubAttribute(attribute, name);
-        return part === undefined || isSame(part, given);
-      });
+  const isRight =
+    subAttribute || attribute.multiValued || !isJsonObject(value)
+      ? isSame(subAttribute, value)
+      : Object.entries(value).every(([name, given]) => {
+          const part = findSubAttribute(attribute, name);
+          return part === undefined || isSame(part, given);
+        });
   if (!isRight) throw new Rejected('mutability', `${text} is read-only: leave it out.`);
 };
 
@@ -143,13 +160,25 @@ const isNone = (value: Json): boolean => value === null || value === '' || (Arra
 const orNone = (object: JsonObject): JsonObject | undefined => (Object.keys(object).length === 0 ? undefined : object);
 
 /** The parts that a change writes; null = the part goes. */
-const partsOf = ({ target: { path: { subAttribute } }, op, value }: Change): JsonObject => {
+const partsOf = ({
+  target: {
+    path: { subAttribute },
+  },
+  op,
+  value,
+}: Change): JsonObject => {
   if (subAttribute) return { [subAttribute.name]: op === 'remove' ? null : (value ?? null) };
   return isJsonObject(value) ? value : {};
 };
 
 const changedSingle = (change: Change, before: Json | undefined, foldOnce: Fold): Json | undefined => {
-  const { target, target: { filter, path: { attribute, subAttribute } } } = change;
+  const {
+    target,
+    target: {
+      filter,
+      path: { attribute, subAttribute },
+    },
+  } = change;
   // remove manager[value eq "x"]: the filter is a condition.
   if (filter && !(isJsonObject(before) && valueMatcher(filter, foldOnce)(before))) {
     if (change.op === 'remove') return before;
@@ -163,14 +192,24 @@ const changedSingle = (change: Change, before: Json | undefined, foldOnce: Fold)
 
 /** `look` is told how much is looked at besides what the list was made of. */
 const changeList = (change: Change, list: ValueList, foldOnce: Fold, look: (characters: number) => void): void => {
-  const { target: { filter, path: { subAttribute } }, op, value } = change;
+  const {
+    target: {
+      filter,
+      path: { subAttribute },
+    },
+    op,
+    value,
+  } = change;
   const given = Array.isArray(value) ? (value as readonly Json[]) : [];
   // An entry that is listed without its value is held against every value.
   const isDescription = (entry: Json): boolean => isJsonObject(entry) && entry.value === undefined;
   const comparisons = filter ? comparisonsOf(filter) : op === 'remove' ? given.filter(isDescription).length : 0;
   const isOfElements = filter !== null || subAttribute !== undefined;
   // A value that is given is read, folded and put in its place.
-  look(2 * charactersOf(value) + (isOfElements || comparisons > 0 || given.some(isPrimary) ? list.characters * (1 + comparisons) : 0));
+  look(
+    2 * charactersOf(value) +
+      (isOfElements || comparisons > 0 || given.some(isPrimary) ? list.characters * (1 + comparisons) : 0),
+  );
   if (op === 'remove') requireHit(change, list, foldOnce);
   if (isOfElements) changeElements(change, list, foldOnce);
   else if (op === 'add') list.add(given);
@@ -179,14 +218,20 @@ const changeList = (change: Change, list: ValueList, foldOnce: Fold, look: (char
 };
 
 /**
- * Throws Rejected(noTarget) where a remove of a role picks none by anything but its value: it would stay, and the client believe it gone. By
- * its value a role is named for certain, and it may have gone before.
+ * Throws Rejected(noTarget) where a remove of a role picks none by anything but its value: it would stay, and the
+ * client believe it gone. By its value a role is named for certain, and it may have gone before.
  */
 const requireHit = ({ target: { path, filter, text }, value }: Change, list: ValueList, foldOnce: Fold): void => {
   if (list.size === 0 || path.extension || !givesAccess(path.attribute.name)) return;
   const listed = Array.isArray(value) ? (value as readonly Json[]) : [];
-  const missed = filter ? !asksForValue(filter) && !list.some(valueMatcher(filter, foldOnce)) : listed.some((entry) => list.isMissedBy(entry));
-  if (missed) throw new Rejected('noTarget', `What the remove of ${text} names is none of the ${path.attribute.name} that are there: name it by its value, ${path.attribute.name}[value eq "…"].`);
+  const missed = filter
+    ? !asksForValue(filter) && !list.some(valueMatcher(filter, foldOnce))
+    : listed.some((entry) => list.isMissedBy(entry));
+  if (missed)
+    throw new Rejected(
+      'noTarget',
+      `What the remove of ${text} names is none of the ${path.attribute.name} that are there: name it by its value, ${path.attribute.name}[value eq "…"].`,
+    );
 };
 
 const asksForValue = (filter: Filter): boolean => {
@@ -204,29 +249,41 @@ const asksForValue = (filter: Filter): boolean => {
 
 const changeElements = (change: Change, list: ValueList, foldOnce: Fold): void => {
   const { target, op } = change;
-  const { filter, path: { subAttribute } } = target;
+  const {
+    filter,
+    path: { subAttribute },
+  } = target;
   const parts = partsOf(change);
-  const isHit: (element: Json) => element is JsonObject = (element): element is JsonObject => isJsonObject(element) && (matcher?.(element) ?? true);
+  const isHit: (element: Json) => element is JsonObject = (element): element is JsonObject =>
+    isJsonObject(element) && (matcher?.(element) ?? true);
   const matcher = filter && valueMatcher(filter, foldOnce);
   const marked = new Set<Json>();
   if (op === 'remove') {
-    list.change((element) => (!isHit(element) ? element : subAttribute ? withoutHusk(merged(element, parts)) : null), marked);
+    list.change(
+      (element) => (!isHit(element) ? element : subAttribute ? withoutHusk(merged(element, parts)) : null),
+      marked,
+    );
     return;
   }
   let isWritten = false;
-  list.change((element) => {
-    if (!isHit(element)) return element;
-    isWritten = true;
-    // RFC 7644 §3.5.2.3: without a part, the element as a whole is replaced; it stays the one that the filter names.
-    const next = op === 'replace' && !subAttribute && filter ? { ...named(filter), ...parts } : merged(element, parts);
-    if (isPrimary(parts)) marked.add(next);
-    return next;
-  }, marked, () => {
-    if (isWritten) return null;
-    const created = merged(newElement(target, foldOnce), parts);
-    marked.add(created);
-    return created;
-  });
+  list.change(
+    (element) => {
+      if (!isHit(element)) return element;
+      isWritten = true;
+      // RFC 7644 §3.5.2.3: without a part, the element as a whole is replaced; it stays the one that the filter names.
+      const next =
+        op === 'replace' && !subAttribute && filter ? { ...named(filter), ...parts } : merged(element, parts);
+      if (isPrimary(parts)) marked.add(next);
+      return next;
+    },
+    marked,
+    () => {
+      if (isWritten) return null;
+      const created = merged(newElement(target, foldOnce), parts);
+      marked.add(created);
+      return created;
+    },
+  );
 };
 
 /** A type and a mark, which are left of an element when its last value is removed, say nothing. */
@@ -234,8 +291,8 @@ const withoutHusk = (element: JsonObject): JsonObject | null =>
   Object.keys(element).every((name) => name === 'type' || name === 'primary') ? null : element;
 
 /**
- * A path filter that matches nothing creates its element. RFC 7644 §3.5.2.3 wants noTarget, but Entra sends such paths for every
- * first e-mail or phone number, and noTarget would refuse the whole request.
+ * A path filter that matches nothing creates its element. RFC 7644 §3.5.2.3 wants noTarget, but Entra sends such paths
+ * for every first e-mail or phone number, and noTarget would refuse the whole request.
  */
 const newElement = ({ filter, text }: Target, foldOnce: Fold): JsonObject => {
   const element = filter ? named(filter) : {};
@@ -248,6 +305,7 @@ const newElement = ({ filter, text }: Target, foldOnce: Fold): JsonObject => {
 /** The parts of the element that a filter looks for: `type eq "work"` → `{type: 'work'}`. */
 const named = (filter: Filter): JsonObject => {
   if (filter.kind === 'and') return { ...named(filter.left), ...named(filter.right) };
-  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null || !filter.path.subAttribute) return {};
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null || !filter.path.subAttribute)
+    return {};
   return { [filter.path.subAttribute.name]: filter.value };
 };

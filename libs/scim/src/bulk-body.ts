@@ -2,7 +2,10 @@ import { requireFewOperations, TooLong } from './bulk.js';
 import { checkText } from './json.js';
 import { outlineOf, parseAround, parseJson } from './json-text.js';
 
-/** `{"Operations": [{…}, {…}]}`: at this level stands each operation of a bulk request, and at the next of an operation its data. */
+/**
+ * `{"Operations": [{…}, {…}]}`: at this level stands each operation of a bulk request, and at the next of an operation
+ * its data.
+ */
 const OPERATION_LEVEL = 3;
 const DATA_LEVEL = 2;
 const OPEN_OBJECT = 0x7b;
@@ -10,17 +13,26 @@ const OPEN_OBJECT = 0x7b;
 const MAX_BYTES_AROUND = 8_192;
 
 /**
- * The JSON of the body of a bulk request, an operation at a time: it yields after each, so that something else may be done. 8 MB of small objects
- * took JSON.parse 300 ms in one piece. Throws Rejected like parseJson and checkText, and tooLarge above `maxOperations`.
+ * The JSON of the body of a bulk request, an operation at a time: it yields after each, so that something else may be
+ * done. 8 MB of small objects took JSON.parse 300 ms in one piece. Throws Rejected like parseJson and checkText, and
+ * tooLarge above `maxOperations`.
  */
-export function* readBulkBody(bytes: Uint8Array, maxOperations: number, maxBytesEach: number): Generator<undefined, unknown> {
+export function* readBulkBody(
+  bytes: Uint8Array,
+  maxOperations: number,
+  maxBytesEach: number,
+): Generator<undefined, unknown> {
   const { pieces, isUnstorable } = outlineOf(bytes, OPERATION_LEVEL);
   yield;
   requireFewOperations(pieces.length, maxOperations);
   const operations: unknown[] = [];
   for (const { from, to } of pieces) {
     const operation = bytes.subarray(from, to);
-    operations.push(operation.length <= maxBytesEach + MAX_BYTES_AROUND ? parseJson(operation) : yield* withoutData(operation, maxBytesEach));
+    operations.push(
+      operation.length <= maxBytesEach + MAX_BYTES_AROUND
+        ? parseJson(operation)
+        : yield* withoutData(operation, maxBytesEach),
+    );
     if (isUnstorable) checkText(operations.at(-1), `operation ${operations.length}`);
     yield;
   }

@@ -11,9 +11,10 @@ export interface BulkStep {
 }
 
 /**
- * The order in which operations are carried out: that of the request, but that one which refers to a POST waits for it, and later writes
- * of the same resource, or of one that it names, wait for both (RFC 7644 §3.7: "the client's intent is preserved"). Up to `maxTogether`
- * of one method and type that stand next to each other and do not wait for each other make one step.
+ * The order in which operations are carried out: that of the request, but that one which refers to a POST waits for it,
+ * and later writes of the same resource, or of one that it names, wait for both (RFC 7644 §3.7: "the client's intent is
+ * preserved"). Up to `maxTogether` of one method and type that stand next to each other and do not wait for each other
+ * make one step.
  */
 export const orderBulk = (operations: readonly BulkOperation[], maxTogether: number): BulkStep[] => {
   const needs = needsOf(operations);
@@ -24,9 +25,17 @@ export const orderBulk = (operations: readonly BulkOperation[], maxTogether: num
     const [first] = members as [BulkOperation];
     if (members.length > 1 || needs[first.index]!.has(first.index)) {
       const impossible = circleOfGroups(members);
-      steps.push(...(impossible ? impossible.map((operation) => ({ operations: [operation], isCircle: false })) : [{ operations: members, isCircle: true }]));
+      steps.push(
+        ...(impossible
+          ? impossible.map((operation) => ({ operations: [operation], isCircle: false }))
+          : [{ operations: members, isCircle: true }]),
+      );
       together = null;
-    } else if (together && together.operations.length < maxTogether && fits(first, together.operations, needs[first.index]!)) {
+    } else if (
+      together &&
+      together.operations.length < maxTogether &&
+      fits(first, together.operations, needs[first.index]!)
+    ) {
       together.operations.push(first);
     } else {
       together = { operations: [first], isCircle: false };
@@ -40,12 +49,23 @@ const fits = (operation: BulkOperation, others: readonly BulkOperation[], needs:
   const [{ write: before }] = others as [BulkOperation];
   const { write } = operation;
   if (write instanceof Rejected || before instanceof Rejected) return false;
-  return write.method === before.method && write.definition === before.definition && others.every(({ index }) => !needs.has(index));
+  return (
+    write.method === before.method &&
+    write.definition === before.definition &&
+    others.every(({ index }) => !needs.has(index))
+  );
 };
 
-/** For each operation those that it waits for. A POST waits for other POSTs only, so that nothing else can stand in a circle. */
+/**
+ * For each operation those that it waits for. A POST waits for other POSTs only, so that nothing else can stand in a
+ * circle.
+ */
 const needsOf = (operations: readonly BulkOperation[]): Set<number>[] => {
-  const posts = new Map(operations.flatMap(({ method, bulkId, index }) => (method === 'POST' && bulkId !== undefined ? [[bulkId, index] as const] : [])));
+  const posts = new Map(
+    operations.flatMap(({ method, bulkId, index }) =>
+      method === 'POST' && bulkId !== undefined ? [[bulkId, index] as const] : [],
+    ),
+  );
   /** The operations that have written or named a resource since its last write, that write included. */
   const touched = new Map<string, number[]>();
   return operations.map(({ write, index }) => {
@@ -73,12 +93,19 @@ const inOrder = (needs: readonly ReadonlySet<number>[]): number[][] => {
   const units = circlesOf(needs);
   const unitOf: number[] = [];
   for (const [unit, members] of units.entries()) for (const index of members) unitOf[index] = unit;
-  const waiting = units.map((members, unit) => new Set(members.flatMap((index) => [...needs[index]!].map((need) => unitOf[need]!).filter((need) => need !== unit))));
+  const waiting = units.map(
+    (members, unit) =>
+      new Set(
+        members.flatMap((index) => [...needs[index]!].map((need) => unitOf[need]!).filter((need) => need !== unit)),
+      ),
+  );
   const dependents = units.map((): number[] => []);
   for (const [unit, needed] of waiting.entries()) for (const need of needed) dependents[need]!.push(unit);
   const byFirst = (unit: number): number => units[unit]![0]!;
   /** Those that wait for nothing, the first one last. */
-  const ready = units.flatMap((_, unit) => (waiting[unit]!.size === 0 ? [unit] : [])).sort((a, b) => byFirst(b) - byFirst(a));
+  const ready = units
+    .flatMap((_, unit) => (waiting[unit]!.size === 0 ? [unit] : []))
+    .sort((a, b) => byFirst(b) - byFirst(a));
   const order: number[][] = [];
   for (let unit = ready.pop(); unit !== undefined; unit = ready.pop()) {
     order.push(units[unit]!);
@@ -92,7 +119,10 @@ const inOrder = (needs: readonly ReadonlySet<number>[]): number[][] => {
   return order;
 };
 
-/** Strongly connected components, each in ascending order (Tarjan, without recursion: a chain may be as long as the request). */
+/**
+ * Strongly connected components, each in ascending order (Tarjan, without recursion: a chain may be as long as the
+ * request).
+ */
 const circlesOf = (needs: readonly ReadonlySet<number>[]): number[][] => {
   const found: number[][] = [];
   const numbers: number[] = [];
@@ -128,16 +158,27 @@ const circlesOf = (needs: readonly ReadonlySet<number>[]): number[][] => {
   return found;
 };
 
-/** Groups that are each other's members cannot be: that is known before anything is tried. Null = the circle is of another kind. */
+/**
+ * Groups that are each other's members cannot be: that is known before anything is tried. Null = the circle is of
+ * another kind.
+ */
 const circleOfGroups = (operations: readonly BulkOperation[]): BulkOperation[] | null => {
   const circle = new Set(operations.map(({ bulkId }) => bulkId!));
   const isOfMembers = operations.every(({ write }) => {
     if (write instanceof Rejected || write.definition !== GROUP) return false;
-    const others = Object.entries(write.data as { readonly [name: string]: unknown }).filter(([name]) => name.toLowerCase() !== 'members');
+    const others = Object.entries(write.data as { readonly [name: string]: unknown }).filter(
+      ([name]) => name.toLowerCase() !== 'members',
+    );
     return [...referencesOf(others.map(([, value]) => value))].every((reference) => !circle.has(reference));
   });
   if (!isOfMembers) return null;
-  const names = [...circle].map((bulkId) => quote(PREFIX + bulkId)).slice(0, 10).join(', ');
-  const write = new Rejected('conflict', `The circle of ${names} cannot be resolved: a group would contain itself. Take one of these members out.`);
+  const names = [...circle]
+    .map((bulkId) => quote(PREFIX + bulkId))
+    .slice(0, 10)
+    .join(', ');
+  const write = new Rejected(
+    'conflict',
+    `The circle of ${names} cannot be resolved: a group would contain itself. Take one of these members out.`,
+  );
   return operations.map((operation) => ({ ...operation, write }));
 };

@@ -6,7 +6,10 @@ import { findAttribute, GROUP, USER, type ResourceDefinition } from './schema.js
 
 export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse';
 
-/** References (`bulkId:…`) of one request: 300,000 of them, in 8 MB, kept every other request waiting for a second. A group names as many members. */
+/**
+ * References (`bulkId:…`) of one request: 300,000 of them, in 8 MB, kept every other request waiting for a second. A
+ * group names as many members.
+ */
 export const MAX_BULK_REFERENCES = 20_000;
 
 /** Stands where the data of an operation is longer than one request may be: it is not parsed. */
@@ -16,7 +19,10 @@ export class TooLong {
 
 /** The fault of an operation that is longer than one request may be. */
 export const tooLong = (maxBytes: number): Rejected =>
-  new Rejected('tooLarge', `One operation is longer than ${maxBytes} bytes, the limit of this server (MAX_BODY_BYTES).`);
+  new Rejected(
+    'tooLarge',
+    `One operation is longer than ${maxBytes} bytes, the limit of this server (MAX_BODY_BYTES).`,
+  );
 
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type BulkMethod = (typeof METHODS)[number];
@@ -33,7 +39,9 @@ export interface BulkWrite {
   readonly version: string | undefined;
   /** The body; of a POST or PUT without read-only attributes. */
   readonly data: unknown;
-  /** The texts in target and data that are references (`bulkId:…`), or may be the target of an operation of the request. */
+  /**
+   * The texts in target and data that are references (`bulkId:…`), or may be the target of an operation of the request.
+   */
   readonly mentions: ReadonlySet<string>;
 }
 
@@ -56,12 +64,14 @@ export interface BulkRequest {
 }
 
 /**
- * The body of a bulk request (RFC 7644 §3.7). A fault of one operation is its own error, because the others have to be done
- * all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above `maxOperations` or
- * MAX_BULK_REFERENCES. It yields after each operation, so that something else may be done: together they may take a second.
+ * The body of a bulk request (RFC 7644 §3.7). A fault of one operation is its own error, because the others have to be
+ * done all the same. Throws Rejected for what is wrong with the whole: invalidSyntax, invalidValue, or tooLarge above
+ * `maxOperations` or MAX_BULK_REFERENCES. It yields after each operation, so that something else may be done: together
+ * they may take a second.
  */
 export function* parseBulk(body: unknown, maxOperations: number): Generator<undefined, BulkRequest> {
-  if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.7).');
+  if (!isObject(body))
+    throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.7).');
   requireUrns(field(body, 'schemas'));
   const operations = field(body, 'operations');
   if (!Array.isArray(operations) || operations.length === 0) {
@@ -75,7 +85,10 @@ export function* parseBulk(body: unknown, maxOperations: number): Generator<unde
     yield;
   }
   const mentions = mentionsAmong(parsed);
-  const namings = Map.groupBy(parsed.filter(({ method, bulkId }) => method === 'POST' && bulkId !== undefined), ({ bulkId }) => bulkId!);
+  const namings = Map.groupBy(
+    parsed.filter(({ method, bulkId }) => method === 'POST' && bulkId !== undefined),
+    ({ bulkId }) => bulkId!,
+  );
   for (const [index, operation] of parsed.entries()) {
     const { write } = operation;
     if (write instanceof Rejected) continue;
@@ -88,15 +101,23 @@ export function* parseBulk(body: unknown, maxOperations: number): Generator<unde
 
 /** Throws Rejected(tooLarge). */
 export const requireFewOperations = (count: number, maxOperations: number): void => {
-  if (count > maxOperations) throw new Rejected('tooLarge', `The bulk request has ${count} operations, which exceeds maxOperations (${maxOperations}): send several.`);
+  if (count > maxOperations)
+    throw new Rejected(
+      'tooLarge',
+      `The bulk request has ${count} operations, which exceeds maxOperations (${maxOperations}): send several.`,
+    );
 };
 
 /**
- * Finds what each write mentions: each is looked through once, for all that needs to know. References are counted while they are read: throws
- * Rejected(tooLarge) above MAX_BULK_REFERENCES.
+ * Finds what each write mentions: each is looked through once, for all that needs to know. References are counted while
+ * they are read: throws Rejected(tooLarge) above MAX_BULK_REFERENCES.
  */
 const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite) => ReadonlySet<string>) => {
-  const targets = new Set(operations.flatMap(({ write }) => (write instanceof Rejected || write.target === null ? [] : [mentionKey(write.target)])));
+  const targets = new Set(
+    operations.flatMap(({ write }) =>
+      write instanceof Rejected || write.target === null ? [] : [mentionKey(write.target)],
+    ),
+  );
   // Next to all texts are longer or shorter than an id: they need no second look.
   const lengths = new Set([...targets].map(({ length }) => length));
   let count = 0;
@@ -105,7 +126,10 @@ const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite
     visitTexts([target, data], (text) => {
       const isOne = isReference(text);
       if (isOne && ++count > MAX_BULK_REFERENCES) {
-        throw new Rejected('tooLarge', `The bulk request refers to bulkIds more than ${MAX_BULK_REFERENCES} times: send several.`);
+        throw new Rejected(
+          'tooLarge',
+          `The bulk request refers to bulkIds more than ${MAX_BULK_REFERENCES} times: send several.`,
+        );
       }
       if (isOne || (lengths.has(text.length) && targets.has(mentionKey(text)))) found.add(text);
     });
@@ -113,68 +137,117 @@ const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite
   };
 };
 
-/** By what the mention of a resource and its target are the same: ids are compared without their case, bulkIds with it. */
+/**
+ * By what the mention of a resource and its target are the same: ids are compared without their case, bulkIds with it.
+ */
 export const mentionKey = (text: string): string => (isReference(text) ? text : text.toLowerCase());
 
 /** The bulkIds among mentions. */
-const referencesAmong = (mentions: ReadonlySet<string>): string[] => [...mentions].flatMap((text) => referenceIn(text) ?? []);
+const referencesAmong = (mentions: ReadonlySet<string>): string[] =>
+  [...mentions].flatMap((text) => referenceIn(text) ?? []);
 
 /** The bulkId that a text stands for. */
-export const referenceIn = (text: string): string | undefined => (isReference(text) ? text.slice(PREFIX.length) : undefined);
+export const referenceIn = (text: string): string | undefined =>
+  isReference(text) ? text.slice(PREFIX.length) : undefined;
 
-/** "The number of errors that the service provider will accept": who accepts none stops at the first, as who says 1 does. */
+/**
+ * "The number of errors that the service provider will accept": who accepts none stops at the first, as who says 1
+ * does.
+ */
 const parseFailOnErrors = (value: unknown): number | null => {
   if (value === undefined || value === null) return null;
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
-    throw new Rejected('invalidValue', 'failOnErrors must be a whole number: after how many errors the rest is left undone.');
+    throw new Rejected(
+      'invalidValue',
+      'failOnErrors must be a whole number: after how many errors the rest is left undone.',
+    );
   }
   return Math.max(1, value as number);
 };
 
 /** Faults that only show beside the other operations. */
 const faultAmong = (
-  { method, bulkId }: BulkOperation, references: readonly string[], namings: ReadonlyMap<string, readonly BulkOperation[]>,
+  { method, bulkId }: BulkOperation,
+  references: readonly string[],
+  namings: ReadonlyMap<string, readonly BulkOperation[]>,
 ): Rejected | null => {
   if (method === 'POST' && namings.get(bulkId!)!.length > 1) {
-    return new Rejected('invalidValue', `Several operations have the bulkId ${quote(bulkId!)}: it has to be unique within the request.`);
+    return new Rejected(
+      'invalidValue',
+      `Several operations have the bulkId ${quote(bulkId!)}: it has to be unique within the request.`,
+    );
   }
   const unknown = references.find((reference) => !namings.has(reference));
   if (unknown === undefined) return null;
-  return new Rejected('invalidValue', `There is no POST with the bulkId ${quote(unknown)} in this request, so nothing is ${quote(PREFIX + unknown)}.`);
+  return new Rejected(
+    'invalidValue',
+    `There is no POST with the bulkId ${quote(unknown)} in this request, so nothing is ${quote(PREFIX + unknown)}.`,
+  );
 };
 
 const parseOperation = (operation: unknown, index: number): BulkOperation => {
   if (!isObject(operation)) {
-    return { index, method: undefined, bulkId: undefined, place: null, write: new Rejected('invalidSyntax', `Operation ${index + 1} must be an object.`) };
+    return {
+      index,
+      method: undefined,
+      bulkId: undefined,
+      place: null,
+      write: new Rejected('invalidSyntax', `Operation ${index + 1} must be an object.`),
+    };
   }
   const [method, bulkId, path] = ['method', 'bulkid', 'path'].map((name) => field(operation, name));
   const known = METHODS.find((name) => typeof method === 'string' && name === method.toUpperCase());
-  const place = typeof path === 'string' ? placeOf(path) : new Rejected('invalidValue', `Operation ${index + 1} needs a path, such as /Users.`);
+  const place =
+    typeof path === 'string'
+      ? placeOf(path)
+      : new Rejected('invalidValue', `Operation ${index + 1} needs a path, such as /Users.`);
   return {
-    index, method: known ?? (typeof method === 'string' ? method : undefined), bulkId: typeof bulkId === 'string' ? bulkId : undefined,
+    index,
+    method: known ?? (typeof method === 'string' ? method : undefined),
+    bulkId: typeof bulkId === 'string' ? bulkId : undefined,
     place: place instanceof Rejected ? null : place,
-    write: known ? writeOf(operation, known, place) : new Rejected('invalidSyntax', `The method of operation ${index + 1} must be one of ${METHODS.join(', ')}.`),
+    write: known
+      ? writeOf(operation, known, place)
+      : new Rejected('invalidSyntax', `The method of operation ${index + 1} must be one of ${METHODS.join(', ')}.`),
   };
 };
 
-const writeOf = (operation: JsonFields, method: BulkMethod, place: Exclude<BulkOperation['place'], null> | Rejected): BulkWrite | Rejected => {
+const writeOf = (
+  operation: JsonFields,
+  method: BulkMethod,
+  place: Exclude<BulkOperation['place'], null> | Rejected,
+): BulkWrite | Rejected => {
   if (place instanceof Rejected) return place;
   const { definition, target } = place;
   const { name, endpoint } = definition;
-  if (method === 'POST' && target !== null) return new Rejected('methodNotAllowed', `A POST takes the path ${endpoint}, not that of one ${name}.`);
-  if (method !== 'POST' && target === null) return new Rejected('methodNotAllowed', `A ${method} takes the path of one ${name}: ${endpoint}/<id>.`);
+  if (method === 'POST' && target !== null)
+    return new Rejected('methodNotAllowed', `A POST takes the path ${endpoint}, not that of one ${name}.`);
+  if (method !== 'POST' && target === null)
+    return new Rejected('methodNotAllowed', `A ${method} takes the path of one ${name}: ${endpoint}/<id>.`);
   const [bulkId, version, data] = ['bulkid', 'version', 'data'].map((field_) => field(operation, field_) ?? undefined);
-  if ((bulkId === undefined && method === 'POST') || (bulkId !== undefined && (typeof bulkId !== 'string' || bulkId === ''))) {
+  if (
+    (bulkId === undefined && method === 'POST') ||
+    (bulkId !== undefined && (typeof bulkId !== 'string' || bulkId === ''))
+  ) {
     return new Rejected('invalidValue', 'A POST needs a bulkId: a text of your choice, unique within the request.');
   }
-  if (version !== undefined && typeof version !== 'string') return new Rejected('invalidValue', 'version must be the ETag of the resource, such as W/"3".');
+  if (version !== undefined && typeof version !== 'string')
+    return new Rejected('invalidValue', 'version must be the ETag of the resource, such as W/"3".');
   if (data instanceof TooLong) return tooLong(data.maxBytes);
   const mentions: ReadonlySet<string> = new Set();
   if (method === 'DELETE') return { method, definition, target, version, data: undefined, mentions };
   // The example of §3.7.3 has the operations of a PATCH without what is around them.
   const body = method === 'PATCH' && Array.isArray(data) ? { Operations: data } : data;
-  if (!isObject(body)) return new Rejected('invalidSyntax', `data must be an object: what the body of the ${method} would be.`);
-  return { method, definition, target, version, data: method === 'PATCH' ? body : withoutReadOnly(definition, body), mentions };
+  if (!isObject(body))
+    return new Rejected('invalidSyntax', `data must be an object: what the body of the ${method} would be.`);
+  return {
+    method,
+    definition,
+    target,
+    version,
+    data: method === 'PATCH' ? body : withoutReadOnly(definition, body),
+    mentions,
+  };
 };
 
 /** Where a path leads, relative to the root of the service. The errors are those of a single request. */
@@ -182,9 +255,11 @@ const placeOf = (path: string): Exclude<BulkOperation['place'], null> | Rejected
   const [, endpoint, target = null, rest] = /^\/?([^/?]*)(?:\/([^/?]+))?(\/[^?]+)?\/?(?:\?.*)?$/s.exec(path) ?? [];
   if (endpoint === 'Bulk') return new Rejected('invalidValue', 'A bulk request cannot hold another one.');
   if (endpoint === 'Me') return new Rejected('notImplemented', `${quote(path)} is not supported.`);
-  if (/^(ServiceProviderConfig|ResourceTypes|Schemas)$/.test(endpoint ?? '')) return new Rejected('methodNotAllowed', `${quote(path)} cannot be written.`);
+  if (/^(ServiceProviderConfig|ResourceTypes|Schemas)$/.test(endpoint ?? ''))
+    return new Rejected('methodNotAllowed', `${quote(path)} cannot be written.`);
   const definition = [USER, GROUP].find((type) => type.endpoint === `/${endpoint}`);
-  if (!definition || rest !== undefined) return new Rejected('notFound', `There is nothing at the path ${quote(path)}: it begins with /Users or /Groups.`);
+  if (!definition || rest !== undefined)
+    return new Rejected('notFound', `There is nothing at the path ${quote(path)}: it begins with /Users or /Groups.`);
   return { definition, target: target && decoded(target) };
 };
 
@@ -196,12 +271,16 @@ const decoded = (text: string): string => {
   }
 };
 
-/** Attributes that are ignored anyway must not make a circle: a user that shows its groups, and a group with that user. */
+/**
+ * Attributes that are ignored anyway must not make a circle: a user that shows its groups, and a group with that user.
+ */
 const withoutReadOnly = (definition: ResourceDefinition, data: JsonFields): JsonFields =>
-  Object.fromEntries(Object.entries(data).filter(([name]) => {
-    const found = findAttribute(definition, name);
-    return !found || found.attribute.name === 'schemas' || isStored(found);
-  }));
+  Object.fromEntries(
+    Object.entries(data).filter(([name]) => {
+      const found = findAttribute(definition, name);
+      return !found || found.attribute.name === 'schemas' || isStored(found);
+    }),
+  );
 
 export const PREFIX = 'bulkId:';
 
@@ -222,7 +301,8 @@ const visitTexts = (value: unknown, visit: (text: string) => void): void => {
 };
 
 /** Of a PATCH: members[value eq "bulkId:u"]. Without a path, the names in its value are paths. */
-const isPath = (name: string, value: unknown): value is string => typeof value === 'string' && name.toLowerCase() === 'path';
+const isPath = (name: string, value: unknown): value is string =>
+  typeof value === 'string' && name.toLowerCase() === 'path';
 
 /** A reference in the filter of a path, and where it stands with its quotes. */
 interface PathReference {
@@ -234,8 +314,8 @@ interface PathReference {
 const ENDS_WORD = /[\s()[\]"]/;
 
 /**
- * The references in the filter of a path: its strings, in either quotes or none, as filter.ts reads them. Read character by character: to
- * take 8 MB of filters apart took 7 s, and it happens several times.
+ * The references in the filter of a path: its strings, in either quotes or none, as filter.ts reads them. Read
+ * character by character: to take 8 MB of filters apart took 7 s, and it happens several times.
  */
 function* referencesInPath(path: string): Generator<PathReference> {
   if (!path.includes(PREFIX)) return;
@@ -244,7 +324,8 @@ function* referencesInPath(path: string): Generator<PathReference> {
     const from = at++;
     const first = path[from]!;
     if (first === '"' || first === "'") {
-      while (at < path.length && (path[at] !== first || (first === "'" && path[at + 1] === "'"))) at += path[at] === '\\' || path[at] === first ? 2 : 1;
+      while (at < path.length && (path[at] !== first || (first === "'" && path[at + 1] === "'")))
+        at += path[at] === '\\' || path[at] === first ? 2 : 1;
       const isClosed = at++ < path.length;
       const text = isClosed && path.startsWith(PREFIX, from + 1) ? stringOf(path.slice(from, at)) : undefined;
       if (text !== undefined) yield { text, from, to: at };
@@ -280,8 +361,12 @@ export const resolveValue = (value: unknown, ids: ReadonlyMap<string, string>): 
   if (typeof value === 'string') return isReference(value) ? (ids.get(value.slice(PREFIX.length)) ?? value) : value;
   if (Array.isArray(value)) return value.map((element: unknown) => resolveValue(element, ids));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, element]) =>
-    [resolvePath(name, ids), isPath(name, element) ? resolvePath(element, ids) : resolveValue(element, ids)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, element]) => [
+      resolvePath(name, ids),
+      isPath(name, element) ? resolvePath(element, ids) : resolveValue(element, ids),
+    ]),
+  );
 };
 
 const resolvePath = (path: string, ids: ReadonlyMap<string, string>): string => {
@@ -296,33 +381,49 @@ const resolvePath = (path: string, ids: ReadonlyMap<string, string>): string => 
   return resolved + path.slice(done);
 };
 
-/** The write with the ids that its references stand for; itself when there are none. Throws Rejected(conflict) naming one that stands for nothing. */
+/**
+ * The write with the ids that its references stand for; itself when there are none. Throws Rejected(conflict) naming
+ * one that stands for nothing.
+ */
 export const resolveBulk = (write: BulkWrite, ids: ReadonlyMap<string, string>): BulkWrite => {
   const references = requireResolved(write, (reference) => ids.has(reference));
-  return references.length === 0 ? write : { ...write, target: resolveValue(write.target, ids) as string | null, data: resolveValue(write.data, ids) };
+  return references.length === 0
+    ? write
+    : { ...write, target: resolveValue(write.target, ids) as string | null, data: resolveValue(write.data, ids) };
 };
 
 const requireResolved = ({ mentions }: BulkWrite, isKnown: (reference: string) => boolean): readonly string[] => {
   const references = referencesAmong(mentions);
   const missing = references.find((reference) => !isKnown(reference));
   if (missing !== undefined) {
-    throw new Rejected('conflict', `It refers to ${quote(PREFIX + missing)}, whose operation failed: mend that one and send both again.`);
+    throw new Rejected(
+      'conflict',
+      `It refers to ${quote(PREFIX + missing)}, whose operation failed: mend that one and send both again.`,
+    );
   }
   return references;
 };
 
 /**
- * A POST of a circle (RFC 7644 §3.7.1): what can be created now, and what has to be added once the rest of the circle has ids: of a list
- * the elements that refer to it, else whole attributes. Throws Rejected(conflict) for a reference out of the circle that stands for nothing.
+ * A POST of a circle (RFC 7644 §3.7.1): what can be created now, and what has to be added once the rest of the circle
+ * has ids: of a list the elements that refer to it, else whole attributes. Throws Rejected(conflict) for a reference
+ * out of the circle that stands for nothing.
  */
-export const splitBulk = (write: BulkWrite, ids: ReadonlyMap<string, string>, circle: ReadonlySet<string>): { readonly now: BulkWrite; readonly later: JsonFields } => {
+export const splitBulk = (
+  write: BulkWrite,
+  ids: ReadonlyMap<string, string>,
+  circle: ReadonlySet<string>,
+): { readonly now: BulkWrite; readonly later: JsonFields } => {
   requireResolved(write, (reference) => ids.has(reference) || circle.has(reference));
   const isOpen = (value: unknown): boolean => [...referencesOf(value)].some((reference) => !ids.has(reference));
   const { now, later } = split(write.data as JsonFields, isOpen);
   return { now: { ...write, data: resolveValue(now, ids) }, later };
 };
 
-const split = (data: JsonFields, isOpen: (value: unknown) => boolean): { readonly now: JsonFields; readonly later: JsonFields } => {
+const split = (
+  data: JsonFields,
+  isOpen: (value: unknown) => boolean,
+): { readonly now: JsonFields; readonly later: JsonFields } => {
   const now: Record<string, unknown> = {};
   const later: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(data)) {

@@ -33,7 +33,9 @@ describe('a cursor', () => {
     readCursor(seal, { text: cursor, asked, count }, nowMs, TIMEOUT_MS);
 
   it.each<Walk>([
-    WALK, { ...WALK, position: { id: 'u10', key: null } }, { ...WALK, type: 'Group', totalResults: 0, position: null },
+    WALK,
+    { ...WALK, position: { id: 'u10', key: null } },
+    { ...WALK, type: 'Group', totalResults: 0, position: null },
   ])('is the page after: %j', (walk) => {
     expect(read(writeCursor(seal, 'q', walk, NOW_MS))).toEqual(walk);
   });
@@ -43,14 +45,21 @@ describe('a cursor', () => {
     expect(read(cursor, { nowMs: NOW_MS + TIMEOUT_MS })).toEqual(WALK);
     // Clocks of two gateways differ.
     expect(read(cursor, { nowMs: NOW_MS - 5_000 })).toEqual(WALK);
-    expect(refused(() => read(cursor, { nowMs: NOW_MS + TIMEOUT_MS + 1 }))).toMatchObject({ code: 'expiredCursor', detail: expect.stringMatching(/3,?600 seconds.*empty cursor/) as unknown });
+    expect(refused(() => read(cursor, { nowMs: NOW_MS + TIMEOUT_MS + 1 }))).toMatchObject({
+      code: 'expiredCursor',
+      detail: expect.stringMatching(/3,?600 seconds.*empty cursor/) as unknown,
+    });
   });
 
   it('is good for the same question only, and says the same of whatever it is not good for', () => {
     const cursor = writeCursor(seal, 'q', WALK, NOW_MS);
     const wrong = [
-      refused(() => read(cursor, { asked: 'q2' })), refused(() => read(`${cursor}x`)), refused(() => read(cursor.slice(1))), refused(() => read('nonsense')),
-      refused(() => read('A'.repeat(MAX_CURSOR_CHARACTERS + 1))), refused(() => read(writeCursor(seal, 'q2', WALK, 0))),
+      refused(() => read(cursor, { asked: 'q2' })),
+      refused(() => read(`${cursor}x`)),
+      refused(() => read(cursor.slice(1))),
+      refused(() => read('nonsense')),
+      refused(() => read('A'.repeat(MAX_CURSOR_CHARACTERS + 1))),
+      refused(() => read(writeCursor(seal, 'q2', WALK, 0))),
     ];
     expect(new Set(wrong.map(({ code, detail }) => `${code}: ${detail}`)).size).toBe(1);
     expect(wrong[0]).toMatchObject({ code: 'invalidCursor', detail: expect.stringMatching(/empty cursor/) as unknown });
@@ -59,20 +68,42 @@ describe('a cursor', () => {
   it('goes on with the count of its walk; another one is refused (RFC 9865 §2.1)', () => {
     const cursor = writeCursor(seal, 'q', WALK, NOW_MS);
     expect(read(cursor, { count: 10 })).toEqual(WALK);
-    for (const count of [0, 9, 1_000]) expect(refused(() => read(cursor, { count }))).toMatchObject({ code: 'invalidCount', detail: expect.stringContaining('count=10') as unknown });
+    for (const count of [0, 9, 1_000])
+      expect(refused(() => read(cursor, { count }))).toMatchObject({
+        code: 'invalidCount',
+        detail: expect.stringContaining('count=10') as unknown,
+      });
   });
 });
 
 describe('paging by cursor', () => {
   it.each<[string, string | undefined, string | undefined, number | null, number]>([
-    ['', undefined, undefined, null, 100], ['', '10', '', 10, 10], ['', '-1', undefined, 0, 0], ['', '5000', undefined, 1_000, 1_000], ['x', '0', undefined, 0, 0], ['x', '', undefined, null, 100],
-  ])('with cursor %j, count %j and startIndex %j is asked for with count %j, which is %i', (text, count, startIndex, sent, length) => {
-    expect(parseCursor(text, 'q', startIndex, count, limits)).toEqual({ cursor: { text, asked: 'q', count: sent }, count: length, startIndex: 1 });
-  });
+    ['', undefined, undefined, null, 100],
+    ['', '10', '', 10, 10],
+    ['', '-1', undefined, 0, 0],
+    ['', '5000', undefined, 1_000, 1_000],
+    ['x', '0', undefined, 0, 0],
+    ['x', '', undefined, null, 100],
+  ])(
+    'with cursor %j, count %j and startIndex %j is asked for with count %j, which is %i',
+    (text, count, startIndex, sent, length) => {
+      expect(parseCursor(text, 'q', startIndex, count, limits)).toEqual({
+        cursor: { text, asked: 'q', count: sent },
+        count: length,
+        startIndex: 1,
+      });
+    },
+  );
 
   it.each<[string | undefined, string | undefined, RejectionCode, RegExp]>([
-    ['1', undefined, 'invalidCursor', /startIndex/], ['x', undefined, 'invalidCursor', /startIndex/], [undefined, 'x', 'invalidCount', /"x"/], [undefined, '1.5', 'invalidCount', /whole number/],
+    ['1', undefined, 'invalidCursor', /startIndex/],
+    ['x', undefined, 'invalidCursor', /startIndex/],
+    [undefined, 'x', 'invalidCount', /"x"/],
+    [undefined, '1.5', 'invalidCount', /whole number/],
   ])('with startIndex %j and count %j is refused as %s', (startIndex, count, code, detail) => {
-    expect(refused(() => parseCursor('', 'q', startIndex, count, limits))).toMatchObject({ code, detail: expect.stringMatching(detail) as unknown });
+    expect(refused(() => parseCursor('', 'q', startIndex, count, limits))).toMatchObject({
+      code,
+      detail: expect.stringMatching(detail) as unknown,
+    });
   });
 });

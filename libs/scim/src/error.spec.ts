@@ -2,17 +2,40 @@ import { expect, it } from 'vitest';
 import { ERROR_URN, errorBody, errorStatus, Rejected, type RejectionCode } from './error.js';
 
 it.each<[RejectionCode, number, boolean]>([
-  ['invalidSyntax', 400, true], ['invalidFilter', 400, true], ['invalidPath', 400, true], ['noTarget', 400, true],
-  ['invalidValue', 400, true], ['mutability', 400, true], ['tooMany', 400, true], ['sensitive', 400, true],
-  ['invalidVers', 400, true], ['invalidCursor', 400, true], ['expiredCursor', 400, true], ['invalidCount', 400, true],
-  ['uniqueness', 409, true], ['unauthorized', 401, false], ['forbidden', 403, false], ['notFound', 404, false],
-  ['methodNotAllowed', 405, false], ['conflict', 409, false], ['requestTimeout', 408, false], ['preconditionFailed', 412, false], ['tooLarge', 413, false],
-  ['unsupportedMediaType', 415, false], ['tooManyRequests', 429, false], ['headersTooLarge', 431, false], ['internal', 500, false], ['notImplemented', 501, false],
+  ['invalidSyntax', 400, true],
+  ['invalidFilter', 400, true],
+  ['invalidPath', 400, true],
+  ['noTarget', 400, true],
+  ['invalidValue', 400, true],
+  ['mutability', 400, true],
+  ['tooMany', 400, true],
+  ['sensitive', 400, true],
+  ['invalidVers', 400, true],
+  ['invalidCursor', 400, true],
+  ['expiredCursor', 400, true],
+  ['invalidCount', 400, true],
+  ['uniqueness', 409, true],
+  ['unauthorized', 401, false],
+  ['forbidden', 403, false],
+  ['notFound', 404, false],
+  ['methodNotAllowed', 405, false],
+  ['conflict', 409, false],
+  ['requestTimeout', 408, false],
+  ['preconditionFailed', 412, false],
+  ['tooLarge', 413, false],
+  ['unsupportedMediaType', 415, false],
+  ['tooManyRequests', 429, false],
+  ['headersTooLarge', 431, false],
+  ['internal', 500, false],
+  ['notImplemented', 501, false],
   ['unavailable', 503, false],
 ])('%s is %i, and a scimType: %s', (code, status, isScimType) => {
   expect(errorStatus(code)).toBe(status);
   expect(errorBody(code, 'why')).toEqual({
-    schemas: [ERROR_URN], status: String(status), detail: 'why', ...(isScimType ? { scimType: code } : {}),
+    schemas: [ERROR_URN],
+    status: String(status),
+    detail: 'why',
+    ...(isScimType ? { scimType: code } : {}),
   });
 });
 

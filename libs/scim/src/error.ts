@@ -1,15 +1,41 @@
 /** The faults that a request can have, in SCIM's words where it has one. */
 export type RejectionCode =
-  | 'invalidSyntax' | 'invalidFilter' | 'invalidPath' | 'noTarget' | 'invalidValue' | 'mutability' | 'uniqueness' | 'tooMany'
-  | 'sensitive' | 'invalidVers' | 'invalidCursor' | 'expiredCursor' | 'invalidCount' | 'unauthorized' | 'forbidden' | 'notFound' | 'methodNotAllowed' | 'conflict'
-  | 'preconditionFailed' | 'requestTimeout' | 'tooLarge' | 'unsupportedMediaType' | 'headersTooLarge' | 'tooManyRequests' | 'internal' | 'notImplemented'
+  | 'invalidSyntax'
+  | 'invalidFilter'
+  | 'invalidPath'
+  | 'noTarget'
+  | 'invalidValue'
+  | 'mutability'
+  | 'uniqueness'
+  | 'tooMany'
+  | 'sensitive'
+  | 'invalidVers'
+  | 'invalidCursor'
+  | 'expiredCursor'
+  | 'invalidCount'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'notFound'
+  | 'methodNotAllowed'
+  | 'conflict'
+  | 'preconditionFailed'
+  | 'requestTimeout'
+  | 'tooLarge'
+  | 'unsupportedMediaType'
+  | 'headersTooLarge'
+  | 'tooManyRequests'
+  | 'internal'
+  | 'notImplemented'
   | 'unavailable';
 
 /** The one expected error. `detail` tells an administrator what to do. */
 export class Rejected extends Error {
   override readonly name = 'Rejected';
 
-  constructor(readonly code: RejectionCode, readonly detail: string) {
+  constructor(
+    readonly code: RejectionCode,
+    readonly detail: string,
+  ) {
     super(detail);
   }
 }
@@ -24,14 +50,36 @@ export interface ErrorBody {
   readonly detail: string;
 }
 
-/** RFC 7644 §3.12, tables 8 and 9, and RFC 9865 §2.1: the HTTP status of each code, and whether the code is a scimType. */
+/**
+ * RFC 7644 §3.12, tables 8 and 9, and RFC 9865 §2.1: the HTTP status of each code, and whether the code is a scimType.
+ */
 const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isScimType: boolean] } = {
-  invalidSyntax: [400, true], invalidFilter: [400, true], invalidPath: [400, true], noTarget: [400, true],
-  invalidValue: [400, true], mutability: [400, true], tooMany: [400, true], sensitive: [400, true], invalidVers: [400, true],
-  invalidCursor: [400, true], expiredCursor: [400, true], invalidCount: [400, true],
-  uniqueness: [409, true], unauthorized: [401, false], forbidden: [403, false], notFound: [404, false],
-  methodNotAllowed: [405, false], conflict: [409, false], requestTimeout: [408, false], preconditionFailed: [412, false], tooLarge: [413, false],
-  unsupportedMediaType: [415, false], tooManyRequests: [429, false], headersTooLarge: [431, false], internal: [500, false], notImplemented: [501, false],
+  invalidSyntax: [400, true],
+  invalidFilter: [400, true],
+  invalidPath: [400, true],
+  noTarget: [400, true],
+  invalidValue: [400, true],
+  mutability: [400, true],
+  tooMany: [400, true],
+  sensitive: [400, true],
+  invalidVers: [400, true],
+  invalidCursor: [400, true],
+  expiredCursor: [400, true],
+  invalidCount: [400, true],
+  uniqueness: [409, true],
+  unauthorized: [401, false],
+  forbidden: [403, false],
+  notFound: [404, false],
+  methodNotAllowed: [405, false],
+  conflict: [409, false],
+  requestTimeout: [408, false],
+  preconditionFailed: [412, false],
+  tooLarge: [413, false],
+  unsupportedMediaType: [415, false],
+  tooManyRequests: [429, false],
+  headersTooLarge: [431, false],
+  internal: [500, false],
+  notImplemented: [501, false],
   unavailable: [503, false],
 };
 

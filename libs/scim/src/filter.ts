@@ -13,8 +13,8 @@ const OPERATORS = ['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'] as cons
 export type Operator = (typeof OPERATORS)[number];
 
 /**
- * A filter (RFC 7644 §3.4.2.2) as a tree. A comparison with a complex attribute (`emails eq "x"`) is one with its `value`;
- * `emails[type eq "work"].value eq "x"` is a value path whose filter asks for both.
+ * A filter (RFC 7644 §3.4.2.2) as a tree. A comparison with a complex attribute (`emails eq "x"`) is one with its
+ * `value`; `emails[type eq "work"].value eq "x"` is a value path whose filter asks for both.
  */
 export type Filter =
   | { readonly kind: 'compare'; readonly path: AttributePath; readonly operator: Operator; readonly value: Operand }
@@ -23,7 +23,9 @@ export type Filter =
   | { readonly kind: 'not'; readonly filter: Filter }
   | { readonly kind: 'valuePath'; readonly path: AttributePath; readonly filter: Filter };
 
-/** The operand of a comparison: a string as the client wrote it (fold both sides), or a value of the attribute's type. */
+/**
+ * The operand of a comparison: a string as the client wrote it (fold both sides), or a value of the attribute's type.
+ */
 export type Operand = string | number | boolean | null;
 
 /** Throws Rejected(invalidFilter) that says what is wrong and at which character. */
@@ -50,14 +52,16 @@ const fail = (detail: string, at: number): Rejected =>
 const OTHER_QUOTES = /^[`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]|['`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]$/;
 
 /**
- * The tokens of a filter; the last one is `end`. Strings are JSON strings, in single quotes too: several clients write those, and as part of
- * a word they would be stored. Everything between marks and spaces is a word. Each alternative begins with another character, and none can
- * match one text in two ways: a filter is read in one pass.
+ * The tokens of a filter; the last one is `end`. Strings are JSON strings, in single quotes too: several clients write
+ * those, and as part of a word they would be stored. Everything between marks and spaces is a word. Each alternative
+ * begins with another character, and none can match one text in two ways: a filter is read in one pass.
  */
 const tokenize = (text: string): Token[] => {
-  if (text.length > MAX_FILTER_CHARACTERS) throw fail(`The filter is longer than ${MAX_FILTER_CHARACTERS} characters`, MAX_FILTER_CHARACTERS + 1);
+  if (text.length > MAX_FILTER_CHARACTERS)
+    throw fail(`The filter is longer than ${MAX_FILTER_CHARACTERS} characters`, MAX_FILTER_CHARACTERS + 1);
   const tokens: Token[] = [];
-  const pattern = /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*')|(?<word>[^\s()[\]"'][^\s()[\]"]*)/suy;
+  const pattern =
+    /\s+|(?<mark>[()[\]])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*')|(?<word>[^\s()[\]"'][^\s()[\]"]*)/suy;
   while (pattern.lastIndex < text.length) {
     const at = pattern.lastIndex + 1;
     const groups = pattern.exec(text)?.groups;
@@ -72,9 +76,14 @@ const tokenize = (text: string): Token[] => {
   return tokens;
 };
 
-/** The same string in double quotes. Where strings stand in single ones, as in OData, a quote inside is written twice, or with a backslash. */
+/**
+ * The same string in double quotes. Where strings stand in single ones, as in OData, a quote inside is written twice,
+ * or with a backslash.
+ */
 const inDoubleQuotes = (quoted: string): string => {
-  const inner = quoted.slice(1, -1).replace(/''|\\.|"/gs, (found) => (found === "''" || found === "\\'" ? "'" : found === '"' ? '\\"' : found));
+  const inner = quoted
+    .slice(1, -1)
+    .replace(/''|\\.|"/gs, (found) => (found === "''" || found === "\\'" ? "'" : found === '"' ? '\\"' : found));
   return `"${inner}"`;
 };
 
@@ -89,7 +98,8 @@ const unquote = (quoted: string, at: number): string => {
 /** Postgres refuses NUL characters and lone surrogates; many marks on one letter cannot be compared in time. */
 const storable = (text: string, at: number): string => {
   if (hasTooManyMarks(text)) throw fail(`The text ${TOO_MANY_MARKS}`, at);
-  if (text.includes('\0') || !text.isWellFormed()) throw fail('There is a NUL character or half of a surrogate pair', at);
+  if (text.includes('\0') || !text.isWellFormed())
+    throw fail('There is a NUL character or half of a surrogate pair', at);
   return text;
 };
 
@@ -99,7 +109,10 @@ class FilterParser {
   private next = 0;
   private depth = 0;
 
-  constructor(text: string, private readonly scope: Scope) {
+  constructor(
+    text: string,
+    private readonly scope: Scope,
+  ) {
     this.tokens = tokenize(text);
   }
 
@@ -130,7 +143,8 @@ class FilterParser {
   /** Only here the parser calls itself, so that the limit keeps any input from overflowing the stack. */
   private group(open: '(' | '[', close: ')' | ']', scope: Scope): Filter {
     const { at } = this.take(open);
-    if (++this.depth > MAX_FILTER_DEPTH_LEVELS) throw fail(`More than ${MAX_FILTER_DEPTH_LEVELS} levels of brackets`, at);
+    if (++this.depth > MAX_FILTER_DEPTH_LEVELS)
+      throw fail(`More than ${MAX_FILTER_DEPTH_LEVELS} levels of brackets`, at);
     const filter = this.or(scope);
     this.take(close);
     this.depth--;
@@ -144,10 +158,11 @@ class FilterParser {
     if ('path' in scope || path.subAttribute) throw this.unexpected(this.peek(), 'an operator');
     const filter = this.group('[', ']', { path });
     const after = this.peek();
-    // Entra: emails[type eq "work"].value eq "x", or, in a sample of Microsoft's, without .value. RFC 7644 has no such form; it means a value
-    // that fulfils both.
+    // Entra: emails[type eq "work"].value eq "x", or, in a sample of Microsoft's, without .value. RFC 7644 has no such
+    // form; it means a value that fulfils both.
     const isPart = after.type === 'word' && after.text.startsWith('.');
-    if (!isPart && !(after.type === 'word' && isOperation(after.text.toLowerCase()))) return { kind: 'valuePath', path, filter };
+    if (!isPart && !(after.type === 'word' && isOperation(after.text.toLowerCase())))
+      return { kind: 'valuePath', path, filter };
     if (isPart) this.next++;
     const part = isPart ? pathOf({ path }, { ...after, text: after.text.slice(1) }) : path;
     return { kind: 'valuePath', path, filter: { kind: 'and', left: filter, right: this.operation(part) } };
@@ -211,8 +226,11 @@ const comparison = (whole: AttributePath, { at }: Token, operator: Operator, tok
   const attribute = path.subAttribute ?? path.attribute;
   const { name, type } = attribute;
   // An empty text is no value of any type but a string: it asks for what has none, as null does.
-  const isNull = (token.type === 'word' && token.text === 'null') || (token.text === '' && type !== 'string' && EQUALITY.has(operator));
-  // RFC 7644 §3.4.2.2: gt, ge, lt and le fail for booleans and binaries. Neither they nor null have a beginning or an end.
+  const isNull =
+    (token.type === 'word' && token.text === 'null') ||
+    (token.text === '' && type !== 'string' && EQUALITY.has(operator));
+  // RFC 7644 §3.4.2.2: gt, ge, lt and le fail for booleans and binaries. Neither they nor null have a beginning or an
+  // end.
   const isEqualityOnly = isNull || type === 'boolean' || type === 'binary';
   const isNumber = type === 'integer' || type === 'decimal';
   const isFit = EQUALITY.has(operator) || (!isEqualityOnly && (ORDERING.has(operator) || !isNumber));

@@ -4,8 +4,9 @@ import type { Resource } from './resource.js';
 import { COMMON_ATTRIBUTES, findSubAttribute, type Attribute, type ResourceDefinition } from './schema.js';
 
 /**
- * The attributes, extensions as a whole, in which folding changes anything: with each text that ignores case folded, and everything
- * else as it is. A look here first and then into the resource finds every value in the form in which it is compared.
+ * The attributes, extensions as a whole, in which folding changes anything: with each text that ignores case folded,
+ * and everything else as it is. A look here first and then into the resource finds every value in the form in which it
+ * is compared.
  */
 export const foldedAttributes = (definition: ResourceDefinition, resource: Resource): JsonObject => {
   const attributes = attributesOf(definition);
@@ -49,10 +50,21 @@ const attributesOf = (definition: ResourceDefinition): ReadonlyMap<string, Attri
     const { schema, extensions } = definition;
     index = new Map([
       ...[...COMMON_ATTRIBUTES, ...schema.attributes].map((attribute) => [attribute.name, attribute] as const),
-      ...extensions.map(({ id, description, attributes }): [string, Attribute] => [id, {
-        name: id, description, type: 'complex', multiValued: false, required: false, caseExact: true, mutability: 'readWrite',
-        returned: 'default', uniqueness: 'none', subAttributes: attributes,
-      }]),
+      ...extensions.map(({ id, description, attributes }): [string, Attribute] => [
+        id,
+        {
+          name: id,
+          description,
+          type: 'complex',
+          multiValued: false,
+          required: false,
+          caseExact: true,
+          mutability: 'readWrite',
+          returned: 'default',
+          uniqueness: 'none',
+          subAttributes: attributes,
+        },
+      ]),
     ]);
     indexes.set(definition, index);
   }

@@ -15,31 +15,68 @@ const outcomeOf = (read: () => unknown): unknown => {
     return error instanceof Rejected || error instanceof SyntaxError ? 'refused' : error;
   }
 };
-const inPieces = (text: string, maxBytesEach = 1_000_000): unknown => finished(readBulkBody(bytesOf(text), 100, maxBytesEach));
+const inPieces = (text: string, maxBytesEach = 1_000_000): unknown =>
+  finished(readBulkBody(bytesOf(text), 100, maxBytesEach));
 
 /** JSON with spaces, escapes and brackets in its texts, and sometimes with a character too many or too few. */
-const anyText = fc.tuple(fc.jsonValue({ maxDepth: 6, stringUnit: fc.constantFrom('a', '"', '\\', '{', ']', ':', ',', 'é', '😀') }), fc.constantFrom(0, 1, 2), fc.nat(), fc.constantFrom('', '', '', '{', ']', '"', '\\', ',')).map(([value, spaces, at, more]) => {
-  const text = JSON.stringify(value, null, spaces);
-  const place = at % (text.length + 1);
-  return text.slice(0, place) + more + text.slice(more === '' ? place : place + (at % 2));
-});
-const anyBulk = fc.tuple(fc.array(anyText, { maxLength: 4 }), anyText, fc.constantFrom('Operations', 'x')).map(([operations, other, name]) => `{"a": ${other}, "${name}": [${operations.join(', ')}], "b":1}`);
+const anyText = fc
+  .tuple(
+    fc.jsonValue({ maxDepth: 6, stringUnit: fc.constantFrom('a', '"', '\\', '{', ']', ':', ',', 'é', '😀') }),
+    fc.constantFrom(0, 1, 2),
+    fc.nat(),
+    fc.constantFrom('', '', '', '{', ']', '"', '\\', ','),
+  )
+  .map(([value, spaces, at, more]) => {
+    const text = JSON.stringify(value, null, spaces);
+    const place = at % (text.length + 1);
+    return text.slice(0, place) + more + text.slice(more === '' ? place : place + (at % 2));
+  });
+const anyBulk = fc
+  .tuple(fc.array(anyText, { maxLength: 4 }), anyText, fc.constantFrom('Operations', 'x'))
+  .map(([operations, other, name]) => `{"a": ${other}, "${name}": [${operations.join(', ')}], "b":1}`);
 
 describe('a text that is looked through before it is parsed', () => {
   it('is in pieces what it is as a whole, and what is no JSON is refused both ways', () => {
-    fc.assert(fc.property(fc.oneof(anyText, anyBulk, anyBulk), (text) => {
-      expect(outcomeOf(() => inPieces(text))).toEqual(outcomeOf(() => JSON.parse(text.toWellFormed()) as unknown));
-    }), { numRuns: 5_000 });
+    fc.assert(
+      fc.property(fc.oneof(anyText, anyBulk, anyBulk), (text) => {
+        expect(outcomeOf(() => inPieces(text))).toEqual(outcomeOf(() => JSON.parse(text.toWellFormed()) as unknown));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   it('stands for what Postgres refuses exactly when a text or a name in it does', () => {
-    const piece = fc.constantFrom('\\u0000', '\\ud83d', '\\uDE00', '\\ud83d\\ude00', '\\uD83D\\uDE00', '\\\\', '\\"', '\\\\u0000', '\\u0001', '\\u0030', '\\u1000', '\\ud7ff', '\\ue000', '\\udbff', '\\udfff', 'é', '😀', 'u0000', '[', ']');
-    fc.assert(fc.property(fc.array(piece, { maxLength: 6 }), fc.boolean(), (pieces, isName) => {
-      const string = `"${pieces.join('')}"`;
-      const text = isName ? `{${string}:1}` : `[${string}]`;
-      const [value] = [JSON.parse(string) as string];
-      expect(outlineOf(bytesOf(text)).isUnstorable).toBe(value.includes('\0') || !value.isWellFormed());
-    }), { numRuns: 5_000 });
+    const piece = fc.constantFrom(
+      '\\u0000',
+      '\\ud83d',
+      '\\uDE00',
+      '\\ud83d\\ude00',
+      '\\uD83D\\uDE00',
+      '\\\\',
+      '\\"',
+      '\\\\u0000',
+      '\\u0001',
+      '\\u0030',
+      '\\u1000',
+      '\\ud7ff',
+      '\\ue000',
+      '\\udbff',
+      '\\udfff',
+      'é',
+      '😀',
+      'u0000',
+      '[',
+      ']',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), fc.boolean(), (pieces, isName) => {
+        const string = `"${pieces.join('')}"`;
+        const text = isName ? `{${string}:1}` : `[${string}]`;
+        const [value] = [JSON.parse(string) as string];
+        expect(outlineOf(bytesOf(text)).isUnstorable).toBe(value.includes('\0') || !value.isWellFormed());
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   it('is refused for its depth and its number of values before it is parsed, whatever its texts hold', () => {
@@ -62,14 +99,24 @@ describe('a text that is looked through before it is parsed', () => {
 describe('the body of a bulk request', () => {
   it('is parsed an operation at a time, with room for others after each', () => {
     let turns = 0;
-    const work = readBulkBody(bytesOf(JSON.stringify({ Operations: Array.from({ length: 50 }, (_, index) => ({ index, data: { list: Array(1_000).fill({}) } })) })), 100, 1_000_000);
+    const work = readBulkBody(
+      bytesOf(
+        JSON.stringify({
+          Operations: Array.from({ length: 50 }, (_, index) => ({ index, data: { list: Array(1_000).fill({}) } })),
+        }),
+      ),
+      100,
+      1_000_000,
+    );
     for (let step = work.next(); !step.done; step = work.next()) turns++;
     expect(turns).toBeGreaterThanOrEqual(50);
   });
 
   it('may have as many values in each operation as another request, and no more outside of them', () => {
     const most = `{"x":[${'{},'.repeat(MAX_MARKS / 2 - 10)}1]}`;
-    expect((inPieces(`{"Operations":[${most},${most},${most}]}`) as { Operations: unknown[] }).Operations).toHaveLength(3);
+    expect((inPieces(`{"Operations":[${most},${most},${most}]}`) as { Operations: unknown[] }).Operations).toHaveLength(
+      3,
+    );
     expect(outcomeOf(() => inPieces(`{"Operations":[{"x":[${'{},'.repeat(MAX_MARKS / 2)}1]}]}`))).toBe('refused');
     expect(outcomeOf(() => inPieces(`{"x":[${'1,'.repeat(MAX_MARKS)}1],"Operations":[{}]}`))).toBe('refused');
   });
@@ -77,20 +124,28 @@ describe('the body of a bulk request', () => {
   it('is not parsed when it holds more than all of it may, though each operation holds less', () => {
     const many = `{"x":[${'{},'.repeat(MAX_MARKS / 2 - 10)}1]}`;
     expect(outcomeOf(() => inPieces(`{"Operations":[${Array(10).fill(many).join()}]}`))).not.toBe('refused');
-    expect(() => inPieces(`{"Operations":[${Array(11).fill(many).join()}]}`)).toThrow('more than 1200000 names and values');
+    expect(() => inPieces(`{"Operations":[${Array(11).fill(many).join()}]}`)).toThrow(
+      'more than 1200000 names and values',
+    );
   });
 
   it('with more operations than are allowed is not parsed', () => {
-    expect(() => inPieces(`{"Operations":[${'{},'.repeat(10_000)}{}]}`)).toThrow(/has 10001 operations, which exceeds maxOperations \(100\)/);
+    expect(() => inPieces(`{"Operations":[${'{},'.repeat(10_000)}{}]}`)).toThrow(
+      /has 10001 operations, which exceeds maxOperations \(100\)/,
+    );
   });
 
   it('keeps of an operation that is too long what names it, and does not parse its data', () => {
     const long = `{"method":"POST","bulkId":"b","path":"/Users","data":{"x":[${'1, '.repeat(4_000)}1]}}`;
-    expect(inPieces(`{"Operations":[{"bulkId":"a"},${long}]}`, 100)).toEqual({ Operations: [{ bulkId: 'a' }, { method: 'POST', bulkId: 'b', path: '/Users', data: new TooLong(100) }] });
+    expect(inPieces(`{"Operations":[{"bulkId":"a"},${long}]}`, 100)).toEqual({
+      Operations: [{ bulkId: 'a' }, { method: 'POST', bulkId: 'b', path: '/Users', data: new TooLong(100) }],
+    });
   });
 
   it('says in which operation a text is that cannot be stored', () => {
-    expect(() => inPieces('{"Operations":[{},{"data":{"userName":"\\u0000"}}]}')).toThrow('"data"."userName" holds a NUL character.');
+    expect(() => inPieces('{"Operations":[{},{"data":{"userName":"\\u0000"}}]}')).toThrow(
+      '"data"."userName" holds a NUL character.',
+    );
     expect(() => inPieces('{"x":"\\ud800","Operations":[{}]}')).toThrow('"x" holds half of a surrogate pair.');
   });
 });

@@ -2,13 +2,16 @@ import { Rejected } from './error.js';
 import { MAX_DEPTH_LEVELS } from './json.js';
 
 /**
- * Values and names that are read at once: the marks that begin or part them are counted. Objects of ever other shapes take V8 0.7 microseconds
- * for each, a megabyte of them 70 ms; so many marks take 25. The most that a request of an identity provider has are 95,000, of 13,000 members with
- * three names each.
+ * Values and names that are read at once: the marks that begin or part them are counted. Objects of ever other shapes
+ * take V8 0.7 microseconds for each, a megabyte of them 70 ms; so many marks take 25. The most that a request of an
+ * identity provider has are 95,000, of 13,000 members with three names each.
  */
 export const MAX_MARKS = 120_000;
 
-/** The same of a text in pieces, as a whole: each piece becomes objects, which are held until all are done. 8 MB of the shortest PATCHes have 1,050,000. */
+/**
+ * The same of a text in pieces, as a whole: each piece becomes objects, which are held until all are done. 8 MB of the
+ * shortest PATCHes have 1,050,000.
+ */
 const MAX_MARKS_OF_ALL = 1_200_000;
 
 /** A part of the bytes of a text. */
@@ -26,7 +29,9 @@ export interface Outline {
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Of "\:,{}[] in ASCII, no byte of which is part of another character of UTF-8. */
-const [QUOTE, BACKSLASH, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d];
+const [QUOTE, BACKSLASH, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [
+  0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
+];
 /** Which bytes say something outside of strings: 1, and 0 for all others, which are most. */
 const SPEAKS = new Uint8Array(256);
 for (const byte of [QUOTE, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST]) SPEAKS[byte] = 1;
@@ -34,9 +39,10 @@ for (const byte of [QUOTE, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, C
 const [SMALL, LETTER_D, LETTER_U] = [0x20, 0x64, 0x75];
 
 /**
- * Looks through a text before it is parsed, in one pass, about 1 ns for each byte: JSON.parse of 900,000 brackets took 35 ms before it said that
- * they are too many, and a walk through what was parsed as long again. Throws Rejected(invalidSyntax) for what is nested too deep, and for more
- * than MAX_MARKS marks, in each piece and outside of them, or MAX_MARKS_OF_ALL. A text that is no JSON may pass.
+ * Looks through a text before it is parsed, in one pass, about 1 ns for each byte: JSON.parse of 900,000 brackets took
+ * 35 ms before it said that they are too many, and a walk through what was parsed as long again. Throws
+ * Rejected(invalidSyntax) for what is nested too deep, and for more than MAX_MARKS marks, in each piece and outside of
+ * them, or MAX_MARKS_OF_ALL. A text that is no JSON may pass.
  */
 export const outlineOf = (bytes: Uint8Array, pieceLevel = 0): Outline => {
   const pieces: Piece[] = [];
@@ -50,7 +56,13 @@ export const outlineOf = (bytes: Uint8Array, pieceLevel = 0): Outline => {
         at++;
         if (bytes[at] !== LETTER_U) continue;
         const kind = escapeAt(bytes, at + 1);
-        if (kind === 'high' && bytes[at + 5] === BACKSLASH && bytes[at + 6] === LETTER_U && escapeAt(bytes, at + 7) === 'low') at += 10;
+        if (
+          kind === 'high' &&
+          bytes[at + 5] === BACKSLASH &&
+          bytes[at + 6] === LETTER_U &&
+          escapeAt(bytes, at + 7) === 'low'
+        )
+          at += 10;
         else if (kind !== 'other') isUnstorable = true;
       }
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
@@ -61,7 +73,8 @@ export const outlineOf = (bytes: Uint8Array, pieceLevel = 0): Outline => {
       depth--;
     } else {
       if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
-        if (++depth > MAX_DEPTH_LEVELS) throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);
+        if (++depth > MAX_DEPTH_LEVELS)
+          throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);
         if (depth === pieceLevel) [from, marksOutside, marks] = [at, marks, 0];
       }
       if (++marks > MAX_MARKS || ++all > MAX_MARKS_OF_ALL) {
@@ -76,7 +89,8 @@ export const outlineOf = (bytes: Uint8Array, pieceLevel = 0): Outline => {
 /** The meaning of the four hexadecimal digits of an escape. */
 const escapeAt = (bytes: Uint8Array, at: number): 'nul' | 'high' | 'low' | 'other' => {
   const [first, second] = [bytes[at]! | SMALL, bytes[at + 1]! | SMALL];
-  if (first === 0x30 && second === 0x30) return (bytes[at + 2]! & bytes[at + 3]!) === 0x30 && (bytes[at + 2]! | bytes[at + 3]!) === 0x30 ? 'nul' : 'other';
+  if (first === 0x30 && second === 0x30)
+    return (bytes[at + 2]! & bytes[at + 3]!) === 0x30 && (bytes[at + 2]! | bytes[at + 3]!) === 0x30 ? 'nul' : 'other';
   // d8 to db, and dc to df.
   if (first !== LETTER_D) return 'other';
   if (second === 0x38 || second === 0x39 || second === 0x61 || second === 0x62) return 'high';
@@ -87,10 +101,15 @@ const escapeAt = (bytes: Uint8Array, at: number): 'nul' | 'high' | 'low' | 'othe
 export const parseJson = (bytes: Uint8Array): unknown => parsed(() => decoder.decode(bytes));
 
 /**
- * The value of a text, with `valueOf` the number of each of its pieces in the place of that piece, so that the pieces can be parsed one by one.
- * `pieces` are all objects and lists at `pieceLevel`. Throws Rejected(invalidSyntax).
+ * The value of a text, with `valueOf` the number of each of its pieces in the place of that piece, so that the pieces
+ * can be parsed one by one. `pieces` are all objects and lists at `pieceLevel`. Throws Rejected(invalidSyntax).
  */
-export const parseAround = (bytes: Uint8Array, pieceLevel: number, pieces: readonly Piece[], valueOf: (index: number) => unknown): unknown => {
+export const parseAround = (
+  bytes: Uint8Array,
+  pieceLevel: number,
+  pieces: readonly Piece[],
+  valueOf: (index: number) => unknown,
+): unknown => {
   const around = parsed(() => {
     let [text, done] = ['', 0];
     for (const [index, { from, to }] of pieces.entries()) {

@@ -36,15 +36,32 @@ describe('text that a database refuses', () => {
 
 describe('equality', () => {
   it.each<[Json, Json]>([
-    [{ a: 1, b: [1, { c: null }] }, { b: [1, { c: null }], a: 1 }], [[], []], [{}, {}], ['a', 'a'], [null, null],
+    [
+      { a: 1, b: [1, { c: null }] },
+      { b: [1, { c: null }], a: 1 },
+    ],
+    [[], []],
+    [{}, {}],
+    ['a', 'a'],
+    [null, null],
   ])('%j equals %j', (a, b) => {
     expect(isEqual(a, b)).toBe(true);
   });
 
   it.each<[Json, Json]>([
-    [[1, 2], [2, 1]], [{ a: 1 }, { a: 1, b: 1 }], [{ a: 1 }, { b: 1 }], [[], {}], [null, {}], ['1', 1], [[1], [1, 2]],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [{ a: 1 }, { a: 1, b: 1 }],
+    [{ a: 1 }, { b: 1 }],
+    [[], {}],
+    [null, {}],
+    ['1', 1],
+    [[1], [1, 2]],
     [{ a: null }, { b: null }],
-    [JSON.parse('{"__proto__":{}}') as Json, { a: {} }], [false, null],
+    [JSON.parse('{"__proto__":{}}') as Json, { a: {} }],
+    [false, null],
   ])('%j differs from %j', (a, b) => {
     expect(isEqual(a, b)).toBe(false);
     expect(isEqual(b, a)).toBe(false);
@@ -55,8 +72,9 @@ describe('equality', () => {
       JSON.stringify(value, (_key, part: Json) =>
         isJsonObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
       );
-    const anyJson = fc.jsonValue({ maxDepth: 3,
-      noUnicodeString: true }).map((value) => JSON.parse(JSON.stringify(value)) as Json);
+    const anyJson = fc
+      .jsonValue({ maxDepth: 3, noUnicodeString: true })
+      .map((value) => JSON.parse(JSON.stringify(value)) as Json);
     fc.assert(
       fc.property(anyJson, anyJson, (a, b) => {
         expect(isEqual(a, b)).toBe(sorted(a) === sorted(b));

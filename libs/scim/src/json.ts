@@ -26,8 +26,8 @@ export const quote = (text: string): string => {
 export const TOO_MANY_MARKS = `stacks more than ${MAX_COMBINING_MARKS} combining marks on one letter (UAX #15): write it without them`;
 
 /**
- * Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON, since Postgres refuses both, and of
- * a text that stacks more combining marks than can be compared in time.
+ * Throws Rejected(invalidSyntax) naming the place of a NUL character or lone surrogate in parsed JSON, since Postgres
+ * refuses both, and of a text that stacks more combining marks than can be compared in time.
  */
 export const checkText = (value: unknown, path = 'the body'): void => {
   const fault = faultIn(value, 0);
@@ -50,7 +50,8 @@ const placeOf = ({ names, isName }: Fault, path: string): string => {
 const faultIn = (value: unknown, depth: number): Fault | null => {
   if (typeof value === 'string') return faultOf(value, false);
   if (typeof value !== 'object' || value === null) return null;
-  if (depth >= MAX_DEPTH_LEVELS) throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);
+  if (depth >= MAX_DEPTH_LEVELS)
+    throw new Rejected('invalidSyntax', `The body is nested more than ${MAX_DEPTH_LEVELS} levels deep.`);
   if (Array.isArray(value)) {
     for (const element of value as unknown[]) {
       const fault = faultIn(element, depth + 1);
@@ -71,7 +72,13 @@ const faultIn = (value: unknown, depth: number): Fault | null => {
 };
 
 const faultOf = (text: string, isName: boolean): Fault | null => {
-  const what = text.includes('\0') ? 'holds a NUL character' : !text.isWellFormed() ? 'holds half of a surrogate pair' : hasTooManyMarks(text) ? TOO_MANY_MARKS : null;
+  const what = text.includes('\0')
+    ? 'holds a NUL character'
+    : !text.isWellFormed()
+      ? 'holds half of a surrogate pair'
+      : hasTooManyMarks(text)
+        ? TOO_MANY_MARKS
+        : null;
   return what === null ? null : { what, names: [], isName };
 };
 
@@ -79,7 +86,9 @@ const faultOf = (text: string, isName: boolean): Fault | null => {
 export const isEqual = (a: Json | undefined, b: Json | undefined): boolean => {
   if (a === b) return true;
   if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((element: Json, index) => isEqual(element, b[index] as Json));
+    return (
+      Array.isArray(b) && a.length === b.length && a.every((element: Json, index) => isEqual(element, b[index] as Json))
+    );
   }
   if (!isJsonObject(a) || !isJsonObject(b)) return false;
   const keys = Object.keys(a);

@@ -5,15 +5,20 @@ import { attributeValue, type Resource } from './resource.js';
 import { assumedOf, type Attribute, type AttributePath } from './schema.js';
 import { instantOf } from './value.js';
 
-/** Whether a resource, which may carry id and meta, fulfils a filter. Of a multi-valued attribute, any value will do. */
-export const matches = (filter: Filter, resource: Resource): boolean => compiled(filter, ofResource, rememberingFold())(resource);
+/**
+ * Whether a resource, which may carry id and meta, fulfils a filter. Of a multi-valued attribute, any value will do.
+ */
+export const matches = (filter: Filter, resource: Resource): boolean =>
+  compiled(filter, ofResource, rememberingFold())(resource);
 
 /**
- * Tells whether one value of an attribute fulfils the filter of a value path. However many comparisons the filter makes and however many
- * values are asked about, each text is folded once: a hundred comparisons with long texts took 25 s. Filters that are held against the same
- * values share `foldOnce`: forty of them folded a text of 600 letters with 30 marks each forty times, which took 70 ms.
+ * Tells whether one value of an attribute fulfils the filter of a value path. However many comparisons the filter makes
+ * and however many values are asked about, each text is folded once: a hundred comparisons with long texts took 25 s.
+ * Filters that are held against the same values share `foldOnce`: forty of them folded a text of 600 letters with 30
+ * marks each forty times, which took 70 ms.
  */
-export const valueMatcher = (filter: Filter, foldOnce: Fold = rememberingFold()): ((value: Json) => boolean) => compiled(filter, ofValue, foldOnce);
+export const valueMatcher = (filter: Filter, foldOnce: Fold = rememberingFold()): ((value: Json) => boolean) =>
+  compiled(filter, ofValue, foldOnce);
 
 export type Fold = (text: string) => string;
 
@@ -32,7 +37,8 @@ export const rememberingFold = (): Fold => {
 /** Finds what there is at a path: one value, a list of them, or undefined. */
 type At<Target> = (target: Target, path: AttributePath) => Json | undefined;
 
-const ofValue: At<Json> = (value, { subAttribute }) => (!subAttribute ? value : isJsonObject(value) ? value[subAttribute.name] : undefined);
+const ofValue: At<Json> = (value, { subAttribute }) =>
+  !subAttribute ? value : isJsonObject(value) ? value[subAttribute.name] : undefined;
 
 const ofResource: At<Resource> = (resource, path) => {
   const value = attributeValue(resource, path);
@@ -45,13 +51,17 @@ const listOf = (value: Json | undefined): readonly Json[] => {
   return Array.isArray(value) ? (value as readonly Json[]) : [value];
 };
 
-/** The filter as a function: what depends on the filter alone is found once, and not for each of thousands of values. */
+/**
+ * The filter as a function: what depends on the filter alone is found once, and not for each of thousands of values.
+ */
 const compiled = <Target>(filter: Filter, at: At<Target>, foldOnce: Fold): ((target: Target) => boolean) => {
   switch (filter.kind) {
     case 'and':
     case 'or': {
       const [left, right] = [compiled(filter.left, at, foldOnce), compiled(filter.right, at, foldOnce)];
-      return filter.kind === 'and' ? (target) => left(target) && right(target) : (target) => left(target) || right(target);
+      return filter.kind === 'and'
+        ? (target) => left(target) && right(target)
+        : (target) => left(target) || right(target);
     }
     case 'not': {
       const inner = compiled(filter.filter, at, foldOnce);
@@ -73,10 +83,13 @@ const isPresent = (value: Json): boolean =>
   isJsonObject(value) ? Object.values(value).some(isPresent) : value !== null && value !== '';
 
 const comparing = <Target>(
-  { path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>, at: At<Target>, foldOnce: Fold,
+  { path, operator, value: operand }: Extract<Filter, { kind: 'compare' }>,
+  at: At<Target>,
+  foldOnce: Fold,
 ): ((target: Target) => boolean) => {
   // RFC 7643 §2.5: an attribute without a value equals null, and nothing else.
-  if (operand === null) return (target) => (operator === 'eq') === !listOf(at(target, path)).some((value) => value !== null);
+  if (operand === null)
+    return (target) => (operator === 'eq') === !listOf(at(target, path)).some((value) => value !== null);
   const assumed = assumedOf(path);
   const holds = comparison(path.subAttribute ?? path.attribute, operator, operand, foldOnce);
   return (target) => {
@@ -89,19 +102,33 @@ const comparing = <Target>(
 };
 
 /** The values of an attribute that are compared: where one is absent, what it is taken for. */
-const withAssumed = <Target>(path: AttributePath, assumed: boolean, target: Target, at: At<Target>): readonly Json[] => {
+const withAssumed = <Target>(
+  path: AttributePath,
+  assumed: boolean,
+  target: Target,
+  at: At<Target>,
+): readonly Json[] => {
   const { subAttribute, ...whole } = path;
-  if (subAttribute) return listOf(at(target, whole)).map((value) => (isJsonObject(value) ? (value[subAttribute.name] ?? assumed) : assumed));
+  if (subAttribute)
+    return listOf(at(target, whole)).map((value) =>
+      isJsonObject(value) ? (value[subAttribute.name] ?? assumed) : assumed,
+    );
   const values = listOf(at(target, path));
   return values.length === 0 ? [assumed] : values;
 };
 
-const comparison = (attribute: Attribute, operator: Operator, operand: Exclude<Operand, null>, foldOnce: Fold): ((value: Json) => boolean) => {
+const comparison = (
+  attribute: Attribute,
+  operator: Operator,
+  operand: Exclude<Operand, null>,
+  foldOnce: Fold,
+): ((value: Json) => boolean) => {
   if (operator === 'ne') {
     const equals = comparison(attribute, 'eq', operand, foldOnce);
     return (value) => !equals(value);
   }
-  if (typeof operand !== 'string') return (value) => typeof value === typeof operand && ordered(operator, value as number | boolean, operand);
+  if (typeof operand !== 'string')
+    return (value) => typeof value === typeof operand && ordered(operator, value as number | boolean, operand);
   if (attribute.type === 'dateTime' && operator !== 'co' && operator !== 'sw' && operator !== 'ew') {
     const instant = instantOf(operand);
     return (value) => typeof value === 'string' && ordered(operator, instantOf(value), instant);
@@ -130,12 +157,13 @@ const textComparison = (operator: Operator, right: string): ((left: string) => b
 const MAX_SHORT_CHARACTERS = 32;
 
 /**
- * Whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle, V8 looked 35 ms through 65,536
- * times a, and one PATCH can ask a hundred times.
+ * Whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle, V8
+ * looked 35 ms through 65,536 times a, and one PATCH can ask a hundred times.
  */
 const contains = (text: string, part: string): boolean => {
   if (part.length <= MAX_SHORT_CHARACTERS || part.length >= text.length) return text.includes(part);
-  // At each place of the part, how much of its beginning ends there: so far the search goes back, and never in the text.
+  // At each place of the part, how much of its beginning ends there: so far the search goes back, and never in the
+  // text.
   const back = new Uint32Array(part.length);
   for (let at = 1, same = 0; at < part.length; at++) {
     while (same > 0 && part.charCodeAt(at) !== part.charCodeAt(same)) same = back[same - 1]!;
@@ -151,8 +179,8 @@ const contains = (text: string, part: string): boolean => {
 };
 
 /**
- * Below 0 when `left` comes first, 0 when they are the same: by Unicode code points, as COLLATE "C" does in Postgres. JavaScript's own <
- * compares UTF-16 units, and the units of a character above U+FFFF are smaller than U+E000.
+ * Below 0 when `left` comes first, 0 when they are the same: by Unicode code points, as COLLATE "C" does in Postgres.
+ * JavaScript's own < compares UTF-16 units, and the units of a character above U+FFFF are smaller than U+E000.
  */
 export const compareTexts = (left: string, right: string): number => {
   const length = Math.min(left.length, right.length);

@@ -1,10 +1,15 @@
 import { isEqual, isJsonObject, type Json, type JsonObject } from './json.js';
 
-/** The cost of a value besides its texts: half a microsecond for its key, where a hundred characters that a filter looks at take less. */
+/**
+ * The cost of a value besides its texts: half a microsecond for its key, where a hundred characters that a filter looks
+ * at take less.
+ */
 const VALUE_CHARACTERS = 60;
 const PART_CHARACTERS = 10;
 
-/** How much there is to look at in a value: its texts, and something for each value and for each part that is no text. */
+/**
+ * How much there is to look at in a value: its texts, and something for each value and for each part that is no text.
+ */
 export const charactersOf = (value: Json | undefined): number => {
   if (!Array.isArray(value)) return ofValue(value);
   let sum = 0;
@@ -20,7 +25,9 @@ const ofValue = (value: Json | undefined): number => {
   return sum;
 };
 
-/** The object with a part in the place of the one that it had, undefined = without it; itself when it is that already. */
+/**
+ * The object with a part in the place of the one that it had, undefined = without it; itself when it is that already.
+ */
 export const withPart = (object: JsonObject, name: string, value: Json | undefined): JsonObject => {
   if (value !== undefined) return isEqual(object[name], value) ? object : { ...object, [name]: value };
   if (!Object.hasOwn(object, name)) return object;

@@ -3,9 +3,28 @@ import { parseValueFilter, type Filter } from './filter.js';
 import { isObject, quote, type Json } from './json.js';
 import { isStored, requireUrns } from './resource.js';
 import {
-  beginsWithSchema, findPath, findSchema, findSubAttribute, pathName, USER_URN, type Attribute, type AttributePath, type FoundSchema, type ResourceDefinition,
+  beginsWithSchema,
+  findPath,
+  findSchema,
+  findSubAttribute,
+  pathName,
+  USER_URN,
+  type Attribute,
+  type AttributePath,
+  type FoundSchema,
+  type ResourceDefinition,
 } from './schema.js';
-import { givesAccess, isOfNothing, isRoleText, parseParts, parseValue, saysNone, singleObject, singleValue, wrongType } from './value.js';
+import {
+  givesAccess,
+  isOfNothing,
+  isRoleText,
+  parseParts,
+  parseValue,
+  saysNone,
+  singleObject,
+  singleValue,
+  wrongType,
+} from './value.js';
 
 /** Operations of one request, as sent and again after pathless ones were taken apart. */
 export const MAX_PATCH_OPERATIONS = 1_000;
@@ -18,8 +37,8 @@ export interface PatchOperation {
   /** Canonical: `userName`, `name.givenName`, `emails[type eq "work"].value`, `urn:…:User:manager`. */
   readonly path: string;
   /**
-   * In its stored form. A null part of an object removes that part. A remove has a value only when it names the values of a
-   * multi-valued attribute that go.
+   * In its stored form. A null part of an object removes that part. A remove has a value only when it names the values
+   * of a multi-valued attribute that go.
    */
   readonly value?: Json;
 }
@@ -40,14 +59,16 @@ interface Reading extends ParsedPatch {
  * invalidPath, noTarget, invalidValue or mutability.
  */
 export const parsePatch = (definition: ResourceDefinition, body: unknown): ParsedPatch => {
-  if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.5.2).');
+  if (!isObject(body))
+    throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.5.2).');
   requireUrns(field(body, 'schemas'));
   const operations = field(body, 'operations');
   // An empty one asks for no change: so do clients whose differences turned out to be none.
   if (!Array.isArray(operations)) throw new Rejected('invalidSyntax', 'Operations must be an array of operations.');
   requireFewOperations(operations.length);
   const parsed: Reading = { operations: [], ignored: [], pathsCharacters: 0 };
-  for (const [index, operation] of operations.entries()) parseOperation(definition, operation, `Operation ${index + 1}`, parsed);
+  for (const [index, operation] of operations.entries())
+    parseOperation(definition, operation, `Operation ${index + 1}`, parsed);
   return { operations: parsed.operations, ignored: parsed.ignored };
 };
 
@@ -61,7 +82,10 @@ export const field = (object: { readonly [name: string]: unknown }, name: string
 
 const requireFewOperations = (count: number): void => {
   if (count > MAX_PATCH_OPERATIONS) {
-    throw new Rejected('invalidValue', `The request makes ${count} or more changes; the limit is ${MAX_PATCH_OPERATIONS}.`);
+    throw new Rejected(
+      'invalidValue',
+      `The request makes ${count} or more changes; the limit is ${MAX_PATCH_OPERATIONS}.`,
+    );
   }
 };
 
@@ -79,7 +103,8 @@ const parseOperation = (definition: ResourceDefinition, operation: unknown, titl
     parseChange(definition, op, path.trim(), value, parsed, false);
     return;
   }
-  if (op === 'remove') throw new Rejected('noTarget', `${title} needs a path: a remove names what goes (RFC 7644 §3.5.2.2).`);
+  if (op === 'remove')
+    throw new Rejected('noTarget', `${title} needs a path: a remove names what goes (RFC 7644 §3.5.2.2).`);
   const object = objectIn(value);
   if (!isObject(object)) throw wrongType(`The value of ${title}, which has no path,`, value, 'an object');
   // The keys are attributes, but Entra also sends paths: "name.givenName", "emails[type eq \"work\"].value".
@@ -87,21 +112,33 @@ const parseOperation = (definition: ResourceDefinition, operation: unknown, titl
 };
 
 /** An object as it is, in a list of one, or, as PHP encodes an object of nothing, an empty list; else the value. */
-const objectIn = (value: unknown): unknown => (!Array.isArray(value) ? value : value.length === 0 ? {} : value.length === 1 ? value[0] : value);
+const objectIn = (value: unknown): unknown =>
+  !Array.isArray(value) ? value : value.length === 0 ? {} : value.length === 1 ? value[0] : value;
 
-/** `isMember`: the path is a name in a value object, where names that nobody knows are ignored, whatever they look like. */
+/**
+ * `isMember`: the path is a name in a value object, where names that nobody knows are ignored, whatever they look like.
+ */
 const parseChange = (
-  definition: ResourceDefinition, op: PatchOperation['op'], path: string, value: unknown, parsed: Reading, isMember: boolean,
+  definition: ResourceDefinition,
+  op: PatchOperation['op'],
+  path: string,
+  value: unknown,
+  parsed: Reading,
+  isMember: boolean,
 ): void => {
   const schema = findSchema(definition, path);
   if (schema) {
     const object = partsOfSchema(schema, op, value);
-    for (const name of Object.keys(object)) parseChange(definition, op, `${schema.id}:${name}`, object[name], parsed, true);
+    for (const name of Object.keys(object))
+      parseChange(definition, op, `${schema.id}:${name}`, object[name], parsed, true);
     return;
   }
   parsed.pathsCharacters += path.length;
   if (parsed.pathsCharacters > MAX_PATCH_PATHS_CHARACTERS) {
-    throw new Rejected('invalidPath', `The paths of the request are longer than ${MAX_PATCH_PATHS_CHARACTERS} characters together: send fewer operations at once.`);
+    throw new Rejected(
+      'invalidPath',
+      `The paths of the request are longer than ${MAX_PATCH_PATHS_CHARACTERS} characters together: send fewer operations at once.`,
+    );
   }
   const target = parseTarget(definition, path);
   if (!target) {
@@ -111,18 +148,26 @@ const parseChange = (
   }
   const change = toChange(target, op, value, parsed.ignored);
   if (!change) return;
-  const { target: { text }, ...normalised } = change;
+  const {
+    target: { text },
+    ...normalised
+  } = change;
   parsed.operations.push({ ...normalised, path: text });
   requireFewOperations(parsed.operations.length);
 };
 
 /** The attributes that an object under a URN changes; the removal of an extension is that of each of its attributes. */
-const partsOfSchema = (schema: FoundSchema, op: PatchOperation['op'], value: unknown): { readonly [name: string]: unknown } => {
+const partsOfSchema = (
+  schema: FoundSchema,
+  op: PatchOperation['op'],
+  value: unknown,
+): { readonly [name: string]: unknown } => {
   const isEmpty = value === '' || (Array.isArray(value) && value.length === 0);
   // Nothing is added, and of the core, which cannot go as a whole, nothing is replaced.
   if (isEmpty && (op === 'add' || (op === 'replace' && !schema.extension))) return {};
   if (op === 'remove' || value === null || isEmpty) {
-    if (!schema.extension) throw new Rejected('noTarget', `${schema.id} cannot be removed as a whole: name its attributes.`);
+    if (!schema.extension)
+      throw new Rejected('noTarget', `${schema.id} cannot be removed as a whole: name its attributes.`);
     return Object.fromEntries([...schema.attributes.keys()].map((name) => [name, null]));
   }
   const object = objectIn(value);
@@ -130,7 +175,9 @@ const partsOfSchema = (schema: FoundSchema, op: PatchOperation['op'], value: unk
   return object;
 };
 
-/** Where an operation points: an attribute, perhaps those of its values that a filter picks, perhaps one part of them. */
+/**
+ * Where an operation points: an attribute, perhaps those of its values that a filter picks, perhaps one part of them.
+ */
 export interface Target {
   readonly path: AttributePath;
   readonly filter: Filter | null;
@@ -144,13 +191,20 @@ const PART = /^\.[a-z_$][\w$-]*$/i;
 const SCHEME = /^[a-z][a-z\d+.-]*:/i;
 
 /** Whether a path names an attribute of a schema that nobody knows, such as an extension of another service. */
-const isOfUnknownSchema = (definition: ResourceDefinition, path: string): boolean => SCHEME.test(path) && !beginsWithSchema(definition, path);
+const isOfUnknownSchema = (definition: ResourceDefinition, path: string): boolean =>
+  SCHEME.test(path) && !beginsWithSchema(definition, path);
 
 /** The client would be told that it is done, and nothing would be stored. */
 const noAttribute = (path: string): Rejected =>
-  new Rejected('invalidPath', `There is no attribute ${quote(path)}: correct the path, or take it out of the mapping. /Schemas lists the attributes that there are.`);
+  new Rejected(
+    'invalidPath',
+    `There is no attribute ${quote(path)}: correct the path, or take it out of the mapping. /Schemas lists the attributes that there are.`,
+  );
 
-/** The target of a path (RFC 7644 §3.5.2, PATH); undefined when it names no known attribute. Throws Rejected(invalidPath). */
+/**
+ * The target of a path (RFC 7644 §3.5.2, PATH); undefined when it names no known attribute. Throws
+ * Rejected(invalidPath).
+ */
 export const parseTarget = (definition: ResourceDefinition, text: string): Target | undefined => {
   const open = text.indexOf('[');
   const head = open < 0 ? text : text.slice(0, open);
@@ -164,7 +218,10 @@ export const parseTarget = (definition: ResourceDefinition, text: string): Targe
   const { attribute, subAttribute } = path;
   // Of a single complex attribute, such as the manager, the filter is a condition.
   if (attribute.type !== 'complex' || subAttribute) {
-    throw new Rejected('invalidPath', `${pathName(path)} has no values that a filter could pick, at character ${open + 1} of the path ${quote(text)}.`);
+    throw new Rejected(
+      'invalidPath',
+      `${pathName(path)} has no values that a filter could pick, at character ${open + 1} of the path ${quote(text)}.`,
+    );
   }
   const filterText = text.slice(open + 1, close);
   const filter = filterOfPath(path, filterText, text);
@@ -178,14 +235,18 @@ const filterOfPath = (path: AttributePath, filterText: string, text: string): Fi
   try {
     return parseValueFilter(path, filterText);
   } catch (error) {
-    if (error instanceof Rejected) throw new Rejected('invalidPath', `${error.detail} It stands in the path ${quote(text)}.`);
+    if (error instanceof Rejected)
+      throw new Rejected('invalidPath', `${error.detail} It stands in the path ${quote(text)}.`);
     throw error;
   }
 };
 
 /** `at` counts from 1. */
 const unreadable = (text: string, at: number): Rejected =>
-  new Rejected('invalidPath', `The path ${quote(text)} cannot be read at character ${at}: write it like emails[type eq "work"].value.`);
+  new Rejected(
+    'invalidPath',
+    `The path ${quote(text)} cannot be read at character ${at}: write it like emails[type eq "work"].value.`,
+  );
 
 /** Whether only the service itself writes the target. */
 export const isReadOnly = ({ path: { attribute, subAttribute } }: Target): boolean =>
@@ -200,10 +261,15 @@ export interface Change {
 }
 
 /**
- * The change that an operation means, its value in stored form; undefined when it means none. A normalised operation gives itself
- * again. Throws Rejected: invalidValue or mutability.
+ * The change that an operation means, its value in stored form; undefined when it means none. A normalised operation
+ * gives itself again. Throws Rejected: invalidValue or mutability.
  */
-export const toChange = (target: Target, op: PatchOperation['op'], value: unknown, ignored: string[]): Change | undefined => {
+export const toChange = (
+  target: Target,
+  op: PatchOperation['op'],
+  value: unknown,
+  ignored: string[],
+): Change | undefined => {
   const { path, filter, text } = target;
   if (isReadOnly(target)) {
     // Okta sends the id along. Whether it is the right one is known where the resource is.
@@ -240,21 +306,35 @@ const removal = (target: Target, isWhole: boolean, value: unknown, ignored: stri
   const list = asList(value);
   const values = parseValue(attribute, list, target.text, ignored);
   if (values !== undefined) return { target, op: 'remove', value: values };
-  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than nothing.
-  const isUnknown = (element: unknown): boolean => isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
+  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than
+  // nothing.
+  const isUnknown = (element: unknown): boolean =>
+    isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
   if (!Array.isArray(list) || !list.some(isUnknown)) return undefined;
-  throw new Rejected('invalidValue', `No value that the remove of ${target.text} lists is understood: list them as they are shown, or name them in the path, ${target.text}[value eq "…"].`);
+  throw new Rejected(
+    'invalidValue',
+    `No value that the remove of ${target.text} lists is understood: list them as they are shown, or name them in the path, ${target.text}[value eq "…"].`,
+  );
 };
 
 /** RFC 7644 §3.5.2.1: the value of a multi-valued attribute may be one that joins the others. */
 const asList = (value: unknown): unknown => (isObject(value) ? [value] : value);
 
-/** Some clients, Salesforce's among them, repeat the name of a list: `{"members": [{"value": …}]}` at the path `members`. */
+/**
+ * Some clients, Salesforce's among them, repeat the name of a list: `{"members": [{"value": …}]}` at the path
+ * `members`.
+ */
 const unwrapped = (attribute: Attribute, value: unknown): unknown => {
   const object = Array.isArray(value) && value.length === 1 ? (value[0] as unknown) : value;
   if (!isObject(object)) return value;
   const [name, ...others] = Object.keys(object);
-  if (name === undefined || others.length > 0 || name.toLowerCase() !== attribute.name.toLowerCase() || findSubAttribute(attribute, name)) return value;
+  if (
+    name === undefined ||
+    others.length > 0 ||
+    name.toLowerCase() !== attribute.name.toLowerCase() ||
+    findSubAttribute(attribute, name)
+  )
+    return value;
   const inner = object[name];
   return typeof inner === 'object' && inner !== null ? inner : value;
 };
@@ -268,28 +348,41 @@ const isNone = (attribute: Attribute, isWhole: boolean, value: unknown): boolean
 
 /** The value in its stored form; null = the attribute shall have none, undefined = nothing known was said. */
 const valueOf = (
-  { path: { attribute, subAttribute, ...found }, filter }: Target, op: 'add' | 'replace', value: unknown, ignored: string[],
+  { path: { attribute, subAttribute, ...found }, filter }: Target,
+  op: 'add' | 'replace',
+  value: unknown,
+  ignored: string[],
 ): Json | undefined => {
   const name = pathName({ attribute, subAttribute, ...found });
   if (subAttribute) return parseValue(subAttribute, value, name, ignored);
   if (attribute.multiValued && !filter) {
     const list = asList(value);
     const parsed = parseValue(attribute, list, name, ignored);
-    return parsed === undefined && (list as unknown[]).every((element) => isOfNothing(attribute, element)) ? null : parsed;
+    return parsed === undefined && (list as unknown[]).every((element) => isOfNothing(attribute, element))
+      ? null
+      : parsed;
   }
   if (attribute.type !== 'complex') return parseValue(attribute, value, name, ignored);
   const object = singleObject(attribute, value, name);
   if (!object) return null;
-  // Parts that are not named stay (RFC 7644 §3.5.2.3), unless an element as a whole is replaced: there a null says nothing.
+  // Parts that are not named stay (RFC 7644 §3.5.2.3), unless an element as a whole is replaced: there a null says
+  // nothing.
   const parts = parseParts(attribute, object, name, ignored, !(filter && attribute.multiValued && op === 'replace'));
   if (Object.keys(parts).length > 0) return parts;
-  if (givesAccess(name)) throw new Rejected('invalidValue', `The ${op} of ${name} gives none of its parts: ${(attribute.subAttributes ?? []).map((part) => part.name).join(', ')}.`);
+  if (givesAccess(name))
+    throw new Rejected(
+      'invalidValue',
+      `The ${op} of ${name} gives none of its parts: ${(attribute.subAttributes ?? []).map((part) => part.name).join(', ')}.`,
+    );
   return undefined;
 };
 
 /** Of the core: an extension may have an attribute of that name, which nobody is found by. */
 const USER_NAME = new RegExp(`^(?:${USER_URN.replaceAll('.', String.raw`\.`)}:)?userName$`, 'i');
 
-/** The user names that operations may assign, however they spell the path: whoever decides must know who holds these names. */
+/**
+ * The user names that operations may assign, however they spell the path: whoever decides must know who holds these
+ * names.
+ */
 export const touchesUserName = (operations: readonly PatchOperation[]): string[] =>
   operations.flatMap(({ path, value }) => (USER_NAME.test(path) && typeof value === 'string' ? [value] : []));

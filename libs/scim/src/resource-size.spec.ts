@@ -13,30 +13,41 @@ const isRefused = (before: Resource | null, after: Resource): boolean => {
     requireSize(USER, before, after, MAX_BYTES);
     return false;
   } catch (error) {
-    expect(error).toMatchObject({ code: 'invalidValue', detail: expect.stringMatching(/The User would have \d+ bytes as JSON.*1000 \(MAX_RESOURCE_BYTES\)/) });
+    expect(error).toMatchObject({
+      code: 'invalidValue',
+      detail: expect.stringMatching(/The User would have \d+ bytes as JSON.*1000 \(MAX_RESOURCE_BYTES\)/),
+    });
     return true;
   }
 };
 
 describe('a resource', () => {
-  it.each([['a letter', 'x', 1], ['an umlaut', 'ä', 2], ['a syllable', '한', 3], ['a face', '😀', 4], ['a control character', '\u0001', 6], ['a quotation mark', '"', 2]])(
-    'is as long as its JSON in UTF-8: %s', (_name, character, bytes) => {
-      const fitting = Math.floor((MAX_BYTES - AROUND) / bytes);
-      const rest = 'x'.repeat(MAX_BYTES - AROUND - fitting * bytes);
-      expect(isRefused(null, named(character.repeat(fitting) + rest))).toBe(false);
-      expect(isRefused(null, named(`${character.repeat(fitting)}${rest}x`))).toBe(true);
-    },
-  );
+  it.each([
+    ['a letter', 'x', 1],
+    ['an umlaut', 'ä', 2],
+    ['a syllable', '한', 3],
+    ['a face', '😀', 4],
+    ['a control character', '\u0001', 6],
+    ['a quotation mark', '"', 2],
+  ])('is as long as its JSON in UTF-8: %s', (_name, character, bytes) => {
+    const fitting = Math.floor((MAX_BYTES - AROUND) / bytes);
+    const rest = 'x'.repeat(MAX_BYTES - AROUND - fitting * bytes);
+    expect(isRefused(null, named(character.repeat(fitting) + rest))).toBe(false);
+    expect(isRefused(null, named(`${character.repeat(fitting)}${rest}x`))).toBe(true);
+  });
 
   it('is as long as its JSON whatever it holds', () => {
     const part = fc.jsonValue({ maxDepth: 4, stringUnit: fc.constantFrom('a', 'ä', '😀', '\u0001', '"') });
     let refused = 0;
-    fc.assert(fc.property(fc.dictionary(fc.string(), part, { noNullPrototype: true }), (value) => {
-      const resource = JSON.parse(JSON.stringify({ ...value, more: Array(20).fill(value) })) as Resource;
-      const isLonger = Buffer.byteLength(JSON.stringify(resource)) > MAX_BYTES;
-      expect(isRefused(null, resource)).toBe(isLonger);
-      if (isLonger) refused++;
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), part, { noNullPrototype: true }), (value) => {
+        const resource = JSON.parse(JSON.stringify({ ...value, more: Array(20).fill(value) })) as Resource;
+        const isLonger = Buffer.byteLength(JSON.stringify(resource)) > MAX_BYTES;
+        expect(isRefused(null, resource)).toBe(isLonger);
+        if (isLonger) refused++;
+      }),
+      { numRuns: 2_000 },
+    );
     expect(refused).toBeGreaterThan(300);
   });
 

@@ -9,17 +9,24 @@ const MAX_BYTES_PER_UNIT = 6;
 const MAX_BYTES_BESIDE = 26;
 
 /**
- * Throws Rejected(invalidValue) when a resource becomes larger than `maxBytes`, as JSON in UTF-8, where a control character takes six bytes: events,
- * rows and lists hold it as a whole, and each small change of it writes it again. One that is larger already may become smaller. It is no 413:
- * the request that adds the last byte may be tiny, and a client that divides it would never succeed.
+ * Throws Rejected(invalidValue) when a resource becomes larger than `maxBytes`, as JSON in UTF-8, where a control
+ * character takes six bytes: events, rows and lists hold it as a whole, and each small change of it writes it again.
+ * One that is larger already may become smaller. It is no 413: the request that adds the last byte may be tiny, and a
+ * client that divides it would never succeed.
  */
-export const requireSize = ({ name }: ResourceDefinition, before: Resource | null, after: Resource, maxBytes: number): void => {
+export const requireSize = (
+  { name }: ResourceDefinition,
+  before: Resource | null,
+  after: Resource,
+  maxBytes: number,
+): void => {
   // Nearly all are far from the limit, and adding lengths up takes a third of the time of writing JSON.
   if (mostBytesOf(after) <= maxBytes) return;
   const bytes = bytesOf(JSON.stringify(after));
   if (bytes <= maxBytes || (before && bytes <= bytesOf(JSON.stringify(before)))) return;
   throw new Rejected(
-    'invalidValue', `The ${name} would have ${bytes} bytes as JSON, and this server stores up to ${maxBytes} (MAX_RESOURCE_BYTES): remove values of it, or shorten them.`,
+    'invalidValue',
+    `The ${name} would have ${bytes} bytes as JSON, and this server stores up to ${maxBytes} (MAX_RESOURCE_BYTES): remove values of it, or shorten them.`,
   );
 };
 
@@ -31,6 +38,8 @@ const mostBytesOf = (value: Json): number => {
   if (typeof value !== 'object' || value === null) return MAX_BYTES_BESIDE;
   let sum = MAX_BYTES_BESIDE;
   if (Array.isArray(value)) for (const element of value as readonly Json[]) sum += mostBytesOf(element);
-  else for (const name in value) sum += name.length * MAX_BYTES_PER_UNIT + MAX_BYTES_BESIDE + mostBytesOf((value as JsonObject)[name]!);
+  else
+    for (const name in value)
+      sum += name.length * MAX_BYTES_PER_UNIT + MAX_BYTES_BESIDE + mostBytesOf((value as JsonObject)[name]!);
   return sum;
 };

@@ -5,7 +5,9 @@ import { select, type Selection } from './selection.js';
 import { requireUniqueKey } from './unique-key.js';
 import { parseValue, wrongType } from './value.js';
 
-/** The attributes of a resource under their canonical names, extensions below their URNs. No id, meta, schemas, groups. */
+/**
+ * The attributes of a resource under their canonical names, extensions below their URNs. No id, meta, schemas, groups.
+ */
 export type Resource = JsonObject;
 type Attributes = { [name: string]: Json };
 
@@ -15,12 +17,15 @@ interface ParsedResource {
   readonly ignored: string[];
 }
 
-/** Values that a resource has when nobody says otherwise: RFC 7643 §4.1.1 leaves it to the service; a user who is provisioned may act. */
+/**
+ * Values that a resource has when nobody says otherwise: RFC 7643 §4.1.1 leaves it to the service; a user who is
+ * provisioned may act.
+ */
 const DEFAULTS: Resource = { active: true };
 
 /**
- * The resource in the body of a POST (RFC 7644 §3.3), its values as sent but for what Entra and its like need coerced. Throws
- * Rejected: invalidSyntax when the body is no object, invalidValue naming the path.
+ * The resource in the body of a POST (RFC 7644 §3.3), its values as sent but for what Entra and its like need coerced.
+ * Throws Rejected: invalidSyntax when the body is no object, invalidValue naming the path.
  */
 export const parseResource = (definition: ResourceDefinition, body: unknown): ParsedResource => {
   const { resource, ignored } = parseReplacement(definition, body);
@@ -29,16 +34,21 @@ export const parseResource = (definition: ResourceDefinition, body: unknown): Pa
 };
 
 /**
- * The resource in the body of a PUT (RFC 7644 §3.5.1): as for a POST, but that what has a default and is left out stays out, for
- * the owner to keep as it is.
+ * The resource in the body of a PUT (RFC 7644 §3.5.1): as for a POST, but that what has a default and is left out stays
+ * out, for the owner to keep as it is.
  */
 export const parseReplacement = (definition: ResourceDefinition, body: unknown): ParsedResource => {
-  if (!isObject(body)) throw new Rejected('invalidSyntax', `The body must be a JSON object that describes a ${definition.name}.`);
+  if (!isObject(body))
+    throw new Rejected('invalidSyntax', `The body must be a JSON object that describes a ${definition.name}.`);
   const ignored: string[] = [];
   const resource: Attributes = {};
   const take = (found: FoundAttribute, value: unknown, path: string, isFlat: boolean): void => {
     if (!isStored(found)) return;
-    const { attribute: { name }, schema, extension } = found;
+    const {
+      attribute: { name },
+      schema,
+      extension,
+    } = found;
     const parsed = parseValue(found.attribute, value, path, ignored);
     if (parsed === undefined) return;
     if (!extension) {
@@ -58,7 +68,8 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
       const object = extensionObject(schema.id, value);
       for (const name of Object.keys(object)) {
         const inside = schema.attributes.get(name.toLowerCase());
-        if (inside) take(inside, object[name], `${schema.extension ? `${schema.id}:` : ''}${inside.attribute.name}`, false);
+        if (inside)
+          take(inside, object[name], `${schema.extension ? `${schema.id}:` : ''}${inside.attribute.name}`, false);
         else ignored.push(`${schema.id}:${name}`);
       }
     } else if (!found) {
@@ -74,7 +85,10 @@ export const parseReplacement = (definition: ResourceDefinition, body: unknown):
   return { resource, ignored };
 };
 
-/** The value under the URN of a schema. PHP encodes an empty map as []; an object may stand in a list of one, as one of an attribute may. */
+/**
+ * The value under the URN of a schema. PHP encodes an empty map as []; an object may stand in a list of one, as one of
+ * an attribute may.
+ */
 const extensionObject = (urn: string, value: unknown): { readonly [name: string]: unknown } => {
   const only: unknown = Array.isArray(value) && value.length <= 1 ? value[0] : value;
   if (only === null || only === undefined || only === '') return {};
@@ -82,18 +96,32 @@ const extensionObject = (urn: string, value: unknown): { readonly [name: string]
   throw wrongType(urn, value, 'an object');
 };
 
-/** Whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are derived. */
+/**
+ * Whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are
+ * derived.
+ */
 export const isStored = ({ attribute: { name, mutability }, extension }: FoundAttribute): boolean =>
   mutability !== 'readOnly' && mutability !== 'writeOnly' && (extension || name !== 'schemas');
 
-/** Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients misspell, or send null. */
+/**
+ * Throws Rejected(invalidValue) for `schemas` that are no array of strings. Which they are does not matter: clients
+ * misspell, or send null.
+ */
 export const requireUrns = (schemas: unknown): void => {
-  if (schemas !== null && schemas !== undefined && schemas !== '' && !(Array.isArray(schemas) && schemas.every((urn) => urn === null || typeof urn === 'string'))) {
+  if (
+    schemas !== null &&
+    schemas !== undefined &&
+    schemas !== '' &&
+    !(Array.isArray(schemas) && schemas.every((urn) => urn === null || typeof urn === 'string'))
+  ) {
     throw wrongType('schemas', schemas, 'an array of URNs');
   }
 };
 
-/** Throws Rejected(invalidValue) naming a required attribute that is missing or blank and has no default (RFC 7643 §2.2). */
+/**
+ * Throws Rejected(invalidValue) naming a required attribute that is missing or blank and has no default (RFC 7643
+ * §2.2).
+ */
 export const requireAttributes = (definition: ResourceDefinition, resource: Resource): void => {
   for (const { name, required } of definition.schema.attributes) {
     const value = resource[name];
@@ -113,9 +141,15 @@ export interface ResourceEnvelope {
   readonly location: string;
 }
 
-/** The resource as a client sees it (RFC 7643 §3): schemas, id, attributes, meta. Shares what it can: it is on the hot path. */
+/**
+ * The resource as a client sees it (RFC 7643 §3): schemas, id, attributes, meta. Shares what it can: it is on the hot
+ * path.
+ */
 export const renderResource = (
-  definition: ResourceDefinition, resource: Resource, envelope: ResourceEnvelope, selection?: Selection,
+  definition: ResourceDefinition,
+  resource: Resource,
+  envelope: ResourceEnvelope,
+  selection?: Selection,
 ): object => {
   const { id, created, lastModified, location, version } = envelope;
   const schemas = [definition.schema.id];
@@ -149,7 +183,10 @@ export const applyChanges = (resource: Resource, changes: { readonly [attribute:
 };
 
 /** A value of a resource: that of a core attribute, or of an extension's attribute below its URN. */
-export const attributeValue = (resource: Resource, { attribute, schema, extension }: FoundAttribute): Json | undefined => {
+export const attributeValue = (
+  resource: Resource,
+  { attribute, schema, extension }: FoundAttribute,
+): Json | undefined => {
   const holder = extension ? resource[schema] : resource;
   return isJsonObject(holder) ? holder[attribute.name] : undefined;
 };

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import {
-  COMMON_ATTRIBUTES, ENTERPRISE_USER_SCHEMA, ENTERPRISE_USER_URN, findAttribute, findPath, findSchema, pathName, USER,
+  COMMON_ATTRIBUTES,
+  ENTERPRISE_USER_SCHEMA,
+  ENTERPRISE_USER_URN,
+  findAttribute,
+  findPath,
+  findSchema,
+  pathName,
+  USER,
   USER_SCHEMA,
-  USER_URN, type Attribute,
+  USER_URN,
+  type Attribute,
 } from './schema.js';
 
 const partsOf = (schema: readonly Attribute[], name: string): string[] | undefined =>
@@ -11,20 +19,45 @@ const partsOf = (schema: readonly Attribute[], name: string): string[] | undefin
 describe('the schemas', () => {
   it('have the attributes of RFC 7643 §4.1, §4.3 and §3.1', () => {
     expect(USER_SCHEMA.attributes.map(({ name }) => name)).toEqual([
-      'userName', 'name', 'displayName', 'nickName', 'profileUrl', 'title', 'userType', 'preferredLanguage', 'locale', 'timezone',
-      'active', 'password', 'emails', 'phoneNumbers', 'ims', 'photos', 'addresses', 'groups', 'entitlements', 'roles',
+      'userName',
+      'name',
+      'displayName',
+      'nickName',
+      'profileUrl',
+      'title',
+      'userType',
+      'preferredLanguage',
+      'locale',
+      'timezone',
+      'active',
+      'password',
+      'emails',
+      'phoneNumbers',
+      'ims',
+      'photos',
+      'addresses',
+      'groups',
+      'entitlements',
+      'roles',
       'x509Certificates',
     ]);
     expect(ENTERPRISE_USER_SCHEMA.attributes.map(({ name }) => name)).toEqual([
-      'employeeNumber', 'costCenter', 'organization', 'division', 'department', 'manager',
+      'employeeNumber',
+      'costCenter',
+      'organization',
+      'division',
+      'department',
+      'manager',
     ]);
     expect(COMMON_ATTRIBUTES.map(({ name }) => name)).toEqual(['schemas', 'id', 'externalId', 'meta']);
   });
 
   it.each<[string, string[]]>([
     ['name', ['formatted', 'familyName', 'givenName', 'middleName', 'honorificPrefix', 'honorificSuffix']],
-    ['emails', ['value', 'display', 'type', 'primary']], ['phoneNumbers', ['value', 'display', 'type', 'primary']],
-    ['roles', ['value', 'display', 'type', 'primary']], ['groups', ['value', '$ref', 'display', 'type']],
+    ['emails', ['value', 'display', 'type', 'primary']],
+    ['phoneNumbers', ['value', 'display', 'type', 'primary']],
+    ['roles', ['value', 'display', 'type', 'primary']],
+    ['groups', ['value', '$ref', 'display', 'type']],
     ['addresses', ['formatted', 'streetAddress', 'locality', 'region', 'postalCode', 'country', 'type', 'primary']],
   ])('give %s its parts', (name, parts) => {
     expect(partsOf(USER_SCHEMA.attributes, name)).toEqual(parts);
@@ -55,14 +88,20 @@ describe('the schemas', () => {
 
 describe('an attribute is found', () => {
   it.each([
-    ['userName', 'userName'], ['USERNAME', 'userName'], ['name.givenname', 'name.givenName'], ['emails.VALUE', 'emails.value'],
-    [`${USER_URN}:userName`, 'userName'], [`${USER_URN.toUpperCase()}:Name.GivenName`, 'name.givenName'],
-    [`${USER_URN}:externalId`, 'externalId'], ['meta.lastModified', 'meta.lastModified'],
+    ['userName', 'userName'],
+    ['USERNAME', 'userName'],
+    ['name.givenname', 'name.givenName'],
+    ['emails.VALUE', 'emails.value'],
+    [`${USER_URN}:userName`, 'userName'],
+    [`${USER_URN.toUpperCase()}:Name.GivenName`, 'name.givenName'],
+    [`${USER_URN}:externalId`, 'externalId'],
+    ['meta.lastModified', 'meta.lastModified'],
     [`${ENTERPRISE_USER_URN}:department`, `${ENTERPRISE_USER_URN}:department`],
     [`${ENTERPRISE_USER_URN}:manager.value`, `${ENTERPRISE_USER_URN}:manager.value`],
     [`${ENTERPRISE_USER_URN.toLowerCase()}:MANAGER.Value`, `${ENTERPRISE_USER_URN}:manager.value`],
     ['urn:ietf:params:scim:schemas:extension:enterprise:2.0User:department', `${ENTERPRISE_USER_URN}:department`],
-    ['department', `${ENTERPRISE_USER_URN}:department`], ['manager.$ref', `${ENTERPRISE_USER_URN}:manager.$ref`],
+    ['department', `${ENTERPRISE_USER_URN}:department`],
+    ['manager.$ref', `${ENTERPRISE_USER_URN}:manager.$ref`],
   ])('%s as %s', (text, canonical) => {
     const path = findPath(USER, text);
     expect(path && pathName(path)).toBe(canonical);
@@ -70,9 +109,23 @@ describe('an attribute is found', () => {
   });
 
   it.each([
-    '', '.', 'nope', 'name.nope', 'userName.value', '__proto__', 'constructor', 'toString', 'name.__proto__', 'name.constructor',
-    `${USER_URN}:department`, `${ENTERPRISE_USER_URN}:userName`, `${ENTERPRISE_USER_URN}:__proto__`, 'urn:x:userName', USER_URN,
-    'name.givenName.x', ':userName',
+    '',
+    '.',
+    'nope',
+    'name.nope',
+    'userName.value',
+    '__proto__',
+    'constructor',
+    'toString',
+    'name.__proto__',
+    'name.constructor',
+    `${USER_URN}:department`,
+    `${ENTERPRISE_USER_URN}:userName`,
+    `${ENTERPRISE_USER_URN}:__proto__`,
+    'urn:x:userName',
+    USER_URN,
+    'name.givenName.x',
+    ':userName',
   ])('not under %j', (text) => {
     expect(findPath(USER, text)).toBeUndefined();
   });
@@ -80,7 +133,10 @@ describe('an attribute is found', () => {
   it('in an extension whose names the core has as well, only after its URN', () => {
     const urn = 'urn:example:2.0:User';
     const attribute = findAttribute(USER, 'title')!.attribute;
-    const definition = { ...USER, extensions: [{ id: urn, name: 'Example', description: '', attributes: [attribute] }] };
+    const definition = {
+      ...USER,
+      extensions: [{ id: urn, name: 'Example', description: '', attributes: [attribute] }],
+    };
     expect(findAttribute(definition, 'title')).toMatchObject({ schema: USER_URN, extension: false });
     expect(findAttribute(definition, `${urn}:title`)).toMatchObject({ schema: urn, extension: true });
   });

@@ -1,4 +1,12 @@
-export type AttributeType = 'string' | 'boolean' | 'decimal' | 'integer' | 'dateTime' | 'reference' | 'binary' | 'complex';
+export type AttributeType =
+  | 'string'
+  | 'boolean'
+  | 'decimal'
+  | 'integer'
+  | 'dateTime'
+  | 'reference'
+  | 'binary'
+  | 'complex';
 
 /** An attribute as RFC 7643 §7 describes it. */
 export interface Attribute {
@@ -38,9 +46,22 @@ export const ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enter
 const MISSPELT_ENTERPRISE_USER_URN = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0User';
 
 /** Most attributes are like this. References and binaries are compared exactly (RFC 7643 §2.3.6, §2.3.7). */
-const attribute = (name: string, type: AttributeType, description: string, rest: Partial<Attribute> = {}): Attribute => ({
-  name, type, multiValued: false, required: false, caseExact: type === 'reference' || type === 'binary',
-  mutability: 'readWrite', returned: 'default', uniqueness: 'none', description, ...rest,
+const attribute = (
+  name: string,
+  type: AttributeType,
+  description: string,
+  rest: Partial<Attribute> = {},
+): Attribute => ({
+  name,
+  type,
+  multiValued: false,
+  required: false,
+  caseExact: type === 'reference' || type === 'binary',
+  mutability: 'readWrite',
+  returned: 'default',
+  uniqueness: 'none',
+  description,
+  ...rest,
 });
 const text = (name: string, description: string, rest: Partial<Attribute> = {}): Attribute =>
   attribute(name, 'string', description, rest);
@@ -59,9 +80,16 @@ const plural = (name: string, description: string, canonicalValues: readonly str
 
 /** RFC 7643 §3.1: attributes of every resource. */
 export const COMMON_ATTRIBUTES: readonly Attribute[] = [
-  attribute('schemas', 'reference', 'The schemas of the resource', { multiValued: true, required: true, returned: 'always' }),
+  attribute('schemas', 'reference', 'The schemas of the resource', {
+    multiValued: true,
+    required: true,
+    returned: 'always',
+  }),
   text('id', 'The id that this service gave', {
-    caseExact: true, mutability: 'readOnly', returned: 'always', uniqueness: 'server',
+    caseExact: true,
+    mutability: 'readOnly',
+    returned: 'always',
+    uniqueness: 'server',
   }),
   text('externalId', 'The id that the client gave', { caseExact: true }),
   attribute('meta', 'complex', 'Facts about the resource', {
@@ -89,8 +117,11 @@ export const USER_SCHEMA: Schema = {
     text('userName', 'The unique name with which the user signs in', { required: true, uniqueness: 'server' }),
     attribute('name', 'complex', 'The parts of the name', {
       subAttributes: [
-        text('formatted', 'The full name'), text('familyName', 'Family name'), text('givenName', 'Given name'),
-        text('middleName', 'Middle names'), text('honorificPrefix', 'Titles before the name'),
+        text('formatted', 'The full name'),
+        text('familyName', 'Family name'),
+        text('givenName', 'Given name'),
+        text('middleName', 'Middle names'),
+        text('honorificPrefix', 'Titles before the name'),
         text('honorificSuffix', 'Titles after the name'),
       ],
     }),
@@ -102,29 +133,49 @@ export const USER_SCHEMA: Schema = {
     text('preferredLanguage', 'The preferred language (RFC 9110 §12.5.4)'),
     text('locale', 'The locale (RFC 5646)'),
     text('timezone', 'The time zone (IANA)'),
-    // Not required, as RFC 7643 §8.7.1 has it: it may be left out of a POST or PUT, and clients that validate by /Schemas do leave it out.
-    attribute('active', 'boolean', 'Whether the user may act; false archives the user. A user that is created without it may act'),
+    // Not required, as RFC 7643 §8.7.1 has it: it may be left out of a POST or PUT, and clients that validate by
+    // /Schemas do leave it out.
+    attribute(
+      'active',
+      'boolean',
+      'Whether the user may act; false archives the user. A user that is created without it may act',
+    ),
     text('password', 'Never stored', { mutability: 'writeOnly', returned: 'never' }),
     plural('emails', 'E-mail addresses', ['work', 'home', 'other'], text('value', 'The address')),
-    plural('phoneNumbers', 'Phone numbers', ['work', 'home', 'mobile', 'fax', 'pager', 'other'], text('value', 'The number')),
     plural(
-      'ims', 'Instant messaging addresses', ['aim', 'gtalk', 'icq', 'xmpp', 'msn', 'skype', 'qq', 'yahoo'],
+      'phoneNumbers',
+      'Phone numbers',
+      ['work', 'home', 'mobile', 'fax', 'pager', 'other'],
+      text('value', 'The number'),
+    ),
+    plural(
+      'ims',
+      'Instant messaging addresses',
+      ['aim', 'gtalk', 'icq', 'xmpp', 'msn', 'skype', 'qq', 'yahoo'],
       text('value', 'The address'),
     ),
     plural(
-      'photos', 'Photos', ['photo', 'thumbnail'], attribute('value', 'reference', 'The URI', { referenceTypes: ['external'] }),
+      'photos',
+      'Photos',
+      ['photo', 'thumbnail'],
+      attribute('value', 'reference', 'The URI', { referenceTypes: ['external'] }),
     ),
     attribute('addresses', 'complex', 'Postal addresses', {
       multiValued: true,
       subAttributes: [
-        text('formatted', 'The full address'), text('streetAddress', 'Street and number'), text('locality', 'City'),
-        text('region', 'State or region'), text('postalCode', 'Postal code'), text('country', 'Country (ISO 3166-1 alpha-2)'),
+        text('formatted', 'The full address'),
+        text('streetAddress', 'Street and number'),
+        text('locality', 'City'),
+        text('region', 'State or region'),
+        text('postalCode', 'Postal code'),
+        text('country', 'Country (ISO 3166-1 alpha-2)'),
         text('type', 'What it is for', { canonicalValues: ['work', 'home', 'other'] }),
         attribute('primary', 'boolean', 'Whether it is the preferred one'),
       ],
     }),
     attribute('groups', 'complex', 'The groups of the user', {
-      multiValued: true, mutability: 'readOnly',
+      multiValued: true,
+      mutability: 'readOnly',
       subAttributes: [
         text('value', 'The id of the group', { mutability: 'readOnly' }),
         attribute('$ref', 'reference', 'The URI of the group', { mutability: 'readOnly', referenceTypes: ['Group'] }),
@@ -133,11 +184,16 @@ export const USER_SCHEMA: Schema = {
       ],
     }),
     plural('entitlements', 'Entitlements', [], text('value', 'The entitlement')),
-    plural('roles', 'What the user may do in the web; none = only sign in to applications. The most powerful one counts; any other value is kept and gives nothing', [], text(
-      'value',
-      'ReadOnly looks; User also changes what is his own; Admin also changes what is of others; EnterpriseAdmin also changes how it is all set up',
-      { canonicalValues: WEB_ROLES },
-    )),
+    plural(
+      'roles',
+      'What the user may do in the web; none = only sign in to applications. The most powerful one counts; any other value is kept and gives nothing',
+      [],
+      text(
+        'value',
+        'ReadOnly looks; User also changes what is his own; Admin also changes what is of others; EnterpriseAdmin also changes how it is all set up',
+        { canonicalValues: WEB_ROLES },
+      ),
+    ),
     plural('x509Certificates', 'Certificates', [], attribute('value', 'binary', 'The certificate, DER, base64')),
   ],
 };
@@ -166,7 +222,10 @@ export const ENTERPRISE_USER_SCHEMA: Schema = {
 
 /** RFC 7643 §4.1 with the extension of §4.3. */
 export const USER: ResourceDefinition = {
-  name: 'User', endpoint: '/Users', schema: USER_SCHEMA, extensions: [ENTERPRISE_USER_SCHEMA],
+  name: 'User',
+  endpoint: '/Users',
+  schema: USER_SCHEMA,
+  extensions: [ENTERPRISE_USER_SCHEMA],
 };
 
 export const GROUP_URN = 'urn:ietf:params:scim:schemas:core:2.0:Group';
@@ -183,7 +242,10 @@ export const GROUP_SCHEMA: Schema = {
       subAttributes: [
         // Written in any case, an id names the same member: it is found in any case too (RFC 7643 §8.7.1).
         text('value', 'The id of the member', { required: true, mutability: 'immutable' }),
-        attribute('$ref', 'reference', 'The URI of the member', { mutability: 'immutable', referenceTypes: ['User', 'Group'] }),
+        attribute('$ref', 'reference', 'The URI of the member', {
+          mutability: 'immutable',
+          referenceTypes: ['User', 'Group'],
+        }),
         text('type', 'What the member is', { mutability: 'immutable', canonicalValues: ['User', 'Group'] }),
         text('display', 'The name of the member, where the client sees it', { mutability: 'readOnly' }),
       ],
@@ -214,7 +276,10 @@ export const STANDARD: Definitions = { user: USER, group: GROUP };
 const definitions = new Map<string, Definitions>();
 const MAX_KEPT_DEFINITIONS = 1_000;
 
-/** The resource types with the extensions of one tenant, the oldest first. The same schemas, in any order, give the same object. */
+/**
+ * The resource types with the extensions of one tenant, the oldest first. The same schemas, in any order, give the same
+ * object.
+ */
 export const definitionsOf = (given: readonly TenantSchema[] | null | undefined): Definitions => {
   if (!given || given.length === 0) return STANDARD;
   // Ids are UUIDv7.
@@ -233,8 +298,12 @@ export const definitionsOf = (given: readonly TenantSchema[] | null | undefined)
 };
 
 /** Those of several tenants, by tenant; whoever is not in it has the standard ones. */
-export const definitionsByTenant = (given: readonly (TenantSchema & { readonly tenant: string })[] | null): ReadonlyMap<string, Definitions> =>
-  new Map([...Map.groupBy(given ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]));
+export const definitionsByTenant = (
+  given: readonly (TenantSchema & { readonly tenant: string })[] | null,
+): ReadonlyMap<string, Definitions> =>
+  new Map(
+    [...Map.groupBy(given ?? [], ({ tenant }) => tenant)].map(([tenant, schemas]) => [tenant, definitionsOf(schemas)]),
+  );
 
 /** An attribute and the schema that it was found in; `extension` = its value lives under that schema's URN. */
 export interface FoundAttribute {
@@ -258,7 +327,10 @@ export interface FoundSchema {
 
 /** Look-up tables of one resource type, keys in lower case. Maps, so that `__proto__` is a name like any other. */
 interface Lookup {
-  /** Attributes that may be named without a URN: core and common attributes, and enterprise attributes that the core has not. */
+  /**
+   * Attributes that may be named without a URN: core and common attributes, and enterprise attributes that the core has
+   * not.
+   */
   readonly plain: ReadonlyMap<string, FoundAttribute>;
   readonly schemas: ReadonlyMap<string, FoundSchema>;
 }
@@ -273,8 +345,11 @@ const lookupOf = (definition: ResourceDefinition): Lookup => {
 
 const buildLookup = ({ schema, extensions }: ResourceDefinition): Lookup => {
   const index = (attributes: readonly Attribute[], urn: string, extension: boolean): FoundSchema => ({
-    id: urn, extension,
-    attributes: new Map(attributes.map((found) => [found.name.toLowerCase(), { attribute: found, schema: urn, extension }])),
+    id: urn,
+    extension,
+    attributes: new Map(
+      attributes.map((found) => [found.name.toLowerCase(), { attribute: found, schema: urn, extension }]),
+    ),
   });
   const core = index([...COMMON_ATTRIBUTES, ...schema.attributes], schema.id, false);
   const plain = new Map(core.attributes);
@@ -289,31 +364,41 @@ const buildLookup = ({ schema, extensions }: ResourceDefinition): Lookup => {
   return { plain, schemas };
 };
 
-/** A schema of the resource type by its URN, in any case. UnboundID's client writes a colon behind it, with nothing to follow. */
+/**
+ * A schema of the resource type by its URN, in any case. UnboundID's client writes a colon behind it, with nothing to
+ * follow.
+ */
 export const findSchema = (definition: ResourceDefinition, urn: string): FoundSchema | undefined => {
   // Next to all names are those of attributes.
   if (!urn.includes(':')) return undefined;
   const { schemas } = lookupOf(definition);
   const lower = urn.toLowerCase();
-  return schemas.get(lower) ?? (lower.endsWith(':') || lower.endsWith('.') ? schemas.get(lower.slice(0, -1)) : undefined);
+  return (
+    schemas.get(lower) ?? (lower.endsWith(':') || lower.endsWith('.') ? schemas.get(lower.slice(0, -1)) : undefined)
+  );
 };
 
 /** Whether a path begins with the URN of a schema that is known here, be it that of another resource type. */
 export const beginsWithSchema = (definition: ResourceDefinition, path: string): boolean => {
   const lower = path.toLowerCase();
   return [definition, USER, GROUP].some((type) =>
-    [...lookupOf(type).schemas.keys()].some((urn) => lower.startsWith(urn) && (lower.length === urn.length || ':.['.includes(lower[urn.length]!))));
+    [...lookupOf(type).schemas.keys()].some(
+      (urn) => lower.startsWith(urn) && (lower.length === urn.length || ':.['.includes(lower[urn.length]!)),
+    ),
+  );
 };
 
 /**
- * An attribute by its name, in any case (RFC 7643 §2.1): plain, after its URN (RFC 7644 §3.10), or, as Entra's samples send it,
- * an enterprise attribute without its URN. Apache Syncope, clients of WSO2 and Microsoft's inbound provisioning write a dot behind the URN.
+ * An attribute by its name, in any case (RFC 7643 §2.1): plain, after its URN (RFC 7644 §3.10), or, as Entra's samples
+ * send it, an enterprise attribute without its URN. Apache Syncope, clients of WSO2 and Microsoft's inbound
+ * provisioning write a dot behind the URN.
  */
 export const findAttribute = (definition: ResourceDefinition, name: string): FoundAttribute | undefined => {
   const { plain, schemas } = lookupOf(definition);
   const lower = name.toLowerCase();
   if (!lower.startsWith('urn:')) return plain.get(lower);
-  const after = (mark: number): FoundAttribute | undefined => (mark < 0 ? undefined : schemas.get(lower.slice(0, mark))?.attributes.get(lower.slice(mark + 1)));
+  const after = (mark: number): FoundAttribute | undefined =>
+    mark < 0 ? undefined : schemas.get(lower.slice(0, mark))?.attributes.get(lower.slice(mark + 1));
   return after(lower.lastIndexOf(':')) ?? after(lower.lastIndexOf('.'));
 };
 
@@ -324,7 +409,12 @@ export const findSubAttribute = (parent: Attribute, name: string): Attribute | u
   let index = subAttributes.get(parent);
   if (!index) {
     // Names as they are spelt come first: they are what nearly every client sends.
-    index = new Map((parent.subAttributes ?? []).flatMap((sub) => [[sub.name, sub], [sub.name.toLowerCase(), sub]]));
+    index = new Map(
+      (parent.subAttributes ?? []).flatMap((sub) => [
+        [sub.name, sub],
+        [sub.name.toLowerCase(), sub],
+      ]),
+    );
     subAttributes.set(parent, index);
   }
   return index.get(name) ?? index.get(name.toLowerCase());
@@ -341,9 +431,15 @@ export const findPath = (definition: ResourceDefinition, text: string): Attribut
   return parent && subAttribute ? { ...parent, subAttribute } : undefined;
 };
 
-/** The value that an absent attribute is taken for where it is compared; undefined: for none. RFC 7643 §2.4 says it of `primary`; a user may act unless somebody says no. */
+/**
+ * The value that an absent attribute is taken for where it is compared; undefined: for none. RFC 7643 §2.4 says it of
+ * `primary`; a user may act unless somebody says no.
+ */
 export const assumedOf = ({ attribute, subAttribute, extension }: AttributePath): boolean | undefined => {
-  if (subAttribute) return attribute.multiValued && subAttribute.type === 'boolean' && subAttribute.name === 'primary' ? false : undefined;
+  if (subAttribute)
+    return attribute.multiValued && subAttribute.type === 'boolean' && subAttribute.name === 'primary'
+      ? false
+      : undefined;
   return attribute.name === 'active' && !extension ? true : undefined;
 };
 

@@ -72,9 +72,20 @@ export const parseSearch = (definition: ResourceDefinition, parameters: Paramete
   const filter = reader.text('filter');
   const cursor = reader.text('cursor', 'invalidCursor');
   const paging = (): Pick<Search, 'startIndex' | 'count' | 'cursor'> => {
-    if (cursor === undefined) return { ...parsePaging(reader.number('startIndex'), reader.number('count'), limits), cursor: null };
-    const asked = JSON.stringify([filter ?? null, reader.text('sortBy') || null, reader.text('sortOrder')?.toLowerCase() || 'ascending']);
-    return parseCursor(cursor, asked, reader.number('startIndex', 'invalidCursor'), reader.number('count', 'invalidCount'), limits);
+    if (cursor === undefined)
+      return { ...parsePaging(reader.number('startIndex'), reader.number('count'), limits), cursor: null };
+    const asked = JSON.stringify([
+      filter ?? null,
+      reader.text('sortBy') || null,
+      reader.text('sortOrder')?.toLowerCase() || 'ascending',
+    ]);
+    return parseCursor(
+      cursor,
+      asked,
+      reader.number('startIndex', 'invalidCursor'),
+      reader.number('count', 'invalidCount'),
+      limits,
+    );
   };
   return {
     filter: filter === undefined ? null : parseFilter(definition, filter),
@@ -86,26 +97,38 @@ export const parseSearch = (definition: ResourceDefinition, parameters: Paramete
 
 /** The body of a POST to /.search (RFC 7644 §3.4.3). Throws Rejected: invalidSyntax, and what parseSearch throws. */
 export const parseSearchRequest = (definition: ResourceDefinition, body: unknown, limits: PagingLimits): Search => {
-  if (!isObject(body)) throw new Rejected('invalidSyntax', 'The body must be a JSON object: a SearchRequest (RFC 7644 §3.4.3).');
+  if (!isObject(body))
+    throw new Rejected('invalidSyntax', 'The body must be a JSON object: a SearchRequest (RFC 7644 §3.4.3).');
   requireUrns(body.schemas);
   return parseSearch(definition, body, limits);
 };
 
-const parseSort = (definition: ResourceDefinition, sortBy: string | undefined, sortOrder: string | undefined): Sort | null => {
+const parseSort = (
+  definition: ResourceDefinition,
+  sortBy: string | undefined,
+  sortOrder: string | undefined,
+): Sort | null => {
   const order = sortOrder?.toLowerCase() || 'ascending';
   if (order !== 'ascending' && order !== 'descending') {
     throw new Rejected('invalidValue', `sortOrder must be ascending or descending, not ${quote(sortOrder!)}.`);
   }
   if (!sortBy) return null;
   const path = findPath(definition, sortBy);
-  if (!path || path.attribute.returned === 'never') throw new Rejected('invalidValue', `There is no attribute ${quote(sortBy)} to sort by.`);
+  if (!path || path.attribute.returned === 'never')
+    throw new Rejected('invalidValue', `There is no attribute ${quote(sortBy)} to sort by.`);
   return { path: simplePath(path), descending: order === 'descending' };
 };
 
-/** RFC 7644 §3.4.2.3: of a complex attribute a part must be named. `emails` means `emails.value`, as it does in a filter. */
+/**
+ * RFC 7644 §3.4.2.3: of a complex attribute a part must be named. `emails` means `emails.value`, as it does in a
+ * filter.
+ */
 const simplePath = (path: AttributePath): AttributePath => {
   if (path.subAttribute || path.attribute.type !== 'complex') return path;
   const subAttribute = findSubAttribute(path.attribute, 'value');
   if (subAttribute) return { ...path, subAttribute };
-  throw new Rejected('invalidValue', `${path.attribute.name} has no value of its own to sort by: name one of its parts.`);
+  throw new Rejected(
+    'invalidValue',
+    `${path.attribute.name} has no value of its own to sort by: name one of its parts.`,
+  );
 };

@@ -11,9 +11,14 @@ export interface Selection {
   readonly paths: ReadonlySet<string>;
 }
 
-/** Throws Rejected(invalidValue) when both parameters are given, or one is too long. Unknown names select nothing; undefined = everything. */
+/**
+ * Throws Rejected(invalidValue) when both parameters are given, or one is too long. Unknown names select nothing;
+ * undefined = everything.
+ */
 export const parseSelection = (
-  definition: ResourceDefinition, attributes?: string, excludedAttributes?: string,
+  definition: ResourceDefinition,
+  attributes?: string,
+  excludedAttributes?: string,
 ): Selection | undefined => {
   if (attributes && excludedAttributes) {
     throw new Rejected('invalidValue', 'Give either attributes or excludedAttributes, not both (RFC 7644 §3.9).');
@@ -21,7 +26,10 @@ export const parseSelection = (
   const list = attributes || excludedAttributes;
   if (!list) return undefined;
   if (list.length > MAX_SELECTION_CHARACTERS) {
-    throw new Rejected('invalidValue', `The list of attributes has ${list.length} characters; the limit is ${MAX_SELECTION_CHARACTERS}.`);
+    throw new Rejected(
+      'invalidValue',
+      `The list of attributes has ${list.length} characters; the limit is ${MAX_SELECTION_CHARACTERS}.`,
+    );
   }
   const paths = new Set<string>();
   for (const text of list.split(',')) {
@@ -29,7 +37,8 @@ export const parseSelection = (
     const schema = findSchema(definition, name);
     const path = findPath(definition, name);
     // All that the core has, which is not below its URN (RFC 7643 §3.1 counts id, externalId and meta to it).
-    if (schema) for (const { attribute } of schema.extension ? [] : schema.attributes.values()) paths.add(attribute.name);
+    if (schema)
+      for (const { attribute } of schema.extension ? [] : schema.attributes.values()) paths.add(attribute.name);
     if (schema?.extension) paths.add(schema.id);
     else if (path) paths.add(pathName(path));
   }
@@ -53,7 +62,10 @@ export const select = ({ kind, paths }: Selection, path: string, value: Json): J
   return choose(path, value, path.startsWith('urn:') ? ':' : '.');
 };
 
-/** The part of a value of an attribute that is wanted, undefined = none: for what is not rendered with the rest of its resource. */
+/**
+ * The part of a value of an attribute that is wanted, undefined = none: for what is not rendered with the rest of its
+ * resource.
+ */
 export const pickAttribute = (selection: Selection | undefined, path: string, value: Json): Json | undefined =>
   selection ? select(selection, path, value) : value;
 

@@ -6,36 +6,49 @@ import { MAX_KEY_CHARACTERS } from './value.js';
 const IS_PLAIN = /^[ -~]*$/;
 /** Spaces of any width, line breaks among them, and the one of Braille, which is a letter to Unicode. */
 const SPACES = /[\p{White_Space}\u2800]+/gu;
-/** Characters that are not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors of notes between lines. */
+/**
+ * Characters that are not shown: joiners, marks of direction, variation selectors, fillers; controls; and the anchors
+ * of notes between lines.
+ */
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]+/gu;
-/** Length of a key, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes; a unit takes at most three. */
+/**
+ * Length of a key, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes; a unit takes at most three.
+ */
 const MAX_UNIQUE_KEY_CHARACTERS = 2 * MAX_KEY_CHARACTERS;
 
 const collapsed = (text: string): string => (text.includes(' ') ? text.replace(/ +/g, ' ').trim() : text);
-/** A run of marks above the limit, U+FF9E and U+FF9F among them: these two are letters, and become marks when NFKC writes them out. */
-const LONG_RUN = new RegExp(`(?<![\\p{M}\\uff9e\\uff9f])([\\p{M}\\uff9e\\uff9f]{${MAX_COMBINING_MARKS}})[\\p{M}\\uff9e\\uff9f]+`, 'gu');
 /**
- * Without what is not shown. That joins marks which it parted, U+034F of fold among it, and normalising takes the square of a run: the first
- * marks of a run count, and the others, which only a text that is refused or was stored long ago has, say nothing in a key.
+ * A run of marks above the limit, U+FF9E and U+FF9F among them: these two are letters, and become marks when NFKC
+ * writes them out.
  */
-const withoutInvisible = (text: string): string => text.replace(SPACES, ' ').replace(INVISIBLE, '').replace(LONG_RUN, '$1');
+const LONG_RUN = new RegExp(
+  `(?<![\\p{M}\\uff9e\\uff9f])([\\p{M}\\uff9e\\uff9f]{${MAX_COMBINING_MARKS}})[\\p{M}\\uff9e\\uff9f]+`,
+  'gu',
+);
+/**
+ * Without what is not shown. That joins marks which it parted, U+034F of fold among it, and normalising takes the
+ * square of a run: the first marks of a run count, and the others, which only a text that is refused or was stored long
+ * ago has, say nothing in a key.
+ */
+const withoutInvisible = (text: string): string =>
+  text.replace(SPACES, ' ').replace(INVISIBLE, '').replace(LONG_RUN, '$1');
 
 /**
- * The key by which a name is unique: two names that only look different, by their case, spaces, width or what is not shown, have one key. It is
- * compared, and never shown or stored in the name's place. Texts that fold makes equal have one key as well. Idempotent. Letters of other
- * scripts that look alike (Latin a, Cyrillic а) stay different.
+ * The key by which a name is unique: two names that only look different, by their case, spaces, width or what is not
+ * shown, have one key. It is compared, and never shown or stored in the name's place. Texts that fold makes equal have
+ * one key as well. Idempotent. Letters of other scripts that look alike (Latin a, Cyrillic а) stay different.
  */
 export const uniqueKey = (text: string): string => {
   if (IS_PLAIN.test(text)) return collapsed(text.toLowerCase());
-  // Compatibility forms stand for capitals, spaces and invisible letters too (℡, U+00A0, U+FFA0), and a joiner may keep a letter and its mark
-  // apart: hence each step on both sides of the other.
+  // Compatibility forms stand for capitals, spaces and invisible letters too (℡, U+00A0, U+FFA0), and a joiner may keep
+  // a letter and its mark apart: hence each step on both sides of the other.
   const folded = fold(withoutInvisible(fold(text)).normalize('NFKC'));
   return collapsed(withoutInvisible(folded).normalize('NFKC'));
 };
 
 /**
- * The key for a column beside the folded text: null where it says nothing else, as of nearly all names; of nothing; and of what was stored
- * before a length was asked for and no index takes.
+ * The key for a column beside the folded text: null where it says nothing else, as of nearly all names; of nothing; and
+ * of what was stored before a length was asked for and no index takes.
  */
 export const keyBeside = (text: string, folded: string): string | null => {
   const key = uniqueKey(text);
@@ -47,6 +60,9 @@ export const requireUniqueKey = (path: string, name: string): void => {
   const { length } = uniqueKey(name);
   if (length === 0) throw new Rejected('invalidValue', `${path} is required and must not be blank.`);
   if (length > MAX_UNIQUE_KEY_CHARACTERS) {
-    throw new Rejected('invalidValue', `${path} stands for ${length} characters when its ligatures are written out; the limit is ${MAX_UNIQUE_KEY_CHARACTERS}.`);
+    throw new Rejected(
+      'invalidValue',
+      `${path} stands for ${length} characters when its ligatures are written out; the limit is ${MAX_UNIQUE_KEY_CHARACTERS}.`,
+    );
   }
 };

@@ -10,11 +10,14 @@ export const MAX_MEMBERS_PER_REQUEST = 20_000;
 /** Length of one text, in UTF-16 units. */
 export const MAX_TEXT_CHARACTERS = 65_536;
 /**
- * Length of a text by which resources are looked up, in UTF-16 units. Postgres refuses index rows of more than 2,704 bytes, and
- * a UTF-16 unit folds to at most six bytes.
+ * Length of a text by which resources are looked up, in UTF-16 units. Postgres refuses index rows of more than 2,704
+ * bytes, and a UTF-16 unit folds to at most six bytes.
  */
 export const MAX_KEY_CHARACTERS = 400;
-/** The name that is counted for a role that gives no access to the web: not its value, which may say something about a person. */
+/**
+ * The name that is counted for a role that gives no access to the web: not its value, which may say something about a
+ * person.
+ */
 export const NO_WEB_ROLE = `roles.value that is none of ${WEB_ROLES.join(', ')}`;
 const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'members.value']);
 
@@ -22,16 +25,17 @@ const KEY_PATHS: ReadonlySet<string> = new Set(['externalId', 'emails.value', 'm
 export type Parts = { [name: string]: Json };
 
 /**
- * These say who may do what: a value of which nothing is understood must not be answered as if it had been given, or taken away. Core attributes only,
- * because a tenant's own give nothing in Muster.
+ * These say who may do what: a value of which nothing is understood must not be answered as if it had been given, or
+ * taken away. Core attributes only, because a tenant's own give nothing in Muster.
  */
 const GIVES_ACCESS: ReadonlySet<string> = new Set(['members', 'roles', 'entitlements']);
 export const givesAccess = (path: string): boolean => GIVES_ACCESS.has(path);
 
 /**
- * A value in its stored form, or undefined when it says that there is none (null, an empty array, an empty text for anything but a string).
- * Coerces what real clients send (`"True"`, a manager as string or list of one, one object for a list, JSON inside a role) and nothing
- * else. Names of unknown parts go to `ignored`. Throws Rejected(invalidValue) naming `path`.
+ * A value in its stored form, or undefined when it says that there is none (null, an empty array, an empty text for
+ * anything but a string). Coerces what real clients send (`"True"`, a manager as string or list of one, one object for
+ * a list, JSON inside a role) and nothing else. Names of unknown parts go to `ignored`. Throws Rejected(invalidValue)
+ * naming `path`.
  */
 export const parseValue = (attribute: Attribute, value: unknown, path: string, ignored: string[]): Json | undefined => {
   if (saysNone(attribute, value)) return undefined;
@@ -48,8 +52,8 @@ export const parseValue = (attribute: Attribute, value: unknown, path: string, i
 };
 
 /**
- * RFC 7643 §2.5: null, and an empty array where values or parts could be, say that there is no value. So does an empty text, but for a
- * string, of which it is a value.
+ * RFC 7643 §2.5: null, and an empty array where values or parts could be, say that there is no value. So does an empty
+ * text, but for a string, of which it is a value.
  */
 export const saysNone = ({ type, multiValued }: Attribute, value: unknown): boolean => {
   if (value === null || value === undefined) return true;
@@ -86,33 +90,51 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
   const distinct = distinctValues(attribute, values);
   let primaries = 0;
   for (const one of distinct) {
-    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once. Of roles identity providers send several, and none goes first.
-    if (isPrimary(one) && ++primaries > 1 && path !== 'roles') throw new Rejected('invalidValue', `${path} has more than one primary value.`);
+    // RFC 7643 §2.4: the primary value "true" MUST appear no more than once. Of roles identity providers send several,
+    // and none goes first.
+    if (isPrimary(one) && ++primaries > 1 && path !== 'roles')
+      throw new Rejected('invalidValue', `${path} has more than one primary value.`);
   }
   return distinct.length === 0 ? undefined : distinct;
 };
 
-/** Whether an element of a list of which no value was read says that there is none: by itself, or as `{"$ref": null, "value": null}`. */
+/**
+ * Whether an element of a list of which no value was read says that there is none: by itself, or as `{"$ref": null,
+ * "value": null}`.
+ */
 export const isOfNothing = (attribute: Attribute, element: unknown): boolean => {
   if (!isObject(element)) return element === null || element === '' || (Array.isArray(element) && element.length === 0);
-  const isPart = (name: string): boolean => (attribute.type === 'complex' ? findSubAttribute(attribute, name) !== undefined : name === 'value');
+  const isPart = (name: string): boolean =>
+    attribute.type === 'complex' ? findSubAttribute(attribute, name) !== undefined : name === 'value';
   return Object.keys(element).some((name) => isPart(name) && element[name] === null);
 };
 
 /** Throws Rejected(invalidValue) for an element that names nothing, though something was meant. */
-const requireUnderstood = (attribute: Attribute, element: { readonly [name: string]: unknown }, parts: Parts, path: string): void => {
+const requireUnderstood = (
+  attribute: Attribute,
+  element: { readonly [name: string]: unknown },
+  parts: Parts,
+  path: string,
+): void => {
   const key = attribute.subAttributes?.find(({ required }) => required);
   const names = Object.keys(element);
   const isNone = nonEmpty(parts) === undefined && isOfNothing(attribute, element);
-  const isRight = key ? typeof parts[key.name] === 'string' && parts[key.name] !== '' : names.some((name) => findSubAttribute(attribute, name));
+  const isRight = key
+    ? typeof parts[key.name] === 'string' && parts[key.name] !== ''
+    : names.some((name) => findSubAttribute(attribute, name));
   if (isNone || isRight) return;
-  const what = key ? `a ${key.name}` : `at least one of ${(attribute.subAttributes ?? []).map(({ name }) => name).join(', ')}`;
-  throw new Rejected('invalidValue', `Each of ${path} needs ${what}; one has ${names.length === 0 ? 'nothing' : `only ${names.slice(0, 3).map(quote).join(', ')}`}.`);
+  const what = key
+    ? `a ${key.name}`
+    : `at least one of ${(attribute.subAttributes ?? []).map(({ name }) => name).join(', ')}`;
+  throw new Rejected(
+    'invalidValue',
+    `Each of ${path} needs ${what}; one has ${names.length === 0 ? 'nothing' : `only ${names.slice(0, 3).map(quote).join(', ')}`}.`,
+  );
 };
 
 /**
- * RFC 7643 §2.4: the same type and value are not returned more than once. The first of them takes the parts of the others. Members are
- * many, and a set wherever they go.
+ * RFC 7643 §2.4: the same type and value are not returned more than once. The first of them takes the parts of the
+ * others. Members are many, and a set wherever they go.
  */
 export const distinctValues = (attribute: Attribute, values: readonly Json[]): readonly Json[] => {
   if (values.length < 2 || attribute.name === 'members') return values;
@@ -131,17 +153,26 @@ export const valuesByKey = (attribute: Attribute, values: readonly Json[]): Map<
 export const putValue = (byKey: Map<string, Json>, key: string, value: Json): void => {
   const known = byKey.get(key);
   const isMarked = known !== undefined && (isPrimary(known) || isPrimary(value));
-  byKey.set(key, isJsonObject(known) && isJsonObject(value) ? { ...known, ...value, ...(isMarked ? { primary: true } : {}) } : value);
+  byKey.set(
+    key,
+    isJsonObject(known) && isJsonObject(value) ? { ...known, ...value, ...(isMarked ? { primary: true } : {}) } : value,
+  );
 };
 
-/** RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it. */
+/**
+ * RFC 7643 §2.4: type and value together tell values apart; an address, which has no value, is told apart by all of it.
+ */
 export const keyOf = (attribute: Attribute, value: Json): string => {
   if (!isJsonObject(value)) return JSON.stringify(value);
   if (value.value === undefined) return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   const [type, own] = [foldPart(attribute, 'type', value.type ?? null), foldPart(attribute, 'value', value.value)];
   // Nearly all are texts, for which JSON takes three times as long. The length says where the type ends.
   if (typeof own !== 'string') return JSON.stringify([type, own]);
-  return typeof type === 'string' ? `${type.length},${type}${own}` : type === null ? `,${own}` : JSON.stringify([type, own]);
+  return typeof type === 'string'
+    ? `${type.length},${type}${own}`
+    : type === null
+      ? `,${own}`
+      : JSON.stringify([type, own]);
 };
 
 const foldPart = (attribute: Attribute, name: string, value: Json): Json =>
@@ -155,24 +186,33 @@ export const requireFewValues = (path: string, count: number): void => {
   if (count > limit) throw new Rejected('invalidValue', `${path} has ${count} values; the limit is ${limit}.`);
 };
 
-/** The object of a single complex attribute: as it is, in a list of one, or a manager's id. Undefined: there is none. */
+/**
+ * The object of a single complex attribute: as it is, in a list of one, or a manager's id. Undefined: there is none.
+ */
 export const singleObject = (
-  attribute: Attribute, value: unknown, path: string,
+  attribute: Attribute,
+  value: unknown,
+  path: string,
 ): { readonly [name: string]: unknown } | undefined => {
   const only: unknown = Array.isArray(value) && value.length <= 1 ? value[0] : value;
   if (only === null || only === undefined || only === '') return undefined;
   if (isObject(only)) return only;
   // Only the manager may be a bare string.
-  if (attribute.name === 'manager' && typeof value === 'string' && findSubAttribute(attribute, 'value')) return { value };
+  if (attribute.name === 'manager' && typeof value === 'string' && findSubAttribute(attribute, 'value'))
+    return { value };
   throw wrongType(path, value, 'an object');
 };
 
 /**
- * The known parts of a complex value. Read-only parts are ignored (RFC 7644 §3.5.1). `keepNull` = a null stays, as the sign of
- * a PATCH that the part goes.
+ * The known parts of a complex value. Read-only parts are ignored (RFC 7644 §3.5.1). `keepNull` = a null stays, as the
+ * sign of a PATCH that the part goes.
  */
 export const parseParts = (
-  attribute: Attribute, object: { readonly [name: string]: unknown }, path: string, ignored: string[], keepNull = false,
+  attribute: Attribute,
+  object: { readonly [name: string]: unknown },
+  path: string,
+  ignored: string[],
+  keepNull = false,
 ): Parts => {
   const source = path === 'roles' ? unpackRole(object, path) : object;
   const parts: Parts = {};
@@ -195,10 +235,17 @@ const nonEmpty = (parts: Parts): Parts | undefined => {
   return undefined;
 };
 
-/** Whether the value of a role is an object written as text: how Entra's app-role mappings send `{id, value, displayName}`. */
-export const isRoleText = (value: unknown): value is string => typeof value === 'string' && value.trimStart().startsWith('{') && value.trimEnd().endsWith('}');
+/**
+ * Whether the value of a role is an object written as text: how Entra's app-role mappings send `{id, value,
+ * displayName}`.
+ */
+export const isRoleText = (value: unknown): value is string =>
+  typeof value === 'string' && value.trimStart().startsWith('{') && value.trimEnd().endsWith('}');
 
-const unpackRole = (object: { readonly [name: string]: unknown }, path: string): { readonly [name: string]: unknown } => {
+const unpackRole = (
+  object: { readonly [name: string]: unknown },
+  path: string,
+): { readonly [name: string]: unknown } => {
   if (!isRoleText(object.value)) return object;
   let inner: unknown;
   try {
@@ -236,7 +283,9 @@ const parseSimple = ({ type, uniqueness }: Attribute, value: unknown, path: stri
   }
 };
 
-/** RFC 7643 §2.3.6, RFC 4648 §4 and §5; broken into lines, as certificates often are, and with or without its padding. */
+/**
+ * RFC 7643 §2.3.6, RFC 4648 §4 and §5; broken into lines, as certificates often are, and with or without its padding.
+ */
 const isBase64 = (text: string): boolean => {
   const digits = text.replace(/\s+/g, '');
   const padding = /={0,2}$/.exec(digits)![0].length;
@@ -246,7 +295,8 @@ const isBase64 = (text: string): boolean => {
 const parseText = (value: unknown, path: string, isKey: boolean): string => {
   if (typeof value !== 'string') throw wrongType(path, value, 'a string');
   const limit = isKey ? MAX_KEY_CHARACTERS : MAX_TEXT_CHARACTERS;
-  if (value.length > limit) throw new Rejected('invalidValue', `${path} has ${value.length} characters; the limit is ${limit}.`);
+  if (value.length > limit)
+    throw new Rejected('invalidValue', `${path} has ${value.length} characters; the limit is ${limit}.`);
   if (hasTooManyMarks(value)) throw new Rejected('invalidValue', `${path} ${TOO_MANY_MARKS}.`);
   return value;
 };
@@ -256,14 +306,21 @@ const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const MAX_ZONE_MINUTES = 14 * 60;
 
 /**
- * Whether a text is an xsd:dateTime (RFC 7643 §2.3.5) of a day that exists; 24:00:00 is the end of one. Date.parse would take 30 February
- * for 1 March.
+ * Whether a text is an xsd:dateTime (RFC 7643 §2.3.5) of a day that exists; 24:00:00 is the end of one. Date.parse
+ * would take 30 February for 1 March.
  */
 export const isDateTime = (text: string): boolean => {
   const match = DATE_TIME.exec(text);
   if (!match) return false;
   const number = (from: number, length = 2): number => Number(text.slice(from, from + length));
-  const [year, month, day, hour, minute, second] = [number(0, 4), number(5), number(8), number(11), number(14), number(17)];
+  const [year, month, day, hour, minute, second] = [
+    number(0, 4),
+    number(5),
+    number(8),
+    number(11),
+    number(14),
+    number(17),
+  ];
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   const isDay = day >= 1 && day <= (month === 2 && !isLeap ? 28 : (DAYS[month - 1] ?? 0));
   const isTime = (hour < 24 && minute < 60 && second < 60) || /^24:00:00(?:\.0+)?(?![.\d])/.test(text.slice(11));
@@ -272,7 +329,10 @@ export const isDateTime = (text: string): boolean => {
   return isDay && isTime && zoneMinutes < 60 && zoneHours * 60 + zoneMinutes <= MAX_ZONE_MINUTES;
 };
 
-/** Milliseconds since 1970 of a dateTime, without zone in UTC; NaN when it is none. A day that was stored before days were checked counts on. */
+/**
+ * Milliseconds since 1970 of a dateTime, without zone in UTC; NaN when it is none. A day that was stored before days
+ * were checked counts on.
+ */
 export const instantOf = (text: string): number => {
   const match = DATE_TIME.exec(text);
   return match ? Date.parse(match[1] ? text.toUpperCase() : `${text.toUpperCase()}Z`) : Number.NaN;

@@ -12,13 +12,21 @@ const NAMES = ['ReadOnly', 'User', 'Admin', 'EnterpriseAdmin'];
 
 describe('the web role of a user', () => {
   it.each<[string, Resource, string | null]>([
-    ['none without roles: the user signs in to applications only', { userName: 'ada' }, null], ['none with an empty list', roles(), null],
-    ['the one that was sent', roles('Admin'), 'Admin'], ['the same in any case, by its own name', roles('enterpriseADMIN'), 'EnterpriseAdmin'],
-    ['the most powerful of several', roles('User', 'EnterpriseAdmin', 'Admin', 'ReadOnly'), 'EnterpriseAdmin'], ['also the first of them', roles('Admin', 'User'), 'Admin'],
+    ['none without roles: the user signs in to applications only', { userName: 'ada' }, null],
+    ['none with an empty list', roles(), null],
+    ['the one that was sent', roles('Admin'), 'Admin'],
+    ['the same in any case, by its own name', roles('enterpriseADMIN'), 'EnterpriseAdmin'],
+    ['the most powerful of several', roles('User', 'EnterpriseAdmin', 'Admin', 'ReadOnly'), 'EnterpriseAdmin'],
+    ['also the first of them', roles('Admin', 'User'), 'Admin'],
     ['the most powerful one, though another is primary', roles('Admin', primary('ReadOnly')), 'Admin'],
     ['what it has beside a primary one that is no web role', roles('Admin', primary('Writer')), 'Admin'],
-    ['none of a role that is no web role', roles('Writer'), null], ['what is known beside one', roles('Writer', 'User'), 'User'],
-    ['none of a name that only looks like one', roles(' Admin', 'Admin ', 'Ａdmin', 'Admin\u200b', 'constructor', ''), null],
+    ['none of a role that is no web role', roles('Writer'), null],
+    ['what is known beside one', roles('Writer', 'User'), 'User'],
+    [
+      'none of a name that only looks like one',
+      roles(' Admin', 'Admin ', 'Ａdmin', 'Admin\u200b', 'constructor', ''),
+      null,
+    ],
     ['no role without a value', roles({ display: 'Admin', primary: true }, 'ReadOnly'), 'ReadOnly'],
   ])('is %s', (_what, resource, expected) => {
     expect(webRoleOf(resource)).toBe(expected);
@@ -31,20 +39,38 @@ describe('the web role of a user', () => {
 });
 
 describe('a role that is no web role', () => {
-  const random = [{ value: 'Writer', primary: true, display: 'W', type: 'x' }, { value: 'ADMIN', primary: true }, { value: 'Reader' }, { display: 'nothing' }];
+  const random = [
+    { value: 'Writer', primary: true, display: 'W', type: 'x' },
+    { value: 'ADMIN', primary: true },
+    { value: 'Reader' },
+    { display: 'nothing' },
+  ];
 
   it('is kept as it was sent, beside others, and counted', () => {
-    expect(parseResource(USER, { userName: 'ada', roles: random })).toEqual({ resource: { userName: 'ada', active: true, roles: random }, ignored: [NO_WEB_ROLE, NO_WEB_ROLE] });
-    expect(parseResource(USER, { userName: 'ada', roles: [{ value: '{"id":"1","value":"Owner","displayName":"O"}' }] }))
-      .toMatchObject({ resource: { roles: [{ value: 'Owner' }] }, ignored: expect.arrayContaining([NO_WEB_ROLE]) as unknown });
+    expect(parseResource(USER, { userName: 'ada', roles: random })).toEqual({
+      resource: { userName: 'ada', active: true, roles: random },
+      ignored: [NO_WEB_ROLE, NO_WEB_ROLE],
+    });
+    expect(
+      parseResource(USER, { userName: 'ada', roles: [{ value: '{"id":"1","value":"Owner","displayName":"O"}' }] }),
+    ).toMatchObject({
+      resource: { roles: [{ value: 'Owner' }] },
+      ignored: expect.arrayContaining([NO_WEB_ROLE]) as unknown,
+    });
   });
 
   it.each<[object, number]>([
-    [{ op: 'add', path: 'roles', value: random }, 2], [{ op: 'replace', path: 'roles', value: { value: 'Writer' } }, 1], [{ op: 'add', value: { roles: random } }, 2],
-    [{ op: 'Add', path: 'roles[primary eq "True"].value', value: 'Writer' }, 1], [{ op: 'Add', path: 'roles[primary eq "True"].value', value: 'Admin' }, 0],
-    [{ op: 'Add', path: 'roles[primary eq "True"].value', value: '{"value":"Writer"}' }, 1], [{ op: 'replace', path: 'roles.value', value: 'Writer' }, 1],
+    [{ op: 'add', path: 'roles', value: random }, 2],
+    [{ op: 'replace', path: 'roles', value: { value: 'Writer' } }, 1],
+    [{ op: 'add', value: { roles: random } }, 2],
+    [{ op: 'Add', path: 'roles[primary eq "True"].value', value: 'Writer' }, 1],
+    [{ op: 'Add', path: 'roles[primary eq "True"].value', value: 'Admin' }, 0],
+    [{ op: 'Add', path: 'roles[primary eq "True"].value', value: '{"value":"Writer"}' }, 1],
+    [{ op: 'replace', path: 'roles.value', value: 'Writer' }, 1],
     [{ op: 'remove', path: 'roles[value eq "Writer"]' }, 0],
   ])('is no fault of a PATCH: %j', (operation, count) => {
-    expect(parsePatch(USER, { Operations: [operation] }).ignored.filter((name) => name === NO_WEB_ROLE)).toHaveLength(count);
+    expect(parsePatch(USER, { Operations: [operation] }).ignored.filter((name) => name === NO_WEB_ROLE)).toHaveLength(
+      count,
+    );
   });
 });

@@ -37,7 +37,9 @@ export const ownerTables = (owner: Owner): string => `
   GRANT SELECT, INSERT, UPDATE ON ${schemaOf(owner)}.relays TO muster_${owner};
   GRANT SELECT ON ${schemaOf(owner)}.outcomes_v1 TO muster_gateway, muster_admin;`;
 
-/** The whole frame: roles are made by migrate.ts before it; here the schemas, the log, the stores and the projections. */
+/**
+ * The whole frame: roles are made by migrate.ts before it; here the schemas, the log, the stores and the projections.
+ */
 export class Frame1764000000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

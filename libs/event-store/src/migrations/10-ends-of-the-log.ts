@@ -2,8 +2,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { PARTITIONS, schemaOf } from '#contracts';
 
 /**
- * An offset is used once. Where a partition of the log ends was known by its last row only: when nothing had happened in it for so long
- * that all of it was dropped, a lane that was started again numbered from 0, and whoever had read further waited for what never came.
+ * An offset is used once. Where a partition of the log ends was known by its last row only: when nothing had happened
+ * in it for so long that all of it was dropped, a lane that was started again numbered from 0, and whoever had read
+ * further waited for what never came.
  */
 export class EndsOfTheLog1764640000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -12,8 +13,12 @@ export class EndsOfTheLog1764640000000 implements MigrationInterface {
       CREATE TABLE log.ended (topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, PRIMARY KEY (topic, partition));
       -- What has been forgotten, others still know: consumers of the Postgres log, and relays, which count its offsets whatever their epoch.
       INSERT INTO log.ended SELECT topic, partition, max(next_offset) FROM (
-        ${owners.map((owner) => `SELECT topic, partition, next_offset FROM ${owner}.positions WHERE epoch = 'postgres'
-        UNION ALL SELECT topic, partition, next_offset FROM ${owner}.relays`).join('\n        UNION ALL ')}
+        ${owners
+          .map(
+            (owner) => `SELECT topic, partition, next_offset FROM ${owner}.positions WHERE epoch = 'postgres'
+        UNION ALL SELECT topic, partition, next_offset FROM ${owner}.relays`,
+          )
+          .join('\n        UNION ALL ')}
       ) AS known GROUP BY topic, partition;
 
       CREATE OR REPLACE FUNCTION log.ends(wanted_topics text[]) RETURNS TABLE (topic text, partition int, next_offset bigint)

@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A lane decides while the log is still appending its commands; whether it holds them is said by the statement that writes. */
+/**
+ * A lane decides while the log is still appending its commands; whether it holds them is said by the statement that
+ * writes.
+ */
 export class ExpectHeld1764650000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

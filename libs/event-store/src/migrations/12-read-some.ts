@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A page of the log is bounded by its bytes: a thousand messages may be gigabytes, and whoever reads them has them in memory. */
+/**
+ * A page of the log is bounded by its bytes: a thousand messages may be gigabytes, and whoever reads them has them in
+ * memory.
+ */
 export class ReadSome1764660000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

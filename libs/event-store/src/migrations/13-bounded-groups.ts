@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * What groups contain is walked by group: each is expanded once. The recursions of before expanded each membership once, and where 400 groups
- * contained all later ones a walk took 5 s.
+ * What groups contain is walked by group: each is expanded once. The recursions of before expanded each membership
+ * once, and where 400 groups contained all later ones a walk took 5 s.
  */
 export class BoundedGroups1764670000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -1,9 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Names that only look different are one (uniqueKey of libs/scim); and a token says of which kind its directory is. Only JavaScript can
- * make such a key: the rows whose names may have another one than their folded name are marked, and their owner fills them before it serves
- * (fold-users.job.ts of identity, fold-group-names.job.ts of group).
+ * Names that only look different are one (uniqueKey of libs/scim); and a token says of which kind its directory is.
+ * Only JavaScript can make such a key: the rows whose names may have another one than their folded name are marked, and
+ * their owner fills them before it serves (fold-users.job.ts of identity, fold-group-names.job.ts of group).
  */
 export class LookAlikes1764680000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

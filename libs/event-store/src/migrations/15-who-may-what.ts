@@ -1,8 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Postgres lets everybody call every function, and those of the log run with the rights of the owner: the role of the gateway could empty
- * it. From here on nobody may what is not granted; test/who-may-what.int.spec.ts lists who may what.
+ * Postgres lets everybody call every function, and those of the log run with the rights of the owner: the role of the
+ * gateway could empty it. From here on nobody may what is not granted; test/who-may-what.int.spec.ts lists who may
+ * what.
  */
 export class WhoMayWhat1764690000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -1,8 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * The work e-mails of a user besides the first one are found by tenant. An index of arrays takes no second column without an extension, so that
- * one tenant's users with the e-mails of another one had to be read, and left out, whenever that one looked for somebody.
+ * The work e-mails of a user besides the first one are found by tenant. An index of arrays takes no second column
+ * without an extension, so that one tenant's users with the e-mails of another one had to be read, and left out,
+ * whenever that one looked for somebody.
  */
 export class EmailsOfTenant1764740000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

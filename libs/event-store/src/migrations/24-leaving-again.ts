@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A command by which somebody leaves groups may be set aside as a dead letter: another one follows later, so that nobody stays in a group for good. */
+/**
+ * A command by which somebody leaves groups may be set aside as a dead letter: another one follows later, so that
+ * nobody stays in a group for good.
+ */
 export class LeavingAgain1764780000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

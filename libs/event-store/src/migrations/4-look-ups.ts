@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Indexes of users that begin with what is looked up: none of them can stand in for another, whatever the planner knows (decision 3). */
+/**
+ * Indexes of users that begin with what is looked up: none of them can stand in for another, whatever the planner knows
+ * (decision 3).
+ */
 export class LookUps1764400000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * What of a resource is compared without its case, in its folded form. Only JavaScript can make it, so that the rows which are there
- * already stay NULL until identity, before it serves, has filled them (apps/identity/src/fold-users.job.ts). Until then a read of
- * such a copy is refused as "starting" (57P03): no filter gives a wrong answer.
+ * What of a resource is compared without its case, in its folded form. Only JavaScript can make it, so that the rows
+ * which are there already stay NULL until identity, before it serves, has filled them
+ * (apps/identity/src/fold-users.job.ts). Until then a read of such a copy is refused as "starting" (57P03): no filter
+ * gives a wrong answer.
  */
 export class FoldedCopies1764510000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

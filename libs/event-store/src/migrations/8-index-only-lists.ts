@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Who sees a user lies in the primary key's index as well: the number of a directory's users, and any page of them, is read from it
- * alone (decision 6).
+ * Who sees a user lies in the primary key's index as well: the number of a directory's users, and any page of them, is
+ * read from it alone (decision 6).
  */
 export class IndexOnlyLists1764620000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

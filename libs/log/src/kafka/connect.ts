@@ -7,10 +7,17 @@ import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 export interface KafkaConnection {
   /** `host:port`, one or more. */
   readonly brokers: readonly string[];
-  /** null = no TLS. Otherwise the certificate and the host name are always verified, by `ca` (PEM) or by the authorities that Node knows. */
+  /**
+   * null = no TLS. Otherwise the certificate and the host name are always verified, by `ca` (PEM) or by the authorities
+   * that Node knows.
+   */
   readonly tls: { readonly ca?: string } | null;
   /** null = nobody asks who we are. */
-  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  } | null;
   /** Whether a broker with this host name may be spoken to; left out = any. */
   mayReach?(host: string): boolean;
 }
@@ -29,7 +36,16 @@ export const kafkaClient = ({ brokers, tls, sasl, mayReach = () => true }: Kafka
     socketFactory: ({ host, port, onConnect }) => {
       if (!mayReach(host)) return refusedSocket(host, port);
       const socket = tls
-        ? connectTls({ host, port, rejectUnauthorized: true, ...(tls.ca ? { ca: tls.ca } : {}), ...(isIP(host) ? {} : { servername: host }) }, onConnect)
+        ? connectTls(
+            {
+              host,
+              port,
+              rejectUnauthorized: true,
+              ...(tls.ca ? { ca: tls.ca } : {}),
+              ...(isIP(host) ? {} : { servername: host }),
+            },
+            onConnect,
+          )
         : connectSocket({ host, port }, onConnect);
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 60_000);
@@ -37,15 +53,23 @@ export const kafkaClient = ({ brokers, tls, sasl, mayReach = () => true }: Kafka
     },
   });
 
-/** A broker on this machine may name others that are elsewhere. Messages to them would be readable on the network between. */
+/**
+ * A broker on this machine may name others that are elsewhere. Messages to them would be readable on the network
+ * between.
+ */
 const refusedSocket = (host: string, port: number): Socket => {
   const socket = new Socket();
-  socket.destroy(new Error(`The broker at KAFKA_BROKERS names ${host}:${port}, which is not this machine: set KAFKA_SSL, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`));
+  socket.destroy(
+    new Error(
+      `The broker at KAFKA_BROKERS names ${host}:${port}, which is not this machine: set KAFKA_SSL, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
+    ),
+  );
   return socket;
 };
 
 /** OpenSSL's and Node's names for a certificate that is not accepted. */
-const CERTIFICATE = /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
+const CERTIFICATE =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
 /** An error, what it was made of, and so on. */
 const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly type?: unknown })[] => {
@@ -55,14 +79,19 @@ const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly 
 };
 
 const AUTHORIZATION = /_AUTHORIZATION_FAILED$/;
-export const isNotAllowed = (error: unknown): boolean => causesOf(error).some(({ type }) => AUTHORIZATION.test(String(type)));
+export const isNotAllowed = (error: unknown): boolean =>
+  causesOf(error).some(({ type }) => AUTHORIZATION.test(String(type)));
 
-const isStranger = (error: unknown): boolean => causesOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+const isStranger = (error: unknown): boolean =>
+  causesOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
 /** So long after its start a broker that was made anew may be without its users. */
 const USERS_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 250;
 
-/** Asks a broker again that does not know the user, until it has had the time to be given its users. Throws what it answers then. */
+/**
+ * Asks a broker again that does not know the user, until it has had the time to be given its users. Throws what it
+ * answers then.
+ */
 export const untilKnown = async <T>(ask: () => Promise<T>): Promise<T> => {
   for (const since = performance.now(); ; await delay(ASK_AGAIN_AFTER_MS)) {
     try {
@@ -80,8 +109,10 @@ export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): 
       return `Kafka (${brokers.join(',')}) does not let ${sasl ? `the user ${sasl.username}` : 'us'} in: check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`;
     }
     if (CERTIFICATE.test(String(code))) {
-      return `The certificate of Kafka (${brokers.join(',')}) is not accepted (${message.replace(/^Connection error: /, '')}): `
-        + 'KAFKA_SSL_CA_FILE names the authority that signed it, and KAFKA_BROKERS the hosts that it is made for.';
+      return (
+        `The certificate of Kafka (${brokers.join(',')}) is not accepted (${message.replace(/^Connection error: /, '')}): ` +
+        'KAFKA_SSL_CA_FILE names the authority that signed it, and KAFKA_BROKERS the hosts that it is made for.'
+      );
     }
     if (AUTHORIZATION.test(String(type))) {
       return `Kafka does not allow ${sasl ? `the user ${sasl.username}` : 'an unknown user'} what Muster has to do there (${message}): docs/kafka-access.md says what each service needs.`;

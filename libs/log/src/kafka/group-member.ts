@@ -12,8 +12,8 @@ export interface GroupMemberOptions {
 }
 
 /**
- * The least that a broker allows by default. So long the partitions of a killed process wait for another one: shorter than a
- * command lives. The price of losing a session is a rebalance; the position rows keep two processes apart.
+ * The least that a broker allows by default. So long the partitions of a killed process wait for another one: shorter
+ * than a command lives. The price of losing a session is a rebalance; the position rows keep two processes apart.
  */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
@@ -23,7 +23,9 @@ const RESTART_AFTER_MS = 1_000;
 /** Three heartbeats, and what a fetch waits. */
 const SILENT_AFTER_MS = 5_000;
 
-/** A kafkajs consumer, and whether it lives: kafkajs retries for half a minute before it says that something is wrong. */
+/**
+ * A kafkajs consumer, and whether it lives: kafkajs retries for half a minute before it says that something is wrong.
+ */
 export class GroupMember {
   readonly consumer: Consumer;
   private joined = false;
@@ -32,7 +34,11 @@ export class GroupMember {
 
   constructor({ kafka, groupId, minBytes, onError, onDead }: GroupMemberOptions) {
     this.consumer = kafka.consumer({
-      groupId, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: MAX_WAIT_MS, minBytes,
+      groupId,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      minBytes,
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: () => this.mayRestart() },
     });

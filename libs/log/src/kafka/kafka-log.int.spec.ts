@@ -31,7 +31,8 @@ describeWithOwnKafka('the Kafka log', () => {
   const dead: Error[] = [];
   const signal = new Signal();
 
-  const startBroker = (port?: number): Promise<KafkaBroker> => startKafkaBroker(dataDir, { port, services: ['all-in-one'], topicSuffix: '.spec' });
+  const startBroker = (port?: number): Promise<KafkaBroker> =>
+    startKafkaBroker(dataDir, { port, services: ['all-in-one'], topicSuffix: '.spec' });
   const kill = async (): Promise<void> => {
     process.kill(broker.pid, 'SIGKILL');
     await broker.exited;
@@ -42,8 +43,13 @@ describeWithOwnKafka('the Kafka log', () => {
   /** A process of identity. */
   const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
     const log = new KafkaLog({
-      connection: readConfig(broker.settingsOf('all-in-one')).kafka!, owner: 'identity', pool, topicSuffix: '.spec', maxBatchMessages: 100,
-      watch: { during: (_what, work) => work() }, onError: () => undefined,
+      connection: readConfig(broker.settingsOf('all-in-one')).kafka!,
+      owner: 'identity',
+      pool,
+      topicSuffix: '.spec',
+      maxBatchMessages: 100,
+      watch: { during: (_what, work) => work() },
+      onError: () => undefined,
       onDead: (error) => {
         dead.push(error);
         signal.tell();
@@ -72,7 +78,10 @@ describeWithOwnKafka('the Kafka log', () => {
   });
 
   const client = (): Kafka => kafkaOf(broker.administrator);
-  const started = async (subscriptions: readonly Consumer[] = [], options: Partial<KafkaLogOptions> = {}): Promise<KafkaLog> => {
+  const started = async (
+    subscriptions: readonly Consumer[] = [],
+    options: Partial<KafkaLogOptions> = {},
+  ): Promise<KafkaLog> => {
     const log = newLog(options);
     for (const subscription of subscriptions) log.subscribe(subscription);
     await log.start();
@@ -108,7 +117,10 @@ describeWithOwnKafka('the Kafka log', () => {
     }
   };
   const large = (tenant: string, count: number): Message[] =>
-    newMessages(tenant, count).map((message) => ({ ...message, data: { ...(message.data as object), text: 'x'.repeat(700_000) } }));
+    newMessages(tenant, count).map((message) => ({
+      ...message,
+      data: { ...(message.data as object), text: 'x'.repeat(700_000) },
+    }));
 
   itIsALog({ databaseUrl: () => databaseUrl, newLog, kill, restart });
 
@@ -120,8 +132,11 @@ describeWithOwnKafka('the Kafka log', () => {
     const producer = client().producer();
     await producer.connect();
     await producer.send({
-      topic: `${COMMANDS}.spec`, messages: [
-        { partition: 0, value: Buffer.from([0xff, 0x00]) }, { partition: 0, value: null }, { partition: 0, value: '{}', headers: { ce_id: 'only' } },
+      topic: `${COMMANDS}.spec`,
+      messages: [
+        { partition: 0, value: Buffer.from([0xff, 0x00]) },
+        { partition: 0, value: null },
+        { partition: 0, value: '{}', headers: { ce_id: 'only' } },
         { partition: 0, value: 'no json', headers: { ce_id: 'a', ce_type: 'b', ce_tenant: 'c' } },
       ],
     });
@@ -129,7 +144,14 @@ describeWithOwnKafka('the Kafka log', () => {
     await log.publish(COMMANDS, after);
     await consumer.has(after);
     const received = consumer.handled.flatMap((batch) => batch.received);
-    expect(received.map(({ message, raw }) => message?.id ?? raw)).toEqual([before[0]!.id, '\ufffd\0', '', '{}', 'no json', after[0]!.id]);
+    expect(received.map(({ message, raw }) => message?.id ?? raw)).toEqual([
+      before[0]!.id,
+      '\ufffd\0',
+      '',
+      '{}',
+      'no json',
+      after[0]!.id,
+    ]);
   });
 
   it('takes messages of one turn that are too large for one request, and relays them', async () => {
@@ -149,10 +171,16 @@ describeWithOwnKafka('the Kafka log', () => {
     const limited = { topicSuffix: '.limited', onError: (error: Error) => errors.push(error) };
     const first = newLog(limited);
     await first.start();
-    await withAdmin((admin) => admin.alterConfigs({
-      validateOnly: false,
-      resources: [COMMANDS, EVENTS].map((topic) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name: `${topic}.limited`, configEntries: [{ name: 'max.message.bytes', value: '300000' }] })),
-    }));
+    await withAdmin((admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [COMMANDS, EVENTS].map((topic) => ({
+          type: kafkajs.ConfigResourceTypes.TOPIC,
+          name: `${topic}.limited`,
+          configEntries: [{ name: 'max.message.bytes', value: '300000' }],
+        })),
+      }),
+    );
     await first.stop();
     const consumer = new Consumer(pool);
     const heard: Message[] = [];
@@ -164,23 +192,34 @@ describeWithOwnKafka('the Kafka log', () => {
     });
     await log.start();
     const withLongOnes = (tenant: string, ...places: number[]): Message[] =>
-      newMessages(tenant, 9).map((message, place) => (places.includes(place) ? { ...message, data: { number: place, text: 'x'.repeat(700_000) } } : message));
+      newMessages(tenant, 9).map((message, place) =>
+        places.includes(place) ? { ...message, data: { number: place, text: 'x'.repeat(700_000) } } : message,
+      );
     const published = withLongOnes(newTenant(), 0, 4, 8);
     const results = await Promise.allSettled(published.map((message) => log.publish(COMMANDS, [message])));
-    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as Error).constructor : null)))
-      .toEqual(published.map((_, place) => ([0, 4, 8].includes(place) ? MessageTooLong : null)));
+    expect(
+      results.map((result) => (result.status === 'rejected' ? (result.reason as Error).constructor : null)),
+    ).toEqual(published.map((_, place) => ([0, 4, 8].includes(place) ? MessageTooLong : null)));
     await consumer.has(published.filter((_, place) => ![0, 4, 8].includes(place)));
     expect(numbersOf(consumer.messages(published[0]!.tenant))).toEqual([1, 2, 3, 5, 6, 7]);
     // Longer than any topic takes: a broker would end the connection.
-    await expect(log.publish(COMMANDS, [{ ...published[0]!, data: 'x'.repeat(17 * 1_048_576) }])).rejects.toBeInstanceOf(MessageTooLong);
+    await expect(
+      log.publish(COMMANDS, [{ ...published[0]!, data: 'x'.repeat(17 * 1_048_576) }]),
+    ).rejects.toBeInstanceOf(MessageTooLong);
 
     const committed = withLongOnes(newTenant(), 1, 2, 8);
     const rows = await append(pool, EVENTS, committed);
     log.committed(rows);
-    const leftOut = rows.filter((_, place) => [1, 2, 8].includes(place)).map(({ partition, offset }) => `${EVENTS}/${partition} offset ${offset} is too long for Kafka`);
+    const leftOut = rows
+      .filter((_, place) => [1, 2, 8].includes(place))
+      .map(({ partition, offset }) => `${EVENTS}/${partition} offset ${offset} is too long for Kafka`);
     /** How often each was named: the other tests have left long ones, too. */
-    const named = (): number[] => leftOut.map((name) => errors.filter(({ message }) => message.startsWith(`${name} `)).length);
-    await has(heard, committed.filter((_, place) => ![1, 2, 8].includes(place)));
+    const named = (): number[] =>
+      leftOut.map((name) => errors.filter(({ message }) => message.startsWith(`${name} `)).length);
+    await has(
+      heard,
+      committed.filter((_, place) => ![1, 2, 8].includes(place)),
+    );
     await vi.waitFor(() => expect(named()).toEqual([1, 1, 1]), { timeout: TIMEOUT_MS });
     expect(firsts(heard, committed[0]!.tenant)).toEqual([0, 3, 4, 5, 6, 7]);
     // It does not come back to them.
@@ -192,18 +231,31 @@ describeWithOwnKafka('the Kafka log', () => {
 
   describe('of which a broker takes nothing, and hands over what it has,', () => {
     const journal: string[] = [];
-    const logger = { info: ({ lane }: { lane?: string }) => journal.push(`${lane} goes on`), error: ({ lane }: { lane?: string }) => journal.push(`${lane} stands still`) };
+    const logger = {
+      info: ({ lane }: { lane?: string }) => journal.push(`${lane} goes on`),
+      error: ({ lane }: { lane?: string }) => journal.push(`${lane} stands still`),
+    };
     const lanes = watchLanes(1, logger);
     const errors: Error[] = [];
     const refused = { topicSuffix: '.refused', watch: lanes, onError: (error: Error) => void errors.push(error) };
-    /** A topic with one replica has as many as it needs, whatever min.insync.replicas says; what a broker refuses differs in the error alone. */
+    /**
+     * A topic with one replica has as many as it needs, whatever min.insync.replicas says; what a broker refuses
+     * differs in the error alone.
+     */
     const rule = (topic: string): AclEntry => ({
-      resourceType: kafkajs.AclResourceTypes.TOPIC, resourceName: `${topic}.refused`, resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
-      principal: `User:${userOf('all-in-one')}`, host: '*', operation: kafkajs.AclOperationTypes.WRITE, permissionType: kafkajs.AclPermissionTypes.DENY,
+      resourceType: kafkajs.AclResourceTypes.TOPIC,
+      resourceName: `${topic}.refused`,
+      resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+      principal: `User:${userOf('all-in-one')}`,
+      host: '*',
+      operation: kafkajs.AclOperationTypes.WRITE,
+      permissionType: kafkajs.AclPermissionTypes.DENY,
     });
     const refuse = (topic: string): Promise<unknown> => withAdmin((admin) => admin.createAcls({ acl: [rule(topic)] }));
-    const takeAgain = (topic: string): Promise<unknown> => withAdmin((admin) => admin.deleteAcls({ filters: [rule(topic)] }));
-    const unready = (reason: RegExp): Promise<void> => vi.waitFor(() => expect(lanes.unready() ?? '').toMatch(reason), { timeout: TIMEOUT_MS });
+    const takeAgain = (topic: string): Promise<unknown> =>
+      withAdmin((admin) => admin.deleteAcls({ filters: [rule(topic)] }));
+    const unready = (reason: RegExp): Promise<void> =>
+      vi.waitFor(() => expect(lanes.unready() ?? '').toMatch(reason), { timeout: TIMEOUT_MS });
 
     beforeAll(() => broker.allow(['.spec', '.refused']));
     afterEach(() => {
@@ -215,7 +267,10 @@ describeWithOwnKafka('the Kafka log', () => {
       const [heard, others]: [Message[], Message[]] = [[], []];
       const log = newLog(refused);
       log.subscribe(new Consumer(pool));
-      for (const [topic, list] of [[EVENTS, heard], [OUTCOMES, others]] as const) {
+      for (const [topic, list] of [
+        [EVENTS, heard],
+        [OUTCOMES, others],
+      ] as const) {
         log.broadcast(topic, (message) => {
           list.push(message);
           signal.tell();
@@ -225,9 +280,13 @@ describeWithOwnKafka('the Kafka log', () => {
       const messages = newMessages(newTenant(4), 3);
       const outcomes = newMessages(messages[0]!.tenant, 3);
       await refuse(EVENTS);
-      log.committed([...await append(pool, OUTCOMES, outcomes.slice(0, 2)), ...await append(pool, EVENTS, messages)]);
+      log.committed([
+        ...(await append(pool, OUTCOMES, outcomes.slice(0, 2))),
+        ...(await append(pool, EVENTS, messages)),
+      ]);
       await unready(/relay to Kafka of identity\/4, sending to identity\.events since 2/);
-      // The other topic goes on: what was sent together with what is refused is sent once more, and not with each attempt.
+      // The other topic goes on: what was sent together with what is refused is sent once more, and not with each
+      // attempt.
       log.committed(await append(pool, OUTCOMES, outcomes.slice(2)));
       await has(others, outcomes);
       expect(others.filter(({ id }) => id === outcomes[0]!.id).length).toBeLessThanOrEqual(2);
@@ -246,10 +305,13 @@ describeWithOwnKafka('the Kafka log', () => {
       const log = newLog({ ...refused, owner: null, pool: null });
       await log.start();
       await refuse(COMMANDS);
-      await vi.waitFor(async () => {
-        await expect(log.publish(COMMANDS, newMessages(newTenant(), 1))).rejects.toBeInstanceOf(LogUnavailable);
-        expect(lanes.unready() ?? '').toMatch(/publishing of gateway to identity\.commands since 2/);
-      }, { timeout: TIMEOUT_MS });
+      await vi.waitFor(
+        async () => {
+          await expect(log.publish(COMMANDS, newMessages(newTenant(), 1))).rejects.toBeInstanceOf(LogUnavailable);
+          expect(lanes.unready() ?? '').toMatch(/publishing of gateway to identity\.commands since 2/);
+        },
+        { timeout: TIMEOUT_MS },
+      );
       await takeAgain(COMMANDS);
       await vi.waitFor(() => log.publish(COMMANDS, newMessages(newTenant(), 1)), { timeout: TIMEOUT_MS });
       expect([lanes.unready(), log.unready()]).toEqual([null, null]);
@@ -312,7 +374,8 @@ describeWithOwnKafka('the Kafka log', () => {
     const tenants = Array.from({ length: 12 }, (_, partition) => newTenant(partition));
     const published = tenants.map((tenant) => newMessages(tenant, 30));
     const [first, second] = [new Consumer(pool, COMMANDS, signal), new Consumer(pool, COMMANDS, signal)];
-    const publish = (log: KafkaLog, from: number): Promise<unknown> => Promise.all(published.map((messages) => log.publish(COMMANDS, messages.slice(from, from + 10))));
+    const publish = (log: KafkaLog, from: number): Promise<unknown> =>
+      Promise.all(published.map((messages) => log.publish(COMMANDS, messages.slice(from, from + 10))));
     const handled = (): string[] => [...first.messages(...tenants), ...second.messages(...tenants)].map(({ id }) => id);
     const all = (count: number): Promise<void> => signal.until(() => new Set(handled()).size === count);
     const log = await started([first]);
@@ -329,9 +392,14 @@ describeWithOwnKafka('the Kafka log', () => {
     // Nobody died: nothing was handled twice, and each tenant in order.
     expect(handled()).toHaveLength(360);
     for (const [index, tenant] of tenants.entries()) {
-      const numbers = [...first.messages(tenant), ...second.messages(tenant)].map(({ data }) => (data as { number: number }).number);
+      const numbers = [...first.messages(tenant), ...second.messages(tenant)].map(
+        ({ data }) => (data as { number: number }).number,
+      );
       expect(numbers.sort((a, b) => a - b)).toEqual(numbersOf(published[index]!));
-      for (const consumer of [first, second]) expect(numbersOf(consumer.messages(tenant))).toEqual([...numbersOf(consumer.messages(tenant)) as number[]].sort((a, b) => a - b));
+      for (const consumer of [first, second])
+        expect(numbersOf(consumer.messages(tenant))).toEqual(
+          [...(numbersOf(consumer.messages(tenant)) as number[])].sort((a, b) => a - b),
+        );
     }
   });
 
@@ -360,11 +428,16 @@ describeWithOwnKafka('the Kafka log', () => {
     const more = messages.map(({ tenant }) => newMessages(tenant, 1)[0]!);
     first.before = () => undefined;
     await log.publish(COMMANDS, more);
-    await signal.until(() => new Set(idsOf([first, second].flatMap((consumer) => consumer.messages(...more.map(({ tenant }) => tenant))))).size === 24);
+    await signal.until(
+      () =>
+        new Set(idsOf([first, second].flatMap((consumer) => consumer.messages(...more.map(({ tenant }) => tenant)))))
+          .size === 24,
+    );
     expect([...most.values()]).toEqual(Array(12).fill(1));
     const kept = messages.filter((_, partition) => !second.begun.some((batch) => batch.partition === partition));
     expect(kept.length).toBeGreaterThan(0);
-    for (const message of kept) expect(first.messages(message.tenant).filter(({ id }) => id === message.id)).toHaveLength(1);
+    for (const message of kept)
+      expect(first.messages(message.tenant).filter(({ id }) => id === message.id)).toHaveLength(1);
   });
 
   it('lets each process hear what is committed', async () => {
@@ -395,7 +468,9 @@ describeWithOwnKafka('the Kafka log', () => {
       log.committed(await append(pool, EVENTS, messages));
       await has(heard, messages);
       await log.stop();
-      await pool.query('UPDATE identity.relays SET next_offset = next_offset - 3 WHERE topic = $1 AND partition = 6', [EVENTS]);
+      await pool.query('UPDATE identity.relays SET next_offset = next_offset - 3 WHERE topic = $1 AND partition = 6', [
+        EVENTS,
+      ]);
       await started([new Consumer(pool)]);
       await signal.until(() => heard.length === 8);
       expect(idsOf(heard)).toEqual([...idsOf(messages), ...idsOf(messages.slice(2))]);
@@ -418,7 +493,8 @@ describeWithOwnKafka('the Kafka log', () => {
       log.subscribe(new Consumer(pool));
       await append(pool, EVENTS, messages.slice(0, 300));
       const starting = log.start();
-      for (let from = 300; from < 600; from += 5) log.committed(await append(pool, EVENTS, messages.slice(from, from + 5)));
+      for (let from = 300; from < 600; from += 5)
+        log.committed(await append(pool, EVENTS, messages.slice(from, from + 5)));
       await starting;
       await has(heard, messages);
       expect(numbersOf(heard.filter((message) => message.tenant === messages[0]!.tenant))).toEqual(numbersOf(messages));
@@ -444,7 +520,9 @@ describeWithOwnKafka('the Kafka log', () => {
       // More than is kept in memory.
       const waiting = large(newTenant(), 100).map((message) => log.publish(COMMANDS, [message]));
       const refused = await Promise.allSettled(waiting);
-      expect(refused.map((result) => (result as PromiseRejectedResult).reason)).toEqual(Array(100).fill(expect.any(LogUnavailable)));
+      expect(refused.map((result) => (result as PromiseRejectedResult).reason)).toEqual(
+        Array(100).fill(expect.any(LogUnavailable)),
+      );
       expect(String((refused.at(-1) as PromiseRejectedResult).reason)).toMatch(/behind/);
       log.committed(await append(pool, EVENTS, messages.slice(150)));
       await log.stop();
@@ -457,12 +535,17 @@ describeWithOwnKafka('the Kafka log', () => {
 
     it('drops the days of the log that are too old, as the Postgres log does', async () => {
       const table = 'log.messages_20200101';
-      await pool.query(`CREATE TABLE ${table} PARTITION OF log.messages FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')`);
+      await pool.query(
+        `CREATE TABLE ${table} PARTITION OF log.messages FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')`,
+      );
       await started();
-      await vi.waitFor(async () => {
-        const { rows } = await pool.query<{ found: string | null }>('SELECT to_regclass($1) AS found', [table]);
-        expect(rows[0]!.found).toBeNull();
-      }, { timeout: TIMEOUT_MS });
+      await vi.waitFor(
+        async () => {
+          const { rows } = await pool.query<{ found: string | null }>('SELECT to_regclass($1) AS found', [table]);
+          expect(rows[0]!.found).toBeNull();
+        },
+        { timeout: TIMEOUT_MS },
+      );
     });
   });
 

@@ -3,7 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
-import { AWAY, LOG_KEEP_DAYS, LogRefused, LogUnavailable, type Log, type LogRow, type Subscription, type Watch } from '../log.js';
+import {
+  AWAY,
+  LOG_KEEP_DAYS,
+  LogRefused,
+  LogUnavailable,
+  type Log,
+  type LogRow,
+  type Subscription,
+  type Watch,
+} from '../log.js';
 import { kafkaClient, untilKnown, whyRefused, type KafkaConnection } from './connect.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
@@ -28,7 +37,10 @@ export interface KafkaLogOptions {
   readonly onDead: (error: Error) => void;
 }
 
-/** Nobody waits for whoever reads events, and a fetch for each few of them costs more than the few: up to MAX_WAIT_MS later. */
+/**
+ * Nobody waits for whoever reads events, and a fetch for each few of them costs more than the few: up to MAX_WAIT_MS
+ * later.
+ */
 const EVENTS_AT_ONCE_BYTES = 256 * 1024;
 const MADE_ANEW = 'The broker was made anew; a new start makes the topics and sends the log again.';
 const WATCH_EVERY_MS = 5_000;
@@ -41,8 +53,8 @@ const ROLL_EVERY_MS = 3_600_000;
 const ROLL_LOCK = 7_216_003;
 
 /**
- * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the Postgres log
- * to Kafka. Positions live in Postgres, with the effects; Kafka's own are not used.
+ * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the
+ * Postgres log to Kafka. Positions live in Postgres, with the effects; Kafka's own are not used.
  */
 export class KafkaLog implements Log {
   private readonly kafka: Kafka;
@@ -65,7 +77,11 @@ export class KafkaLog implements Log {
     this.kafka = kafkaClient(options.connection, `muster-${this.service}`);
     this.listenerGroup = `${groupPrefixOf(this.service)}listener.${randomUUID()}`;
     // Not idempotent: the client rolls its sequence back before a retry. Duplicates are dropped by id.
-    this.producer = this.kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { initialRetryTime: 50, retries: 4 } });
+    this.producer = this.kafka.producer({
+      allowAutoTopicCreation: false,
+      idempotent: false,
+      retry: { initialRetryTime: 50, retries: 4 },
+    });
     this.publisher = new Publisher(this.producer, this.service, (topic) => this.named(topic), options.watch);
   }
 
@@ -78,7 +94,9 @@ export class KafkaLog implements Log {
   }
 
   unready(): string | null {
-    return this.started && !this.stopping && !this.dead && this.consumers.every((consumer) => consumer.ready()) ? null : AWAY;
+    return this.started && !this.stopping && !this.dead && this.consumers.every((consumer) => consumer.ready())
+      ? null
+      : AWAY;
   }
 
   async publish(topic: string, messages: readonly Message[]): Promise<void> {
@@ -87,20 +105,28 @@ export class KafkaLog implements Log {
   }
 
   committed(rows: readonly LogRow[]): void {
-    for (const [partition, mine] of Map.groupBy(rows, ({ partition: number }) => number)) this.relays[partition]?.add(mine);
+    for (const [partition, mine] of Map.groupBy(rows, ({ partition: number }) => number))
+      this.relays[partition]?.add(mine);
   }
 
   /** Throws when the broker is away, or the topics cannot be made; LogRefused when the broker will not have us. */
   async start(): Promise<void> {
     try {
-      this.clusterId = await untilKnown(() => this.ask(async (admin) => {
-        await makeTopics(admin, {
-          own: ACCESS[this.service].make.map((topic) => this.named(topic)),
-          heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) => this.named(topic)),
-          groups: [...this.subscriptions.map(({ topic }) => this.groupOf(topic)), ...(this.listeners.size > 0 ? [this.listenerGroup] : [])],
-        });
-        return (await admin.describeCluster()).clusterId;
-      }));
+      this.clusterId = await untilKnown(() =>
+        this.ask(async (admin) => {
+          await makeTopics(admin, {
+            own: ACCESS[this.service].make.map((topic) => this.named(topic)),
+            heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) =>
+              this.named(topic),
+            ),
+            groups: [
+              ...this.subscriptions.map(({ topic }) => this.groupOf(topic)),
+              ...(this.listeners.size > 0 ? [this.listenerGroup] : []),
+            ],
+          });
+          return (await admin.describeCluster()).clusterId;
+        }),
+      );
       await this.producer.connect();
       this.makeRelays();
       this.makeConsumers();
@@ -143,12 +169,27 @@ export class KafkaLog implements Log {
   private makeRelays(): void {
     const { owner, pool, watch, onError } = this.options;
     if (!owner || !pool) return;
-    this.relays = Array.from({ length: PARTITIONS }, (_, partition) => new Relay({
-      producer: this.producer, pool, owner, partition, epoch: this.epoch, named: (topic) => this.named(topic), watch, onError,
-    }));
-    // As the Postgres log does where it is alone. Several processes may roll at the same moment: one of them does, and nobody waits for it.
+    this.relays = Array.from(
+      { length: PARTITIONS },
+      (_, partition) =>
+        new Relay({
+          producer: this.producer,
+          pool,
+          owner,
+          partition,
+          epoch: this.epoch,
+          named: (topic) => this.named(topic),
+          watch,
+          onError,
+        }),
+    );
+    // As the Postgres log does where it is alone. Several processes may roll at the same moment: one of them does, and
+    // nobody waits for it.
     const roll = async (): Promise<void> => {
-      await pool.query('SELECT CASE WHEN pg_try_advisory_xact_lock($2) THEN log.roll($1) END', [LOG_KEEP_DAYS, ROLL_LOCK]);
+      await pool.query('SELECT CASE WHEN pg_try_advisory_xact_lock($2) THEN log.roll($1) END', [
+        LOG_KEEP_DAYS,
+        ROLL_LOCK,
+      ]);
     };
     roll().catch(onError);
     this.every(ROLL_EVERY_MS, roll);
@@ -161,7 +202,12 @@ export class KafkaLog implements Log {
       const topic = this.named(subscription.topic);
       const isOwnLane = owner !== null && subscription.topic === commandsOf(owner);
       return new Subscriber({
-        ...common, groupId: this.groupOf(subscription.topic), subscription, topic, epoch: this.epoch, maxBatchMessages,
+        ...common,
+        groupId: this.groupOf(subscription.topic),
+        subscription,
+        topic,
+        epoch: this.epoch,
+        maxBatchMessages,
         minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
         onAssigned: (partitions) => {
           // The process that has the commands of a lane sends what the lane says.
@@ -178,11 +224,15 @@ export class KafkaLog implements Log {
 
   private every(ms: number, act: () => Promise<void>): void {
     let acting = false;
-    this.timers.push(setInterval(() => {
-      if (acting) return;
-      acting = true;
-      void act().catch(this.options.onError).finally(() => (acting = false));
-    }, ms));
+    this.timers.push(
+      setInterval(() => {
+        if (acting) return;
+        acting = true;
+        void act()
+          .catch(this.options.onError)
+          .finally(() => (acting = false));
+      }, ms),
+    );
   }
 
   private die(error: Error): void {

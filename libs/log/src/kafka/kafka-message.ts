@@ -6,11 +6,21 @@ import type { Received } from '../log.js';
 export const toKafka = (message: Message, partition: number): KafkaMessage => {
   const { id, type, source, subject, time, tenant, directory, correlationId, causationId, data } = message;
   return {
-    key: tenant, partition, value: JSON.stringify(data ?? null),
+    key: tenant,
+    partition,
+    value: JSON.stringify(data ?? null),
     headers: {
-      ce_specversion: '1.0', ce_id: id, ce_type: type, ce_source: source, ce_subject: subject, ce_time: time, ce_tenant: tenant,
-      ...(directory === null ? {} : { ce_directory: directory }), ce_correlationid: correlationId,
-      ...(causationId === null ? {} : { ce_causationid: causationId }), 'content-type': 'application/json',
+      ce_specversion: '1.0',
+      ce_id: id,
+      ce_type: type,
+      ce_source: source,
+      ce_subject: subject,
+      ce_time: time,
+      ce_tenant: tenant,
+      ...(directory === null ? {} : { ce_directory: directory }),
+      ce_correlationid: correlationId,
+      ...(causationId === null ? {} : { ce_causationid: causationId }),
+      'content-type': 'application/json',
     },
   };
 };
@@ -24,24 +34,35 @@ const MAX_REQUEST_BYTES = 900_000;
 /** How many of those that wait, from the first on, go into one request; one that is larger alone goes alone. */
 export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): number => {
   let [count, bytes] = [0, 0];
-  while (count < waiting.length && (count === 0 || bytes + waiting[count]!.bytes <= MAX_REQUEST_BYTES)) bytes += waiting[count++]!.bytes;
+  while (count < waiting.length && (count === 0 || bytes + waiting[count]!.bytes <= MAX_REQUEST_BYTES))
+    bytes += waiting[count++]!.bytes;
   return count;
 };
 
 /**
- * The topics are made for messages of this length. One message holds what came of a body of MAX_BODY_BYTES. A broker ends a connection that sends it
- * far more.
+ * The topics are made for messages of this length. One message holds what came of a body of MAX_BODY_BYTES. A broker
+ * ends a connection that sends it far more.
  */
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 
-/** Whether a broker refused a request for the length of one of its messages: the other ones are to be sent without it. */
+/**
+ * Whether a broker refused a request for the length of one of its messages: the other ones are to be sent without it.
+ */
 export const isTooLong = (error: unknown): boolean => {
   const { type, cause } = error as { type?: string; cause?: { type?: string } };
   return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(cause?.type ?? type ?? '');
 };
 
 /** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
-export const fromKafka = ({ offset, value, headers }: { offset: string; value: Buffer | null; headers?: IHeaders }): Received => {
+export const fromKafka = ({
+  offset,
+  value,
+  headers,
+}: {
+  offset: string;
+  value: Buffer | null;
+  headers?: IHeaders;
+}): Received => {
   const header = (name: string): string | null => headers?.[`ce_${name}`]?.toString() ?? null;
   const raw = value?.toString() ?? '';
   const id = header('id');
@@ -50,10 +71,19 @@ export const fromKafka = ({ offset, value, headers }: { offset: string; value: B
   if (id === null || type === null || tenant === null) return { offset: Number(offset), message: null, raw };
   try {
     return {
-      offset: Number(offset), raw,
+      offset: Number(offset),
+      raw,
       message: {
-        id, type, tenant, source: header('source') ?? '', subject: header('subject') ?? '', time: header('time') ?? '', directory: header('directory'),
-        correlationId: header('correlationid') ?? '', causationId: header('causationid'), data: JSON.parse(raw) as unknown,
+        id,
+        type,
+        tenant,
+        source: header('source') ?? '',
+        subject: header('subject') ?? '',
+        time: header('time') ?? '',
+        directory: header('directory'),
+        correlationId: header('correlationid') ?? '',
+        causationId: header('causationid'),
+        data: JSON.parse(raw) as unknown,
       },
     };
   } catch {

@@ -22,8 +22,8 @@ export interface LaneOptions {
 const RETRY_AFTER_MS = 200;
 
 /**
- * One partition of a subscription, in order, one batch at a time. It begins at the position row whenever the partition is assigned
- * to this process and after each fault of the handler; the other partitions go on meanwhile.
+ * One partition of a subscription, in order, one batch at a time. It begins at the position row whenever the partition
+ * is assigned to this process and after each fault of the handler; the other partitions go on meanwhile.
  */
 export class Lane {
   private waiting: Received[] = [];
@@ -70,7 +70,10 @@ export class Lane {
     this.next = offset;
   }
 
-  /** The partition is another process's, or none's. A batch that has been begun is brought to its end; the position row is its fence. */
+  /**
+   * The partition is another process's, or none's. A batch that has been begun is brought to its end; the position row
+   * is its fence.
+   */
   close(): number {
     this.waiting = [];
     this.next = null;
@@ -91,10 +94,12 @@ export class Lane {
     if (offset < next) {
       this.close();
       const { topic } = this.options.subscription;
-      this.options.onLost(new Error(
-        `${topic}/${this.options.partition} goes on at ${offset}, but ${next} was reached: it lost messages, or was made anew. ` +
-        'Set KAFKA_TOPIC_SUFFIX to a new value, for all services.',
-      ));
+      this.options.onLost(
+        new Error(
+          `${topic}/${this.options.partition} goes on at ${offset}, but ${next} was reached: it lost messages, or was made anew. ` +
+            'Set KAFKA_TOPIC_SUFFIX to a new value, for all services.',
+        ),
+      );
       return;
     }
     this.waiting.push(...received);
@@ -103,8 +108,8 @@ export class Lane {
   }
 
   /**
-   * Resolves when all is handled that was taken, or after `timeoutMs`: then nothing more is fetched of this partition until it is
-   * done, and the others go on.
+   * Resolves when all is handled that was taken, or after `timeoutMs`: then nothing more is fetched of this partition
+   * until it is done, and the others go on.
    */
   async settled(timeoutMs: number): Promise<void> {
     const timer = new AbortController();
@@ -120,7 +125,14 @@ export class Lane {
       const received = this.waiting.splice(0, this.options.maxBatchMessages);
       const nextOffset = received[received.length - 1]!.offset + 1;
       try {
-        await subscription.handleBatch({ topic: subscription.topic, partition, epoch, received, nextOffset, appended: null });
+        await subscription.handleBatch({
+          topic: subscription.topic,
+          partition,
+          epoch,
+          received,
+          nextOffset,
+          appended: null,
+        });
       } catch (error) {
         this.options.onError(error as Error);
         await delay(RETRY_AFTER_MS);

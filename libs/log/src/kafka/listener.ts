@@ -36,7 +36,8 @@ export class Listener {
     await consumer.subscribe({ topics: [...listeners.keys()], fromBeginning: false });
     const fetched = new Promise<void>((resolve) => consumer.on(consumer.events.FETCH, () => resolve()));
     await consumer.run({
-      autoCommit: false, partitionsConsumedConcurrently: PARTITIONS,
+      autoCommit: false,
+      partitionsConsumedConcurrently: PARTITIONS,
       eachBatch: async ({ batch }) => {
         for (const { message } of batch.messages.map(fromKafka)) {
           for (const listener of listeners.get(batch.topic) ?? []) {

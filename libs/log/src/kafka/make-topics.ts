@@ -9,10 +9,7 @@ const TIMEOUT_MS = 30_000;
 /** Rights that were given a moment ago reach a broker within milliseconds. */
 const REFUSED_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;
-const CONFIGURATION = {
-  'max.message.bytes': MAX_MESSAGE_BYTES,
-  'retention.ms': LOG_KEEP_DAYS * 86_400_000,
-};
+const CONFIGURATION = { 'max.message.bytes': MAX_MESSAGE_BYTES, 'retention.ms': LOG_KEEP_DAYS * 86_400_000 };
 
 /** Topics and groups as Kafka knows them. */
 export interface Wanted {
@@ -24,9 +21,9 @@ export interface Wanted {
 }
 
 /**
- * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and every group of ours a
- * coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or what the broker said last;
- * after 5 s when that is that we may not.
+ * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and
+ * every group of ours a coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or
+ * what the broker said last; after 5 s when that is that we may not.
  */
 export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): Promise<void> => {
   const wanted = [...new Set([...own, ...heard])];
@@ -40,7 +37,9 @@ export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): 
       missing = wanted.filter((topic) => !existing.has(topic));
       const topics = own.filter((topic) => !existing.has(topic));
       if (topics.length > 0) {
-        await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1, configEntries })) });
+        await admin.createTopics({
+          topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: -1, configEntries })),
+        });
       }
       if (missing.length === topics.length) {
         // Asking for a coordinator makes a new cluster create the topic behind it.
@@ -56,6 +55,9 @@ export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): 
       // The broker is not done yet, or another process makes them at the same moment.
       if (isLate || (waitedMs > REFUSED_TIMEOUT_MS && isNotAllowed(error))) throw error;
     }
-    if (isLate) throw new LogUnavailable(`Not all topics were there in time${missing.length > 0 ? `: their owners have not made ${missing.join(', ')}, or the user may not see them (docs/kafka-access.md)` : ''}.`);
+    if (isLate)
+      throw new LogUnavailable(
+        `Not all topics were there in time${missing.length > 0 ? `: their owners have not made ${missing.join(', ')}, or the user may not see them (docs/kafka-access.md)` : ''}.`,
+      );
   }
 };

@@ -12,14 +12,18 @@ interface Outgoing {
 
 const MAX_OUTGOING_BYTES = 64 * 1_048_576;
 
-/** Sends what is published: messages of one turn of the event loop as one request, and one request of a topic at a time. */
+/**
+ * Sends what is published: messages of one turn of the event loop as one request, and one request of a topic at a time.
+ */
 export class Publisher {
   private readonly outgoing = new Map<string, Outgoing[]>();
   private readonly flushing = new Map<string, Promise<void>>();
   private outgoingBytes = 0;
 
   constructor(
-    private readonly producer: Producer, private readonly service: string, private readonly named: (topic: string) => string,
+    private readonly producer: Producer,
+    private readonly service: string,
+    private readonly named: (topic: string) => string,
     private readonly watch: Watch,
   ) {}
 
@@ -32,7 +36,8 @@ export class Publisher {
       const bytes = sizeOf(made);
       if (bytes > MAX_MESSAGE_BYTES) return Promise.reject(tooLong(bytes));
       // While the broker is away they would fill the memory.
-      if (this.outgoingBytes + bytes > MAX_OUTGOING_BYTES) return Promise.reject(new LogUnavailable('The message log is behind.'));
+      if (this.outgoingBytes + bytes > MAX_OUTGOING_BYTES)
+        return Promise.reject(new LogUnavailable('The message log is behind.'));
       this.outgoingBytes += bytes;
       return new Promise<void>((resolve, reject) => waiting.push({ message: made, bytes, resolve, reject }));
     });
@@ -57,7 +62,9 @@ export class Publisher {
 
   private async send(topic: string, batch: readonly Outgoing[]): Promise<void> {
     try {
-      const isTaken = await this.watch.during(`publishing of ${this.service} to ${topic}`, () => this.isTaken(topic, batch));
+      const isTaken = await this.watch.during(`publishing of ${this.service} to ${topic}`, () =>
+        this.isTaken(topic, batch),
+      );
       if (!isTaken) return await this.divide(topic, batch);
       for (const { resolve } of batch) resolve();
     } catch (error) {
@@ -95,7 +102,8 @@ export class Publisher {
   }
 }
 
-const tooLong = (bytes: number): MessageTooLong => new MessageTooLong(`The message log takes no message of ${bytes} bytes.`);
+const tooLong = (bytes: number): MessageTooLong =>
+  new MessageTooLong(`The message log takes no message of ${bytes} bytes.`);
 
 /** Whether a broker said no. */
 const isAnswer = (error: unknown): boolean => {

@@ -31,10 +31,11 @@ const RETRY_AFTER_MS = 200;
 const SAVE_EVERY_MS = 500;
 
 /**
- * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may be sent
- * twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is read from the table.
- * Only what is too long for Kafka is left out there. A reader that misses it finds it by itself: an outcome is looked up, an event is a gap in
- * its sequence and read from the owner's store, a dead letter stays in the Postgres log.
+ * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may
+ * be sent twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is
+ * read from the table. Only what is too long for Kafka is left out there. A reader that misses it finds it by itself:
+ * an outcome is looked up, an event is a gap in its sequence and read from the owner's store, a dead letter stays in
+ * the Postgres log.
  */
 export class Relay {
   private readonly topics: readonly string[];
@@ -47,7 +48,10 @@ export class Relay {
   private waitingBytes = 0;
   /** Less after a request that the broker refused for the length of one of its messages, until that one is found. */
   private atOnce = Infinity;
-  /** A request has failed, perhaps for one topic alone: until all is sent each request is of one topic, in turns, so that no other is sent again with each attempt. */
+  /**
+   * A request has failed, perhaps for one topic alone: until all is sent each request is of one topic, in turns, so
+   * that no other is sent again with each attempt.
+   */
   private apart = false;
   private lastTopic = '';
   /** The table holds rows that are not in `waiting`. */
@@ -60,7 +64,9 @@ export class Relay {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: RelayOptions) {
-    this.topics = TOPICS.filter((topic) => topic.startsWith(`${options.owner}.`) && topic !== commandsOf(options.owner));
+    this.topics = TOPICS.filter(
+      (topic) => topic.startsWith(`${options.owner}.`) && topic !== commandsOf(options.owner),
+    );
   }
 
   /** The partition was assigned: what a predecessor committed and did not send is sent first. */
@@ -129,7 +135,8 @@ export class Relay {
     this.unsure = false;
     try {
       const { rows } = await pool.query<{ topic: string; epoch: string; next_offset: string }>(
-        `SELECT topic, epoch, next_offset FROM ${schemaOf(owner)}.relays WHERE partition = $1`, [partition],
+        `SELECT topic, epoch, next_offset FROM ${schemaOf(owner)}.relays WHERE partition = $1`,
+        [partition],
       );
       for (const topic of this.topics) {
         const row = rows.find((found) => found.topic === topic);
@@ -148,16 +155,19 @@ export class Relay {
 
   private async readOn(): Promise<void> {
     const { pool, partition } = this.options;
-    // Each row that is handed over from here on is among the rows that are read, or follows on them, or shows that there are more.
+    // Each row that is handed over from here on is among the rows that are read, or follows on them, or shows that
+    // there are more.
     this.behind = false;
     try {
       for (const topic of this.topics) {
         const { rows } = await pool.query<{ offset: string; message: Message }>(
-          'SELECT "offset", message FROM log.read_some($1, $2, $3, $4, $5)', [topic, partition, this.ends.get(topic)!, READ_ROWS, READ_BYTES],
+          'SELECT "offset", message FROM log.read_some($1, $2, $3, $4, $5)',
+          [topic, partition, this.ends.get(topic)!, READ_ROWS, READ_BYTES],
         );
         // The first ones may be gone, with their age.
         if (rows.length > 0) this.ends.set(topic, Math.max(this.ends.get(topic)!, Number(rows[0]!.offset)));
-        for (const row of rows) this.append({ topic, partition, offset: Number(row.offset), id: row.message.id, message: row.message });
+        for (const row of rows)
+          this.append({ topic, partition, offset: Number(row.offset), id: row.message.id, message: row.message });
         // A page ends where it is long enough: only an empty one says that there is no more.
         if (rows.length > 0) this.behind = true;
       }
@@ -181,7 +191,11 @@ export class Relay {
       this.atOnce = Math.max(1, rows.length >> 1);
       if (rows.length > 1) return;
       const [{ topic, offset, bytes }] = rows as [Waiting];
-      this.options.onError(new Error(`${topic}/${this.options.partition} offset ${offset} is too long for Kafka (${bytes} bytes): it is left out there`));
+      this.options.onError(
+        new Error(
+          `${topic}/${this.options.partition} offset ${offset} is too long for Kafka (${bytes} bytes): it is left out there`,
+        ),
+      );
       this.atOnce = Infinity;
     }
     // They stay in line until Kafka has them.
@@ -220,7 +234,8 @@ export class Relay {
     // A broker would end the connection, and say nothing.
     if (rows[0]!.bytes > MAX_MESSAGE_BYTES) throw Object.assign(new Error('too long'), { type: 'MESSAGE_TOO_LARGE' });
     const topicMessages = [...Map.groupBy(rows, ({ topic }) => topic)].map(([topic, mine]) => ({
-      topic: this.options.named(topic), messages: mine.map(({ message }) => message),
+      topic: this.options.named(topic),
+      messages: mine.map(({ message }) => message),
     }));
     await this.options.producer.sendBatch({ acks: -1, topicMessages });
   }

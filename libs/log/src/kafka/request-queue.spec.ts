@@ -2,13 +2,22 @@ import { createRequire } from 'node:module';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import './request-queue.js';
 
-/** These tests show what request-queue.ts mends in kafkajs: where it does not, it shows here, and not as a process that is always busy. */
+/**
+ * These tests show what request-queue.ts mends in kafkajs: where it does not, it shows here, and not as a process that
+ * is always busy.
+ */
 interface Queue {
-  push(request: { entry: { correlationId: number; resolve: () => void }; expectResponse: boolean; sendRequest: () => void }): void;
+  push(request: {
+    entry: { correlationId: number; resolve: () => void };
+    expectResponse: boolean;
+    sendRequest: () => void;
+  }): void;
   fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void;
   maybeThrottle(ms: number): void;
 }
-const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as new (options: object) => Queue;
+const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as new (
+  options: object,
+) => Queue;
 
 let queue: Queue;
 let sent: number[];
@@ -24,7 +33,11 @@ afterEach(() => {
 });
 
 const push = (correlationId: number): void => {
-  queue.push({ entry: { correlationId, resolve: () => undefined }, expectResponse: false, sendRequest: () => sent.push(correlationId) });
+  queue.push({
+    entry: { correlationId, resolve: () => undefined },
+    expectResponse: false,
+    sendRequest: () => sent.push(correlationId),
+  });
 };
 
 it('sets no timer on a connection that waits for nothing: kafkajs would set one of a negative time, again each millisecond', () => {

@@ -13,7 +13,10 @@ export interface KafkaSetUp {
   readonly topicSuffixes: readonly string[];
 }
 
-/** Makes the users of these services and lets each do what ACCESS says of it: nobody else may do anything. May be done again. */
+/**
+ * Makes the users of these services and lets each do what ACCESS says of it: nobody else may do anything. May be done
+ * again.
+ */
 export const setUpKafka = async ({ administrator, passwords, topicSuffixes }: KafkaSetUp): Promise<void> => {
   await setScramUsers(administrator, new Map([...passwords].map(([service, password]) => [userOf(service), password])));
   const admin = kafkaClient(administrator, 'muster-set-up').admin();
@@ -32,7 +35,12 @@ export const setUpKafka = async ({ administrator, passwords, topicSuffixes }: Ka
 
 const aclsOf = (service: Service, topicSuffixes: readonly string[]): AclEntry[] => {
   const entry = (resourceType: number, resourceName: string, operation: number): AclEntry => ({
-    resourceType, resourceName, operation, principal: `User:${userOf(service)}`, host: '*', permissionType: AclPermissionTypes.ALLOW,
+    resourceType,
+    resourceName,
+    operation,
+    principal: `User:${userOf(service)}`,
+    host: '*',
+    permissionType: AclPermissionTypes.ALLOW,
     resourcePatternType: resourceType === OF.GROUP ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
   });
   const { read, write, make } = ACCESS[service];
@@ -48,14 +56,26 @@ const aclsOf = (service: Service, topicSuffixes: readonly string[]): AclEntry[] 
 
 const presentAcls = async (admin: Admin): Promise<AclEntry[]> => {
   const { resources } = await admin.describeAcls({
-    resourceType: OF.ANY, resourcePatternType: ResourcePatternTypes.ANY, operation: MAY.ANY, permissionType: AclPermissionTypes.ANY,
+    resourceType: OF.ANY,
+    resourcePatternType: ResourcePatternTypes.ANY,
+    operation: MAY.ANY,
+    permissionType: AclPermissionTypes.ANY,
   });
   return resources.flatMap(({ resourceType, resourceName, resourcePatternType, acls }) =>
-    acls.map((acl) => ({ ...acl, resourceType, resourceName, resourcePatternType })));
+    acls.map((acl) => ({ ...acl, resourceType, resourceName, resourcePatternType })),
+  );
 };
 
 const keyOf = (acl: AclEntry): string =>
-  [acl.resourceType, acl.resourceName, acl.resourcePatternType, acl.principal, acl.host, acl.operation, acl.permissionType].join(' ');
+  [
+    acl.resourceType,
+    acl.resourceName,
+    acl.resourcePatternType,
+    acl.principal,
+    acl.host,
+    acl.operation,
+    acl.permissionType,
+  ].join(' ');
 const without = (acls: readonly AclEntry[], others: readonly AclEntry[]): AclEntry[] => {
   const keys = new Set(others.map(keyOf));
   return acls.filter((acl) => !keys.has(keyOf(acl)));

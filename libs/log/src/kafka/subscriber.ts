@@ -23,14 +23,23 @@ export class Subscriber {
     const { topic, subscription, epoch, maxBatchMessages, onError, onDead } = options;
     this.member = new GroupMember(options);
     const { consumer } = this.member;
-    this.lanes = Array.from({ length: PARTITIONS }, (_, partition) => new Lane({
-      subscription, partition, epoch, maxBatchMessages, onError, onLost: onDead,
-      source: {
-        pause: () => consumer.pause([{ topic, partitions: [partition] }]),
-        resume: () => consumer.resume([{ topic, partitions: [partition] }]),
-        seek: (offset) => consumer.seek({ topic, partition, offset: String(offset) }),
-      },
-    }));
+    this.lanes = Array.from(
+      { length: PARTITIONS },
+      (_, partition) =>
+        new Lane({
+          subscription,
+          partition,
+          epoch,
+          maxBatchMessages,
+          onError,
+          onLost: onDead,
+          source: {
+            pause: () => consumer.pause([{ topic, partitions: [partition] }]),
+            resume: () => consumer.resume([{ topic, partitions: [partition] }]),
+            seek: (offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+          },
+        }),
+    );
   }
 
   ready(): boolean {
@@ -49,14 +58,17 @@ export class Subscriber {
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
         const mine = payload.memberAssignment[topic] ?? [];
         const allowed = onAssigned(mine);
-        const opened = this.lanes.map((lane, partition) => (mine.includes(partition) ? lane.open(allowed) : void lane.close()));
+        const opened = this.lanes.map((lane, partition) =>
+          mine.includes(partition) ? lane.open(allowed) : void lane.close(),
+        );
         void Promise.all(opened).then(() => this.ready() && resolve());
       });
     });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({
-      autoCommit: false, partitionsConsumedConcurrently: PARTITIONS,
+      autoCommit: false,
+      partitionsConsumedConcurrently: PARTITIONS,
       eachBatch: async ({ batch, isStale }) => {
         if (isStale()) return;
         const lane = this.lanes[batch.partition]!;

@@ -31,7 +31,11 @@ describe('the Postgres log', () => {
     pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-log'");
   const newLog = (options: { maxBatchMessages?: number } = {}): PostgresLog => {
     const log = new PostgresLog({
-      url: roleUrl(postgres.url, 'log'), maxBatchMessages: 100, keepDays: 7, onError: () => undefined, ...options,
+      url: roleUrl(postgres.url, 'log'),
+      maxBatchMessages: 100,
+      keepDays: 7,
+      onError: () => undefined,
+      ...options,
     });
     logs.push(log);
     return log;
@@ -112,7 +116,11 @@ describe('the Postgres log', () => {
     const messages = newMessages(tenant, 2_500);
     const offsets = messages.map((_, index) => index);
     await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [
-      offsets.map(() => topic), offsets.map(() => 7), offsets, idsOf(messages), messages.map((message) => JSON.stringify(message)),
+      offsets.map(() => topic),
+      offsets.map(() => 7),
+      offsets,
+      idsOf(messages),
+      messages.map((message) => JSON.stringify(message)),
     ]);
     await pool.query('DELETE FROM log.messages WHERE topic = $1 AND partition = 7 AND "offset" < 700', [topic]);
     const consumer = new Consumer(pool, topic);
@@ -154,7 +162,10 @@ describe('the Postgres log', () => {
   it('reads a backlog of long messages in pages of some megabytes', async () => {
     const topic = commandsOf('admin');
     const tenant = newTenant(5);
-    const messages = newMessages(tenant, 20).map((message) => ({ ...message, data: { ...(message.data as object), text: 'x'.repeat(1_048_576) } }));
+    const messages = newMessages(tenant, 20).map((message) => ({
+      ...message,
+      data: { ...(message.data as object), text: 'x'.repeat(1_048_576) },
+    }));
     // Appended at once, which is more than one statement takes.
     const first = newLog();
     await first.start();
@@ -192,7 +203,10 @@ describe('the Postgres log', () => {
     const before = await offsetsOf(newMessages(tenant, 3));
     await pool.query('UPDATE log.messages SET day = day - 30 WHERE topic = $1 AND partition = 11', [topic]);
     expect(await offsetsOf(newMessages(tenant, 2))).toEqual([1, 2].map((further) => before.at(-1)! + further));
-    const { rows } = await pool.query('SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 11', [topic]);
+    const { rows } = await pool.query(
+      'SELECT count(*)::int AS count FROM log.messages WHERE topic = $1 AND partition = 11',
+      [topic],
+    );
     expect(rows, 'the old ones are gone').toEqual([{ count: 2 }]);
   });
 
@@ -202,7 +216,8 @@ describe('the Postgres log', () => {
     const log = newLog();
     const subscribe = (consumer: Consumer, partition: number, committed: Message[]): void =>
       log.subscribe({
-        topic: consumer.topic, handleBatch: (batch) => consumer.handleBatch(batch),
+        topic: consumer.topic,
+        handleBatch: (batch) => consumer.handleBatch(batch),
         position: async (asked) => {
           if (asked === partition) log.committed(await append(pool, events.topic, committed));
           return consumer.position(asked);
@@ -275,7 +290,9 @@ describe('the Postgres log', () => {
       };
     };
     const isAppending = async (): Promise<void> => {
-      const waiting = await pool.query("SELECT FROM pg_stat_activity WHERE application_name = 'muster-log' AND wait_event_type = 'Lock'");
+      const waiting = await pool.query(
+        "SELECT FROM pg_stat_activity WHERE application_name = 'muster-log' AND wait_event_type = 'Lock'",
+      );
       expect(waiting.rowCount).toBe(1);
     };
 
@@ -335,21 +352,38 @@ describe('the Postgres log', () => {
     let end: () => Promise<void>;
     /** Every command is done, and nothing else happens. */
     const behaviour: Behaviour<object> = {
-      owner: 'identity', commandTypes: new Set(['muster.test.v1']), loadSql: () => 'SELECT $json', touches: () => ({}), parts: [],
+      owner: 'identity',
+      commandTypes: new Set(['muster.test.v1']),
+      loadSql: () => 'SELECT $json',
+      touches: () => ({}),
+      parts: [],
       begin: () => ({ decide: () => ({ events: [], outcome: { status: 'done', value: null } }), rows: () => ({}) }),
     };
     const commands = (count: number): Message[] =>
       newMessages(newTenant(8), count).map((message) => ({
-        ...message, data: { actor: 'test', expiresAt: new Date(Date.now() + 600_000).toISOString(), command: {} },
+        ...message,
+        data: { actor: 'test', expiresAt: new Date(Date.now() + 600_000).toISOString(), command: {} },
       }));
     const answered = async (messages: readonly Message[]): Promise<string[]> => {
-      const { rows } = await pool.query<{ command_id: string }>('SELECT command_id FROM identity.outcomes WHERE command_id = ANY ($1)', [idsOf(messages)]);
+      const { rows } = await pool.query<{ command_id: string }>(
+        'SELECT command_id FROM identity.outcomes WHERE command_id = ANY ($1)',
+        [idsOf(messages)],
+      );
       return rows.map(({ command_id }) => command_id);
     };
-    const newHandler = (): BatchHandler<object> => new BatchHandler(lane, behaviour, () => new Date(), () => undefined);
+    const newHandler = (): BatchHandler<object> =>
+      new BatchHandler(
+        lane,
+        behaviour,
+        () => new Date(),
+        () => undefined,
+      );
 
     beforeAll(async () => {
-      const database = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', { poolConnections: 3, queryTimeoutMs: 5_000 });
+      const database = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', {
+        poolConnections: 3,
+        queryTimeoutMs: 5_000,
+      });
       lane = poolOf(database);
       end = () => database.destroy();
     });
@@ -370,14 +404,18 @@ describe('the Postgres log', () => {
         const log = newLog();
         const done = new Promise<void>((resolve) => log.broadcast(outcomesOf('identity'), () => resolve()));
         log.subscribe({
-          topic: COMMANDS, position: (partition) => handler.position(partition),
+          topic: COMMANDS,
+          position: (partition) => handler.position(partition),
           handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
         });
         await log.start();
         await log.publish(COMMANDS, commands(1));
         await done;
         const { rows } = await pool.query('SELECT DISTINCT session, setting FROM seen_commits ORDER BY session');
-        expect(rows).toEqual([{ session: 'muster_identity', setting: 'on' }, { session: 'muster_log', setting: 'off' }]);
+        expect(rows).toEqual([
+          { session: 'muster_identity', setting: 'on' },
+          { session: 'muster_log', setting: 'off' },
+        ]);
       } finally {
         await pool.query('DROP TRIGGER see_commit ON log.messages; DROP FUNCTION see_commit; DROP TABLE seen_commits');
       }
@@ -393,7 +431,8 @@ describe('the Postgres log', () => {
         signal.tell();
       });
       log.subscribe({
-        topic: COMMANDS, position: (partition) => handler.position(partition),
+        topic: COMMANDS,
+        position: (partition) => handler.position(partition),
         handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
       });
       await log.start();
@@ -401,7 +440,10 @@ describe('the Postgres log', () => {
       // In one batch, and in another one.
       await log.publish(COMMANDS, [...messages, ...messages]);
       await log.publish(COMMANDS, messages);
-      const answers = (): unknown[] => heard.flatMap(({ causationId, data }) => (causationId === messages[0]!.id ? [(data as OutcomeData).outcome] : []));
+      const answers = (): unknown[] =>
+        heard.flatMap(({ causationId, data }) =>
+          causationId === messages[0]!.id ? [(data as OutcomeData).outcome] : [],
+        );
       await signal.until(() => answers().length === 3);
       expect(new Set(answers().map((answer) => JSON.stringify(answer))).size).toBe(1);
       expect(await answered(messages)).toEqual(idsOf(messages));
@@ -417,7 +459,8 @@ describe('the Postgres log', () => {
       let handed: Batch | undefined;
       const refused = new Promise<unknown>((resolve) => {
         log.subscribe({
-          topic: COMMANDS, position: (partition) => handler.position(partition),
+          topic: COMMANDS,
+          position: (partition) => handler.position(partition),
           handleBatch: async (batch) => {
             if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return handler.handle(batch, () => undefined);
             await batch.appended;
@@ -435,9 +478,10 @@ describe('the Postgres log', () => {
       expect(String(await refused)).toMatch(/no longer holds/);
       await vi.waitFor(async () => expect(await answered(kept)).toHaveLength(3), { timeout: 60_000 });
       expect(await answered(lost)).toEqual([]);
-      const { rows } = await pool.query('SELECT id FROM log.messages WHERE topic = $1 AND partition = 8 AND "offset" = ANY ($2) ORDER BY "offset"', [
-        COMMANDS, handed!.received.map(({ offset }) => offset),
-      ]);
+      const { rows } = await pool.query(
+        'SELECT id FROM log.messages WHERE topic = $1 AND partition = 8 AND "offset" = ANY ($2) ORDER BY "offset"',
+        [COMMANDS, handed!.received.map(({ offset }) => offset)],
+      );
       // Otherwise nothing was lost, and the test has shown nothing.
       expect(rows.map(({ id }) => id)).toEqual(idsOf(kept).slice(0, handed!.received.length));
     });

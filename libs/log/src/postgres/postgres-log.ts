@@ -18,7 +18,10 @@ interface Lane {
   end: number | null;
   /** The table holds more than is in memory: what is handed over meanwhile is read there when its turn comes. */
   isBehind: boolean;
-  /** Its position or its backlog could not be read: its handler gets nothing until they can, so nobody else notices that it stands still. */
+  /**
+   * Its position or its backlog could not be read: its handler gets nothing until they can, so nobody else notices that
+   * it stands still.
+   */
   isUnreadable: boolean;
   waiting: { offset: number; message: Message; appended: Promise<void> }[];
   running: boolean;
@@ -45,14 +48,17 @@ const MAX_APPEND_MESSAGES = 1_000;
 const MAX_APPEND_CHARACTERS = 8 * 1_048_576;
 const MAX_PENDING_PUBLISHES = 10_000;
 const MAX_MISSED_MESSAGES = 10_000;
-/** Nobody waits for whoever reads events: one call for many of them costs a lone command nothing, one for each 0.2 ms. */
+/**
+ * Nobody waits for whoever reads events: one call for many of them costs a lone command nothing, one for each 0.2 ms.
+ */
 const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
 
 /**
- * The log inside one process: appended with one statement and handed over in memory meanwhile, read from the table only after a start or
- * a fault. The append does not wait for the disk, because the commit of the outcome flushes it too; so after any fault of the
- * connection everything in memory is dropped and read again, and who writes checks that the log still holds what it was handed.
+ * The log inside one process: appended with one statement and handed over in memory meanwhile, read from the table only
+ * after a start or a fault. The append does not wait for the disk, because the commit of the outcome flushes it too; so
+ * after any fault of the connection everything in memory is dropped and read again, and who writes checks that the log
+ * still holds what it was handed.
  */
 export class PostgresLog implements Log {
   private client: pg.Client | null = null;
@@ -111,7 +117,8 @@ export class PostgresLog implements Log {
 
   publish(topic: string, messages: readonly Message[]): Promise<void> {
     if (!this.client || this.stopping) return Promise.reject(new LogUnavailable('The database is away.'));
-    if (this.pending.length >= MAX_PENDING_PUBLISHES) return Promise.reject(new LogUnavailable('The message log is behind.'));
+    if (this.pending.length >= MAX_PENDING_PUBLISHES)
+      return Promise.reject(new LogUnavailable('The message log is behind.'));
     const done = new Promise<void>((resolve, reject) => this.pending.push({ topic, messages, resolve, reject }));
     this.planFlush();
     return done;
@@ -158,7 +165,10 @@ export class PostgresLog implements Log {
   private async flush(client: pg.Client): Promise<void> {
     const taken: Pending[] = [];
     let count = 0;
-    while (this.pending.length > 0 && (count === 0 || count + this.pending[0]!.messages.length <= MAX_APPEND_MESSAGES)) {
+    while (
+      this.pending.length > 0 &&
+      (count === 0 || count + this.pending[0]!.messages.length <= MAX_APPEND_MESSAGES)
+    ) {
       const next = this.pending.shift()!;
       taken.push(next);
       count += next.messages.length;
@@ -193,7 +203,8 @@ export class PostgresLog implements Log {
         characters += text.length;
       }
       statements.push(this.appendTexts(client, from === 0 ? rows : rows.slice(from), texts));
-      // All are in line before anything else that this connection is asked: who reads on it finds what was handed over before.
+      // All are in line before anything else that this connection is asked: who reads on it finds what was handed over
+      // before.
       await Promise.all(statements);
     } catch (error) {
       this.fail(client, error as Error);
@@ -205,7 +216,13 @@ export class PostgresLog implements Log {
     await client.query({
       name: 'log-append',
       text: 'SELECT log.append($1, $2, $3, $4, $5::json[])',
-      values: [rows.map((row) => row.topic), rows.map(({ partition }) => partition), rows.map(({ offset }) => offset), rows.map(({ id }) => id), texts],
+      values: [
+        rows.map((row) => row.topic),
+        rows.map(({ partition }) => partition),
+        rows.map(({ offset }) => offset),
+        rows.map(({ id }) => id),
+        texts,
+      ],
     });
   }
 
@@ -224,7 +241,11 @@ export class PostgresLog implements Log {
     // It was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
     if (lane.isBehind && lane.end !== null) return;
-    if (row.offset !== lane.end) return this.fail(this.client!, new Error(`${row.topic}/${row.partition} was handed ${row.offset} instead of ${lane.end}`));
+    if (row.offset !== lane.end)
+      return this.fail(
+        this.client!,
+        new Error(`${row.topic}/${row.partition} was handed ${row.offset} instead of ${lane.end}`),
+      );
     if (lane.waiting.length >= MAX_LANE_MESSAGES) {
       lane.isBehind = true;
       return;
@@ -252,7 +273,14 @@ export class PostgresLog implements Log {
   private async handle(client: pg.Client, lane: Lane): Promise<void> {
     const received = lane.waiting.splice(0, this.options.maxBatchMessages);
     const { offset, appended } = received[received.length - 1]!;
-    const batch: Batch = { topic: lane.subscription.topic, partition: lane.partition, epoch: EPOCH, received, nextOffset: offset + 1, appended };
+    const batch: Batch = {
+      topic: lane.subscription.topic,
+      partition: lane.partition,
+      epoch: EPOCH,
+      received,
+      nextOffset: offset + 1,
+      appended,
+    };
     try {
       await lane.subscription.handleBatch(batch);
     } catch (error) {
@@ -262,8 +290,8 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * After a fault of a handler: what its lane has in memory is dropped and read again, on the connection that appends, which has then
-   * appended what the lane was handed. The other lanes have nothing to do with it.
+   * After a fault of a handler: what its lane has in memory is dropped and read again, on the connection that appends,
+   * which has then appended what the lane was handed. The other lanes have nothing to do with it.
    */
   private async readAgain(client: pg.Client, lane: Lane): Promise<void> {
     lane.end = null;
@@ -272,11 +300,15 @@ export class PostgresLog implements Log {
     await this.untilRead(client, lane, null);
   }
 
-  /** The next page. The rows that this process hands over and appends from here on are kept until it is known where the page ends. */
+  /**
+   * The next page. The rows that this process hands over and appends from here on are kept until it is known where the
+   * page ends.
+   */
   private async readOn(client: pg.Client, lane: Lane): Promise<void> {
     const from = lane.end;
     lane.end = null;
-    // Rows that were handed over before are not kept, and are sent to the database in the next turn: they are read after that.
+    // Rows that were handed over before are not kept, and are sent to the database in the next turn: they are read
+    // after that.
     await new Promise((resolve) => setImmediate(resolve));
     await this.untilRead(client, lane, from);
   }
@@ -326,15 +358,21 @@ export class PostgresLog implements Log {
 
   private async connect(): Promise<void> {
     const client = new pg.Client({
-      connectionString: this.options.url, application_name: 'muster-log', keepAlive: true, connectionTimeoutMillis: 5_000,
+      connectionString: this.options.url,
+      application_name: 'muster-log',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
       query_timeout: 15_000,
     });
     client.on('error', (error) => this.fail(client, error));
     client.on('end', () => this.fail(client, new Error('the connection has ended')));
     await client.connect();
     try {
-      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [ADVISORY_LOCK]);
-      if (!rows[0]!.locked) throw new Error('another Muster process works with this database; several processes need Kafka');
+      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+        ADVISORY_LOCK,
+      ]);
+      if (!rows[0]!.locked)
+        throw new Error('another Muster process works with this database; several processes need Kafka');
       await client.query('SELECT log.roll($1)', [this.options.keepDays]);
       this.missed = [];
       const { lanes, ends } = await this.load(client);
@@ -355,13 +393,22 @@ export class PostgresLog implements Log {
     const ends = new Map<string, number>();
     // All of them: who publishes to a topic need not consume it.
     const { rows } = await client.query<{ topic: string; partition: number; next_offset: string }>(
-      'SELECT topic, partition, next_offset FROM log.ends($1)', [TOPICS],
+      'SELECT topic, partition, next_offset FROM log.ends($1)',
+      [TOPICS],
     );
     for (const row of rows) ends.set(`${row.topic}/${row.partition}`, Number(row.next_offset));
     for (const subscription of this.subscriptions) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const key = `${subscription.topic}/${partition}`;
-        const lane: Lane = { subscription, partition, end: null, isBehind: false, isUnreadable: false, running: false, waiting: [] };
+        const lane: Lane = {
+          subscription,
+          partition,
+          end: null,
+          isBehind: false,
+          isUnreadable: false,
+          running: false,
+          waiting: [],
+        };
         // Rows that are older than the retention are gone, and a position is never behind its own commit.
         ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane, null)));
         lanes.set(key, lane);
@@ -370,19 +417,27 @@ export class PostgresLog implements Log {
     return { lanes, ends };
   }
 
-  /** Reads what waits for a lane, a page of it, from its position row on where `from` is null. Returns where the page ends. */
+  /**
+   * Reads what waits for a lane, a page of it, from its position row on where `from` is null. Returns where the page
+   * ends.
+   */
   private async read(client: pg.Client, lane: Lane, from: number | null): Promise<number> {
-    const { subscription: { topic }, partition } = lane;
+    const {
+      subscription: { topic },
+      partition,
+    } = lane;
     let end = from;
     if (end === null) {
       const position = await lane.subscription.position(partition);
       end = position.epoch === EPOCH ? position.nextOffset : 0;
     }
     const { rows } = await client.query<{ offset: string; message: Message; bytes: number }>(
-      'SELECT "offset", message, bytes FROM log.read_some($1, $2, $3, $4, $5)', [topic, partition, end, MAX_LANE_MESSAGES, BACKLOG_PAGE_BYTES],
+      'SELECT "offset", message, bytes FROM log.read_some($1, $2, $3, $4, $5)',
+      [topic, partition, end, MAX_LANE_MESSAGES, BACKLOG_PAGE_BYTES],
     );
     lane.waiting = rows.map((row) => ({ offset: Number(row.offset), message: row.message, appended: APPENDED }));
-    lane.isBehind = rows.length === MAX_LANE_MESSAGES || rows.reduce((sum, { bytes }) => sum + bytes, 0) >= BACKLOG_PAGE_BYTES;
+    lane.isBehind =
+      rows.length === MAX_LANE_MESSAGES || rows.reduce((sum, { bytes }) => sum + bytes, 0) >= BACKLOG_PAGE_BYTES;
     // Not the number of rows: the first ones may be gone, with their age.
     lane.end = (lane.waiting.at(-1)?.offset ?? end - 1) + 1;
     return lane.end;
