@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GROUPS_VIEW, USERS_VIEW } from '#contracts';
 import { roleUrl } from '#event-store';
 import { GROUP, matches, STANDARD, USER, type Filter } from '#scim';
-import { compileFilter } from '../apps/gateway/src/filter-to-sql.js';
-import type { ResourceColumns } from '../apps/gateway/src/resource-columns.js';
-import { resourceTables } from '../apps/gateway/src/resource-tables.js';
+import { compileFilter } from '../apps/gateway/src/read/filter-to-sql.js';
+import type { ResourceColumns } from '../apps/gateway/src/read/resource-columns.js';
+import { resourceTables } from '../apps/gateway/src/read/resource-tables.js';
 import { newDatabase } from './support/postgres.js';
 import {
   BASE_URL,

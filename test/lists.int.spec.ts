@@ -17,9 +17,9 @@ import {
   type Resource,
   type Search,
 } from '#scim';
-import { Cursors } from '../apps/gateway/src/cursors.js';
-import { ResourceQueries, type Page } from '../apps/gateway/src/resource.queries.js';
-import { resourceTables, type Scope } from '../apps/gateway/src/resource-tables.js';
+import { Cursors } from '../apps/gateway/src/read/cursors.js';
+import { ResourceQueries, type Page } from '../apps/gateway/src/read/resource.queries.js';
+import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
 import { userRow } from '../apps/identity/src/user.projection.js';
 import { newDatabase, query } from './support/postgres.js';
 import { asRead, readingLimits } from './support/reading-limits.js';

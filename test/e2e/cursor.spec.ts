@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { roleSeal, roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { parseSearch, STANDARD, USER, type Resource } from '#scim';
-import { Cursors } from '../../apps/gateway/src/cursors.js';
+import { Cursors } from '../../apps/gateway/src/read/cursors.js';
 import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer, type Directory } from '../support/muster.js';

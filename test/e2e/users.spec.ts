@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from '#runtime';
-import { IgnoredAttributes } from '../../apps/gateway/src/ignored-attributes.job.js';
+import { IgnoredAttributes } from '../../apps/gateway/src/write/ignored-attributes.job.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer } from '../support/muster.js';
 

@@ -15,7 +15,7 @@ import {
   type ResourceDefinition,
   type Schema,
 } from '#scim';
-import { groupsSeen, toGroup, toMember } from '../../apps/gateway/src/to-response.js';
+import { groupsSeen, toGroup, toMember } from '../../apps/gateway/src/read/to-response.js';
 import { groupBehaviour, groupRow } from '../../apps/group/src/group.projection.js';
 import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
 

@@ -1,5 +1,5 @@
 import { Slots } from '#runtime';
-import type { ReadingLimits } from '../../apps/gateway/src/resource.queries.js';
+import type { ReadingLimits } from '../../apps/gateway/src/read/resource.queries.js';
 
 /** One search and one look-up at a time, and nothing waits. */
 export const readingLimits = (maxPageBytes = 1_000_000): ReadingLimits => {

@@ -40,7 +40,7 @@ import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
 import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
 import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule, speakScim } from '../../gateway/src/gateway.module.js';
-import { unreadable } from '../../gateway/src/scim-error.filter.js';
+import { unreadable } from '../../gateway/src/http/scim-error.filter.js';
 import { GROUP_BATCHES, IDENTITY_EVENTS } from '../../group/src/group.handler.js';
 import { GroupModule } from '../../group/src/group.module.js';
 import { IdentityModule } from '../../identity/src/identity.module.js';

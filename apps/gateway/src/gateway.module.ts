@@ -6,21 +6,28 @@ import type { RequestReply } from '#log';
 import { Pace, Slots, type Config, type Logger } from '#runtime';
 import { quote, Rejected, type CursorSeal } from '#scim';
 import type { GroupRow, UserRow } from '#contracts';
-import { Admission } from './admission.guard.js';
-import { BulkController } from './bulk.controller.js';
-import { Commands, CONFIG, GROUP_REQUESTS, GroupCommands, IDENTITY_REQUESTS, UserCommands } from './commands.sender.js';
-import { Cursors } from './cursors.js';
-import { DiscoveryController } from './discovery.controller.js';
-import { GROUP_QUERIES, GroupsController } from './groups.controller.js';
-import { IgnoredAttributes } from './ignored-attributes.job.js';
-import { MemberQueries } from './members.queries.js';
-import { GATEWAY_POOL, ResourceQueries, type ReadingLimits } from './resource.queries.js';
-import { resourceTables } from './resource-tables.js';
-import { parseBody } from './scim-body.js';
-import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
-import { ScimTokens } from './scim-tokens.queries.js';
-import { SearchController } from './search.controller.js';
-import { USER_QUERIES, UsersController } from './users.controller.js';
+import { Admission } from './http/admission.guard.js';
+import { BulkController } from './http/bulk.controller.js';
+import {
+  Commands,
+  CONFIG,
+  GROUP_REQUESTS,
+  GroupCommands,
+  IDENTITY_REQUESTS,
+  UserCommands,
+} from './write/commands.sender.js';
+import { Cursors } from './read/cursors.js';
+import { DiscoveryController } from './http/discovery.controller.js';
+import { GROUP_QUERIES, GroupsController } from './http/groups.controller.js';
+import { IgnoredAttributes } from './write/ignored-attributes.job.js';
+import { MemberQueries } from './read/members.queries.js';
+import { GATEWAY_POOL, ResourceQueries, type ReadingLimits } from './read/resource.queries.js';
+import { resourceTables } from './read/resource-tables.js';
+import { parseBody } from './http/scim-body.js';
+import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './http/scim-error.filter.js';
+import { ScimTokens } from './read/scim-tokens.queries.js';
+import { SearchController } from './http/search.controller.js';
+import { USER_QUERIES, UsersController } from './http/users.controller.js';
 
 export interface GatewayOptions {
   readonly config: Config;

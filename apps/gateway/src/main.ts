@@ -14,7 +14,7 @@ import {
 import { KafkaLog, logPart, RequestReply } from '#log';
 import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
 import { GatewayModule, speakScim } from './gateway.module.js';
-import { unreadable } from './scim-error.filter.js';
+import { unreadable } from './http/scim-error.filter.js';
 
 /** The SCIM gateway as a process of its own, over Kafka. */
 runProcess('gateway', async (logger) => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MAX_READ_MS, readMs } from '../../../test/support/cpu-time.js';
+import { MAX_READ_MS, readMs } from '../../../../test/support/cpu-time.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
 
 const told: object[] = [];

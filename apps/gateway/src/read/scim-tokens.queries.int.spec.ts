@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
-import { newDatabase } from '../../../test/support/postgres.js';
+import { newDatabase } from '../../../../test/support/postgres.js';
 import { ScimTokens, type KnownToken } from './scim-tokens.queries.js';
 
 const [tenant, directory] = [uuidv7(), uuidv7()];

@@ -11,13 +11,13 @@ import {
   type ResourceDefinition,
   type Search,
 } from '#scim';
-import { CONFIG } from './commands.sender.js';
+import { CONFIG } from '../write/commands.sender.js';
 import { GROUP_QUERIES } from './groups.controller.js';
-import { Cursors, type Begin } from './cursors.js';
-import { MemberQueries, type Head, type ListAnswer } from './members.queries.js';
-import type { Page, ResourceQueries } from './resource.queries.js';
+import { Cursors, type Begin } from '../read/cursors.js';
+import { MemberQueries, type Head, type ListAnswer } from '../read/members.queries.js';
+import type { Page, ResourceQueries } from '../read/resource.queries.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { ofGroupRow, toUserText } from './to-response.js';
+import { ofGroupRow, toUserText } from '../read/to-response.js';
 import { USER_QUERIES } from './users.controller.js';
 
 /**

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseBulk, Rejected, type BulkRequest, type BulkWrite } from '#scim';
-import { finished } from '../../../test/support/finished.js';
+import { finished } from '../../../../test/support/finished.js';
 import { sendBulk, type BulkAnswer, type Writer, type Written } from './bulk.sender.js';
 
 interface Stored {

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
 import type { UserRow } from '#contracts';
 import { parseSearch, STANDARD, USER, type Search } from '#scim';
-import { asRead, readingLimits } from '../../../test/support/reading-limits.js';
+import { asRead, readingLimits } from '../../../../test/support/reading-limits.js';
 import { ResourceQueries } from './resource.queries.js';
 import { resourceTables } from './resource-tables.js';
 

@@ -3,10 +3,10 @@ import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, Us
 import { LogUnavailable, MessageTooLong, type RequestReply } from '#log';
 import { isUuid, Pace, Room, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
-import { busy } from './admission.guard.js';
+import { busy } from '../http/admission.guard.js';
 import { CommandCosts, MAX_SENT_BYTES, slowMsOf } from './command-costs.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
-import type { Caller } from './scim-token.guard.js';
+import type { Caller } from '../http/scim-token.guard.js';
 import { membersOf, ofGroup, ofUser, toCommand, toConditions, type NamedCommand } from './to-command.js';
 
 export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');

@@ -19,12 +19,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { GROUP, parseShown, quote, Rejected, type Selection } from '#scim';
-import { CONFIG, GroupCommands, type WriteAnswer } from './commands.sender.js';
-import { MemberQueries } from './members.queries.js';
-import type { ResourceQueries } from './resource.queries.js';
+import { CONFIG, GroupCommands, type WriteAnswer } from '../write/commands.sender.js';
+import { MemberQueries } from '../read/members.queries.js';
+import type { ResourceQueries } from '../read/resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified, preconditionsOf, refuseIfNoneMatch } from './to-command.js';
-import { headersOf, ofGroupRow, patchesGroupsBlindly } from './to-response.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/to-command.js';
+import { headersOf, ofGroupRow, patchesGroupsBlindly } from '../read/to-response.js';
 
 export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 

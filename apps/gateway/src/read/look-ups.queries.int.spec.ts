@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { newDatabase } from '../../../test/support/postgres.js';
+import { newDatabase } from '../../../../test/support/postgres.js';
 import { LookUps, type LookUp } from './look-ups.queries.js';
 
 const TENANTS = ['01980000-0000-7000-8000-00000000000a', '01980000-0000-7000-8000-00000000000b'];

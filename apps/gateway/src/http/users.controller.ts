@@ -19,11 +19,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { parseShown, quote, Rejected, USER, type Selection } from '#scim';
-import { CONFIG, UserCommands, type WriteAnswer } from './commands.sender.js';
-import type { ResourceQueries } from './resource.queries.js';
+import { CONFIG, UserCommands, type WriteAnswer } from '../write/commands.sender.js';
+import type { ResourceQueries } from '../read/resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified, preconditionsOf, refuseIfNoneMatch } from './to-command.js';
-import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from './to-response.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/to-command.js';
+import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from '../read/to-response.js';
 
 export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 

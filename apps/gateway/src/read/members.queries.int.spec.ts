@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { roleUrl } from '#event-store';
 import { Slots, uuidv7 } from '#runtime';
 import { Rejected, STANDARD } from '#scim';
-import { newDatabase } from '../../../test/support/postgres.js';
-import type { HeldStream } from './admission.guard.js';
+import { newDatabase } from '../../../../test/support/postgres.js';
+import type { HeldStream } from '../http/admission.guard.js';
 import { MemberQueries, type Reader } from './members.queries.js';
 
 const MEMBERS = 9_000;

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isOver, nextSlice, NoSlot, Quota, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { NO_TOKEN, type Caller, type ScimRequest } from './scim-token.guard.js';
-import type { KnownToken, ScimTokens } from './scim-tokens.queries.js';
+import type { KnownToken, ScimTokens } from '../read/scim-tokens.queries.js';
 
 /**
  * Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has

@@ -14,10 +14,10 @@ import {
   type BulkWrite,
 } from '#scim';
 import { busy } from './admission.guard.js';
-import { sendBulk, type BulkAnswer, type Written } from './bulk.sender.js';
-import { Commands, CONFIG, GroupCommands, UserCommands } from './commands.sender.js';
+import { sendBulk, type BulkAnswer, type Written } from '../write/bulk.sender.js';
+import { Commands, CONFIG, GroupCommands, UserCommands } from '../write/commands.sender.js';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { etag, locationOf, patchesGroupsBlindly } from './to-response.js';
+import { etag, locationOf, patchesGroupsBlindly } from '../read/to-response.js';
 
 /** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;

@@ -4,7 +4,7 @@ import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupSnapshot, type Member } from '#contracts';
 import { inSlices, nextSlice, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Place, type Selection } from '#scim';
-import type { HeldStream } from './admission.guard.js';
+import type { HeldStream } from '../http/admission.guard.js';
 import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames, type Seer } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */

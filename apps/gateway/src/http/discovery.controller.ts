@@ -11,7 +11,7 @@ import {
   type Schema,
 } from '#scim';
 import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { CONFIG } from './commands.sender.js';
+import { CONFIG } from '../write/commands.sender.js';
 
 const typesOf = ({ definitions: { user, group } }: Caller): readonly ResourceDefinition[] => [user, group];
 const schemasOf = (caller: Caller): readonly Schema[] =>
