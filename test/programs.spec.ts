@@ -9,7 +9,7 @@ import { describe, expect, it, vi } from 'vitest';
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
   ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`),
-  'apps/cli/src/demo',
+  'apps/cli/src/demo/demo',
   ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`),
   'deploy/stack',
   'deploy/kafka-set-up',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
-import { runCycles } from '../../apps/cli/src/demo-cycle.sender.js';
-import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo-people.js';
-import { Requests } from '../../apps/cli/src/demo-requests.sender.js';
+import { runCycles } from '../../apps/cli/src/demo/cycle.sender.js';
+import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo/people.js';
+import { Requests } from '../../apps/cli/src/demo/requests.sender.js';
 import { startMuster, type Client } from '../support/muster.js';
 
 const muster = startMuster();

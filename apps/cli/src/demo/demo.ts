@@ -1,13 +1,13 @@
 import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { call, findServer, listEvents } from './admin-api.sender.js';
-import type { DirectoryView } from './admin-views.js';
-import { IN_FLIGHT, runCycles } from './demo-cycle.sender.js';
-import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './demo-people.js';
-import { formatCount, renderReport } from './demo-report.js';
-import { eachInFlight, Requests } from './demo-requests.sender.js';
-import { describeActors, renderTimeline } from './timeline.js';
+import { call, findServer, listEvents } from '../admin-api.sender.js';
+import type { DirectoryView } from '../admin-views.js';
+import { IN_FLIGHT, runCycles } from './cycle.sender.js';
+import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './people.js';
+import { formatCount, renderReport } from './report.js';
+import { eachInFlight, Requests } from './requests.sender.js';
+import { describeActors, renderTimeline } from '../timeline.js';
 
 /** `npm run demo`: what Entra does to the running Muster, with invented people in a directory of their own. */
 

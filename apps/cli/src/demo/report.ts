@@ -1,4 +1,4 @@
-import type { Row } from './demo-answers.js';
+import type { Row } from './answers.js';
 
 const WIDTHS = { step: 38, requests: 8, answers: 23, p50: 7, p99: 7, perSecond: 6 };
 

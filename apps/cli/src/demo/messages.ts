@@ -1,4 +1,4 @@
-import { displayNameOf, type Person } from './demo-people.js';
+import { displayNameOf, type Person } from './people.js';
 
 /**
  * The requests that Entra sends about a person. They are written out in Entra's words on purpose, without Muster's own

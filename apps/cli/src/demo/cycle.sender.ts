@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Expected, Row, ScimBody } from './demo-answers.js';
+import type { Expected, Row, ScimBody } from './answers.js';
 import {
   addMembers,
   changeInCapitals,
@@ -14,9 +14,9 @@ import {
   setActive,
   setManager,
   setUserName,
-} from './demo-messages.js';
-import { groupNameOf, renamedUpn, tombstoneOf, type Person } from './demo-people.js';
-import { eachInFlight, NotAccepted, type Requests } from './demo-requests.sender.js';
+} from './messages.js';
+import { groupNameOf, renamedUpn, tombstoneOf, type Person } from './people.js';
+import { eachInFlight, NotAccepted, type Requests } from './requests.sender.js';
 
 /** Entra works on several people at a time. */
 export const IN_FLIGHT = 8;

@@ -1,4 +1,4 @@
-import type { Expected, Row, ScimBody } from './demo-answers.js';
+import type { Expected, Row, ScimBody } from './answers.js';
 
 /** Requests of the demo: sent, timed, counted, and checked for what Entra would accept. */
 
