@@ -16,7 +16,7 @@ import {
   type Member,
   type MemberType,
 } from '#contracts';
-import { followingId, type Behaviour, type Command, type Decision, type NewEvent, type WorkingSet } from '#event-store';
+import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import {
   loadSql,
   MAX_GROUPS_ABOVE,
@@ -28,6 +28,7 @@ import {
   type Touched,
 } from './group-load.queries.js';
 import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, type GroupState } from './group.js';
+import { LEAVING_PARTS, Leaving } from './leaving.projection.js';
 
 /** The columns of the projection and their types. */
 const GROUP_COLUMNS = {
@@ -59,20 +60,6 @@ const membersIn = (rows: readonly unknown[]): number =>
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'directory', 'created'];
 const columns = Object.keys(GROUP_COLUMNS);
-
-const RETRY_AFTER_SECONDS = 10;
-/** 23 hours. */
-const MAX_DOUBLINGS = 13;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-interface NextLeaving {
-  readonly tenant: string;
-  readonly member: string;
-  readonly next_command: string;
-  readonly correlation_id: string;
-  /** 1 = the command before was set aside. */
-  readonly failed: 0 | 1;
-}
 
 /** The part of group in the transaction. */
 export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand> => ({
@@ -124,25 +111,7 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
         DELETE FROM "group".members m USING json_to_recordset(${rows}) AS r(tenant uuid, group_id uuid, member uuid)
         WHERE m.tenant = r.tenant AND m.group_id = r.group_id AND m.member = r.member RETURNING 1`,
     },
-    {
-      // A command that was set aside is followed by one that is due after 10 s, and after twice as long each time, up
-      // to a day.
-      name: 'leaving',
-      sql: (rows) => `
-        INSERT INTO "group".leaving AS l (tenant, member, next_command, correlation_id, failed, due)
-        SELECT r.tenant, r.member, r.next_command, r.correlation_id, r.failed, now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * r.failed)
-        FROM json_to_recordset(${rows}) AS r(tenant uuid, member uuid, next_command uuid, correlation_id text, failed int)
-        ON CONFLICT (tenant, member) DO UPDATE SET next_command = excluded.next_command,
-          failed = CASE excluded.failed WHEN 0 THEN 0 ELSE l.failed + 1 END,
-          due = CASE excluded.failed WHEN 0 THEN now() ELSE now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * 2 ^ least(l.failed, ${MAX_DOUBLINGS})) END
-        RETURNING 1`,
-    },
-    {
-      name: 'done_leaving',
-      sql: (rows) => `
-        DELETE FROM "group".leaving l USING json_to_recordset(${rows}) AS r(tenant uuid, member uuid)
-        WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
-    },
+    ...LEAVING_PARTS,
   ],
   begin: (loaded, now, touched) =>
     new GroupWorkingSet(loaded as LoadedGroups, touched as Touched, now.toISOString(), maxResourceBytes),
@@ -187,14 +156,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private readonly groupsOf = new Map<string, Set<string>>();
   /** Tenant → what it has under an id. */
   private readonly types = new Map<string, Map<string, MemberType>>();
-  private readonly mayLeave: ReadonlySet<string>;
-  /**
-   * Tenant and member → of those who are to leave: whether they are in more groups than they leave now, and whether
-   * that was so before.
-   */
-  private readonly leavers = new Map<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>();
-  private readonly leaving = new Map<string, NextLeaving>();
-  private readonly left = new Map<string, { readonly tenant: string; readonly member: string }>();
+  private readonly leaving: Leaving;
   private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
@@ -215,17 +177,16 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       this.groups.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
     }
     for (const { tenant, value, holder } of loaded.claims ?? []) this.bearers.set(`${tenant}/${value}`, holder);
-    this.mayLeave = new Set(touched.leavers.map(({ tenant, id }) => `${tenant}/${id}`));
+    this.leaving = new Leaving(touched.leavers, loaded.left);
     for (const { tenant, group, users, groups } of loaded.present ?? []) {
       this.keep(tenant, group, 'User', users);
       this.keep(tenant, group, 'Group', groups);
     }
     if (touched.commands > 1 && touched.whole.length > 0 && isAboveLoaded(loaded.present, touched.whole))
       throw ONE_BY_ONE;
-    for (const { tenant, member, users, groups, has_more: hasMore, is_leaving: wasLeaving } of loaded.left ?? []) {
+    for (const { tenant, member, users, groups } of loaded.left ?? []) {
       for (const id of users ?? []) this.keep(tenant, id, 'User', [member]);
       for (const id of groups ?? []) this.keep(tenant, id, 'Group', [member]);
-      this.leavers.set(`${tenant}/${member}`, { hasMore, wasLeaving });
     }
     this.climbed = new Set(touched.climbing.map(({ tenant, id }) => `${tenant}/${id}`));
     for (const { tenant, member, groups } of loaded.above ?? []) {
@@ -244,7 +205,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
-  decide({ id: commandId, tenant, directory, correlationId, command }: Command<GroupCommand>): Decision<GroupEvent> {
+  decide(asked: Command<GroupCommand>): Decision<GroupEvent> {
+    const { tenant, directory, command } = asked;
     const context = this.context(tenant, directory);
     const events: NewEvent<GroupEvent>[] = [];
     // All are decided before any is applied: a command that is refused has changed nothing.
@@ -253,8 +215,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context),
     }));
     for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
-    if (command.type === 'LeaveGroups' || command.type === 'DeleteGroup')
-      this.goOn(tenant, command.type === 'LeaveGroups' ? command.memberId : command.groupId, commandId, correlationId);
+    this.leaving.goOn(asked);
     const state =
       command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
     const answer = snapshotOf(state);
@@ -265,18 +226,8 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     };
   }
 
-  /** A user or group that is gone leaves later, with another command: nobody else would ever tell it to. */
-  buried({ id, tenant, correlationId, command }: Command<GroupCommand>): void {
-    const member = command.type === 'LeaveGroups' ? command.memberId : undefined;
-    if (typeof member !== 'string' || !UUID.test(member)) return;
-    this.left.delete(`${tenant}/${member}`);
-    this.leaving.set(`${tenant}/${member}`, {
-      tenant,
-      member,
-      next_command: followingId(id),
-      correlation_id: correlationId,
-      failed: 1,
-    });
+  buried(command: Command<GroupCommand>): void {
+    this.leaving.buried(command);
   }
 
   rows(): Record<string, readonly unknown[]> {
@@ -290,8 +241,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       ),
       upserted_group_claims: [...this.claims.values()],
       ...this.memberRows(),
-      leaving: [...this.leaving.values()],
-      done_leaving: [...this.left.values()],
+      ...this.leaving.rows(),
     };
   }
 
@@ -394,24 +344,6 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     return [...(this.groupsOf.get(`${tenant}/${member}`) ?? [])];
   }
 
-  /**
-   * A user may be in any number of groups, and a transaction has an end: what is left is left with a command that
-   * follows on this one.
-   */
-  private goOn(tenant: string, member: string, commandId: string, correlationId: string): void {
-    const key = `${tenant}/${member}`;
-    const leaver = this.leavers.get(key);
-    if (leaver?.hasMore)
-      this.leaving.set(key, {
-        tenant,
-        member,
-        next_command: followingId(commandId),
-        correlation_id: correlationId,
-        failed: 0,
-      });
-    else if (leaver?.wasLeaving && !this.leaving.has(key)) this.left.set(key, { tenant, member });
-  }
-
   private apply(tenant: string, id: string, events: readonly GroupEvent[]): NewEvent<GroupEvent>[] {
     const key = `${tenant}/${id}`;
     const known = this.groups.get(key);
@@ -481,9 +413,9 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   }
 
   private track(tenant: string, group: string, { type, value }: Member, isIn: boolean): void {
-    if (type === 'User' && this.mayLeave.size === 0) return;
+    if (type === 'User' && this.leaving.isEmpty) return;
     const key = `${tenant}/${value}`;
-    if (type === 'User' && !this.mayLeave.has(key)) return;
+    if (type === 'User' && !this.leaving.has(key)) return;
     const groups = this.groupsOf.get(key) ?? new Set<string>();
     this.groupsOf.set(key, groups);
     if (isIn) groups.add(group);

@@ -1,0 +1,103 @@
+import type { GroupCommand } from '#contracts';
+import { followingId, type Command, type WritePart } from '#event-store';
+import type { LoadedGroups, TenantGroup } from './group-load.queries.js';
+
+const RETRY_AFTER_SECONDS = 10;
+/** 23 hours. */
+const MAX_DOUBLINGS = 13;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+interface NextLeaving {
+  readonly tenant: string;
+  readonly member: string;
+  readonly next_command: string;
+  readonly correlation_id: string;
+  /** 1 = the command before was set aside. */
+  readonly failed: 0 | 1;
+}
+
+/** The rows of users and groups that are gone and still in groups: each names the command by which they leave more. */
+export const LEAVING_PARTS: readonly WritePart[] = [
+  {
+    // A command that was set aside is followed by one that is due after 10 s, and after twice as long each time, up
+    // to a day.
+    name: 'leaving',
+    sql: (rows) => `
+      INSERT INTO "group".leaving AS l (tenant, member, next_command, correlation_id, failed, due)
+      SELECT r.tenant, r.member, r.next_command, r.correlation_id, r.failed, now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * r.failed)
+      FROM json_to_recordset(${rows}) AS r(tenant uuid, member uuid, next_command uuid, correlation_id text, failed int)
+      ON CONFLICT (tenant, member) DO UPDATE SET next_command = excluded.next_command,
+        failed = CASE excluded.failed WHEN 0 THEN 0 ELSE l.failed + 1 END,
+        due = CASE excluded.failed WHEN 0 THEN now() ELSE now() + make_interval(secs => ${RETRY_AFTER_SECONDS} * 2 ^ least(l.failed, ${MAX_DOUBLINGS})) END
+      RETURNING 1`,
+  },
+  {
+    name: 'done_leaving',
+    sql: (rows) => `
+      DELETE FROM "group".leaving l USING json_to_recordset(${rows}) AS r(tenant uuid, member uuid)
+      WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
+  },
+];
+
+/**
+ * The users and groups that leave their groups with the commands of one batch. They may be in any number of groups, and
+ * a transaction has an end: the rest is left by a command that follows on this one.
+ */
+export class Leaving {
+  private readonly mayLeave: ReadonlySet<string>;
+  /** By tenant and member: whether they are in more groups than they leave now, and whether that was so before. */
+  private readonly leavers: ReadonlyMap<string, { readonly hasMore: boolean; readonly wasLeaving: boolean }>;
+  private readonly going = new Map<string, NextLeaving>();
+  private readonly done = new Map<string, { readonly tenant: string; readonly member: string }>();
+
+  constructor(mayLeave: readonly TenantGroup[], loaded: LoadedGroups['left']) {
+    this.mayLeave = new Set(mayLeave.map(({ tenant, id }) => `${tenant}/${id}`));
+    this.leavers = new Map(
+      (loaded ?? []).map(({ tenant, member, has_more: hasMore, is_leaving: wasLeaving }) => [
+        `${tenant}/${member}`,
+        { hasMore, wasLeaving },
+      ]),
+    );
+  }
+
+  get isEmpty(): boolean {
+    return this.mayLeave.size === 0;
+  }
+
+  /** `key` is tenant and member. */
+  has(key: string): boolean {
+    return this.mayLeave.has(key);
+  }
+
+  /** A command by which a member leaves its groups was carried out: the next one follows, or it was the last one. */
+  goOn({ id, tenant, correlationId, command }: Command<GroupCommand>): void {
+    if (command.type !== 'LeaveGroups' && command.type !== 'DeleteGroup') return;
+    const member = command.type === 'LeaveGroups' ? command.memberId : command.groupId;
+    const key = `${tenant}/${member}`;
+    const leaver = this.leavers.get(key);
+    if (leaver?.hasMore) this.follow(tenant, member, id, correlationId, 0);
+    else if (leaver?.wasLeaving && !this.going.has(key)) this.done.set(key, { tenant, member });
+  }
+
+  /** A user or group that is gone leaves later, with another command: nobody else would ever tell it to. */
+  buried({ id, tenant, correlationId, command }: Command<GroupCommand>): void {
+    const member = command.type === 'LeaveGroups' ? command.memberId : undefined;
+    if (typeof member !== 'string' || !UUID.test(member)) return;
+    this.done.delete(`${tenant}/${member}`);
+    this.follow(tenant, member, id, correlationId, 1);
+  }
+
+  rows(): Record<'leaving' | 'done_leaving', readonly unknown[]> {
+    return { leaving: [...this.going.values()], done_leaving: [...this.done.values()] };
+  }
+
+  private follow(tenant: string, member: string, after: string, correlationId: string, failed: 0 | 1): void {
+    this.going.set(`${tenant}/${member}`, {
+      tenant,
+      member,
+      next_command: followingId(after),
+      correlation_id: correlationId,
+      failed,
+    });
+  }
+}
