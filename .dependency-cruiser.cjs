@@ -5,7 +5,7 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
 const ENTRIES =
-  '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/all-in-one/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
+  '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
 /** Every program begins with it, and imports nothing else of its lib before. */
 const FIRST = '^libs/runtime/src/first\\.ts$';
@@ -45,8 +45,8 @@ module.exports = {
     ),
     rule(
       'app-to-app-never',
-      'only all-in-one composes the modules',
-      { path: '^apps/(?!all-in-one/)([^/]+)/' },
+      'only muster composes the modules',
+      { path: '^apps/(?!muster/)([^/]+)/' },
       { path: '^apps/', pathNot: '^apps/$1/' },
     ),
     rule(

@@ -32,13 +32,13 @@ describeWithOwnKafka('a Kafka broker', () => {
   });
 
   const start = async (port?: number): Promise<KafkaBroker> => {
-    const broker = await startKafkaBroker(dataDir, { port, services: ['all-in-one'] });
+    const broker = await startKafkaBroker(dataDir, { port, services: ['muster'] });
     running.push(broker);
     return broker;
   };
   const portOf = ({ brokers }: KafkaBroker): number => Number(brokers.split(':')[1]);
 
-  const connect = (broker: KafkaBroker): Kafka => kafkaOf(readConfig(broker.settingsOf('all-in-one')).kafka!);
+  const connect = (broker: KafkaBroker): Kafka => kafkaOf(readConfig(broker.settingsOf('muster')).kafka!);
   const withAdmin = async <T>(broker: KafkaBroker, use: (admin: Admin) => Promise<T>): Promise<T> => {
     const admin = connect(broker).admin();
     await admin.connect();
@@ -117,7 +117,7 @@ describeWithOwnKafka('a Kafka broker', () => {
 
   it('ends with the process that started it, and the next one waits for that', async () => {
     const script = `import { startKafkaBroker } from './dist/deploy/kafka-broker.js';
-      const { brokers, pid } = await startKafkaBroker(process.argv[1], { services: ['all-in-one'] });
+      const { brokers, pid } = await startKafkaBroker(process.argv[1], { services: ['muster'] });
       console.log(JSON.stringify({ brokers, pid }));`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -43,7 +43,7 @@ it('docs/configuration.md says what config.ts says: npm run docs makes it', asyn
 
 const accessDocument = (): string => {
   const named = (topics: readonly string[]): string => topics.map((topic) => `\`${topic}\``).join(', ');
-  const rows = SERVICES.filter((service) => service !== 'all-in-one').map((service) => {
+  const rows = SERVICES.filter((service) => service !== 'muster').map((service) => {
     const { read, write, make } = ACCESS[service];
     return `| \`${userOf(service)}\` | ${named(read)} | ${named(write)} | ${named(make)} | \`${groupPrefixOf(service)}\` |`;
   });
@@ -59,7 +59,7 @@ ${rows.join('\n')}
 
 The names of topics are literal, with \`KAFKA_TOPIC_SUFFIX\` behind each. Create is not needed where an administrator has made the topics: 12 partitions,
 \`max.message.bytes\` 16777216, \`retention.ms\` of 7 days, and a \`message.max.bytes\` of the brokers that is as large.
-All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user, with all of this and groups with the prefix \`${groupPrefixOf('all-in-one')}\`.
+All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user, with all of this and groups with the prefix \`${groupPrefixOf('muster')}\`.
 `;
 };
 

@@ -47,8 +47,8 @@ const ROWS: readonly Row[] = [
   broken('runtime-imports-nothing-of-ours', 'libs/runtime/src/b.ts', '../../../apps/identity/src/main.js'),
   allowed('libs/runtime/src/d.ts', 'pg', 'node:fs'),
   broken('app-to-app-never', 'apps/gateway/src/a.queries.ts', '../../identity/src/user.queries.js'),
-  broken('app-to-app-never', 'apps/identity/src/a.queries.ts', '../../all-in-one/src/main.js'),
-  allowed('apps/all-in-one/src/a.module.ts', '../../identity/src/user.queries.js'),
+  broken('app-to-app-never', 'apps/identity/src/a.queries.ts', '../../muster/src/main.js'),
+  allowed('apps/muster/src/a.module.ts', '../../identity/src/user.queries.js'),
   broken('pure-app-file', 'apps/identity/src/a.ts', 'pg'),
   broken('pure-app-file', 'apps/identity/src/b.ts', 'node:fs'),
   broken('pure-app-file', 'apps/identity/src/c.ts', '#event-store'),
@@ -98,7 +98,7 @@ const ROWS: readonly Row[] = [
 
 /** The rows import these files: the shape of the project. */
 const FRAME: Readonly<Record<string, readonly string[]>> = {
-  'apps/all-in-one/src/main.ts': [],
+  'apps/muster/src/main.ts': [],
   'apps/identity/src/user.ts': [],
   'apps/identity/src/user.queries.ts': ['./user.js'],
   'libs/scim/src/index.ts': ['./filter.js'],

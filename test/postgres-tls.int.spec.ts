@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectDatabase, migrate, roleUrl, ROLES, untilMigrated } from '#event-store';
 import { createLogger, isUsageError, masterKeySource, readConfig, startPostgres, type PostgresProcess } from '#runtime';
-import { startServer } from '../apps/all-in-one/src/server.module.js';
-import { verifyInstallation } from '../apps/all-in-one/src/verify.js';
+import { startServer } from '../apps/muster/src/server.module.js';
+import { verifyInstallation } from '../apps/muster/src/verify.js';
 import { makeAuthority } from './support/certificates.js';
 
 /** sslmode=verify-full, in every place that connects: a server that takes TLS alone, with an authority of its own. */

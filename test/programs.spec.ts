@@ -8,9 +8,9 @@ import { describe, expect, it, vi } from 'vitest';
  */
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
-  ...['admin', 'all-in-one', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`),
+  ...['admin', 'muster', 'cli', 'gateway', 'group', 'identity'].map((app) => `apps/${app}/src/main`),
   'apps/cli/src/demo/demo',
-  ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/all-in-one/src/${name}`),
+  ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/muster/src/${name}`),
   'deploy/stack',
   'deploy/kafka-set-up',
   'test/bench/bench',

@@ -31,7 +31,7 @@ export const projectRoot = (): string => {
 };
 
 const programOf = (log: LogKind): string =>
-  join(projectRoot(), log === 'embedded' ? 'dist/apps/all-in-one/src/main.js' : 'dist/deploy/stack.js');
+  join(projectRoot(), log === 'embedded' ? 'dist/apps/muster/src/main.js' : 'dist/deploy/stack.js');
 
 /** Whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));

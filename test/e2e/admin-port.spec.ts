@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { createLogger, freePort, readConfig } from '#runtime';
-import { startServer } from '../../apps/all-in-one/src/server.module.js';
+import { startServer } from '../../apps/muster/src/server.module.js';
 import { startMuster } from '../support/muster.js';
 
 const muster = startMuster();

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 const program = (name: string, dataDir: string, ...args: string[]) =>
-  promisify(execFile)(process.execPath, [`dist/apps/all-in-one/src/${name}.js`, ...args], {
+  promisify(execFile)(process.execPath, [`dist/apps/muster/src/${name}.js`, ...args], {
     env: { ...cleanEnvironment(), DATA_DIR: dataDir },
   }).then(
     (output) => ({ ...output, code: 0 }),
@@ -133,7 +133,7 @@ it('overwrites nothing, leaves nothing half done, and says in one line what is w
 
 it('is ended by a signal without a trace of a backup', async () => {
   const folder = join(home, 'ended');
-  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/backup.js', folder], {
+  const child = spawn(process.execPath, ['dist/apps/muster/src/backup.js', folder], {
     env: { ...cleanEnvironment(), DATA_DIR: join(home, 'data') },
     stdio: 'ignore',
   });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OWNERS, type Owner } from '#contracts';
 import { connectDatabase, OutcomeRetention, poolOf, roleUrl, verifyStore } from '#event-store';
 import { readConfig, uuidv7 } from '#runtime';
-import { startServer } from '../../apps/all-in-one/src/server.module.js';
+import { startServer } from '../../apps/muster/src/server.module.js';
 import { newDatabase } from '../support/postgres.js';
 
 const TENANT = uuidv7();

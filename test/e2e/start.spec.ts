@@ -45,7 +45,7 @@ const run = (environment: Record<string, string> = {}, args: readonly string[] =
     ADMIN_PORT: '0',
     ...environment,
   };
-  const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js', ...args], {
+  const child = spawn(process.execPath, ['dist/apps/muster/src/main.js', ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

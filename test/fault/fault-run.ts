@@ -155,7 +155,7 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
 /** `npm run verify` on the running installation. */
 export const runVerify = (dataDir: string): Promise<FaultReport['verify']> =>
   new Promise((resolve) => {
-    const program = join(projectRoot(), 'dist/apps/all-in-one/src/verify.js');
+    const program = join(projectRoot(), 'dist/apps/muster/src/verify.js');
     execFile(process.execPath, [program], { env: { ...process.env, DATA_DIR: dataDir } }, (error, stdout, stderr) => {
       resolve({
         exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0,

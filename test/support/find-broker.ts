@@ -92,9 +92,9 @@ const startContainer = async (): Promise<Started> => {
 
 const startFromMaven = async (): Promise<Started & Pick<KafkaBroker, 'allow'>> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-shared-kafka-'));
-  const { settingsOf, allow, stop } = await startKafkaBroker(dataDir, { services: ['all-in-one'] });
+  const { settingsOf, allow, stop } = await startKafkaBroker(dataDir, { services: ['muster'] });
   return {
-    settings: settingsOf('all-in-one'),
+    settings: settingsOf('muster'),
     allow,
     stop: async () => {
       await stop();

@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { DirectoryKind } from '#contracts';
 import { createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
-import { startServer, type Server } from '../../apps/all-in-one/src/server.module.js';
-import { verifyInstallation } from '../../apps/all-in-one/src/verify.js';
+import { startServer, type Server } from '../../apps/muster/src/server.module.js';
+import { verifyInstallation } from '../../apps/muster/src/verify.js';
 import { sharedKafka } from './kafka.js';
 import { newDatabase } from './postgres.js';
 

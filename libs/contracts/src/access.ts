@@ -2,17 +2,16 @@ import { OWNERS, TOPICS, commandsOf, deadOf, eventsOf, outcomesOf, type Owner } 
 
 /**
  * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing
- * else. `all-in-one` is the process that holds all of them.
+ * else. `muster` is the process that holds all of them.
  */
-export const SERVICES = ['gateway', ...OWNERS, 'all-in-one'] as const;
+export const SERVICES = ['gateway', ...OWNERS, 'muster'] as const;
 export type Service = (typeof SERVICES)[number];
 
 /** The user of a service, where we name it: in `npm run stack`, docker-compose.yml and the tests. */
-export const userOf = (service: Service): string => `muster-${service}`;
+export const userOf = (service: Service): string => (service === 'muster' ? 'muster' : `muster-${service}`);
 
 /** The consumer groups of a service begin with this. */
-export const groupPrefixOf = (service: Service): string =>
-  service === 'all-in-one' ? 'muster.' : `muster.${service}.`;
+export const groupPrefixOf = (service: Service): string => (service === 'muster' ? 'muster.' : `muster.${service}.`);
 
 export interface TopicAccess {
   readonly read: readonly string[];
@@ -42,5 +41,5 @@ export const ACCESS: { readonly [service in Service]: TopicAccess } = {
   admin: ownerAccess('admin', { write: [commandsOf('admin'), commandsOf('identity'), commandsOf('group')] }),
   // A user who is deleted leaves its groups by a command.
   group: ownerAccess('group', { read: [eventsOf('identity')], write: [commandsOf('group')] }),
-  'all-in-one': { read: TOPICS, write: TOPICS, make: TOPICS },
+  muster: { read: TOPICS, write: TOPICS, make: TOPICS },
 };

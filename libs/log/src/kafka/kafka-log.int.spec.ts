@@ -32,7 +32,7 @@ describeWithOwnKafka('the Kafka log', () => {
   const signal = new Signal();
 
   const startBroker = (port?: number): Promise<KafkaBroker> =>
-    startKafkaBroker(dataDir, { port, services: ['all-in-one'], topicSuffix: '.spec' });
+    startKafkaBroker(dataDir, { port, services: ['muster'], topicSuffix: '.spec' });
   const kill = async (): Promise<void> => {
     process.kill(broker.pid, 'SIGKILL');
     await broker.exited;
@@ -43,7 +43,7 @@ describeWithOwnKafka('the Kafka log', () => {
   /** A process of identity. */
   const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
     const log = new KafkaLog({
-      connection: readConfig(broker.settingsOf('all-in-one')).kafka!,
+      connection: readConfig(broker.settingsOf('muster')).kafka!,
       owner: 'identity',
       pool,
       topicSuffix: '.spec',
@@ -246,7 +246,7 @@ describeWithOwnKafka('the Kafka log', () => {
       resourceType: kafkajs.AclResourceTypes.TOPIC,
       resourceName: `${topic}.refused`,
       resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
-      principal: `User:${userOf('all-in-one')}`,
+      principal: `User:${userOf('muster')}`,
       host: '*',
       operation: kafkajs.AclOperationTypes.WRITE,
       permissionType: kafkajs.AclPermissionTypes.DENY,
