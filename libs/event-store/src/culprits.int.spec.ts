@@ -200,6 +200,15 @@ describe.each<[string, Asking, RegExp]>([
   }, 60_000);
 });
 
+it('a dead letter is told of once, when it is committed, however often its batch is decided', async () => {
+  const { outcomes, dead } = await handled([{ data: null }, { writes: '77' }, {}]);
+  expect(outcomes).toEqual(['internal', 'internal', 'done']);
+  expect(dead).toEqual([
+    expect.stringMatching(/unknown message type or shape/),
+    expect.stringMatching(/counters wrote 0 rows/),
+  ]);
+}, 60_000);
+
 it('a command whose row somebody else has locked is set aside, and its neighbours write', async () => {
   await owner.query('BEGIN; SELECT FROM public.counters WHERE id = 3 FOR UPDATE');
   try {

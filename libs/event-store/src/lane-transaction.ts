@@ -129,6 +129,7 @@ export class LaneTransaction<C> {
         ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes]))
         : costsOf(tenants, turn.loaded, written, turn.slowMs);
       turn.tell(costs);
+      for (const { reason, message } of turn.dead) this.onDead(reason, message);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
       for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
@@ -325,7 +326,6 @@ export class LaneTransaction<C> {
         const reason = poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`);
         turn.bury(message, raw ?? JSON.stringify(found), reason);
         if (command) work.buried?.(command);
-        this.onDead(reason, message);
       } else if (isLate(message, now)) {
         turn.answer(message, {
           status: 'rejected',
@@ -343,7 +343,6 @@ export class LaneTransaction<C> {
           } else {
             turn.bury(message, raw, error);
             work.buried?.(command);
-            this.onDead(error, message);
           }
         }
         const nowMs = elapsedMs();

@@ -69,6 +69,8 @@ export class Turn {
   decidingMs = 0;
   /** How long the slow ones among the decisions took, by tenant. */
   readonly slowMs = new Map<string, number>();
+  /** The dead letters of this round and their reasons: they are reported once they are committed. */
+  readonly dead: { readonly reason: unknown; readonly message: Message | null }[] = [];
   /** The rows that were missing when this was decided. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
@@ -126,6 +128,7 @@ export class Turn {
 
   /** A message that cannot be handled goes to the dead letters with its reason, and its sender is told 500. */
   bury(message: Message | null, raw: string | undefined, reason: unknown): void {
+    this.dead.push({ reason, message });
     const cause = message ?? {
       id: randomUUID(),
       type: 'unreadable',
