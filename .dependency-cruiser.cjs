@@ -62,6 +62,12 @@ module.exports = {
       { path: '^libs/event-store/' },
     ),
     rule(
+      'gateway-http-is-on-top',
+      'what queries and what sends know nothing of requests, nor of each other',
+      { path: '^apps/gateway/src/(read|write)/' },
+      { path: '^apps/gateway/src/(http|read|write)/', pathNot: '^apps/gateway/src/$1/' },
+    ),
+    rule(
       'cli-speaks-http',
       'it works from any machine that reaches the admin API',
       { path: '^apps/cli/', pathNot: TESTS },

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { GATEWAY_POOL } from '../../apps/gateway/src/read/resource.queries.js';
+import { GATEWAY_POOL } from '../../apps/gateway/src/injected.js';
 import { startMuster, type Answer } from '../support/muster.js';
 
 /** These tests say what slow searches may hold up, and what not. */

@@ -13,8 +13,9 @@ import {
 } from '#event-store';
 import { KafkaLog, logPart, RequestReply } from '#log';
 import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
-import { GatewayModule, speakScim } from './gateway.module.js';
+import { GatewayModule } from './gateway.module.js';
 import { unreadable } from './http/scim-error.filter.js';
+import { speakScim } from './http/speak-scim.guard.js';
 
 /** The SCIM gateway as a process of its own, over Kafka. */
 runProcess('gateway', async (logger) => {

@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isOver, nextSlice, NoSlot, Quota, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
+import { isOver, nextSlice, Quota, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { NO_TOKEN, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { busy } from '../busy.filter.js';
+import type { Caller } from '../caller.js';
+import type { HeldStream } from '../read/members.queries.js';
 import type { KnownToken, ScimTokens } from '../read/scim-tokens.queries.js';
+import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 
 /**
  * Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has
@@ -27,11 +30,6 @@ const SHORT_BODY_BYTES = 65_536;
  */
 const QUICK_BODY_BYTES = 2_048;
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
-
-/** An answer in pieces is longer than what is held of it at a time, and says how much that is. */
-export interface HeldStream {
-  readonly heldBytes: number;
-}
 
 /** The route of a request. Fastify makes this object anew each time that it is asked. */
 type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
@@ -314,15 +312,6 @@ const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string 
   destroy(payload);
   return JSON.stringify(errorBody(error.code, error.detail));
 };
-
-/** The answer to a request that waited in vain. */
-export const busy = (error: unknown): unknown =>
-  error instanceof NoSlot
-    ? new Rejected(
-        'tooManyRequests',
-        `It was not begun, because requests of this tenant before it take long: ${error.message}. Send fewer at once, or smaller ones, and this one again.`,
-      )
-    : error;
 
 const noRoom = (): Rejected =>
   new Rejected(

@@ -13,11 +13,13 @@ import {
   type BulkMethod,
   type BulkWrite,
 } from '#scim';
-import { busy } from './admission.guard.js';
-import { sendBulk, type BulkAnswer, type Written } from '../write/bulk.sender.js';
-import { Commands, CONFIG, GroupCommands, UserCommands } from '../write/commands.sender.js';
-import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
+import { busy } from '../busy.filter.js';
+import type { Caller } from '../caller.js';
+import { CONFIG } from '../injected.js';
 import { etag, locationOf, patchesGroupsBlindly } from '../read/to-response.js';
+import { sendBulk, type BulkAnswer, type Written } from '../write/bulk.sender.js';
+import { Commands, GroupCommands, UserCommands } from '../write/commands.sender.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 
 /** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;

@@ -10,8 +10,9 @@ import {
   type ResourceDefinition,
   type Schema,
 } from '#scim';
-import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
-import { CONFIG } from '../write/commands.sender.js';
+import type { Caller } from '../caller.js';
+import { CONFIG } from '../injected.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 
 const typesOf = ({ definitions: { user, group } }: Caller): readonly ResourceDefinition[] => [user, group];
 const schemasOf = (caller: Caller): readonly Schema[] =>

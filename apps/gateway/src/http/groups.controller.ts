@@ -19,14 +19,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GroupRow, GroupSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { GROUP, parseShown, quote, Rejected, type Selection } from '#scim';
-import { CONFIG, GroupCommands, type WriteAnswer } from '../write/commands.sender.js';
+import { CONFIG, GROUP_QUERIES } from '../injected.js';
+import { GroupCommands, type WriteAnswer } from '../write/commands.sender.js';
 import { MemberQueries } from '../read/members.queries.js';
 import type { ResourceQueries } from '../read/resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/to-command.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/preconditions.js';
 import { headersOf, ofGroupRow, patchesGroupsBlindly } from '../read/to-response.js';
-
-export const GROUP_QUERIES = Symbol('ResourceQueries<GroupRow>');
 
 type Parameters = Readonly<Record<string, unknown>>;
 

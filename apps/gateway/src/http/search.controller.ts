@@ -11,14 +11,13 @@ import {
   type ResourceDefinition,
   type Search,
 } from '#scim';
-import { CONFIG } from '../write/commands.sender.js';
-import { GROUP_QUERIES } from './groups.controller.js';
+import type { Caller } from '../caller.js';
+import { CONFIG, GROUP_QUERIES, USER_QUERIES } from '../injected.js';
 import { Cursors, type Begin } from '../read/cursors.js';
 import { MemberQueries, type Head, type ListAnswer } from '../read/members.queries.js';
 import type { Page, ResourceQueries } from '../read/resource.queries.js';
-import { ScimTokenGuard, type Caller, type ScimRequest } from './scim-token.guard.js';
 import { ofGroupRow, toUserText } from '../read/to-response.js';
-import { USER_QUERIES } from './users.controller.js';
+import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 
 /**
  * RFC 7644 §3.4.2 and §3.4.3: lists of resources. A POST keeps filters, which hold personal data, out of logs of URLs.

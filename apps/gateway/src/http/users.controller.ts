@@ -19,13 +19,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UserRow, UserSnapshot } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { parseShown, quote, Rejected, USER, type Selection } from '#scim';
-import { CONFIG, UserCommands, type WriteAnswer } from '../write/commands.sender.js';
+import { CONFIG, USER_QUERIES } from '../injected.js';
+import { UserCommands, type WriteAnswer } from '../write/commands.sender.js';
 import type { ResourceQueries } from '../read/resource.queries.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
-import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/to-command.js';
+import { isNotModified, preconditionsOf, refuseIfNoneMatch } from '../write/preconditions.js';
 import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from '../read/to-response.js';
-
-export const USER_QUERIES = Symbol('ResourceQueries<UserRow>');
 
 type Parameters = Readonly<Record<string, unknown>>;
 

@@ -6,8 +6,7 @@ import { roleUrl } from '#event-store';
 import { Slots, uuidv7 } from '#runtime';
 import { Rejected, STANDARD } from '#scim';
 import { newDatabase } from '../../../../test/support/postgres.js';
-import type { HeldStream } from '../http/admission.guard.js';
-import { MemberQueries, type Reader } from './members.queries.js';
+import { MemberQueries, type HeldStream, type Reader } from './members.queries.js';
 
 const MEMBERS = 9_000;
 const tenant = uuidv7();

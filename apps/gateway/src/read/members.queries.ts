@@ -4,8 +4,9 @@ import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupSnapshot, type Member } from '#contracts';
 import { inSlices, nextSlice, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Place, type Selection } from '#scim';
-import type { HeldStream } from '../http/admission.guard.js';
-import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames, type Seer } from './to-response.js';
+import type { Caller } from '../caller.js';
+import type { Scope } from './resource-tables.js';
+import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames } from './to-response.js';
 
 /** Members that are read at once: what a group of any size takes of memory. */
 const MEMBERS_PER_PAGE = 1_000;
@@ -27,14 +28,13 @@ export interface MixedPage {
 /** A page as JSON: as a whole, or in pieces where it is long or members are read for it. */
 export type ListAnswer = string | StreamableFile;
 
-/**
- * The one who reads, and the tenant. `requireToken` throws when it may no longer: a large group is read for minutes.
- */
-export type Reader = Seer & {
-  readonly tenant: string;
-  readonly seesUnmanaged: boolean;
-  readonly requireToken: () => Promise<unknown> | undefined;
-};
+/** An answer in pieces is longer than what is held of it at a time, and says how much that is. */
+export interface HeldStream {
+  readonly heldBytes: number;
+}
+
+/** `requireToken` is asked again for each piece: a large group is read for minutes. */
+export type Reader = Scope & Pick<Caller, 'requireToken'>;
 
 /** A group, without its members. */
 export interface Head {

@@ -1,17 +1,11 @@
 import { DIRECTORIES_VIEW, GROUPS_OF, GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW } from '#contracts';
 import { GROUP, USER, type Definitions, type ResourceDefinition } from '#scim';
+import type { Caller } from '../caller.js';
 import type { CompiledFilter } from './filter-to-sql.js';
 import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
-/** The tenant and directory whose resources a request may see. */
-export interface Scope {
-  readonly tenant: string;
-  readonly directory: string;
-  readonly seesUnmanaged: boolean;
-  readonly seesLocalGroups: boolean;
-  /** The attributes that they may have. */
-  readonly definitions: Definitions;
-}
+/** What a request may see. */
+export type Scope = Pick<Caller, 'tenant' | 'directory' | 'seesUnmanaged' | 'seesLocalGroups' | 'definitions'>;
 
 /** How resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory. */
 export interface ResourceTable {

@@ -8,8 +8,6 @@ import { LookUps } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 import { wantsGroups } from './to-response.js';
 
-export const GATEWAY_POOL = Symbol('pg.Pool of the gateway');
-
 export interface Page<Shown> {
   /** Each resource as it is shown. */
   readonly shown: readonly Shown[];

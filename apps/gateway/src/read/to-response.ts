@@ -10,6 +10,7 @@ import {
   type Place,
   type Selection,
 } from '#scim';
+import type { Caller } from '../caller.js';
 
 /** URLs of resources; `scimBaseUrl` has no slash at its end. */
 export const locationOf = (scimBaseUrl: string, { endpoint }: { readonly endpoint: string }, id: string): string =>
@@ -33,11 +34,7 @@ export const headersOf = (
 };
 
 /** Says which of a user's groups a client sees, and what the users and groups of its tenant may have. */
-export interface Seer {
-  readonly directory: string;
-  readonly seesLocalGroups: boolean;
-  readonly definitions: Definitions;
-}
+export type Seer = Pick<Caller, 'directory' | 'seesLocalGroups' | 'definitions'>;
 
 /** A user as a client sees it. */
 export const toUser = (

@@ -3,15 +3,13 @@ import type { GroupCommand, GroupSnapshot, Outcome, StoredValue, UserCommand, Us
 import { LogUnavailable, MessageTooLong, type RequestReply } from '#log';
 import { isUuid, Pace, Room, uuidv7, type Config } from '#runtime';
 import { parsePatch, parseReplacement, parseResource, quote, Rejected } from '#scim';
-import { busy } from '../http/admission.guard.js';
+import { busy } from '../busy.filter.js';
+import type { Caller } from '../caller.js';
 import { CommandCosts, MAX_SENT_BYTES, slowMsOf } from './command-costs.js';
+import { CONFIG, GROUP_REQUESTS, IDENTITY_REQUESTS } from '../injected.js';
 import { IgnoredAttributes } from './ignored-attributes.job.js';
-import type { Caller } from '../http/scim-token.guard.js';
-import { membersOf, ofGroup, ofUser, toCommand, toConditions, type NamedCommand } from './to-command.js';
-
-export const IDENTITY_REQUESTS = Symbol('RequestReply of identity');
-export const GROUP_REQUESTS = Symbol('RequestReply of group');
-export const CONFIG = Symbol('Config');
+import { toConditions } from './preconditions.js';
+import { membersOf, ofGroup, ofUser, toCommand, type NamedCommand } from './to-command.js';
 
 /** Of the time after which a command expires, so much a write waits for those of its tenant before it. */
 const WAITING_SHARE = 4 / 5;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toVersions } from './to-command.js';
+import { toVersions } from './preconditions.js';
 
 it('reads the versions that a client names', () => {
   expect(toVersions('W/"3"')).toEqual([3]);

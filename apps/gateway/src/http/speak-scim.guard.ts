@@ -1,0 +1,104 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Config, Logger } from '#runtime';
+import { quote, Rejected } from '#scim';
+import { CONFIG } from '../injected.js';
+import { Admission } from './admission.guard.js';
+import { parseBody } from './scim-body.js';
+import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
+import { methodsOf, pathOf, SERVICE_PROVIDER_CONFIG } from './scim-paths.js';
+
+/** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
+export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
+  const { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } = app.get<Config>(CONFIG);
+  app.useGlobalFilters(new ScimErrorFilter(logger, MAX_BODY_BYTES));
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRoute', (route) => {
+    if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
+  });
+  fastify.removeAllContentTypeParsers();
+  const admission = app.get(Admission);
+  fastify.addContentTypeParser(
+    ['application/scim+json', 'application/json'],
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      try {
+        if (body.length === 0) return done(null, undefined);
+        requirePlainCoding(request.headers);
+        const parsed = admission.read(request, body as Buffer, parseBody);
+        if (!(parsed instanceof Promise)) return done(null, parsed);
+        parsed.then((value) => done(null, value), done);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  // Only a body has a type that could be wrong: one that comes in pieces shows with the first of them, or at its end,
+  // whether there is one.
+  fastify.addContentTypeParser('*', (_request, payload, done) => {
+    const end = (): void => done(null);
+    payload
+      .once('end', end)
+      .once('error', done)
+      .once('data', () => {
+        payload.off('end', end).off('error', done);
+        done(new Rejected('unsupportedMediaType', WRONG_TYPE));
+      });
+  });
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (payload && pathOf(request.url).startsWith('/api/scim/'))
+      void reply.header('content-type', mediaTypeFor(request.headers.accept));
+    const sent = admission.toSend(request, reply, payload);
+    if (sent instanceof Promise) sent.then((value) => done(null, value), done);
+    else done(null, sent);
+  });
+  fastify.addHook('preParsing', (request, reply, body, done) => {
+    admission.count(request, reply, body);
+    done();
+  });
+  // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
+  fastify.addHook('onRequest', (request, reply, done) => {
+    try {
+      if (request.headers['transfer-encoding'] === undefined) {
+        if (Number(request.headers['content-length'] ?? 0) > 0) requirePlainCoding(request.headers);
+        // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each
+        // DELETE.
+        else delete request.raw.headers['content-type'];
+      }
+      // A GET of .search is taken for that of a resource.
+      if (request.is404 || request.url.includes('/.search')) requireRoute(request, reply);
+      const route = request.routeOptions;
+      const { url } = route;
+      const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
+      const waits =
+        url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply, route) : undefined;
+      if (waits) waits.then(() => done(), done);
+      else if (!reply.sent) done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+};
+
+/** Says why a path or a method is none, where more is known than that. Throws Rejected. */
+const requireRoute = (request: FastifyRequest, reply: FastifyReply): void => {
+  const { method } = request;
+  const allowed = methodsOf(pathOf(request.url), method);
+  if (!allowed) return;
+  const isAllowed = allowed.includes(method);
+  // RFC 9110 §15.5.6 and §9.3.7: both answers name the methods that there are.
+  if (!isAllowed || method === 'OPTIONS') void reply.header('allow', allowed.join(', '));
+  if (!isAllowed) {
+    throw new Rejected('methodNotAllowed', `${method} is not a method of this path; it takes ${allowed.join(', ')}.`);
+  }
+  if (method === 'OPTIONS') void reply.status(204).send();
+};
+
+const requirePlainCoding = ({ 'content-encoding': coding }: FastifyRequest['headers']): void => {
+  if (coding === undefined || coding.toLowerCase() === 'identity') return;
+  throw new Rejected(
+    'unsupportedMediaType',
+    `Send the body as it is: its Content-Encoding ${quote(coding)} is not supported.`,
+  );
+};
