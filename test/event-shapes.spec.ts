@@ -9,6 +9,7 @@ import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/direct
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
 import { groupBehaviour } from '../apps/group/src/group.projection.js';
 import { keyContext, sealContext, userBehaviour } from '../apps/identity/src/user.projection.js';
+import { accepted } from './support/decisions.js';
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
 /**
@@ -86,7 +87,7 @@ const write = <C>(
     command,
   }));
   const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, []));
-  const events = sent.flatMap((command) => work.decide(command).events);
+  const events = sent.flatMap((command) => accepted(work.decide(command)).events);
   const opened = open(work.rows());
   return events.map(({ type, stream, version, stored: { data, personal } }) => ({
     type,

@@ -7,7 +7,7 @@ import {
   type PublishedAdminEvent,
 } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
-import { fold, type Schema } from '#scim';
+import { fold, isRejection, type Rejection, type Schema } from '#scim';
 import { decide, evolve, streamOf, type AdminState } from './directory.js';
 
 interface LoadedAdmin {
@@ -175,7 +175,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
     }
   }
 
-  decide({ tenant, command }: Command<AdminCommand>): Decision<PublishedAdminEvent> {
+  decide({ tenant, command }: Command<AdminCommand>): Decision<PublishedAdminEvent> | Rejection {
     const schemas = this.schemasOf(tenant);
     const stream =
       command.type === 'DefineSchema'
@@ -192,6 +192,7 @@ class AdminWorkingSet implements WorkingSet<AdminCommand> {
       ),
       otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
     });
+    if (isRejection(events)) return events;
     let state = before;
     const recorded: NewEvent<PublishedAdminEvent>[] = events.map((event, index) => {
       state = evolve(state, event, this.now);

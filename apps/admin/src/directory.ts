@@ -1,4 +1,4 @@
-import { Rejected, uniqueKey, type Schema } from '#scim';
+import { rejection, uniqueKey, type Rejection, type Schema } from '#scim';
 import type { AdminCommand, AdminEvent, DirectorySettings } from '#contracts';
 import { defineSchema, type SchemaState } from './schema.js';
 
@@ -60,17 +60,17 @@ export interface AdminContext {
   readonly otherSchemas: readonly Schema[];
 }
 
-/** Returns the events that should happen; [] means that nothing changed. Throws Rejected. */
-export const decide = (command: AdminCommand, state: AdminState, context: AdminContext): AdminEvent[] => {
+/** Returns the events that should happen; [] means that nothing changed. */
+export const decide = (command: AdminCommand, state: AdminState, context: AdminContext): AdminEvent[] | Rejection => {
   switch (command.type) {
     case 'CreateTenant':
-      if (state) throw new Rejected('conflict', 'The tenant exists already.');
+      if (state) return rejection('conflict', 'The tenant exists already.');
       return [{ type: 'TenantCreated', name: command.name }];
     case 'CreateDirectory':
-      if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
-      if (state) throw new Rejected('conflict', 'The directory exists already.');
+      if (!context.tenantExists) return rejection('notFound', 'There is no such tenant.');
+      if (state) return rejection('conflict', 'The directory exists already.');
       if (context.directoryNames.some((name) => uniqueKey(name) === uniqueKey(command.name))) {
-        throw new Rejected(
+        return rejection(
           'conflict',
           `The tenant has a directory of the name "${command.name}" already. Choose another name.`,
         );
@@ -78,7 +78,7 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
       return [{ type: 'DirectoryCreated', name: command.name, kind: command.kind }];
     case 'ChangeDirectory': {
       if (state?.kind !== 'directory')
-        throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
+        return rejection('notFound', `There is no directory with the id ${command.directoryId}.`);
       const now = state.settings;
       const changed = SETTINGS.filter(
         (name) => command.settings[name] !== undefined && command.settings[name] !== now[name],
@@ -94,17 +94,17 @@ export const decide = (command: AdminCommand, state: AdminState, context: AdminC
     }
     case 'CreateToken': {
       if (!context.directoryExists(command.directoryId))
-        throw new Rejected('notFound', `There is no directory with the id ${command.directoryId}.`);
-      if (state) throw new Rejected('conflict', 'The token exists already.');
+        return rejection('notFound', `There is no directory with the id ${command.directoryId}.`);
+      if (state) return rejection('conflict', 'The token exists already.');
       const { directoryId, description, hash, sealed, expiresAt } = command;
       return [{ type: 'TokenCreated', directoryId, description, hash, sealed, expiresAt }];
     }
     case 'RevokeToken':
-      if (state?.kind !== 'token') throw new Rejected('notFound', `There is no token with the id ${command.tokenId}.`);
+      if (state?.kind !== 'token') return rejection('notFound', `There is no token with the id ${command.tokenId}.`);
       return state.status === 'revoked' ? [] : [{ type: 'TokenRevoked' }];
     case 'DefineSchema':
-      if (!context.tenantExists) throw new Rejected('notFound', 'There is no such tenant.');
-      if (state && state.kind !== 'schema') throw new Rejected('conflict', `The id ${command.schemaId} is taken.`);
+      if (!context.tenantExists) return rejection('notFound', 'There is no such tenant.');
+      if (state && state.kind !== 'schema') return rejection('conflict', `The id ${command.schemaId} is taken.`);
       return defineSchema(command, state, context.otherSchemas);
     default:
       throw new Error(`unknown command ${JSON.stringify(command satisfies never)}`);

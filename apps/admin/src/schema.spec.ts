@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ENTERPRISE_USER_URN, Rejected, USER_URN, type Schema } from '#scim';
+import { ENTERPRISE_USER_URN, orRejection, USER_URN, type Rejection, type Schema } from '#scim';
 import type { AdminEvent, ExtendedType } from '#contracts';
+import { accepted, refused } from '../../../test/support/decisions.js';
 import { decide, evolve, type AdminState } from './directory.js';
 import {
   MAX_ATTRIBUTES_PER_SCHEMA,
@@ -28,7 +29,7 @@ const define = (
   state: AdminState = null,
   otherSchemas: readonly Schema[] = [],
   resourceType: ExtendedType = 'User',
-): AdminEvent[] =>
+): AdminEvent[] | Rejection =>
   decide({ type: 'DefineSchema', schemaId: 'new', resourceType, schema: wanted }, state, {
     tenantExists: true,
     directoryExists: () => true,
@@ -37,15 +38,7 @@ const define = (
   });
 const given = (...events: readonly AdminEvent[]): AdminState =>
   events.reduce<AdminState>((state, event) => evolve(state, event, '2026-01-01T00:00:00.000Z'), null);
-const rejection = (attempt: () => unknown): Rejected => {
-  try {
-    attempt();
-  } catch (error) {
-    if (error instanceof Rejected) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-};
+const rejection = (attempt: () => unknown): Rejection => refused(orRejection(attempt));
 
 describe('a new schema', () => {
   it('has what RFC 7643 §2.2 says of attributes where nothing is said', () => {
@@ -230,9 +223,9 @@ describe('a schema that is there', () => {
     subAttributes: parts,
   });
   const state = given(
-    ...define(schema([{ name: 'badge', type: 'string' }, desks([{ name: 'floor', type: 'integer' }])])),
+    ...accepted(define(schema([{ name: 'badge', type: 'string' }, desks([{ name: 'floor', type: 'integer' }])]))),
   );
-  const now = (...attributes: readonly object[]): AdminEvent[] => define(schema(attributes), state);
+  const now = (...attributes: readonly object[]): AdminEvent[] | Rejection => define(schema(attributes), state);
   const [badge, floor] = [
     { name: 'badge', type: 'string' },
     { name: 'floor', type: 'integer' },
@@ -243,10 +236,11 @@ describe('a schema that is there', () => {
   });
 
   it('gets attributes, parts, descriptions, names and suggested values', () => {
-    const [event] = now(
-      { ...badge, description: 'New', canonicalValues: ['A'] },
-      desks([floor, { name: 'side', type: 'string' }]),
-      { name: 'level', type: 'integer' },
+    const [event] = accepted(
+      now({ ...badge, description: 'New', canonicalValues: ['A'] }, desks([floor, { name: 'side', type: 'string' }]), {
+        name: 'level',
+        type: 'integer',
+      }),
     );
     expect(event).toMatchObject({
       type: 'SchemaChanged',

@@ -2,11 +2,15 @@ import {
   findSchema,
   GROUP,
   isEqual,
+  isRejection,
+  orRejection,
   Rejected,
+  rejection,
   USER,
   type Attribute,
   type AttributeType,
   type Json,
+  type Rejection,
   type Schema,
 } from '#scim';
 import { EXTENDED_TYPES, type AdminCommand, type AdminEvent, type ExtendedType } from '#contracts';
@@ -50,21 +54,24 @@ const STANDARD_URNS = [USER, GROUP].flatMap(({ schema, extensions }) => [schema.
 
 /**
  * Returns the events that should happen to the schema in `state`, null = there is none of this URN; `others` are the
- * tenant's other ones. [] means that nothing changed. Throws Rejected: invalidValue that names what is wrong, conflict
- * for what stored values stand against.
+ * tenant's other ones. [] means that nothing changed. A rejection is an invalidValue that names what is wrong, or a
+ * conflict with values that may be stored.
  */
 export const defineSchema = (
   command: Extract<AdminCommand, { type: 'DefineSchema' }>,
   state: SchemaState | null,
   others: readonly Schema[],
-): AdminEvent[] => {
+): AdminEvent[] | Rejection => {
   const { resourceType } = command;
-  if (!EXTENDED_TYPES.includes(resourceType)) throw wrong(`resourceType must be ${EXTENDED_TYPES.join(' or ')}.`);
-  const schema = parseSchema(command.schema);
+  if (!EXTENDED_TYPES.includes(resourceType))
+    return rejection('invalidValue', `resourceType must be ${EXTENDED_TYPES.join(' or ')}.`);
+  const schema = orRejection(() => parseSchema(command.schema));
+  if (isRejection(schema)) return schema;
   if (!state) {
-    requireNewUrn(schema.id, others);
+    const refused = urnTaken(schema.id, others);
+    if (refused) return refused;
     if (others.length >= MAX_SCHEMAS_PER_TENANT) {
-      throw new Rejected(
+      return rejection(
         'conflict',
         `The tenant has ${others.length} schemas, and that is the limit: add attributes to one of them.`,
       );
@@ -72,12 +79,13 @@ export const defineSchema = (
     return [{ type: 'SchemaDefined', resourceType, schema }];
   }
   if (resourceType !== state.resourceType) {
-    throw new Rejected(
+    return rejection(
       'conflict',
       `${state.schema.id} extends ${state.resourceType} and cannot come to extend ${resourceType}: define a schema with another URN.`,
     );
   }
-  requireExtended(state.schema.attributes, schema.attributes, `${state.schema.id}:`);
+  const refused = valuesLost(state.schema.attributes, schema.attributes, `${state.schema.id}:`);
+  if (refused) return refused;
   // Values are stored below the URN as it was spelt first.
   const next = { ...schema, id: state.schema.id };
   return isEqual(next as unknown as Json, state.schema as unknown as Json)
@@ -112,22 +120,24 @@ const urnOf = (id: unknown): string => {
   return urn;
 };
 
-/** Throws Rejected for a URN that is taken, or with which a path could be read in two ways. */
-const requireNewUrn = (urn: string, others: readonly Schema[]): void => {
+/** Rejects a URN that is taken, or with which a path could be read in two ways. */
+const urnTaken = (urn: string, others: readonly Schema[]): Rejection | null => {
   const lower = urn.toLowerCase();
   const isOfScim =
     lower.startsWith('urn:ietf:params:scim:') && !lower.startsWith('urn:ietf:params:scim:schemas:extension:');
   if (isOfScim || findSchema(USER, urn) || findSchema(GROUP, urn))
-    throw wrong(`${urn} belongs to the standard: take a URN of your own.`);
+    return rejection('invalidValue', `${urn} belongs to the standard: take a URN of your own.`);
   // `urn:a:b:c`, and `urn:a:b.c`, which some clients write, would be an attribute of `urn:a:b` and a schema.
   const near = [...STANDARD_URNS, ...others.map(({ id }) => id)].find((known) => {
     const other = known.toLowerCase();
     return [':', '.'].some((mark) => lower.startsWith(`${other}${mark}`) || other.startsWith(`${lower}${mark}`));
   });
-  if (near)
-    throw wrong(
-      `${urn} and the schema ${near} cannot be told apart in paths, because one begins with the other: take another URN.`,
-    );
+  return near === undefined
+    ? null
+    : rejection(
+        'invalidValue',
+        `${urn} and the schema ${near} cannot be told apart in paths, because one begins with the other: take another URN.`,
+      );
 };
 
 const attributesOf = (given: unknown, path: string, limit: number, isPart: boolean): Attribute[] => {
@@ -211,26 +221,28 @@ const attributeOf = (given: unknown, parent: string, isPart: boolean): Attribute
   };
 };
 
-/** Attributes may come, and descriptions may change; what values are stored by stays. Throws Rejected(conflict). */
-const requireExtended = (before: readonly Attribute[], after: readonly Attribute[], prefix: string): void => {
+/** Attributes may come, and descriptions may change; rejects the change of anything by which values are stored. */
+const valuesLost = (before: readonly Attribute[], after: readonly Attribute[], prefix: string): Rejection | null => {
   for (const old of before) {
     const path = `${prefix}${old.name}`;
     const now = after.find(({ name }) => name === old.name);
     if (!now)
-      throw new Rejected(
+      return rejection(
         'conflict',
         `${path} cannot be removed or renamed: there may be values of it. Define another attribute beside it.`,
       );
     for (const what of ['type', 'multiValued', 'caseExact'] as const) {
       if (now[what] !== old[what]) {
-        throw new Rejected(
+        return rejection(
           'conflict',
           `${what} of ${path} is ${old[what]} and cannot become ${now[what]}: there may be values of it. Define another attribute beside it.`,
         );
       }
     }
-    requireExtended(old.subAttributes ?? [], now.subAttributes ?? [], `${path}.`);
+    const refused = valuesLost(old.subAttributes ?? [], now.subAttributes ?? [], `${path}.`);
+    if (refused) return refused;
   }
+  return null;
 };
 
 const objectOf = (value: unknown, what: string): Readonly<Record<string, unknown>> => {

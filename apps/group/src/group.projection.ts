@@ -3,9 +3,11 @@ import {
   fold,
   foldedAttributes,
   keyBeside,
+  orRejection,
   Rejected,
   STANDARD,
   type Definitions,
+  type Rejection,
   type ResourceDefinition,
 } from '#scim';
 import {
@@ -205,7 +207,11 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
-  decide(asked: Command<GroupCommand>): Decision<GroupEvent> {
+  decide(asked: Command<GroupCommand>): Decision<GroupEvent> | Rejection {
+    return orRejection(() => this.decided(asked));
+  }
+
+  private decided(asked: Command<GroupCommand>): Decision<GroupEvent> {
     const { tenant, directory, command } = asked;
     const context = this.context(tenant, directory);
     const events: NewEvent<GroupEvent>[] = [];

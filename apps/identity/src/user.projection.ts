@@ -3,10 +3,12 @@ import {
   fold,
   foldedAttributes,
   keyBeside,
+  orRejection,
   STANDARD,
   uniqueKey,
   type Definitions,
   type Json,
+  type Rejection,
   type Resource,
   type ResourceDefinition,
 } from '#scim';
@@ -183,7 +185,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
-  decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
+  decide(command: Command<UserCommand>): Decision<UserEvent> | Rejection {
+    return orRejection(() => this.decided(command));
+  }
+
+  private decided({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
     const context: UserContext = {
       directory,
       matching: null,

@@ -1,9 +1,9 @@
-import type { RejectionCode, Resource } from '#scim';
+import type { Rejection, Resource } from '#scim';
+
+export type { Rejection };
 
 /** The outcome of one command. A command has exactly one outcome, however often it is delivered (I3). */
-export type Outcome<Value = unknown> =
-  | { readonly status: 'done'; readonly value: Value }
-  | { readonly status: 'rejected'; readonly code: RejectionCode; readonly detail: string };
+export type Outcome<Value = unknown> = { readonly status: 'done'; readonly value: Value } | Rejection;
 
 /**
  * The stored part of a value that shows a resource. Only those who wait for an outcome are told the resource with it:

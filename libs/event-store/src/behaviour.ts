@@ -1,4 +1,4 @@
-import type { Outcome, Owner } from '#contracts';
+import type { Outcome, Owner, Rejection } from '#contracts';
 
 /** One command of a batch, as a decision sees it. */
 export interface Command<C> {
@@ -64,8 +64,8 @@ export interface Behaviour<C> {
 }
 
 export interface WorkingSet<C> {
-  /** Throws Rejected for what a client did wrong; anything else that it throws is poison. */
-  decide(command: Command<C>): Decision<unknown>;
+  /** What a client did wrong is a rejection, which changes nothing; a command for which it throws is poison. */
+  decide(command: Command<C>): Decision<unknown> | Rejection;
   /**
    * This command is set aside and not carried out: what must not end with it is among the rows. It may have any shape,
    * and what the rows say must be writable in any case, because nothing is left to be set aside in their stead.

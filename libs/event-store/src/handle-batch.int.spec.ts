@@ -43,6 +43,9 @@ const commandOf = (tenant: string, command: Asking): Message => ({
   data: { actor: 'test', expiresAt: '2100-01-01T00:00:00.000Z', command },
 });
 
+/** Commands that are refused, and for which a decision throws. */
+const [REFUSED, FAILING]: [readonly string[], readonly string[]] = [[], []];
+
 /** The outcomes of one batch, in its order; how often it was loaded; how many were set aside. */
 const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[]; loads: number; dead: number }> => {
   let [loads, dead] = [0, 0];
@@ -61,6 +64,9 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
         decide: ({ command: { keys } }) => {
           const next = keys === 'all' ? String(known.length) : keys.find((key) => !known.includes(key));
           if (next !== undefined) wanted.push(next);
+          if (keys === REFUSED) return { status: 'rejected', code: 'conflict', detail: 'no' };
+          if (keys === FAILING)
+            throw Object.assign(new Error('no'), { name: 'Rejected', code: 'conflict', detail: 'no' });
           return { events: [], outcome: { status: 'done', value: null } };
         },
         rows: () => ({}),
@@ -111,6 +117,18 @@ it('a command that never has enough is set aside, and its neighbours are carried
   const { outcomes, dead } = await outcomesOf([{ keys: ['a'] }, { keys: 'all' }, { keys: ['b', 'c'] }]);
   expect(outcomes).toEqual(['done', 'internal', 'done']);
   expect(dead).toBe(1);
+});
+
+it('a rejection is an answer; a command for which a decision throws is set aside, whatever the error is called', async () => {
+  expect(await outcomesOf([{ keys: REFUSED }, { keys: [] }])).toEqual({
+    outcomes: ['conflict', 'done'],
+    loads: 1,
+    dead: 0,
+  });
+  expect(await outcomesOf([{ keys: FAILING }, { keys: [] }])).toMatchObject({
+    outcomes: ['internal', 'done'],
+    dead: 1,
+  });
 });
 
 it('a sender is told all that a decision answers; what is stored of it is told when the command is delivered again', async () => {

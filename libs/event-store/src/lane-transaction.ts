@@ -334,16 +334,12 @@ export class LaneTransaction<C> {
         });
       } else {
         try {
-          const decision = work.decide(command);
-          turn.record(message, decision);
+          const decided = work.decide(command);
+          if ('events' in decided) turn.record(message, decided);
+          else turn.answer(message, decided);
         } catch (error) {
-          const rejected = error as { code?: unknown; detail?: unknown; name?: string };
-          if (rejected.name === 'Rejected') {
-            turn.answer(message, { status: 'rejected', code: rejected.code, detail: rejected.detail } as Outcome);
-          } else {
-            turn.bury(message, raw, error);
-            work.buried?.(command);
-          }
+          turn.bury(message, raw, error);
+          work.buried?.(command);
         }
         const nowMs = elapsedMs();
         if (nowMs - sinceMs > SLOW_MS)

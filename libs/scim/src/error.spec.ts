@@ -1,5 +1,14 @@
-import { expect, it } from 'vitest';
-import { ERROR_URN, errorBody, errorStatus, Rejected, type RejectionCode } from './error.js';
+import { describe, expect, it } from 'vitest';
+import {
+  ERROR_URN,
+  errorBody,
+  errorStatus,
+  isRejection,
+  orRejection,
+  Rejected,
+  rejection,
+  type RejectionCode,
+} from './error.js';
 
 it.each<[RejectionCode, number, boolean]>([
   ['invalidSyntax', 400, true],
@@ -44,4 +53,26 @@ it('carries the detail as its message, so that a log shows it', () => {
   expect(error).toBeInstanceOf(Error);
   expect(String(error)).toBe('Rejected: userName is required.');
   expect({ code: error.code, detail: error.detail }).toEqual({ code: 'invalidValue', detail: 'userName is required.' });
+});
+
+describe('a rejection', () => {
+  it('is a value, which nothing else is taken for', () => {
+    const refused = rejection('conflict', 'why');
+    expect(refused).toEqual({ status: 'rejected', code: 'conflict', detail: 'why' });
+    expect(isRejection(refused)).toBe(true);
+    for (const other of [null, undefined, [], {}, { status: 'done' }, new Rejected('conflict', 'why')])
+      expect(isRejection(other)).toBe(false);
+  });
+
+  it('is made of what a parser throws, and of no other error', () => {
+    expect(orRejection(() => 7)).toBe(7);
+    const parse = (): never => {
+      throw new Rejected('invalidPath', 'why');
+    };
+    expect(orRejection(parse)).toEqual(rejection('invalidPath', 'why'));
+    const fail = (): never => {
+      throw Object.assign(new Error('ours'), { name: 'Rejected' });
+    };
+    expect(() => orRejection(fail)).toThrow('ours');
+  });
 });

@@ -28,7 +28,29 @@ export type RejectionCode =
   | 'notImplemented'
   | 'unavailable';
 
-/** The one expected error. `detail` tells an administrator what to do. */
+/** What a client did wrong, as a decision returns it. `detail` tells an administrator what to do. */
+export interface Rejection {
+  readonly status: 'rejected';
+  readonly code: RejectionCode;
+  readonly detail: string;
+}
+
+export const rejection = (code: RejectionCode, detail: string): Rejection => ({ status: 'rejected', code, detail });
+
+export const isRejection = (value: unknown): value is Rejection =>
+  (value as Partial<Rejection> | null | undefined)?.status === 'rejected';
+
+/** Returns what `read` returns, or the rejection that it throws. Other errors are thrown on. */
+export const orRejection = <T>(read: () => T): T | Rejection => {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Rejected) return rejection(error.code, error.detail);
+    throw error;
+  }
+};
+
+/** A rejection on its way out of a parser or a face, which have nobody to return it to. */
 export class Rejected extends Error {
   override readonly name = 'Rejected';
 

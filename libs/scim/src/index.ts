@@ -15,7 +15,18 @@ export {
 } from './bulk.js';
 export { readCursor, writeCursor, type CursorRequest, type CursorSeal, type Position, type Walk } from './cursor.js';
 export { refuseFilter, renderResourceType, renderSchema } from './discovery.js';
-export { ERROR_URN, errorBody, errorStatus, Rejected, type ErrorBody, type RejectionCode } from './error.js';
+export {
+  ERROR_URN,
+  errorBody,
+  errorStatus,
+  isRejection,
+  orRejection,
+  Rejected,
+  rejection,
+  type ErrorBody,
+  type Rejection,
+  type RejectionCode,
+} from './error.js';
 export {
   MAX_FILTER_CHARACTERS,
   MAX_FILTER_DEPTH_LEVELS,
