@@ -12,7 +12,7 @@ export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResp
  */
 export const MAX_BULK_REFERENCES = 20_000;
 
-/** Stands where the data of an operation is longer than one request may be: it is not parsed. */
+/** Stands in the place of the data of an operation that is longer than one request may be. */
 export class TooLong {
   constructor(readonly maxBytes: number) {}
 }

@@ -18,22 +18,58 @@ const outcomeOf = (read: () => unknown): unknown => {
 const inPieces = (text: string, maxBytesEach = 1_000_000): unknown =>
   finished(readBulkBody(bytesOf(text), 100, maxBytesEach));
 
-/** JSON with spaces, escapes and brackets in its texts, and sometimes with a character too many or too few. */
-const anyText = fc
+/** JSON with spaces, escapes and brackets in its texts. */
+const anyJson = fc
   .tuple(
     fc.jsonValue({ maxDepth: 6, stringUnit: fc.constantFrom('a', '"', '\\', '{', ']', ':', ',', 'é', '😀') }),
     fc.constantFrom(0, 1, 2),
-    fc.nat(),
-    fc.constantFrom('', '', '', '{', ']', '"', '\\', ','),
   )
-  .map(([value, spaces, at, more]) => {
-    const text = JSON.stringify(value, null, spaces);
+  .map(([value, spaces]) => JSON.stringify(value, null, spaces));
+/** Sometimes with a character too many or too few. */
+const anyText = fc
+  .tuple(anyJson, fc.nat(), fc.constantFrom('', '', '', '{', ']', '"', '\\', ','))
+  .map(([text, at, more]) => {
     const place = at % (text.length + 1);
     return text.slice(0, place) + more + text.slice(more === '' ? place : place + (at % 2));
   });
-const anyBulk = fc
-  .tuple(fc.array(anyText, { maxLength: 4 }), anyText, fc.constantFrom('Operations', 'x'))
-  .map(([operations, other, name]) => `{"a": ${other}, "${name}": [${operations.join(', ')}], "b":1}`);
+/**
+ * Characters that belong nowhere in JSON or in few places of it, or that only look like its spaces: a byte order mark
+ * may stand before a text and nowhere else.
+ */
+const anyInsertion = fc.constantFrom(
+  ...'\ufeff|\ufeff\ufeff|\u00a0|\u2028|\u200b|\u0085|\f|\v|\0| |\r\n|\t'.split('|'),
+  ...`{} [] { } [ ] " \\ , : /**/ // - + . e 0 1 null x '`.split(' '),
+);
+const bulkOf = (element: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc
+    .tuple(fc.array(element, { maxLength: 4 }), element, fc.constantFrom('Operations', 'x'))
+    .map(([operations, other, name]) => `{"a": ${other}, "${name}": [${operations.join(', ')}], "b":1}`);
+const anyBulk = bulkOf(anyText);
+
+/** The bytes of a text with insertions, and some of them overwritten: UTF-8 may be cut anywhere. */
+const anyBytes = fc
+  .tuple(
+    fc.oneof(anyJson, bulkOf(anyJson)),
+    fc.array(fc.tuple(fc.nat(), anyInsertion), { maxLength: 2 }),
+    fc.array(fc.tuple(fc.nat(), fc.constantFrom(0x20, 0x7b, 0xc3, 0xef, 0xbb, 0xbf, 0xff)), { maxLength: 1 }),
+  )
+  .map(([text, insertions, bytesOver]) => {
+    let whole = text;
+    for (const [at, more] of insertions) {
+      const place = at % (whole.length + 1);
+      whole = whole.slice(0, place) + more + whole.slice(place);
+    }
+    const bytes = bytesOf(whole);
+    for (const [at, byte] of bytesOver) bytes[at % bytes.length] = byte;
+    return bytes;
+  });
+const decoded = (bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new SyntaxError('no UTF-8');
+  }
+};
 
 describe('a text that is looked through before it is parsed', () => {
   it('is in pieces what it is as a whole, and what is no JSON is refused both ways', () => {
@@ -43,6 +79,41 @@ describe('a text that is looked through before it is parsed', () => {
       }),
       { numRuns: 5_000 },
     );
+  });
+
+  it('with whatever was inserted anywhere, is in pieces accepted exactly when it is as a whole, with the same value', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(anyBytes, fc.constantFrom(1_000_000, 0, -8_190), (bytes, maxBytesEach) => {
+        const whole = outcomeOf(() => JSON.parse(decoded(bytes)) as unknown);
+        const pieces = outcomeOf(() => finished(readBulkBody(bytes, 100, maxBytesEach)));
+        if (whole !== 'refused') accepted++;
+        // Of operations that are too long the data is left out.
+        if (maxBytesEach > 0 || whole === 'refused') expect(pieces).toEqual(whole);
+        else expect(pieces).toHaveProperty('value');
+      }),
+      { numRuns: 10_000 },
+    );
+    expect(accepted).toBeGreaterThan(1_000);
+  });
+
+  it.each([
+    ['behind an operation', '{"Operations":[{}\ufeff,{}]}'],
+    ['before an operation', '{"Operations":[{},\ufeff{}]}'],
+    ['after the last operation', '{"Operations":[{}\ufeff]}'],
+    ['before the first operation', '{"Operations":[\ufeff{}]}'],
+    ['behind the body', '{"Operations":[{}]}\ufeff'],
+    ['twice before the body', '\ufeff\ufeff{"Operations":[{}]}'],
+    ['in an operation', '{"Operations":[{\ufeff"method":"POST"}]}'],
+    ['in an operation that is too long', `{"Operations":[{"data":{\ufeff}, "x": "${'x'.repeat(9_000)}"}]}`],
+  ])('with a byte order mark %s is no JSON', (_where, text) => {
+    expect(outcomeOf(() => inPieces(text, 100))).toBe('refused');
+    expect(outcomeOf(() => JSON.parse(text) as unknown)).toBe('refused');
+  });
+
+  it('may begin with a byte order mark (RFC 8259 §8.1)', () => {
+    expect(inPieces('\ufeff{"Operations":[{}]}')).toEqual({ Operations: [{}] });
+    expect(parseJson(bytesOf('\ufeff{}'))).toEqual({});
   });
 
   it('stands for what Postgres refuses exactly when a text or a name in it does', () => {
@@ -135,7 +206,7 @@ describe('the body of a bulk request', () => {
     );
   });
 
-  it('keeps of an operation that is too long what names it, and does not parse its data', () => {
+  it('keeps of an operation that is too long what names it, and nothing of its data', () => {
     const long = `{"method":"POST","bulkId":"b","path":"/Users","data":{"x":[${'1, '.repeat(4_000)}1]}}`;
     expect(inPieces(`{"Operations":[{"bulkId":"a"},${long}]}`, 100)).toEqual({
       Operations: [{ bulkId: 'a' }, { method: 'POST', bulkId: 'b', path: '/Users', data: new TooLong(100) }],

@@ -28,6 +28,8 @@ export interface Outline {
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark may stand before a text (RFC 8259 §8.1), and is no part of JSON anywhere else. */
+const insideDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Of "\:,{}[] in ASCII, no byte of which is part of another character of UTF-8. */
 const [QUOTE, BACKSLASH, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [
   0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
@@ -113,10 +115,10 @@ export const parseAround = (
   const around = parsed(() => {
     let [text, done] = ['', 0];
     for (const [index, { from, to }] of pieces.entries()) {
-      text += `${decoder.decode(bytes.subarray(done, from))}[${index}]`;
+      text += `${(done === 0 ? decoder : insideDecoder).decode(bytes.subarray(done, from))}[${index}]`;
       done = to;
     }
-    return text + decoder.decode(bytes.subarray(done));
+    return text + (done === 0 ? decoder : insideDecoder).decode(bytes.subarray(done));
   });
   const filled = (value: unknown, level: number): unknown => {
     if (typeof value !== 'object' || value === null) return value;
