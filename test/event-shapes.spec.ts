@@ -2,13 +2,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as contracts from '#contracts';
 import type { AdminCommand, AdminEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
-import { OLD_VERSIONS, unseal, upcast, type Behaviour } from '#event-store';
+import { OLD_VERSIONS, upcast, type Behaviour } from '#event-store';
 import type { Attribute, AttributeType, Schema } from '#scim';
 import { adminBehaviour } from '../apps/admin/src/directory.projection.js';
 import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/directory.js';
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
 import { groupBehaviour } from '../apps/group/src/group.projection.js';
-import { keyContext, sealContext, userBehaviour } from '../apps/identity/src/user.projection.js';
+import {
+  openPersonal,
+  openPersonKey,
+  openTenantKey,
+  type WrappedTenantKey,
+} from '../apps/identity/src/person-keys.projection.js';
+import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { accepted } from './support/decisions.js';
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
@@ -203,15 +209,10 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       { users: null, directories, tenant_keys: null },
       userCommands,
       (rows) => {
-        const [tenant] = rows.new_tenant_keys as { wrapped: string }[];
-        const [person] = rows.new_person_keys as { wrapped: string }[];
-        const key = unseal(
-          unseal(masterKey, keyContext(TENANT), tenant!.wrapped),
-          keyContext(TENANT, USER),
-          person!.wrapped,
-        );
-        return (stream, version, personal) =>
-          JSON.parse(unseal(key, sealContext(TENANT, stream, version), personal).toString());
+        const [tenant] = rows.new_tenant_keys as [WrappedTenantKey];
+        const [{ wrapped }] = rows.new_person_keys as [WrappedTenantKey];
+        const key = openPersonKey(openTenantKey(masterKey, tenant), { tenant: TENANT, person: USER, wrapped });
+        return (stream, version, personal) => openPersonal(key, { tenant: TENANT, stream, version, personal });
       },
     ),
     ...write(

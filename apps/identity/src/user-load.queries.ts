@@ -20,6 +20,7 @@ import {
   type Key,
   type KeyKind,
 } from './matching.js';
+import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
 import type { Directory } from './user.js';
 
 /**
@@ -42,7 +43,7 @@ export interface LoadedUsers {
       }[]
     | null;
   readonly directories: (Directory & { tenant: string })[] | null;
-  readonly tenant_keys: { tenant: string; wrapped: string }[] | null;
+  readonly tenant_keys: WrappedTenantKey[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
 }
 
@@ -112,7 +113,7 @@ export const loadSql = (touched: Touched): string => {
         'is_member', EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id)))
       FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
-      LEFT JOIN LATERAL (SELECT wrapped FROM keys.persons WHERE tenant = t.tenant AND person = t.id OFFSET 0) k ON true),
+      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
         'offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
         'offerLocalGroups', d.offer_local_groups))
@@ -120,7 +121,7 @@ export const loadSql = (touched: Touched): string => {
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
-      CROSS JOIN LATERAL (SELECT wrapped FROM keys.tenants WHERE tenant = t.tenant::uuid OFFSET 0) k),
+      CROSS JOIN LATERAL ${tenantKey('t.tenant::uuid')} k),
     'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}
   )`;
 };

@@ -5,7 +5,6 @@ import {
   MAX_FINDINGS,
   oneStream,
   streams,
-  unseal,
   upcast,
   type Finding,
   type Progress,
@@ -13,7 +12,8 @@ import {
   type Verification,
 } from '#event-store';
 import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
-import { keyContext, sealContext, userRow } from './user.projection.js';
+import { openPersonal, openPersonKey, openTenantKey } from './person-keys.projection.js';
+import { userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
 
 /** A user that changes while it is compared is looked at again. */
@@ -207,17 +207,10 @@ const keyOf = (
   wrappedTenantKey: string,
   wrapped: string,
 ): Buffer => {
-  const tenantKey = tenantKeys.get(tenant) ?? unseal(masterKey, keyContext(tenant), wrappedTenantKey);
+  const tenantKey = tenantKeys.get(tenant) ?? openTenantKey(masterKey, { tenant, wrapped: wrappedTenantKey });
   tenantKeys.set(tenant, tenantKey);
-  return unseal(tenantKey, keyContext(tenant, stream), wrapped);
+  return openPersonKey(tenantKey, { tenant, person: stream, wrapped });
 };
 
-const opened = (event: StoredEvent, key: Buffer): UserEvent => {
-  const personal =
-    event.personal === null
-      ? {}
-      : (JSON.parse(
-          unseal(key, sealContext(event.tenant, event.stream, event.version), event.personal).toString(),
-        ) as object);
-  return upcast<UserEvent>(event.type, { ...(event.data as object), ...personal });
-};
+const opened = (event: StoredEvent, key: Buffer): UserEvent =>
+  upcast<UserEvent>(event.type, { ...(event.data as object), ...openPersonal(key, event) });

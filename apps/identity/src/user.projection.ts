@@ -9,21 +9,13 @@ import {
   type Definitions,
   type Json,
   type Rejection,
-  type Resource,
   type ResourceDefinition,
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
-import {
-  newKey,
-  seal,
-  unseal,
-  type Behaviour,
-  type Command,
-  type Decision,
-  type NewEvent,
-  type WorkingSet,
-} from '#event-store';
+import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
+import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
+import { divided } from './person-keys.js';
 import {
   keyText,
   loadSql,
@@ -101,16 +93,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
         INSERT INTO identity.claims SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, kind text, value text, holder uuid)
         ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
     },
-    {
-      name: 'new_person_keys',
-      sql: (rows) => `
-        INSERT INTO keys.persons SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, person uuid, wrapped text) RETURNING 1`,
-    },
-    {
-      name: 'new_tenant_keys',
-      sql: (rows) => `
-        INSERT INTO keys.tenants SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, wrapped text) RETURNING 1`,
-    },
+    ...KEY_PARTS,
   ],
   begin: (loaded, now, touched) =>
     new UserWorkingSet(
@@ -146,21 +129,18 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly directories: Map<string, Directory>;
   /** Of the tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
-  private readonly wrapped = new Map<string, string>();
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();
-  private readonly tenantKeys = new Map<string, Buffer>();
-  private readonly personKeys = new Map<string, Buffer>();
-  private readonly newTenantKeys: { tenant: string; wrapped: string }[] = [];
-  private readonly newPersonKeys: { tenant: string; person: string; wrapped: string }[] = [];
+  private readonly keys: PersonKeys;
 
   constructor(
-    private readonly loaded: LoadedUsers,
+    loaded: LoadedUsers,
     private readonly lookedUp: ReadonlySet<string>,
     private readonly now: string,
-    private readonly masterKey: Buffer,
+    masterKey: Buffer,
     private readonly maxResourceBytes: number,
   ) {
+    this.keys = new PersonKeys(masterKey, loaded.tenant_keys ?? []);
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
         id: row.id,
@@ -175,7 +155,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         awaited: links?.awaited ?? false,
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
-      this.wrapped.set(`${tenant}/${row.id}`, wrapped);
+      this.keys.know({ tenant, person: row.id, wrapped });
       if (isMember) this.members.add(`${tenant}/${row.id}`);
       this.index(tenant, row.id, [], keysOf(state));
     }
@@ -243,8 +223,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
       upserted_claims: [...this.claims.values()],
-      new_person_keys: this.newPersonKeys,
-      new_tenant_keys: this.newTenantKeys,
+      ...this.keys.rows(),
     };
   }
 
@@ -282,77 +261,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     }
   }
 
-  /** Personal data is sealed with the person's own key; destroying that key erases it from every event at once. */
   private stored(tenant: string, person: string, version: number, event: UserEvent): NewEvent<UserEvent>['stored'] {
-    switch (event.type) {
-      case 'UserCreated': {
-        const { resource, ...data } = event;
-        return { data, personal: this.sealed(tenant, person, version, { resource }) };
-      }
-      case 'UserChanged':
-      case 'UserLinked':
-      case 'UserUnlinked':
-      case 'UserTransferred': {
-        const { changes, ...data } = event;
-        return {
-          data: { ...data, attributes: Object.keys(changes) },
-          personal: this.sealed(tenant, person, version, { changes }),
-        };
-      }
-      case 'UserSignedIn':
-      case 'SignInUnlinked': {
-        const { providerId, ...data } = event;
-        return { data, personal: this.sealed(tenant, person, version, { providerId }) };
-      }
-      default:
-        return { data: event, personal: null };
-    }
-  }
-
-  private sealed(
-    tenant: string,
-    person: string,
-    version: number,
-    value: { [name: string]: Json | Resource | object },
-  ): string {
-    return seal(this.personKey(tenant, person), sealContext(tenant, person, version), JSON.stringify(value));
-  }
-
-  private personKey(tenant: string, person: string): Buffer {
-    const id = `${tenant}/${person}`;
-    const known = this.personKeys.get(id);
-    if (known) return known;
-    const wrapped = this.wrapped.get(id);
-    let key: Buffer;
-    if (wrapped !== undefined) {
-      key = unseal(this.tenantKey(tenant), keyContext(tenant, person), wrapped);
-    } else {
-      key = newKey();
-      this.newPersonKeys.push({
-        tenant,
-        person,
-        wrapped: seal(this.tenantKey(tenant), keyContext(tenant, person), key),
-      });
-    }
-    this.personKeys.set(id, key);
-    return key;
-  }
-
-  private tenantKey(tenant: string): Buffer {
-    const known = this.tenantKeys.get(tenant);
-    if (known) return known;
-    const row = this.loaded.tenant_keys?.find((found) => found.tenant === tenant);
-    const key = row ? unseal(this.masterKey, keyContext(tenant), row.wrapped) : newKey();
-    if (!row) this.newTenantKeys.push({ tenant, wrapped: seal(this.masterKey, keyContext(tenant), key) });
-    this.tenantKeys.set(tenant, key);
-    return key;
+    const { data, personal } = divided(event);
+    return { data, personal: personal && this.keys.seal(tenant, person, version, personal) };
   }
 }
-
-/** Additional data of the ciphertext: tenant | stream | version | field. */
-export const sealContext = (tenant: string, stream: string, version: number): string =>
-  `${tenant}|${stream}|${version}|personal`;
-export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
 
 /**
  * The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and

@@ -1,0 +1,39 @@
+import type { UserEvent } from '#contracts';
+
+/** An event of a user, divided into what the store keeps readable and what it keeps sealed with the person's key. */
+export interface DividedEvent {
+  readonly data: object;
+  /** Null = nothing of it is personal. */
+  readonly personal: object | null;
+}
+
+/** Values of attributes and sign-in identities are personal; which attributes changed is not. */
+export const divided = (event: UserEvent): DividedEvent => {
+  switch (event.type) {
+    case 'UserCreated': {
+      const { resource, ...data } = event;
+      return { data, personal: { resource } };
+    }
+    case 'UserChanged':
+    case 'UserLinked':
+    case 'UserUnlinked':
+    case 'UserTransferred': {
+      const { changes, ...data } = event;
+      return { data: { ...data, attributes: Object.keys(changes) }, personal: { changes } };
+    }
+    case 'UserSignedIn':
+    case 'SignInUnlinked': {
+      const { providerId, ...data } = event;
+      return { data, personal: { providerId } };
+    }
+    default:
+      return { data: event, personal: null };
+  }
+};
+
+/** Additional data of the ciphertext of an event: tenant | stream | version | field. */
+export const sealContext = (tenant: string, stream: string, version: number): string =>
+  `${tenant}|${stream}|${version}|personal`;
+
+/** Additional data of a wrapped key: of a person's, or of the tenant's own. */
+export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;
