@@ -44,6 +44,12 @@ module.exports = {
       { path: '^(apps|deploy|libs/(?!runtime/))' },
     ),
     rule(
+      'owner-imports-no-app',
+      'it is what every owner is made of, and knows none',
+      { path: '^libs/owner/', pathNot: TESTS },
+      { path: '^(apps|deploy|libs/scim)/' },
+    ),
+    rule(
       'app-to-app-never',
       'only muster composes the modules',
       { path: '^apps/(?!muster/)([^/]+)/' },

@@ -46,6 +46,10 @@ const ROWS: readonly Row[] = [
   broken('runtime-imports-nothing-of-ours', 'libs/runtime/src/a.ts', '#contracts'),
   broken('runtime-imports-nothing-of-ours', 'libs/runtime/src/b.ts', '../../../apps/identity/src/main.js'),
   allowed('libs/runtime/src/d.ts', 'pg', 'node:fs'),
+  broken('owner-imports-no-app', 'libs/owner/src/a.ts', '../../../apps/identity/src/main.js'),
+  broken('owner-imports-no-app', 'libs/owner/src/b.ts', '#scim'),
+  allowed('libs/owner/src/d.ts', '#contracts', '#event-store', '#log', '#runtime', '@nestjs/common'),
+  allowed('apps/identity/src/a.owner.ts', '#owner', '#event-store'),
   broken('app-to-app-never', 'apps/gateway/src/a.queries.ts', '../../identity/src/user.queries.js'),
   broken('app-to-app-never', 'apps/identity/src/a.queries.ts', '../../muster/src/main.js'),
   allowed('apps/muster/src/a.module.ts', '../../identity/src/user.queries.js'),
@@ -111,6 +115,7 @@ const FRAME: Readonly<Record<string, readonly string[]>> = {
   'libs/contracts/src/user.ts': [],
   'libs/event-store/src/index.ts': [],
   'libs/log/src/index.ts': [],
+  'libs/owner/src/index.ts': [],
   'libs/runtime/src/index.ts': [],
   'libs/runtime/src/f.ts': ['./e.js'],
 };

@@ -31,7 +31,7 @@ const load = (folder: string): [string, string][] =>
 const PROJECT: Project = new Map(load('.'));
 
 const SELF = 'test/tidy.spec.ts';
-const ROLES = ['controller', 'handler', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
+const ROLES = ['controller', 'owner', 'handler', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
 /** Of libs: a suite that several adapters run, a child process that is kept running, the files of one database. */
 const LIB_SUFFIXES = ['contract', 'process', 'cluster'];
 /** Files that a process starts with, as dependency-cruiser knows them; they compose, and may speak to a terminal. */

@@ -74,9 +74,9 @@ describe('outcomes', () => {
     });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
-    retention.onApplicationBootstrap();
+    retention.start();
     expect(await logger.next()).toEqual({ owner: 'identity', deleted: 2_500, text: 'old outcomes deleted' });
-    await retention.beforeApplicationShutdown();
+    await retention.stop();
     await database.destroy();
     expect(await count('identity')).toBe(15);
     expect(await count('admin')).toBe(11);
@@ -93,9 +93,9 @@ describe('outcomes', () => {
     });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
-    retention.onApplicationBootstrap();
+    retention.start();
     expect(await logger.next()).toEqual({ owner: 'identity', deleted: 300, text: 'old outcomes deleted' });
-    await retention.beforeApplicationShutdown();
+    await retention.stop();
     await database.destroy();
     await owner.query('DROP TRIGGER slow ON identity.outcomes');
   }, 60_000);
@@ -109,7 +109,7 @@ describe('outcomes', () => {
     });
     const logger = listener();
     const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, everyMs: 1, logger });
-    retention.onApplicationBootstrap();
+    retention.start();
     expect(await logger.next()).toMatchObject({
       text: 'old outcomes could not be deleted',
       error: expect.stringMatching(/permission denied/),
@@ -120,7 +120,7 @@ describe('outcomes', () => {
     expect(told).toMatchObject({ deleted: 2 });
     await plant('identity', 3, OLD, OLD);
     expect(await logger.next()).toMatchObject({ deleted: 3 });
-    await retention.beforeApplicationShutdown();
+    await retention.stop();
     await database.destroy();
   });
 
@@ -163,8 +163,8 @@ describe('verify', () => {
   const retain = async (keepDays: number): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url });
     const retention = new OutcomeRetention(pool, 'identity', { keepDays, logger: listener() });
-    retention.onApplicationBootstrap();
-    await retention.beforeApplicationShutdown();
+    retention.start();
+    await retention.stop();
     await pool.end();
   };
 

@@ -183,9 +183,9 @@ describe('those who are gone', () => {
         one.nudge();
       },
     });
-    one.onApplicationBootstrap();
+    one.start();
     await vi.waitFor(async () => expect(await isLeft()).toBe(false), { timeout: 30_000, interval: 20 });
-    await one.beforeApplicationShutdown();
+    await one.stop();
   };
   const join = (tenant: Tenant, groups: readonly string[], member: string, kind: 'U' | 'G'): Promise<unknown> =>
     owner.query('INSERT INTO "group".members SELECT $1, id, $2, $3 FROM unnest($4::uuid[]) AS id', [
@@ -216,8 +216,8 @@ describe('those who are gone', () => {
           await handOver(handler, 'group.commands', tenant.id, messages);
         },
       });
-      one.onApplicationBootstrap();
-      await one.beforeApplicationShutdown();
+      one.start();
+      await one.stop();
     }
     expect(published).toHaveLength(2);
     expect(await memberships(ada!)).toBe(0);
@@ -233,8 +233,8 @@ describe('those who are gone', () => {
     const messages: Message<CommandData<GroupCommand>>[] = [];
     for (let again = 0; again < 2; again++) {
       const one = new Leftovers(poolOf(database), { logger, publish: async (more) => void messages.push(...more) });
-      one.onApplicationBootstrap();
-      await one.beforeApplicationShutdown();
+      one.start();
+      await one.stop();
     }
     expect(new Set(messages.map(({ id }) => id)).size).toBe(1);
     expect(messages).toHaveLength(2);
@@ -267,7 +267,7 @@ describe('those who are gone', () => {
       one.nudge();
       await look.promise;
     }
-    await one.beforeApplicationShutdown();
+    await one.stop();
     // The second look and the fourth come too soon.
     expect([taken.length, new Set(taken).size]).toEqual([2, 1]);
     await finish(tenant);
@@ -373,8 +373,8 @@ describe('a command by which somebody leaves', () => {
         await handOver(lane, 'group.commands', tenant.id, messages);
       },
     });
-    one.onApplicationBootstrap();
-    await one.beforeApplicationShutdown();
+    one.start();
+    await one.stop();
     return published;
   };
 
@@ -453,7 +453,7 @@ it('the memberships of a group that is gone are deleted however long each takes'
     publish: async () => undefined,
   });
   try {
-    one.onApplicationBootstrap();
+    one.start();
     await vi.waitFor(
       async () =>
         expect((await owner.query('SELECT FROM "group".members WHERE group_id = $1', [group])).rowCount).toBe(0),
@@ -464,7 +464,7 @@ it('the memberships of a group that is gone are deleted however long each takes'
     });
     expect(faults).toEqual([]);
   } finally {
-    await one.beforeApplicationShutdown();
+    await one.stop();
     await hasty.destroy();
     await owner.query('DROP TRIGGER slowly ON "group".members; DROP FUNCTION public.slowly()');
   }
@@ -484,7 +484,7 @@ it('a process that cannot see to the deleted is not ready until it can, and says
     publish: async () => undefined,
   });
   try {
-    one.onApplicationBootstrap();
+    one.start();
     await vi.waitFor(() => expect(watch.unready() ?? '').toMatch(/leaving of the deleted since 2/), {
       timeout: 30_000,
     });
@@ -492,7 +492,7 @@ it('a process that cannot see to the deleted is not ready until it can, and says
     pool = poolOf(database);
     await vi.waitFor(() => expect(watch.unready()).toBeNull(), { timeout: 30_000 });
   } finally {
-    await one.beforeApplicationShutdown();
+    await one.stop();
     await away.end();
   }
 }, 60_000);

@@ -1,7 +1,7 @@
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Pool } from 'pg';
-import type { CommandData, GroupCommand, Message } from '#contracts';
+import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type Message } from '#contracts';
 import { isTimeOut, type LaneWatch } from '#event-store';
+import type { Job } from '#owner';
 import { onceAMinute } from '#runtime';
 import { toLeaveMore } from './leave-groups.js';
 
@@ -48,7 +48,8 @@ interface Leaving {
  * with one command after the other, and the memberships of a group that is gone are deleted bit by bit. The work that
  * is left lies in two tables, so that a process that starts next goes on; several processes may do it at once.
  */
-export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class Leftovers implements Job {
+  readonly nudgedBy = [GROUP_COMMAND_TYPES.LeaveGroups, GROUP_COMMAND_TYPES.DeleteGroup];
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | null = null;
   private again = false;
@@ -68,7 +69,7 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
     this.onFault = onceAMinute((error, leftOut) => options.logger.warn({ error: error.message, leftOut }, WHAT));
   }
 
-  onApplicationBootstrap(): void {
+  start(): void {
     this.nudge();
   }
 
@@ -80,7 +81,7 @@ export class Leftovers implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   /** Resolves when the piece that is under way is done. */
-  async beforeApplicationShutdown(): Promise<void> {
+  async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
     await this.running;

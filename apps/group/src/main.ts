@@ -1,20 +1,15 @@
 import '#first';
 import 'reflect-metadata';
-import { commandsOf } from '#contracts';
-import {
-  connectDatabase,
-  databasePart,
-  ownRoleUrl,
-  poolOf,
-  untilMigrated,
-  watchLanes,
-  type BatchHandler,
-  type EventConsumer,
-} from '#event-store';
-import { KafkaLog, logPart, LogTransport } from '#log';
+import { Module } from '@nestjs/common';
+import { commandsOf, type Message } from '#contracts';
+import { connectDatabase, databasePart, ownRoleUrl, poolOf, untilMigrated, watchLanes } from '#event-store';
+import { KafkaLog, logPart } from '#log';
+import { runOwner } from '#owner';
 import { endWith, logInterruptions, readConfig, runProcess, startService, UsageError } from '#runtime';
-import { GROUP_BATCHES, IDENTITY_EVENTS } from './group.handler.js';
-import { GroupModule } from './group.module.js';
+import { group } from './group.owner.js';
+
+@Module({})
+class HealthModule {}
 
 /** Group as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
 runProcess('group', async (logger) => {
@@ -38,18 +33,20 @@ runProcess('group', async (logger) => {
     onError: logInterruptions(logger),
     onDead: endWith(logger),
   });
+  const tools = {
+    config,
+    pool,
+    logger,
+    watch: lanes,
+    send: (messages: readonly Message[]) => log.publish(commandsOf('group'), messages),
+    masterKey: () => {
+      throw new Error('Group needs no master key.');
+    },
+  };
   return startService({
     config,
     port: config.GROUP_HEALTH_PORT,
-    module: GroupModule.register({ config, database, log, lanes, logger }),
-    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
-    transport: (app) =>
-      new LogTransport(
-        () => log,
-        (topic, partition) =>
-          app
-            .get<BatchHandler<unknown> | EventConsumer>(topic === commandsOf('group') ? GROUP_BATCHES : IDENTITY_EVENTS)
-            .position(partition),
-      ),
+    module: { module: HealthModule },
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes, runOwner(group, tools, log)],
   });
 });

@@ -1,5 +1,7 @@
 import '#first';
 import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { commandsOf, type Message } from '#contracts';
 import {
   connectDatabase,
   databasePart,
@@ -8,12 +10,14 @@ import {
   poolOf,
   untilMigrated,
   watchLanes,
-  type BatchHandler,
 } from '#event-store';
-import { KafkaLog, logPart, LogTransport } from '#log';
+import { KafkaLog, logPart } from '#log';
+import { runOwner } from '#owner';
 import { endWith, logInterruptions, masterKeySource, readConfig, runProcess, startService, UsageError } from '#runtime';
-import { IdentityModule } from './identity.module.js';
-import { USER_BATCHES } from './user.handler.js';
+import { identity } from './identity.owner.js';
+
+@Module({})
+class HealthModule {}
 
 /** Identity as a process of its own, over Kafka. It serves health only; its work comes from its lanes. */
 runProcess('identity', async (logger) => {
@@ -38,15 +42,18 @@ runProcess('identity', async (logger) => {
     onDead: endWith(logger),
   });
   const masterKey = await openMasterKey(pool, masterKeySource(config));
+  const tools = {
+    config,
+    pool,
+    logger,
+    watch: lanes,
+    send: (messages: readonly Message[]) => log.publish(commandsOf('identity'), messages),
+    masterKey: () => masterKey,
+  };
   return startService({
     config,
     port: config.HEALTH_PORT,
-    module: IdentityModule.register({ config, database, log, lanes, masterKey, logger }),
-    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes],
-    transport: (app) =>
-      new LogTransport(
-        () => log,
-        (_topic, partition) => app.get<BatchHandler<unknown>>(USER_BATCHES).position(partition),
-      ),
+    module: { module: HealthModule },
+    parts: [databasePart(pool, () => database.destroy()), logPart(log), lanes, runOwner(identity, tools, log)],
   });
 });

@@ -4,10 +4,10 @@ import type { Pool } from 'pg';
 import {
   ADMIN_OUTCOMES_VIEW,
   commandsOf,
-  eventsOf,
   GROUP_OUTCOMES_VIEW,
   IDENTITY_OUTCOMES_VIEW,
   OWNERS,
+  type Message,
   type Owner,
 } from '#contracts';
 import {
@@ -20,7 +20,6 @@ import {
   roleUrl,
   watchLanes,
   type BatchHandler,
-  type EventConsumer,
   type Role,
 } from '#event-store';
 import {
@@ -34,6 +33,7 @@ import {
   type Position,
   type Watch,
 } from '#log';
+import { runOwner } from '#owner';
 import { apiKeyOf, endWith, logInterruptions, masterKeySource, startService, type Config, type Logger } from '#runtime';
 import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
 import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
@@ -42,10 +42,8 @@ import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
 import { GatewayModule } from '../../gateway/src/gateway.module.js';
 import { unreadable } from '../../gateway/src/http/scim-error.filter.js';
 import { speakScim } from '../../gateway/src/http/speak-scim.guard.js';
-import { GROUP_BATCHES, IDENTITY_EVENTS } from '../../group/src/group.handler.js';
-import { GroupModule } from '../../group/src/group.module.js';
-import { IdentityModule } from '../../identity/src/identity.module.js';
-import { USER_BATCHES } from '../../identity/src/user.handler.js';
+import { group as groupOwner } from '../../group/src/group.owner.js';
+import { identity as identityOwner } from '../../identity/src/identity.owner.js';
 
 @Module({})
 export class ServerModule {
@@ -107,15 +105,13 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     requests: { identity: identityRequests, group: groupRequests },
     logger,
   });
-  const identityModule = IdentityModule.register({
-    config,
-    database: identity,
-    log: logs.identity,
-    lanes,
-    masterKey,
-    logger,
+  const jobs = [
+    { owner: identityOwner, log: logs.identity, pool: poolOf(identity) },
+    { owner: groupOwner, log: logs.group, pool: poolOf(group) },
+  ].map(({ owner, log, pool }) => {
+    const send = (messages: readonly Message[]): Promise<void> => log.publish(commandsOf(owner.name), messages);
+    return runOwner(owner, { config, pool, logger, watch: lanes, send, masterKey: () => masterKey }, log);
   });
-  const groupModule = GroupModule.register({ config, database: group, log: logs.group, lanes, logger });
   const adminModule = AdminModule.register({
     config,
     database: admin,
@@ -133,13 +129,14 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
   const service = await startService({
     config,
     port: config.PORT,
-    module: ServerModule.with([gatewayModule, identityModule, groupModule, ...(isOnePort ? [adminModule] : [])]),
+    module: ServerModule.with([gatewayModule, ...(isOnePort ? [adminModule] : [])]),
     parts: [
       databasePart(poolOf(gateway)),
       ...[...new Set([...OWNERS.map((owner) => logs[owner]), logs.gateway])].map((log) =>
         logPart(log, nameOf(log, logs)),
       ),
       lanes,
+      ...jobs,
     ],
     prepare: (app) => {
       if (isOnePort) requireApiKeyFirst(app);
@@ -175,12 +172,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
 /** The lanes of the owners that are in this application. */
 const transport = (app: NestFastifyApplication, logs: Record<Owner, Log>): LogTransport => {
   const consumers: Record<string, { readonly owner: Owner; at(): { position(partition: number): Promise<Position> } }> =
-    {
-      [commandsOf('identity')]: { owner: 'identity', at: () => app.get<BatchHandler<unknown>>(USER_BATCHES) },
-      [commandsOf('admin')]: { owner: 'admin', at: () => app.get<BatchHandler<unknown>>(ADMIN_BATCHES) },
-      [commandsOf('group')]: { owner: 'group', at: () => app.get<BatchHandler<unknown>>(GROUP_BATCHES) },
-      [eventsOf('identity')]: { owner: 'group', at: () => app.get<EventConsumer>(IDENTITY_EVENTS) },
-    };
+    { [commandsOf('admin')]: { owner: 'admin', at: () => app.get<BatchHandler<unknown>>(ADMIN_BATCHES) } };
   return new LogTransport(
     (topic) => logs[consumers[topic]!.owner],
     (topic, partition) => consumers[topic]!.at().position(partition),

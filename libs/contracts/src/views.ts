@@ -2,6 +2,7 @@ import type { Resource, TenantSchema } from '#scim';
 import type { DirectoryKind } from './directory.js';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
+import { schemaOf, type Owner } from './topics.js';
 import type { AttributeChanges, Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
@@ -19,11 +20,14 @@ export const GROUPS_OF = '"group".groups_of';
  * through others.
  */
 export const EFFECTIVE_MEMBERS = '"group".effective_members';
-export const IDENTITY_EVENTS_VIEW = 'identity.events_v1';
-export const IDENTITY_OUTCOMES_VIEW = 'identity.outcomes_v1';
-export const GROUP_EVENTS_VIEW = '"group".events_v1';
-export const GROUP_OUTCOMES_VIEW = '"group".outcomes_v1';
-export const ADMIN_OUTCOMES_VIEW = 'admin.outcomes_v1';
+/** Each owner publishes its events, without what is personal in them, and the outcomes of its commands. */
+export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events_v1`;
+export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;
+export const IDENTITY_EVENTS_VIEW = eventsViewOf('identity');
+export const IDENTITY_OUTCOMES_VIEW = outcomesViewOf('identity');
+export const GROUP_EVENTS_VIEW = eventsViewOf('group');
+export const GROUP_OUTCOMES_VIEW = outcomesViewOf('group');
+export const ADMIN_OUTCOMES_VIEW = outcomesViewOf('admin');
 export const DIRECTORIES_VIEW = 'admin.directories_v3';
 export const TOKENS_VIEW = 'admin.tokens_v4';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { IDENTITY_EVENTS_VIEW, type Message } from '#contracts';
+import type { Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { causedId, EventConsumer } from './consume-events.js';
 import { connectDatabase, poolOf, roleUrl } from './database.js';
@@ -79,7 +79,6 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
   const consumer = new EventConsumer(poolOf(database), {
     owner: 'group',
     source: 'identity',
-    view: IDENTITY_EVENTS_VIEW,
     react: (events) =>
       events.flatMap((event): Message[] =>
         event.type !== DELETED

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { eventsOf, schemaOf, type EventData, type Message, type Owner } from '#contracts';
+import { eventsOf, eventsViewOf, schemaOf, type EventData, type Message, type Owner } from '#contracts';
 import { Conflict } from './blame.js';
 import type { LaneWatch } from './lane-watch.js';
 import type { BatchToHandle } from './turn.js';
@@ -23,8 +23,6 @@ export interface EventConsumerOptions {
   readonly owner: Owner;
   /** The owner whose events these are. */
   readonly source: Owner;
-  /** The published view of these events. */
-  readonly view: string;
   /**
    * The messages that these events cause, as commands to the consumer itself; their ids come from `causedId`, so that
    * once more is no more.
@@ -180,7 +178,7 @@ export class EventConsumer {
         recorded_at: Date;
         correlation_id: string;
       }>(
-        `SELECT sequence, type, stream, recorded_at, correlation_id FROM ${this.options.view}
+        `SELECT sequence, type, stream, recorded_at, correlation_id FROM ${eventsViewOf(this.options.source)}
          WHERE tenant = $1 AND sequence > $2 AND sequence < $3 ORDER BY sequence LIMIT ${GAP_PAGE_EVENTS}`,
         [tenant, last, before],
       );

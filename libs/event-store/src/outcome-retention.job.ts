@@ -1,4 +1,3 @@
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { schemaOf, type Owner } from '#contracts';
 import { isTimeOut } from './blame.js';
@@ -34,7 +33,7 @@ export const isOld = (row: string, before: string): string =>
  * Processes of one owner may do it at once. Outcomes whose command has no UUIDv7 stay as long as their id happens to
  * lie above the range.
  */
-export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class OutcomeRetention {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopping = false;
@@ -45,7 +44,7 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
     private readonly options: OutcomeRetentionOptions,
   ) {}
 
-  onApplicationBootstrap(): void {
+  start(): void {
     const { everyMs = HOUR_MS, logger } = this.options;
     const { owner } = this;
     this.running = this.deleteOld()
@@ -54,12 +53,12 @@ export class OutcomeRetention implements OnApplicationBootstrap, BeforeApplicati
         (error: Error) => logger.warn({ owner, error: error.message }, 'old outcomes could not be deleted'),
       )
       .then(() => {
-        if (!this.stopping) this.timer = setTimeout(() => this.onApplicationBootstrap(), everyMs);
+        if (!this.stopping) this.timer = setTimeout(() => this.start(), everyMs);
       });
   }
 
   /** Resolves when the chunk that is under way is done; the next run goes on with the rest. */
-  async beforeApplicationShutdown(): Promise<void> {
+  async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
     await this.running;

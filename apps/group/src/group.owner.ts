@@ -1,0 +1,17 @@
+import type { OwnerDefinition } from '#owner';
+import { FoldGroupNames } from './fold-group-names.job.js';
+import { groupBehaviour } from './group.projection.js';
+import { verifyGroups } from './group-verify.queries.js';
+import { toLeaveGroups } from './leave-groups.js';
+import { Leftovers } from './leftovers.job.js';
+
+/** Owns groups: who is a member of what, their events, their projection. */
+export const group: OwnerDefinition = {
+  name: 'group',
+  behaviour: ({ config }) => groupBehaviour(config.MAX_RESOURCE_BYTES),
+  // A user who is deleted leaves its groups.
+  consumes: [{ source: 'identity', react: (event, commandId) => toLeaveGroups(event, commandId) ?? [] }],
+  jobs: ({ pool, send, logger, watch }) => [new Leftovers(pool, { publish: send, logger, watch })],
+  prepare: ({ pool }) => new FoldGroupNames(pool).onModuleInit(),
+  verify: (client, _masterKey, progress) => verifyGroups(client, progress),
+};

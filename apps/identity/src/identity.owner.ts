@@ -1,0 +1,13 @@
+import type { OwnerDefinition } from '#owner';
+import { FoldUsers } from './fold-users.job.js';
+import { userBehaviour } from './user.projection.js';
+import { verifyUsers } from './user-verify.queries.js';
+
+/** Owns users: who is who, their events, their projection. */
+export const identity: OwnerDefinition = {
+  name: 'identity',
+  secrets: ['MASTER_KEY'],
+  behaviour: ({ masterKey, config }) => userBehaviour(masterKey(), config.MAX_RESOURCE_BYTES),
+  prepare: ({ pool }) => new FoldUsers(pool).onModuleInit(),
+  verify: verifyUsers,
+};

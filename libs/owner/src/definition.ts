@@ -1,0 +1,59 @@
+import type { ClientBase, Pool } from 'pg';
+import type { Message, Owner } from '#contracts';
+import type { Behaviour, ConsumedEvent, LaneWatch, Progress, Verification } from '#event-store';
+import type { Config, Logger } from '#runtime';
+
+/** Settings that only those processes are given whose owner or face names them. */
+export type Secret = 'MASTER_KEY' | 'MUSTER_API_KEY';
+
+/** What an owner works with. */
+export interface OwnerTools {
+  readonly config: Config;
+  /** Connections as the role of the owner. */
+  readonly pool: Pool;
+  readonly logger: Logger;
+  /** Sees work that is tried again and again without success: the process is then not ready. */
+  readonly watch: LaneWatch;
+  /** Sends commands to the lane of the owner itself. Resolves when the log has them; throws LogUnavailable. */
+  readonly send: (messages: readonly Message[]) => Promise<void>;
+  /** Throws unless MASTER_KEY is among the secrets of the owner. */
+  readonly masterKey: () => Buffer;
+}
+
+/** Work of an owner that no message asks for: a timer, or what one transaction would take too long for. */
+export interface Job {
+  start(): void;
+  /** Resolves when the piece that is under way is done. */
+  stop(): Promise<void>;
+  /** Types of commands after which there may be something to do: `nudge` is called when a batch with one is committed. */
+  readonly nudgedBy?: readonly string[];
+  nudge?(): void;
+}
+
+/** The events of another owner, each of which may cause commands to the owner's own lane. */
+export interface Consumption {
+  /** The owner whose events these are. Its view `events_v1` must be readable for the role of this owner. */
+  readonly source: Owner;
+  /** `commandId` is derived from the event, so that an event that comes twice causes one command. */
+  react(event: ConsumedEvent, commandId: string): Message | readonly Message[];
+}
+
+/**
+ * THE owner: whatever Muster does for each owner is made of this. An owner is the only writer of its schema, which has
+ * its name, and of its topics; it connects to Postgres and to Kafka as a user of its own.
+ */
+export interface OwnerDefinition {
+  readonly name: Owner;
+  readonly secrets?: readonly Secret[];
+  /** Its part in the transaction of its lane: commands, tables, load, decide. */
+  behaviour(tools: OwnerTools): Behaviour<unknown>;
+  readonly consumes?: readonly Consumption[];
+  jobs?(tools: OwnerTools): readonly Job[];
+  /** Runs before anything is served. */
+  prepare?(tools: OwnerTools): Promise<void>;
+  /**
+   * Compares its tables with its events, on a live database and as the owner of the database; sequences, versions and
+   * outcomes are compared for every owner already.
+   */
+  verify?(client: ClientBase, masterKey: Buffer, progress?: Progress): Promise<Verification>;
+}

@@ -1,0 +1,72 @@
+import { commandsOf, eventsOf } from '#contracts';
+import { BatchHandler, causedId, EventConsumer, OutcomeRetention } from '#event-store';
+import type { Log } from '#log';
+import type { Part } from '#runtime';
+import type { Job, OwnerDefinition, OwnerTools } from './definition.js';
+
+/** Lets an owner take its messages from the log, once that is started. Returns its jobs, as a part of the process. */
+export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): Part => {
+  const jobs = [outcomeRetention(owner, tools), ...(owner.jobs?.(tools) ?? [])];
+  openLane(owner, tools, log, jobs);
+  for (const consumption of owner.consumes ?? []) consume(owner, consumption, tools, log);
+  return {
+    name: `jobs of ${owner.name}`,
+    start: async () => {
+      await owner.prepare?.(tools);
+      for (const job of jobs) job.start();
+    },
+    stop: async () => void (await Promise.all(jobs.map((job) => job.stop()))),
+    unready: () => null,
+  };
+};
+
+/** Where an owner takes its commands, and where it hands on what they became. */
+const openLane = (owner: OwnerDefinition, tools: OwnerTools, log: Log, jobs: readonly Job[]): void => {
+  const { config, pool, logger, watch } = tools;
+  const batches = new BatchHandler(
+    pool,
+    owner.behaviour(tools),
+    () => new Date(),
+    (error, message) =>
+      logger.error(
+        { error: String(error), commandId: message?.id, type: message?.type },
+        'command set aside as dead letter',
+      ),
+    { maxBytes: config.MAX_BATCH_BYTES, watch },
+  );
+  const nudged = jobs.filter(({ nudgedBy }) => nudgedBy !== undefined);
+  log.subscribe({
+    topic: commandsOf(owner.name),
+    position: (partition) => batches.position(partition),
+    handleBatch: async (batch) => {
+      await batches.handle(batch, (rows) => log.committed(rows));
+      for (const job of nudged)
+        if (batch.received.some(({ message }) => message && job.nudgedBy!.includes(message.type))) job.nudge!();
+    },
+  });
+};
+
+const consume = (
+  { name }: OwnerDefinition,
+  { source, react }: NonNullable<OwnerDefinition['consumes']>[number],
+  { pool, logger, watch, send }: OwnerTools,
+  log: Log,
+): void => {
+  const events = new EventConsumer(pool, {
+    owner: name,
+    source,
+    watch,
+    react: (heard) => heard.flatMap((event) => react(event, causedId(event, source))),
+    publish: send,
+    onUnreadable: (message) =>
+      logger.error({ id: message?.id }, `a message in ${eventsOf(source)} is no event; it is skipped`),
+  });
+  log.subscribe({
+    topic: eventsOf(source),
+    position: (partition) => events.position(partition),
+    handleBatch: (batch) => events.handle(batch),
+  });
+};
+
+const outcomeRetention = ({ name }: OwnerDefinition, { config, pool, logger }: OwnerTools): Job =>
+  new OutcomeRetention(pool, name, { keepDays: config.OUTCOME_KEEP_DAYS, logger });
