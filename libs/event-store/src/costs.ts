@@ -1,3 +1,4 @@
+import { BYTES_PER_MS } from '#contracts';
 import { TooMuch } from './blame.js';
 import type { BatchToHandle } from './turn.js';
 
@@ -13,8 +14,6 @@ const MAX_TENANTS = 10_000;
  * that is no fault of its tenant.
  */
 export const SLOW_MS = 2;
-/** A millisecond counts as so many bytes: reading JSON takes about 10 ms for each MiB, and writing it as long again. */
-const BYTES_PER_MS = 40_000;
 
 /**
  * The bytes that the commands of each tenant load and write, as a lane has learnt it: the body of a command says

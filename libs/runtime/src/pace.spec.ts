@@ -126,11 +126,11 @@ it('many that are slow have half of the time together', () => {
 
 it('so much of a key is under way at once while others are here, in the order of asking; something alone always is', async () => {
   const time = clock();
-  const room = new Room(time.pace, { maxSize: 60, maxSizeBesideOthers: 10, maxWaiting: 3, waitTimeoutMs: 60_000 });
+  const room = new Room(time.pace, { maxSize: 60, maxSizeBesideOthers: 10, maxHere: 4, waitTimeoutMs: 60_000 });
   both(time.pace);
   expect(room.enter('a', 50)).toBeUndefined();
   const [second, third, fourth] = [room.enter('a', 4)!, room.enter('a', 7)!, room.enter('a', 1)!];
-  await expect(room.enter('a', 1)).rejects.toThrow(NoSlot);
+  await expect(room.enter('a', 1)).rejects.toThrow('4 are under way already');
   expect(room.enter('b', 10)).toBeUndefined();
   room.leave('a', 50);
   await second;
@@ -143,7 +143,7 @@ it('so much of a key is under way at once while others are here, in the order of
 
 it('whoever is alone has all the room, and whoever has waited too long is told so', async () => {
   const time = clock();
-  const room = new Room(time.pace, { maxSize: 50, maxSizeBesideOthers: 2, maxWaiting: 10, waitTimeoutMs: 1 });
+  const room = new Room(time.pace, { maxSize: 50, maxSizeBesideOthers: 2, maxHere: 51, waitTimeoutMs: 1 });
   time.pace.seen('a');
   for (let count = 0; count < 50; count++) expect(room.enter('a', 1)).toBeUndefined();
   await expect(room.enter('a', 1)).rejects.toThrow('no room in 1 ms');

@@ -6,7 +6,8 @@ export interface RoomOptions {
   readonly maxSize: number;
   /** The same while others are here. */
   readonly maxSizeBesideOthers: number;
-  readonly maxWaiting: number;
+  /** How many of one key may be in and wait, together. */
+  readonly maxHere: number;
   readonly waitTimeoutMs: number;
 }
 
@@ -33,6 +34,9 @@ export class Room {
   enter(key: string, size: number): Promise<void> | undefined {
     let place = this.places.get(key);
     if (!place) this.places.set(key, (place = { count: 0, size: 0, waiting: [] }));
+    const { maxHere } = this.options;
+    if (place.count + place.waiting.length >= maxHere)
+      return Promise.reject(new NoSlot(`${maxHere} are under way already`));
     if (place.waiting.length === 0 && this.fits(key, place, size)) {
       take(place, size);
       return undefined;
@@ -61,8 +65,7 @@ export class Room {
   }
 
   private wait({ waiting }: Place, size: number): Promise<void> {
-    const { maxWaiting, waitTimeoutMs } = this.options;
-    if (waiting.length >= maxWaiting) return Promise.reject(new NoSlot(`${maxWaiting} are waiting already`));
+    const { waitTimeoutMs } = this.options;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.splice(waiting.indexOf(waiter), 1);

@@ -15,10 +15,10 @@ import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 const MAX_TEXT_CHARACTERS = 65_536;
 const SHARE_OF_SHORT_ANSWERS = 1 / 2;
 /**
- * Requests of a tenant that wait for others of it: as many as there are connections, since one that is refused comes
- * again at once.
+ * Requests of a tenant that are under way or wait for others of it: as many as there are connections, since one that is
+ * refused comes again at once.
  */
-const WAITING = { maxWaiting: 10_000, waitTimeoutMs: 5_000 };
+const WAITING = { maxHere: 10_000, waitTimeoutMs: 5_000 };
 /**
  * After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as
  * long.

@@ -1,3 +1,5 @@
+import { BYTES_PER_MS } from '#contracts';
+
 /**
  * A heavy command adds so much of itself to the mean, and a lighter one takes so much from it: many light ones do not
  * make room for as many heavy ones.
@@ -15,8 +17,6 @@ const ORDINARY_BYTES = 16_384;
 export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
 /** A long body may ask for much work, each part of it for a comparison with all that is there. */
 const BYTES_PER_BODY_BYTE = 8;
-/** As the owners count it (libs/event-store): so many bytes are loaded and written in a millisecond. */
-const BYTES_PER_MS = 40_000;
 const MAX_TENANTS = 10_000;
 
 /** The bytes that a command of a tenant loads and writes, as the owners say it with their outcomes: a moving mean. */

@@ -25,8 +25,6 @@ export interface Write {
 /** Sends commands and waits for what their owners say. */
 @Injectable()
 export class Commands {
-  /** Commands in flight and those that wait for it, by tenant. */
-  private readonly inFlight = new Map<string, number>();
   private readonly costs = new CommandCosts();
   private readonly room: Room;
 
@@ -37,13 +35,13 @@ export class Commands {
   ) {
     const {
       MAX_COMMAND_BYTES_IN_FLIGHT_PER_TENANT: maxSize,
-      MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxWaiting,
+      MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxHere,
       COMMAND_EXPIRES_AFTER_MS,
     } = config;
     this.room = new Room(pace, {
       maxSize,
       maxSizeBesideOthers: Math.min(MAX_SENT_BYTES, maxSize),
-      maxWaiting,
+      maxHere,
       waitTimeoutMs: COMMAND_EXPIRES_AFTER_MS * WAITING_SHARE,
     });
   }
@@ -62,27 +60,24 @@ export class Commands {
    */
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
     const { tenant } = caller;
-    const { MAX_COMMANDS_IN_FLIGHT_PER_TENANT: maxCommands, COMMAND_EXPIRES_AFTER_MS: expiresAfterMs } = this.config;
-    const inFlight = this.inFlight.get(tenant) ?? 0;
-    if (inFlight >= maxCommands) {
-      throw new Rejected(
-        'tooManyRequests',
-        `More than ${maxCommands} writes are under way for this tenant: send the next ones later.`,
-      );
-    }
-    this.inFlight.set(tenant, inFlight + 1);
     const size = this.costs.guess(tenant, caller.bodyBytes);
     let isIn = false;
     let outcome: Outcome;
     try {
-      const turn = this.pace.turn(tenant);
-      if (turn) await turn;
       const entered = this.room.enter(tenant, size);
       if (entered) await entered;
       isIn = true;
+      const turn = this.pace.turn(tenant);
+      if (turn) await turn;
       const id = uuidv7();
       outcome = await owner.request(
-        toCommand(command, { ...caller, id, correlationId: id, now: new Date(), expiresAfterMs }),
+        toCommand(command, {
+          ...caller,
+          id,
+          correlationId: id,
+          now: new Date(),
+          expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
+        }),
         (cost) => {
           this.costs.learn(tenant, cost);
           const slowMs = slowMsOf(cost);
@@ -102,9 +97,6 @@ export class Commands {
       throw busy(error);
     } finally {
       if (isIn) this.room.leave(tenant, size);
-      const left = this.inFlight.get(tenant)! - 1;
-      if (left === 0) this.inFlight.delete(tenant);
-      else this.inFlight.set(tenant, left);
     }
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
