@@ -83,7 +83,13 @@ export class AdminModule {
         { provide: ADMIN_LOGGER, useValue: logger },
         { provide: ADMIN_BATCHES, useValue: batches },
         { provide: ADMIN_LOG, useValue: log },
-        { provide: OUTCOME_RETENTION, useValue: outcomes },
+        {
+          provide: OUTCOME_RETENTION,
+          useValue: {
+            onApplicationBootstrap: () => outcomes.start(),
+            beforeApplicationShutdown: () => outcomes.stop(),
+          },
+        },
         { provide: ADMIN_POOL, useValue: poolOf(database) },
         { provide: ADMIN_REQUESTS, useValue: requests },
         { provide: IDENTITY_REQUESTS, useValue: identity },
