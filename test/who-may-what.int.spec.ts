@@ -70,6 +70,7 @@ const EXPECTED = `
   table "group".outcomes: group DELETE, INSERT, SELECT
   table "group".positions: group SELECT, UPDATE
   table "group".relays: group INSERT, SELECT, UPDATE
+  table "group".unfinished_rebuild
   table admin.directories: admin INSERT, SELECT, UPDATE
   table admin.events: admin INSERT, SELECT
   table admin.outcome_retention: admin SELECT, UPDATE
@@ -79,12 +80,14 @@ const EXPECTED = `
   table admin.schemas: admin INSERT, SELECT, UPDATE
   table admin.tenants: admin INSERT, SELECT, UPDATE
   table admin.tokens: admin INSERT, SELECT, UPDATE
+  table admin.unfinished_rebuild
   table identity.claims: identity INSERT, SELECT, UPDATE
   table identity.events: identity INSERT, SELECT
   table identity.outcome_retention: identity SELECT, UPDATE
   table identity.outcomes: identity DELETE, INSERT, SELECT
   table identity.positions: identity SELECT, UPDATE
   table identity.relays: identity INSERT, SELECT, UPDATE
+  table identity.unfinished_rebuild
   table identity.users: identity DELETE, INSERT, SELECT, UPDATE
   table keys.master_check: admin INSERT, SELECT; identity INSERT, SELECT
   table keys.persons: identity DELETE, INSERT, SELECT

@@ -211,8 +211,8 @@ export class LaneTransaction<C> {
     if (known) return known;
     const { owner } = this.behaviour;
     const topic = `${owner}.commands`;
-    const position = await client.query<{ epoch: string; next_offset: string }>(
-      `SELECT epoch, next_offset FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
+    const position = await client.query<{ epoch: string; next_offset: string; generation: number }>(
+      `SELECT epoch, next_offset, generation FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
       [this.consumerGroup, topic, partition],
     );
     const row = position.rows[0];
@@ -223,6 +223,7 @@ export class LaneTransaction<C> {
     );
     const memory: LaneMemory = {
       position: { epoch: row.epoch, nextOffset: Number(row.next_offset) },
+      generation: row.generation,
       ends: new Map(ends.rows.map((end) => [end.topic, Number(end.next_offset)])),
       sequences: new Map(),
     };
@@ -391,6 +392,7 @@ export class LaneTransaction<C> {
         messages,
         batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null,
         last?.offset ?? null,
+        memory.generation,
         ...parts.flatMap((part, index) => [
           written[index],
           part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0,

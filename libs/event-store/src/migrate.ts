@@ -19,6 +19,7 @@ import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
 import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
 import { EmailsOfTenant1764740000000 } from './migrations/20-emails-of-tenant.js';
 import { LeavingAgain1764780000000 } from './migrations/24-leaving-again.js';
+import { Rebuild1764790000000 } from './migrations/25-rebuild.js';
 import { makeRoles } from './roles.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
@@ -40,6 +41,7 @@ const MIGRATIONS = [
   WhoMayWhat1764690000000,
   EmailsOfTenant1764740000000,
   LeavingAgain1764780000000,
+  Rebuild1764790000000,
 ];
 /** All are in the table `muster_migrations` of a database of the newest shape. */
 export const migrationNames = MIGRATIONS.map(({ name }) => name);

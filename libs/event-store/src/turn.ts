@@ -47,6 +47,8 @@ export interface AppendedRow {
 /** The memory of one partition's only writer between batches; thrown away after any fault. */
 export interface LaneMemory {
   position: { epoch: string; nextOffset: number };
+  /** Raised in the database when somebody else has written the owner's rows: what was loaded before is then old. */
+  readonly generation: number;
   readonly ends: Map<string, number>;
   readonly sequences: Map<string, number>;
 }

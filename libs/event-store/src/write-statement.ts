@@ -18,9 +18,9 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
 
 /**
  * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
- * as arrays, and of what the log has to hold.
+ * as arrays, of what the log has to hold, and the generation of the owner's rows.
  */
-const FIRST_PART_PARAMETER = 15;
+const FIRST_PART_PARAMETER = 16;
 
 /**
  * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order:
@@ -37,7 +37,7 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
     WITH ${[
       `moved AS (
       UPDATE ${schemaOf(owner)}.positions SET epoch = $1, next_offset = $2
-      WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 RETURNING 1
+      WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 AND generation = $15 RETURNING 1
     )`,
       ...written,
     ].join(',\n')}
