@@ -7,6 +7,9 @@ const TESTS = '\\.(spec|contract)\\.ts$';
 const ENTRIES =
   '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
+/** The nouns of the command line: they ask the admin API and print. */
+const COMMANDS = '^apps/cli/src/commands[/.]';
+
 /** Every program begins with it, and imports nothing else of its lib before. */
 const FIRST = '^libs/runtime/src/first\\.ts$';
 
@@ -58,7 +61,7 @@ module.exports = {
     rule(
       'pure-app-file',
       'a file without a role suffix is pure; only hashing comes from node:crypto',
-      { path: '^apps/.+/[^/.]+\\.ts$', pathNot: [ENTRIES] },
+      { path: '^apps/.+/[^/.]+\\.ts$', pathNot: [ENTRIES, COMMANDS] },
       { pathNot: '^(libs/(contracts|scim)/|apps/.+/[^/.]+\\.ts$|(node:)?crypto$)' },
     ),
     rule(

@@ -42,8 +42,11 @@ const ENTRY = new RegExp(
     }
   ).forbidden.find(({ name }) => name === 'no-dead-files')!.from.path,
 );
+/** The nouns of the command line: they ask the admin API and print. */
+const COMMANDS = /^apps\/cli\/src\/commands[/.]/;
 const TERMINAL = [
   ENTRY,
+  COMMANDS,
   /^deploy\/[^/]+\.ts$/,
   /^test\/(bench|fault|hostile)\//,
   /^libs\/runtime\/src\/(first|say|supervise|runtime-file)\.ts$/,
@@ -79,7 +82,8 @@ const sources = (project: Project): [string, string][] => [...project].filter(([
 const isSpec = (path: string): boolean => path.endsWith('.spec.ts');
 const isPure = (path: string): boolean =>
   !isSpec(path) &&
-  (/^libs\/(scim|contracts)\//.test(path) || (/^apps\/.+\/[^/.]+\.ts$/.test(path) && !ENTRY.test(path)));
+  (/^libs\/(scim|contracts)\//.test(path) ||
+    (/^apps\/.+\/[^/.]+\.ts$/.test(path) && !ENTRY.test(path) && !COMMANDS.test(path)));
 /** Good enough to keep prose out of code: neither `://` nor a glob in a text is a comment. */
 const COMMENT = /(?<![*'"`\w])\/\*[\s\S]*?\*\/|(?<![:'"`])\/\/.*/g;
 const codeOf = (text: string): string => text.replace(COMMENT, '');

@@ -53,8 +53,17 @@ export const call = async <T>(method: string, path: string, body?: object): Prom
     throw new Error(`Muster does not answer at ${url}. Start it with npm start.`);
   }
   const text = await response.text();
-  if (!response.ok) throw new Error(JSON.parse(text || '{}').detail ?? `Muster answered ${response.status}.`);
-  return (text ? JSON.parse(text) : undefined) as T;
+  const answer = (text === '' ? undefined : readJson(text, response.status)) as T;
+  if (!response.ok) throw new Error((answer as { detail?: string })?.detail ?? `Muster answered ${response.status}.`);
+  return answer;
+};
+
+const readJson = (text: string, status: number): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`What answered (${status}) is not the admin API of Muster. Is MUSTER_URL right?`);
+  }
 };
 
 /** All events of a user or a group, page by page. */

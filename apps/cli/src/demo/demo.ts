@@ -3,6 +3,7 @@ import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import { call, findServer, listEvents } from '../admin-api.sender.js';
 import type { DirectoryView } from '../admin-views.js';
+import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
 import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './people.js';
 import { formatCount, renderReport } from './report.js';
@@ -136,10 +137,10 @@ const toUsers = (text: string): number => {
   return users;
 };
 
-new Command('npm run demo --')
+const program = new Command('npm run demo --')
   .description(
     'Sends a running Muster what Microsoft Entra ID sends in an initial and an incremental cycle, for invented people in a directory ' +
-      'of their own; checks every answer, and shows what Muster recorded. Exit code 1 = an answer was wrong.',
+      'of their own; checks every answer, and shows what Muster recorded.',
   )
   .option('--users <n>', 'how many people', toUsers, 1_000)
   .option('--clean', 'instead: delete the people of all earlier runs')
@@ -147,11 +148,14 @@ new Command('npm run demo --')
     'after',
     `
 It finds the Muster that npm start or npm run stack started in DATA_DIR (./.data).
-MUSTER_URL (of the admin API) and MUSTER_API_KEY name another one.`,
+MUSTER_URL (of the admin API) and MUSTER_API_KEY name another one.
+
+Exit codes:
+  0  every answer is one that Entra accepts
+  1  one is not, or Muster does not answer
+  2  the command line is wrong: nothing was sent`,
   )
-  .action((options: { users: number; clean?: boolean }) => (options.clean ? clean() : demonstrate(options.users)))
-  .parseAsync()
-  .catch((error: Error) => {
-    console.error(error.message);
-    process.exitCode = 1;
-  });
+  .exitOverride()
+  .action((options: { users: number; clean?: boolean }) => (options.clean ? clean() : demonstrate(options.users)));
+
+await run(program);

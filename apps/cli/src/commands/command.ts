@@ -1,0 +1,40 @@
+import { CommanderError, type Command } from 'commander';
+
+/** The command line was wrong in a way that only the work itself found, such as a file that cannot be read. */
+export class WrongUse extends Error {}
+
+const EXIT_NOT_DONE = 1;
+const EXIT_WRONG_USE = 2;
+export const EXIT_CODES = `
+Exit codes:
+  0  done
+  ${EXIT_NOT_DONE}  not done: Muster refused it, does not know the id, or does not answer
+  ${EXIT_WRONG_USE}  the command line is wrong: nothing was sent`;
+
+export const AS_JSON = ['--json', 'print JSON, for scripts'] as const;
+export const OF_TENANT = ['--tenant <id>', 'id of the tenant (default: the first one)'] as const;
+
+/** Adds a command to a noun; its help ends with the example, which is what follows the noun. */
+export const addCommand = (noun: Command, name: string, description: string, example: string): Command =>
+  noun
+    .command(name)
+    .description(description)
+    .addHelpText('after', `\nExample:\n  npm run -s cli -- ${noun.name()} ${name} ${example}`.trimEnd());
+
+export const print = (json: boolean | undefined, value: unknown, text: string): void =>
+  console.log(json ? JSON.stringify(value) : text);
+
+/** Runs what the arguments of this process ask for, and sets the exit code that says how it ended. */
+export const run = (program: Command): Promise<void> =>
+  program.parseAsync().then(
+    () => undefined,
+    (error: Error) => {
+      if (error instanceof CommanderError) {
+        // Commander has printed the help, or what is wrong. Only help that was asked for has the exit code 0.
+        process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_USE;
+      } else {
+        console.error(error.message);
+        process.exitCode = error instanceof WrongUse ? EXIT_WRONG_USE : EXIT_NOT_DONE;
+      }
+    },
+  );

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { call, listEvents } from '../admin-api.sender.js';
+import type { DirectoryView } from '../admin-views.js';
+import { describeActors, renderTimeline } from '../timeline.js';
+import { addCommand, AS_JSON, print } from './command.js';
+
+/** The command `events` of a noun: the history of one of them. */
+export const addEvents = (noun: Command, path: 'users' | 'groups', description: string): void => {
+  addCommand(noun, 'events', description, '<id>')
+    .argument('<id>')
+    .option(...AS_JSON)
+    .action(async (id: string, { json }: { json?: boolean }) => {
+      const events = await listEvents(path, id);
+      const text = json
+        ? ''
+        : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories')));
+      print(json, events, text);
+    });
+};

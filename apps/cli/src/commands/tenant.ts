@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { call } from '../admin-api.sender.js';
+import type { TenantView } from '../admin-views.js';
+import { addCommand, AS_JSON, print } from './command.js';
+
+const describe = ({ id, name, directories }: TenantView): string =>
+  `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
+
+export const addTenant = (program: Command): void => {
+  const tenant = program.command('tenant').description('organisations: no user of one is ever seen by another');
+  addCommand(tenant, 'list', 'list all tenants', '')
+    .option(...AS_JSON)
+    .action(async ({ json }: { json?: boolean }) => {
+      const all = await call<TenantView[]>('GET', 'tenants');
+      print(json, all, all.map(describe).join('\n'));
+    });
+  addCommand(tenant, 'create', 'make a tenant, which needs a directory next', '"Contoso"')
+    .argument('<name>')
+    .option(...AS_JSON)
+    .action(async (name: string, { json }: { json?: boolean }) => {
+      const made = await call<TenantView>('POST', 'tenants', { name });
+      print(json, made, `${describe(made)}\nNext: npm run -s cli -- directory create <name> --tenant ${made.id}`);
+    });
+};

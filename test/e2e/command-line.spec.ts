@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMuster } from '../support/muster.js';
+
+/** `npm run cli` as built, in a process of its own. It speaks HTTP alone, so that the message log makes no difference. */
+describe('the command line', { timeout: 60_000 }, () => {
+  const muster = startMuster();
+  let folder: string;
+
+  interface Ended {
+    readonly code: number;
+    readonly stdout: string;
+    readonly stderr: string;
+  }
+  const cli = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+    promisify(execFile)(process.execPath, ['dist/apps/cli/src/main.js', ...args], {
+      env: {
+        ...process.env,
+        DATA_DIR: folder,
+        MUSTER_URL: `http://127.0.0.1:${muster.server.adminPort}`,
+        MUSTER_API_KEY: muster.server.apiKey,
+        ...environment,
+      },
+    }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      ({ code, stdout, stderr }: Ended) => ({ code, stdout, stderr }),
+    );
+  /** What a command shows with --json. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- each test says by what it expects what is in it
+  const shown = async (...args: string[]): Promise<any> => {
+    const { code, stdout, stderr } = await cli([...args, '--json']);
+    expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout);
+  };
+  const said = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await cli(args);
+    expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
+    return stdout.trimEnd();
+  };
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'muster-cli-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('makes a tenant, its directory and its tokens, and takes a token back', async () => {
+    const tenant = await shown('tenant', 'create', 'Contoso');
+    expect(await shown('tenant', 'list')).toContainEqual({ id: tenant.id, name: 'Contoso', directories: 0 });
+    const directory = await shown('directory', 'create', 'Contoso Entra', '--kind', 'okta', '--tenant', tenant.id);
+    expect(directory).toMatchObject({ name: 'Contoso Entra', kind: 'okta', settings: { offerLocalGroups: false } });
+    expect(await said('directory', 'list')).toContain(`Contoso Entra (okta)  ${directory.id}`);
+    const changed = await shown('directory', 'set', directory.id, '--offer-local-groups', 'on');
+    expect(changed.settings).toMatchObject({ offerLocalGroups: true, offerExistingUsers: false });
+    const { id, token } = await shown('token', 'create', directory.id, '--description', 'second');
+    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  active  second`));
+    const wellKnown = { authorization: `Bearer ${token}` };
+    expect((await muster.scim('GET', '/Schemas', undefined, wellKnown)).status).toBe(200);
+    expect(await said('token', 'revoke', id)).toBe(`Token ${id} is revoked.`);
+    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked  second`));
+  });
+
+  it('shows where the first directory is reached and by which token', async () => {
+    expect(await shown('directory', 'show')).toEqual({
+      scimBaseUrl: 'https://scim.example.org/api/scim/v2',
+      token: muster.token,
+      tokenExpiresAt: null,
+    });
+  });
+
+  it('defines a schema from a file, lists and shows it', async () => {
+    const id = 'urn:example:params:hr:1.0:User';
+    const file = join(folder, 'hr.json');
+    writeFileSync(file, JSON.stringify({ id, name: 'HR', attributes: [{ name: 'badge', type: 'string' }] }));
+    expect(await said('schema', 'define', file)).toMatch(
+      /^HR {2}urn:example:params:hr:1\.0:User {2}of User, version 1/,
+    );
+    expect(await shown('schema', 'list')).toHaveLength(1);
+    expect((await shown('schema', 'show', id.toUpperCase())).attributes).toMatchObject([{ name: 'badge' }]);
+  });
+
+  it('makes and changes a local group, and tells the history of a user and of the group', async () => {
+    const { id: ada } = (await muster.scim('POST', '/Users', { userName: 'ada@example.org' })).body;
+    const { id: bob } = (await muster.scim('POST', '/Users', { userName: 'bob@example.org' })).body;
+    const group = await shown('group', 'create', 'Works council', '--member', ada);
+    expect(await shown('group', 'add', group.id, bob)).toMatchObject({ members: 2 });
+    expect(await shown('group', 'remove', group.id, ada)).toMatchObject({ members: 1 });
+    expect(await shown('group', 'rename', group.id, 'Council')).toMatchObject({ displayName: 'Council' });
+    expect(await shown('group', 'members', group.id)).toEqual([{ id: bob, type: 'User' }]);
+    expect(await said('group', 'list')).toContain(`Council  ${group.id}  1 member  local`);
+    expect(await said('group', 'events', group.id)).toContain('members-changed');
+    expect(await shown('user', 'events', ada)).toMatchObject([{ version: 1 }]);
+    expect(await said('user', 'unlink', ada)).toBe(`Nobody manages the user ${ada} now.`);
+    const { directory } = muster.server;
+    expect(await said('user', 'transfer', ada, directory.id)).toContain(
+      `belongs to the directory ${directory.id} now.`,
+    );
+    expect(await said('group', 'delete', group.id)).toBe(`The group ${group.id} is deleted.`);
+  });
+
+  const NOBODY = '00000000-0000-7000-8000-000000000000';
+  it.each([
+    ['an id that is not there', ['user', 'transfer', NOBODY, NOBODY]],
+    ['a URN that is not there', ['schema', 'show', 'urn:nobody']],
+    ['something that is refused', ['directory', 'create', '']],
+  ])('exit code 1, and one line that says why: %s', async (_what, args) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^.{10,}\n$/);
+  });
+
+  it.each([
+    ['nobody answers', { MUSTER_URL: 'http://127.0.0.1:1' }, 'Muster does not answer at http://127.0.0.1:1'],
+    ['the key is wrong', { MUSTER_API_KEY: 'wrong' }, 'needs the key of this installation'],
+    ['nothing says where Muster is', { MUSTER_URL: '', MUSTER_API_KEY: '' }, 'Muster does not seem to run'],
+  ])('exit code 1: %s', async (_what, environment, reason) => {
+    expect(await cli(['tenant', 'list'], environment)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(reason),
+    });
+  });
+
+  it('exit code 1: MUSTER_URL leads to something else', async () => {
+    const other = createServer((_request, response) => response.end('<html>Welcome</html>')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, stdout, stderr } = await cli(['tenant', 'list'], { MUSTER_URL: `http://127.0.0.1:${port}` });
+    other.close();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toBe('What answered (200) is not the admin API of Muster. Is MUSTER_URL right?\n');
+  });
+
+  it.each([
+    ['an unknown command', ['directory', 'forget']],
+    ['an unknown option', ['tenant', 'list', '--all']],
+    ['an argument that is missing', ['token', 'revoke']],
+    ['a value that an option does not take', ['directory', 'set', NOBODY, '--offer-local-groups', 'maybe']],
+    ['a kind that there is not', ['directory', 'create', 'Contoso', '--kind', 'google']],
+    ['a file that is not there', ['schema', 'define', 'nowhere.json']],
+    ['no command', []],
+  ])('exit code 2 before anything is sent: %s', async (_what, args) => {
+    const { code, stdout, stderr } = await cli(args, { MUSTER_URL: 'http://127.0.0.1:1' });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^(error: |nowhere\.json cannot be read|Usage: )/);
+  });
+});
