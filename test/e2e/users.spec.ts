@@ -353,8 +353,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const { rows } = await muster.owner.query(`
           SELECT (SELECT count(*) = max(sequence) FROM identity.events) AS sequence,
             (SELECT bool_and(dense) FROM (SELECT count(*) = max(version) AS dense FROM identity.events GROUP BY stream) s) AS version,
-            (SELECT count(*) = max("offset") + 1 FROM log.messages WHERE topic = 'identity.outcomes') AS outcomes`);
-        expect(rows[0]).toEqual({ sequence: true, version: true, outcomes: true });
+            (SELECT count(*) = max("offset") + 1 FROM log.messages WHERE topic = 'identity.events') AS offsets`);
+        expect(rows[0]).toEqual({ sequence: true, version: true, offsets: true });
       });
 
       it('keeps everything over a restart, and goes on', async () => {

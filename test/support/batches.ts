@@ -1,5 +1,5 @@
-import { OUTCOME_TYPE, partitionOf, type CommandData, type Message, type Outcome, type OutcomeData } from '#contracts';
-import type { AppendedRow, BatchHandler } from '#event-store';
+import { partitionOf, type CommandData, type Message, type Outcome, type OutcomeData } from '#contracts';
+import type { BatchHandler } from '#event-store';
 import { uuidv7 } from '#runtime';
 
 /**
@@ -14,25 +14,18 @@ export const handOver = async <Command>(
 ): Promise<ReadonlyMap<string, Outcome>> => {
   const partition = partitionOf(tenant);
   const { epoch, nextOffset } = await handler.position(partition);
-  const committed: AppendedRow[] = [];
+  const told: Message<OutcomeData>[] = [];
   await handler.handle(
     {
       topic,
       partition,
       epoch,
       nextOffset: nextOffset + messages.length,
-      appended: null,
       received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
     },
-    (rows) => committed.push(...rows),
+    ({ outcomes }) => told.push(...outcomes),
   );
-  return new Map(
-    committed.flatMap(({ message }) => {
-      if (message.type !== OUTCOME_TYPE) return [];
-      const { commandId, outcome } = message.data as OutcomeData;
-      return [[commandId, outcome] as const];
-    }),
-  );
+  return new Map(told.map(({ data: { commandId, outcome } }) => [commandId, outcome]));
 };
 
 /** The part that is the same in the message of every command of a test. */

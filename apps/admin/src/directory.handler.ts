@@ -1,6 +1,6 @@
 import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import type { AdminCommand } from '#contracts';
+import { outcomesOf, type AdminCommand } from '#contracts';
 import type { BatchHandler } from '#event-store';
 import { HandlerFaultFilter, type Batch, type Log } from '#log';
 
@@ -18,6 +18,9 @@ export class DirectoryHandler {
 
   @MessagePattern('admin.commands')
   async handle(@Payload() batch: Batch): Promise<void> {
-    await this.batches.handle(batch, (rows) => this.log.committed(rows));
+    await this.batches.handle(batch, ({ rows, outcomes }) => {
+      this.log.committed(rows);
+      this.log.broadcast(outcomesOf('admin'), outcomes);
+    });
   }
 }

@@ -10,6 +10,9 @@ export const outcomesOf = (owner: Owner): string => `${owner}.outcomes`;
 export const eventsOf = (owner: Owner): string => `${owner}.events`;
 export const deadOf = (topic: string): string => `${topic}.dead`;
 
+/** Commands are sent by others and wanted by one lane; all other topics are written by their owner. */
+export const COMMAND_TOPICS: readonly string[] = OWNERS.map(commandsOf);
+
 /** Every topic, for creation on Kafka. */
 export const TOPICS: readonly string[] = OWNERS.flatMap((owner) => [
   commandsOf(owner),

@@ -28,7 +28,6 @@ it.each([
   ['08006', 'infrastructure'],
   ['40P01', 'infrastructure'],
   ['58030', 'infrastructure'],
-  ['MU002', 'infrastructure'],
   ['ECONNRESET', 'infrastructure'],
   ['EPIPE', 'infrastructure'],
   [undefined, 'infrastructure'],

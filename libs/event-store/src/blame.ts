@@ -39,11 +39,10 @@ const FENCE_MISSED = /^write statement: position /;
  */
 const CONTENT = /^(22|23|54|MU003)/;
 /**
- * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error, MU002 the log
- * lost what it handed over. 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files)
+ * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error. 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files)
  * are not among them: what one command asks for may be too much, and nothing else.
  */
-const INFRASTRUCTURE = /^(08|40|53(?!200|400)|57P|58|MU002)/;
+const INFRASTRUCTURE = /^(08|40|53(?!200|400)|57P|58)/;
 /** None begins with E, as the errors of sockets do (EPIPE). */
 const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 /** 57014 statement_timeout or a cancellation by an administrator, 55P03 lock_timeout, 25P04 transaction_timeout. */

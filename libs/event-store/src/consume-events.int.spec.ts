@@ -117,7 +117,6 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
         topic: 'identity.events',
         partition,
         epoch,
-        appended: null,
         nextOffset: offset + messages.length,
         received: messages.map((message, index) => ({ offset: offset + index, message })),
       }),

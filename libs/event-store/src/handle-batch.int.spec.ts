@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { OUTCOME_TYPE, type Message, type Outcome, type OutcomeData } from '#contracts';
+import type { Message, Outcome } from '#contracts';
 import { handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
@@ -88,7 +88,6 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
       partition: 3,
       epoch,
       nextOffset: nextOffset + messages.length,
-      appended: null,
       received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
     },
     () => undefined,
@@ -160,15 +159,11 @@ it('a sender is told all that a decision answers; what is stored of it is told w
   expect(heard).toEqual([told, stored]);
   const { rows } = await reader.query('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [message.id]);
   expect(rows).toEqual([{ outcome: stored }]);
-  const kept = await reader.query(
-    "SELECT DISTINCT message->'data'->'outcome' #>> '{}' AS outcome FROM log.messages WHERE topic = 'identity.outcomes' AND message->'data'->>'commandId' = $1",
-    [message.id],
-  );
-  expect(kept.rows).toEqual([{ outcome: JSON.stringify(stored) }]);
 });
 
-describe('a batch that the log is still appending', () => {
-  const behaviour = (decided: () => void): Behaviour<Asking> => ({
+it('a command that expires between its decision and the write is not carried out', async () => {
+  const now = new Date();
+  const behaviour: Behaviour<Asking> = {
     owner: 'identity',
     commandTypes: new Set(['muster.test.v1']),
     loadSql: () => 'SELECT $json',
@@ -176,103 +171,22 @@ describe('a batch that the log is still appending', () => {
     touches: () => [],
     begin: () => ({
       decide: () => {
-        decided();
+        now.setFullYear(now.getFullYear() + 200);
         return { events: [], outcome: { status: 'done', value: null } };
       },
       rows: () => ({}),
     }),
-  });
-  const outcomeOf = async (id: string): Promise<Outcome | undefined> =>
-    (await reader.query<{ outcome: Outcome }>('SELECT outcome FROM identity.outcomes WHERE command_id = $1', [id]))
-      .rows[0]?.outcome;
-  /**
-   * Tries what becomes of a batch whose command is in the log or not, when the append succeeds or fails. Nothing is
-   * written before.
-   */
-  const handled = async ({
-    isHeld,
-    fault,
-    years = 0,
-  }: {
-    readonly isHeld: boolean;
-    readonly fault?: Error;
-    readonly years?: number;
-  }): Promise<{ error: unknown; outcome: Outcome | undefined }> => {
-    const append = Promise.withResolvers<void>();
-    const decided = Promise.withResolvers<void>();
-    const now = new Date();
-    const handler = new BatchHandler(
-      poolOf(database),
-      behaviour(decided.resolve),
-      () => new Date(now),
-      () => undefined,
-    );
-    const message = commandOf(randomUUID(), { keys: [] });
-    const { epoch, nextOffset: offset } = await handler.position(4);
-    const done = handler
-      .handle(
-        {
-          topic: 'identity.commands',
-          partition: 4,
-          epoch,
-          nextOffset: offset + 1,
-          appended: append.promise,
-          received: [{ offset, message }],
-        },
-        () => undefined,
-      )
-      .then(
-        () => null,
-        (error: unknown) => error,
-      );
-    await decided.promise;
-    expect(await outcomeOf(message.id)).toBeUndefined();
-    now.setFullYear(now.getFullYear() + years);
-    if (isHeld)
-      await reader.query(
-        "SELECT log.append(ARRAY['identity.commands'], ARRAY[4], ARRAY[$1::bigint], ARRAY[$2::uuid], ARRAY[$3::json])",
-        [offset, message.id, JSON.stringify(message)],
-      );
-    if (fault) append.reject(fault);
-    else append.resolve();
-    return { error: await done, outcome: await outcomeOf(message.id) };
   };
-
-  it('is decided meanwhile, and written when it has been appended', async () => {
-    expect(await handled({ isHeld: true })).toEqual({ error: null, outcome: { status: 'done', value: null } });
-  });
-
-  it('is not carried out when it has expired meanwhile', async () => {
-    expect(await handled({ isHeld: true, years: 200 })).toMatchObject({
-      error: null,
-      outcome: { status: 'rejected', code: 'unavailable' },
-    });
-  });
-
-  it('writes nothing when it could not be appended', async () => {
-    const fault = new Error('the log did not take it');
-    expect(await handled({ isHeld: false, fault })).toEqual({ error: fault, outcome: undefined });
-  });
-
-  it('writes nothing when the log has lost it since', async () => {
-    const { error, outcome } = await handled({ isHeld: false });
-    expect(String(error)).toMatch(/no longer holds/);
-    expect(outcome).toBeUndefined();
-  });
-
-  it('is held, on whichever day it was appended', async () => {
-    const {
-      rows: [row],
-    } = await reader.query<{ topic: string; partition: number; offset: string; id: string }>(
-      'SELECT * FROM log.messages LIMIT 1',
-    );
-    const { topic, partition, offset, id } = row!;
-    await reader.query('UPDATE log.messages SET day = day - 3 WHERE id = $1', [id]);
-    const expectHeld = (wanted: string): Promise<unknown> =>
-      reader.query('SELECT log.expect_held($1, $2, $3, $4)', [topic, partition, offset, wanted]);
-    expect(await expectHeld(id)).toMatchObject({ rowCount: 1 });
-    await expect(expectHeld(randomUUID())).rejects.toThrow(/no longer holds/);
-  });
+  const handler = new BatchHandler(
+    poolOf(database),
+    behaviour,
+    () => new Date(now),
+    () => undefined,
+  );
+  const tenant = randomUUID();
+  const message = commandOf(tenant, { keys: [] });
+  const outcomes = await handOver(handler, 'identity.commands', tenant, [message]);
+  expect(outcomes.get(message.id)).toMatchObject({ status: 'rejected', code: 'unavailable' });
 });
 
 describe('a batch whose decisions take long', () => {
@@ -335,13 +249,10 @@ describe('a batch whose decisions take long', () => {
         partition: 5,
         epoch,
         nextOffset: end,
-        appended: null,
         received: messages.map((message, index) => ({ offset: nextOffset + index, message })),
       },
-      (rows) => {
-        const told = rows
-          .filter(({ message }) => message.type === OUTCOME_TYPE)
-          .map(({ message }) => message.data as OutcomeData);
+      ({ outcomes }) => {
+        const told = outcomes.map(({ data }) => data);
         transactions.push(told.map(({ commandId }) => messages.findIndex(({ id }) => id === commandId)));
         costs.push(...told.map(({ cost }) => cost!));
       },

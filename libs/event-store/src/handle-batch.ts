@@ -3,9 +3,9 @@ import type { Message } from '#contracts';
 import type { Behaviour } from './behaviour.js';
 import { blameOf, isStale, isTimeOut, TooMuch } from './blame.js';
 import { Costs } from './costs.js';
-import { LaneTransaction, type Attempted, type TransactionOptions } from './lane-transaction.js';
+import { LaneTransaction, type Attempted, type Committed, type TransactionOptions } from './lane-transaction.js';
 import type { LaneWatch } from './lane-watch.js';
-import { slice, type AppendedRow, type BatchToHandle } from './turn.js';
+import { slice, type BatchToHandle } from './turn.js';
 
 /** About 0.1 s of work for the database and for this process. */
 const DEFAULT_MAX_BYTES = 8 * 1_048_576;
@@ -16,6 +16,8 @@ const DEFAULT_MAX_BYTES = 8 * 1_048_576;
  */
 const SHARE_OF_TIME = 1 / 8;
 const MIN_SEARCH_MS = 250;
+
+export type OnCommitted = (done: Committed) => void;
 
 export interface BatchOptions extends TransactionOptions {
   readonly watch?: LaneWatch;
@@ -41,15 +43,15 @@ export class BatchHandler<C> {
   }
 
   /**
-   * `committed` gets the rows of the log, in order, after each commit: a batch may take several. Throws on
+   * `committed` is called after each commit, in order: a batch may take several. Throws on
    * infrastructure faults, and what has been committed until then stays; bad content never throws, it gets a dead
    * letter.
    */
-  async handle(batch: BatchToHandle, committed: (rows: readonly AppendedRow[]) => void): Promise<void> {
+  async handle(batch: BatchToHandle, committed: OnCommitted): Promise<void> {
     const inPieces = (progress = (): void => undefined): Promise<void> =>
-      this.goOn(batch, (rows) => {
+      this.goOn(batch, (done) => {
         progress();
-        committed(rows);
+        committed(done);
       });
     try {
       const { watch } = this.options;
@@ -71,20 +73,12 @@ export class BatchHandler<C> {
   }
 
   /** The sizes of the next transactions follow from what those before have taught. */
-  private async goOn(
-    batch: BatchToHandle,
-    committed: (rows: readonly AppendedRow[]) => void,
-    timeoutMs?: number,
-  ): Promise<void> {
+  private async goOn(batch: BatchToHandle, committed: OnCommitted, timeoutMs?: number): Promise<void> {
     for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes))
       await this.carryOut(slice(batch, from, to), committed, timeoutMs);
   }
 
-  private async carryOut(
-    batch: BatchToHandle,
-    committed: (rows: readonly AppendedRow[]) => void,
-    timeoutMs?: number,
-  ): Promise<void> {
+  private async carryOut(batch: BatchToHandle, committed: OnCommitted, timeoutMs?: number): Promise<void> {
     const isAlone = batch.received.length === 1;
     let poison: unknown;
     for (let stale = 0, wasUnsure = false; ;) {
@@ -109,7 +103,7 @@ export class BatchHandler<C> {
         continue;
       }
       this.costs.learn(attempted.costs);
-      committed(attempted.rows);
+      committed(attempted.committed);
       const { length } = batch.received;
       if (attempted.done < length) await this.goOn(slice(batch, attempted.done, length), committed, timeoutMs);
       return;
@@ -120,7 +114,7 @@ export class BatchHandler<C> {
   private async divide(
     batch: BatchToHandle,
     error: unknown,
-    committed: (rows: readonly AppendedRow[]) => void,
+    committed: OnCommitted,
     timeoutMs: number | undefined,
   ): Promise<void> {
     const { length } = batch.received;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
-import { deadOf, eventsOf, outcomesOf, schemaOf, type CommandData, type Message, type Outcome } from '#contracts';
+import { deadOf, eventsOf, schemaOf, type CommandData, type Message, type Outcome, type OutcomeData } from '#contracts';
 import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { blameOf, isCostly, isStale, TooMuch, Unsettled, UNREADABLE } from './blame.js';
 import { costsOf, SLOW_MS, Texts } from './costs.js';
@@ -59,9 +59,16 @@ export interface TransactionOptions {
   readonly elapsedMs?: () => number;
 }
 
-/** The rows that one transaction wrote, and of how many commands: the others of its batch are decided after it. */
-export interface Attempted {
+/** What one transaction has to tell others. */
+export interface Committed {
+  /** Of the Postgres log, in order: events and dead letters. */
   readonly rows: readonly AppendedRow[];
+  readonly outcomes: readonly Message<OutcomeData>[];
+}
+
+/** What came of one transaction, and of how many commands: the others of its batch are decided after it. */
+export interface Attempted {
+  readonly committed: Committed;
   readonly done: number;
   /** The cost of each of its commands, by tenant. */
   readonly costs: ReadonlyMap<string, number>;
@@ -109,10 +116,10 @@ export class LaneTransaction<C> {
     return this.connected(timeoutMs, async (client) => {
       const memory = await this.memory(client, whole.partition);
       const allDue = this.due(whole, memory);
-      if (allDue.length === 0) return { rows: [], done: whole.received.length, costs: NOTHING };
+      if (allDue.length === 0)
+        return { committed: { rows: [], outcomes: [] }, done: whole.received.length, costs: NOTHING };
       const begunAt = this.now();
       let turn = await this.settled(client, whole, allDue, memory, poison, begunAt);
-      await whole.appended;
       if (turn.decidingMs > LONG_MS) await othersTurn();
       // A command that expired meanwhile was answered 503: its sender was told that it is not carried out.
       const writtenAt = this.now();
@@ -128,12 +135,12 @@ export class LaneTransaction<C> {
       const costs = isCostly(poison)
         ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes]))
         : costsOf(tenants, turn.loaded, written, turn.slowMs);
-      turn.tell(costs);
+      const outcomes = turn.tell(costs);
       for (const { reason, message } of turn.dead) this.onDead(reason, message);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
       for (const row of turn.appended) memory.ends.set(row.topic, row.offset + 1);
       for (const [tenant, sequence] of turn.sequences) memory.sequences.set(tenant, sequence);
-      return { rows: turn.appended, done, costs };
+      return { committed: { rows: turn.appended, outcomes }, done, costs };
     });
   }
 
@@ -145,7 +152,7 @@ export class LaneTransaction<C> {
     await this.connected(undefined, async (client) => {
       const memory = await this.memory(client, batch.partition);
       const { epoch, nextOffset } = memory.position;
-      const still = { ...batch, received: [], epoch, nextOffset, appended: null };
+      const still = { ...batch, received: [], epoch, nextOffset };
       const turn = await this.settled(client, still, [], memory, undefined, this.now());
       await this.write(client, still, [], memory, turn, this.parts);
     });
@@ -219,7 +226,7 @@ export class LaneTransaction<C> {
     if (!row) throw new Error(`No position row for ${topic}/${partition}: the database is not migrated.`);
     const ends = await client.query<{ topic: string; next_offset: string }>(
       'SELECT topic, next_offset FROM log.ends($1) WHERE partition = $2',
-      [[outcomesOf(owner), eventsOf(owner), deadOf(topic)], partition],
+      [[eventsOf(owner), deadOf(topic)], partition],
     );
     const memory: LaneMemory = {
       position: { epoch: row.epoch, nextOffset: Number(row.next_offset) },
@@ -370,10 +377,9 @@ export class LaneTransaction<C> {
     };
     const parts = partsToUse ?? this.parts.filter(({ name }) => (rows[name]?.length ?? 0) > 0);
     const { appended } = turn;
-    const last = due.at(-1);
     const texts =
       due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
-    const messages = appended.map(({ message, stored }) => texts.of(stored ?? message));
+    const messages = appended.map(({ message }) => texts.of(message));
     const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
     await client.query({
       ...this.writeStatement(parts),
@@ -390,8 +396,6 @@ export class LaneTransaction<C> {
         appended.map(({ offset }) => offset),
         appended.map(({ id }) => id),
         messages,
-        batch.appended && last?.message && isAddressed(last.message) ? last.message.id : null,
-        last?.offset ?? null,
         memory.generation,
         ...parts.flatMap((part, index) => [
           written[index],

@@ -12,7 +12,6 @@ import { Groups1764600000000 } from './migrations/7-groups.js';
 import { IndexOnlyLists1764620000000 } from './migrations/8-index-only-lists.js';
 import { Schemas1764630000000 } from './migrations/9-schemas.js';
 import { EndsOfTheLog1764640000000 } from './migrations/10-ends-of-the-log.js';
-import { ExpectHeld1764650000000 } from './migrations/11-expect-held.js';
 import { ReadSome1764660000000 } from './migrations/12-read-some.js';
 import { BoundedGroups1764670000000 } from './migrations/13-bounded-groups.js';
 import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
@@ -34,7 +33,6 @@ const MIGRATIONS = [
   IndexOnlyLists1764620000000,
   Schemas1764630000000,
   EndsOfTheLog1764640000000,
-  ExpectHeld1764650000000,
   ReadSome1764660000000,
   BoundedGroups1764670000000,
   LookAlikes1764680000000,

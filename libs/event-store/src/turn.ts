@@ -3,7 +3,6 @@ import {
   OUTCOME_TYPE,
   deadOf,
   eventsOf,
-  outcomesOf,
   type CommandData,
   type EventData,
   type Message,
@@ -20,7 +19,6 @@ export interface BatchToHandle {
   readonly epoch: string;
   readonly received: readonly { readonly offset: number; readonly message: Message | null; readonly raw?: string }[];
   readonly nextOffset: number;
-  readonly appended: Promise<void> | null;
 }
 
 /** The messages from one place to another, as a batch of their own. */
@@ -40,8 +38,6 @@ export interface AppendedRow {
   readonly offset: number;
   readonly id: string;
   readonly message: Message;
-  /** The message as the log keeps it, where that is less. */
-  readonly stored?: Message;
 }
 
 /** The memory of one partition's only writer between batches; thrown away after any fault. */
@@ -61,6 +57,8 @@ export class Turn {
   readonly outcomes: { command_id: string; tenant: string; outcome: Outcome; recorded_at: Date }[] = [];
   readonly events: Record<string, unknown>[] = [];
   readonly appended: AppendedRow[] = [];
+  /** They are no rows of the log, because a sender that misses one finds it in the table of outcomes. */
+  private readonly told: Message<OutcomeData>[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
   /** The rows on which this was decided. */
@@ -76,7 +74,6 @@ export class Turn {
   /** The rows that were missing when this was decided. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
-  private readonly answers: { readonly tenant: string; readonly data: { cost?: number } }[] = [];
   private readonly ends: Map<string, number>;
 
   constructor(
@@ -93,15 +90,16 @@ export class Turn {
     return this.answered.get(commandId);
   }
 
-  /** A command that was delivered twice answers the same; the outcome is stored once and published again. */
+  /** A command that was delivered twice answers the same; the outcome is stored once and told again. */
   repeat(command: Message, outcome: Outcome): void {
-    this.publishOutcome(command, outcome, outcome);
+    const data: OutcomeData = { commandId: command.id, outcome };
+    this.told.push({ ...this.envelope(command, OUTCOME_TYPE, command.subject), data });
   }
 
   answer(command: Message, outcome: Outcome, stored: Outcome = outcome): void {
     this.answered.set(command.id, outcome);
     this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome: stored, recorded_at: this.now });
-    this.publishOutcome(command, outcome, stored);
+    this.repeat(command, outcome);
   }
 
   record(command: Message, { events, outcome, stored: kept }: Decision<unknown>): void {
@@ -179,22 +177,11 @@ export class Turn {
   }
 
   /**
-   * Tells with each outcome what its command has cost, which is known only when all is written: what is read again does
-   * not say it.
+   * The outcomes, each with the cost of its command, which is known only when all is written: an outcome that is read
+   * again does not say it.
    */
-  tell(costs: ReadonlyMap<string, number>): void {
-    for (const { tenant, data } of this.answers) data.cost = costs.get(tenant)!;
-  }
-
-  private publishOutcome(command: Message, outcome: Outcome, stored: Outcome): void {
-    const envelope = this.envelope(command, OUTCOME_TYPE, command.subject);
-    const carrying = (told: Outcome): Message<OutcomeData> => ({
-      ...envelope,
-      data: { commandId: command.id, outcome: told },
-    });
-    const message = carrying(outcome);
-    this.answers.push({ tenant: command.tenant, data: message.data });
-    this.append(outcomesOf(this.owner), message, stored === outcome ? undefined : carrying(stored));
+  tell(costs: ReadonlyMap<string, number>): readonly Message<OutcomeData>[] {
+    return this.told.map((message) => ({ ...message, data: { ...message.data, cost: costs.get(message.tenant)! } }));
   }
 
   private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {
@@ -212,16 +199,9 @@ export class Turn {
     };
   }
 
-  private append(topic: string, message: Message, stored?: Message): void {
+  private append(topic: string, message: Message): void {
     const offset = this.ends.get(topic) ?? 0;
     this.ends.set(topic, offset + 1);
-    this.appended.push({
-      topic,
-      partition: this.batch.partition,
-      offset,
-      id: message.id,
-      message,
-      ...(stored ? { stored } : {}),
-    });
+    this.appended.push({ topic, partition: this.batch.partition, offset, id: message.id, message });
   }
 }

@@ -17,10 +17,11 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
 ];
 
 /**
+/**
  * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
- * as arrays, of what the log has to hold, and the generation of the owner's rows.
+ * as arrays, and the generation of the owner's rows.
  */
-const FIRST_PART_PARAMETER = 16;
+const FIRST_PART_PARAMETER = 14;
 
 /**
  * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order:
@@ -37,13 +38,12 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
     WITH ${[
       `moved AS (
       UPDATE ${schemaOf(owner)}.positions SET epoch = $1, next_offset = $2
-      WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 AND generation = $15 RETURNING 1
+      WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 AND generation = $13 RETURNING 1
     )`,
       ...written,
     ].join(',\n')}
     SELECT ${[
       "log.expect('position', (SELECT count(*) FROM moved), 1)",
-      'CASE WHEN $13::uuid IS NOT NULL THEN log.expect_held($4, $5, $14, $13) END',
       "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))",
       ...expected,
     ].join(',\n')}`;

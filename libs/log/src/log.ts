@@ -16,12 +16,6 @@ export interface Batch {
   readonly received: readonly Received[];
   /** The offset after the last message. */
   readonly nextOffset: number;
-  /**
-   * null = the log keeps what it hands over. Else it hands over what it is still appending, so that deciding need not
-   * wait for that: resolves when it has been appended, rejects when that is unknown. Nothing may be written before, nor
-   * unless the log still holds it at that moment, because the append does not wait for the disk.
-   */
-  readonly appended: Promise<void> | null;
 }
 
 /** How long messages are kept, on both logs. */
@@ -55,7 +49,7 @@ export interface Subscription {
   readonly topic: string;
   /** The consumer's position row: the fence and the resume point. */
   position(partition: number): Promise<Position>;
-  /** Must not throw for content. Whatever it throws is a fault of the way: memory is dropped and the log read again. */
+  /** Must not throw for content. Whatever it throws is a fault of the infrastructure: the batch is handed over again. */
   handleBatch(batch: Batch): Promise<void>;
 }
 
@@ -65,17 +59,22 @@ export interface Subscription {
  */
 export interface Log {
   /**
-   * Resolves when the log has the messages. Throws LogUnavailable, and whether they arrived is then unknown; or
-   * MessageTooLong, and that one did not.
+   * Sends commands. Kafka: resolves when the broker has them, and who consumes them gets them at least once. Inside one
+   * process they are handed over in memory and stored nowhere: it resolves when the lane has committed its part, and a
+   * crash before that loses them, which their senders notice. Throws LogUnavailable, and what became of them is then
+   * unknown; or MessageTooLong, and that one did not arrive.
    */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** One batch of a partition at a time, in order, each message at least once. Before start(). */
   subscribe(subscription: Subscription): void;
   /**
-   * Every message of the topic from now on, to every process. Best effort: who misses one looks it up. Before start().
+   * Every message of a topic that is broadcast from now on, in any process. Best effort: a listener that misses one
+   * looks it up. Before start().
    */
-  broadcast(topic: string, handle: (message: Message) => void): void;
-  /** A lane has committed these rows of the Postgres log: hand them over, in order. */
+  listen(topic: string, handle: (message: Message) => void): void;
+  /** Tells them to all who listen, in any process. Nobody stores them, and nobody waits: best effort. */
+  broadcast(topic: string, messages: readonly Message[]): void;
+  /** A lane has committed these rows of the Postgres log: those who subscribed are handed them, in order. */
   committed(rows: readonly LogRow[]): void;
   start(): Promise<void>;
   stop(): Promise<void>;

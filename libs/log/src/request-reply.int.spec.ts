@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { IDENTITY_OUTCOMES_VIEW, OUTCOME_TYPE, commandsOf, outcomesOf, type Message, type Outcome } from '#contracts';
 import { findOutcomes, roleUrl } from '#event-store';
 import { newDatabase } from '../../../test/support/postgres.js';
-import { append, Consumer, newMessages, newTenant, Signal } from './log.contract.js';
+import { Consumer, newMessages, newTenant, Signal } from './log.contract.js';
 import { LogUnavailable } from './log.js';
 import { PostgresLog } from './postgres/postgres-log.js';
 import { RequestReply, type RequestReplyOptions } from './request-reply.js';
@@ -56,8 +56,7 @@ const outcomeOf = (command: Message, data: unknown = { commandId: command.id, ou
   type: OUTCOME_TYPE,
   data,
 });
-const tell = async (...messages: Message[]): Promise<void> =>
-  log.committed(await append(pool, outcomesOf('identity'), messages));
+const tell = (...messages: Message[]): void => log.broadcast(outcomesOf('identity'), messages);
 const store = (command: Message): Promise<unknown> =>
   pool.query('INSERT INTO identity.outcomes VALUES ($1, $2, $3, now())', [
     command.id,

@@ -66,7 +66,7 @@ export class RequestReply {
     private readonly log: Log,
     private readonly options: RequestReplyOptions,
   ) {
-    if (options.lookupAfterMs !== null) log.broadcast(outcomesOf(options.owner), (message) => this.settle(message));
+    if (options.lookupAfterMs !== null) log.listen(outcomesOf(options.owner), (message) => this.settle(message));
   }
 
   /**

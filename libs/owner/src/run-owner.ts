@@ -1,4 +1,4 @@
-import { commandsOf, eventsOf } from '#contracts';
+import { commandsOf, eventsOf, outcomesOf } from '#contracts';
 import { BatchHandler, causedId, EventConsumer, OutcomeRetention } from '#event-store';
 import type { Log } from '#log';
 import type { Part } from '#runtime';
@@ -39,7 +39,10 @@ const openLane = (owner: OwnerDefinition, tools: OwnerTools, log: Log, jobs: rea
     topic: commandsOf(owner.name),
     position: (partition) => batches.position(partition),
     handleBatch: async (batch) => {
-      await batches.handle(batch, (rows) => log.committed(rows));
+      await batches.handle(batch, ({ rows, outcomes }) => {
+        log.committed(rows);
+        log.broadcast(outcomesOf(owner.name), outcomes);
+      });
       for (const job of nudged)
         if (batch.received.some(({ message }) => message && job.nudgedBy!.includes(message.type))) job.nudge!();
     },

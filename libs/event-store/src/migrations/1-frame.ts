@@ -135,13 +135,6 @@ export class Frame1764000000000 implements MigrationInterface {
         ) AS e
       $$;
 
-      -- Whether the log still holds this message at this place: appended rows may be lost with a crash and their offsets
-      -- used again, because the append does not wait for the disk.
-      CREATE FUNCTION log.holds(wanted_topic text, wanted_partition int, wanted_offset bigint, wanted_id uuid) RETURNS boolean
-      LANGUAGE sql STABLE SECURITY DEFINER SET search_path = log, pg_temp AS $$
-        SELECT EXISTS (SELECT FROM log.messages m WHERE m.topic = wanted_topic AND m.partition = wanted_partition
-          AND m."offset" = wanted_offset AND m.id = wanted_id)
-      $$;
       SELECT log.roll(7);
 
       ${ownerTables('identity')}

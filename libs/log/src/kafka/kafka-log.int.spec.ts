@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import kafkajs, { type AclEntry, type Admin, type Kafka } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandsOf, eventsOf, outcomesOf, userOf, type Message } from '#contracts';
+import { commandsOf, eventsOf, deadOf, outcomesOf, userOf, type Message } from '#contracts';
 import { startKafkaBroker, type KafkaBroker } from '../../../../deploy/kafka-broker.js';
 import { watchLanes } from '#event-store';
 import { readConfig } from '#runtime';
@@ -21,6 +21,7 @@ const TIMEOUT_MS = 100_000;
 const COMMANDS = commandsOf('identity');
 const EVENTS = eventsOf('identity');
 const OUTCOMES = outcomesOf('identity');
+const DEAD = deadOf(COMMANDS);
 
 describeWithOwnKafka('the Kafka log', () => {
   let dataDir: string;
@@ -91,7 +92,7 @@ describeWithOwnKafka('the Kafka log', () => {
   const listen = async (topic: string): Promise<Message[]> => {
     const heard: Message[] = [];
     const log = newLog();
-    log.broadcast(topic, (message) => {
+    log.listen(topic, (message) => {
       heard.push(message);
       signal.tell();
     });
@@ -186,7 +187,7 @@ describeWithOwnKafka('the Kafka log', () => {
     const heard: Message[] = [];
     const log = newLog(limited);
     log.subscribe(consumer);
-    log.broadcast(EVENTS, (message) => {
+    log.listen(EVENTS, (message) => {
       heard.push(message);
       signal.tell();
     });
@@ -269,27 +270,24 @@ describeWithOwnKafka('the Kafka log', () => {
       log.subscribe(new Consumer(pool));
       for (const [topic, list] of [
         [EVENTS, heard],
-        [OUTCOMES, others],
+        [DEAD, others],
       ] as const) {
-        log.broadcast(topic, (message) => {
+        log.listen(topic, (message) => {
           list.push(message);
           signal.tell();
         });
       }
       await log.start();
       const messages = newMessages(newTenant(4), 3);
-      const outcomes = newMessages(messages[0]!.tenant, 3);
+      const letters = newMessages(messages[0]!.tenant, 3);
       await refuse(EVENTS);
-      log.committed([
-        ...(await append(pool, OUTCOMES, outcomes.slice(0, 2))),
-        ...(await append(pool, EVENTS, messages)),
-      ]);
+      log.committed([...(await append(pool, DEAD, letters.slice(0, 2))), ...(await append(pool, EVENTS, messages))]);
       await unready(/relay to Kafka of identity\/4, sending to identity\.events since 2/);
       // The other topic goes on: what was sent together with what is refused is sent once more, and not with each
       // attempt.
-      log.committed(await append(pool, OUTCOMES, outcomes.slice(2)));
-      await has(others, outcomes);
-      expect(others.filter(({ id }) => id === outcomes[0]!.id).length).toBeLessThanOrEqual(2);
+      log.committed(await append(pool, DEAD, letters.slice(2)));
+      await has(others, letters);
+      expect(others.filter(({ id }) => id === letters[0]!.id).length).toBeLessThanOrEqual(2);
       // It hears and reads as before: that says nothing of what it sends.
       expect(log.unready()).toBeNull();
       expect(String(errors[0])).toMatch(/not authorized/i);
@@ -440,11 +438,11 @@ describeWithOwnKafka('the Kafka log', () => {
       expect(first.messages(message.tenant).filter(({ id }) => id === message.id)).toHaveLength(1);
   });
 
-  it('lets each process hear what is committed', async () => {
+  it('lets each process hear what is broadcast', async () => {
     const heard = [await listen(OUTCOMES), await listen(OUTCOMES)];
     const log = await started();
     const messages = newMessages(newTenant(), 10);
-    log.committed(await append(pool, OUTCOMES, messages));
+    log.broadcast(OUTCOMES, messages);
     await Promise.all(heard.map((list) => has(list, messages)));
     for (const list of heard) expect(firsts(list, messages[0]!.tenant)).toEqual(numbersOf(messages));
   });

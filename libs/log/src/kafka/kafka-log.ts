@@ -89,7 +89,7 @@ export class KafkaLog implements Log {
     this.subscriptions.push(subscription);
   }
 
-  broadcast(topic: string, handle: (message: Message) => void): void {
+  listen(topic: string, handle: (message: Message) => void): void {
     this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), handle]);
   }
 
@@ -102,6 +102,11 @@ export class KafkaLog implements Log {
   async publish(topic: string, messages: readonly Message[]): Promise<void> {
     if (!this.started || this.stopping) throw new LogUnavailable('The message log is away.');
     await this.publisher.publish(topic, messages);
+  }
+
+  /** Those who miss one look it up: that the broker does not take it is said by the watch, and costs nobody an answer. */
+  broadcast(topic: string, messages: readonly Message[]): void {
+    if (this.started && messages.length > 0) this.publisher.publish(topic, messages).catch(this.options.onError);
   }
 
   committed(rows: readonly LogRow[]): void {

@@ -125,14 +125,7 @@ export class Lane {
       const received = this.waiting.splice(0, this.options.maxBatchMessages);
       const nextOffset = received[received.length - 1]!.offset + 1;
       try {
-        await subscription.handleBatch({
-          topic: subscription.topic,
-          partition,
-          epoch,
-          received,
-          nextOffset,
-          appended: null,
-        });
+        await subscription.handleBatch({ topic: subscription.topic, partition, epoch, received, nextOffset });
       } catch (error) {
         this.options.onError(error as Error);
         await delay(RETRY_AFTER_MS);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { TOPICS, commandsOf, schemaOf, type Message, type Owner } from '#contracts';
+import { commandsOf, deadOf, eventsOf, schemaOf, type Message, type Owner } from '#contracts';
 import type { LogRow, Watch } from '../log.js';
 import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
@@ -34,8 +34,7 @@ const SAVE_EVERY_MS = 500;
  * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may
  * be sent twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is
  * read from the table. Only what is too long for Kafka is left out there. A reader that misses it finds it by itself:
- * an outcome is looked up, an event is a gap in its sequence and read from the owner's store, a dead letter stays in
- * the Postgres log.
+ * an event is a gap in its sequence and read from the owner's store, a dead letter stays in the Postgres log.
  */
 export class Relay {
   private readonly topics: readonly string[];
@@ -64,9 +63,8 @@ export class Relay {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: RelayOptions) {
-    this.topics = TOPICS.filter(
-      (topic) => topic.startsWith(`${options.owner}.`) && topic !== commandsOf(options.owner),
-    );
+    const { owner } = options;
+    this.topics = [eventsOf(owner), deadOf(commandsOf(owner))];
   }
 
   /** The partition was assigned: what a predecessor committed and did not send is sent first. */

@@ -7,11 +7,12 @@ import { commandsOf, eventsOf, outcomesOf, type Message, type OutcomeData } from
 import { BatchHandler, connectDatabase, migrate, poolOf, roleUrl, type Behaviour } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
-import { LogUnavailable, type Batch } from '../log.js';
+import { LogUnavailable } from '../log.js';
 import { PostgresLog } from './postgres-log.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const COMMANDS = commandsOf('identity');
+const EVENTS = eventsOf('identity');
 
 describe('the Postgres log', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-postgres-log-'));
@@ -70,13 +71,13 @@ describe('the Postgres log', () => {
   it('is not ready, and names the lane, while the position of one cannot be read, which its handler does not hear of', async () => {
     const tenant = newTenant(2);
     const messages = newMessages(tenant, 1);
-    const consumer = new Consumer(pool);
+    const consumer = new Consumer(pool, EVENTS);
     const [failing, tried] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let isAway = false;
     let attempts = 0;
     const log = newLog();
     log.subscribe({
-      topic: COMMANDS,
+      topic: EVENTS,
       position: async (partition) => {
         if (!isAway) return consumer.position(partition);
         if (++attempts === 2) tried.resolve();
@@ -91,9 +92,9 @@ describe('the Postgres log', () => {
     });
     await log.start();
     expect(log.unready()).toBeNull();
-    await log.publish(COMMANDS, messages);
+    log.committed(await append(pool, EVENTS, messages));
     await Promise.all([failing.promise, tried.promise]);
-    expect(log.unready()).toMatch(/cannot be read: identity\.commands\/\d+$/);
+    expect(log.unready()).toMatch(/cannot be read: identity\.events\/\d+$/);
     isAway = false;
     await consumer.has(messages);
     expect(log.unready()).toBeNull();
@@ -110,18 +111,11 @@ describe('the Postgres log', () => {
   });
 
   it('reads a backlog that begins after what was dropped with its age', async () => {
-    const topic = commandsOf('admin');
+    const topic = eventsOf('admin');
     const tenant = newTenant(7);
     // More than a page, and the oldest rows are gone.
     const messages = newMessages(tenant, 2_500);
-    const offsets = messages.map((_, index) => index);
-    await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [
-      offsets.map(() => topic),
-      offsets.map(() => 7),
-      offsets,
-      idsOf(messages),
-      messages.map((message) => JSON.stringify(message)),
-    ]);
+    await append(pool, topic, messages);
     await pool.query('DELETE FROM log.messages WHERE topic = $1 AND partition = 7 AND "offset" < 700', [topic]);
     const consumer = new Consumer(pool, topic);
     await started(consumer);
@@ -136,41 +130,37 @@ describe('the Postgres log', () => {
   };
 
   it('keeps a thousand messages of a lane that stands still, and hands over all the others from the table, in order, while more come', async () => {
-    const topic = commandsOf('admin');
+    const topic = eventsOf('admin');
     const tenant = newTenant(6);
     const consumer = new Consumer(pool, topic);
     const hold = Promise.withResolvers<void>();
     consumer.before = () => hold.promise;
     const log = await started(consumer);
     const messages = newMessages(tenant, 6_000);
-    const publish = async (from: number, to: number): Promise<void> => {
-      for (let at = from; at < to; at += 50) await log.publish(topic, messages.slice(at, at + 50));
+    const commit = async (from: number, to: number): Promise<void> => {
+      for (let at = from; at < to; at += 50) log.committed(await append(pool, topic, messages.slice(at, at + 50)));
     };
-    await publish(0, 2_500);
-    expect(held(log, `${topic}/6`)).toBe(1_000);
+    await commit(0, 2_500);
+    await vi.waitFor(() => expect(held(log, `${topic}/6`)).toBe(1_000));
     hold.resolve();
     let most = 0;
     consumer.before = () => {
       most = Math.max(most, held(log, `${topic}/6`));
     };
-    await publish(2_500, 6_000);
+    await commit(2_500, 6_000);
     await consumer.has(messages);
     expect(numbersOf(consumer.messages(tenant))).toEqual(numbersOf(messages));
     expect(most).toBeLessThanOrEqual(1_000);
   });
 
   it('reads a backlog of long messages in pages of some megabytes', async () => {
-    const topic = commandsOf('admin');
+    const topic = eventsOf('admin');
     const tenant = newTenant(5);
     const messages = newMessages(tenant, 20).map((message) => ({
       ...message,
       data: { ...(message.data as object), text: 'x'.repeat(1_048_576) },
     }));
-    // Appended at once, which is more than one statement takes.
-    const first = newLog();
-    await first.start();
-    await first.publish(topic, messages);
-    await first.stop();
+    await append(pool, topic, messages);
     const consumer = new Consumer(pool, topic);
     const log = newLog();
     log.subscribe(consumer);
@@ -211,7 +201,7 @@ describe('the Postgres log', () => {
   });
 
   it('hands over once what a lane committed while the table was being read', async () => {
-    const [events, commands] = [new Consumer(pool, eventsOf('identity')), new Consumer(pool)];
+    const [events, others] = [new Consumer(pool, EVENTS), new Consumer(pool, eventsOf('group'))];
     const messages = newMessages(newTenant(9), 3);
     const log = newLog();
     const subscribe = (consumer: Consumer, partition: number, committed: Message[]): void =>
@@ -225,7 +215,7 @@ describe('the Postgres log', () => {
       });
     // Before the lane of the messages is read, and after.
     subscribe(events, 9, messages.slice(0, 1));
-    subscribe(commands, 0, messages.slice(1));
+    subscribe(others, 0, messages.slice(1));
     await log.start();
     await events.has(messages);
     expect(numbersOf(events.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
@@ -243,108 +233,32 @@ describe('the Postgres log', () => {
 
   it('handles one batch of a partition at a time, also when its connection breaks meanwhile', async () => {
     const messages = newMessages(newTenant(10), 2);
-    const consumer = new Consumer(pool);
+    const consumer = new Consumer(pool, EVENTS);
     const log = newLog();
     let [under, most] = [0, 0];
-    consumer.before = async ({ appended }) => {
+    consumer.before = async () => {
       most = Math.max(most, ++under);
       if (consumer.begun.length === 1) {
-        await appended;
         await disconnect();
-        await vi.waitFor(() => log.publish(COMMANDS, messages.slice(1)), { timeout: 60_000 });
+        await vi.waitFor(() => expect(log.unready()).not.toBeNull(), { timeout: 60_000 });
+        await vi.waitFor(() => expect(log.unready()).toBeNull(), { timeout: 60_000 });
+        log.committed(await append(pool, EVENTS, messages.slice(1)));
       }
       under--;
     };
     log.subscribe(consumer);
     await log.start();
-    await log.publish(COMMANDS, messages.slice(0, 1));
+    log.committed(await append(pool, EVENTS, messages.slice(0, 1)));
     await consumer.has(messages);
     expect(most).toBe(1);
   });
 
-  it('takes no more than it may keep in memory while the database is slow', async () => {
-    const topic = commandsOf('admin');
-    const log = newLog();
-    await log.start();
-    const locker = await pool.connect();
-    await locker.query('BEGIN; LOCK log.messages IN ACCESS EXCLUSIVE MODE');
-    const messages = newMessages(newTenant(), 1);
-    // The first one is under way, the next 10,000 wait.
-    const waiting = [log.publish(topic, messages)];
-    await new Promise((resolve) => setImmediate(resolve));
-    for (let count = 0; count < 10_000; count++) waiting.push(log.publish(topic, messages));
-    await expect(log.publish(topic, messages)).rejects.toBeInstanceOf(LogUnavailable);
-    await locker.query('ROLLBACK');
-    locker.release();
-    await Promise.all(waiting);
-  });
-
-  describe('hands over what it is still appending', () => {
-    /** Nothing can be appended until this is called, though all can be read. */
-    const hold = async (): Promise<() => Promise<void>> => {
-      const locker = await pool.connect();
-      await locker.query('BEGIN; LOCK log.messages IN SHARE MODE');
-      return async () => {
-        await locker.query('ROLLBACK');
-        locker.release();
-      };
-    };
-    const isAppending = async (): Promise<void> => {
-      const waiting = await pool.query(
-        "SELECT FROM pg_stat_activity WHERE application_name = 'muster-log' AND wait_event_type = 'Lock'",
-      );
-      expect(waiting.rowCount).toBe(1);
-    };
-
-    it('and says in the batch when it has been', async () => {
-      const messages = newMessages(newTenant(10), 2);
-      const consumer = new Consumer(pool);
-      const log = await started(consumer);
-      const letGo = await hold();
-      const done: string[] = [];
-      const published = log.publish(COMMANDS, messages).then(() => done.push('published'));
-      await consumer.signal.until(() => consumer.begun.length === 1);
-      const appended = consumer.begun[0]!.appended!.then(() => done.push('appended'));
-      await vi.waitFor(isAppending, { timeout: 60_000 });
-      expect([done, consumer.handled]).toEqual([[], []]);
-      await letGo();
-      await Promise.all([published, appended, consumer.has(messages)]);
-    });
-
-    it('and hands over once what a broken connection left in doubt', async () => {
-      const messages = newMessages(newTenant(10), 2);
-      const consumer = new Consumer(pool);
-      const log = await started(consumer);
-      const letGo = await hold();
-      const refused = expect(log.publish(COMMANDS, messages)).rejects.toBeInstanceOf(LogUnavailable);
-      await consumer.signal.until(() => consumer.begun.length === 1);
-      await disconnect();
-      await refused;
-      await expect(consumer.begun[0]!.appended).rejects.toBeInstanceOf(LogUnavailable);
-      await letGo();
-      // As its sender does, who does not know what became of it.
-      await vi.waitFor(() => log.publish(COMMANDS, messages), { timeout: 60_000 });
-      await consumer.has(messages);
-      expect(numbersOf(consumer.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
-    });
-
-    it('and reads it after a fault of its handler only when it has been', async () => {
-      const messages = newMessages(newTenant(10), 2);
-      const consumer = new Consumer(pool);
-      consumer.before = () => {
-        if (consumer.begun.length === 1) throw new Error('the way is at fault');
-      };
-      const log = await started(consumer);
-      const letGo = await hold();
-      const read = vi.spyOn(consumer, 'position');
-      const published = log.publish(COMMANDS, messages);
-      await vi.waitFor(() => expect(read).toHaveBeenCalled(), { timeout: 60_000 });
-      await vi.waitFor(isAppending, { timeout: 60_000 });
-      await letGo();
-      await published;
-      await consumer.has(messages);
-      expect(numbersOf(consumer.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
-    });
+  it('takes commands for lanes of its own process alone, and stores none', async () => {
+    const log = await started(new Consumer(pool));
+    const messages = newMessages(newTenant(), 3);
+    await log.publish(COMMANDS, messages);
+    await expect(log.publish(commandsOf('admin'), messages)).rejects.toBeInstanceOf(LogUnavailable);
+    expect((await pool.query("SELECT FROM log.messages WHERE topic LIKE '%.commands'")).rowCount).toBe(0);
   });
 
   describe('with the transaction of a lane', () => {
@@ -379,6 +293,34 @@ describe('the Postgres log', () => {
         () => undefined,
       );
 
+    /** A log whose commands a lane handles; `then` gets what became of each batch. */
+    const withHandler = async (
+      then: (handled: Promise<void>) => Promise<void> = (handled) => handled,
+    ): Promise<{ log: PostgresLog; heard: Message[]; signal: Signal }> => {
+      const handler = newHandler();
+      const log = newLog();
+      const signal = new Signal();
+      const heard: Message[] = [];
+      log.listen(outcomesOf('identity'), (message) => {
+        heard.push(message);
+        signal.tell();
+      });
+      log.subscribe({
+        topic: COMMANDS,
+        position: (partition) => handler.position(partition),
+        handleBatch: async (batch) => {
+          const handled = handler.handle(batch, ({ rows, outcomes }) => {
+            log.committed(rows);
+            log.broadcast(outcomesOf('identity'), outcomes);
+          });
+          await handled;
+          await then(handled);
+        },
+      });
+      await log.start();
+      return { log, heard, signal };
+    };
+
     beforeAll(async () => {
       const database = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', {
         poolConnections: 3,
@@ -390,7 +332,7 @@ describe('the Postgres log', () => {
 
     afterAll(() => end());
 
-    it('does not wait for the disk when it appends, but the commit that holds an outcome does', async () => {
+    it('waits for the disk before it answers: the commit that holds an outcome is synchronous', async () => {
       await pool.query(`
         CREATE TABLE seen_commits (session text, setting text);
         CREATE FUNCTION see_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -398,44 +340,28 @@ describe('the Postgres log', () => {
           INSERT INTO public.seen_commits VALUES (session_user, current_setting('synchronous_commit'));
           RETURN NULL;
         END $$;
-        CREATE TRIGGER see_commit AFTER INSERT ON log.messages FOR EACH STATEMENT EXECUTE FUNCTION see_commit()`);
+        CREATE TRIGGER see_commit AFTER INSERT ON identity.outcomes FOR EACH STATEMENT EXECUTE FUNCTION see_commit()`);
       try {
-        const handler = newHandler();
-        const log = newLog();
-        const done = new Promise<void>((resolve) => log.broadcast(outcomesOf('identity'), () => resolve()));
-        log.subscribe({
-          topic: COMMANDS,
-          position: (partition) => handler.position(partition),
-          handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
-        });
-        await log.start();
+        const { log } = await withHandler();
         await log.publish(COMMANDS, commands(1));
-        await done;
-        const { rows } = await pool.query('SELECT DISTINCT session, setting FROM seen_commits ORDER BY session');
-        expect(rows).toEqual([
-          { session: 'muster_identity', setting: 'on' },
-          { session: 'muster_log', setting: 'off' },
-        ]);
+        const { rows } = await pool.query('SELECT DISTINCT session, setting FROM seen_commits');
+        expect(rows).toEqual([{ session: 'muster_identity', setting: 'on' }]);
       } finally {
-        await pool.query('DROP TRIGGER see_commit ON log.messages; DROP FUNCTION see_commit; DROP TABLE seen_commits');
+        await pool.query(
+          'DROP TRIGGER see_commit ON identity.outcomes; DROP FUNCTION see_commit; DROP TABLE seen_commits',
+        );
       }
     });
 
+    it('has taken a command when its outcome is stored, and not before', async () => {
+      const { log } = await withHandler();
+      const messages = commands(3);
+      await log.publish(COMMANDS, messages);
+      expect((await answered(messages)).sort()).toEqual(idsOf(messages).sort());
+    });
+
     it('carries out once what comes twice, and answers it twice', async () => {
-      const handler = newHandler();
-      const log = newLog();
-      const signal = new Signal();
-      const heard: Message[] = [];
-      log.broadcast(outcomesOf('identity'), (message) => {
-        heard.push(message);
-        signal.tell();
-      });
-      log.subscribe({
-        topic: COMMANDS,
-        position: (partition) => handler.position(partition),
-        handleBatch: (batch) => handler.handle(batch, (rows) => log.committed(rows)),
-      });
-      await log.start();
+      const { log, heard, signal } = await withHandler();
       const messages = commands(1);
       // In one batch, and in another one.
       await log.publish(COMMANDS, [...messages, ...messages]);
@@ -449,41 +375,39 @@ describe('the Postgres log', () => {
       expect(await answered(messages)).toEqual(idsOf(messages));
     });
 
-    it('does not carry out what was handed over and then lost in a crash, though its offset is used again', async () => {
-      // The crash comes before anybody writes the appended rows to the disk.
-      await pool.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
-      await pool.query('SELECT pg_reload_conf()');
-      const [lost, kept] = [commands(3), commands(3)];
-      const handler = newHandler();
-      const log = newLog();
-      let handed: Batch | undefined;
-      const refused = new Promise<unknown>((resolve) => {
-        log.subscribe({
-          topic: COMMANDS,
-          position: (partition) => handler.position(partition),
-          handleBatch: async (batch) => {
-            if (handed || batch.received[0]!.message!.id !== lost[0]!.id) return handler.handle(batch, () => undefined);
-            await batch.appended;
-            handed = batch;
-            await kill();
-            await restart();
-            await vi.waitFor(() => log.publish(COMMANDS, kept), { timeout: 60_000 });
-            await handler.handle(batch, () => undefined).catch(resolve);
-            throw new LogUnavailable('away');
-          },
-        });
+    it('carries out once what was committed just before a fault, though its batch is handed over again', async () => {
+      let faults = 1;
+      const { log } = await withHandler((handled) => {
+        if (faults-- > 0) throw new Error('the connection broke after the commit');
+        return handled;
       });
-      await log.start();
-      await log.publish(COMMANDS, lost).catch(() => undefined);
-      expect(String(await refused)).toMatch(/no longer holds/);
-      await vi.waitFor(async () => expect(await answered(kept)).toHaveLength(3), { timeout: 60_000 });
-      expect(await answered(lost)).toEqual([]);
-      const { rows } = await pool.query(
-        'SELECT id FROM log.messages WHERE topic = $1 AND partition = 8 AND "offset" = ANY ($2) ORDER BY "offset"',
-        [COMMANDS, handed!.received.map(({ offset }) => offset)],
-      );
-      // Otherwise nothing was lost, and the test has shown nothing.
-      expect(rows.map(({ id }) => id)).toEqual(idsOf(kept).slice(0, handed!.received.length));
+      const messages = commands(3);
+      await log.publish(COMMANDS, messages);
+      expect(faults).toBeLessThan(0);
+      expect((await answered(messages)).sort()).toEqual(idsOf(messages).sort());
+    });
+
+    it('carries out after a crash of the database what its senders still wait for', async () => {
+      let crashed = false;
+      const { log } = await withHandler(async (handled) => {
+        await handled;
+        if (crashed) return;
+        crashed = true;
+        await kill();
+        void restart();
+        throw new LogUnavailable('away');
+      });
+      const messages = commands(3);
+      await log.publish(COMMANDS, messages);
+      expect((await answered(messages)).sort()).toEqual(idsOf(messages).sort());
+    });
+
+    it('moves the position of a lane on from whatever another process, or Kafka, had left there', async () => {
+      await pool.query("UPDATE identity.positions SET epoch = 'a cluster/', next_offset = 1000000 WHERE partition = 8");
+      const { log } = await withHandler();
+      const messages = commands(2);
+      await log.publish(COMMANDS, messages);
+      expect((await answered(messages)).sort()).toEqual(idsOf(messages).sort());
     });
   });
 });

@@ -1,6 +1,7 @@
 import pg from 'pg';
-import { PARTITIONS, TOPICS, partitionOf, type Message } from '#contracts';
+import { COMMAND_TOPICS, PARTITIONS, partitionOf, type Message } from '#contracts';
 import { AWAY, LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
+import { CommandLane } from './command-lane.js';
 
 export interface PostgresLogOptions {
   /** The database as role muster_log. */
@@ -10,7 +11,7 @@ export interface PostgresLogOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Offsets of one partition that a consumer still has to handle. */
+/** Rows of one partition that a consumer still has to handle. */
 interface Lane {
   readonly subscription: Subscription;
   readonly partition: number;
@@ -23,18 +24,10 @@ interface Lane {
    * it stands still.
    */
   isUnreadable: boolean;
-  waiting: { offset: number; message: Message; appended: Promise<void> }[];
+  waiting: { offset: number; message: Message }[];
   running: boolean;
 }
 
-interface Pending {
-  readonly topic: string;
-  readonly messages: readonly Message[];
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-const APPENDED = Promise.resolve();
 const EPOCH = 'postgres';
 /** Only one process may number the offsets: it holds this advisory lock as long as its connection lives. */
 const ADVISORY_LOCK = 7_216_002;
@@ -43,10 +36,6 @@ const RETRY_AFTER_MS = 200;
 /** A lane has so much in memory at the most: it may stand still for long. */
 const MAX_LANE_MESSAGES = 1_000;
 const BACKLOG_PAGE_BYTES = 4 * 1_048_576;
-const MAX_APPEND_MESSAGES = 1_000;
-/** Of one statement. All messages of a turn together may be more than a text can hold. */
-const MAX_APPEND_CHARACTERS = 8 * 1_048_576;
-const MAX_PENDING_PUBLISHES = 10_000;
 const MAX_MISSED_MESSAGES = 10_000;
 /**
  * Nobody waits for whoever reads events: one call for many of them costs a lone command nothing, one for each 0.2 ms.
@@ -55,24 +44,21 @@ const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
 
 /**
- * The log inside one process: appended with one statement and handed over in memory meanwhile, read from the table only
- * after a start or a fault. The append does not wait for the disk, because the commit of the outcome flushes it too; so
- * after any fault of the connection everything in memory is dropped and read again, and who writes checks that the log
- * still holds what it was handed.
+ * The log inside one process. Commands are handed to their lane in memory and stored nowhere. The rows that lanes commit
+ * are handed over in memory as well, and read from the table after a start, after a fault, and where a consumer is far
+ * behind: it goes on at its position row.
  */
 export class PostgresLog implements Log {
   private client: pg.Client | null = null;
   private stopping = false;
   private lanes = new Map<string, Lane>();
-  private ends = new Map<string, number>();
-  private pending: Pending[] = [];
-  private appending: Promise<void> | null = null;
-  private flushPlanned = false;
+  /** Topic → its lanes, by partition. They outlive the connection, which they do not use. */
+  private readonly commandLanes = new Map<string, readonly CommandLane[]>();
   private reconnecting: Promise<void> | null = null;
   /** Batches that are being handled, by topic and partition: a fault does not end them, and the next one waits. */
   private readonly handling = new Map<string, Promise<void>>();
   /** Rows that were committed while their lane was being read: it is handed over afterwards, unless it was read. */
-  private missed: { row: LogRow; appended: Promise<void> }[] = [];
+  private missed: LogRow[] = [];
   private rollTimer: NodeJS.Timeout | null = null;
   /** Rows that lanes have written and other lanes are going to read. */
   private readonly committedRows: LogRow[] = [];
@@ -83,10 +69,18 @@ export class PostgresLog implements Log {
   constructor(private readonly options: PostgresLogOptions) {}
 
   subscribe(subscription: Subscription): void {
-    this.subscriptions.push(subscription);
+    if (!COMMAND_TOPICS.includes(subscription.topic)) return void this.subscriptions.push(subscription);
+    const { maxBatchMessages, onError } = this.options;
+    this.commandLanes.set(
+      subscription.topic,
+      Array.from(
+        { length: PARTITIONS },
+        (_, partition) => new CommandLane({ subscription, partition, maxBatchMessages, onError }),
+      ),
+    );
   }
 
-  broadcast(topic: string, handle: (message: Message) => void): void {
+  listen(topic: string, handle: (message: Message) => void): void {
     this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), handle]);
   }
 
@@ -102,33 +96,36 @@ export class PostgresLog implements Log {
     this.rollTimer = setInterval(() => void this.roll(), ROLL_EVERY_MS);
   }
 
-  /** All that is being appended and handled is brought to its end; the next process reads what waits. */
+  /** All that is being handled is brought to its end; the next process reads the rows that wait. */
   async stop(): Promise<void> {
     this.stopping = true;
     if (this.rollTimer) clearInterval(this.rollTimer);
     if (this.handOverTimer) clearTimeout(this.handOverTimer);
     await this.reconnecting;
-    await this.appending;
     const client = this.client;
-    this.down(new LogUnavailable('The log is being stopped.'));
+    this.down();
+    // A consumer of events waits for the commands that they cause.
+    await Promise.all([...this.commandLanes.values()].flat().map((lane) => lane.stop()));
     await Promise.all(this.handling.values());
     await client?.end().catch(() => undefined);
   }
 
-  publish(topic: string, messages: readonly Message[]): Promise<void> {
-    if (!this.client || this.stopping) return Promise.reject(new LogUnavailable('The database is away.'));
-    if (this.pending.length >= MAX_PENDING_PUBLISHES)
-      return Promise.reject(new LogUnavailable('The message log is behind.'));
-    const done = new Promise<void>((resolve, reject) => this.pending.push({ topic, messages, resolve, reject }));
-    this.planFlush();
-    return done;
+  async publish(topic: string, messages: readonly Message[]): Promise<void> {
+    if (!this.client || this.stopping) throw new LogUnavailable('The database is away.');
+    const lanes = this.commandLanes.get(topic);
+    if (!lanes) throw new LogUnavailable(`Nothing in this process consumes ${topic}.`);
+    if (messages.length === 1) return lanes[partitionOf(messages[0]!.tenant)]!.publish(messages);
+    const mine = Map.groupBy(messages, ({ tenant }) => partitionOf(tenant));
+    await Promise.all([...mine].map(([partition, some]) => lanes[partition]!.publish(some)));
+  }
+
+  broadcast(topic: string, messages: readonly Message[]): void {
+    // The lane goes on first: its next batch is in the database while the answers of this one are written.
+    setImmediate(() => this.tell(topic, messages));
   }
 
   committed(rows: readonly LogRow[]): void {
-    // The lane goes on first: its next batch is in the database while the answers of this one are written.
-    setImmediate(() => {
-      for (const row of rows) this.tell(row);
-    });
+    if (rows.length === 0) return;
     this.committedRows.push(...rows);
     this.handOverTimer ??= setTimeout(() => this.handOverCommitted(), HAND_OVER_AFTER_MS);
   }
@@ -136,108 +133,28 @@ export class PostgresLog implements Log {
   private handOverCommitted(): void {
     this.handOverTimer = null;
     for (const row of this.committedRows.splice(0)) {
-      if (this.client) this.handOver(row, APPENDED);
-      else this.missed.push({ row, appended: APPENDED });
+      if (this.client) this.handOver(row);
+      else this.missed.push(row);
     }
   }
 
-  private tell({ topic, message }: LogRow): void {
+  private tell(topic: string, messages: readonly Message[]): void {
     for (const listener of this.listeners.get(topic) ?? []) {
-      // It is committed: what a listener makes of it is no fault of the lane.
-      try {
-        listener(message);
-      } catch (error) {
-        this.options.onError(error as Error);
-      }
-    }
-  }
-
-  /** Messages of one turn of the event loop go out as one statement. */
-  private planFlush(): void {
-    if (this.flushPlanned || this.appending) return;
-    this.flushPlanned = true;
-    setImmediate(() => {
-      this.flushPlanned = false;
-      if (this.client && this.pending.length > 0) this.appending = this.flush(this.client);
-    });
-  }
-
-  private async flush(client: pg.Client): Promise<void> {
-    const taken: Pending[] = [];
-    let count = 0;
-    while (
-      this.pending.length > 0 &&
-      (count === 0 || count + this.pending[0]!.messages.length <= MAX_APPEND_MESSAGES)
-    ) {
-      const next = this.pending.shift()!;
-      taken.push(next);
-      count += next.messages.length;
-    }
-    const rows = taken.flatMap(({ topic, messages }) => messages.map((message) => this.number(topic, message)));
-    const appended = this.append(client, rows);
-    for (const row of rows) this.handOver(row, appended);
-    try {
-      await appended;
-      for (const { resolve } of taken) resolve();
-    } catch (error) {
-      for (const { reject } of taken) reject(error as LogUnavailable);
-    }
-    this.appending = null;
-    if (this.pending.length > 0) this.planFlush();
-  }
-
-  private async append(client: pg.Client, rows: readonly LogRow[]): Promise<void> {
-    // The lane goes first: what it loads is being looked up while this is sent.
-    await new Promise((resolve) => setImmediate(resolve));
-    try {
-      const statements: Promise<void>[] = [];
-      let [from, characters] = [0, 0];
-      let texts: string[] = [];
-      for (const [index, { message }] of rows.entries()) {
-        const text = JSON.stringify(message);
-        if (index > from && characters + text.length > MAX_APPEND_CHARACTERS) {
-          statements.push(this.appendTexts(client, rows.slice(from, index), texts));
-          [from, characters, texts] = [index, 0, []];
+      for (const message of messages) {
+        // It is committed: whatever a listener does with it is no fault of the lane.
+        try {
+          listener(message);
+        } catch (error) {
+          this.options.onError(error as Error);
         }
-        texts.push(text);
-        characters += text.length;
       }
-      statements.push(this.appendTexts(client, from === 0 ? rows : rows.slice(from), texts));
-      // All are in line before anything else that this connection is asked: who reads on it finds what was handed over
-      // before.
-      await Promise.all(statements);
-    } catch (error) {
-      this.fail(client, error as Error);
-      throw new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
     }
   }
 
-  private async appendTexts(client: pg.Client, rows: readonly LogRow[], texts: readonly string[]): Promise<void> {
-    await client.query({
-      name: 'log-append',
-      text: 'SELECT log.append($1, $2, $3, $4, $5::json[])',
-      values: [
-        rows.map((row) => row.topic),
-        rows.map(({ partition }) => partition),
-        rows.map(({ offset }) => offset),
-        rows.map(({ id }) => id),
-        texts,
-      ],
-    });
-  }
-
-  private number(topic: string, message: Message): LogRow {
-    const partition = partitionOf(message.tenant);
-    const key = `${topic}/${partition}`;
-    const offset = this.ends.get(key) ?? 0;
-    this.ends.set(key, offset + 1);
-    return { topic, partition, offset, id: message.id, message };
-  }
-
-  private handOver(row: LogRow, appended: Promise<void>): void {
+  private handOver(row: LogRow): void {
     const lane = this.lanes.get(`${row.topic}/${row.partition}`);
     if (!lane) return;
-    if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push({ row, appended });
+    if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push(row);
     // It was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
     if (lane.isBehind && lane.end !== null) return;
@@ -251,7 +168,7 @@ export class PostgresLog implements Log {
       return;
     }
     lane.end = row.offset + 1;
-    lane.waiting.push({ offset: row.offset, message: row.message, appended });
+    lane.waiting.push({ offset: row.offset, message: row.message });
     if (!lane.running) void this.run(lane);
   }
 
@@ -272,14 +189,12 @@ export class PostgresLog implements Log {
 
   private async handle(client: pg.Client, lane: Lane): Promise<void> {
     const received = lane.waiting.splice(0, this.options.maxBatchMessages);
-    const { offset, appended } = received[received.length - 1]!;
     const batch: Batch = {
       topic: lane.subscription.topic,
       partition: lane.partition,
       epoch: EPOCH,
       received,
-      nextOffset: offset + 1,
-      appended,
+      nextOffset: received.at(-1)!.offset + 1,
     };
     try {
       await lane.subscription.handleBatch(batch);
@@ -290,8 +205,8 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * After a fault of a handler: what its lane has in memory is dropped and read again, on the connection that appends,
-   * which has then appended what the lane was handed. The other lanes have nothing to do with it.
+   * After a fault of a handler: the rows that its lane has in memory are dropped and read again. The other lanes have
+   * nothing to do with it.
    */
   private async readAgain(client: pg.Client, lane: Lane): Promise<void> {
     lane.end = null;
@@ -300,16 +215,10 @@ export class PostgresLog implements Log {
     await this.untilRead(client, lane, null);
   }
 
-  /**
-   * The next page. The rows that this process hands over and appends from here on are kept until it is known where the
-   * page ends.
-   */
+  /** The next page. The rows that are handed over from here on are kept until it is known where the page ends. */
   private async readOn(client: pg.Client, lane: Lane): Promise<void> {
     const from = lane.end;
     lane.end = null;
-    // Rows that were handed over before are not kept, and are sent to the database in the next turn: they are read
-    // after that.
-    await new Promise((resolve) => setImmediate(resolve));
     await this.untilRead(client, lane, from);
   }
 
@@ -328,23 +237,21 @@ export class PostgresLog implements Log {
   }
 
   private handOverMissed(): void {
-    for (const { row, appended } of this.missed.splice(0)) this.handOver(row, appended);
+    for (const row of this.missed.splice(0)) this.handOver(row);
   }
 
   /** After a fault of the connection: drop everything in memory, connect anew, read again. */
   private fail(client: pg.Client, error: Error): void {
     if (this.client !== client) return;
     this.options.onError(error);
-    this.down(new LogUnavailable(`The database is away: ${error.message}`));
+    this.down();
     client.end().catch(() => undefined);
     this.reconnecting ??= this.reconnect();
   }
 
-  private down(error: LogUnavailable): void {
+  private down(): void {
     this.client = null;
     this.lanes = new Map();
-    this.ends = new Map();
-    for (const { reject } of this.pending.splice(0)) reject(error);
   }
 
   private async reconnect(): Promise<void> {
@@ -375,10 +282,7 @@ export class PostgresLog implements Log {
         throw new Error('another Muster process works with this database; several processes need Kafka');
       await client.query('SELECT log.roll($1)', [this.options.keepDays]);
       this.missed = [];
-      const { lanes, ends } = await this.load(client);
-      await client.query('SET synchronous_commit = off');
-      this.lanes = lanes;
-      this.ends = ends;
+      this.lanes = await this.load(client);
       this.client = client;
     } catch (error) {
       await client.end().catch(() => undefined);
@@ -388,18 +292,10 @@ export class PostgresLog implements Log {
     this.handOverMissed();
   }
 
-  private async load(client: pg.Client): Promise<{ lanes: Map<string, Lane>; ends: Map<string, number> }> {
+  private async load(client: pg.Client): Promise<Map<string, Lane>> {
     const lanes = new Map<string, Lane>();
-    const ends = new Map<string, number>();
-    // All of them: who publishes to a topic need not consume it.
-    const { rows } = await client.query<{ topic: string; partition: number; next_offset: string }>(
-      'SELECT topic, partition, next_offset FROM log.ends($1)',
-      [TOPICS],
-    );
-    for (const row of rows) ends.set(`${row.topic}/${row.partition}`, Number(row.next_offset));
     for (const subscription of this.subscriptions) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
-        const key = `${subscription.topic}/${partition}`;
         const lane: Lane = {
           subscription,
           partition,
@@ -409,19 +305,15 @@ export class PostgresLog implements Log {
           running: false,
           waiting: [],
         };
-        // Rows that are older than the retention are gone, and a position is never behind its own commit.
-        ends.set(key, Math.max(ends.get(key) ?? 0, await this.read(client, lane, null)));
-        lanes.set(key, lane);
+        await this.read(client, lane, null);
+        lanes.set(`${subscription.topic}/${partition}`, lane);
       }
     }
-    return { lanes, ends };
+    return lanes;
   }
 
-  /**
-   * Reads what waits for a lane, a page of it, from its position row on where `from` is null. Returns where the page
-   * ends.
-   */
-  private async read(client: pg.Client, lane: Lane, from: number | null): Promise<number> {
+  /** Reads the rows that wait for a lane, a page of them, from its position row on where `from` is null. */
+  private async read(client: pg.Client, lane: Lane, from: number | null): Promise<void> {
     const {
       subscription: { topic },
       partition,
@@ -435,12 +327,11 @@ export class PostgresLog implements Log {
       'SELECT "offset", message, bytes FROM log.read_some($1, $2, $3, $4, $5)',
       [topic, partition, end, MAX_LANE_MESSAGES, BACKLOG_PAGE_BYTES],
     );
-    lane.waiting = rows.map((row) => ({ offset: Number(row.offset), message: row.message, appended: APPENDED }));
+    lane.waiting = rows.map((row) => ({ offset: Number(row.offset), message: row.message }));
     lane.isBehind =
       rows.length === MAX_LANE_MESSAGES || rows.reduce((sum, { bytes }) => sum + bytes, 0) >= BACKLOG_PAGE_BYTES;
     // Not the number of rows: the first ones may be gone, with their age.
     lane.end = (lane.waiting.at(-1)?.offset ?? end - 1) + 1;
-    return lane.end;
   }
 
   private async roll(): Promise<void> {
