@@ -36,7 +36,7 @@ it.each([
 });
 
 it('what is too much, or never enough, or no text of JavaScript any more, is content', () => {
-  expect([new TooMuch('', 1), new Unsettled(), new RangeError('Invalid string length')].map(blameOf)).toEqual([
+  expect([new TooMuch('', 2, 1), new Unsettled(), new RangeError('Invalid string length')].map(blameOf)).toEqual([
     'content',
     'content',
     'content',

@@ -12,6 +12,7 @@ export class TooMuch extends Error {
     what: string,
     /** As far as it was counted. */
     readonly bytes: number,
+    readonly maxBytes: number,
   ) {
     super(what);
   }

@@ -73,6 +73,7 @@ export class Texts {
       throw new TooMuch(
         `${this.bytes} bytes or more are to be loaded and written, which is more than ${this.maxBytes}`,
         this.bytes,
+        this.maxBytes,
       );
     add(this.byTenant, value, text.length);
     return text;

@@ -119,7 +119,7 @@ export class BatchHandler<C> {
   ): Promise<void> {
     const { length } = batch.received;
     // How many of them are as much as a transaction may be, if all are alike.
-    const fitting = error instanceof TooMuch ? Math.floor((length * this.options.maxBytes) / error.bytes) : length;
+    const fitting = error instanceof TooMuch ? Math.floor((length * error.maxBytes) / error.bytes) : length;
     const size = Math.max(1, Math.min(fitting, Math.ceil(length / 2)));
     const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;
     for (let from = 0; from < length; from += size) {
