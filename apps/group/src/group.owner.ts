@@ -10,7 +10,7 @@ export const group: OwnerDefinition = {
   name: 'group',
   behaviour: ({ config }) => groupBehaviour(config.MAX_RESOURCE_BYTES),
   // A user who is deleted leaves its groups.
-  consumes: [{ source: 'identity', react: (event, commandId) => toLeaveGroups(event, commandId) ?? [] }],
+  consumes: [{ source: 'identity', react: toLeaveGroups }],
   jobs: ({ pool, send, logger, watch }) => [new Leftovers(pool, { publish: send, logger, watch })],
   prepare: ({ pool }) => new FoldGroupNames(pool).onModuleInit(),
   verify: (client, _masterKey, progress) => verifyGroups(client, progress),

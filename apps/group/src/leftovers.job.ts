@@ -127,11 +127,11 @@ export class Leftovers implements Job {
         [this.last.tenant, this.last.member],
       );
       const due = rows.filter(({ next_command }) => !this.published.has(next_command));
-      const time = new Date().toISOString();
+      const recordedAt = new Date().toISOString();
       if (due.length > 0) {
         await this.options.publish(
           due.map(({ tenant, member, next_command, correlation_id }) =>
-            toLeaveMore({ tenant, stream: member, time, correlationId: correlation_id }, next_command),
+            toLeaveMore({ tenant, stream: member, recordedAt, correlationId: correlation_id }, next_command),
           ),
         );
       }

@@ -9,6 +9,8 @@ export const commandsOf = (owner: Owner): string => `${owner}.commands`;
 export const outcomesOf = (owner: Owner): string => `${owner}.outcomes`;
 export const eventsOf = (owner: Owner): string => `${owner}.events`;
 export const deadOf = (topic: string): string => `${topic}.dead`;
+/** Events of another owner that a consumer could not take. */
+export const deadEventsOf = (owner: Owner, source: Owner): string => deadOf(`${owner}.${eventsOf(source)}`);
 
 /** Commands are sent by others and wanted by one lane; all other topics are written by their owner. */
 export const COMMAND_TOPICS: readonly string[] = OWNERS.map(commandsOf);

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 import type { Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
-import { causedId, EventConsumer } from './consume-events.js';
+import { EventConsumer } from './consume-events.js';
+import { causedId } from './consumed-event.js';
 import { connectDatabase, poolOf, roleUrl } from './database.js';
 import { LaneWatch } from './lane-watch.js';
 
@@ -57,8 +58,8 @@ const caused = (messages: readonly Message[]): string[] =>
     .filter(({ type }) => type === DELETED)
     .map((message) => {
       const { sequence } = message.data as { sequence: number };
-      const { tenant, type, subject: stream, time, correlationId } = message;
-      return `${stream} ${correlationId} ${causedId({ tenant, sequence, type, stream, time, correlationId }, 'identity')}`;
+      const { tenant, subject: stream, time: recordedAt, correlationId } = message;
+      return `${stream} ${correlationId} ${causedId({ tenant, sequence, recordedAt }, 'identity')}`;
     });
 
 interface Reader {
@@ -79,8 +80,8 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
   const consumer = new EventConsumer(poolOf(database), {
     owner: 'group',
     source: 'identity',
-    react: (events) =>
-      events.flatMap((event): Message[] =>
+    takes: {
+      react: (event) =>
         event.type !== DELETED
           ? []
           : [
@@ -89,7 +90,7 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
                 type: 'muster.test.v1',
                 source: 'test',
                 subject: event.stream,
-                time: event.time,
+                time: event.recordedAt,
                 tenant: event.tenant,
                 directory: null,
                 correlationId: event.correlationId,
@@ -97,12 +98,13 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
                 data: null,
               },
             ],
-      ),
-    publish: async (messages) => {
-      if (made.isAway || made.published.length >= made.room) throw new Error('the log is away');
-      made.most = Math.max(made.most, messages.length);
-      made.published.push(...messages.map(({ subject, correlationId, id }) => `${subject} ${correlationId} ${id}`));
+      publish: async (messages) => {
+        if (made.isAway || made.published.length >= made.room) throw new Error('the log is away');
+        made.most = Math.max(made.most, messages.length);
+        made.published.push(...messages.map(({ subject, correlationId, id }) => `${subject} ${correlationId} ${id}`));
+      },
     },
+    onDead: (error) => expect.fail(String(error)),
     onUnreadable: (message) => made.unreadable.push(message),
     ...(watch && { watch }),
   });

@@ -1,45 +1,52 @@
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { eventsOf, eventsViewOf, schemaOf, type EventData, type Message, type Owner } from '#contracts';
-import { Conflict } from './blame.js';
+import { deadEventsOf, eventsOf, schemaOf, type Message, type Owner } from '#contracts';
+import type { WritePart } from './behaviour.js';
+import { blameOf, Conflict, TooMuch, UNREADABLE } from './blame.js';
+import { consumedFrom, eventsBetween, type ConsumedEvent } from './consumed-event.js';
 import type { LaneWatch } from './lane-watch.js';
+import { consumeStatement, type Dead } from './consume-statement.js';
 import type { BatchToHandle } from './turn.js';
 
-/** An event of another owner, as far as a consumer needs it. */
-export interface ConsumedEvent {
-  readonly tenant: string;
-  /** Dense for each tenant. */
-  readonly sequence: number;
-  readonly type: string;
-  /** The aggregate that it is about. */
-  readonly stream: string;
-  /** ISO 8601, UTC. */
-  readonly time: string;
-  readonly correlationId: string;
+/** Events cause commands, which are published before the position moves: at least once, under the same ids. */
+export interface Reaction {
+  /** The commands that an event causes, mostly none; their ids come from `causedId`. Whatever it throws is poison. */
+  readonly react: (event: ConsumedEvent) => readonly Message[];
+  readonly publish: (messages: readonly Message[]) => Promise<void>;
 }
+
+/** Events become rows, which are written with the position in one transaction: exactly once. */
+export interface Recording {
+  /** The tables that are written. */
+  readonly parts: readonly WritePart[];
+  /** What the rows depend on. Nobody else writes it: a partition has one reader. Its errors are those of the database. */
+  readonly load?: (pool: Pool, events: readonly ConsumedEvent[]) => Promise<unknown>;
+  /** The rows of each part, by its name. Whatever it throws is poison. */
+  readonly rows: (events: readonly ConsumedEvent[], loaded: unknown) => Rows;
+}
+type Rows = Readonly<Record<string, readonly unknown[]>>;
 
 export interface EventConsumerOptions {
   /** The owner that consumes: its schema holds the position. */
   readonly owner: Owner;
   /** The owner whose events these are. */
   readonly source: Owner;
-  /**
-   * The messages that these events cause, as commands to the consumer itself; their ids come from `causedId`, so that
-   * once more is no more.
-   */
-  readonly react: (events: readonly ConsumedEvent[]) => readonly Message[];
-  readonly publish: (messages: readonly Message[]) => Promise<void>;
+  readonly takes: Reaction | Recording;
   /** A message that is no event. It is skipped: the sequence of the next one tells what is missing. */
   readonly onUnreadable: (message: Message | null) => void;
+  /** An event that cannot be taken. It is set aside: its dead letter is written with the position. */
+  readonly onDead: (error: unknown, event: ConsumedEvent) => void;
   readonly watch?: LaneWatch;
 }
 
-const GAP_PAGE_EVENTS = 1_000;
 /**
  * Reading some again after a crash costs little, a write for each batch of events would cost every command of the
  * source.
  */
 const SAVE_EVERY_MS = 1_000;
+/** Of one statement. */
+const MAX_ROWS_CHARACTERS = 8 * 1_048_576;
+const MAX_DEAD_CHARACTERS = 1_048_576;
 
 /** The memory of the only reader of a partition; thrown away after any fault. */
 interface Memory {
@@ -52,10 +59,24 @@ interface Memory {
   readonly unsaved: Set<string>;
 }
 
+/** The rows of a part, as they are sent. */
+interface Written {
+  readonly part: WritePart;
+  readonly text: string;
+  readonly count: number;
+}
+
+/** What is written with a position. */
+interface Effects {
+  readonly written?: readonly Written[];
+  readonly dead?: readonly Dead[];
+  /** Those that have been taken with it. */
+  readonly events?: readonly ConsumedEvent[];
+}
+
 /**
- * Reads the events of another owner, each in its order, none left out: what the log repeats is dropped by (tenant,
- * sequence), what it has lost is read from the owner's store. The messages that they cause are published before the
- * position moves, and therefore at least once.
+ * Reads the events of another owner, each in its order, none left out and none twice: what the log repeats is dropped
+ * by (tenant, sequence), what it has lost is read from the owner's store.
  */
 export class EventConsumer {
   private readonly consumerGroup: string;
@@ -107,50 +128,41 @@ export class EventConsumer {
   }
 
   private async attempt(batch: BatchToHandle, progress = (): void => undefined): Promise<void> {
-    if (!this.memories.has(batch.partition)) await this.position(batch.partition);
-    const memory = this.memories.get(batch.partition)!;
+    const { partition, epoch, nextOffset } = batch;
+    if (!this.memories.has(partition)) await this.position(partition);
+    const memory = this.memories.get(partition)!;
     const { position, reached } = memory;
     const due =
-      position.epoch === batch.epoch
-        ? batch.received.filter(({ offset }) => offset >= position.nextOffset)
-        : batch.received;
+      position.epoch === epoch ? batch.received.filter(({ offset }) => offset >= position.nextOffset) : batch.received;
     const received = due.flatMap(({ message }): ConsumedEvent[] => {
-      const event = consumed(message);
+      const event = consumedFrom(message);
       if (!event) this.options.onUnreadable(message);
       return event ? [event] : [];
     });
     await this.remember(reached, received);
-    let causes = false;
-    const hear = async (events: readonly ConsumedEvent[]): Promise<void> => {
-      const messages = this.options.react(events);
-      if (messages.length === 0) return;
-      await this.options.publish(messages);
-      causes = true;
+    const take = async (events: readonly ConsumedEvent[]): Promise<boolean> => {
+      if (events.length === 0) return false;
+      const wrote = await this.take(partition, memory, events);
+      progress();
+      return wrote;
     };
-    const events: ConsumedEvent[] = [];
+    let events: ConsumedEvent[] = [];
     for (const event of received) {
-      const last = reached.get(event.tenant)!;
+      const last = events.findLast(({ tenant }) => tenant === event.tenant)?.sequence ?? reached.get(event.tenant)!;
       if (event.sequence <= last) continue;
       if (event.sequence > last + 1) {
-        await hear(events.splice(0));
-        for await (const page of this.missing(event.tenant, last, event.sequence)) {
-          await hear(page);
-          progress();
-          if (page.length < GAP_PAGE_EVENTS) break;
-          // All that was heard until here is written: the position stays, and what comes again is dropped by its
-          // sequence.
-          reached.set(event.tenant, page.at(-1)!.sequence);
-          memory.unsaved.add(event.tenant);
-          await this.save(batch.partition, memory);
+        await take(events);
+        events = [];
+        for await (const page of eventsBetween(this.pool, this.options.source, event.tenant, last, event.sequence)) {
+          // The position stays until the batch is done; what comes again is dropped by its sequence.
+          if (!(await take(page))) await this.save(partition, memory, {});
         }
       }
       events.push(event);
-      reached.set(event.tenant, event.sequence);
-      memory.unsaved.add(event.tenant);
     }
-    await hear(events);
-    memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
-    if (causes || performance.now() - memory.savedAtMs >= SAVE_EVERY_MS) await this.save(batch.partition, memory);
+    memory.position = { epoch, nextOffset };
+    const wrote = await take(events);
+    if (!wrote && performance.now() - memory.savedAtMs >= SAVE_EVERY_MS) await this.save(partition, memory, {});
   }
 
   private async remember(reached: Map<string, number>, received: readonly ConsumedEvent[]): Promise<void> {
@@ -165,99 +177,157 @@ export class EventConsumer {
     for (const { tenant, sequence } of rows) reached.set(tenant, Number(sequence));
   }
 
-  /**
-   * The events between two sequences, without these, in pages: of a tenant from before there was this consumer, that is
-   * all it ever had.
-   */
-  private async *missing(tenant: string, after: number, before: number): AsyncGenerator<ConsumedEvent[]> {
-    for (let last = after, full = true; full;) {
-      const { rows } = await this.pool.query<{
-        sequence: string;
-        type: string;
-        stream: string;
-        recorded_at: Date;
-        correlation_id: string;
-      }>(
-        `SELECT sequence, type, stream, recorded_at, correlation_id FROM ${eventsViewOf(this.options.source)}
-         WHERE tenant = $1 AND sequence > $2 AND sequence < $3 ORDER BY sequence LIMIT ${GAP_PAGE_EVENTS}`,
-        [tenant, last, before],
-      );
-      const page = rows.map(({ sequence, type, stream, recorded_at, correlation_id }): ConsumedEvent => ({
-        tenant,
-        sequence: Number(sequence),
-        type,
-        stream,
-        time: recorded_at.toISOString(),
-        correlationId: correlation_id,
-      }));
-      yield page;
-      full = rows.length === GAP_PAGE_EVENTS;
-      last = page.at(-1)?.sequence ?? last;
+  /** Carries out what follows from events, in their order. Returns whether the position has been written. */
+  private async take(partition: number, memory: Memory, events: readonly ConsumedEvent[]): Promise<boolean> {
+    const { takes } = this.options;
+    if ('rows' in takes) {
+      await this.record(partition, memory, events, takes);
+      return true;
+    }
+    const dead: Dead[] = [];
+    const messages = events.flatMap((event) => {
+      try {
+        return takes.react(event);
+      } catch (error) {
+        dead.push(this.deadLetter(error, event));
+        return [];
+      }
+    });
+    if (messages.length > 0) await takes.publish(messages);
+    reach(memory, events);
+    if (messages.length === 0 && dead.length === 0) return false;
+    await this.save(partition, memory, { dead });
+    return true;
+  }
+
+  /** One transaction as a rule. A batch with poison is divided until that is alone, and set aside. */
+  private async record(
+    partition: number,
+    memory: Memory,
+    events: readonly ConsumedEvent[],
+    recording: Recording,
+  ): Promise<void> {
+    const { position } = memory;
+    for (let wasUnsure = false; ;) {
+      try {
+        const loaded = await recording.load?.(this.pool, events);
+        return await this.save(partition, memory, { written: writtenOf(recording, events, loaded), events });
+      } catch (error) {
+        const blame = blameOf(error);
+        if (blame === 'infrastructure' || error instanceof Conflict) throw error;
+        if (events.length > 1) {
+          const middle = events.length >> 1;
+          // Only the last piece moves the position.
+          memory.position = memory.saved;
+          await this.record(partition, memory, events.slice(0, middle), recording);
+          memory.position = position;
+          return await this.record(partition, memory, events.slice(middle), recording);
+        }
+        // A locked table looks the same: throws unless each table can be read and written, and tries once more.
+        if (blame === 'unsure' && !wasUnsure) {
+          memory.position = memory.saved;
+          await recording.load?.(this.pool, []);
+          const written = recording.parts.map((part) => ({ part, text: '[]', count: 0 }));
+          await this.save(partition, memory, { written });
+          memory.position = position;
+          wasUnsure = true;
+          continue;
+        }
+        return await this.save(partition, memory, { dead: [this.deadLetter(error, events[0]!)], events });
+      }
     }
   }
 
-  private async save(partition: number, memory: Memory): Promise<void> {
+  private async save(
+    partition: number,
+    memory: Memory,
+    { written = [], dead = [], events = [] }: Effects,
+  ): Promise<void> {
     const { owner, source } = this.options;
     const { position, saved, reached } = memory;
-    const tenants = [...memory.unsaved];
-    const { rows } = await this.pool.query<{ fenced: boolean }>({
-      name: `${owner}-consumed-${source}`,
-      text: `
-        WITH moved AS (
-          UPDATE ${schemaOf(owner)}.positions SET epoch = $1, next_offset = $2
-          WHERE consumer_group = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7 RETURNING 1
-        ), reached AS (
-          INSERT INTO ${schemaOf(owner)}.consumed SELECT t.tenant, $8, t.sequence FROM unnest($9::uuid[], $10::bigint[]) AS t(tenant, sequence), moved
-          ON CONFLICT (tenant, owner) DO UPDATE SET sequence = excluded.sequence
-        )
-        SELECT NOT EXISTS (SELECT FROM moved) AS fenced`,
-      values: [
-        position.epoch,
-        position.nextOffset,
-        this.consumerGroup,
-        eventsOf(source),
-        partition,
-        saved.epoch,
-        saved.nextOffset,
-        source,
-        tenants,
-        tenants.map((tenant) => reached.get(tenant)),
-      ],
-    });
-    if (rows[0]!.fenced) throw new Conflict(`somebody else has moved the position of ${eventsOf(source)}/${partition}`);
+    const now = new Map([...memory.unsaved].map((tenant) => [tenant, reached.get(tenant)!]));
+    for (const { tenant, sequence } of events) now.set(tenant, sequence);
+    const parts = written.map(({ part }) => part);
+    try {
+      await this.pool.query({
+        ...consumeStatement(owner, source, parts, dead.length > 0),
+        values: [
+          position.epoch,
+          position.nextOffset,
+          this.consumerGroup,
+          eventsOf(source),
+          partition,
+          saved.epoch,
+          saved.nextOffset,
+          source,
+          [...now.keys()],
+          [...now.values()],
+          ...(dead.length > 0
+            ? [deadEventsOf(owner, source), dead.map(({ id }) => id), dead.map((one) => JSON.stringify(one))]
+            : []),
+          ...written.flatMap(({ text, count }) => [text, count]),
+        ],
+      });
+    } catch (error) {
+      if (!(error as Error).message.startsWith('write statement: position ')) throw error;
+      throw new Conflict(`somebody else has moved the position of ${eventsOf(source)}/${partition}`);
+    }
+    for (const [tenant, sequence] of now) reached.set(tenant, sequence);
     memory.saved = position;
     memory.savedAtMs = performance.now();
     memory.unsaved.clear();
   }
+
+  private deadLetter(error: unknown, event: ConsumedEvent): Dead {
+    this.options.onDead(error, event);
+    const { tenant, stream: subject, directory, correlationId, causationId } = event;
+    return {
+      id: randomUUID(),
+      type: 'muster.dead.v1',
+      source: `muster/${this.options.owner}`,
+      subject,
+      time: event.recordedAt,
+      tenant,
+      directory,
+      correlationId,
+      causationId,
+      data: {
+        reason: String(error).slice(0, MAX_DEAD_CHARACTERS),
+        message: Buffer.from(JSON.stringify(event).slice(0, MAX_DEAD_CHARACTERS)).toString('base64'),
+      },
+    };
+  }
 }
 
-const consumed = (message: Message | null): ConsumedEvent | null => {
-  const sequence = (message?.data as Partial<EventData<unknown>> | null | undefined)?.sequence;
-  if (!message || typeof sequence !== 'number' || !UUID.test(message.tenant) || !UUID.test(message.subject))
-    return null;
-  const { tenant, type, subject, time, correlationId } = message;
-  return { tenant, sequence, type, stream: subject, time, correlationId };
+/** These have been taken: the next write says so. */
+const reach = ({ reached, unsaved }: Memory, events: readonly ConsumedEvent[]): void => {
+  for (const { tenant, sequence } of events) {
+    reached.set(tenant, sequence);
+    unsaved.add(tenant);
+  }
 };
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/**
- * The id of the command that an event causes: the same each time, so that the command is carried out once. A UUIDv7
- * with the time of its cause (RFC 9562 §5.7), so that its outcome is deleted with those of its day.
- */
-export const causedId = ({ tenant, sequence, time }: ConsumedEvent, source: Owner): string =>
-  derivedId(Date.parse(time).toString(16).padStart(12, '0'), `${tenant}|${source}|${sequence}`);
-
-/**
- * The id of the command that goes on where this one has ended: as with `causedId`, the same each time, and of the time
- * of its cause.
- */
-export const followingId = (commandId: string): string =>
-  derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
-
-/** `at` is the time as the first 48 bits of the id, in hex. */
-const derivedId = (at: string, cause: string): string => {
-  const hash = createHash('sha256').update(cause).digest('hex');
-  const variant = ((parseInt(hash[3]!, 16) & 0x3) | 0x8).toString(16);
-  return `${at.slice(0, 8)}-${at.slice(8)}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
+/** Whatever pure code throws is the fault of what it was given. */
+const writtenOf = (
+  { parts, rows }: Recording,
+  events: readonly ConsumedEvent[],
+  loaded: unknown,
+): readonly Written[] => {
+  let made: readonly Written[];
+  try {
+    const all = rows(events, loaded);
+    made = parts.flatMap((part): Written[] => {
+      const mine = all[part.name] ?? [];
+      if (mine.length === 0) return [];
+      return [{ part, text: JSON.stringify(mine), count: part.written?.(mine) ?? mine.length }];
+    });
+  } catch (error) {
+    throw Object.assign(new Error(`an event cannot be recorded: ${String(error)}`, { cause: error }), {
+      code: UNREADABLE,
+    });
+  }
+  const characters = made.reduce((sum, { text }) => sum + text.length, 0);
+  if (events.length > 1 && characters > MAX_ROWS_CHARACTERS)
+    throw new TooMuch('more is to be written than one statement takes', characters, MAX_ROWS_CHARACTERS);
+  return made;
 };

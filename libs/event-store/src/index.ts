@@ -16,4 +16,5 @@ export * from './connection-fault.js';
 export * from './upcast.js';
 export * from './until-migrated.js';
 export * from './verify.js';
-export * from './consume-events.js';
+export * from './consumed-event.js';
+export { EventConsumer, type Reaction, type Recording } from './consume-events.js';

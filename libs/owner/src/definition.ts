@@ -1,6 +1,13 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Message, Owner } from '#contracts';
-import type { Behaviour, ConsumedEvent, LaneWatch, Progress, Verification } from '#event-store';
+import type {
+  Behaviour,
+  ConsumedEvent,
+  LaneWatch,
+  Progress,
+  Recording as EventRecording,
+  Verification,
+} from '#event-store';
 import type { Config, Logger } from '#runtime';
 
 /** Settings that only those processes are given whose owner or face names them. */
@@ -30,12 +37,22 @@ export interface Job {
   nudge?(): void;
 }
 
-/** The events of another owner, each of which may cause commands to the owner's own lane. */
-export interface Consumption {
-  /** The owner whose events these are. Its view `events_v1` must be readable for the role of this owner. */
+/** What an owner makes of the events of another one. Its role must be allowed to read the view `events_v1` of that. */
+export type Consumption = Reacting | Recording;
+
+/** An event may cause commands to the owner's own lane: for what is decided, and may be refused. */
+interface Reacting {
+  /** The owner whose events these are. */
   readonly source: Owner;
   /** `commandId` is derived from the event, so that an event that comes twice causes one command. */
-  react(event: ConsumedEvent, commandId: string): Message | readonly Message[];
+  react(event: ConsumedEvent, commandId: string): readonly Message[];
+}
+
+/** Events become rows, in one transaction with the position: for what only records. */
+interface Recording {
+  /** The owner whose events these are. */
+  readonly source: Owner;
+  readonly record: EventRecording;
 }
 
 /**

@@ -2,7 +2,7 @@ import { commandsOf, eventsOf, outcomesOf } from '#contracts';
 import { BatchHandler, causedId, EventConsumer, OutcomeRetention } from '#event-store';
 import type { Log } from '#log';
 import type { Part } from '#runtime';
-import type { Job, OwnerDefinition, OwnerTools } from './definition.js';
+import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition.js';
 
 /** Lets an owner take its messages from the log, once that is started. Returns its jobs, as a part of the process. */
 export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): Part => {
@@ -51,16 +51,21 @@ const openLane = (owner: OwnerDefinition, tools: OwnerTools, log: Log, jobs: rea
 
 const consume = (
   { name }: OwnerDefinition,
-  { source, react }: NonNullable<OwnerDefinition['consumes']>[number],
+  consumption: Consumption,
   { pool, logger, watch, send }: OwnerTools,
   log: Log,
 ): void => {
+  const { source } = consumption;
   const events = new EventConsumer(pool, {
     owner: name,
     source,
     watch,
-    react: (heard) => heard.flatMap((event) => react(event, causedId(event, source))),
-    publish: send,
+    takes:
+      'record' in consumption
+        ? consumption.record
+        : { react: (event) => consumption.react(event, causedId(event, source)), publish: send },
+    onDead: (error, { tenant, sequence, type }) =>
+      logger.error({ error: String(error), source, tenant, sequence, type }, 'event set aside as dead letter'),
     onUnreadable: (message) =>
       logger.error({ id: message?.id }, `a message in ${eventsOf(source)} is no event; it is skipped`),
   });
