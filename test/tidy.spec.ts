@@ -118,6 +118,13 @@ const quoted = (text: string): string[] => words(text, /`([^`\n]+)`/g);
 
 const section = (text: string, title: string): string =>
   text.split(/^## /m).find((part) => part.startsWith(title)) ?? '';
+/** An app or a lib, as the Nest CLI knows it. */
+interface NestProject {
+  readonly type: string;
+  readonly root: string;
+  readonly sourceRoot: string;
+  readonly entryFile: string;
+}
 type Dependencies = Record<string, string>;
 const packageOf = (
   project: Project,
@@ -166,6 +173,36 @@ const RULES: readonly Rule[] = [
       { 'apps/identity/src/index.ts': '' },
       { 'libs/log/src/kafka/index.ts': '' },
       { 'libs/scim/src/index.ts': null },
+    ],
+  },
+  {
+    title: 'nest-cli.json names every app and lib, with the files that they are entered by, and no other',
+    check: (project) => {
+      const { projects, ...first } = JSON.parse(project.get('nest-cli.json')!) as NestProject & {
+        projects: Record<string, NestProject>;
+      };
+      const rooms = new Set(words([...project.keys()].join('\n'), /^((?:apps|libs)\/[^/]+)\//gm));
+      const named = new Set(Object.values(projects).map(({ root }) => root));
+      const { muster } = projects;
+      return [
+        ...[...rooms].filter((room) => !named.has(room)).map((room) => `${room} is missing`),
+        ...Object.entries(projects)
+          .filter(
+            ([name, { type, root, sourceRoot, entryFile }]) =>
+              root !== (type === 'application' ? `apps/${name}` : `libs/${name}`) ||
+              sourceRoot !== `${root}/src` ||
+              !project.has(`${sourceRoot}/${entryFile}.ts`),
+          )
+          .map(([name]) => `nest-cli.json: ${name}`),
+        ...(first.root === muster?.root && first.sourceRoot === muster.sourceRoot ? [] : ['nest-cli.json: root']),
+      ];
+    },
+    broken: [
+      { 'apps/audit/src/audit.ts': '' },
+      { 'libs/scim/src/index.ts': null },
+      edited('nest-cli.json', '"sourceRoot": "apps/gateway/src"', '"sourceRoot": "apps/gateway"'),
+      edited('nest-cli.json', '"root": "libs/log"', '"root": "apps/log"'),
+      edited('nest-cli.json', '"root": "apps/muster",', '"root": "apps/all",'),
     ],
   },
   {
