@@ -42,7 +42,7 @@ const EXPECTED = `
   function "group".groups_of(uuid,uuid[]): gateway EXECUTE
   function identity.not_folded(uuid): gateway EXECUTE; group EXECUTE
   function identity.of_tenant(uuid,text[]): gateway EXECUTE; identity EXECUTE
-  function log.append(text[],integer[],bigint[],uuid[],json[]): admin EXECUTE; group EXECUTE; identity EXECUTE
+  function log.append(text[],integer[],bigint[],uuid[],json): admin EXECUTE; group EXECUTE; identity EXECUTE
   function log.drop_old(integer)
   function log.ends(text[]): admin EXECUTE; group EXECUTE; identity EXECUTE
   function log.expect(text,bigint,bigint): admin EXECUTE; group EXECUTE; identity EXECUTE
@@ -166,7 +166,7 @@ const as = async (
     await client.end();
   }
 };
-const APPEND = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[$2::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
+const APPEND = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[$2::bigint], ARRAY[gen_random_uuid()], '[{}]')";
 
 it('the gateway cannot touch the log, and who may roll it cannot empty it', async () => {
   await owner.query(APPEND, ['identity.events', 0]);

@@ -142,8 +142,7 @@ describe('the roles', () => {
       // Neither the one nor the other may even connect.
       await expect(query(roleUrl(second, role), 'SELECT 1')).rejects.toThrow(/permission denied for database/);
     }
-    const append =
-      "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], ARRAY['{}'::json])";
+    const append = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], '[{}]')";
     await query(roleUrl(second, 'identity', roles), append, ['identity.events']);
     await expect(query(roleUrl(second, 'identity', roles), append, ['admin.events'])).rejects.toThrow(
       /second_identity may not write/,

@@ -251,6 +251,7 @@ export class LaneTransaction<C> {
     wanted: readonly unknown[],
     now: Date,
   ): Promise<LoadedFor> {
+    const nowText = now.toISOString();
     const messages = due.flatMap(({ message }) => (message && isAddressed(message) ? [message] : []));
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter(
       (tenant) => !memory.sequences.has(tenant),
@@ -263,7 +264,7 @@ export class LaneTransaction<C> {
         ? []
         : messages.flatMap((message) => {
             const command = this.understood(message);
-            return command && !isLate(message, now) ? [command] : [];
+            return command && !isLate(message, nowText) ? [command] : [];
           });
     const touched = readable(() => this.behaviour.touches(commands, wanted));
     const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
@@ -328,6 +329,7 @@ export class LaneTransaction<C> {
     const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
     const work = this.behaviour.begin(loaded.loaded, now, loaded.touched);
+    const nowText = now.toISOString();
     const { elapsedMs = monotonicMs } = this.options;
     const begunMs = elapsedMs();
     let sinceMs = begunMs;
@@ -343,7 +345,7 @@ export class LaneTransaction<C> {
         const reason = poison ?? new Error(`unknown message type or shape: ${message?.type ?? 'not a message'}`);
         turn.bury(message, raw ?? JSON.stringify(found), reason);
         if (command) work.buried?.(command);
-      } else if (isLate(message, now)) {
+      } else if (isLate(message, nowText)) {
         turn.answer(message, {
           status: 'rejected',
           code: 'unavailable',
@@ -388,7 +390,7 @@ export class LaneTransaction<C> {
     const { appended } = turn;
     const texts =
       due.length > 1 ? new Texts(turn.loaded.bytes, this.options.maxBytes) : new Texts(0, MAX_STATEMENT_BYTES);
-    const messages = appended.map(({ message }) => texts.of(message));
+    const messages = texts.ofAll(appended.map(({ message }) => message));
     const written = parts.map(({ name }) => texts.ofAll(rows[name] ?? []));
     await client.query({
       ...this.writeStatement(parts),
@@ -444,9 +446,12 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Without an id and a tenant a message can neither be answered nor recorded. */
 const isAddressed = ({ id, tenant }: Message): boolean => UUID.test(id) && UUID.test(tenant);
 
-const isLate = ({ data }: Message, now: Date): boolean => now.toISOString() > (data as CommandData<unknown>).expiresAt;
-const lateIn = (due: BatchToHandle['received'], now: Date): number =>
-  due.filter(({ message }) => message?.data && isLate(message, now)).length;
+/** `now` as ISO 8601, UTC: made once for a batch. */
+const isLate = ({ data }: Message, now: string): boolean => now > (data as CommandData<unknown>).expiresAt;
+const lateIn = (due: BatchToHandle['received'], at: Date): number => {
+  const now = at.toISOString();
+  return due.reduce((count, { message }) => (message?.data && isLate(message, now) ? count + 1 : count), 0);
+};
 
 /** Whatever pure code throws is the fault of what it was given, as much as what the database refuses. */
 const readable = <T>(read: () => T): T => {

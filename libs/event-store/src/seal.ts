@@ -1,7 +1,18 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomFillSync } from 'node:crypto';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+
+/** A call for random bytes takes 1 to 2 µs, whether for 12 of them or for a thousand. */
+const ivs = Buffer.alloc(IV_BYTES * 100);
+let used = ivs.length;
+const newIv = (): Buffer => {
+  if (used === ivs.length) {
+    randomFillSync(ivs);
+    used = 0;
+  }
+  return Buffer.from(ivs.subarray(used, (used += IV_BYTES)));
+};
 
 /** A new 256-bit key. */
 export const newKey = (): Buffer => randomBytes(32);
@@ -11,7 +22,7 @@ export const newKey = (): Buffer => randomBytes(32);
  * another row no longer opens. Returns base64 of IV, tag and ciphertext.
  */
 export const seal = (key: Buffer, context: string, plain: string | Buffer): string => {
-  const iv = randomBytes(IV_BYTES);
+  const iv = newIv();
   // As a key object: Node 24 takes 20 µs longer for one that is a buffer, three times the rest of it.
   const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), iv);
   cipher.setAAD(Buffer.from(context));

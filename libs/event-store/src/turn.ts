@@ -75,6 +75,7 @@ export class Turn {
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
   private readonly ends: Map<string, number>;
+  private readonly time: string;
 
   constructor(
     private readonly owner: Owner,
@@ -84,6 +85,7 @@ export class Turn {
     private readonly secrets: readonly string[] = [],
   ) {
     this.ends = new Map(memory.ends);
+    this.time = now.toISOString();
   }
 
   outcomeOf(commandId: string): Outcome | undefined {
@@ -134,7 +136,7 @@ export class Turn {
       type: 'unreadable',
       source: 'unknown',
       subject: '',
-      time: this.now.toISOString(),
+      time: this.time,
       tenant: 'system',
       directory: null,
       correlationId: '',
@@ -191,7 +193,7 @@ export class Turn {
       type,
       source: `muster/${this.owner}`,
       subject,
-      time: this.now.toISOString(),
+      time: this.time,
       tenant,
       directory,
       correlationId,

@@ -19,7 +19,7 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
 /**
 /**
  * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
- * as arrays, and the generation of the owner's rows.
+ * column by column, and the generation of the owner's rows.
  */
 const FIRST_PART_PARAMETER = 14;
 
@@ -44,7 +44,7 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
     ].join(',\n')}
     SELECT ${[
       "log.expect('position', (SELECT count(*) FROM moved), 1)",
-      "log.expect('messages', log.append($8, $9, $10, $11, $12::json[]), cardinality($12::json[]))",
+      "log.expect('messages', log.append($8, $9, $10, $11, $12), cardinality($8::text[]))",
       ...expected,
     ].join(',\n')}`;
 };

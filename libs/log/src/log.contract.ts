@@ -144,12 +144,12 @@ export const append = async (pool: pg.Pool, topic: string, messages: readonly Me
     ends.set(partition, offset + 1);
     return { topic, partition, offset, id: message.id, message };
   });
-  await pool.query('SELECT log.append($1, $2, $3, $4, $5::json[])', [
+  await pool.query('SELECT log.append($1, $2, $3, $4, $5)', [
     rows.map(() => topic),
     rows.map(({ partition }) => partition),
     rows.map(({ offset }) => offset),
     rows.map(({ id }) => id),
-    rows.map(({ message }) => JSON.stringify(message)),
+    JSON.stringify(rows.map(({ message }) => message)),
   ]);
   return rows;
 };

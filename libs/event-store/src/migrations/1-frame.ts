@@ -98,9 +98,9 @@ export class Frame1764000000000 implements MigrationInterface {
           OR starts_with(topic, substr(session_user, 8) || '.')
       $$;
 
-      -- Arrays and not one json: json[] is checked but not unescaped, so that a message which Postgres would refuse as text
-      -- still reaches its consumer, which sets it aside.
-      CREATE FUNCTION log.append(topics text[], partitions int[], offsets bigint[], ids uuid[], messages json[]) RETURNS bigint
+      -- The messages as one JSON array, of which json_array_elements takes the elements as they are written: it does not unescape them, so that a
+      -- message which Postgres would refuse as text still reaches its consumer, which sets it aside.
+      CREATE FUNCTION log.append(topics text[], partitions int[], offsets bigint[], ids uuid[], messages json) RETURNS bigint
       LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
       DECLARE
         refused text;
@@ -111,7 +111,7 @@ export class Frame1764000000000 implements MigrationInterface {
           RAISE insufficient_privilege USING MESSAGE = format('%s may not write topic %s', session_user, refused);
         END IF;
         INSERT INTO log.messages (topic, partition, "offset", id, message)
-          SELECT * FROM unnest(topics, partitions, offsets, ids, messages);
+          SELECT * FROM ROWS FROM (unnest(topics), unnest(partitions), unnest(offsets), unnest(ids), json_array_elements(messages));
         GET DIAGNOSTICS appended = ROW_COUNT;
         RETURN appended;
       END $$;

@@ -40,7 +40,7 @@ export class WhoMayWhat1764690000000 implements MigrationInterface {
 
       REVOKE USAGE ON SCHEMA log FROM muster_gateway;
       GRANT EXECUTE ON FUNCTION log.expect(text, bigint, bigint) TO muster_identity, muster_admin, muster_group;
-      GRANT EXECUTE ON FUNCTION log.append(text[], int[], bigint[], uuid[], json[]), log.ends(text[]) TO muster_identity, muster_admin, muster_group;
+      GRANT EXECUTE ON FUNCTION log.append(text[], int[], bigint[], uuid[], json), log.ends(text[]) TO muster_identity, muster_admin, muster_group;
       GRANT EXECUTE ON FUNCTION log.read(text, int, bigint, int), log.roll(int) TO muster_identity, muster_admin, muster_group, muster_log;
       -- A function that a view calls is called by whoever reads the view.
       GRANT EXECUTE ON FUNCTION identity.not_folded(uuid) TO muster_gateway, muster_group;
