@@ -1,4 +1,4 @@
-import { GROUP, Rejected } from '#scim';
+import { GROUP, isRejection, type Rejection } from '#scim';
 import type { GroupCommand, GroupEvent, Member, MemberType, Outcome } from '#contracts';
 import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from '../../apps/group/src/group.js';
 
@@ -53,25 +53,26 @@ export class GroupWorld {
     );
   }
 
-  /** The events that would happen. Throws Rejected. */
-  decide(sender: string | null, command: GroupCommand): Happened[] {
+  /** The events that would happen. */
+  decide(sender: string | null, command: GroupCommand): Happened[] | Rejection {
     const leaver =
       command.type === 'LeaveGroups' ? command.memberId : command.type === 'DeleteGroup' ? command.groupId : null;
     const left = [...this.members].filter(([, members]) => leaver !== null && members.has(leaver)).map(([id]) => id);
-    const concerned = command.type === 'LeaveGroups' ? left : [command.groupId, ...left];
-    return concerned.map((id) => ({ id, events: decide(command, this.groups.get(id) ?? null, this.context(sender)) }));
+    const happened: Happened[] = [];
+    for (const id of command.type === 'LeaveGroups' ? left : [command.groupId, ...left]) {
+      const events = decide(command, this.groups.get(id) ?? null, this.context(sender));
+      if (isRejection(events)) return events;
+      happened.push({ id, events });
+    }
+    return happened;
   }
 
   send(sender: string | null, command: GroupCommand): { happened: readonly Happened[]; outcome: Outcome } {
-    try {
-      const happened = this.decide(sender, command);
-      for (const { id, events } of happened) this.apply(id, events);
-      const state = command.type === 'LeaveGroups' ? null : (this.groups.get(command.groupId) ?? null);
-      return { happened, outcome: { status: 'done', value: snapshotOf(state) } };
-    } catch (error) {
-      if (!(error instanceof Rejected)) throw error;
-      return { happened: [], outcome: { status: 'rejected', code: error.code, detail: error.detail } };
-    }
+    const happened = this.decide(sender, command);
+    if (isRejection(happened)) return { happened: [], outcome: happened };
+    for (const { id, events } of happened) this.apply(id, events);
+    const state = command.type === 'LeaveGroups' ? null : (this.groups.get(command.groupId) ?? null);
+    return { happened, outcome: { status: 'done', value: snapshotOf(state) } };
   }
 
   apply(id: string, events: readonly GroupEvent[]): void {

@@ -1,6 +1,6 @@
-import { Rejected, USER } from '#scim';
+import { isRejection, USER, type Rejection } from '#scim';
 import type { Outcome, UserCommand, UserEvent } from '#contracts';
-import { keysOf } from '../../apps/identity/src/matching.js';
+import { keysOf } from '../../apps/identity/src/identifiers.js';
 import {
   answerTo,
   decide,
@@ -22,6 +22,12 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   offerLocalGroups: false,
   ...settings,
 });
+
+interface Decided {
+  readonly userId: string;
+  readonly events: UserEvent[];
+  readonly outcome: Outcome;
+}
 
 /** One tenant, decided by the pure code alone: whoever bears a key is found by looking at everybody. */
 export class UserWorld {
@@ -46,26 +52,24 @@ export class UserWorld {
     };
   }
 
-  /** The events that would happen. Throws Rejected. */
-  decide(sender: string | null, command: UserCommand): { userId: string; events: UserEvent[]; outcome: Outcome } {
+  /** The events that would happen. */
+  decide(sender: string | null, command: UserCommand): Decided | Rejection {
     const context = this.context(sender);
     const matching = matchingOf(command, context);
+    if (isRejection(matching)) return matching;
     const userId = matching?.result ?? command.userId;
     const before = this.users.get(userId) ?? null;
     const events = decide(command, before, { ...context, matching });
+    if (isRejection(events)) return events;
     const after = events.reduce<UserState>((state, event) => evolve(state, event, userId, this.now), before);
     return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching, false) } };
   }
 
-  send(sender: string | null, command: UserCommand): { userId: string | null; events: UserEvent[]; outcome: Outcome } {
-    try {
-      const decision = this.decide(sender, command);
-      this.apply(decision.userId, decision.events);
-      return decision;
-    } catch (error) {
-      if (!(error instanceof Rejected)) throw error;
-      return { userId: null, events: [], outcome: { status: 'rejected', code: error.code, detail: error.detail } };
-    }
+  send(sender: string | null, command: UserCommand): Decided | { userId: null; events: UserEvent[]; outcome: Outcome } {
+    const decided = this.decide(sender, command);
+    if (isRejection(decided)) return { userId: null, events: [], outcome: decided };
+    this.apply(decided.userId, decided.events);
+    return decided;
   }
 
   apply(userId: string, events: readonly UserEvent[]): void {

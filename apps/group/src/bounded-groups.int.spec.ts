@@ -16,7 +16,7 @@ import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { MAX_GROUPS_ABOVE, MAX_MEMBERSHIPS_ABOVE } from './group-load.queries.js';
 import { groupBehaviour } from './group.projection.js';
-import { MAX_MEMBERSHIP_CHANGES } from './group.js';
+import { MAX_MEMBERSHIP_CHANGES } from './member-moves.js';
 import { verifyGroups } from './group-verify.queries.js';
 import { Leftovers } from './leftovers.job.js';
 

@@ -2,9 +2,9 @@ import {
   definitionsByTenant,
   fold,
   foldedAttributes,
+  isRejection,
   keyBeside,
-  orRejection,
-  Rejected,
+  rejection,
   STANDARD,
   type Definitions,
   type Rejection,
@@ -208,19 +208,16 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   }
 
   decide(asked: Command<GroupCommand>): Decision<GroupEvent> | Rejection {
-    return orRejection(() => this.decided(asked));
-  }
-
-  private decided(asked: Command<GroupCommand>): Decision<GroupEvent> {
     const { tenant, directory, command } = asked;
     const context = this.context(tenant, directory);
-    const events: NewEvent<GroupEvent>[] = [];
     // All are decided before any is applied: a command that is refused has changed nothing.
-    const decided = this.concerned(tenant, command).map((id) => ({
-      id,
-      made: decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context),
-    }));
-    for (const { id, made } of decided) events.push(...this.apply(tenant, id, made));
+    const decided: { readonly id: string; readonly made: readonly GroupEvent[] }[] = [];
+    for (const id of this.concerned(tenant, command)) {
+      const made = decide(command, this.groups.get(`${tenant}/${id}`)?.state ?? null, context);
+      if (isRejection(made)) return made;
+      decided.push({ id, made });
+    }
+    const events = decided.flatMap(({ id, made }) => this.apply(tenant, id, made));
     this.leaving.goOn(asked);
     const state =
       command.type === 'LeaveGroups' ? null : (this.groups.get(`${tenant}/${command.groupId}`)?.state ?? null);
@@ -311,17 +308,17 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   }
 
   /**
-   * Walks up from `id`: groups have few groups, and may have very many members. Throws Rejected where they have too
-   * many. Whatever a batch has added before has been asked about here, so that all above it is known too.
+   * Walks up from `id`: groups have few groups, and may have very many members. Rejects where they have too many.
+   * Whatever a batch has added before has been asked about here, so that all above it is known too.
    */
-  private contains(tenant: string, groupId: string, id: string): boolean {
+  private contains(tenant: string, groupId: string, id: string): boolean | Rejection {
     // A group that is made in this batch is in none but those of this batch.
     if (this.groups.get(`${tenant}/${id}`)?.stored && !this.climbed.has(`${tenant}/${id}`)) {
       this.wanted.push({ tenant, id });
       return false;
     }
     if (this.tooHigh.has(tenant))
-      throw tooHigh(id, this.touched.climbing.filter((climbing) => climbing.tenant === tenant).length > 1);
+      return tooHigh(id, this.touched.climbing.filter((climbing) => climbing.tenant === tenant).length > 1);
     const seen = new Set([id]);
     for (const one of seen) {
       for (const parent of this.groupsOf.get(`${tenant}/${one}`) ?? []) {
@@ -454,14 +451,14 @@ const isAboveLoaded = (present: LoadedGroups['present'], whole: Touched['whole']
 };
 
 /** Of several that come together, none alone may be at fault. */
-const tooHigh = (id: string, isOneOfSeveral: boolean): Rejected => {
+const tooHigh = (id: string, isOneOfSeveral: boolean): Rejection => {
   const most = `${MAX_GROUPS_ABOVE} groups, directly and through others, or through more than ${MAX_MEMBERSHIPS_ABOVE} memberships of groups`;
   return isOneOfSeveral
-    ? new Rejected(
+    ? rejection(
         'tooManyRequests',
         `The groups to which groups are being added at the same time are in more than ${most}: send one of these changes after the other.`,
       )
-    : new Rejected(
+    : rejection(
         'invalidValue',
         `No further group can become a member of ${id}, because ${id} is in more than ${most}. Take it out of some of them first.`,
       );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { fold } from '#scim';
-import { MAX_MEMBERS_PER_EVENT } from './group.js';
+import { MAX_MEMBERS_PER_EVENT } from './member-moves.js';
 import {
   actions,
   castOf,

@@ -12,14 +12,14 @@ import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCo
 import type { Command } from '#event-store';
 import {
   externalIdKey,
-  MAX_EMAIL_BEARERS,
   signInKey,
   upnOf,
   withoutTombstone,
   workEmailOf,
   type Key,
   type KeyKind,
-} from './matching.js';
+} from './identifiers.js';
+import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
 import type { Directory } from './user.js';
 

@@ -2,8 +2,8 @@ import {
   definitionsByTenant,
   fold,
   foldedAttributes,
+  isRejection,
   keyBeside,
-  orRejection,
   STANDARD,
   uniqueKey,
   type Definitions,
@@ -13,7 +13,8 @@ import {
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
-import { isClaimed, keysOf, MAX_EMAIL_BEARERS, upnOf, type Key } from './matching.js';
+import { isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
+import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
 import { divided } from './person-keys.js';
 import {
@@ -165,11 +166,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     this.definitions = definitionsByTenant(loaded.schemas);
   }
 
-  decide(command: Command<UserCommand>): Decision<UserEvent> | Rejection {
-    return orRejection(() => this.decided(command));
-  }
-
-  private decided({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> {
+  decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> | Rejection {
     const context: UserContext = {
       directory,
       matching: null,
@@ -183,10 +180,12 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       },
     };
     const matching = matchingOf(command, context);
+    if (isRejection(matching)) return matching;
     const userId = matching?.result ?? command.userId;
     const known = this.users.get(`${tenant}/${userId}`);
     const before = known?.state ?? null;
     const events = decide(command, before, { ...context, matching });
+    if (isRejection(events)) return events;
     let state = before;
     let version = before?.version ?? 0;
     const recorded: NewEvent<UserEvent>[] = [];

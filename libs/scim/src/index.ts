@@ -80,7 +80,8 @@ export {
   type Schema,
   type TenantSchema,
 } from './schema.js';
-export { requireSize } from './resource-size.js';
+export { preconditionFailed } from './precondition.js';
+export { tooLarge } from './resource-size.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';
 export {
@@ -90,5 +91,5 @@ export {
   MAX_TEXT_CHARACTERS,
   MAX_VALUES_PER_ATTRIBUTE,
 } from './value.js';
-export { keyBeside, requireUniqueKey, uniqueKey } from './unique-key.js';
+export { keyBeside, unfitAsKey, uniqueKey } from './unique-key.js';
 export { webRoleOf } from './web-role.js';

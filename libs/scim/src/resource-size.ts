@@ -1,4 +1,4 @@
-import { Rejected } from './error.js';
+import { rejection, type Rejection } from './error.js';
 import type { Json, JsonObject } from './json.js';
 import type { Resource } from './resource.js';
 import type { ResourceDefinition } from './schema.js';
@@ -9,22 +9,22 @@ const MAX_BYTES_PER_UNIT = 6;
 const MAX_BYTES_BESIDE = 26;
 
 /**
- * Throws Rejected(invalidValue) when a resource becomes larger than `maxBytes`, as JSON in UTF-8, where a control
+ * Rejects (invalidValue) a resource that becomes larger than `maxBytes`, as JSON in UTF-8, where a control
  * character takes six bytes: events, rows and lists hold it as a whole, and each small change of it writes it again.
  * One that is larger already may become smaller. It is no 413: the request that adds the last byte may be tiny, and a
  * client that divides it would never succeed.
  */
-export const requireSize = (
+export const tooLarge = (
   { name }: ResourceDefinition,
   before: Resource | null,
   after: Resource,
   maxBytes: number,
-): void => {
+): Rejection | null => {
   // Nearly all are far from the limit, and adding lengths up takes a third of the time of writing JSON.
-  if (mostBytesOf(after) <= maxBytes) return;
+  if (mostBytesOf(after) <= maxBytes) return null;
   const bytes = bytesOf(JSON.stringify(after));
-  if (bytes <= maxBytes || (before && bytes <= bytesOf(JSON.stringify(before)))) return;
-  throw new Rejected(
+  if (bytes <= maxBytes || (before && bytes <= bytesOf(JSON.stringify(before)))) return null;
+  return rejection(
     'invalidValue',
     `The ${name} would have ${bytes} bytes as JSON, and this server stores up to ${maxBytes} (MAX_RESOURCE_BYTES): remove values of it, or shorten them.`,
   );

@@ -2,7 +2,7 @@ import { Rejected } from './error.js';
 import { isEqual, isJsonObject, isObject, type Json, type JsonObject } from './json.js';
 import { findAttribute, findSchema, pathName, type FoundAttribute, type ResourceDefinition } from './schema.js';
 import { select, type Selection } from './selection.js';
-import { requireUniqueKey } from './unique-key.js';
+import { unfitAsKey } from './unique-key.js';
 import { parseValue, wrongType } from './value.js';
 
 /**
@@ -127,7 +127,8 @@ export const requireAttributes = (definition: ResourceDefinition, resource: Reso
     const value = resource[name];
     if (!required || name in DEFAULTS) continue;
     if (value === undefined) throw new Rejected('invalidValue', `${name} is required and must not be blank.`);
-    if (typeof value === 'string') requireUniqueKey(name, value);
+    const refused = typeof value === 'string' ? unfitAsKey(name, value) : null;
+    if (refused) throw new Rejected(refused.code, refused.detail);
   }
 };
 

@@ -1,4 +1,4 @@
-import { Rejected } from './error.js';
+import { rejection, type Rejection } from './error.js';
 import { fold, MAX_COMBINING_MARKS } from './fold.js';
 import { MAX_KEY_CHARACTERS } from './value.js';
 
@@ -55,14 +55,13 @@ export const keyBeside = (text: string, folded: string): string | null => {
   return key === folded || key === '' || key.length > MAX_UNIQUE_KEY_CHARACTERS ? null : key;
 };
 
-/** Throws Rejected(invalidValue) for a name of which nothing is left, or of which a ligature makes very much. */
-export const requireUniqueKey = (path: string, name: string): void => {
+/** Rejects (invalidValue) a name of which nothing is left, or of which a ligature makes very much. */
+export const unfitAsKey = (path: string, name: string): Rejection | null => {
   const { length } = uniqueKey(name);
-  if (length === 0) throw new Rejected('invalidValue', `${path} is required and must not be blank.`);
-  if (length > MAX_UNIQUE_KEY_CHARACTERS) {
-    throw new Rejected(
-      'invalidValue',
-      `${path} stands for ${length} characters when its ligatures are written out; the limit is ${MAX_UNIQUE_KEY_CHARACTERS}.`,
-    );
-  }
+  if (length === 0) return rejection('invalidValue', `${path} is required and must not be blank.`);
+  if (length <= MAX_UNIQUE_KEY_CHARACTERS) return null;
+  return rejection(
+    'invalidValue',
+    `${path} stands for ${length} characters when its ligatures are written out; the limit is ${MAX_UNIQUE_KEY_CHARACTERS}.`,
+  );
 };

@@ -1,0 +1,105 @@
+import { fold, uniqueKey, type Resource } from '#scim';
+import type { SignIn } from '#contracts';
+
+/**
+ * By what a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and `signIn` count
+ * within their directory.
+ */
+export type KeyKind = 'userName' | 'formerUpn' | 'email' | 'externalId' | 'signIn';
+export interface Key {
+  readonly kind: KeyKind;
+  readonly value: string;
+}
+
+/** An absent `active` is true, as at the creation of a user. */
+export const isActive = ({ active }: Resource): boolean => active !== false;
+
+export const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({
+  directory,
+  loginType,
+  providerId,
+});
+
+export const signInKey = ({ directory, loginType, providerId }: SignIn): string =>
+  `${directory}/${loginType}/${providerId}`;
+export const externalIdKey = (directory: string, externalId: string): string => `${directory}/${externalId}`;
+
+/** Whether a key is unique in the tenant. */
+export const isClaimed = (kind: KeyKind): boolean => kind === 'userName' || kind === 'signIn';
+
+/** All keys of a user. */
+export const keysOf = ({
+  directory,
+  resource,
+  signIns,
+}: {
+  /** The directory that manages the user; null = nobody does. */
+  readonly directory: string | null;
+  readonly resource: Resource;
+  readonly signIns: readonly SignIn[];
+}): Key[] => {
+  const userName = String(resource.userName);
+  const upn = upnOf(resource);
+  const email = workEmailOf(resource);
+  const externalId = externalIdOf(resource);
+  return [
+    { kind: 'userName', value: uniqueKey(userName) },
+    ...(upn === userName ? [] : [{ kind: 'formerUpn', value: uniqueKey(upn) } as const]),
+    ...(email === null ? [] : [{ kind: 'email', value: uniqueKey(email) } as const]),
+    ...(directory === null || externalId === null
+      ? []
+      : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
+    ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
+  ];
+};
+
+/** A soft deletion at Entra renames to `<32 hex digits><UPN>`, with active:false. */
+const TOMBSTONE = /^[0-9a-f]{32}(?=[^@]+@)/i;
+
+/** The name by which a person is matched: what a soft deletion put before it is no part of it. */
+export const upnOf = (resource: Resource): string => {
+  const userName = String(resource.userName);
+  return isActive(resource) ? userName : withoutTombstoneDigits(userName);
+};
+
+const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
+
+/** A blank text is kept as it was sent, but it is nobody's: two who have none are not one. */
+const notBlank = (value: unknown): string | null => (typeof value === 'string' && value.trim() !== '' ? value : null);
+
+export const externalIdOf = ({ externalId }: Resource): string | null => notBlank(externalId);
+
+/** The first work e-mail; null when it is blank. */
+export const workEmailOf = (resource: Resource): string | null => {
+  const found = emailsOf(resource).find(
+    ({ type, value }) => typeof type === 'string' && fold(type) === 'work' && typeof value === 'string',
+  );
+  return typeof found?.value === 'string' && uniqueKey(found.value) !== '' ? found.value : null;
+};
+
+/**
+ * A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before
+ * them.
+ */
+const bringsTombstoneEmail = (resource: Resource): boolean =>
+  upnOf(resource) !== resource.userName &&
+  emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
+
+/** A user who is created as soft-deleted has the e-mails of before. */
+export const withoutTombstone = (resource: Resource): Resource => {
+  if (!bringsTombstoneEmail(resource)) return resource;
+  const emails = emailsOf(resource).map((email) =>
+    typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email,
+  );
+  return { ...resource, emails } as Resource;
+};
+
+/** A soft deletion leaves e-mails as they are: it is refused for none, and a user who has to go is gone. */
+export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
+  if (!bringsTombstoneEmail(wanted)) return wanted;
+  const { emails: _brought, ...rest } = wanted;
+  return now.emails === undefined ? rest : { ...rest, emails: now.emails };
+};
+
+const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
+  Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];
