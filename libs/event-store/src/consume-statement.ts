@@ -49,7 +49,7 @@ export const consumeStatement = (
       ...(hasDead
         ? [
             // Nobody else writes this topic: a consumer has one for each source, and a partition one reader.
-            `(SELECT log.append(array_agg(${topic}::text), array_agg($5::int), array_agg(coalesce(e.next_offset, 0) + d.number - 1), array_agg(d.id), array_agg(d.text))
+            `(SELECT log.append(array_agg(${topic}::text ORDER BY d.number), array_agg($5::int ORDER BY d.number), array_agg(coalesce(e.next_offset, 0) + d.number - 1 ORDER BY d.number), array_agg(d.id ORDER BY d.number), json_agg(d.text ORDER BY d.number))
               FROM unnest(${ids}::uuid[], ${texts}::json[]) WITH ORDINALITY AS d(id, text, number)
               LEFT JOIN log.ends(ARRAY[${topic}::text]) AS e ON e.partition = $5)`,
           ]
