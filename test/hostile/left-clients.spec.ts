@@ -35,11 +35,10 @@ beforeAll(async () => {
 
 /** Bytes that are held for all tenants, of bodies and of answers. */
 const held = (): unknown => {
-  const { bodies, answers } = muster.server.app.get(Admission) as unknown as Record<
-    'bodies' | 'answers',
-    { total: number }
-  >;
-  return [bodies.total, answers.total];
+  const { held: counted } = muster.server.app.get(Admission) as unknown as {
+    held: Record<'bodies' | 'answers', { total: number }>;
+  };
+  return [counted.bodies.total, counted.answers.total];
 };
 const leave = async (bytes: string): Promise<void> => {
   const accepted = once(muster.server.app.getHttpServer() as Server, 'connection') as Promise<[Socket]>;

@@ -1,24 +1,20 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isOver, nextSlice, Quota, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
+import { isOver, nextSlice, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
 import type { Caller } from '../caller.js';
-import type { HeldStream } from '../read/members.queries.js';
 import type { KnownToken, ScimTokens } from '../read/scim-tokens.queries.js';
+import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 
-/**
- * Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has
- * not taken yet.
- */
-const MAX_TEXT_CHARACTERS = 65_536;
-const SHARE_OF_SHORT_ANSWERS = 1 / 2;
 /**
  * Requests of a tenant that are under way or wait for others of it: as many as there are connections, since one that is
  * refused comes again at once.
  */
 const WAITING = { maxHere: 10_000, waitTimeoutMs: 5_000 };
+/** Of the answers of a tenant that are not read yet: a list leaves so much room to short ones. */
+const SHARE_OF_SHORT_ANSWERS = 1 / 2;
 /**
  * After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as
  * long.
@@ -35,8 +31,7 @@ const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
 
 /** A request that has been let in, and all that is held for it until its answer has gone. */
-interface Visit {
-  readonly tenant: string;
+interface Visit extends Held {
   readonly acceptedMs: number;
   readonly isRead: boolean;
   readonly isBulk: boolean;
@@ -45,8 +40,6 @@ interface Visit {
   readonly size: number;
   /** Null before it has been let in, and after its answer has been made. */
   room: Room | null;
-  bodyBytes: number;
-  answerBytes: number;
 }
 
 /** A request of which this is known from its headers until its answer has gone. */
@@ -57,8 +50,7 @@ type Admitted = ScimRequest & { visit: Visit };
  * with what it sends or does not read, and none has more than its share of the time of this process.
  */
 export class Admission {
-  private readonly bodies: Quota;
-  private readonly answers: Quota;
+  private readonly held: HeldBytes;
   private readonly reads: Room;
   private readonly writes: Room;
   private readonly bulks: Room;
@@ -68,11 +60,7 @@ export class Admission {
     private readonly pace: Pace,
     private readonly config: Config,
   ) {
-    this.bodies = new Quota({
-      maxBytesPerKey: config.MAX_RECEIVED_BYTES_PER_TENANT,
-      maxBytes: config.MAX_RECEIVED_BYTES,
-    });
-    this.answers = new Quota({ maxBytesPerKey: config.MAX_UNSENT_BYTES_PER_TENANT, maxBytes: config.MAX_UNSENT_BYTES });
+    this.held = new HeldBytes(config);
     const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
     // Apart, so that a tenant can read while its writes wait for a log that is away, or for others.
     this.reads = new Room(pace, room);
@@ -153,7 +141,7 @@ export class Admission {
     // Before anything is refused: a refusal is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));
     this.pace.seen(tenant);
-    this.requireRoom(tenant, 0);
+    this.held.requireRoom(tenant, 0);
     const room = isBulk ? this.bulks : isRead ? this.reads : this.writes;
     const entered = room.enter(tenant, size);
     if (entered) return this.letInLater(entered, room, visit, request, reply);
@@ -186,18 +174,14 @@ export class Admission {
     this.takeBody((request as Admitted).caller, visit);
   }
 
-  private takeBody({ tenant, bodyBytes }: Caller, visit: Visit): void {
+  private takeBody({ bodyBytes }: Caller, visit: Visit): void {
     // A body that is too long for its path is refused in a moment, and one that has no length is counted when it comes.
-    if (bodyBytes === 0 || bodyBytes > visit.bodyLimit) return;
-    if (this.bodies.isFull(tenant, bodyBytes)) throw noRoom();
-    this.bodies.hold(tenant, bodyBytes);
-    visit.bodyBytes = bodyBytes;
+    if (bodyBytes > 0 && bodyBytes <= visit.bodyLimit) this.held.takeBody(visit, bodyBytes);
   }
 
   private giveBack(visit: Visit): void {
     this.leaveRoom(visit);
-    this.bodies.release(visit.tenant, visit.bodyBytes);
-    this.answers.release(visit.tenant, visit.answerBytes);
+    this.held.release(visit);
   }
 
   private leaveRoom(visit: Visit): void {
@@ -229,11 +213,7 @@ export class Admission {
 
   /** Before a list is read that may be long: some room stays for short answers. Throws Rejected(tooManyRequests). */
   requireRoomForList(tenant: string): void {
-    this.requireRoom(tenant, this.config.MAX_UNSENT_BYTES_PER_TENANT * SHARE_OF_SHORT_ANSWERS);
-  }
-
-  private requireRoom(tenant: string, bytes: number): void {
-    if (this.answers.isFull(tenant, bytes)) throw unread(this.config);
+    this.held.requireRoom(tenant, this.config.MAX_UNSENT_BYTES_PER_TENANT * SHARE_OF_SHORT_ANSWERS);
   }
 
   /** Counts a body that does not say how long it is while it comes. */
@@ -243,15 +223,15 @@ export class Admission {
     const { visit } = request as Admitted;
     const take = (piece: Buffer): void => {
       // What has been answered is thrown away as it comes.
-      const isLate = isOver(reply) || reply.sent;
-      if (isLate || this.bodies.isFull(caller.tenant, piece.length)) {
+      if (isOver(reply) || reply.sent) return void body.removeListener('data', take);
+      try {
+        this.held.takeBody(visit, piece.length);
+      } catch (error) {
         body.removeListener('data', take);
         // Fastify listens while it collects the body, and answers.
-        if (!isLate && body.listenerCount('error') > 0) body.emit('error', noRoom());
+        if (body.listenerCount('error') > 0) body.emit('error', error);
         return;
       }
-      visit.bodyBytes += piece.length;
-      this.bodies.hold(caller.tenant, piece.length);
       (request as ScimRequest).caller = { ...caller, bodyBytes: visit.bodyBytes };
     };
     body.on('data', take);
@@ -266,8 +246,8 @@ export class Admission {
     if (!caller || !visit) return payload;
     this.leaveRoom(visit);
     if (payload === undefined || payload === null) return payload;
-    if (!visit.isRead || reply.statusCode >= 400) return this.hold(visit, reply, payload);
-    const refuse = (error: unknown): unknown => this.hold(visit, reply, refusal(reply, payload, error));
+    if (!visit.isRead || reply.statusCode >= 400) return this.held.answer(visit, reply, payload);
+    const refuse = (error: unknown): unknown => this.held.answer(visit, reply, refusal(reply, payload, error));
     try {
       const rechecked =
         performance.now() - visit.acceptedMs > this.config.TOKEN_CACHE_MS ? caller.requireToken() : undefined;
@@ -279,18 +259,8 @@ export class Admission {
   }
 
   private given(visit: Visit, reply: FastifyReply, payload: unknown): unknown {
-    this.requireRoom(visit.tenant, bytesOf(payload));
-    return this.hold(visit, reply, payload);
-  }
-
-  private hold(visit: Visit, reply: FastifyReply, payload: unknown): unknown {
-    const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
-    // All that was held for it has been given back already.
-    if (isOver(reply)) return sent;
-    const bytes = bytesOf(sent);
-    visit.answerBytes += bytes;
-    this.answers.hold(visit.tenant, bytes);
-    return sent;
+    this.held.requireRoom(visit.tenant, bytesOf(payload));
+    return this.held.answer(visit, reply, payload);
   }
 }
 
@@ -313,24 +283,7 @@ const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string 
   return JSON.stringify(errorBody(error.code, error.detail));
 };
 
-const noRoom = (): Rejected =>
-  new Rejected(
-    'tooManyRequests',
-    'The bodies of the requests that are under way for this tenant are too long together (MAX_RECEIVED_BYTES_PER_TENANT, MAX_RECEIVED_BYTES): send the next ones later.',
-  );
-
-const bytesOf = (payload: unknown): number =>
-  typeof payload === 'string' || Buffer.isBuffer(payload)
-    ? payload.length
-    : ((payload as Partial<HeldStream>).heldBytes ?? 0);
-
 const destroy = (payload: unknown): void => {
   if (typeof payload === 'object' && payload !== null && 'destroy' in payload)
     (payload as { destroy(): void }).destroy();
 };
-
-const unread = ({ MAX_UNSENT_BYTES_PER_TENANT }: Config): Rejected =>
-  new Rejected(
-    'tooManyRequests',
-    `Clients of this tenant do not read their answers: more than ${MAX_UNSENT_BYTES_PER_TENANT} bytes, or a fair share of MAX_UNSENT_BYTES, wait to be sent. Read them, ask for fewer resources at once (count), and send this again.`,
-  );

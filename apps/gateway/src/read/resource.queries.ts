@@ -1,9 +1,10 @@
 import type { Pool } from 'pg';
-import { GROUPS_OF, type GroupOfUser, type GroupRow, type UserRow } from '#contracts';
+import type { GroupRow, UserRow } from '#contracts';
 import { inSlices, isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
 import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import { GroupsOfUsers, isMember } from './groups-of-users.queries.js';
 import { LookUps } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
 import { wantsGroups } from './to-response.js';
@@ -87,14 +88,13 @@ const isCounted = (begin: Begin | undefined): boolean => begin !== undefined && 
 const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parameters: Parameters): string =>
   `LIMIT ${parameters.add(begin ? count + 1 : count)} OFFSET ${parameters.add(begin ? 0 : startIndex - 1)}`;
 
-const isMember = (row: object): boolean => 'isMember' in row && row.isMember === true;
-
 /**
  * Reads of a published view of resources. Statements that clients need again and again are prepared once for a
  * connection.
  */
 export class ResourceQueries<Row extends UserRow | GroupRow> {
   private readonly lookUps: LookUps<Row>;
+  private readonly groups: GroupsOfUsers;
 
   constructor(
     private readonly pool: Pool,
@@ -102,6 +102,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     private readonly limits: ReadingLimits,
   ) {
     this.lookUps = new LookUps(pool);
+    this.groups = new GroupsOfUsers(pool);
   }
 
   async byId(scope: Scope, id: string): Promise<Row | null> {
@@ -336,54 +337,21 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     });
     const last = found.at(-1);
     return {
-      shown: await inSlices(await this.withGroups(scope, found, selection), show),
+      shown: await inSlices(await this.groups.of(scope, found, selection), show),
       totalResults: begin?.totalResults ?? Number(totalResults),
       hasMore: fetched > found.length,
       end: last ? { id: last.id, key: rows[found.length - 1]!.key } : (begin?.position ?? null),
     };
   }
 
-  /** As withGroups, for what has no slot yet. */
+  /** For what has no slot yet. */
   private async withGroupsInSlot<User extends { readonly id: string }>(
     scope: Scope,
     rows: readonly User[],
     selection?: Selection,
   ): Promise<readonly User[]> {
     if (!rows.some(isMember) || !wantsGroups(selection)) return rows;
-    return this.inSlot(this.limits.lookUps, scope, () => this.withGroups(scope, rows, selection));
-  }
-
-  /**
-   * Users who are in groups, with these: a query of its own, because next to all the cost of it is its beginning, which
-   * nobody else shall bear, nor who does not want to see groups: a page of users in hundreds of nested ones takes
-   * seconds.
-   */
-  private async withGroups<User extends { readonly id: string }>(
-    { tenant }: Scope,
-    rows: readonly User[],
-    selection?: Selection,
-  ): Promise<readonly User[]> {
-    if (!wantsGroups(selection)) return rows;
-    const members = rows.filter(isMember);
-    if (members.length === 0) return rows;
-    const found = await this.pool
-      .query<{ member: string; groups: readonly GroupOfUser[] }>({
-        name: 'groups-of-members',
-        text: `SELECT member, json_agg(json_build_object('id', id, 'directory', directory, 'display', display, 'direct', direct)) AS groups
-        FROM ${GROUPS_OF}($1, $2::uuid[]) GROUP BY member`,
-        values: [tenant, members.map(({ id }) => id)],
-      })
-      .catch((error: unknown) => {
-        if (!(isTimeOut(error) || isUnreadable(error))) throw error;
-        // It would be so every time.
-        throw new Rejected(
-          'tooMany',
-          'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +
-            'fewer users at once (count), leave their groups out (excludedAttributes=groups), or raise QUERY_TIMEOUT_MS.',
-        );
-      });
-    const groups = new Map(found.rows.map((row) => [row.member, row.groups]));
-    return rows.map((row) => (groups.has(row.id) ? { ...row, groups: groups.get(row.id)! } : row));
+    return this.inSlot(this.limits.lookUps, scope, () => this.groups.of(scope, rows, selection));
   }
 
   /** SQL: what a directory sees. Two texts, so that each is prepared for what it asks. */
