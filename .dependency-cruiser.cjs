@@ -65,9 +65,9 @@ module.exports = {
       { pathNot: '^(libs/(contracts|scim)/|apps/.+/[^/.]+\\.ts$|(node:)?crypto$)' },
     ),
     rule(
-      'gateway-holds-no-state',
-      'it reads published views and writes commands; main.ts connects',
-      { path: '^apps/gateway/', pathNot: [ENTRIES, TESTS] },
+      'faces-hold-no-state',
+      'they read published views and write commands; main.ts connects',
+      { path: '^apps/(gateway|admin-api)/', pathNot: [ENTRIES, TESTS] },
       { path: '^libs/event-store/' },
     ),
     rule(

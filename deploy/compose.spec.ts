@@ -63,7 +63,7 @@ it('only the listener of the services can be reached from other containers', () 
 
 it('each service is a user of its own there, whose password is made before it starts', () => {
   for (const service of SERVICES.filter((name) => name !== 'muster')) {
-    const variable = `${service.toUpperCase()}_KAFKA_PASSWORD`;
+    const variable = `${service.toUpperCase().replace('-', '_')}_KAFKA_PASSWORD`;
     expect(serviceOf(service)).toContain(`KAFKA_SASL_USERNAME: ${userOf(service)}\n`);
     expect(serviceOf(service)).toContain(`KAFKA_SASL_PASSWORD: \${${variable}:?`);
     expect(serviceOf('kafka-users')).toContain(`${variable}: \${${variable}:?`);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { ownRoleUrl, roleUrl } from '#event-store';
 import { readConfig, SETTINGS } from '#runtime';
-import { APPS, environmentOf, type App } from './environments.js';
+import { APPS, environmentOf, roleOf, type App } from './environments.js';
 
 const OWNER = 'postgres://muster:the%20password%20of%20the%20owner@db.example.org:5432/muster?sslmode=verify-full';
 const SECRETS = {
@@ -35,7 +35,8 @@ const NEEDS: Readonly<Record<App, readonly string[]>> = {
   gateway: ['DATABASE_URL'],
   group: ['DATABASE_URL'],
   identity: ['DATABASE_URL', 'MASTER_KEY'],
-  admin: ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
+  directory: ['DATABASE_URL'],
+  'admin-api': ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
 };
 
 it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, and nothing else', (app) => {
@@ -65,8 +66,8 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
     'NODE_EXTRA_CA_CERTS',
   ]);
   expect(Object.keys(environment).filter((name) => !known.has(name) || name === 'DATA_DIR')).toEqual([]);
-  expect(environment.DATABASE_URL).toBe(roleUrl(OWNER, app));
-  expect(ownRoleUrl(environment.DATABASE_URL!, app)).toBe(environment.DATABASE_URL);
+  expect(environment.DATABASE_URL).toBe(roleUrl(OWNER, roleOf(app)));
+  expect(ownRoleUrl(environment.DATABASE_URL!, roleOf(app))).toBe(environment.DATABASE_URL);
   const text = JSON.stringify(environment);
   expect(text).not.toMatch(/the%20password|the password|cloud|"ci"|other|\/run\/secrets/);
   expect(text.includes(SECRETS.masterKey)).toBe(NEEDS[app].includes('MASTER_KEY'));
@@ -75,17 +76,19 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
 
 it('what a service gets it can read', () => {
   for (const app of APPS)
-    expect(readConfig(environmentOf(app, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(`//muster_${app}:`);
+    expect(readConfig(environmentOf(app, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(
+      `//muster_${roleOf(app)}:`,
+    );
 });
 
 it.each(APPS)('%s refuses the URL of the owner and of every other role, in one line', (app) => {
   for (const url of [
     OWNER,
-    ...APPS.filter((other) => other !== app).map((other) => roleUrl(OWNER, other)),
+    ...APPS.filter((other) => other !== app).map((other) => roleUrl(OWNER, roleOf(other))),
     'postgres://muster_x@h/d',
-    `${roleUrl(OWNER, app)}&user=muster`,
+    `${roleUrl(OWNER, roleOf(app))}&user=muster`,
   ]) {
-    expect(() => ownRoleUrl(url, app), url).toThrow(
+    expect(() => ownRoleUrl(url, roleOf(app)), url).toThrow(
       /^DATABASE_URL names the user [\w ]+: this service connects as its own role[^\n]*$/,
     );
   }
@@ -104,16 +107,16 @@ it.each(APPS)('in docker-compose.yml, too, %s gets no secret of others', (app) =
   expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual(
     [...NEEDS[app], 'KAFKA_SASL_PASSWORD'].sort(),
   );
-  expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${app.toUpperCase()}_KAFKA_PASSWORD:?`);
-  expect(text).toContain(`postgres://muster_${app}:\${${app.toUpperCase()}_DATABASE_PASSWORD:?`);
+  expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${roleOf(app).toUpperCase()}_KAFKA_PASSWORD:?`);
+  expect(text).toContain(`postgres://muster_${roleOf(app)}:\${${roleOf(app).toUpperCase()}_DATABASE_PASSWORD:?`);
 });
 
 it('in docker-compose.yml what all services share holds no secret, and the password of the owner goes to the database and its migration alone', () => {
   const file = readFileSync('docker-compose.yml', 'utf8').replace(/^\s*#.*$/gm, '');
   expect(file.split(/^services:$/m)[0]).not.toMatch(/\$\{\w+:\?/);
-  const holds = [...file.matchAll(/^ {2}(\w+):$/gm)]
+  const holds = [...file.matchAll(/^ {2}([\w-]+):$/gm)]
     .map(([, name]) => name!)
-    .filter((name) => /^(postgres|kafka|migrate|gateway|identity|group|admin)$/.test(name));
+    .filter((name) => /^(postgres|kafka|migrate|gateway|admin-api|identity|directory|group)$/.test(name));
   expect([...new Set(holds)].filter((name) => serviceOf(name).includes('POSTGRES_PASSWORD:?'))).toEqual([
     'postgres',
     'migrate',

@@ -2,8 +2,11 @@ import { roleUrl, type Role, type RoleSettings } from '#event-store';
 import { SETTINGS } from '#runtime';
 
 /** The services that are processes of their own in `npm run stack`, and as containers. */
-export const APPS = ['admin', 'identity', 'group', 'gateway'] as const satisfies readonly Role[];
+export const APPS = ['directory', 'identity', 'group', 'admin-api', 'gateway'] as const;
 export type App = (typeof APPS)[number];
+
+/** The role of a service at the database; its name needs no quotes in SQL. */
+export const roleOf = (app: App): Role => (app === 'admin-api' ? 'admin_api' : app);
 
 /** The program that starts the services knows all of this, and hands to each what it needs. */
 export interface Secrets {
@@ -37,8 +40,8 @@ export const environmentOf = (
   return {
     ...Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))),
     ...settings,
-    DATABASE_URL: roleUrl(secrets.ownerUrl, app, secrets.roles),
-    ...(app === 'identity' || app === 'admin' ? { MASTER_KEY: secrets.masterKey } : {}),
-    ...(app === 'admin' ? { MUSTER_API_KEY: secrets.apiKey } : {}),
+    DATABASE_URL: roleUrl(secrets.ownerUrl, roleOf(app), secrets.roles),
+    ...(app === 'identity' || app === 'admin-api' ? { MASTER_KEY: secrets.masterKey } : {}),
+    ...(app === 'admin-api' ? { MUSTER_API_KEY: secrets.apiKey } : {}),
   };
 };

@@ -9,7 +9,7 @@ import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
  *
  * KAFKA_ADMIN_LISTENER  host:port of a listener on loopback that takes PLAIN
  * KAFKA_PASSWORD        of the user `broker` there
- * GATEWAY_KAFKA_PASSWORD, IDENTITY_…, ADMIN_…, GROUP_…, or each of them with _FILE, and KAFKA_TOPIC_SUFFIX
+ * GATEWAY_KAFKA_PASSWORD, ADMIN_API_…, IDENTITY_…, DIRECTORY_…, GROUP_…, or each of them with _FILE, and KAFKA_TOPIC_SUFFIX
  */
 const run = async (): Promise<void> => {
   const { env } = process;

@@ -29,7 +29,7 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
  * Ctrl-C.
  */
 
-const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
+const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
 
 const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker> => {
   let port: number | undefined;
@@ -48,11 +48,12 @@ const tell = (reason: string): void => sayLine('supervisor', 'warn', `waiting fo
 const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
   const port = {
     gateway: config.PORT,
-    admin: config.ADMIN_PORT,
+    'admin-api': config.ADMIN_PORT,
     identity: config.HEALTH_PORT,
+    directory: config.DIRECTORY_HEALTH_PORT,
     group: config.GROUP_HEALTH_PORT,
   }[app];
-  return urlHere(app === 'admin' ? ADMIN_HOST : HOST, port);
+  return urlHere(app === 'admin-api' ? ADMIN_HOST : HOST, port);
 };
 
 const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
@@ -61,7 +62,7 @@ const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept
     startNode({
       file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)),
       environment,
-      ...(isTerminal() ? { prefix: `${app.padEnd(8)} | ` } : {}),
+      ...(isTerminal() ? { prefix: `${app.padEnd(9)} | ` } : {}),
     }),
   ready: () => answers(`${urlOf(app, config)}/health/ready`),
 });
@@ -78,7 +79,7 @@ const masterKey = async (ownerUrl: string, config: Config): Promise<string> => {
 };
 
 const banner = (config: Config): string => `
-  Muster is ready: gateway, identity, group and admin are processes of their own, over Kafka.
+  Muster is ready: gateway, admin-api, identity, directory and group are processes of their own, over Kafka.
 
     SCIM base URL   ${config.scimBaseUrl}
     Token           npm run -s cli -- directory show
@@ -91,7 +92,7 @@ runSupervisor(async (supervisor) => {
   // Chosen here, so that a process that is started again is found where it was.
   for (const name of PORTS) config[name] ||= await freePort();
   const { DATA_DIR } = config;
-  const runtime = new RuntimeFile(config, { url: urlOf('gateway', config), adminUrl: urlOf('admin', config) });
+  const runtime = new RuntimeFile(config, { url: urlOf('gateway', config), adminUrl: urlOf('admin-api', config) });
   const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> =>
     supervisor.keep(runtime.telling(name, kept));
 

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as contracts from '#contracts';
-import type { AdminCommand, AdminEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
+import type { DirectoryCommand, DirectoryEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
 import { OLD_VERSIONS, upcast, type Behaviour } from '#event-store';
 import type { Attribute, AttributeType, Schema } from '#scim';
-import { adminBehaviour } from '../apps/admin/src/directory.projection.js';
-import { evolve as evolveAdmin, type AdminState } from '../apps/admin/src/directory.js';
+import { directoryBehaviour } from '../apps/directory/src/directory.projection.js';
+import { evolve as evolveDirectory, type DirectoryState } from '../apps/directory/src/directory.js';
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
 import { groupBehaviour } from '../apps/group/src/group.projection.js';
 import {
@@ -32,7 +32,7 @@ interface Fixture {
   /** Opened. */
   readonly personal: object | null;
   /** The state to which today's code folds the stream. */
-  readonly state: UserState | AdminState | GroupState;
+  readonly state: UserState | DirectoryState | GroupState;
 }
 
 const FOLDER = 'test/fixtures/events';
@@ -156,7 +156,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
-  const adminCommands: AdminCommand[] = [
+  const directoryCommands: DirectoryCommand[] = [
     { type: 'CreateTenant', tenantId: TENANT, name: 'Default' },
     { type: 'CreateDirectory', directoryId: DIRECTORY, name: 'Microsoft Entra ID', kind: 'entra' },
     { type: 'ChangeDirectory', directoryId: DIRECTORY, settings: { offerExistingUsers: true, emailIsLoginName: true } },
@@ -169,6 +169,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       sealed: 'c2VhbGVk',
       expiresAt: '2027-01-01T00:00:00.000Z',
     },
+    { type: 'RevealToken', tokenId: TOKEN },
     { type: 'RevokeToken', tokenId: TOKEN },
     { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
     {
@@ -216,15 +217,15 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       },
     ),
     ...write(
-      adminBehaviour(),
+      directoryBehaviour(),
       { tenants: null, directories: null, tokens: null, schemas: null },
-      adminCommands,
+      directoryCommands,
       () => () => null,
     ),
   ];
 };
 
-const fold = (wire: string): UserState | AdminState | GroupState => {
+const fold = (wire: string): UserState | DirectoryState | GroupState => {
   const { after } = FIXTURES.get(wire)!;
   const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
   if (wire.startsWith('muster.user.')) {
@@ -240,8 +241,8 @@ const fold = (wire: string): UserState | AdminState | GroupState => {
       null,
     );
   }
-  return shapes.reduce<AdminState>(
-    (state, { type, data }) => evolveAdmin(state, upcast<AdminEvent>(type, { ...data }), NOW),
+  return shapes.reduce<DirectoryState>(
+    (state, { type, data }) => evolveDirectory(state, upcast<DirectoryEvent>(type, { ...data }), NOW),
     null,
   );
 };

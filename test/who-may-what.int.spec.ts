@@ -36,27 +36,27 @@ const WHO_MAY_WHAT = `
 /** A new object is in nobody's hands until it stands here, with everybody who needs it and nobody else. */
 const EXPECTED = `
   function "group".delete_members()
-  function "group".effective_members(uuid,uuid,uuid,integer): admin EXECUTE
+  function "group".effective_members(uuid,uuid,uuid,integer): admin_api EXECUTE
   function "group".expect_readable(bigint,bigint)
   function "group".groups_above(uuid,uuid[],integer,integer): group EXECUTE
   function "group".groups_of(uuid,uuid[]): gateway EXECUTE
   function identity.not_folded(uuid): gateway EXECUTE; group EXECUTE
   function identity.of_tenant(uuid,text[]): gateway EXECUTE; identity EXECUTE
-  function log.append(text[],integer[],bigint[],uuid[],json): admin EXECUTE; group EXECUTE; identity EXECUTE
+  function log.append(text[],integer[],bigint[],uuid[],json): directory EXECUTE; group EXECUTE; identity EXECUTE
   function log.drop_old(integer)
-  function log.ends(text[]): admin EXECUTE; group EXECUTE; identity EXECUTE
-  function log.expect(text,bigint,bigint): admin EXECUTE; group EXECUTE; identity EXECUTE
+  function log.ends(text[]): directory EXECUTE; group EXECUTE; identity EXECUTE
+  function log.expect(text,bigint,bigint): directory EXECUTE; group EXECUTE; identity EXECUTE
   function log.may_use(text)
-  function log.read(text,integer,bigint,integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
-  function log.read_some(text,integer,bigint,integer,bigint): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.read(text,integer,bigint,integer): directory EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  function log.read_some(text,integer,bigint,integer,bigint): directory EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
   function log.refuse_change()
-  function log.roll(integer): admin EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
-  schema admin: admin USAGE; gateway USAGE; group USAGE; identity USAGE
-  schema group: admin USAGE; gateway USAGE; group USAGE; identity USAGE
-  schema identity: admin USAGE; gateway USAGE; group USAGE; identity USAGE
-  schema keys: admin USAGE; identity USAGE
-  schema log: admin USAGE; group USAGE; identity USAGE; log USAGE
-  schema public: admin USAGE; gateway USAGE; group USAGE; identity USAGE; log USAGE
+  function log.roll(integer): directory EXECUTE; group EXECUTE; identity EXECUTE; log EXECUTE
+  schema directory: admin_api USAGE; directory USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema group: admin_api USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema identity: admin_api USAGE; gateway USAGE; group USAGE; identity USAGE
+  schema keys: admin_api USAGE; identity USAGE
+  schema log: directory USAGE; group USAGE; identity USAGE; log USAGE
+  schema public: admin_api USAGE; directory USAGE; gateway USAGE; group USAGE; identity USAGE; log USAGE
   sequence public.muster_migrations_id_seq
   table "group".claims: group INSERT, SELECT, UPDATE
   table "group".consumed: group INSERT, SELECT, UPDATE
@@ -70,16 +70,16 @@ const EXPECTED = `
   table "group".positions: group SELECT, UPDATE
   table "group".relays: group INSERT, SELECT, UPDATE
   table "group".unfinished_rebuild
-  table admin.directories: admin INSERT, SELECT, UPDATE
-  table admin.events: admin INSERT, SELECT
-  table admin.outcome_retention: admin SELECT, UPDATE
-  table admin.outcomes: admin DELETE, INSERT, SELECT
-  table admin.positions: admin SELECT, UPDATE
-  table admin.relays: admin INSERT, SELECT, UPDATE
-  table admin.schemas: admin INSERT, SELECT, UPDATE
-  table admin.tenants: admin INSERT, SELECT, UPDATE
-  table admin.tokens: admin INSERT, SELECT, UPDATE
-  table admin.unfinished_rebuild
+  table directory.directories: directory INSERT, SELECT, UPDATE
+  table directory.events: directory INSERT, SELECT
+  table directory.outcome_retention: directory SELECT, UPDATE
+  table directory.outcomes: directory DELETE, INSERT, SELECT
+  table directory.positions: directory SELECT, UPDATE
+  table directory.relays: directory INSERT, SELECT, UPDATE
+  table directory.schemas: directory INSERT, SELECT, UPDATE
+  table directory.tenants: directory INSERT, SELECT, UPDATE
+  table directory.tokens: directory INSERT, SELECT, UPDATE
+  table directory.unfinished_rebuild
   table identity.claims: identity INSERT, SELECT, UPDATE
   table identity.events: identity INSERT, SELECT
   table identity.outcome_retention: identity SELECT, UPDATE
@@ -88,29 +88,32 @@ const EXPECTED = `
   table identity.relays: identity INSERT, SELECT, UPDATE
   table identity.unfinished_rebuild
   table identity.users: identity DELETE, INSERT, SELECT, UPDATE
-  table keys.master_check: admin INSERT, SELECT; identity INSERT, SELECT
+  table keys.master_check: admin_api INSERT, SELECT; identity INSERT, SELECT
   table keys.persons: identity DELETE, INSERT, SELECT
   table keys.tenants: identity DELETE, INSERT, SELECT
   table log.ended
   table log.messages
   table log.messages_<day>
   table log.messages_default
-  table public.muster_migrations: admin SELECT; gateway SELECT; group SELECT; identity SELECT; log SELECT
-  view "group".events_v1: admin SELECT
-  view "group".groups_v1: admin SELECT; gateway SELECT; identity SELECT
-  view "group".members_v1: admin SELECT; gateway SELECT; identity SELECT
-  view "group".outcomes_v1: admin SELECT; gateway SELECT
-  view admin.directories_v1: gateway SELECT; identity SELECT
-  view admin.directories_v2: gateway SELECT; identity SELECT
-  view admin.directories_v3: admin SELECT; gateway SELECT; group SELECT; identity SELECT
-  view admin.outcomes_v1: admin SELECT; gateway SELECT
-  view admin.schemas_v1: gateway SELECT; group SELECT; identity SELECT
-  view admin.tokens_v1: gateway SELECT
-  view admin.tokens_v2: gateway SELECT
-  view admin.tokens_v3: gateway SELECT
-  view admin.tokens_v4: gateway SELECT
-  view identity.events_v1: admin SELECT; group SELECT
-  view identity.outcomes_v1: admin SELECT; gateway SELECT
+  table public.muster_migrations: admin_api SELECT; directory SELECT; gateway SELECT; group SELECT; identity SELECT; log SELECT
+  view "group".events_v1: admin_api SELECT
+  view "group".groups_v1: admin_api SELECT; gateway SELECT; identity SELECT
+  view "group".members_v1: admin_api SELECT; gateway SELECT; identity SELECT
+  view "group".outcomes_v1: admin_api SELECT; gateway SELECT
+  view directory.directories_v1: gateway SELECT; identity SELECT
+  view directory.directories_v2: gateway SELECT; identity SELECT
+  view directory.directories_v3: admin_api SELECT; gateway SELECT; group SELECT; identity SELECT
+  view directory.listed_tokens_v1: admin_api SELECT
+  view directory.outcomes_v1: admin_api SELECT
+  view directory.revealed_tokens_v1: admin_api SELECT
+  view directory.schemas_v1: admin_api SELECT; gateway SELECT; group SELECT; identity SELECT
+  view directory.tenants_v1: admin_api SELECT
+  view directory.tokens_v1: gateway SELECT
+  view directory.tokens_v2: gateway SELECT
+  view directory.tokens_v3: gateway SELECT
+  view directory.tokens_v4: gateway SELECT
+  view identity.events_v1: admin_api SELECT; group SELECT
+  view identity.outcomes_v1: admin_api SELECT; gateway SELECT
   view identity.users_v1: gateway SELECT
   view identity.users_v2: gateway SELECT; group SELECT
 `
@@ -192,14 +195,14 @@ it('the gateway cannot touch the log, and who may roll it cannot empty it', asyn
 });
 
 it("a service writes and reads its own topics, the log's role reads all of them and writes none, and a stranger does neither, whatever he was granted", async () => {
-  await expect(as('log', APPEND, ['admin.commands', 0])).rejects.toThrow(/permission denied/);
-  await as('admin', APPEND, ['admin.events', 0]);
-  await expect(as('admin', APPEND, ['identity.events', 1])).rejects.toThrow(
-    /muster_admin may not write topic identity.events/,
+  await expect(as('log', APPEND, ['directory.commands', 0])).rejects.toThrow(/permission denied/);
+  await as('directory', APPEND, ['directory.events', 0]);
+  await expect(as('directory', APPEND, ['identity.events', 1])).rejects.toThrow(
+    /muster_directory may not write topic identity.events/,
   );
-  expect((await as('group', 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(0);
-  for (const role of ['admin', 'log'] as const)
-    expect((await as(role, 'SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(1);
+  expect((await as('group', 'SELECT * FROM log.read($1, 0, 0, 10)', ['directory.events'])).rowCount).toBe(0);
+  for (const role of ['directory', 'log'] as const)
+    expect((await as(role, 'SELECT * FROM log.read($1, 0, 0, 10)', ['directory.events'])).rowCount).toBe(1);
   const stranger = `stranger_${process.pid}`;
   await owner.query(
     `CREATE ROLE ${stranger} LOGIN PASSWORD 'let me in'; GRANT USAGE ON SCHEMA log TO ${stranger}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log TO ${stranger}`,
@@ -210,7 +213,7 @@ it("a service writes and reads its own topics, the log's role reads all of them 
   try {
     await client.connect();
     await expect(client.query(APPEND, ['identity.events', 1])).rejects.toThrow(/may not write topic/);
-    expect((await client.query('SELECT * FROM log.read($1, 0, 0, 10)', ['admin.events'])).rowCount).toBe(0);
+    expect((await client.query('SELECT * FROM log.read($1, 0, 0, 10)', ['directory.events'])).rowCount).toBe(0);
   } finally {
     await client.end();
     await owner.query(`DROP OWNED BY ${stranger}; DROP ROLE ${stranger}`);

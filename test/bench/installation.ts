@@ -9,7 +9,15 @@ import type { Target } from './cycle.js';
 
 export const LOGS = ['embedded', 'kafka'] as const;
 export type LogKind = (typeof LOGS)[number];
-export type ProcessName = 'server' | 'gateway' | 'identity' | 'group' | 'admin' | 'broker' | 'postgres';
+export type ProcessName =
+  | 'server'
+  | 'gateway'
+  | 'identity'
+  | 'group'
+  | 'directory'
+  | 'admin-api'
+  | 'broker'
+  | 'postgres';
 
 /** A running installation says this about itself in DATA_DIR/runtime.json. */
 interface Runtime {
@@ -87,6 +95,7 @@ export class Installation {
       PORT: String(port),
       ADMIN_PORT: String(await freePort()),
       HEALTH_PORT: String(await freePort()),
+      DIRECTORY_HEALTH_PORT: String(await freePort()),
       GROUP_HEALTH_PORT: String(await freePort()),
     };
     const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
@@ -183,7 +192,7 @@ export class Installation {
   async stop(): Promise<void> {
     if (!lives(this.supervisor)) return;
     const exited = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
-    const pids = this.pids(['server', 'gateway', 'identity', 'group', 'admin', 'broker', 'postgres']);
+    const pids = this.pids(['server', 'gateway', 'identity', 'group', 'directory', 'admin-api', 'broker', 'postgres']);
     this.signal('SIGCONT');
     this.supervisor.kill('SIGTERM');
     const timer = setTimeout(() => {
@@ -204,7 +213,8 @@ export class Installation {
   }
 
   private signal(signal: NodeJS.Signals): void {
-    for (const pid of this.pids(['gateway', 'identity', 'group', 'admin', 'server', 'broker'])) send(pid, signal);
+    for (const pid of this.pids(['gateway', 'identity', 'group', 'directory', 'admin-api', 'server', 'broker']))
+      send(pid, signal);
   }
 }
 

@@ -67,7 +67,7 @@ describe('outcomes', () => {
     await plant('identity', 3, OLD, YOUNG);
     await plant('identity', 5, YOUNG, OLD);
     await plant('identity', 7, YOUNG, YOUNG);
-    await plant('admin', 11, OLD, OLD);
+    await plant('directory', 11, OLD, OLD);
     const database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
       poolConnections: 2,
       queryTimeoutMs: 5_000,
@@ -79,7 +79,7 @@ describe('outcomes', () => {
     await retention.stop();
     await database.destroy();
     expect(await count('identity')).toBe(15);
-    expect(await count('admin')).toBe(11);
+    expect(await count('directory')).toBe(11);
   });
 
   it('go in smaller chunks where the database cannot delete a thousand in time', async () => {
@@ -135,13 +135,13 @@ describe('outcomes', () => {
     const server = await startServer(Object.assign(readConfig({ DATA_DIR: dataDir }), { PORT: 0 }), url, lines);
     const told = [await logger.next(), await logger.next(), await logger.next()];
     expect(told.map((line) => [line.owner, line.deleted]).sort()).toEqual([
-      ['admin', 15],
+      ['directory', 15],
       ['group', 4],
       ['identity', 4],
     ]);
     await server.stop();
     rmSync(dataDir, { recursive: true, force: true });
-    expect(await count('admin')).toBe(0);
+    expect(await count('directory')).toBe(0);
   });
 });
 

@@ -1,4 +1,6 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { startMuster, type Directory } from '../support/muster.js';
 
@@ -10,6 +12,8 @@ const strangers = async (): Promise<{ mine: Directory; sibling: Directory; forei
   const mine = await muster.newDirectory('A1');
   return { mine, sibling: await muster.newDirectory('A2', mine.tenant), foreign: await muster.newDirectory('B1') };
 };
+
+const reveal = (directory: string) => admin('POST', `/directories/${directory}/reveal-token`);
 
 it('a tenant is made, listed and given a directory', async () => {
   const made = await admin('POST', '/tenants', { name: 'Branch office' });
@@ -74,7 +78,7 @@ it('a user name is unique in its tenant, also between directories, and free in a
 
 it('a first start that was killed before it made its token is finished by the next start', async () => {
   await muster.stop();
-  await muster.owner.query('DELETE FROM admin.tokens');
+  await muster.owner.query('DELETE FROM directory.tokens');
   await muster.start();
   expect(muster.server.directory).toMatchObject({
     name: 'Microsoft Entra ID',
@@ -104,21 +108,62 @@ it('two tenants, or two directories of a tenant, of one name are refused, also w
 it('a token that cannot be opened breaks no list, and can be revoked', async () => {
   const { id, scim, token } = await muster.newDirectory('Another key');
   const { rows } = await muster.owner.query<{ sealed: string }>(
-    'SELECT sealed FROM admin.tokens WHERE directory = $1',
+    'SELECT sealed FROM directory.tokens WHERE directory = $1',
     [id],
   );
   // As with another master key.
-  await muster.owner.query('UPDATE admin.tokens SET sealed = $2 WHERE directory = $1', [
+  await muster.owner.query('UPDATE directory.tokens SET sealed = $2 WHERE directory = $1', [
     id,
     rows[0]!.sealed.replace(/.{4}$/, 'AAAA'),
   ]);
   const { status, body } = await admin('GET', `/directories/${id}`);
-  expect({ status, body }).toMatchObject({ status: 200, body: { token: null, tokens: [{ status: 'active' }] } });
+  expect({ status, body }).toMatchObject({ status: 200, body: { tokens: [{ status: 'active' }] } });
+  expect((await reveal(id)).body).toMatchObject({ token: null, tokenExpiresAt: null, tokens: [{ status: 'active' }] });
   expect((await admin('GET', '/directories')).body.length).toBeGreaterThan(1);
   expect(token).toMatch(/^muster_/);
   expect((await scim('GET', '/Users?count=1')).status).toBe(200);
   expect((await admin('DELETE', `/tokens/${body.tokens[0].id}`)).status).toBe(204);
   await expect.poll(async () => (await scim('GET', '/Users?count=1')).status).toBe(401);
+});
+
+it('no query shows a token: to reveal it is an act of its own, which is recorded with the one who asked', async () => {
+  const { id, token } = await muster.newDirectory('Secretive');
+  const events = async () =>
+    (
+      await muster.owner.query<{ type: string; actor: string; data: unknown }>(
+        'SELECT e.type, e.actor, e.data FROM directory.events e JOIN directory.tokens t ON t.id = e.stream WHERE t.directory = $1 AND e.version > 1',
+        [id],
+      )
+    ).rows;
+  const shown = await admin('GET', `/directories/${id}`);
+  const listed = (await admin('GET', '/directories')).body.find((directory: { id: string }) => directory.id === id);
+  for (const answer of [shown.body, listed]) {
+    expect(answer).toMatchObject({ id, tokens: [{ status: 'active' }] });
+    expect(answer).not.toHaveProperty('token');
+  }
+  // Not even the role of the admin API finds what it could open.
+  const role = new pg.Client({ connectionString: roleUrl(muster.database, 'admin_api') });
+  await role.connect();
+  const sealed = () =>
+    role.query('SELECT sealed FROM directory.revealed_tokens_v1 WHERE id = $1', [shown.body.tokens[0].id]);
+  try {
+    expect((await sealed()).rowCount).toBe(0);
+    expect(await events()).toEqual([]);
+    expect(await reveal(id)).toMatchObject({ status: 200, body: { id, token, tokenExpiresAt: null } });
+    expect((await sealed()).rowCount).toBe(1);
+  } finally {
+    await role.end();
+  }
+  expect(await events()).toEqual([
+    { type: 'muster.token.revealed.v1', actor: 'admin', data: { type: 'TokenRevealed' } },
+  ]);
+  const outcomes = await muster.owner.query('SELECT outcome::text AS text FROM directory.outcomes');
+  const messages = await muster.owner.query('SELECT message::text AS text FROM log.messages');
+  expect(outcomes.rowCount).toBeGreaterThan(0);
+  for (const { text } of [...outcomes.rows, ...messages.rows]) expect(text).not.toContain(token);
+  expect((await admin('DELETE', `/tokens/${shown.body.tokens[0].id}`)).status).toBe(204);
+  expect((await reveal(id)).body).toMatchObject({ token: null, tokens: [{ status: 'revoked' }] });
+  expect((await reveal(uuidv7())).status).toBe(404);
 });
 
 it('a token ends at a moment that is to come, and is then shown as expired', async () => {
@@ -144,7 +189,9 @@ it('a token ends at a moment that is to come, and is then shown as expired', asy
     (await admin('GET', `/directories/${id}`)).body.tokens.find((token: { id: string }) => token.id === made.id);
   expect(await shown()).toMatchObject({ status: 'active' });
   expect(Date.parse((await shown()).expiresAt)).toBe(Date.parse('2099-01-30T23:00:00Z'));
-  await muster.owner.query("UPDATE admin.tokens SET expires_at = now() - interval '1 second' WHERE id = $1", [made.id]);
+  await muster.owner.query("UPDATE directory.tokens SET expires_at = now() - interval '1 second' WHERE id = $1", [
+    made.id,
+  ]);
   expect(await shown()).toMatchObject({ status: 'expired' });
 });
 
@@ -155,7 +202,7 @@ it('of the tokens of a directory the one that works longest is shown, with its e
       id: string;
       token: string;
     };
-  const shown = async () => (await admin('GET', `/directories/${id}`)).body;
+  const shown = async () => (await reveal(id)).body;
   expect(await shown()).toMatchObject({ token, tokenExpiresAt: null });
   const late = await create('2099-01-31T00:00:00Z');
   await create('2098-01-31T00:00:00Z');

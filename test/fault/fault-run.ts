@@ -42,7 +42,7 @@ export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
 };
 
 /** These have to outlive their database, so that it serves again as soon as that is back; each log has some of them. */
-const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'admin'];
+const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'directory', 'admin-api'];
 
 const RECOVERY_TIMEOUT_MS = 120_000;
 const ACKNOWLEDGED_BETWEEN_KILLS = 50;

@@ -63,7 +63,7 @@ const VICTIM_WORKERS = 2;
 /** Together with its requests this is about 40 requests/s: more than Entra sends. */
 const VICTIM_PAUSE_MS = 40;
 const MAX_TENANTS = 200;
-const PROCESSES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'admin'];
+const PROCESSES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'directory', 'admin-api'];
 
 /**
  * Starts an installation with two tenants on one partition. While the attacker does its worst, the victim creates users

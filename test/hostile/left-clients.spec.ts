@@ -96,7 +96,7 @@ it.each([
   '%s whose client leaves first holds nothing',
   async (_name, bytesOf) => {
     await muster.owner.query(
-      'BEGIN; LOCK identity.users, identity.outcomes, "group".groups, admin.tokens IN ACCESS EXCLUSIVE MODE',
+      'BEGIN; LOCK identity.users, identity.outcomes, "group".groups, directory.tokens IN ACCESS EXCLUSIVE MODE',
     );
     try {
       for (let index = 0; index < 12; index++) await leave(bytesOf(index));

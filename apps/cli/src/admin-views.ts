@@ -16,15 +16,19 @@ export interface DirectoryView {
     readonly offerLocalGroups: boolean;
   };
   readonly scimBaseUrl: string;
-  /** The one that works longest. */
-  readonly token: string | null;
-  readonly tokenExpiresAt: string | null;
   readonly tokens: readonly {
     readonly id: string;
     readonly description: string;
     readonly status: string;
     readonly expiresAt: string | null;
   }[];
+}
+
+/** A directory with one of its tokens, to be seen: who is shown it is recorded. */
+export interface RevealedDirectory extends DirectoryView {
+  /** The one that works longest; null = none that is active can be opened. */
+  readonly token: string | null;
+  readonly tokenExpiresAt: string | null;
 }
 
 export interface AttributeView {

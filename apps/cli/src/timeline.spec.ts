@@ -15,8 +15,6 @@ const directory: DirectoryView = {
   kind: 'entra',
   settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false },
   scimBaseUrl: '',
-  token: null,
-  tokenExpiresAt: null,
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 

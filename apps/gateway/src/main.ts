@@ -31,7 +31,7 @@ runProcess('gateway', async (logger) => {
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     connection: config.kafka,
-    owner: null,
+    service: 'gateway',
     pool: null,
     topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,

@@ -1,6 +1,6 @@
 import type { OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { pageByBytes } from '#event-store';
+import { pageByBytes } from '#contracts';
 import { definitionsOf, type Resource } from '#scim';
 import { groupRow } from './group.projection.js';
 

@@ -25,7 +25,7 @@ runProcess('group', async (logger) => {
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     connection: config.kafka,
-    owner: 'group',
+    service: 'group',
     pool,
     topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,

@@ -105,7 +105,7 @@ it('random sequences in random batches become what the pure code says, row by ro
         const sources = [uuidv7(), uuidv7(), null] as const;
         for (const id of [sources[0], sources[1]]) {
           await owner.query(
-            "INSERT INTO admin.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name, offer_local_groups) VALUES ($1, $2, 1, $3, $4, 'scim', false, false, $5)",
+            "INSERT INTO directory.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name, offer_local_groups) VALUES ($1, $2, 1, $3, $4, 'scim', false, false, $5)",
             [id, tenant, NOW, `Directory ${id}`, sees && id === sources[0]],
           );
         }
@@ -188,7 +188,7 @@ it('a name is unique also where an attribute of the tenant is called displayName
     description: '',
   };
   await owner.query(
-    "INSERT INTO admin.schemas (id, tenant, version, created, urn, urn_folded, resource_type, schema) VALUES ($1, $2, 1, $3, $4, $5, 'Group', $6)",
+    "INSERT INTO directory.schemas (id, tenant, version, created, urn, urn_folded, resource_type, schema) VALUES ($1, $2, 1, $3, $4, $5, 'Group', $6)",
     [
       uuidv7(),
       tenant,

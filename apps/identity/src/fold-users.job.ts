@@ -1,7 +1,6 @@
 import type { OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { schemasAsJson } from '#contracts';
-import { pageByBytes } from '#event-store';
+import { pageByBytes, schemasAsJson } from '#contracts';
 import { definitionsByTenant, STANDARD, type Resource, type TenantSchema } from '#scim';
 import type { Links } from './user-load.queries.js';
 import { userRow } from './user.projection.js';

@@ -33,7 +33,7 @@ runProcess('identity', async (logger) => {
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const log = new KafkaLog({
     connection: config.kafka,
-    owner: 'identity',
+    service: 'identity',
     pool,
     topicSuffix: config.KAFKA_TOPIC_SUFFIX,
     maxBatchMessages: config.MAX_BATCH_MESSAGES,

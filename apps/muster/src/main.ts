@@ -16,6 +16,7 @@ import {
   VERSION,
   type Config,
 } from '#runtime';
+import { SHOW_TOKEN } from './show-token.js';
 
 /** `npm start`: keeps the embedded Postgres and the server process running, and tells how to connect. */
 
@@ -26,7 +27,6 @@ interface Ready {
   readonly isNew: boolean;
 }
 
-const SHOW_TOKEN = '--show-token';
 const HELP = `npm start: everything in one process, with a Postgres of its own. Settings are environment variables: docs/configuration.md.
 
   ${SHOW_TOKEN}  also show the SCIM token of the first directory; in a terminal the first start shows it
@@ -92,6 +92,12 @@ runSupervisor(async (supervisor) => {
     tellReady((message as { ready: Ready }).ready, adminUrlOf(config));
   };
   const start = (): ReturnType<typeof startNode> =>
-    startNode({ file: fileURLToPath(new URL('./server.js', import.meta.url)), environment, onMessage });
+    startNode({
+      file: fileURLToPath(new URL('./server.js', import.meta.url)),
+      // A server that is started again would record that the token was shown once more.
+      args: told ? [] : process.argv.filter((argument) => argument === SHOW_TOKEN),
+      environment,
+      onMessage,
+    });
   await supervisor.keep(runtime.telling('server', { name: 'The server', start }));
 });

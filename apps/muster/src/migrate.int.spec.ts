@@ -144,7 +144,7 @@ describe('the roles', () => {
     }
     const append = "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], '[{}]')";
     await query(roleUrl(second, 'identity', roles), append, ['identity.events']);
-    await expect(query(roleUrl(second, 'identity', roles), append, ['admin.events'])).rejects.toThrow(
+    await expect(query(roleUrl(second, 'identity', roles), append, ['directory.events'])).rejects.toThrow(
       /second_identity may not write/,
     );
     await expect(query(roleUrl(second, 'gateway', roles), append, ['identity.events'])).rejects.toThrow(
@@ -173,7 +173,7 @@ describe('the roles', () => {
     const inOrder = async (url: string, prefix: string): Promise<string[]> =>
       (await query<{ object: string; acl: string | null }>(url, grants)).map(({ object, acl }) =>
         `${object} ${(acl ?? '').replace(/[{}]/g, '').split(',').sort().join()}`.replaceAll(
-          new RegExp(`\\b${prefix}_(?=gateway|identity|admin|group|log)`, 'g'),
+          new RegExp(`\\b${prefix}_(?=gateway|admin_api|identity|directory|group|log)`, 'g'),
           '*_',
         ),
       );
@@ -239,9 +239,9 @@ describe('the roles', () => {
   it('are no owners, and no role can be its own', async () => {
     const url = await newDatabase();
     await migrate(url, called('own'));
-    await query(postgres.url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO own_admin`);
-    await expect(migrate(roleUrl(url, 'admin', called('own')), called('own'))).rejects.toMatchObject(
-      usage(/^DATABASE_URL names own_admin, a role of Muster's services/),
+    await query(postgres.url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO own_admin_api`);
+    await expect(migrate(roleUrl(url, 'admin_api', called('own')), called('own'))).rejects.toMatchObject(
+      usage(/^DATABASE_URL names own_admin_api, a role of Muster's services/),
     );
   });
 

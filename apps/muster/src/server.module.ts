@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import {
-  ADMIN_OUTCOMES_VIEW,
+  DIRECTORY_OUTCOMES_VIEW,
   commandsOf,
   GROUP_OUTCOMES_VIEW,
   IDENTITY_OUTCOMES_VIEW,
@@ -14,31 +14,22 @@ import {
   connectDatabase,
   databasePart,
   findOutcomes,
+  keySeal,
   openMasterKey,
   poolOf,
   roleSeal,
   roleUrl,
   watchLanes,
-  type BatchHandler,
   type Role,
 } from '#event-store';
-import {
-  KafkaLog,
-  LOG_KEEP_DAYS,
-  logPart,
-  LogTransport,
-  PostgresLog,
-  RequestReply,
-  type Log,
-  type Position,
-  type Watch,
-} from '#log';
+import { KafkaLog, LOG_KEEP_DAYS, logPart, PostgresLog, RequestReply, type Log, type Watch } from '#log';
 import { runOwner } from '#owner';
 import { apiKeyOf, endWith, logInterruptions, masterKeySource, startService, type Config, type Logger } from '#runtime';
-import { AdminModule, adminFace } from '../../admin/src/admin.module.js';
-import { requireApiKeyFirst } from '../../admin/src/api-key.guard.js';
-import { Directories, type DirectoryView } from '../../admin/src/directories.queries.js';
-import { ADMIN_BATCHES } from '../../admin/src/directory.handler.js';
+import { AdminApiModule, adminFace } from '../../admin-api/src/admin-api.module.js';
+import { ChangedDirectories } from '../../admin-api/src/directories/directories.sender.js';
+import { requireApiKeyFirst } from '../../admin-api/src/http/api-key.guard.js';
+import { Tokens, type RevealedDirectory } from '../../admin-api/src/tokens/tokens.sender.js';
+import { directory as directoryOwner } from '../../directory/src/directory.owner.js';
 import { GatewayModule } from '../../gateway/src/gateway.module.js';
 import { unreadable } from '../../gateway/src/http/scim-error.filter.js';
 import { speakScim } from '../../gateway/src/http/speak-scim.guard.js';
@@ -55,12 +46,15 @@ export class ServerModule {
 export interface Server {
   readonly app: NestFastifyApplication;
   readonly apiKey: string;
-  readonly directory: DirectoryView;
+  /** The first one, with its token where this start made it. */
+  readonly directory: RevealedDirectory;
   readonly isNew: boolean;
   /** The port of the gateway, and that of the admin API. */
   readonly port: number;
   readonly adminPort: number;
   readonly log: Log;
+  /** The first directory, with its token; who sees it is recorded. */
+  reveal(): Promise<RevealedDirectory>;
   stop(): Promise<void>;
 }
 
@@ -75,57 +69,58 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       poolConnections: config.DATABASE_POOL_CONNECTIONS,
       queryTimeoutMs: config.QUERY_TIMEOUT_MS,
     });
-  const [gateway, identity, admin, group] = await Promise.all([
+  const [gateway, admin, identity, directory, group] = await Promise.all([
     connect('gateway'),
+    connect('admin_api'),
     connect('identity'),
-    connect('admin'),
+    connect('directory'),
     connect('group'),
   ]);
   const masterKey = await openMasterKey(poolOf(identity), masterKeySource(config));
   const lanes = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const logs = chooseLogs(config, urlOf('log'), logger, lanes, {
     identity: poolOf(identity),
-    admin: poolOf(admin),
+    directory: poolOf(directory),
     group: poolOf(group),
   });
-  const requestsTo = (owner: Owner, log: Log, view: string): RequestReply =>
-    new RequestReply(log, {
+  const requestsTo = (owner: Owner, view: string, pool: Pool): RequestReply =>
+    new RequestReply(logs.gateway, {
       owner,
       lookupAfterMs: config.OUTCOME_LOOKUP_AFTER_MS,
       timeoutMs: config.COMMAND_EXPIRES_AFTER_MS,
-      lookup: (commandIds) => findOutcomes(poolOf(gateway), view, commandIds),
+      lookup: (commandIds) => findOutcomes(pool, view, commandIds),
     });
-  const identityRequests = requestsTo('identity', logs.gateway, IDENTITY_OUTCOMES_VIEW);
-  const groupRequests = requestsTo('group', logs.gateway, GROUP_OUTCOMES_VIEW);
-  const adminRequests = requestsTo('admin', logs.admin, ADMIN_OUTCOMES_VIEW);
+  const requests = {
+    directory: requestsTo('directory', DIRECTORY_OUTCOMES_VIEW, poolOf(admin)),
+    identity: requestsTo('identity', IDENTITY_OUTCOMES_VIEW, poolOf(gateway)),
+    group: requestsTo('group', GROUP_OUTCOMES_VIEW, poolOf(gateway)),
+  };
   const gatewayModule = GatewayModule.register({
     config,
     pool: poolOf(gateway),
     cursorSeal: roleSeal(urlOf('gateway'), 'gateway', 'cursor'),
-    requests: { identity: identityRequests, group: groupRequests },
+    requests,
     logger,
   });
   const jobs = [
+    { owner: directoryOwner, log: logs.directory, pool: poolOf(directory) },
     { owner: identityOwner, log: logs.identity, pool: poolOf(identity) },
     { owner: groupOwner, log: logs.group, pool: poolOf(group) },
   ].map(({ owner, log, pool }) => {
     const send = (messages: readonly Message[]): Promise<void> => log.publish(commandsOf(owner.name), messages);
     return runOwner(owner, { config, pool, logger, watch: lanes, send, masterKey: () => masterKey }, log);
   });
-  const adminModule = AdminModule.register({
+  const adminModule = AdminApiModule.register({
     config,
-    database: admin,
-    log: logs.admin,
-    lanes,
-    requests: adminRequests,
-    identity: identityRequests,
-    group: groupRequests,
-    masterKey,
+    pool: poolOf(admin),
+    requests,
+    tokenSeal: keySeal(masterKey),
     apiKey,
     logger,
   });
   const isOnePort = config.ADMIN_PORT === config.PORT && config.PORT !== 0;
-  let first: { directory: DirectoryView; isNew: boolean } | undefined;
+  let first: { directory: RevealedDirectory; isNew: boolean } | undefined;
+  let tokens: Tokens | undefined;
   const service = await startService({
     config,
     port: config.PORT,
@@ -143,13 +138,11 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
       speakScim(app, logger);
     },
     unreadable: unreadable(logger, config.MAX_BODY_BYTES),
-    transport: (app) => transport(app, logs),
     // An application of its own: whatever a proxy sends to the port of SCIM, no route there leads to the admin API.
-    ...(isOnePort
-      ? {}
-      : { beside: { ...adminFace(config, adminModule, logger), transport: (app) => transport(app, logs) } }),
+    ...(isOnePort ? {} : { beside: adminFace(config, adminModule, logger) }),
     begin: async (app, beside = app) => {
-      first = await beside.get(Directories).firstStart();
+      tokens = beside.get(Tokens);
+      first = await beside.get(ChangedDirectories).firstStart();
     },
   });
   return {
@@ -158,25 +151,14 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     ...first!,
     apiKey,
     log: logs.gateway,
+    reveal: () => tokens!.reveal(),
     stop: async () => {
       // Answers that are under way are given first.
       await service.stop();
-      identityRequests.stop();
-      groupRequests.stop();
-      adminRequests.stop();
-      await Promise.all([gateway.destroy(), identity.destroy(), admin.destroy(), group.destroy()]);
+      for (const request of Object.values(requests)) request.stop();
+      await Promise.all([gateway, admin, identity, directory, group].map((database) => database.destroy()));
     },
   };
-};
-
-/** The lanes of the owners that are in this application. */
-const transport = (app: NestFastifyApplication, logs: Record<Owner, Log>): LogTransport => {
-  const consumers: Record<string, { readonly owner: Owner; at(): { position(partition: number): Promise<Position> } }> =
-    { [commandsOf('admin')]: { owner: 'admin', at: () => app.get<BatchHandler<unknown>>(ADMIN_BATCHES) } };
-  return new LogTransport(
-    (topic) => logs[consumers[topic]!.owner],
-    (topic, partition) => consumers[topic]!.at().position(partition),
-  );
 };
 
 /** The service that the log is of; undefined = everybody's. */
@@ -205,19 +187,24 @@ const chooseLogs = (
       keepDays: LOG_KEEP_DAYS,
       onError,
     });
-    return { gateway: log, identity: log, admin: log, group: log };
+    return { gateway: log, identity: log, directory: log, group: log };
   }
   const onDead = endWith(logger);
-  const kafka = (owner: Owner | null): KafkaLog =>
+  const kafka = (service: Owner | 'gateway'): KafkaLog =>
     new KafkaLog({
       connection,
-      owner,
-      pool: owner && pools[owner],
+      service,
+      pool: service === 'gateway' ? null : pools[service],
       topicSuffix: config.KAFKA_TOPIC_SUFFIX,
       maxBatchMessages: config.MAX_BATCH_MESSAGES,
       watch,
       onError,
       onDead,
     });
-  return { gateway: kafka(null), identity: kafka('identity'), admin: kafka('admin'), group: kafka('group') };
+  return {
+    gateway: kafka('gateway'),
+    identity: kafka('identity'),
+    directory: kafka('directory'),
+    group: kafka('group'),
+  };
 };

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { migrate, untilDatabaseAnswers } from '#event-store';
 import { readConfig, runProcess, UsageError } from '#runtime';
 import { startServer } from './server.module.js';
+import { SHOW_TOKEN } from './show-token.js';
 
 /** The child of main.ts: all services in one process. */
 runProcess('muster', async (logger) => {
@@ -12,7 +13,9 @@ runProcess('muster', async (logger) => {
   await untilDatabaseAnswers(ownerUrl, (reason) => logger.warn({ reason }, 'waiting for the database'));
   await migrate(ownerUrl, config.databaseRoles);
   const server = await startServer(config, ownerUrl, logger);
-  const { scimBaseUrl, token, name } = server.directory;
-  process.send?.({ ready: { scimBaseUrl, token, name, isNew: server.isNew } });
+  const { isNew } = server;
+  const { scimBaseUrl, token, name } =
+    isNew || !process.argv.includes(SHOW_TOKEN) ? server.directory : await server.reveal();
+  process.send?.({ ready: { scimBaseUrl, token, name, isNew } });
   return server;
 });

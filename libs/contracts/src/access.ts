@@ -4,7 +4,7 @@ import { OWNERS, TOPICS, commandsOf, deadOf, eventsOf, outcomesOf, type Owner } 
  * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing
  * else. `muster` is the process that holds all of them.
  */
-export const SERVICES = ['gateway', ...OWNERS, 'muster'] as const;
+export const SERVICES = ['gateway', 'admin-api', ...OWNERS, 'muster'] as const;
 export type Service = (typeof SERVICES)[number];
 
 /** The user of a service, where we name it: in `npm run stack`, docker-compose.yml and the tests. */
@@ -36,9 +36,10 @@ export const ACCESS: { readonly [service in Service]: TopicAccess } = {
     write: [commandsOf('identity'), commandsOf('group')],
     make: [],
   },
-  identity: ownerAccess('identity'),
   // An administrator's requests. It looks their outcomes up in the database.
-  admin: ownerAccess('admin', { write: [commandsOf('admin'), commandsOf('identity'), commandsOf('group')] }),
+  'admin-api': { read: [], write: OWNERS.map(commandsOf), make: [] },
+  identity: ownerAccess('identity'),
+  directory: ownerAccess('directory'),
   // A user who is deleted leaves its groups by a command.
   group: ownerAccess('group', { read: [eventsOf('identity')], write: [commandsOf('group')] }),
   muster: { read: TOPICS, write: TOPICS, make: TOPICS },

@@ -1,7 +1,7 @@
 import type { Schema } from '#scim';
 
-/** Commands about a tenant, its directories, their SCIM tokens and its own schemas; admin owns all four. */
-export type AdminCommand =
+/** Commands about a tenant, its directories, their SCIM tokens and its own schemas; the directory owner decides on all four. */
+export type DirectoryCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
   | {
       readonly type: 'CreateDirectory';
@@ -23,6 +23,8 @@ export type AdminCommand =
       readonly expiresAt: string | null;
     }
   | { readonly type: 'RevokeToken'; readonly tokenId: string }
+  /** Somebody is to see the token itself: asked for and recorded before anybody opens it. */
+  | { readonly type: 'RevealToken'; readonly tokenId: string }
   /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
   | {
       readonly type: 'DefineSchema';
@@ -49,7 +51,7 @@ export interface DirectorySettings {
   readonly offerLocalGroups: boolean;
 }
 
-export type AdminEvent =
+export type DirectoryEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }
   | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
   | { readonly type: 'DirectoryChanged'; readonly settings: Partial<DirectorySettings> }
@@ -62,31 +64,34 @@ export type AdminEvent =
       readonly expiresAt: string | null;
     }
   | { readonly type: 'TokenRevoked' }
+  | { readonly type: 'TokenRevealed' }
   | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
   /** The schema as it is from now on. */
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
 /**
- * An event on admin's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that.
+ * An event on the directory owner's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that.
  */
-export type PublishedAdminEvent =
-  | Exclude<AdminEvent, { readonly type: 'TokenCreated' }>
-  | Omit<Extract<AdminEvent, { readonly type: 'TokenCreated' }>, 'hash' | 'sealed'>;
+export type PublishedDirectoryEvent =
+  | Exclude<DirectoryEvent, { readonly type: 'TokenCreated' }>
+  | Omit<Extract<DirectoryEvent, { readonly type: 'TokenCreated' }>, 'hash' | 'sealed'>;
 
-export const ADMIN_COMMAND_TYPES: { readonly [type in AdminCommand['type']]: string } = {
+export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
   CreateDirectory: 'muster.directory.create.v1',
   ChangeDirectory: 'muster.directory.change.v1',
   CreateToken: 'muster.token.create.v1',
   RevokeToken: 'muster.token.revoke.v1',
+  RevealToken: 'muster.token.reveal.v1',
   DefineSchema: 'muster.schema.define.v1',
 };
-export const ADMIN_EVENT_TYPES: { readonly [type in AdminEvent['type']]: string } = {
+export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]: string } = {
   TenantCreated: 'muster.tenant.created.v1',
   DirectoryCreated: 'muster.directory.created.v1',
   DirectoryChanged: 'muster.directory.changed.v1',
   TokenCreated: 'muster.token.created.v1',
   TokenRevoked: 'muster.token.revoked.v1',
+  TokenRevealed: 'muster.token.revealed.v1',
   SchemaDefined: 'muster.schema.defined.v1',
   SchemaChanged: 'muster.schema.changed.v1',
 };

@@ -3,6 +3,7 @@ export * from './directory.js';
 export * from './envelope.js';
 export * from './group.js';
 export * from './outcome.js';
+export * from './page-by-bytes.js';
 export * from './topics.js';
 export * from './user.js';
 export * from './views.js';

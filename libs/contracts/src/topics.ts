@@ -1,5 +1,5 @@
 /** The services that own aggregates: each is the only writer of its schema and of its topics. */
-export const OWNERS = ['identity', 'admin', 'group'] as const;
+export const OWNERS = ['identity', 'directory', 'group'] as const;
 export type Owner = (typeof OWNERS)[number];
 
 /** The schema of an owner, as SQL: `group` is a reserved word. */

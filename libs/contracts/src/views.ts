@@ -27,11 +27,16 @@ export const IDENTITY_EVENTS_VIEW = eventsViewOf('identity');
 export const IDENTITY_OUTCOMES_VIEW = outcomesViewOf('identity');
 export const GROUP_EVENTS_VIEW = eventsViewOf('group');
 export const GROUP_OUTCOMES_VIEW = outcomesViewOf('group');
-export const ADMIN_OUTCOMES_VIEW = outcomesViewOf('admin');
-export const DIRECTORIES_VIEW = 'admin.directories_v3';
-export const TOKENS_VIEW = 'admin.tokens_v4';
+export const DIRECTORY_OUTCOMES_VIEW = outcomesViewOf('directory');
+export const TENANTS_VIEW = 'directory.tenants_v1';
+export const DIRECTORIES_VIEW = 'directory.directories_v3';
+export const TOKENS_VIEW = 'directory.tokens_v4';
+/** Tokens for those who list them: neither the hash nor the sealed token. */
+export const LISTED_TOKENS_VIEW = 'directory.listed_tokens_v1';
+/** Sealed tokens, but only those of which an event says that somebody was to see them. */
+export const REVEALED_TOKENS_VIEW = 'directory.revealed_tokens_v1';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
-export const SCHEMAS_VIEW = 'admin.schemas_v1';
+export const SCHEMAS_VIEW = 'directory.schemas_v1';
 /**
  * SQL: the schemas of tenants, as an array of `TenantSchema` with their tenant; `tenants` is what follows `s.tenant` in
  * a condition.
@@ -92,7 +97,7 @@ export interface EventRow {
   };
 }
 
-/** A row of `admin.tokens_v4`: a token, and what its directory lets it see. */
+/** A row of `directory.tokens_v4`: a token, and what its directory lets it see. */
 export interface TokenRow {
   readonly id: string;
   readonly tenant: string;

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { eventsViewOf, type EventData, type Message, type Owner } from '#contracts';
-import { pageByBytes } from './page-by-bytes.js';
+import { eventsViewOf, pageByBytes, type EventData, type Message, type Owner } from '#contracts';
 
 /** An event of another owner, as a consumer gets it. */
 export interface ConsumedEvent {

@@ -5,7 +5,7 @@ import { ReadingClient } from './reading-client.js';
 import { UnfitDatabase } from './unfit-database.js';
 
 /** The roles that connect, one for each service; each writes its own schema only. `log` is the Postgres log's own. */
-export const ROLES = ['gateway', 'identity', 'admin', 'group', 'log'] as const;
+export const ROLES = ['gateway', 'admin_api', 'identity', 'directory', 'group', 'log'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** The names of an installation's roles, and their passwords. */

@@ -7,7 +7,6 @@ export * from './master-key.js';
 export * from './migrate.js';
 export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retention.job.js';
 export * from './outcomes.js';
-export { pageByBytes } from './page-by-bytes.js';
 export { roleSeal, type RoleSeal } from './role-seal.js';
 export * from './seal.js';
 export * from './unfit-database.js';

@@ -13,7 +13,7 @@ beforeAll(async () => {
   const url = await newDatabase();
   owner = new pg.Pool({ connectionString: url });
   identity = new pg.Pool({ connectionString: roleUrl(url, 'identity') });
-  admin = new pg.Pool({ connectionString: roleUrl(url, 'admin') });
+  admin = new pg.Pool({ connectionString: roleUrl(url, 'admin_api') });
 }, 60_000);
 afterAll(() => Promise.all([identity, admin, owner].map((pool) => pool.end())));
 beforeEach(() => owner.query('DELETE FROM keys.master_check'));

@@ -11,7 +11,7 @@ describe('the seal of a role', () => {
     expect(sealed).toMatch(/^[\w-]+$/);
     expect(roleSeal(URL, 'gateway', 'cursor').open('context', sealed)).toBe('Ada ß');
     expect(roleSeal(URL, 'gateway', 'other').open('context', sealed)).toBeNull();
-    expect(roleSeal(URL, 'admin', 'cursor').open('context', sealed)).toBeNull();
+    expect(roleSeal(URL, 'admin_api', 'cursor').open('context', sealed)).toBeNull();
     expect(roleSeal(URL.replace('p%40ss', 'other'), 'gateway', 'cursor').open('context', sealed)).toBeNull();
   });
 

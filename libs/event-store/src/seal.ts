@@ -40,3 +40,21 @@ export const unseal = (key: Buffer, context: string, sealed: string): Buffer => 
   decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
   return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
 };
+
+/** Seals and opens texts with one key. */
+export interface KeySeal {
+  seal(context: string, text: string): string;
+  /** Null: it is not as it was sealed, or not in this context, or with another key. */
+  open(context: string, sealed: string): string | null;
+}
+
+export const keySeal = (key: Buffer): KeySeal => ({
+  seal: (context, text) => seal(key, context, text),
+  open: (context, sealed) => {
+    try {
+      return unseal(key, context, sealed).toString();
+    } catch {
+      return null;
+    }
+  },
+});

@@ -1,4 +1,4 @@
-import { ADMIN_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
+import { DIRECTORY_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
 
 /** An event as it was stored: readable data and opened personal data in one. */
 type Shape = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
 
 /** Wire type of the newest version → the type that `evolve` knows. */
 const NEWEST = new Map(
-  Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...ADMIN_EVENT_TYPES }).map(([type, wire]) => [
+  Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...DIRECTORY_EVENT_TYPES }).map(([type, wire]) => [
     wire,
     type,
   ]),

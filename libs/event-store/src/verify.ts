@@ -1,8 +1,7 @@
 import type { ClientBase } from 'pg';
-import { schemaOf, type Owner } from '#contracts';
+import { pageByBytes, schemaOf, type Owner } from '#contracts';
 import { isTimeOut } from './blame.js';
 import { isOld } from './outcome-retention.job.js';
-import { pageByBytes } from './page-by-bytes.js';
 
 /** One broken invariant, in words that name the rows. */
 export interface Finding {

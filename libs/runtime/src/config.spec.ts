@@ -55,7 +55,7 @@ it('reads an empty setting as none', () => {
 /** One that each secret takes. */
 const SECRETS: Readonly<Record<string, string>> = {
   DATABASE_URL: 'postgres://muster:s%40crt@db.example.org/muster?sslmode=verify-full',
-  DATABASE_ROLE_PASSWORDS: 'gateway=a-password-of-16,admin=another=of=16-and-more',
+  DATABASE_ROLE_PASSWORDS: 'gateway=a-password-of-16,admin_api=another=of=16-and-more',
   KAFKA_SASL_PASSWORD: 's3cret',
   MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
   MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
@@ -144,13 +144,13 @@ it.each([
   ['DATABASE_ROLE_PREFIX', ['muster', 'a', 'team_2'], ['Muster', '2', 'a-b', 'a b', 'a"b', 'x'.repeat(41)]],
   [
     'DATABASE_ROLE_PASSWORDS',
-    [`gateway=${'p'.repeat(16)}`, `log=${'='.repeat(16)},admin=%/@${'p'.repeat(16)}`],
+    [`gateway=${'p'.repeat(16)}`, `log=${'='.repeat(16)},admin_api=%/@${'p'.repeat(16)}`],
     [
       'p'.repeat(16),
       `gateway=${'p'.repeat(15)}`,
       `nobody=${'p'.repeat(16)}`,
       `gateway=${'p'.repeat(16)},`,
-      `gateway=${'p'.repeat(16)}, admin=${'p'.repeat(16)}`,
+      `gateway=${'p'.repeat(16)}, directory=${'p'.repeat(16)}`,
       `gateway=${'ü'.repeat(16)}`,
     ],
   ],
@@ -175,7 +175,7 @@ it('takes no key of the admin API that can be guessed, and does not repeat it', 
 it('reads the passwords of roles apart', () => {
   expect(readConfig({ DATABASE_ROLE_PASSWORDS: SECRETS.DATABASE_ROLE_PASSWORDS! }).databaseRoles).toEqual({
     prefix: 'muster',
-    passwords: { gateway: 'a-password-of-16', admin: 'another=of=16-and-more' },
+    passwords: { gateway: 'a-password-of-16', admin_api: 'another=of=16-and-more' },
   });
   expect(readConfig({}).databaseRoles).toEqual({ prefix: 'muster', passwords: {} });
 });

@@ -129,8 +129,9 @@ const secretRolePasswords = (description: string): PropertyDecorator =>
     description,
     'name=password,name=password',
     fits(
-      (value) => /^((gateway|identity|group|admin|log)=[!-+\--~]{16,}(,|$))+$/.test(value) && !value.endsWith(','),
-      '$property must be gateway=…,identity=…,group=…,admin=…,log=…, each password of 16 characters or more, printable ASCII without a comma or a space',
+      (value) =>
+        /^((gateway|admin_api|identity|directory|group|log)=[!-+\--~]{16,}(,|$))+$/.test(value) && !value.endsWith(','),
+      '$property must be gateway=…,admin_api=…,identity=…,directory=…,group=…,log=…, each password of 16 characters or more, printable ASCII without a comma or a space',
     ),
   );
 const rolePrefix = (description: string): PropertyDecorator =>
@@ -156,7 +157,9 @@ export class Config {
     8081;
   @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
   @port("Port of group's health endpoint when it is a process of its own.") GROUP_HEALTH_PORT = 8083;
-  @address('Address that the gateway listens on, and the health endpoints of identity and group.') HOST = '127.0.0.1';
+  @port('Port of the health endpoint of the owner of directories when it is a process of its own.')
+  DIRECTORY_HEALTH_PORT = 8084;
+  @address('Address that the gateway listens on, and the health endpoints of the owners.') HOST = '127.0.0.1';
   @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;

@@ -81,7 +81,7 @@ it('asks its parts once for all who want to know at the same time whether it is 
   await service.stop();
 });
 
-it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'])(
+it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'])(
   'says which setting chooses a port that is taken: %s',
   async (setting) => {
     const script = `import { runProcess } from './dist/libs/runtime/src/start.js';

@@ -212,7 +212,9 @@ export const EXIT_USAGE = 64;
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
   // The program that starts the processes of an installation sets all of them.
   const setting =
-    ['ADMIN_PORT', 'HEALTH_PORT', 'GROUP_HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
+    ['ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'].find(
+      (name) => process.env[name] === String(port),
+    ) ?? 'PORT';
   return new UsageError(
     code === 'EADDRINUSE'
       ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`

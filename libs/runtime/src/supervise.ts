@@ -148,6 +148,7 @@ export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): 
 export interface NodeProcess {
   /** A JavaScript file. It finds our end by `disconnect` of its IPC channel. */
   readonly file: string;
+  readonly args?: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   /** Put before each line that it prints, where there are several. */
   readonly prefix?: string;
@@ -161,6 +162,7 @@ export interface NodeProcess {
  */
 export const startNode = async ({
   file,
+  args = [],
   environment,
   prefix,
   onMessage,
@@ -169,7 +171,7 @@ export const startNode = async ({
   // Without a prefix its log lines go where ours go. Node itself writes a crash to standard error, as text.
   const [output, errors] =
     prefix === undefined ? (['inherit', isTerminal() ? 'inherit' : 'pipe'] as const) : (['pipe', 'pipe'] as const);
-  const child = fork(file, {
+  const child = fork(file, args, {
     env: environment,
     execArgv: [],
     detached: true,

@@ -1,13 +1,16 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { call } from '../admin-api.sender.js';
-import type { DirectoryView } from '../admin-views.js';
+import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { addCommand, AS_JSON, OF_TENANT, print } from './command.js';
 
-const describe = (directory: DirectoryView): string =>
+const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
+  `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
+
+const describe = (directory: DirectoryView | RevealedDirectory): string =>
   [
     `${directory.name} (${directory.kind})  ${directory.id}`,
     `  SCIM base URL  ${directory.scimBaseUrl}`,
-    `  Token          ${directory.token ?? '(none that is active)'}${directory.tokenExpiresAt ? `  (expires ${directory.tokenExpiresAt})` : ''}`,
+    ...('token' in directory ? [tokenLine(directory)] : []),
     ...(directory.settings.offerExistingUsers ? ['  Offers existing users to the identity provider'] : []),
     ...(directory.settings.emailIsLoginName ? ['  The e-mail is the login name'] : []),
     ...(directory.settings.offerLocalGroups ? ['  Lists local groups to the identity provider'] : []),
@@ -30,11 +33,14 @@ export const addDirectory = (program: Command): void => {
       const all = await call<DirectoryView[]>('GET', 'directories');
       print(json, all, all.map(describe).join('\n\n'));
     });
-  addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory', '--json')
+  addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory; it is recorded', '--json')
     .argument('[id]', 'id of the directory (default: the first one)')
     .option(...AS_JSON)
     .action(async (id: string | undefined, { json }: { json?: boolean }) => {
-      const found = await call<DirectoryView>('GET', `directories/${encodeURIComponent(id ?? 'first')}`);
+      const found = await call<RevealedDirectory>(
+        'POST',
+        `directories/${encodeURIComponent(id ?? 'first')}/reveal-token`,
+      );
       const { scimBaseUrl, token, tokenExpiresAt } = found;
       print(json, { scimBaseUrl, token, tokenExpiresAt }, describe(found));
     });
@@ -44,7 +50,7 @@ export const addDirectory = (program: Command): void => {
     .option(...OF_TENANT)
     .option(...AS_JSON)
     .action(async (name: string, { json, ...rest }: { kind: string; tenant?: string; json?: boolean }) => {
-      const made = await call<DirectoryView>('POST', 'directories', { name, ...rest });
+      const made = await call<RevealedDirectory>('POST', 'directories', { name, ...rest });
       print(json, made, describe(made));
     });
   addCommand(directory, 'set', 'change the settings of a directory', '<id> --offer-existing-users on')

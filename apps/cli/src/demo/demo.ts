@@ -2,7 +2,7 @@ import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import { call, findServer, listEvents } from '../admin-api.sender.js';
-import type { DirectoryView } from '../admin-views.js';
+import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
 import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './people.js';
@@ -29,13 +29,15 @@ const findDirectory = async (): Promise<DirectoryView | undefined> =>
   (await call<DirectoryView[]>('GET', 'directories')).find(({ name }) => name === DIRECTORY_NAME);
 
 /** The directory of the demo is used again, and made when there is none; with a token that works. */
-const prepareDirectory = async (): Promise<DirectoryView> => {
-  const directory =
-    (await findDirectory()) ??
-    (await call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' }));
+const prepareDirectory = async (): Promise<RevealedDirectory> => {
+  const found = await findDirectory();
+  if (!found) return call<RevealedDirectory>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' });
+  const directory = await call<RevealedDirectory>('POST', `directories/${found.id}/reveal-token`);
   if (directory.token) return directory;
-  await call('POST', `directories/${directory.id}/tokens`, { description: 'npm run demo' });
-  return call('GET', `directories/${directory.id}`);
+  const { token } = await call<{ token: string }>('POST', `directories/${found.id}/tokens`, {
+    description: 'npm run demo',
+  });
+  return { ...directory, token, tokenExpiresAt: null };
 };
 
 /** The SCIM base URL as it is reached from here: what the installation is called outside need not lead back to it. */

@@ -18,7 +18,7 @@ const recorded = {
 const hashOf = (token: string): string => hash('sha256', token);
 const insert = (token: string): Promise<unknown> =>
   owner.query(
-    `INSERT INTO admin.tokens (id, tenant, directory, version, created, hash, status, description, sealed) VALUES ($1, $2, $3, 1, now(), $4, 'active', '', '')`,
+    `INSERT INTO directory.tokens (id, tenant, directory, version, created, hash, status, description, sealed) VALUES ($1, $2, $3, 1, now(), $4, 'active', '', '')`,
     [uuidv7(), tenant, directory, hashOf(token)],
   );
 
@@ -27,9 +27,9 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   pool = new pg.Pool({ connectionString: roleUrl(url, 'gateway') });
-  await owner.query(`INSERT INTO admin.tenants (id, version, created, name) VALUES ($1, 1, now(), 'T')`, [tenant]);
+  await owner.query(`INSERT INTO directory.tenants (id, version, created, name) VALUES ($1, 1, now(), 'T')`, [tenant]);
   await owner.query(
-    `INSERT INTO admin.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`,
+    `INSERT INTO directory.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`,
     [directory, tenant],
   );
   await insert('known');
@@ -47,7 +47,7 @@ it('somebody who tries tokens has one look-up under way, delays nobody whose tok
   await insert('new');
   asked.length = 0;
   // No look-up ends before the test says so.
-  await owner.query('BEGIN; LOCK admin.tokens IN ACCESS EXCLUSIVE MODE');
+  await owner.query('BEGIN; LOCK directory.tokens IN ACCESS EXCLUSIVE MODE');
   const made = Array.from({ length: 1_100 }, (_, index) => `made up ${index}`);
   const tried = [...made.slice(0, 500), 'new', ...made.slice(500)].map((token) =>
     required(tokens, hashOf(token)).catch((error: unknown) => error),
@@ -81,7 +81,7 @@ it('a token that is revoked is refused as soon as it is looked up again', async 
   const tokens = new ScimTokens(recorded, 0);
   await insert('revoked later');
   await required(tokens, hashOf('revoked later'));
-  await owner.query(`UPDATE admin.tokens SET status = 'revoked' WHERE hash = $1`, [hashOf('revoked later')]);
+  await owner.query(`UPDATE directory.tokens SET status = 'revoked' WHERE hash = $1`, [hashOf('revoked later')]);
   await expect(required(tokens, hashOf('revoked later'))).rejects.toMatchObject({
     code: 'unauthorized',
     detail: expect.stringContaining('revoked') as unknown,

@@ -31,11 +31,11 @@ export const ownerTables = (owner: Owner): string => `
     PRIMARY KEY (topic, partition)
   ) WITH (fillfactor = 50);
 
-  GRANT USAGE ON SCHEMA ${schemaOf(owner)} TO muster_${owner}, muster_gateway;
+  GRANT USAGE ON SCHEMA ${schemaOf(owner)} TO muster_${owner}, muster_gateway, muster_admin_api;
   GRANT SELECT, INSERT ON ${schemaOf(owner)}.events, ${schemaOf(owner)}.outcomes TO muster_${owner};
   GRANT SELECT, UPDATE ON ${schemaOf(owner)}.positions TO muster_${owner};
   GRANT SELECT, INSERT, UPDATE ON ${schemaOf(owner)}.relays TO muster_${owner};
-  GRANT SELECT ON ${schemaOf(owner)}.outcomes_v1 TO muster_gateway, muster_admin;`;
+  GRANT SELECT ON ${schemaOf(owner)}.outcomes_v1 TO ${owner === 'directory' ? '' : 'muster_gateway, '}muster_admin_api;`;
 
 /**
  * The whole frame: roles are made by migrate.ts before it; here the schemas, the log, the stores and the projections.
@@ -45,9 +45,9 @@ export class Frame1764000000000 implements MigrationInterface {
     await queryRunner.query(`
       CREATE SCHEMA log;
       CREATE SCHEMA identity;
-      CREATE SCHEMA admin;
+      CREATE SCHEMA directory;
       CREATE SCHEMA keys;
-      GRANT USAGE ON SCHEMA log TO muster_gateway, muster_identity, muster_admin, muster_log;
+      GRANT USAGE ON SCHEMA log TO muster_gateway, muster_identity, muster_directory, muster_log;
 
       CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -138,7 +138,7 @@ export class Frame1764000000000 implements MigrationInterface {
       SELECT log.roll(7);
 
       ${ownerTables('identity')}
-      ${ownerTables('admin')}
+      ${ownerTables('directory')}
 
       CREATE TABLE keys.tenants (tenant uuid PRIMARY KEY, wrapped text NOT NULL);
       CREATE TABLE keys.persons (tenant uuid NOT NULL, person uuid NOT NULL, wrapped text NOT NULL, PRIMARY KEY (tenant, person));
@@ -175,23 +175,23 @@ export class Frame1764000000000 implements MigrationInterface {
       GRANT SELECT, INSERT, UPDATE ON identity.claims TO muster_identity;
       GRANT SELECT ON identity.users_v1 TO muster_gateway;
 
-      CREATE TABLE admin.tenants (id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL);
-      CREATE TABLE admin.directories (
+      CREATE TABLE directory.tenants (id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL);
+      CREATE TABLE directory.directories (
         id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
         name text NOT NULL, kind text NOT NULL
       );
-      CREATE INDEX directories_by_tenant ON admin.directories (tenant, id);
-      CREATE TABLE admin.tokens (
+      CREATE INDEX directories_by_tenant ON directory.directories (tenant, id);
+      CREATE TABLE directory.tokens (
         id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
         description text NOT NULL, hash text NOT NULL UNIQUE, sealed text NOT NULL, status text NOT NULL, expires_at timestamptz
       );
-      CREATE INDEX tokens_by_directory ON admin.tokens (tenant, directory, id);
-      CREATE VIEW admin.directories_v1 AS SELECT id, tenant, version, name, kind FROM admin.directories;
-      CREATE VIEW admin.tokens_v1 AS SELECT id, tenant, directory, hash, status, expires_at FROM admin.tokens;
-      GRANT SELECT, INSERT, UPDATE ON admin.tenants, admin.directories, admin.tokens TO muster_admin;
-      GRANT SELECT ON admin.tokens_v1, admin.directories_v1 TO muster_gateway;
-      GRANT USAGE ON SCHEMA admin TO muster_identity;
-      GRANT SELECT ON admin.directories_v1 TO muster_identity;
+      CREATE INDEX tokens_by_directory ON directory.tokens (tenant, directory, id);
+      CREATE VIEW directory.directories_v1 AS SELECT id, tenant, version, name, kind FROM directory.directories;
+      CREATE VIEW directory.tokens_v1 AS SELECT id, tenant, directory, hash, status, expires_at FROM directory.tokens;
+      GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens TO muster_directory;
+      GRANT SELECT ON directory.tokens_v1, directory.directories_v1 TO muster_gateway;
+      GRANT USAGE ON SCHEMA directory TO muster_identity;
+      GRANT SELECT ON directory.directories_v1 TO muster_identity;
     `);
   }
 

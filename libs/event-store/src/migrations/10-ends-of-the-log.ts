@@ -8,7 +8,7 @@ import { PARTITIONS, schemaOf } from '#contracts';
  */
 export class EndsOfTheLog1764640000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    const owners = (['identity', 'admin', 'group'] as const).map(schemaOf);
+    const owners = (['identity', 'directory', 'group'] as const).map(schemaOf);
     await queryRunner.query(`
       CREATE TABLE log.ended (topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, PRIMARY KEY (topic, partition));
       -- What has been forgotten, others still know: consumers of the Postgres log, and relays, which count its offsets whatever their epoch.

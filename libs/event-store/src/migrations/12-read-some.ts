@@ -28,7 +28,7 @@ export class ReadSome1764660000000 implements MigrationInterface {
         END LOOP;
       END $$;
       REVOKE EXECUTE ON FUNCTION log.read_some(text, int, bigint, int, bigint) FROM PUBLIC;
-      GRANT EXECUTE ON FUNCTION log.read_some(text, int, bigint, int, bigint) TO muster_identity, muster_admin, muster_group, muster_log;
+      GRANT EXECUTE ON FUNCTION log.read_some(text, int, bigint, int, bigint) TO muster_identity, muster_directory, muster_group, muster_log;
     `);
   }
 

@@ -20,10 +20,10 @@ export class LookAlikes1764680000000 implements MigrationInterface {
       UPDATE "group".groups SET name_key = '' WHERE display_name_folded ~ '[^ -~]|^ |  | $';
       CREATE INDEX groups_without_name_key ON "group".groups (tenant, id) WHERE name_key = '';
 
-      CREATE VIEW admin.tokens_v4 AS
+      CREATE VIEW directory.tokens_v4 AS
         SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.offer_existing_users, d.offer_local_groups
-        FROM admin.tokens t JOIN admin.directories d ON d.id = t.directory;
-      GRANT SELECT ON admin.tokens_v4 TO muster_gateway;
+        FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
+      GRANT SELECT ON directory.tokens_v4 TO muster_gateway;
     `);
   }
 

@@ -9,9 +9,9 @@ export class WhoMayWhat1764690000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-      REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA log, identity, "group", admin, keys FROM PUBLIC;
+      REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA log, identity, "group", directory, keys FROM PUBLIC;
       REVOKE ALL ON SCHEMA public FROM PUBLIC;
-      GRANT USAGE ON SCHEMA public TO muster_gateway, muster_identity, muster_admin, muster_group, muster_log;
+      GRANT USAGE ON SCHEMA public TO muster_gateway, muster_admin_api, muster_identity, muster_directory, muster_group, muster_log;
 
       -- Within a function that runs as the owner, current_user is the owner: it may use all topics, and so may the log's own role, which carries
       -- what others send. A service may use its own topics, and any other user none. No subquery, so that Postgres can inline it.
@@ -19,7 +19,7 @@ export class WhoMayWhat1764690000000 implements MigrationInterface {
         SELECT session_user = current_user OR CASE session_user
           WHEN 'muster_log' THEN true
           WHEN 'muster_identity' THEN starts_with(topic, 'identity.')
-          WHEN 'muster_admin' THEN starts_with(topic, 'admin.')
+          WHEN 'muster_directory' THEN starts_with(topic, 'directory.')
           WHEN 'muster_group' THEN starts_with(topic, 'group.')
           ELSE false END
       $$;
@@ -39,24 +39,24 @@ export class WhoMayWhat1764690000000 implements MigrationInterface {
       $$;
 
       REVOKE USAGE ON SCHEMA log FROM muster_gateway;
-      GRANT EXECUTE ON FUNCTION log.expect(text, bigint, bigint) TO muster_identity, muster_admin, muster_group;
-      GRANT EXECUTE ON FUNCTION log.append(text[], int[], bigint[], uuid[], json), log.ends(text[]) TO muster_identity, muster_admin, muster_group;
-      GRANT EXECUTE ON FUNCTION log.read(text, int, bigint, int), log.roll(int) TO muster_identity, muster_admin, muster_group, muster_log;
+      GRANT EXECUTE ON FUNCTION log.expect(text, bigint, bigint) TO muster_identity, muster_directory, muster_group;
+      GRANT EXECUTE ON FUNCTION log.append(text[], int[], bigint[], uuid[], json), log.ends(text[]) TO muster_identity, muster_directory, muster_group;
+      GRANT EXECUTE ON FUNCTION log.read(text, int, bigint, int), log.roll(int) TO muster_identity, muster_directory, muster_group, muster_log;
       -- A function that a view calls is called by whoever reads the view.
       GRANT EXECUTE ON FUNCTION identity.not_folded(uuid) TO muster_gateway, muster_group;
       GRANT EXECUTE ON FUNCTION "group".groups_of(uuid, uuid[]) TO muster_gateway;
-      GRANT EXECUTE ON FUNCTION "group".effective_members(uuid, uuid, uuid, int) TO muster_admin;
+      GRANT EXECUTE ON FUNCTION "group".effective_members(uuid, uuid, uuid, int) TO muster_admin_api;
 
       -- One row: something that the master key has sealed, so that a start with another key is refused before it seals anything.
       CREATE TABLE keys.master_check (one boolean PRIMARY KEY DEFAULT true CHECK (one), context text NOT NULL, sealed text NOT NULL);
       INSERT INTO keys.master_check (context, sealed)
-        SELECT tenant || '|' || id || '|token', sealed FROM admin.tokens ORDER BY id DESC LIMIT 1;
-      GRANT USAGE ON SCHEMA keys TO muster_admin;
-      GRANT SELECT, INSERT ON keys.master_check TO muster_identity, muster_admin;
+        SELECT tenant || '|' || id || '|token', sealed FROM directory.tokens ORDER BY id DESC LIMIT 1;
+      GRANT USAGE ON SCHEMA keys TO muster_admin_api;
+      GRANT SELECT, INSERT ON keys.master_check TO muster_identity, muster_admin_api;
 
       -- Events are published without them from now on.
       UPDATE log.messages SET message = (message::jsonb #- '{data,event,hash}' #- '{data,event,sealed}')::json
-        WHERE topic = 'admin.events' AND message->>'type' = 'muster.token.created.v1';
+        WHERE topic = 'directory.events' AND message->>'type' = 'muster.token.created.v1';
     `);
   }
 

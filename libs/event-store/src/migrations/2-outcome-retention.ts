@@ -13,7 +13,7 @@ export const retentionTable = (owner: Owner): string => `
 /** Outcomes are deleted when nobody can ask for them any more; until now they grew for ever. */
 export class OutcomeRetention1764200000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query((['identity', 'admin'] as const).map(retentionTable).join('\n'));
+    await queryRunner.query((['identity', 'directory'] as const).map(retentionTable).join('\n'));
   }
 
   async down(): Promise<void> {

@@ -4,7 +4,7 @@ import { schemaOf } from '#contracts';
 /** Lets a rebuild mend rows while their lane writes, without stopping it. */
 export class Rebuild1764790000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const schema of (['identity', 'admin', 'group'] as const).map(schemaOf)) {
+    for (const schema of (['identity', 'directory', 'group'] as const).map(schemaOf)) {
       await queryRunner.query(`
         -- Raised by a rebuild that has mended rows: a lane that loaded rows before misses the fence, and loads again.
         ALTER TABLE ${schema}.positions ADD COLUMN generation int NOT NULL DEFAULT 0;

@@ -7,12 +7,11 @@ export class EventsView1764300000000 implements MigrationInterface {
       CREATE VIEW identity.events_v1 AS
         SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, data
         FROM identity.events;
-      GRANT USAGE ON SCHEMA identity TO muster_admin;
-      GRANT SELECT ON identity.events_v1 TO muster_admin;
+      GRANT SELECT ON identity.events_v1 TO muster_admin_api;
     `);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query('DROP VIEW identity.events_v1; REVOKE USAGE ON SCHEMA identity FROM muster_admin;');
+    await queryRunner.query('DROP VIEW identity.events_v1;');
   }
 }

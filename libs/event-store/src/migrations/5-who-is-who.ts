@@ -11,15 +11,15 @@ export class WhoIsWho1764500000000 implements MigrationInterface {
         WHERE user_name_folded ~ '^[0-9a-f]{32}[^@]+@' AND resource->'active' = 'false';
       CREATE INDEX users_by_former_upn ON identity.users (former_upn_folded, tenant) WHERE former_upn_folded IS NOT NULL;
 
-      ALTER TABLE admin.directories
+      ALTER TABLE directory.directories
         ADD COLUMN offer_existing_users boolean NOT NULL DEFAULT false, ADD COLUMN email_is_login_name boolean NOT NULL DEFAULT false;
-      CREATE VIEW admin.directories_v2 AS
-        SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name FROM admin.directories;
-      CREATE VIEW admin.tokens_v2 AS
+      CREATE VIEW directory.directories_v2 AS
+        SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name FROM directory.directories;
+      CREATE VIEW directory.tokens_v2 AS
         SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.offer_existing_users
-        FROM admin.tokens t JOIN admin.directories d ON d.id = t.directory;
-      GRANT SELECT ON admin.directories_v2 TO muster_gateway, muster_identity;
-      GRANT SELECT ON admin.tokens_v2 TO muster_gateway;
+        FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
+      GRANT SELECT ON directory.directories_v2 TO muster_gateway, muster_identity;
+      GRANT SELECT ON directory.tokens_v2 TO muster_gateway;
     `);
   }
 

@@ -92,20 +92,20 @@ export class Groups1764600000000 implements MigrationInterface {
       GRANT SELECT, INSERT, UPDATE ON "group".consumed, "group".claims TO muster_group;
       GRANT SELECT, INSERT, UPDATE, DELETE ON "group".groups TO muster_group;
       GRANT SELECT, INSERT, DELETE ON "group".members TO muster_group;
-      GRANT USAGE ON SCHEMA "group" TO muster_identity, muster_admin;
-      GRANT SELECT ON "group".groups_v1, "group".members_v1 TO muster_gateway, muster_admin, muster_identity;
-      GRANT SELECT ON "group".events_v1 TO muster_admin;
-      GRANT USAGE ON SCHEMA identity, admin TO muster_group;
+      GRANT USAGE ON SCHEMA "group" TO muster_identity;
+      GRANT SELECT ON "group".groups_v1, "group".members_v1 TO muster_gateway, muster_admin_api, muster_identity;
+      GRANT SELECT ON "group".events_v1 TO muster_admin_api;
+      GRANT USAGE ON SCHEMA identity, directory TO muster_group;
       GRANT SELECT ON identity.users_v2, identity.events_v1 TO muster_group;
 
-      ALTER TABLE admin.directories ADD COLUMN offer_local_groups boolean NOT NULL DEFAULT false;
-      CREATE VIEW admin.directories_v3 AS
-        SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name, offer_local_groups FROM admin.directories;
-      CREATE VIEW admin.tokens_v3 AS
+      ALTER TABLE directory.directories ADD COLUMN offer_local_groups boolean NOT NULL DEFAULT false;
+      CREATE VIEW directory.directories_v3 AS
+        SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name, offer_local_groups FROM directory.directories;
+      CREATE VIEW directory.tokens_v3 AS
         SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.offer_existing_users, d.offer_local_groups
-        FROM admin.tokens t JOIN admin.directories d ON d.id = t.directory;
-      GRANT SELECT ON admin.directories_v3 TO muster_gateway, muster_identity, muster_group, muster_admin;
-      GRANT SELECT ON admin.tokens_v3 TO muster_gateway;
+        FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
+      GRANT SELECT ON directory.directories_v3 TO muster_gateway, muster_identity, muster_group, muster_admin_api;
+      GRANT SELECT ON directory.tokens_v3 TO muster_gateway;
     `);
   }
 

@@ -45,7 +45,7 @@ describeWithOwnKafka('the Kafka log', () => {
   const newLog = (options: Partial<KafkaLogOptions> = {}): KafkaLog => {
     const log = new KafkaLog({
       connection: readConfig(broker.settingsOf('muster')).kafka!,
-      owner: 'identity',
+      service: 'identity',
       pool,
       topicSuffix: '.spec',
       maxBatchMessages: 100,
@@ -300,7 +300,7 @@ describeWithOwnKafka('the Kafka log', () => {
     });
 
     it('and so does one that publishes commands', async () => {
-      const log = newLog({ ...refused, owner: null, pool: null });
+      const log = newLog({ ...refused, service: 'gateway', pool: null });
       await log.start();
       await refuse(COMMANDS);
       await vi.waitFor(

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { ACCESS, PARTITIONS, commandsOf, groupPrefixOf, type Message, type Owner } from '#contracts';
+import {
+  ACCESS,
+  PARTITIONS,
+  commandsOf,
+  groupPrefixOf,
+  OWNERS,
+  type Message,
+  type Owner,
+  type Service,
+} from '#contracts';
 import {
   AWAY,
   LOG_KEEP_DAYS,
@@ -23,9 +32,9 @@ import { Subscriber } from './subscriber.js';
 
 export interface KafkaLogOptions {
   readonly connection: KafkaConnection;
-  /** The owner whose lanes this process runs; null for a gateway, which only sends commands and hears outcomes. */
-  readonly owner: Owner | null;
-  /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a gateway. */
+  /** Who speaks: an owner, whose lanes this process runs, or a face, which only sends commands and hears outcomes. */
+  readonly service: Exclude<Service, 'muster'>;
+  /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a face. */
   readonly pool: Pool | null;
   /** A topic that is made anew on the same cluster gets another suffix. */
   readonly topicSuffix: string;
@@ -158,8 +167,12 @@ export class KafkaLog implements Log {
     return topic + this.options.topicSuffix;
   }
 
-  private get service(): Owner | 'gateway' {
-    return this.options.owner ?? 'gateway';
+  private get service(): Service {
+    return this.options.service;
+  }
+
+  private get owner(): Owner | null {
+    return OWNERS.find((owner) => owner === this.service) ?? null;
   }
 
   /** A group for each topic: the members of one have to be interested in the same. */
@@ -172,7 +185,8 @@ export class KafkaLog implements Log {
   }
 
   private makeRelays(): void {
-    const { owner, pool, watch, onError } = this.options;
+    const { pool, watch, onError } = this.options;
+    const owner = this.owner;
     if (!owner || !pool) return;
     this.relays = Array.from(
       { length: PARTITIONS },
@@ -201,7 +215,8 @@ export class KafkaLog implements Log {
   }
 
   private makeConsumers(): void {
-    const { owner, topicSuffix, maxBatchMessages, onError } = this.options;
+    const { topicSuffix, maxBatchMessages, onError } = this.options;
+    const owner = this.owner;
     const common = { kafka: this.kafka, onError, onDead: (error: Error) => this.die(error) };
     this.consumers = this.subscriptions.map((subscription) => {
       const topic = this.named(subscription.topic);

@@ -50,7 +50,7 @@ const aclsOf = (service: Service, topicSuffixes: readonly string[]): AclEntry[] 
       ...write.map((topic) => entry(OF.TOPIC, topic + suffix, MAY.WRITE)),
       ...make.map((topic) => entry(OF.TOPIC, topic + suffix, MAY.CREATE)),
     ]),
-    entry(OF.GROUP, groupPrefixOf(service), MAY.READ),
+    ...(read.length > 0 ? [entry(OF.GROUP, groupPrefixOf(service), MAY.READ)] : []),
   ];
 };
 

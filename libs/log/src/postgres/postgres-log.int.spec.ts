@@ -111,7 +111,7 @@ describe('the Postgres log', () => {
   });
 
   it('reads a backlog that begins after what was dropped with its age', async () => {
-    const topic = eventsOf('admin');
+    const topic = eventsOf('directory');
     const tenant = newTenant(7);
     // More than a page, and the oldest rows are gone.
     const messages = newMessages(tenant, 2_500);
@@ -130,7 +130,7 @@ describe('the Postgres log', () => {
   };
 
   it('keeps a thousand messages of a lane that stands still, and hands over all the others from the table, in order, while more come', async () => {
-    const topic = eventsOf('admin');
+    const topic = eventsOf('directory');
     const tenant = newTenant(6);
     const consumer = new Consumer(pool, topic);
     const hold = Promise.withResolvers<void>();
@@ -154,7 +154,7 @@ describe('the Postgres log', () => {
   });
 
   it('reads a backlog of long messages in pages of some megabytes', async () => {
-    const topic = eventsOf('admin');
+    const topic = eventsOf('directory');
     const tenant = newTenant(5);
     const messages = newMessages(tenant, 20).map((message) => ({
       ...message,
@@ -257,7 +257,7 @@ describe('the Postgres log', () => {
     const log = await started(new Consumer(pool));
     const messages = newMessages(newTenant(), 3);
     await log.publish(COMMANDS, messages);
-    await expect(log.publish(commandsOf('admin'), messages)).rejects.toBeInstanceOf(LogUnavailable);
+    await expect(log.publish(commandsOf('directory'), messages)).rejects.toBeInstanceOf(LogUnavailable);
     expect((await pool.query("SELECT FROM log.messages WHERE topic LIKE '%.commands'")).rowCount).toBe(0);
   });
 

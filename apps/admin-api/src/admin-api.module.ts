@@ -1,0 +1,90 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { Pool } from 'pg';
+import type { Owner } from '#contracts';
+import type { RequestReply } from '#log';
+import type { Config, Face, Logger } from '#runtime';
+import { DirectoriesController } from './directories/directories.controller.js';
+import { Directories } from './directories/directories.queries.js';
+import { ChangedDirectories } from './directories/directories.sender.js';
+import { StreamEventsController } from './events/stream-events.controller.js';
+import { StreamEvents } from './events/stream-events.queries.js';
+import { GroupsAdminController } from './groups/groups.controller.js';
+import { Groups } from './groups/groups.queries.js';
+import { LocalGroups } from './groups/groups.sender.js';
+import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
+import { Commands } from './http/commands.sender.js';
+import { RejectedFilter } from './http/rejected.filter.js';
+import { API_KEY, LOGGER, OWNER_REQUESTS, POOL, SCIM_BASE_URL, TOKEN_SEAL } from './injected.js';
+import { SchemasController } from './schemas/schemas.controller.js';
+import { Schemas } from './schemas/schemas.queries.js';
+import { DefinedSchemas } from './schemas/schemas.sender.js';
+import { TenantsController } from './tenants/tenants.controller.js';
+import { Tenants } from './tenants/tenants.queries.js';
+import { NewTenants } from './tenants/tenants.sender.js';
+import { TokensController } from './tokens/tokens.controller.js';
+import { Tokens, type TokenSeal } from './tokens/tokens.sender.js';
+import { UserLinksController } from './users/user-links.controller.js';
+import { UserLinks } from './users/user-links.sender.js';
+
+export interface AdminApiOptions {
+  readonly config: Config;
+  readonly pool: Pool;
+  readonly requests: Readonly<Record<Owner, RequestReply>>;
+  /** With the master key. */
+  readonly tokenSeal: TokenSeal;
+  readonly apiKey: string;
+  readonly logger: Logger;
+}
+
+/** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
+@Module({})
+export class AdminApiModule {
+  static register({ config, pool, requests, tokenSeal, apiKey, logger }: AdminApiOptions): DynamicModule {
+    return {
+      module: AdminApiModule,
+      controllers: [
+        TenantsController,
+        DirectoriesController,
+        TokensController,
+        SchemasController,
+        StreamEventsController,
+        UserLinksController,
+        GroupsAdminController,
+      ],
+      providers: [
+        Commands,
+        Tenants,
+        NewTenants,
+        Directories,
+        ChangedDirectories,
+        Tokens,
+        Schemas,
+        DefinedSchemas,
+        StreamEvents,
+        UserLinks,
+        Groups,
+        LocalGroups,
+        ApiKeyGuard,
+        RejectedFilter,
+        { provide: LOGGER, useValue: logger },
+        { provide: POOL, useValue: pool },
+        { provide: OWNER_REQUESTS, useValue: requests },
+        { provide: TOKEN_SEAL, useValue: tokenSeal },
+        { provide: API_KEY, useValue: apiKey },
+        { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
+      ],
+      exports: [ChangedDirectories, Tokens],
+    };
+  }
+}
+
+/** The admin API on a port of its own. */
+export const adminFace = (config: Config, module: DynamicModule, logger: Logger): Face => ({
+  module,
+  port: config.ADMIN_PORT,
+  host: config.ADMIN_HOST,
+  prepare: (app) => {
+    app.useGlobalFilters(new RejectedFilter(logger));
+    requireApiKeyFirst(app);
+  },
+});

@@ -1,0 +1,88 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, type DirectorySettings } from '#contracts';
+import { isUuid } from '#runtime';
+import { Rejected } from '#scim';
+import { POOL, SCIM_BASE_URL } from '../injected.js';
+import { statusOf } from '../tokens/expiry.js';
+
+export interface DirectoryView {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly settings: DirectorySettings;
+  readonly scimBaseUrl: string;
+  /** The newest first. */
+  readonly tokens: readonly {
+    readonly id: string;
+    readonly description: string;
+    readonly status: 'active' | 'revoked' | 'expired';
+    readonly expiresAt: string | null;
+  }[];
+}
+
+interface DirectoryRow {
+  id: string;
+  tenant: string;
+  name: string;
+  kind: string;
+  settings: DirectorySettings;
+  tokens: { id: string; description: string; status: 'active' | 'revoked'; expires_at: string | null }[] | null;
+}
+
+/** What is published of directories and their tokens. No query opens a token: tokens.sender.ts reveals one. */
+@Injectable()
+export class Directories {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(SCIM_BASE_URL) private readonly scimBaseUrl: string,
+  ) {}
+
+  /** All directories, the oldest first. */
+  list(): Promise<DirectoryView[]> {
+    return this.read('ORDER BY d.id');
+  }
+
+  /** The oldest directory, if there is any. */
+  async first(): Promise<DirectoryView | undefined> {
+    return (await this.read('ORDER BY d.id LIMIT 1'))[0];
+  }
+
+  /** Without an id: the first one. Throws Rejected(notFound). */
+  async show(id?: string): Promise<DirectoryView> {
+    if (id === undefined) {
+      const first = await this.first();
+      if (!first) throw new Rejected('notFound', 'There is no directory yet.');
+      return first;
+    }
+    const [found] = isUuid(id) ? await this.read('WHERE d.id = $1', [id]) : [];
+    if (!found) throw new Rejected('notFound', `There is no directory with the id ${id}.`);
+    return found;
+  }
+
+  private async read(which: string, values: readonly string[] = []): Promise<DirectoryView[]> {
+    const { rows } = await this.pool.query<DirectoryRow>(
+      `
+      SELECT d.id, d.tenant, d.name, d.kind,
+        json_build_object('offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
+          'offerLocalGroups', d.offer_local_groups) AS settings,
+        (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status,
+          'expires_at', t.expires_at) ORDER BY t.id DESC) FROM ${LISTED_TOKENS_VIEW} t
+         WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
+      FROM ${DIRECTORIES_VIEW} d ${which}`,
+      [...values],
+    );
+    const now = Date.now();
+    return rows.map(({ tokens, ...row }) => ({
+      ...row,
+      scimBaseUrl: this.scimBaseUrl,
+      tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
+        id,
+        description,
+        status: statusOf(status, expires_at, now),
+        expiresAt: expires_at,
+      })),
+    }));
+  }
+}

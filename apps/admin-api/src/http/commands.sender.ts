@@ -1,0 +1,77 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  DIRECTORY_COMMAND_TYPES,
+  GROUP_COMMAND_TYPES,
+  USER_COMMAND_TYPES,
+  type CommandData,
+  type DirectoryCommand,
+  type GroupCommand,
+  type Message,
+  type Owner,
+  type UserCommand,
+} from '#contracts';
+import type { RequestReply } from '#log';
+import { uuidv7 } from '#runtime';
+import { Rejected } from '#scim';
+import { OWNER_REQUESTS } from '../injected.js';
+
+const COMMAND_TIMEOUT_MS = 10_000;
+
+/** A command of an administrator, or, with a directory, of a program that acts for one. */
+interface AdministratorsCommand {
+  /** The name on the wire. */
+  readonly type: string;
+  /** The aggregate that it is about. */
+  readonly subject: string;
+  readonly tenant: string;
+  readonly directory: string | null;
+  readonly command: unknown;
+}
+
+/**
+ * Sends commands to their owners and says what became of them. Each method throws Rejected, or LogUnavailable when
+ * nobody can say.
+ */
+@Injectable()
+export class Commands {
+  constructor(@Inject(OWNER_REQUESTS) private readonly owners: Readonly<Record<Owner, RequestReply>>) {}
+
+  async toDirectory(tenant: string, command: DirectoryCommand): Promise<void> {
+    const type = DIRECTORY_COMMAND_TYPES[command.type];
+    await this.send('directory', { type, subject: tenant, tenant, directory: null, command });
+  }
+
+  /** `directory`: the one through which it came; null = none. */
+  toIdentity(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
+    const type = USER_COMMAND_TYPES[command.type];
+    return this.send('identity', { type, subject: command.userId, tenant, directory, command });
+  }
+
+  async toGroup(tenant: string, command: Exclude<GroupCommand, { type: 'LeaveGroups' }>): Promise<void> {
+    const type = GROUP_COMMAND_TYPES[command.type];
+    await this.send('group', { type, subject: command.groupId, tenant, directory: null, command });
+  }
+
+  private async send(
+    owner: Owner,
+    { type, subject, tenant, directory, command }: AdministratorsCommand,
+  ): Promise<unknown> {
+    const id = uuidv7();
+    const now = Date.now();
+    const message: Message<CommandData<unknown>> = {
+      id,
+      type,
+      source: 'muster/admin-api',
+      subject,
+      time: new Date(now).toISOString(),
+      tenant,
+      directory,
+      correlationId: id,
+      causationId: null,
+      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
+    };
+    const outcome = await this.owners[owner].request(message);
+    if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
+    return outcome.value;
+  }
+}

@@ -1,0 +1,7 @@
+/** Names under which the module provides what is not a class of its own. */
+export const POOL = Symbol('pg.Pool of the admin API');
+export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
+export const TOKEN_SEAL = Symbol('TokenSeal');
+export const SCIM_BASE_URL = Symbol('SCIM base URL');
+export const API_KEY = Symbol('key of the admin API');
+export const LOGGER = Symbol('Logger of the admin API');

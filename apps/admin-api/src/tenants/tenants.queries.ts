@@ -1,0 +1,38 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { DIRECTORIES_VIEW, TENANTS_VIEW } from '#contracts';
+import { Rejected } from '#scim';
+import { POOL } from '../injected.js';
+
+export interface TenantView {
+  readonly id: string;
+  readonly name: string;
+  /** How many directories it has. */
+  readonly directories: number;
+}
+
+@Injectable()
+export class Tenants {
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  /** All tenants, the oldest first. */
+  async list(): Promise<TenantView[]> {
+    const { rows } = await this.pool.query<TenantView>(`
+      SELECT t.id, t.name, (SELECT count(*)::int FROM ${DIRECTORIES_VIEW} d WHERE d.tenant = t.id) AS directories
+      FROM ${TENANTS_VIEW} t ORDER BY t.id`);
+    return rows;
+  }
+
+  /** Its id, if there is such a tenant. Without an id: that of the first one. Throws Rejected(notFound). */
+  async idOf(id: string | undefined): Promise<string> {
+    const { rows } = await this.pool.query<{ id: string }>(
+      `SELECT id FROM ${TENANTS_VIEW} WHERE $1::uuid IS NULL OR id = $1 ORDER BY id LIMIT 1`,
+      [id ?? null],
+    );
+    if (rows[0]) return rows[0].id;
+    throw new Rejected(
+      'notFound',
+      id === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${id}.`,
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import { Body, Controller, Delete, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { checked } from '../http/body.guard.js';
+import { RejectedFilter } from '../http/rejected.filter.js';
+import { expiryOf } from './expiry.js';
+import { Tokens, type RevealedDirectory } from './tokens.sender.js';
+
+class NewToken {
+  @IsString() @MaxLength(200) description = '';
+  /** A moment; null or nothing = never. */
+  @IsOptional() @IsString() expiresAt?: string;
+}
+
+@Controller('api/admin')
+@UseGuards(ApiKeyGuard)
+@UseFilters(RejectedFilter)
+export class TokensController {
+  constructor(private readonly tokens: Tokens) {}
+
+  @Post('directories/:id/tokens')
+  create(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; token: string }> {
+    const { description, expiresAt } = checked(NewToken, body);
+    return this.tokens.create(
+      id,
+      description,
+      expiresAt === undefined || expiresAt === null ? null : expiryOf(expiresAt, Date.now()),
+    );
+  }
+
+  /** The directory with a token to be seen. It is recorded who saw it, so it is no GET (RFC 9110 §9.2.1). */
+  @Post('directories/:id/reveal-token')
+  @HttpCode(200)
+  reveal(@Param('id') id: string): Promise<RevealedDirectory> {
+    return this.tokens.reveal(id === 'first' ? undefined : id);
+  }
+
+  @Delete('tokens/:id')
+  @HttpCode(204)
+  revoke(@Param('id') id: string): Promise<void> {
+    return this.tokens.revoke(id);
+  }
+}

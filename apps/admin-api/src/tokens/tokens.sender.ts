@@ -1,0 +1,115 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { LISTED_TOKENS_VIEW, REVEALED_TOKENS_VIEW } from '#contracts';
+import { isUuid, uuidv7 } from '#runtime';
+import { Rejected } from '#scim';
+import { Directories, type DirectoryView } from '../directories/directories.queries.js';
+import { Commands } from '../http/commands.sender.js';
+import { POOL, TOKEN_SEAL } from '../injected.js';
+import { lastsLongestFirst } from './expiry.js';
+
+/** Seals with the master key what the database keeps of a token. */
+export interface TokenSeal {
+  seal(context: string, token: string): string;
+  /** Null when it was sealed with another key, or in another context. */
+  open(context: string, sealed: string): string | null;
+}
+
+/** A directory and one of its tokens, to be shown. */
+export interface RevealedDirectory extends DirectoryView {
+  /**
+   * Of the tokens that work, the one that works longest, and of those the newest; null when all are revoked or expired,
+   * or none of them can be opened.
+   */
+  readonly token: string | null;
+  /** When that one expires; null = never, or there is none. */
+  readonly tokenExpiresAt: string | null;
+}
+
+/** Of the tokens of a directory so many are tried, each by a command, until one can be opened. */
+const MAX_TRIED_TOKENS = 10;
+
+/**
+ * Makes, revokes and reveals tokens. This process seals each new token, so it holds the master key in any case, and is
+ * the only one that opens them: were their owner to do it, the key would lie in two places, and the token in an
+ * outcome. The sealed token of a directory cannot be read here before the owner has recorded that it is revealed.
+ */
+@Injectable()
+export class Tokens {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(TOKEN_SEAL) private readonly seal: TokenSeal,
+    private readonly directories: Directories,
+    private readonly commands: Commands,
+  ) {}
+
+  /** `expiresAt` is ISO 8601; null = never. Throws Rejected(notFound). */
+  async create(
+    directoryId: string,
+    description: string,
+    expiresAt: string | null,
+  ): Promise<{ id: string; token: string }> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    return this.createIn(tenant, id, description, expiresAt);
+  }
+
+  /** The same in a directory of which the tenant is known. */
+  async createIn(
+    tenant: string,
+    directoryId: string,
+    description: string,
+    expiresAt: string | null,
+  ): Promise<{ id: string; token: string }> {
+    const tokenId = uuidv7();
+    const token = `muster_${randomBytes(32).toString('base64url')}`;
+    await this.commands.toDirectory(tenant, {
+      type: 'CreateToken',
+      tokenId,
+      directoryId,
+      description,
+      expiresAt,
+      hash: createHash('sha256').update(token).digest('hex'),
+      sealed: this.seal.seal(contextOf(tenant, tokenId), token),
+    });
+    return { id: tokenId, token };
+  }
+
+  /** Throws Rejected(notFound). */
+  async revoke(tokenId: string): Promise<void> {
+    const { rows } = isUuid(tokenId)
+      ? await this.pool.query<{ id: string; tenant: string }>(
+          `SELECT id, tenant FROM ${LISTED_TOKENS_VIEW} WHERE id = $1`,
+          [tokenId],
+        )
+      : { rows: [] };
+    if (!rows[0]) throw new Rejected('notFound', `There is no token with the id ${tokenId}.`);
+    await this.commands.toDirectory(rows[0].tenant, { type: 'RevokeToken', tokenId: rows[0].id });
+  }
+
+  /**
+   * Records that somebody is to see the token that works longest, and then opens it. Without an id: that of the first
+   * directory. Throws Rejected(notFound).
+   */
+  async reveal(directoryId?: string): Promise<RevealedDirectory> {
+    const directory = await this.directories.show(directoryId);
+    const working = directory.tokens.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst);
+    for (const { id, expiresAt } of working.slice(0, MAX_TRIED_TOKENS)) {
+      await this.commands.toDirectory(directory.tenant, { type: 'RevealToken', tokenId: id });
+      const token = await this.open(directory.tenant, id);
+      if (token !== null) return { ...directory, token, tokenExpiresAt: expiresAt };
+    }
+    return { ...directory, token: null, tokenExpiresAt: null };
+  }
+
+  /** Null when it was sealed with another master key: it still works for whoever has it, and can be revoked. */
+  private async open(tenant: string, tokenId: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ sealed: string }>(
+      `SELECT sealed FROM ${REVEALED_TOKENS_VIEW} WHERE id = $1`,
+      [tokenId],
+    );
+    return rows[0] ? this.seal.open(contextOf(tenant, tokenId), rows[0].sealed) : null;
+  }
+}
+
+const contextOf = (tenant: string, tokenId: string): string => `${tenant}|${tokenId}|token`;

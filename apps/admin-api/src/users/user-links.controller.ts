@@ -1,0 +1,70 @@
+import { Body, Controller, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Type } from 'class-transformer';
+import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, IsUUID, MaxLength, ValidateNested } from 'class-validator';
+import { LOGIN_TYPES, type LoginType, type RecordedSignIn } from '#contracts';
+import { MAX_KEY_CHARACTERS } from '#scim';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { checked } from '../http/body.guard.js';
+import { RejectedFilter } from '../http/rejected.filter.js';
+import { UserLinks } from './user-links.sender.js';
+
+const MAX_NAME_CHARACTERS = 400;
+
+class NewSignIn {
+  /** The id of the directory through which somebody signed in; without it the first one. */
+  @IsOptional() @IsUUID() directory?: string;
+  @IsIn(LOGIN_TYPES) loginType!: LoginType;
+  @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) providerId!: string;
+  @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) upn!: string;
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) email?: string;
+  @IsOptional() @IsString() @MaxLength(MAX_NAME_CHARACTERS) displayName?: string;
+}
+
+class KnownSignIn {
+  @IsUUID() directory!: string;
+  @IsIn(LOGIN_TYPES) loginType!: LoginType;
+  @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) providerId!: string;
+}
+
+class WhatToUnlink {
+  /** Without it the user is taken from its directory. */
+  @IsOptional() @IsObject() @ValidateNested() @Type(() => KnownSignIn) signIn?: KnownSignIn;
+}
+
+class Transfer {
+  /** The id of the directory that is to manage the user. */
+  @IsUUID() directory!: string;
+}
+
+/** Which directory a user belongs to. `sign-ins` is for the program that has verified a sign-in. */
+@Controller('api/admin')
+@UseGuards(ApiKeyGuard)
+@UseFilters(RejectedFilter)
+export class UserLinksController {
+  constructor(private readonly links: UserLinks) {}
+
+  @Post('sign-ins')
+  recordSignIn(@Body() body: unknown): Promise<RecordedSignIn> {
+    const { directory, loginType, providerId, upn, email, displayName } = checked(NewSignIn, body);
+    return this.links.recordSignIn(directory, {
+      loginType,
+      providerId,
+      upn,
+      email: email ?? null,
+      displayName: displayName ?? null,
+    });
+  }
+
+  @Post('users/:id/unlink')
+  @HttpCode(200)
+  async unlink(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; version: number }> {
+    const { signIn } = checked(WhatToUnlink, body);
+    return { id, version: await this.links.unlink(id.toLowerCase(), signIn ?? null) };
+  }
+
+  @Post('users/:id/transfer')
+  @HttpCode(200)
+  async transfer(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; version: number }> {
+    return { id, version: await this.links.transfer(id.toLowerCase(), checked(Transfer, body).directory) };
+  }
+}

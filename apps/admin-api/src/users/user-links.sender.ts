@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import type { LoginType, RecordedSignIn, SignIn, UserSnapshot } from '#contracts';
+import { isUuid, uuidv7 } from '#runtime';
+import { Rejected } from '#scim';
+import { Directories } from '../directories/directories.queries.js';
+import { StreamEvents } from '../events/stream-events.queries.js';
+import { Commands } from '../http/commands.sender.js';
+
+/** The person of a sign-in. */
+export interface SeenAtSignIn {
+  readonly loginType: LoginType;
+  readonly providerId: string;
+  readonly upn: string;
+  readonly email: string | null;
+  readonly displayName: string | null;
+}
+
+/**
+ * An administrator, or a sign-in, changes whose a user is. Identity owns users: it is told, and says what became of it.
+ */
+@Injectable()
+export class UserLinks {
+  constructor(
+    private readonly commands: Commands,
+    private readonly directories: Directories,
+    private readonly events: StreamEvents,
+  ) {}
+
+  /** Without a directory: through the first one. Throws Rejected. */
+  async recordSignIn(directoryId: string | undefined, seen: SeenAtSignIn): Promise<RecordedSignIn> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    return (await this.commands.toIdentity(tenant, id, {
+      type: 'RecordSignIn',
+      userId: uuidv7(),
+      ...seen,
+    })) as RecordedSignIn;
+  }
+
+  /** `signIn` null = from its directory. Throws Rejected. Returns the version that the user has now. */
+  async unlink(userId: string, signIn: SignIn | null): Promise<number> {
+    const user = (await this.commands.toIdentity(await this.tenantOf(userId), null, {
+      type: 'UnlinkUser',
+      userId,
+      signIn,
+    })) as UserSnapshot;
+    return user.version;
+  }
+
+  /** Throws Rejected. Returns the version that the user has now. */
+  async transfer(userId: string, directoryId: string): Promise<number> {
+    const user = (await this.commands.toIdentity(await this.tenantOf(userId), null, {
+      type: 'TransferUser',
+      userId,
+      directoryId,
+    })) as UserSnapshot;
+    return user.version;
+  }
+
+  private async tenantOf(userId: string): Promise<string> {
+    const [first] = isUuid(userId) ? await this.events.page('user', userId, 0, 1) : [];
+    if (!first) throw new Rejected('notFound', `There is no user with the id ${userId}.`);
+    return first.tenant;
+  }
+}

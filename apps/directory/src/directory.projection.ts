@@ -1,0 +1,282 @@
+import {
+  DIRECTORY_COMMAND_TYPES,
+  DIRECTORY_EVENT_TYPES,
+  type DirectoryCommand,
+  type DirectoryEvent,
+  type ExtendedType,
+  type PublishedDirectoryEvent,
+} from '#contracts';
+import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { fold, isRejection, type Rejection, type Schema } from '#scim';
+import { decide, evolve, streamOf, type DirectoryState } from './directory.js';
+
+interface LoadedDirectories {
+  readonly tenants: { id: string; version: number; created: string; name: string }[] | null;
+  readonly directories:
+    | {
+        id: string;
+        tenant: string;
+        version: number;
+        created: string;
+        name: string;
+        kind: string;
+        offer_existing_users: boolean;
+        email_is_login_name: boolean;
+        offer_local_groups: boolean;
+      }[]
+    | null;
+  readonly tokens:
+    | {
+        id: string;
+        tenant: string;
+        directory: string;
+        version: number;
+        created: string;
+        description: string;
+        hash: string;
+        sealed: string;
+        status: 'active' | 'revoked';
+        expires_at: string | null;
+      }[]
+    | null;
+  readonly schemas:
+    | { id: string; tenant: string; version: number; created: string; resource_type: ExtendedType; schema: Schema }[]
+    | null;
+}
+
+const upsert =
+  (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) =>
+  (rows: string): string =>
+    `
+  INSERT INTO directory.${table} (${Object.keys(columns).join(', ')}) SELECT r.* FROM json_to_recordset(${rows})
+    AS r(${Object.entries(columns)
+      .map(([name, type]) => `${name} ${type}`)
+      .join(', ')})
+  ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
+
+/**
+ * The owner of directories brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its
+ * tenants.
+ */
+export const directoryBehaviour = (): Behaviour<DirectoryCommand> => ({
+  owner: 'directory',
+  commandTypes: new Set(Object.values(DIRECTORY_COMMAND_TYPES)),
+  loadSql: () => `
+    SELECT json_build_object(
+      'tenants', (SELECT json_agg(t) FROM directory.tenants t WHERE t.id IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'directories', (SELECT json_agg(d) FROM directory.directories d WHERE d.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'tokens', (SELECT json_agg(k) FROM directory.tokens k WHERE k.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
+      'schemas', (SELECT json_agg(s) FROM directory.schemas s WHERE s.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
+  touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
+  parts: [
+    {
+      name: 'tenants',
+      sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']),
+    },
+    {
+      name: 'directories',
+      sql: upsert(
+        'directories',
+        {
+          id: 'uuid',
+          tenant: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          name: 'text',
+          kind: 'text',
+          offer_existing_users: 'boolean',
+          email_is_login_name: 'boolean',
+          offer_local_groups: 'boolean',
+        },
+        ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
+      ),
+    },
+    {
+      name: 'tokens',
+      sql: upsert(
+        'tokens',
+        {
+          id: 'uuid',
+          tenant: 'uuid',
+          directory: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          description: 'text',
+          hash: 'text',
+          sealed: 'text',
+          status: 'text',
+          expires_at: 'timestamptz',
+        },
+        ['version', 'status'],
+      ),
+    },
+    {
+      name: 'schemas',
+      sql: upsert(
+        'schemas',
+        {
+          id: 'uuid',
+          tenant: 'uuid',
+          version: 'int',
+          created: 'timestamptz',
+          urn: 'text',
+          urn_folded: 'text',
+          resource_type: 'text',
+          schema: 'json',
+        },
+        ['version', 'schema'],
+      ),
+    },
+  ],
+  secrets: ['hash', 'sealed'],
+  begin: (loaded, now) => new DirectoryWorkingSet(loaded as LoadedDirectories, now.toISOString()),
+});
+
+/** Consumers of the events get these: neither the hash of a token nor the sealed token. */
+const published = (event: DirectoryEvent): PublishedDirectoryEvent => {
+  if (event.type !== 'TokenCreated') return event;
+  const { hash: _hash, sealed: _sealed, ...rest } = event;
+  return rest;
+};
+
+class DirectoryWorkingSet implements WorkingSet<DirectoryCommand> {
+  private readonly states = new Map<string, { tenant: string; state: DirectoryState; changed: boolean }>();
+
+  constructor(
+    loaded: LoadedDirectories,
+    private readonly now: string,
+  ) {
+    for (const { id, version, created, name } of loaded.tenants ?? []) {
+      this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
+    }
+    for (const { id, tenant, version, created, name, kind, ...row } of loaded.directories ?? []) {
+      const settings = {
+        offerExistingUsers: row.offer_existing_users,
+        emailIsLoginName: row.email_is_login_name,
+        offerLocalGroups: row.offer_local_groups,
+      };
+      this.states.set(id, {
+        tenant,
+        state: { kind: 'directory', version, created, name, directoryKind: kind, settings },
+        changed: false,
+      });
+    }
+    for (const row of loaded.tokens ?? []) {
+      const { id, tenant, directory, expires_at, ...rest } = row;
+      const state: DirectoryState = { kind: 'token', ...rest, directoryId: directory, expiresAt: expires_at };
+      this.states.set(id, { tenant, state, changed: false });
+    }
+    for (const { id, tenant, version, created, resource_type: resourceType, schema } of loaded.schemas ?? []) {
+      this.states.set(id, {
+        tenant,
+        state: { kind: 'schema', version, created, resourceType, schema },
+        changed: false,
+      });
+    }
+  }
+
+  decide({ tenant, command }: Command<DirectoryCommand>): Decision<PublishedDirectoryEvent> | Rejection {
+    const schemas = this.schemasOf(tenant);
+    const stream =
+      command.type === 'DefineSchema'
+        ? (schemas.find(({ schema }) => isNamed(schema, command.schema))?.id ?? streamOf(command))
+        : streamOf(command);
+    const known = this.states.get(stream);
+    const before = known?.tenant === tenant ? known.state : null;
+    const of = (id: string): DirectoryState =>
+      this.states.get(id)?.tenant === tenant ? this.states.get(id)!.state : null;
+    const events = decide(command, before, {
+      tenantExists: of(tenant)?.kind === 'tenant',
+      directoryExists: (id) => of(id)?.kind === 'directory',
+      directoryNames: [...this.states.values()].flatMap(({ tenant: owner, state }) =>
+        owner === tenant && state?.kind === 'directory' ? [state.name] : [],
+      ),
+      otherSchemas: schemas.flatMap(({ id, schema }) => (id === stream ? [] : [schema])),
+    });
+    if (isRejection(events)) return events;
+    let state = before;
+    const recorded: NewEvent<PublishedDirectoryEvent>[] = events.map((event, index) => {
+      state = evolve(state, event, this.now);
+      return {
+        stream,
+        version: (before?.version ?? 0) + index + 1,
+        type: DIRECTORY_EVENT_TYPES[event.type],
+        event: published(event),
+        stored: { data: event, personal: null },
+      };
+    });
+    if (events.length > 0) this.states.set(stream, { tenant, state, changed: true });
+    return { events: recorded, outcome: { status: 'done', value: { id: stream } } };
+  }
+
+  private schemasOf(tenant: string): { readonly id: string; readonly schema: Schema }[] {
+    return [...this.states].flatMap(([id, { tenant: owner, state }]) =>
+      owner === tenant && state?.kind === 'schema' ? [{ id, schema: state.schema }] : [],
+    );
+  }
+
+  rows(): Record<string, readonly unknown[]> {
+    const rows: Record<'tenants' | 'directories' | 'tokens' | 'schemas', unknown[]> = {
+      tenants: [],
+      directories: [],
+      tokens: [],
+      schemas: [],
+    };
+    for (const [id, { tenant, state, changed }] of this.states) {
+      if (!changed || !state) continue;
+      const { version, created } = state;
+      switch (state.kind) {
+        case 'tenant':
+          rows.tenants.push({ id, version, created, name: state.name });
+          break;
+        case 'directory':
+          rows.directories.push({
+            id,
+            tenant,
+            version,
+            created,
+            name: state.name,
+            kind: state.directoryKind,
+            offer_existing_users: state.settings.offerExistingUsers,
+            email_is_login_name: state.settings.emailIsLoginName,
+            offer_local_groups: state.settings.offerLocalGroups,
+          });
+          break;
+        case 'token': {
+          const { directoryId, description, hash, sealed, status, expiresAt } = state;
+          rows.tokens.push({
+            id,
+            tenant,
+            directory: directoryId,
+            version,
+            created,
+            description,
+            hash,
+            sealed,
+            status,
+            expires_at: expiresAt,
+          });
+          break;
+        }
+        case 'schema': {
+          const { schema, resourceType } = state;
+          rows.schemas.push({
+            id,
+            tenant,
+            version,
+            created,
+            urn: schema.id,
+            urn_folded: fold(schema.id),
+            resource_type: resourceType,
+            schema,
+          });
+        }
+      }
+    }
+    return rows;
+  }
+}
+
+/** A URN is compared without its case (RFC 8141 §3.1). */
+const isNamed = (schema: Schema, named: { readonly id?: unknown } | null): boolean =>
+  typeof named?.id === 'string' && fold(schema.id) === fold(named.id);
