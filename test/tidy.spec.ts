@@ -243,6 +243,18 @@ const RULES: readonly Rule[] = [
     broken: [{ 'libs/scim/src/a.ts': '// TODO: later' }, { 'libs/scim/src/a.ts': '/* FIXME */' }],
   },
   {
+    title: 'no error is recognised by its name, which any error may bear',
+    check: banned(
+      /\bname\)?\s*[!=]==\s*'(?:Rejected|KafkaJS\w+|[A-Z]\w*Error)'/g,
+      'a value, or instanceof',
+      (path) => !isSpec(path),
+    ),
+    broken: [
+      { 'libs/event-store/src/a.ts': "if (error.name === 'Rejected') answer();" },
+      { 'libs/log/src/kafka/a.ts': "if ((cause?.name ?? name) !== 'KafkaJSProtocolError') throw error;" },
+    ],
+  },
+  {
     title: 'a terminal is spoken to by programs for a terminal; services log',
     check: banned(
       /\bconsole\.\w+|\bdebugger\b/g,

@@ -1,6 +1,8 @@
 /** A database, or what was said about it, that somebody has to change. Shown as one line, and no restart mends it. */
 export class UnfitDatabase extends Error {
   override readonly name = 'UsageError';
+  /** As of a UsageError of libs/runtime, which this lib does not know. */
+  readonly exitCode = 64;
 }
 
 /** OpenSSL's and Node's names for a certificate that is not accepted. */

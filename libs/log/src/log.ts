@@ -111,4 +111,6 @@ export const AWAY = 'it neither takes nor hands over messages now';
  */
 export class LogRefused extends Error {
   override readonly name = 'UsageError';
+  /** As of a UsageError of libs/runtime, which this lib does not know. */
+  readonly exitCode = 64;
 }

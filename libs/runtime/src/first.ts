@@ -10,7 +10,7 @@ import { VERSION } from './version.js';
  * regular expression.)
  */
 const OLDEST_NODE = 24;
-/** As EXIT_USAGE of start.ts, which imports what an older Node may not be able to run. */
+/** As EXIT_USAGE of usage-error.ts: its lib imports what an older Node may not be able to run. */
 const EXIT_USAGE = 64;
 
 if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {

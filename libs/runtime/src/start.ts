@@ -10,7 +10,7 @@ import { limitConnections } from './http-limits.js';
 import { createLogger, type Logger } from './logger.js';
 import { PRIVATE_UMASK } from './private-folder.js';
 import { outliveReaders, sayEnd, sayError, sayStart } from './say.js';
-import { isUsageError, UsageError } from './usage-error.js';
+import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
@@ -205,9 +205,6 @@ const untilReady = async (parts: readonly Part[]): Promise<void> => {
     }
   }
 };
-
-/** The exit code that says: the user has to change something, a restart is of no use. */
-export const EXIT_USAGE = 64;
 
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
   // The program that starts the processes of an installation sets all of them.

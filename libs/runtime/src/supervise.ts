@@ -6,8 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { stopChild, whenEnded } from './child-process.js';
 import { PRIVATE_UMASK } from './private-folder.js';
 import { isTerminal, outliveReaders, sayAsJson, sayEnd, sayError, sayLine, sayStart } from './say.js';
-import { EXIT_USAGE } from './start.js';
-import { isUsageError, UsageError } from './usage-error.js';
+import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.js';
 
 /** A process that runs. */
 export interface Running {

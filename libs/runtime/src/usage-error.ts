@@ -1,10 +1,15 @@
+/** The exit code that says: the user has to change something, a restart is of no use. */
+export const EXIT_USAGE = 64;
+
 /** Something that the person who starts Muster has to change: shown as one line, without a stack. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  readonly exitCode = EXIT_USAGE;
 }
 
-/** By its name: libs that know nothing of this one have such errors as well. */
-export const isUsageError = (error: unknown): error is Error => error instanceof Error && error.name === 'UsageError';
+/** By the code with which it ends the process: libs that know nothing of this one have such errors as well. */
+export const isUsageError = (error: unknown): error is Error =>
+  error instanceof Error && (error as { exitCode?: unknown }).exitCode === EXIT_USAGE;
 
 /** The fault of DATA_DIR, in one line. */
 export const unusableDataDirectory = (dataDir: string, error: unknown): UsageError =>

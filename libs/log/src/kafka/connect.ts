@@ -83,7 +83,7 @@ export const isNotAllowed = (error: unknown): boolean =>
   causesOf(error).some(({ type }) => AUTHORIZATION.test(String(type)));
 
 const isStranger = (error: unknown): boolean =>
-  causesOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+  causesOf(error).some((cause) => cause instanceof kafkajs.KafkaJSSASLAuthenticationError);
 /** So long after its start a broker that was made anew may be without its users. */
 const USERS_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 250;
@@ -104,8 +104,9 @@ export const untilKnown = async <T>(ask: () => Promise<T>): Promise<T> => {
 
 /** Why a broker will not have us, in one line; null = another attempt may succeed. */
 export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): string | null => {
-  for (const { name, code, type, message } of causesOf(error)) {
-    if (name === 'KafkaJSSASLAuthenticationError') {
+  for (const cause of causesOf(error)) {
+    const { code, type, message } = cause;
+    if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) {
       return `Kafka (${brokers.join(',')}) does not let ${sasl ? `the user ${sasl.username}` : 'us'} in: check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`;
     }
     if (CERTIFICATE.test(String(code))) {

@@ -1,4 +1,4 @@
-import type { Message as KafkaMessage, Producer } from 'kafkajs';
+import kafkajs, { type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { partitionOf, type Message } from '#contracts';
 import { LogUnavailable, MessageTooLong, type Watch } from '../log.js';
 import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
@@ -106,7 +106,4 @@ const tooLong = (bytes: number): MessageTooLong =>
   new MessageTooLong(`The message log takes no message of ${bytes} bytes.`);
 
 /** Whether a broker said no. */
-const isAnswer = (error: unknown): boolean => {
-  const { name, cause } = error as { name?: string; cause?: { name?: string } };
-  return (cause?.name ?? name) === 'KafkaJSProtocolError';
-};
+const isAnswer = (error: unknown): boolean => ((error as Error).cause ?? error) instanceof kafkajs.KafkaJSProtocolError;
