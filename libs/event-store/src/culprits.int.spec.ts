@@ -42,6 +42,7 @@ beforeAll(async () => {
   await owner.query('CREATE TABLE public.counters (id int PRIMARY KEY, value int NOT NULL)');
   await owner.query('INSERT INTO public.counters SELECT id, 0 FROM generate_series(1, 9) AS id');
   await owner.query('GRANT SELECT, UPDATE ON public.counters TO muster_identity');
+  await owner.query('CREATE SEQUENCE public.whole_limits; GRANT USAGE ON public.whole_limits TO muster_identity');
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
@@ -234,6 +235,29 @@ it('nobody is set aside while a table is locked for all: the same batch is hande
   expect(rows).toEqual([{ dead: 0 }]);
   expect((await handled(batch)).outcomes).toEqual(['done', 'done']);
 }, 60_000);
+
+describe('a batch that runs into the time limit', () => {
+  const HAS_WHOLE_LIMIT = `current_setting('statement_timeout') = '${QUERY_TIMEOUT_MS / 1_000}s'`;
+
+  it('has the whole of it once together, and the culprit once alone', async () => {
+    // A number that was taken stays taken, also by a statement that was cancelled.
+    const counted = `CASE WHEN ${HAS_WHOLE_LIMIT} THEN nextval('public.whole_limits') ELSE 1 END > 0`;
+    const culprit = { sql: `(SELECT count(pg_sleep(60)) FROM generate_series(1, 1) WHERE ${counted})` };
+    const { outcomes, loads } = await handled([...others(12), culprit, ...others(19)]);
+    expect(outcomes).toEqual([...others(12).map(() => 'done'), 'internal', ...others(19).map(() => 'done')]);
+    const { rows } = await owner.query('SELECT last_value::int AS count FROM public.whole_limits');
+    expect(rows).toEqual([{ count: 2 }]);
+    // An eighth of the batch, and then each of that alone.
+    expect(loads).toEqual([32, 4, 4, 4, 4, 1, 1, 1, 1, 1, 4, 4, 4, 4]);
+  }, 60_000);
+
+  it('sets nobody aside who needs more than the search for the culprit gives', async () => {
+    const slow = { sql: `(SELECT count(pg_sleep(60)) FROM generate_series(1, 1) WHERE NOT ${HAS_WHOLE_LIMIT})` };
+    const { outcomes, dead } = await handled([slow, { sql: SLEEP }, slow]);
+    expect(outcomes).toEqual(['done', 'internal', 'done']);
+    expect(dead).toEqual([expect.stringMatching(/statement timeout/)]);
+  }, 60_000);
+});
 
 it('a command that was cancelled once is carried out', async () => {
   const cancel = async (): Promise<void> => {

@@ -16,6 +16,8 @@ const DEFAULT_MAX_BYTES = 8 * 1_048_576;
  */
 const SHARE_OF_TIME = 1 / 8;
 const MIN_SEARCH_MS = 250;
+/** A piece without the culprit takes milliseconds, and each one with it takes the whole share of time. */
+const SEARCH_PIECES = 8;
 
 export type OnCommitted = (done: Committed) => void;
 
@@ -84,7 +86,7 @@ export class BatchHandler<C> {
     for (let stale = 0, wasUnsure = false; ;) {
       let attempted: Attempted;
       try {
-        attempted = await this.transaction.attempt(batch, { poison, timeoutMs: isAlone ? undefined : timeoutMs });
+        attempted = await this.transaction.attempt(batch, { poison, timeoutMs: wasUnsure ? undefined : timeoutMs });
       } catch (error) {
         this.transaction.forget(batch.partition);
         if (isStale(error) && ++stale < 3) continue;
@@ -93,9 +95,10 @@ export class BatchHandler<C> {
         if (blame === 'infrastructure' || poison !== undefined) throw error;
         // A statement may also take too long because a table is locked or the machine is starved, and an administrator
         // may cancel any. So nobody is blamed while the lane cannot load and write nothing at all; and a command is set
-        // aside when it has failed twice alone, with a proof before each that the lane works, and the dead letter is
-        // written by the same statements in time. Both times it has the whole limit: with less the second time, whoever
-        // takes a second as a rule would be set aside because the machine was slow the first time.
+        // aside when it has failed twice alone, with a proof after each that the lane works, and the dead letter is
+        // written by the same statements in time. Twice it had the whole limit: both times alone, or the first time in
+        // its batch, of which the others then needed no more than their share. With less the second time, whoever takes
+        // a second as a rule would be set aside because the machine was slow the first time.
         if (blame === 'unsure') await this.transaction.prove(batch);
         if (!isAlone) return await this.divide(batch, error, committed, timeoutMs);
         if (blame === 'content' || wasUnsure) poison = error;
@@ -120,7 +123,7 @@ export class BatchHandler<C> {
     const { length } = batch.received;
     // How many of them are as much as a transaction may be, if all are alike.
     const fitting = error instanceof TooMuch ? Math.floor((length * error.maxBytes) / error.bytes) : length;
-    const size = Math.max(1, Math.min(fitting, Math.ceil(length / 2)));
+    const size = Math.max(1, Math.min(fitting, Math.ceil(length / (isTimeOut(error) ? SEARCH_PIECES : 2))));
     const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;
     for (let from = 0; from < length; from += size) {
       await this.goOn(slice(batch, from, Math.min(from + size, length)), committed, searchMs);
