@@ -135,60 +135,57 @@ describe.each([1, 2, 9])(
   (together) => {
     const zoe: Sent = [LOGIN, create(BOB, 'zoe', work('m@x'))];
     const named: Sent = [null, { type: 'TransferUser', userId: BOB, directoryId: PLAIN }];
-    it.each<[string, readonly Sent[], Sent]>([
-      [
-        'a home e-mail becomes the work one',
-        [zoe, [PLAIN, create(ADA, 'ada', home('M@x'))]],
-        [PLAIN, patch(ADA, replace('emails[type eq "home"].type', 'work'))],
-      ],
-      [
-        'the second work e-mail becomes the first',
-        [zoe, [PLAIN, create(ADA, 'ada', work('a@x'), work('M@x'))]],
-        [PLAIN, patch(ADA, { op: 'remove', path: 'emails[value eq "a@x"]' })],
-      ],
-      [
-        'the value goes from the first work e-mail',
-        [zoe, [PLAIN, create(ADA, 'ada', work('a@x'), work('M@x'))]],
-        [PLAIN, patch(ADA, { op: 'remove', path: 'emails[value eq "a@x"].value' })],
-      ],
-      [
-        'a path under the URN of the schema',
-        [zoe, [PLAIN, create(ADA, 'ada')]],
-        [PLAIN, patch(ADA, replace('urn:ietf:params:scim:schemas:core:2.0:User:emails', [home('b@x'), work('M@x')]))],
-      ],
-      [
-        'a first write links whom nobody manages',
-        [
-          [PLAIN, create(BOB, 'zoe', work('m@x'))],
-          [null, { ...unlink, userId: BOB }],
-          [PLAIN, create(ADA, 'ada', home('m@x'))],
-          [PLAIN, patch(ADA, replace('emails[type eq "home"].type', 'work'))],
-        ],
-        [LOGIN, patch(BOB, replace('title', 'Dr'))],
-      ],
-      [
-        'an unlink gives an e-mail back',
-        [[PLAIN, signIn(ADA, 'ada', 'm@x')], [PLAIN, create(uuidv7(), 'ada')], zoe],
-        [null, unlink],
-      ],
-      [
-        'an unlink gives a name back',
-        [
-          [PLAIN, signIn(ADA, 'ada', null)],
-          [PLAIN, patch(ADA, replace('userName', 'al'))],
-          [PLAIN, create(BOB, 'ADA')],
-        ],
-        [null, unlink],
-      ],
-      [
-        'a transfer makes an e-mail a login name',
-        [
-          [PLAIN, create(ADA, 'ada', work('m@x'))],
-          [PLAIN, create(BOB, 'zoe', work('M@x'))],
-        ],
-        [null, { ...named[1], directoryId: LOGIN } as UserCommand],
-      ],
-    ])('%s', async (_rule, before, command) => {
+    it.each(
+      Object.entries<{ given: readonly Sent[]; when: Sent }>({
+        'a home e-mail becomes the work one': {
+          given: [zoe, [PLAIN, create(ADA, 'ada', home('M@x'))]],
+          when: [PLAIN, patch(ADA, replace('emails[type eq "home"].type', 'work'))],
+        },
+        'the second work e-mail becomes the first': {
+          given: [zoe, [PLAIN, create(ADA, 'ada', work('a@x'), work('M@x'))]],
+          when: [PLAIN, patch(ADA, { op: 'remove', path: 'emails[value eq "a@x"]' })],
+        },
+        'the value goes from the first work e-mail': {
+          given: [zoe, [PLAIN, create(ADA, 'ada', work('a@x'), work('M@x'))]],
+          when: [PLAIN, patch(ADA, { op: 'remove', path: 'emails[value eq "a@x"].value' })],
+        },
+        'a path under the URN of the schema': {
+          given: [zoe, [PLAIN, create(ADA, 'ada')]],
+          when: [
+            PLAIN,
+            patch(ADA, replace('urn:ietf:params:scim:schemas:core:2.0:User:emails', [home('b@x'), work('M@x')])),
+          ],
+        },
+        'a first write links whom nobody manages': {
+          given: [
+            [PLAIN, create(BOB, 'zoe', work('m@x'))],
+            [null, { ...unlink, userId: BOB }],
+            [PLAIN, create(ADA, 'ada', home('m@x'))],
+            [PLAIN, patch(ADA, replace('emails[type eq "home"].type', 'work'))],
+          ],
+          when: [LOGIN, patch(BOB, replace('title', 'Dr'))],
+        },
+        'an unlink gives an e-mail back': {
+          given: [[PLAIN, signIn(ADA, 'ada', 'm@x')], [PLAIN, create(uuidv7(), 'ada')], zoe],
+          when: [null, unlink],
+        },
+        'an unlink gives a name back': {
+          given: [
+            [PLAIN, signIn(ADA, 'ada', null)],
+            [PLAIN, patch(ADA, replace('userName', 'al'))],
+            [PLAIN, create(BOB, 'ADA')],
+          ],
+          when: [null, unlink],
+        },
+        'a transfer makes an e-mail a login name': {
+          given: [
+            [PLAIN, create(ADA, 'ada', work('m@x'))],
+            [PLAIN, create(BOB, 'zoe', work('M@x'))],
+          ],
+          when: [null, { ...named[1], directoryId: LOGIN } as UserCommand],
+        },
+      }),
+    )('%s', async (_rule, { given: before, when: command }) => {
       const { outcome } = await lastOf([...before, command], together);
       expect(outcome).toMatchObject({ status: 'rejected', code: 'uniqueness' });
     });
