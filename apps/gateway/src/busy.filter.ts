@@ -1,7 +1,7 @@
 import { NoSlot } from '#runtime';
 import { Rejected } from '#scim';
 
-/** The answer to a request that waited in vain. */
+/** Turns "there was no room in time" into the 429 that a client gets; every other error stays as it is. */
 export const busy = (error: unknown): unknown =>
   error instanceof NoSlot
     ? new Rejected(

@@ -17,8 +17,8 @@ export interface Caller {
   /** The attributes that users and groups of its tenant may have. */
   readonly definitions: Definitions;
   /**
-   * Looks the token up again, when it is no longer remembered: for what goes on for long. undefined = it is remembered.
-   * Throws Rejected(unauthorized).
+   * Looks the token up again unless it is still remembered (then it returns undefined): a request that takes long asks
+   * for this before it goes on. Throws Rejected(unauthorized).
    */
   readonly requireToken: () => Promise<unknown> | undefined;
 }

@@ -22,13 +22,13 @@ import { IgnoredAttributes } from './write/ignored-attributes.job.js';
 export interface GatewayOptions {
   readonly config: Config;
   readonly pool: Pool;
-  /** Of what clients hand back: the same in all gateways. */
+  /** Seals the cursors that clients hand back. It is the same in all gateways. */
   readonly cursorSeal: CursorSeal;
   readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
   readonly logger: Logger;
 }
 
-/** Owns HTTP and SCIM syntax; holds no state. */
+/** The SCIM face: it owns HTTP and SCIM syntax, and holds no state. */
 @Module({})
 export class GatewayModule {
   static register({ config, pool, cursorSeal, requests, logger }: GatewayOptions): DynamicModule {
@@ -67,14 +67,15 @@ export class GatewayModule {
 }
 
 /**
- * One tenant may have so much of the slots while others are there: one search, and two look-ups, so that a group that
- * is read does not hold up the rest.
+ * The share of the slots that one tenant may have while others are there. By default that is one search and two
+ * look-ups, so that a group that is being read does not hold up the tenant's other requests.
  */
 const SHARE_BESIDE_OTHERS = 1 / 4;
 
 /**
- * Searches and look-ups of what several may have take a share of the connections each; two, if there are as many, are
- * always left to what finds one resource at the most, to tokens and to outcomes.
+ * Searches, and look-ups that may find several resources, each get a share of the database connections. Two
+ * connections, if there are as many, are always left for statements that find one resource at most, for tokens and for
+ * outcomes.
  */
 const slotsOf = (config: Config, pace: Pace): Pick<ReadingLimits, 'searches' | 'lookUps'> => {
   const {

@@ -9,25 +9,26 @@ import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 
 /**
- * Requests of a tenant that are under way or wait for others of it: as many as there are connections, since one that is
- * refused comes again at once.
+ * A tenant may have as many requests under way or waiting as there may be connections: a request that is refused would
+ * come again at once.
  */
 const WAITING = { maxHere: 10_000, waitTimeoutMs: 5_000 };
-/** Of the answers of a tenant that are not read yet: a list leaves so much room to short ones. */
+/**
+ * A list may begin only while this share of what a tenant may leave unread is free, so that short answers have room.
+ */
 const SHARE_OF_SHORT_ANSWERS = 1 / 2;
 /**
- * After a longer body is parsed, which may take 25 ms, something else is done before it is looked at, which may take as
- * long.
+ * Parsing a longer body may take 25 ms, and looking at it as long again, so others have their turn in between.
  */
 const SHORT_BODY_BYTES = 65_536;
 /**
- * Shorter bodies, which nearly all are, are read at once. 16 kB of small objects take a millisecond, and a tenant sent
- * 700 of them in a second.
+ * Nearly all bodies are shorter and are read at once. Longer ones wait for the turn of their tenant: 16 kB of small
+ * objects take a millisecond, and a tenant sent 700 of them in a second.
  */
 const QUICK_BODY_BYTES = 2_048;
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 
-/** The route of a request. Fastify makes this object anew each time that it is asked. */
+/** The route of a request. Fastify makes a new object each time it is asked for it. */
 type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
 
 /** A request that has been let in, and all that is held for it until its answer has gone. */
@@ -46,8 +47,8 @@ interface Visit extends Held {
 type Admitted = ScimRequest & { visit: Visit };
 
 /**
- * Lets requests in before their bodies are read: whoever has no token gets nothing read, no tenant fills the memory
- * with what it sends or does not read, and none has more than its share of the time of this process.
+ * Lets requests in before their bodies are read. Without a good token no body is read; no tenant fills the memory with
+ * bodies that it sends or answers that it does not read; and none has more than its share of the time of this process.
  */
 export class Admission {
   private readonly held: HeldBytes;
@@ -62,10 +63,10 @@ export class Admission {
   ) {
     this.held = new HeldBytes(config);
     const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
-    // Apart, so that a tenant can read while its writes wait for a log that is away, or for others.
+    // Reads and writes have rooms of their own, so that a tenant can read while its writes wait.
     this.reads = new Room(pace, room);
     this.writes = new Room(pace, room);
-    // By their bytes: what is read of 3.5 MB may take 200 MB until the last operation has been carried out.
+    // Bulk requests count by their bytes: one of 3.5 MB may take 200 MB of memory until its last operation is done.
     this.bulks = new Room(pace, {
       maxSize: config.MAX_BULK_BODY_BYTES,
       maxSizeBesideOthers: config.MAX_BULK_BODY_BYTES,
@@ -138,7 +139,7 @@ export class Admission {
     };
     Object.assign(request, { caller, visit });
     requireClient(reply);
-    // Before anything is refused: a refusal is held as well.
+    // This is planned before anything can be refused, because the answer that refuses is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));
     this.pace.seen(tenant);
     this.held.requireRoom(tenant, 0);
@@ -190,8 +191,8 @@ export class Admission {
   }
 
   /**
-   * Reads a body that has come, by `parse`: what may take long when it is its tenant's turn. That of a bulk request
-   * stays as it is, and is read an operation at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
+   * Reads a body with `parse`; a long one waits for the turn of its tenant. The body of a bulk request is returned as
+   * it is, because it is read one operation at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
    */
   read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
     const { tenant, isBulk } = (request as Partial<Admitted>).visit ?? {};
@@ -211,24 +212,24 @@ export class Admission {
     return value;
   }
 
-  /** Before a list is read that may be long: some room stays for short answers. Throws Rejected(tooManyRequests). */
+  /** Is asked before a list is read that may be long. Throws Rejected(tooManyRequests). */
   requireRoomForList(tenant: string): void {
     this.held.requireRoom(tenant, this.config.MAX_UNSENT_BYTES_PER_TENANT * SHARE_OF_SHORT_ANSWERS);
   }
 
-  /** Counts a body that does not say how long it is while it comes. */
+  /** Counts a body of unknown length while its pieces come. */
   count(request: FastifyRequest, reply: FastifyReply, body: NodeJS.ReadableStream): void {
     const { caller } = request as ScimRequest;
     if (!caller || request.headers['transfer-encoding'] === undefined) return;
     const { visit } = request as Admitted;
     const take = (piece: Buffer): void => {
-      // What has been answered is thrown away as it comes.
+      // The request has been answered already: the rest of its body is thrown away as it comes.
       if (isOver(reply) || reply.sent) return void body.removeListener('data', take);
       try {
         this.held.takeBody(visit, piece.length);
       } catch (error) {
         body.removeListener('data', take);
-        // Fastify listens while it collects the body, and answers.
+        // While Fastify collects the body it listens to this, and answers.
         if (body.listenerCount('error') > 0) body.emit('error', error);
         return;
       }
@@ -238,8 +239,9 @@ export class Admission {
   }
 
   /**
-   * What is sent: the answer, held until the connection has taken it; or, for a read, why it is not given. A write has
-   * been done, and has to be answered: of these no more can be under way than a tenant's commands.
+   * Returns what is sent: the answer, which counts as held until the connection has taken it. A read is refused instead
+   * where too much is held already, or where the token has been revoked meanwhile. A write is always answered, because
+   * it has been done; the number of commands under way limits how many these are.
    */
   toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
     const { caller, visit } = request as Partial<Admitted>;
@@ -264,7 +266,7 @@ export class Admission {
   }
 }
 
-/** Throws Rejected once nobody waits for the answer: what would be held for it would never be given back. */
+/** Throws Rejected once the client has gone: nothing would give back what is held for the answer. */
 const requireClient = (reply: FastifyReply): void => {
   if (isOver(reply)) throw new Rejected('unavailable', 'The client has hung up.');
 };
@@ -273,7 +275,7 @@ const challenge = (reply: FastifyReply, error: string): void => {
   if (!reply.raw.headersSent) void reply.header('www-authenticate', `Bearer realm="muster"${error}`);
 };
 
-/** The answer to a read that is not given. */
+/** The answer to a read that is refused when it is already made. */
 const refusal = (reply: FastifyReply, payload: unknown, error: unknown): string => {
   if (!(error instanceof Rejected)) throw error;
   for (const name of ['etag', 'location', 'content-location', 'content-length']) void reply.removeHeader(name);

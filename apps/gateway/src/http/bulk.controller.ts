@@ -21,10 +21,11 @@ import { sendBulk, type BulkAnswer, type Written } from '../write/bulk.sender.js
 import { Commands, GroupCommands, UserCommands } from '../write/commands.sender.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
 
-/** Writes of one bulk request that are under way at a time; as many go into one transaction of the owner. */
+/** So many writes of one bulk request are under way at a time: as many as go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;
 /**
- * Of what a tenant may have under way, so that others of its requests find room, and none of its own is refused for it.
+ * A bulk request takes at most this share of what a tenant may have under way, so that its own writes are not refused
+ * for it and other requests of the tenant find room.
  */
 const SHARE_OF_TENANT = 1 / 2;
 
@@ -47,7 +48,7 @@ export class BulkController {
   @HttpCode(200)
   async bulk(@Req() request: ScimRequest, @Body() body: Uint8Array | undefined): Promise<object> {
     const { caller } = request;
-    // It would be held until the last operation has been carried out.
+    // The request would keep the body in memory until the last operation is done.
     request.body = undefined;
     const {
       MAX_BODY_BYTES,
@@ -76,7 +77,10 @@ export class BulkController {
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
   }
 
-  /** Nothing has been begun yet. Throws what `work` throws, and Rejected(tooManyRequests). */
+  /**
+   * Reads the request in slices, when it is the tenant's turn: nothing of it has been carried out yet. Throws what
+   * `work` throws, and Rejected(tooManyRequests).
+   */
   private async inTurns<Result>({ tenant }: Caller, work: Iterator<void, Result>): Promise<Result> {
     try {
       return await this.pace.stepwise(tenant, work);
@@ -99,7 +103,7 @@ export class BulkController {
     return { id: target!, version: null, isNew: false };
   }
 
-  /** §3.7.3: everything has its location but a POST that failed, and what points nowhere. */
+  /** §3.7.3: each answer has its location, but for a POST that failed and an operation whose path leads nowhere. */
   private answer(caller: Caller, { operation: { method, bulkId, place }, result }: BulkAnswer): object {
     const head = { ...(method === undefined ? {} : { method }), ...(bulkId === undefined ? {} : { bulkId }) };
     const location = (id: string): { location: string } => ({
@@ -130,8 +134,8 @@ export class BulkController {
 }
 
 /**
- * Throws Rejected once the client has hung up: nobody would hear what became of the rest, and what the request holds is
- * counted only as long as its connection is there. 250 requests that were sent and left held 2.9 GB.
+ * Throws Rejected once the client has hung up: nobody would hear what became of the rest, and the memory of a request
+ * is counted only while its connection is there. 250 bulk requests whose clients had left held 2.9 GB.
  */
 const requireClient = ({ raw }: ScimRequest): void => {
   if (raw.socket.destroyed) throw new Rejected('unavailable', 'The client has hung up.');
@@ -139,5 +143,5 @@ const requireClient = ({ raw }: ScimRequest): void => {
 
 const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 
-/** The status that a request of its own would have got; the PATCH of a group is a 204 for Entra. */
+/** The status that each operation would have got as a request of its own; the PATCH of a group is a 204 for Entra. */
 const STATUS: Readonly<Record<BulkMethod, number>> = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 };

@@ -19,8 +19,9 @@ const schemasOf = (caller: Caller): readonly Schema[] =>
   typesOf(caller).flatMap(({ schema, extensions }) => [schema, ...extensions]);
 
 /**
- * RFC 7644 §4: what this service can do, made of what it does it by. How to authenticate may be read by anybody (RFC
- * 7643 §5); resource types and schemas need a token, because a tenant's own attributes are among them.
+ * RFC 7644 §4: what this service can do. The answers are made from the settings and definitions that the code itself
+ * uses. Anybody may read how to authenticate (RFC 7643 §5); resource types and schemas need a token, because a tenant's
+ * own attributes are among them.
  */
 @Controller('api/scim/v2')
 export class DiscoveryController {
@@ -31,7 +32,7 @@ export class DiscoveryController {
     refuseFilter(filter);
     return {
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
-      // For people: an installation has no pages of its own yet, and this is what it speaks.
+      // For people. An installation has no pages of its own yet, so this leads to the protocol that it speaks.
       documentationUri: 'https://www.rfc-editor.org/info/rfc7644',
       patch: { supported: true },
       bulk: {
@@ -42,7 +43,7 @@ export class DiscoveryController {
       filter: { supported: true, maxResults: this.config.MAX_PAGE_RESOURCES },
       changePassword: { supported: false },
       sort: { supported: true },
-      // RFC 9865 §4; §2.4 wants startIndex to stay the way of those who name none.
+      // RFC 9865 §4. By §2.4 a client that names no method of paging goes on getting startIndex.
       pagination: {
         cursor: true,
         index: true,

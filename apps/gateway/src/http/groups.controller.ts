@@ -29,7 +29,7 @@ import { headersOf, ofGroupRow, patchesGroupsBlindly } from '../read/to-response
 
 type Parameters = Readonly<Record<string, unknown>>;
 
-/** RFC 7644 §3 for one group. Members are streamed: of them there may be very many. */
+/** RFC 7644 §3 for one group. Its members are streamed, because there may be very many. */
 @Controller('api/scim/v2/Groups')
 @UseGuards(ScimTokenGuard)
 export class GroupsController {
@@ -73,8 +73,8 @@ export class GroupsController {
   }
 
   /**
-   * 204 for Entra, as Microsoft asks for it: the group may be large. Typed clients want the group back. RFC 7644
-   * §3.5.2: with `attributes` it has to be the group.
+   * Entra is answered 204, as Microsoft asks for it, because the group may be large. Typed clients want the group back.
+   * RFC 7644 §3.5.2: with `attributes` the answer has to be the group.
    */
   @Patch(':id')
   async patch(

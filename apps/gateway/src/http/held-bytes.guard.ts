@@ -4,8 +4,8 @@ import { Rejected } from '#scim';
 import type { HeldStream } from '../read/members.queries.js';
 
 /**
- * Longer texts are sent as bytes: a text would be held twice, as it is and as the bytes of it that the connection has
- * not taken yet.
+ * Longer texts are sent as bytes: Node would hold a text twice, as it is and as the bytes that the connection has not
+ * taken yet.
  */
 const MAX_TEXT_CHARACTERS = 65_536;
 
@@ -56,7 +56,7 @@ export class HeldBytes {
   /** Holds an answer, and returns it as it is sent. */
   answer(held: Held, reply: FastifyReply, payload: unknown): unknown {
     const sent = typeof payload === 'string' && payload.length > MAX_TEXT_CHARACTERS ? Buffer.from(payload) : payload;
-    // All that was held for it has been given back already.
+    // The client has gone, and what was held for it has been given back already.
     if (isOver(reply)) return sent;
     const bytes = bytesOf(sent);
     held.answerBytes += bytes;

@@ -1,13 +1,13 @@
 import { checkText, outlineOf, parseJson } from '#scim';
 
 /**
- * The JSON of a body. Throws Rejected(invalidSyntax) for what is no JSON, too deep or too much, and for text that
- * Postgres refuses.
+ * Parses the JSON of a body. Throws Rejected(invalidSyntax) for a body that is not JSON, is too deep or holds too many
+ * values, and for text that Postgres refuses.
  */
 export const parseBody = (bytes: Uint8Array): unknown => {
   const { isUnstorable } = outlineOf(bytes);
   const value = parseJson(bytes);
-  // It says where.
+  // It throws, and says where the text is.
   if (isUnstorable) checkText(value);
   return value;
 };

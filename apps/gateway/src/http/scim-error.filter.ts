@@ -5,7 +5,8 @@ import { errorBody, errorStatus, Rejected } from '#scim';
 import { isDatabaseAway, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
 /**
- * RFC 7644 §8.1 registers it without parameters, and JSON is always UTF-8: some clients compare it letter by letter.
+ * RFC 7644 §8.1 registers this media type without parameters, and JSON is always UTF-8. Some clients compare it letter
+ * by letter.
  */
 const SCIM_MEDIA_TYPE = 'application/scim+json';
 /** RFC 8259 §11: this media type has no charset parameter either. */
@@ -13,7 +14,7 @@ const JSON_MEDIA_TYPE = 'application/json';
 export const WRONG_TYPE = 'Send application/scim+json or application/json.';
 const RETRY_AFTER_SECONDS = 1;
 
-/** RFC 7644 §3.8: who accepts application/json alone gets that; everybody else gets what SCIM calls its own. */
+/** RFC 7644 §3.8: a client that accepts application/json alone gets that, every other one the media type of SCIM. */
 export const mediaTypeFor = (accept = ''): string =>
   accept !== '' && /\bapplication\/json\b/i.test(accept) && !/\bapplication\/(?:scim\+json|\*)|\*\/\*/i.test(accept)
     ? JSON_MEDIA_TYPE
@@ -39,7 +40,7 @@ export class ScimErrorFilter implements ExceptionFilter {
     const { code, detail } = this.rejected(error, reply);
     const status = errorStatus(code);
     if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    // As bytes: Fastify adds a charset to the type of JSON, and no hook takes it away where the request has no route.
+    // It is sent as bytes: to a text Fastify would add a charset, which no hook removes where the request has no route.
     void reply
       .status(status)
       .header('content-type', mediaTypeFor(reply.request.headers.accept))
@@ -85,7 +86,7 @@ export class ScimErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Answers what Node's HTTP parser refuses, before there is a request. */
+/** The answer to what Node's HTTP parser refuses, before there is a request. */
 const unread = (code: string): Rejected => {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
@@ -106,7 +107,7 @@ const unread = (code: string): Rejected => {
   }
 };
 
-/** The same for what never becomes a request of a route. */
+/** Answers, in the shape of SCIM errors, what never becomes a request of a route. */
 export const unreadable = (
   logger: Logger,
   maxBodyBytes: number,

@@ -12,16 +12,18 @@ const METHODS: readonly [RegExp, readonly string[]][] = [
 const OTHER_VERSION = /^\/api\/scim\/v(?!2(\/|$))\d/;
 const NOT_BUILT = /^\/api\/scim\/v2\/Me(\/|$)/;
 /**
- * RFC 7643 §5: the ways of authentication are found without any. A client that does send a token gets to know when it
- * is wrong: some try a new one here.
+ * RFC 7643 §5: how to authenticate can be read without a token. A client that does send one is told when it is wrong,
+ * because some clients try a new token here.
  */
 export const SERVICE_PROVIDER_CONFIG = '/api/scim/v2/ServiceProviderConfig';
 
-/** As the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL. */
+/**
+ * The path as the router reads it (startService of libs/runtime). RFC 9112 §3.2.2: a request may name its whole URL.
+ */
 export const pathOf = (url: string): string => {
   const end = url.indexOf('?');
   const path = end < 0 ? url : url.slice(0, end);
-  // Nearly all are as they should be; the expressions cost 1 µs each time.
+  // Nearly all paths are as they should be, and the expressions below cost 1 µs.
   if (path.startsWith('/') && !path.endsWith('/') && !path.includes('//')) return path;
   return path
     .replace(/^https?:\/\/[^/]*/i, '')

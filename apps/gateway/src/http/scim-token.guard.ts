@@ -9,8 +9,8 @@ export type ScimRequest = FastifyRequest & { caller: Caller };
 export const NO_TOKEN = 'A bearer token is required: "Authorization: Bearer <token>".';
 
 /**
- * The token was accepted before the body was read (admission.guard.ts). Here it is again, after a body that may have
- * taken long to come.
+ * The token was accepted before the body was read (admission.guard.ts). It is checked again here, because the body may
+ * have taken long to come.
  */
 @Injectable()
 export class ScimTokenGuard implements CanActivate {

@@ -73,8 +73,8 @@ export class SearchController {
   }
 
   /**
-   * At the root all resource types are searched: first the users, then the groups. A type that has not the attribute
-   * has no hit.
+   * At the root all resource types are searched: first the users, then the groups. A type that does not have the
+   * attribute has no hit.
    */
   private async searchAll(caller: Caller, parse: (definition: ResourceDefinition) => Search): Promise<ListAnswer> {
     const { user, group } = caller.definitions;

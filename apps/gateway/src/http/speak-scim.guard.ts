@@ -33,8 +33,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       }
     },
   );
-  // Only a body has a type that could be wrong: one that comes in pieces shows with the first of them, or at its end,
-  // whether there is one.
+  // Only a body can have a wrong type. Where it comes in pieces, the first piece or the end shows whether there is one.
   fastify.addContentTypeParser('*', (_request, payload, done) => {
     const end = (): void => done(null);
     payload
@@ -56,17 +55,16 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     admission.count(request, reply, body);
     done();
   });
-  // RFC 9110 §10.1.1: what is expected besides 100-continue may be left alone; Node answers a bare 417.
+  // RFC 9110 §10.1.1: an expectation other than 100-continue may be ignored; Node would answer a bare 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', (request, reply, done) => {
     try {
       if (request.headers['transfer-encoding'] === undefined) {
         if (Number(request.headers['content-length'] ?? 0) > 0) requirePlainCoding(request.headers);
-        // RFC 9110 §8.3: what is said of a body that is not there says nothing. Libraries send a form's type with each
-        // DELETE.
+        // RFC 9110 §8.3: the type of a body that is not there means nothing. Libraries send one with each DELETE.
         else delete request.raw.headers['content-type'];
       }
-      // A GET of .search is taken for that of a resource.
+      // The router would take a GET of .search for that of a resource.
       if (request.is404 || request.url.includes('/.search')) requireRoute(request, reply);
       const route = request.routeOptions;
       const { url } = route;

@@ -29,8 +29,8 @@ import { groupsSeen, headersOf, ofUserRow, toUser, wantsGroups } from '../read/t
 type Parameters = Readonly<Record<string, unknown>>;
 
 /**
- * RFC 7644 §3 for one user. Reads come from the published view, writes become commands and are answered from their
- * outcome.
+ * RFC 7644 §3 for one user. Reads come from the published view; writes become commands and are answered from their
+ * outcomes.
  */
 @Controller('api/scim/v2/Users')
 @UseGuards(ScimTokenGuard)
@@ -54,7 +54,7 @@ export class UsersController {
     if (!row) throw new Rejected('notFound', `There is no user with the id ${isUuid(id) ? id : quote(id)}.`);
     const user = ofUserRow(row);
     void reply.headers(headersOf(this.config.scimBaseUrl, USER, user, selection === undefined));
-    // Memberships do not change the version of a user: who shows them cannot say that nothing has changed.
+    // Memberships do not change the version of a user, so an answer that shows them is never a 304.
     const showsGroups = groupsSeen(user, caller).length > 0 && wantsGroups(selection);
     if (!showsGroups && isNotModified(ifNoneMatch, user.version)) {
       void reply.status(304);

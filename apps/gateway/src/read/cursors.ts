@@ -5,13 +5,13 @@ import type { Scope } from './resource-tables.js';
 export interface Begin {
   /** The resource type that it is in. */
   readonly type: string;
-  /** null = from the first. */
+  /** null = the first page. */
   readonly position: Position | null;
   /** null = not counted yet. */
   readonly totalResults: number | null;
 }
 
-/** Paging by cursor (RFC 9865): all that is known of a walk is in the cursor that the client holds, none of it here. */
+/** Paging by cursor (RFC 9865). All that is known of a walk is in the cursor, which the client holds. */
 export class Cursors {
   constructor(
     private readonly seal: CursorSeal,
@@ -20,9 +20,10 @@ export class Cursors {
   ) {}
 
   /**
-   * The search with the count of its walk; `begin` is undefined when it is paged by startIndex. `path` is what was
-   * asked, `type` what a walk begins with. A cursor is for one directory and for what it may see: a setting that shows
-   * more, or less, ends the walk (RFC 9865 §5.2). Throws Rejected: invalidCursor, expiredCursor or invalidCount.
+   * Returns the search with the count of its walk, and where the page begins; `begin` is undefined when it is paged by
+   * startIndex. `path` is the path of the request, `type` the resource type with which a walk begins. A cursor is good
+   * for one directory and for what that may see: a setting that shows more, or less, ends the walk (RFC 9865 §5.2).
+   * Throws Rejected: invalidCursor, expiredCursor or invalidCount.
    */
   resume(
     scope: Scope,
@@ -47,8 +48,8 @@ export class Cursors {
   }
 
   /**
-   * Where a page of a resumed search is; `next` = where the next one begins. A page of nothing is asked for the number
-   * only: no next one follows.
+   * Says in the answer where a page is; `next` is where the next one begins. A client that asks for an empty page wants
+   * the number alone, so no next page follows.
    */
   place({ cursor, count, startIndex }: Search, totalResults: number, next: Omit<Begin, 'totalResults'> | null): Place {
     if (!cursor) return { startIndex };

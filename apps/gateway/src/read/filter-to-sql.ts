@@ -33,7 +33,7 @@ export interface CompiledFilter {
 type Compare = Extract<Filter, { kind: 'compare' }>;
 type ValuePath = Extract<Filter, { kind: 'valuePath' }>;
 
-/** Only these texts are ids; any other would be refused by the database. */
+/** The shape of an id. Any other text would be refused by the database. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const SYMBOLS: { readonly [operator in Operator]?: string } = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' };
 
@@ -67,7 +67,7 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
 const allOf = (conditions: readonly string[]): string =>
   conditions.length === 1 ? conditions[0]! : `(${conditions.join(' AND ') || 'true'})`;
 
-/** A look-up by a unique value finds one at the most; the others find what clients have sent. */
+/** A look-up by a unique value finds at most one resource; the others find as many as clients have given that value. */
 const BY_SELECTIVITY = ['id', 'userName', 'externalId', 'displayName', 'workEmail'] as const;
 
 export interface CompiledSort {
@@ -77,8 +77,8 @@ export interface CompiledSort {
 }
 
 /**
- * By these characters texts are sorted: a cursor, which is part of a URL, holds one of them, and a text may have
- * 65,536.
+ * Texts are sorted by so many of their characters: a cursor is part of a URL and holds one such text, and an attribute
+ * may have 65,536 characters.
  */
 const SORTED_CHARACTERS = 400;
 
@@ -88,7 +88,7 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledS
   const all = columns.attribute(path);
   if (all.rows)
     throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
-  // Of several values the primary one counts, else the first.
+  // Where there are several values, the primary one counts, or else the first.
   const one = attribute.multiValued
     ? jsonValue(`coalesce(jsonb_path_query_first(${all.json}, '$[*] ? (@.primary == true)'), ${all.json}->0)`)
     : all;

@@ -2,9 +2,9 @@ import DataLoader from 'dataloader';
 import type { Pool } from 'pg';
 import { Rejected } from '#scim';
 
-/** A look-up of one resource at the most, of one tenant for one directory. */
+/** A look-up that finds at most one resource, of one tenant and for one directory. */
 export interface LookUp {
-  /** Of the statement, which is prepared. */
+  /** The name of the statement, which is prepared. */
   readonly name: string;
   readonly tenant: string;
   readonly directory: string;
@@ -13,11 +13,11 @@ export interface LookUp {
   readonly value: string;
 }
 
-/** Resources may be of a megabyte each. */
+/** A resource may have a megabyte, so few go into one statement. */
 const MAX_TOGETHER = 32;
 /**
- * Statements for one tenant and directory that are under way: more take connections from others, and find no more in
- * the same time.
+ * So many statements for one tenant and directory are under way. More would take connections from others, and find no
+ * more in the same time.
  */
 const MAX_STATEMENTS = 2;
 /** Look-ups of one tenant and directory that wait for these. */
@@ -36,9 +36,9 @@ interface Alike {
 }
 
 /**
- * Look-ups that are alike and come in one turn of the event loop go out as one statement: many clients are answered
- * together, when a batch of their writes has been committed, and then ask together. The first of them does not wait for
- * the others, who need not come, and none waits for, or fails with, those of another directory.
+ * Look-ups that are alike and come in one turn of the event loop go out as one statement: clients whose writes were
+ * committed in one batch are answered together, and then ask together. The first look-up does not wait for others,
+ * which need not come, and none waits for, or fails with, those of another directory.
  */
 export class LookUps<Row extends object> {
   private readonly alike = new Map<string, Alike>();
@@ -108,7 +108,7 @@ export class LookUps<Row extends object> {
     }
     const { rows } = await this.pool.query<Row & { readonly asked: number }>({
       name: `${name}-each`,
-      // Not unnest: how many values an array has is known to the planner, which then plans anew each time.
+      // unnest is avoided: the planner knows how many values an array has, and would plan anew each time.
       text: `SELECT asked.number::int AS asked, found.* FROM json_array_elements_text($3) WITH ORDINALITY AS asked(value, number)
         CROSS JOIN LATERAL (${text('asked.value')} LIMIT 1) AS found`,
       values: [tenant, directory, JSON.stringify(values)],

@@ -8,13 +8,13 @@ import type { Caller } from '../caller.js';
 import type { Scope } from './resource-tables.js';
 import { LIST_END, listBegin, toGroup, toMember, wantsMembers, wantsNames } from './to-response.js';
 
-/** Members that are read at once: what a group of any size takes of memory. */
+/** So many members are read at a time, so that a group of any size takes the same memory. */
 const MEMBERS_PER_PAGE = 1_000;
 /** A longer list is sent in pieces of this length. */
 const PIECE_CHARACTERS = 131_072;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** The material of a page of users and groups. */
+/** What a page of users and groups is made of. */
 export interface MixedPage {
   /** Each as JSON. */
   readonly users: readonly string[];
@@ -28,7 +28,7 @@ export interface MixedPage {
 /** A page as JSON: as a whole, or in pieces where it is long or members are read for it. */
 export type ListAnswer = string | StreamableFile;
 
-/** An answer in pieces is longer than what is held of it at a time, and says how much that is. */
+/** An answer in pieces. It says how much of it is held in memory at a time, which is less than its length. */
 export interface HeldStream {
   readonly heldBytes: number;
 }
@@ -61,11 +61,11 @@ type NameReader = Reader & { readonly wantsNames: boolean };
 
 /** The bytes of a member in an answer, with a name of usual length; with the longest one it is twice that. */
 const MEMBER_BYTES = 240;
-/** Of the name of a member: a page of the longest ones that there may be would be 130 MB. */
+/** The longest name of a member that is shown: a page of the longest names that there may be would have 130 MB. */
 const MAX_DISPLAY_CHARACTERS = 200;
 /**
- * As it is stored. Of a longer user the name is not shown: all of it would be read for the name, and there may be 1,000
- * in a page.
+ * The name of a user is not shown when the user, as stored, is longer than this: all of it would be read for the name,
+ * and a page may have 1,000 users.
  */
 const MAX_USER_BYTES = 8_000;
 /**
@@ -105,7 +105,7 @@ export class MemberQueries {
     private readonly slots: Slots,
   ) {}
 
-  /** A group as a client sees it: as a whole where no members are to be shown. */
+  /** A group as a client sees it; it is streamed only where members are to be shown. */
   show(reader: Reader, group: GroupSnapshot, selection: Selection | undefined): object {
     if (!hasMembers([group], selection)) return toGroup(group, reader.definitions, this.scimBaseUrl, selection);
     const head = this.headOf(reader, group, selection);
@@ -143,7 +143,7 @@ export class MemberQueries {
   ): AsyncGenerator<Buffer | string> {
     for (const piece of pieces) {
       yield piece;
-      // A connection that takes 4 MiB at once is given them for 15 ms.
+      // To hand 4 MiB to a connection that takes them at once would take 15 ms.
       await nextSlice();
     }
     if (heads.length === 0) return;
@@ -178,8 +178,8 @@ export class MemberQueries {
   }
 
   /**
-   * All members of one group after another, as pages of one group each. Groups that are small are read together. A user
-   * or group that is a member all the time comes exactly once; whoever comes or goes meanwhile, perhaps.
+   * Reads the members of one group after the other; each page is of one group. Small groups are read together. A user
+   * or group that is a member all the time comes exactly once; one that joins or leaves meanwhile may come or not.
    */
   private async *pages(reader: NameReader, groups: readonly Head[]): AsyncGenerator<MembersOfGroup, void> {
     for (let at = 0; at < groups.length;) {
@@ -208,7 +208,7 @@ export class MemberQueries {
     });
     for (const [group, members] of Map.groupBy(rows, ({ group_id }) => group_id)) {
       yield { group, members: members.map(ofRow) };
-      // It has grown since its members were counted.
+      // The group has grown since its members were counted.
       if (members.length === MEMBERS_PER_PAGE) yield* this.large(reader, group, members.at(-1)!.member);
     }
   }
@@ -263,8 +263,8 @@ function* piecesOf(begin: string, texts: readonly string[], end: string): Genera
 }
 
 /**
- * Not as objects: of these a stream would hold 16. Any other stream Nest would read by itself, and send what it has
- * read in a stream of its own, of which nobody knows how much it holds.
+ * The stream is not in object mode, in which it would hold 16 pieces. It is a StreamableFile, because Nest reads any
+ * other stream into one of its own, and nobody knows how much that holds.
  */
 const inPieces = (texts: AsyncGenerator<Buffer | string>, heads: readonly Head[], bytes = 0): StreamableFile => {
   const members = Math.min(

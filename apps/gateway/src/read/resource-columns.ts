@@ -1,6 +1,6 @@
 import { Rejected, type Attribute, type AttributePath, type FoundAttribute, type ResourceDefinition } from '#scim';
 
-/** Where a value lies, as SQL. */
+/** SQL that finds a value in a row. */
 export interface Value {
   /** Its text, NULL when there is none; folded where case is ignored. */
   readonly text: string;
@@ -8,17 +8,17 @@ export interface Value {
   readonly json: string | null;
   /** A moment as timestamptz. */
   readonly time?: string;
-  /** A column of ids: an index finds them as what they are, not as texts. */
+  /** A column of ids, where it is one: an index finds uuids, not their texts. */
   readonly uuid?: string;
   /** The parts of what is not in `json`. */
   readonly parts?: Readonly<Record<string, Value>>;
-  /** The values of a multi-valued attribute that are rows of their own: what to select from, where. */
+  /** FROM and WHERE of the values, where a multi-valued attribute lies in rows of its own. */
   readonly rows?: string;
-  /** A condition that is true for each resource that has such rows at all, and cheaper to ask. */
+  /** A cheaper condition that is true for each resource that has any such row. */
   readonly only?: string;
   /**
-   * A condition that is true for exactly those resources that have this id, which is SQL, among their values: a
-   * look-up.
+   * Makes the condition that is true for exactly those resources that have this id (SQL) among their values. An index
+   * answers it.
    */
   readonly holders?: (id: string) => string;
 }
@@ -51,8 +51,8 @@ export const partOf = ({ json, parts }: Value, name: string): Value => {
 export const jsonValue = (json: string): Value => ({ text: `${json} #>> '{}'`, json });
 
 /**
- * Where each attribute of a resource lies in a row of its view: this is renderResource of libs/scim, as SQL. A
- * multi-valued attribute is one jsonb array, or rows of elsewhere.
+ * Says where each attribute of a resource lies in a row of its view: it is renderResource of libs/scim, as SQL. A
+ * multi-valued attribute is one jsonb array, or rows of another view.
  */
 export class ResourceColumns {
   private readonly own: ReadonlyMap<string, Value>;

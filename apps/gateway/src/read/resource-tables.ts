@@ -15,9 +15,9 @@ export interface ResourceTable {
   readonly columns: (scope: Pick<Scope, 'definitions'>) => ResourceColumns;
   /** The columns of a row, as SQL. */
   readonly select: string;
-  /** Whether what belongs to no directory is seen too. */
+  /** Whether resources that belong to no directory are seen, too. */
   readonly seesUnowned: (scope: Scope) => boolean;
-  /** Values that one resource has at most: each makes the condition that it is this value, both in SQL. */
+  /** Attributes whose values are unique: SQL of a value → the condition that a resource has it. */
   readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: (value: string) => string };
   /** Conditions by which resources are looked up, for people. */
   readonly advice: string;
@@ -30,7 +30,7 @@ const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
 const isInAny = `EXISTS (SELECT FROM ${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.member = u.id)`;
 const membersOf = (kind: 'U' | 'G'): string =>
   `(SELECT member FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = down.id AND kind = '${kind}' OFFSET 0)`;
-/** The users in a group, directly or through other groups: asked of each user, it took 5 s for 5,000 of them. */
+/** The users in a group, directly or through other groups. To ask this of each user took 5 s for 5,000 of them. */
 const usersIn = (id: string): string => `u.id IN (
   WITH RECURSIVE down AS (
     SELECT g.id FROM ${GROUPS_VIEW} AS g WHERE g.tenant = $1 AND g.id = ${id} AND ${isGroupSeen}

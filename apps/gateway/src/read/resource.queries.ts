@@ -20,9 +20,9 @@ export interface Page<Shown> {
 
 /** Limits that all reads of a gateway share. */
 export interface ReadingLimits {
-  /** Of the connections, for what reads all resources of a tenant. */
+  /** Database connections for statements that read all resources of a tenant. */
   readonly searches: Slots;
-  /** Of the connections, for what an index finds, of which there may be several. */
+  /** Database connections for statements that find several resources by an index. */
   readonly lookUps: Slots;
   readonly maxPageBytes: number;
   /** Throws Rejected(tooManyRequests) when the clients of a tenant do not read what they are sent. */
@@ -30,11 +30,11 @@ export interface ReadingLimits {
 }
 
 const ALL: CompiledFilter = { sql: 'true', values: [], lookUp: null, indexed: null };
-/** A value that more resources than these share, such as an e-mail, is searched for instead of looked up. */
+/** A value that more resources share than this, such as an e-mail, is searched for instead of looked up. */
 const MAX_CANDIDATES = 100;
 /**
- * How long a resource is. Next to all lie there as they are; of the others, made small by Postgres, only the text
- * tells.
+ * SQL: how long a resource is. Nearly all are stored as they are; the length of one that Postgres has compressed is
+ * known only from its text.
  */
 const BYTES =
   'CASE WHEN pg_column_compression(u.resource) IS NULL THEN pg_column_size(u.resource) ELSE octet_length(u.resource::text) END';
@@ -43,27 +43,27 @@ type Json<Row> = Omit<Row, 'created' | 'lastModified'> & { readonly created: str
 
 interface PageRow {
   readonly total: string | null;
-  /** Of the page, also those that are too long to be shown in it. */
+  /** The number of resources of the page, also of those that are too long to be shown in it. */
   readonly fetched: number;
   readonly tooMany: boolean;
   /**
-   * JSON of a row, as a text: the driver would read those of all rows at once, while others wait. Null = the page is
-   * empty, and only the numbers are here.
+   * A row as JSON, but read as a text: the driver would parse those of all rows at once, while others wait. Null = the
+   * page is empty, and this row holds the numbers alone.
    */
   readonly found: string | null;
   readonly key: string | null;
 }
 
 interface PageSql {
-  /** Those of a WITH, of which `page` has the ids of the page, and with `isSorted` their keys. */
+  /** The tables of a WITH. The one called `page` has the ids of the page, and with `isSorted` their keys. */
   readonly tables: string;
-  /** Counts all. */
+  /** SQL that counts all hits. */
   readonly total: string;
   readonly isSorted: boolean;
   readonly parameters: Parameters;
-  /** With it the statement is prepared. */
+  /** The name under which the statement is prepared; undefined = it is not prepared. */
   readonly name: string | undefined;
-  /** A table of which there may be MAX_CANDIDATES rows and no more; null = any number. */
+  /** A table of the WITH that may have at most MAX_CANDIDATES rows; null = there is no limit. */
   readonly few: string | null;
 }
 
@@ -84,7 +84,7 @@ class Parameters {
 /** Whether a walk knows how many there are. */
 const isCounted = (begin: Begin | undefined): boolean => begin !== undefined && begin.totalResults !== null;
 
-/** In a walk one more than the page shows whether there is another. */
+/** In a walk, one row more than the page holds shows whether there is another page. */
 const limitOf = ({ startIndex, count }: Search, begin: Begin | undefined, parameters: Parameters): string =>
   `LIMIT ${parameters.add(begin ? count + 1 : count)} OFFSET ${parameters.add(begin ? 0 : startIndex - 1)}`;
 
@@ -110,9 +110,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A resource of which the outcome of a write tells no more than its id, because the outcome had to be looked up: as
-   * it is now, which may be later than that write. Throws Rejected(notFound) where it is gone since; that was then the
-   * last word about it.
+   * Reads a resource after a write whose outcome had to be looked up, and therefore tells no more than its id. It is
+   * read as it is now, which may be later than that write. Throws Rejected(notFound) when it has been deleted since.
    */
   async afterWrite(scope: Scope, id: string): Promise<Row> {
     const [row] = await this.only(scope, 'id', id);
@@ -125,8 +124,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A user as a write has left it, with its groups. The write is done: who is in more of them than can be read is shown
-   * without any.
+   * A user as a write has left it, with its groups. The write is done, so a user who is in more groups than can be read
+   * is shown without any.
    */
   async written<User extends { readonly id: string }>(
     scope: Scope,
@@ -142,10 +141,10 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * A page, in the order of creation where no other is asked for, as `show` makes it of each resource, in slices of
-   * time. Throws Rejected: tooMany when a search takes too long, tooManyRequests when too many are under way. A unique
-   * value never waits for them, and what an index finds only for its like. A page keeps its slot until it is made: so
-   * no more than there are slots of them are in memory.
+   * Reads a page, in the order of creation unless another is asked for, and calls `show` for each resource, in slices
+   * of time. Throws Rejected: tooMany when a search takes too long, tooManyRequests when too many are under way. A
+   * look-up by a unique value never waits for searches, and one by another index only for its like. A page keeps its
+   * slot until it is made, so that there are never more pages in memory than slots.
    */
   async page<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown>> {
     const { columns, unique, name, advice } = this.table;
@@ -166,7 +165,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
           : this.several(scope, compiled, search, show, begin, false),
       ))!;
     } catch (error) {
-      // A list of everything is never the client's fault.
+      // A client that lists everything cannot make its search smaller.
       const isSearch = search.sort !== null || search.filter !== null;
       if (!isSearch || !(isTimeOut(error) || isUnreadable(error))) throw error;
       throw new Rejected(
@@ -180,7 +179,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   private async inSlot<T>(slots: Slots, { tenant }: Scope, read: () => Promise<T>): Promise<T> {
     try {
       return await slots.run(tenant, async () => {
-        // While it waited, answers before it may not have been read.
+        // While this waited, the client may not have read earlier answers.
         this.limits.requireRoom(tenant);
         return read();
       });
@@ -207,7 +206,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     return found ? [found] : [];
   }
 
-  /** At most one can match: no count, no sort. */
+  /** At most one resource can match, so that nothing is counted or sorted. */
   private async pageOfOne<Shown>(
     scope: Scope,
     rows: readonly Row[],
@@ -249,9 +248,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /**
-   * Resources are looked at once, for their number and for the page: what was not looked up would be looked at twice.
-   * The further pages of a walk count nothing. A look-up looks only at what an index finds, and returns null when that
-   * is more than MAX_CANDIDATES.
+   * Each resource is looked at once, for the number of hits and for the page together. The further pages of a walk
+   * count nothing. A look-up only looks at what an index finds, and returns null when that is more than MAX_CANDIDATES.
    */
   private several<Shown>(
     scope: Scope,
@@ -344,7 +342,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     };
   }
 
-  /** For what has no slot yet. */
+  /** Adds the groups to users that were read without a slot. */
   private async withGroupsInSlot<User extends { readonly id: string }>(
     scope: Scope,
     rows: readonly User[],
@@ -354,7 +352,7 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     return this.inSlot(this.limits.lookUps, scope, () => this.groups.of(scope, rows, selection));
   }
 
-  /** SQL: what a directory sees. Two texts, so that each is prepared for what it asks. */
+  /** SQL: what a directory sees. There are two texts, so that each is planned for what it asks. */
   private isSeen(scope: Scope): string {
     return `tenant = $1 AND ${this.table.seesUnowned(scope) ? '(directory = $2 OR directory IS NULL)' : 'directory = $2'}`;
   }

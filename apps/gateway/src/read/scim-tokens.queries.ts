@@ -4,7 +4,7 @@ import { definitionsOf, Rejected, type Definitions } from '#scim';
 
 /** How many tokens are remembered, and as many of those that have been active. */
 const MAX_TOKENS = 10_000;
-/** Tokens that nobody has seen to be active: so many are looked up together, and as many wait. */
+/** So many tokens that were never seen to be active are looked up together, and as many wait. */
 const MAX_STRANGERS = 1_000;
 
 export type KnownToken = TokenRow & { readonly definitions: Definitions };
@@ -12,10 +12,10 @@ export type KnownToken = TokenRow & { readonly definitions: Definitions };
 type Found = KnownToken | null;
 
 /**
- * SCIM tokens. They are compared by hash, and looked up anew after the cache time. One that was active when it was
- * looked up last is looked up at once; all others go together with those that have come meanwhile, so that somebody who
- * tries tokens takes one connection of the database at the most, and delays nobody whose token works: behind a proxy
- * both have the same address.
+ * SCIM tokens. They are compared by hash, and looked up anew after the cache time. A token that was active when it was
+ * looked up last is looked up at once. All others are looked up together with those that have come meanwhile, so that
+ * somebody who tries tokens takes at most one connection of the database, and delays nobody whose token works: behind a
+ * proxy both have the same address.
  */
 export class ScimTokens {
   private readonly cache = new Map<string, { found: Found | Promise<Found>; readonly sinceMs: number }>();
@@ -29,7 +29,9 @@ export class ScimTokens {
     private readonly cacheMs: number,
   ) {}
 
-  /** At once if it is remembered. Throws Rejected: unauthorized with what to do, or tooManyRequests. */
+  /**
+   * Returns the token at once if it is remembered. Throws Rejected: unauthorized with what to do, or tooManyRequests.
+   */
   require(tokenHash: string): KnownToken | Promise<KnownToken> {
     const found = this.lookUp(tokenHash);
     return found instanceof Promise ? found.then(accepted) : accepted(found);
@@ -114,7 +116,7 @@ const accepted = (row: Found): KnownToken => {
   return row;
 };
 
-/** Makes room for one more, which then is the newest. */
+/** Makes room for one more key, which then is the newest. */
 const remember = (known: Set<string> | Map<string, unknown>, key: string): void => {
   known.delete(key);
   if (known.size >= MAX_TOKENS) known.delete(known.keys().next().value!);

@@ -67,20 +67,20 @@ export const toUserText = (row: UserRow, seer: Seer, scimBaseUrl: string, select
   JSON.stringify(toUser(ofUserRow(row), seer, scimBaseUrl, selection));
 
 /**
- * A page of resources that are JSON already (RFC 7644 §3.4.2): its begin, up to the first of them. They are parted by
- * commas, and LIST_END follows.
+ * The beginning of a page whose resources are JSON already (RFC 7644 §3.4.2), up to the first of them. They are parted
+ * by commas, and LIST_END follows.
  */
 export const listBegin = (totalResults: number, place: Place, itemsPerPage: number): string =>
   JSON.stringify(listResponse([], totalResults, place, itemsPerPage)).slice(0, -LIST_END.length);
 export const LIST_END = ']}';
 
-/** A row of the published view as what an outcome holds of a user. */
+/** Makes of a row of the published view what an outcome says of a user. */
 export const ofUserRow = ({ id, version, created, lastModified, resource, groups }: UserRow): UserSnapshot => {
   const snapshot = { id, version, created: created.toISOString(), lastModified: lastModified.toISOString(), resource };
   return groups ? { ...snapshot, groups } : snapshot;
 };
 
-/** A row of the published view as what an outcome holds of a group. */
+/** Makes of a row of the published view what an outcome says of a group. */
 export const ofGroupRow = ({ directory: _owner, created, lastModified, ...row }: GroupRow): GroupSnapshot => ({
   ...row,
   created: created.toISOString(),

@@ -15,9 +15,9 @@ import {
 /** The outcome of a write. */
 export interface Written {
   readonly id: string;
-  /** Null: it is gone. */
+  /** Null after a DELETE. */
   readonly version: number | null;
-  /** Whether a POST has made the resource; not when it was about somebody who is known. */
+  /** Whether a POST has made the resource: it may also have been linked to a user that is known. */
   readonly isNew: boolean;
 }
 
@@ -31,9 +31,9 @@ export type Writer = (write: BulkWrite, bytes: number) => Promise<Written>;
 export interface BulkLimits {
   readonly maxWrites: number;
   readonly maxBytes: number;
-  /** As what a write of so many bytes counts. */
+  /** The number of bytes that a write of this length counts as. */
   readonly countedBytes: (bytes: number) => number;
-  /** Of each of them: what becomes one message must not be longer than what a single request may hold. */
+  /** The longest write: what becomes one message must not be longer than a single request may be. */
   readonly maxBytesEach: number;
   /**
    * Throws Rejected when no more writes may be begun: a token may be revoked while a request with many operations is
@@ -71,7 +71,7 @@ export const sendBulk = async (
     return end;
   };
   const sender: Sender = { write, fate, ...limits };
-  // A client that has errors counted must not find that what comes after the last one has been begun.
+  // With failOnErrors, nothing that comes after the last tolerated error may have been begun.
   for (const step of orderBulk(operations, failOnErrors === null ? limits.maxWrites : 1)) {
     if (errors >= (failOnErrors ?? Infinity)) break;
     const results = await (step.isCircle ? sendCircle : sendTogether)(step.operations, sender, ids);
@@ -95,7 +95,7 @@ const LEFT = new Rejected(
   'It was not attempted, because an operation before it could not be confirmed. Send it again.',
 );
 
-/** By what operations are sent. */
+/** The means by which operations are sent. */
 interface Sender extends BulkLimits {
   readonly write: Writer;
   /** Why no more operations are begun; null = they are. */
@@ -129,8 +129,8 @@ const sendTogether = async (
       resolved instanceof Rejected
         ? Promise.resolve(resolved)
         : attempt(() => sender.write(resolved.write, resolved.bytes));
-    // One that fails before the others are begun is awaited with them: until then nobody listens, which would end the
-    // process.
+    // A write may fail before the others are begun, and is awaited with them. Until then nobody would listen to its
+    // failure, and an unheard failure ends the process.
     begun.catch(() => undefined);
     underWay.push(begun);
     bytes += size;
@@ -147,8 +147,8 @@ const bytesOf = ({ target, version, data }: BulkWrite, { maxBytesEach }: BulkLim
 };
 
 /**
- * RFC 7644 §3.7.1: creates what refers to each other in a circle without these references, and adds them when all have
- * ids. Each of them needs the others: when one fails, those that were made are deleted again.
+ * RFC 7644 §3.7.1: resources that refer to each other in a circle are created without these references, which are added
+ * once all have ids. Each of them needs the others: when one fails, those that were made are deleted again.
  */
 const sendCircle = async (
   operations: readonly BulkOperation[],
@@ -191,7 +191,8 @@ const sendCircle = async (
 };
 
 /**
- * The answers to the operations of a circle when one of them has failed. Nothing is left of it, or they say what is.
+ * The answers to the operations of a circle when one of them has failed. Nothing is left of the circle, or the answers
+ * say what is left.
  */
 const undo = async (
   operations: readonly BulkOperation[],
@@ -236,7 +237,7 @@ const resolve = (
 ): { readonly write: BulkWrite; readonly bytes: number } | Rejected => {
   try {
     const asked = sound(operation);
-    // Before the references are resolved, each of which may be a few letters and stands for an id.
+    // It is measured before the references are resolved: each may be a few letters and stands for a longer id.
     const bytes = bytesOf(asked, limits);
     const write = resolveBulk(asked, ids);
     return { write, bytes: write === asked ? bytes : bytesOf(write, limits) };

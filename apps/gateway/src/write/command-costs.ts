@@ -1,27 +1,27 @@
 import { BYTES_PER_MS } from '#contracts';
 
 /**
- * A heavy command adds so much of itself to the mean, and a lighter one takes so much from it: many light ones do not
- * make room for as many heavy ones.
+ * The share that a command has in the moving mean, when it is heavier than the mean and when it is lighter. Many light
+ * commands do not make room for as many heavy ones.
  */
 const WEIGHT_ABOVE = 1 / 8;
 const WEIGHT_BELOW = 1 / 64;
 /**
- * So much is nothing that anybody has to be limited for: 250 such commands of a tenant are under way at the same time.
+ * Nobody is limited for commands that cost no more than this: 250 of them may be under way for a tenant at a time.
  */
 const ORDINARY_BYTES = 16_384;
 /**
- * So much is sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy as
- * they are together.
+ * What may be sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy
+ * as these together.
  */
 export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
-/** A long body may ask for much work, each part of it for a comparison with all that is there. */
+/** A long body may ask for much work: each part of it may have to be compared with everything that is there. */
 const BYTES_PER_BODY_BYTE = 8;
 const MAX_TENANTS = 10_000;
 
-/** The bytes that a command of a tenant loads and writes, as the owners say it with their outcomes: a moving mean. */
+/** A moving mean of the bytes that the commands of each tenant load and write; owners tell them with their outcomes. */
 export class CommandCosts {
-  /** Of those above the ordinary alone. */
+  /** Only tenants above the ordinary are here. */
   private readonly means = new Map<string, number>();
 
   /** 0 = ordinary. */
@@ -39,12 +39,12 @@ export class CommandCosts {
     if (known === undefined && bytes <= ORDINARY_BYTES) return;
     const mean = known ?? ORDINARY_BYTES;
     const next = mean + (bytes - mean) * (bytes > mean ? WEIGHT_ABOVE : WEIGHT_BELOW);
-    // To the end: those of whom nothing was heard for longest are forgotten first.
+    // It moves to the end, so that the tenant that was quiet for longest is forgotten first.
     this.means.delete(tenant);
     if (next > ORDINARY_BYTES) this.means.set(tenant, next);
     if (this.means.size > MAX_TENANTS) this.means.delete(this.means.keys().next().value!);
   }
 }
 
-/** How long what is above the ordinary has held up its owner. */
+/** How long a command has held up its owner beyond an ordinary one. */
 export const slowMsOf = (bytes: number): number => Math.max(0, bytes - ORDINARY_BYTES) / BYTES_PER_MS;

@@ -11,7 +11,7 @@ import { IgnoredAttributes } from './ignored-attributes.job.js';
 import { toConditions } from './preconditions.js';
 import { membersOf, ofGroup, ofUser, toCommand, type NamedCommand } from './to-command.js';
 
-/** Of the time after which a command expires, so much a write waits for those of its tenant before it. */
+/** The share of the time after which a command expires that a write may wait for other writes of its tenant. */
 const WAITING_SHARE = 4 / 5;
 
 /** A write as it stands in a request; `ifMatch` and `ifNoneMatch` are the headers. */
@@ -46,7 +46,7 @@ export class Commands {
     });
   }
 
-  /** Reads what a client has sent, and counts what of it has no effect. Throws what `parse` throws. */
+  /** Parses what a client has sent, and counts the attributes in it that have no effect. Throws what `parse` throws. */
   read<Parsed extends { readonly ignored: readonly string[] }>(
     { tenant, directory }: Caller,
     parse: () => Parsed,
@@ -55,8 +55,8 @@ export class Commands {
   }
 
   /**
-   * Throws Rejected: what the owner said, or 429 above the tenant's limits, or 503 when nobody can say what became of
-   * it.
+   * Throws Rejected: with what the owner said, with 429 above the tenant's limits, or with 503 when nobody can say what
+   * became of the command.
    */
   async send(owner: RequestReply, caller: Caller, command: NamedCommand<UserCommand | GroupCommand>): Promise<unknown> {
     const { tenant } = caller;
@@ -102,13 +102,13 @@ export class Commands {
     return outcome.value;
   }
 
-  /** As what a write counts: a short one may change a long resource. */
+  /** The bytes that a write counts as: a short one may change a long resource. */
   bytesOf({ tenant, bodyBytes }: Pick<Caller, 'tenant' | 'bodyBytes'>): number {
     return Math.max(bodyBytes, this.costs.of(tenant));
   }
 }
 
-/** A resource as a write left it; of an outcome that had to be looked up, only which one that is. */
+/** A resource as a write left it. An outcome that had to be looked up only says which resource that is. */
 export type WriteAnswer<Snapshot> = Snapshot | StoredValue;
 
 /** Writes of users. Each throws Rejected. */
@@ -119,7 +119,7 @@ export class UserCommands {
     @Inject(IDENTITY_REQUESTS) private readonly identity: RequestReply,
   ) {}
 
-  /** `userId` is what a new user gets; somebody who is known keeps another id. */
+  /** `userId` is the id that a new user gets; a user who is known keeps another one. */
   create(caller: Caller, body: unknown, userId = uuidv7()): Promise<WriteAnswer<UserSnapshot>> {
     const { resource } = this.commands.read(caller, () => parseResource(caller.definitions.user, body));
     return this.send(caller, { type: 'CreateUser', userId, resource });
@@ -200,7 +200,7 @@ export class GroupCommands {
   }
 }
 
-/** The id as it is stored. Throws Rejected(notFound) for what is no id of ours. */
+/** The id as it is stored. Throws Rejected(notFound) for a text that cannot be one of our ids. */
 const known = (id: string, what: string): string => {
   if (!isUuid(id)) throw new Rejected('notFound', `There is no ${what} with the id ${quote(id)}.`);
   return id.toLowerCase();

@@ -10,7 +10,7 @@ export const preconditionsOf = ({
   readonly ifNoneMatch: string | undefined;
 } => ({ ifMatch: ifMatch?.toString(), ifNoneMatch: ifNoneMatch?.toString() });
 
-/** Under which versions a write is carried out, as its headers say. */
+/** The versions under which a write is carried out, as its headers say. */
 export const toConditions = ({
   ifMatch,
   ifNoneMatch,
@@ -23,8 +23,8 @@ export const toConditions = ({
 });
 
 /**
- * RFC 9110 §13.1.2: what a POST is sent to, the list of all users or groups, is always there. Throws
- * Rejected(preconditionFailed).
+ * RFC 9110 §13.1.2: `If-None-Match: *` asks that nothing be at the path, and a POST is sent to the list of all users or
+ * groups, which is always there. Throws Rejected(preconditionFailed).
  */
 export const refuseIfNoneMatch = (ifNoneMatch: string | undefined): void => {
   if (ifNoneMatch?.trim() === '*') {
@@ -36,8 +36,8 @@ export const refuseIfNoneMatch = (ifNoneMatch: string | undefined): void => {
 };
 
 /**
- * A client names the version that it has read, or a few; and each one takes more as a number in a command than as a
- * comma in a request.
+ * A client names the version that it has read, or a few. There is a limit because a version takes more memory as a
+ * number in a command than as a few letters in a request.
  */
 const MAX_VERSIONS = 100;
 const MAX_VERSIONS_CHARACTERS = 2_000;

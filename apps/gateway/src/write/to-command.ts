@@ -8,7 +8,7 @@ import {
 } from '#contracts';
 import { Rejected, type Json, type Resource } from '#scim';
 
-/** The surroundings of a command, besides its content; time and id are handed in. */
+/** What a message says besides the command itself. Time and id are handed in. */
 export interface CommandOrigin {
   readonly id: string;
   readonly correlationId: string;
@@ -60,8 +60,7 @@ export const toCommand = <Command>(
 });
 
 /**
- * A group as a client sends it, taken apart: memberships are no part of the group itself. Throws
- * Rejected(invalidValue).
+ * Takes a group apart as a client sends it: memberships are no part of the group itself. Throws Rejected(invalidValue).
  */
 export const membersOf = ({
   members,
