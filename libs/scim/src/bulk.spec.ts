@@ -141,43 +141,90 @@ describe('a bulk request', () => {
 });
 
 describe('one operation', () => {
-  it.each<[string, unknown, string, string | RegExp]>([
-    ['that is no object', 7, 'invalidSyntax', 'Operation 1'],
-    ['without a method', { path: '/Users' }, 'invalidSyntax', 'POST, PUT, PATCH, DELETE'],
-    ['with another method', { method: 'GET', path: '/Users/1' }, 'invalidSyntax', 'POST, PUT, PATCH, DELETE'],
-    ['without a path', { method: 'DELETE' }, 'invalidValue', 'path'],
-    ['that is a bulk request', { method: 'POST', path: '/Bulk', bulkId: 'a', data: {} }, 'invalidValue', 'another'],
-    ['for Me', { method: 'PATCH', path: '/Me', data: {} }, 'notImplemented', '/Me'],
-    ['for what cannot be written', { method: 'DELETE', path: '/Schemas/x' }, 'methodNotAllowed', '/Schemas/x'],
-    ['for what there is not', { method: 'DELETE', path: '/Printers/1' }, 'notFound', '/Printers/1'],
-    ['for a part of a resource', { method: 'DELETE', path: '/Users/1/emails' }, 'notFound', '/Users/1/emails'],
-    [
-      'with a POST to one resource',
-      { method: 'POST', path: '/Users/1', bulkId: 'a', data: {} },
-      'methodNotAllowed',
-      '/Users',
-    ],
-    ['with a DELETE of all', { method: 'DELETE', path: '/Users' }, 'methodNotAllowed', '/Users/<id>'],
-    ['with a POST without bulkId', { method: 'POST', path: '/Users', data: {} }, 'invalidValue', 'bulkId'],
-    ['with an empty bulkId', { method: 'POST', path: '/Users', bulkId: '', data: {} }, 'invalidValue', 'bulkId'],
-    [
-      'with a bulkId that is no text',
-      { method: 'POST', path: '/Users', bulkId: 7, data: {} },
-      'invalidValue',
-      'bulkId',
-    ],
-    ['with a version that is no text', { method: 'DELETE', path: '/Users/1', version: 7 }, 'invalidValue', 'version'],
-    ['with a POST without data', { method: 'POST', path: '/Users', bulkId: 'a' }, 'invalidSyntax', 'data'],
-    ['with a PUT with a list as data', { method: 'PUT', path: '/Users/1', data: [] }, 'invalidSyntax', 'data'],
-    [
-      'with a path that refers to nothing',
-      { method: 'DELETE', path: '/Users/bulkId:nobody' },
-      'invalidValue',
-      'nobody',
-    ],
-    ['with data that refers to nothing', group('a', 'bulkId:nobody'), 'invalidValue', 'nobody'],
-  ])('%s has its own error', (_title, operation, code, detail) => {
-    expect(fault(operation)).toMatchObject({ code, detail: expect.stringMatching(detail) });
+  it.each(
+    Object.entries<{ when: unknown; then: string; because: string | RegExp }>({
+      'that is no object': { when: 7, then: 'invalidSyntax', because: 'Operation 1' },
+      'without a method': { when: { path: '/Users' }, then: 'invalidSyntax', because: 'POST, PUT, PATCH, DELETE' },
+      'with another method': {
+        when: { method: 'GET', path: '/Users/1' },
+        then: 'invalidSyntax',
+        because: 'POST, PUT, PATCH, DELETE',
+      },
+      'without a path': { when: { method: 'DELETE' }, then: 'invalidValue', because: 'path' },
+      'that is a bulk request': {
+        when: { method: 'POST', path: '/Bulk', bulkId: 'a', data: {} },
+        then: 'invalidValue',
+        because: 'another',
+      },
+      'for Me': { when: { method: 'PATCH', path: '/Me', data: {} }, then: 'notImplemented', because: '/Me' },
+      'for what cannot be written': {
+        when: { method: 'DELETE', path: '/Schemas/x' },
+        then: 'methodNotAllowed',
+        because: '/Schemas/x',
+      },
+      'for what there is not': {
+        when: { method: 'DELETE', path: '/Printers/1' },
+        then: 'notFound',
+        because: '/Printers/1',
+      },
+      'for a part of a resource': {
+        when: { method: 'DELETE', path: '/Users/1/emails' },
+        then: 'notFound',
+        because: '/Users/1/emails',
+      },
+      'with a POST to one resource': {
+        when: { method: 'POST', path: '/Users/1', bulkId: 'a', data: {} },
+        then: 'methodNotAllowed',
+        because: '/Users',
+      },
+      'with a DELETE of all': {
+        when: { method: 'DELETE', path: '/Users' },
+        then: 'methodNotAllowed',
+        because: '/Users/<id>',
+      },
+      'with a POST without bulkId': {
+        when: { method: 'POST', path: '/Users', data: {} },
+        then: 'invalidValue',
+        because: 'bulkId',
+      },
+      'with an empty bulkId': {
+        when: { method: 'POST', path: '/Users', bulkId: '', data: {} },
+        then: 'invalidValue',
+        because: 'bulkId',
+      },
+      'with a bulkId that is no text': {
+        when: { method: 'POST', path: '/Users', bulkId: 7, data: {} },
+        then: 'invalidValue',
+        because: 'bulkId',
+      },
+      'with a version that is no text': {
+        when: { method: 'DELETE', path: '/Users/1', version: 7 },
+        then: 'invalidValue',
+        because: 'version',
+      },
+      'with a POST without data': {
+        when: { method: 'POST', path: '/Users', bulkId: 'a' },
+        then: 'invalidSyntax',
+        because: 'data',
+      },
+      'with a PUT with a list as data': {
+        when: { method: 'PUT', path: '/Users/1', data: [] },
+        then: 'invalidSyntax',
+        because: 'data',
+      },
+      'with a path that refers to nothing': {
+        when: { method: 'DELETE', path: '/Users/bulkId:nobody' },
+        then: 'invalidValue',
+        because: 'nobody',
+      },
+      'with data that refers to nothing': {
+        when: group('a', 'bulkId:nobody'),
+        then: 'invalidValue',
+        because: 'nobody',
+      },
+    }),
+  )('%s has its own error', (_title, { when: operation, then: code, because }) => {
+    expect(fault(operation)).toMatchObject({ code, detail: expect.stringMatching(because) });
     expect(writeOf(parse(operation, user('b'))[1]!).data).toEqual({ userName: 'b' });
   });
 
