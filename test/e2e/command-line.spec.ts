@@ -77,6 +77,7 @@ describe('the command line', { timeout: 60_000 }, () => {
   it('defines a schema from a file, lists and shows it', async () => {
     const id = 'urn:example:params:hr:1.0:User';
     const file = join(folder, 'hr.json');
+    expect(await said('schema', 'list')).toBe('(none)');
     writeFileSync(file, JSON.stringify({ id, name: 'HR', attributes: [{ name: 'badge', type: 'string' }] }));
     expect(await said('schema', 'define', file)).toMatch(
       /^HR {2}urn:example:params:hr:1\.0:User {2}of User, version 1/,

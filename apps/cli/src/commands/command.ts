@@ -24,6 +24,14 @@ export const addCommand = (noun: Command, name: string, description: string, exa
 export const print = (json: boolean | undefined, value: unknown, text: string): void =>
   console.log(json ? JSON.stringify(value) : text);
 
+/** Prints a list, of which people are told when it is empty. */
+export const printAll = <Row>(
+  json: boolean | undefined,
+  rows: readonly Row[],
+  describe: (row: Row) => string,
+  separator = '\n',
+): void => print(json, rows, rows.map(describe).join(separator) || '(none)');
+
 /** Runs what the arguments of this process ask for, and sets the exit code that says how it ended. */
 export const run = (program: Command): Promise<void> =>
   program.parseAsync().then(

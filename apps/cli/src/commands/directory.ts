@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { call } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print } from './command.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll } from './command.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -30,8 +30,7 @@ export const addDirectory = (program: Command): void => {
   addCommand(directory, 'list', 'list all directories', '')
     .option(...AS_JSON)
     .action(async ({ json }: { json?: boolean }) => {
-      const all = await call<DirectoryView[]>('GET', 'directories');
-      print(json, all, all.map(describe).join('\n\n'));
+      printAll(json, await call<DirectoryView[]>('GET', 'directories'), describe, '\n\n');
     });
   addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory; it is recorded', '--json')
     .argument('[id]', 'id of the directory (default: the first one)')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { GroupView, MemberView } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print } from './command.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll } from './command.js';
 import { addEvents } from './events.js';
 
 interface Options {
@@ -26,7 +26,7 @@ export const addGroup = (program: Command): void => {
     .option(...AS_JSON)
     .action(async ({ tenant, json }: Options) => {
       const all = await listAll<GroupView>('groups', 'groups', tenant === undefined ? {} : { tenant });
-      print(json, all, all.map(describe).join('\n'));
+      printAll(json, all, describe);
     });
   addEvents(group, 'groups', 'show everything that happened to one group, the oldest first: also who came and went');
   addCommand(group, 'members', 'show who is in a group', '<id> --effective')
@@ -36,7 +36,7 @@ export const addGroup = (program: Command): void => {
     .action(async (id: string, { effective = false, json }: Options & { effective?: boolean }) => {
       const path = `groups/${encodeURIComponent(id)}/members`;
       const all = await listAll<MemberView>(path, 'members', { effective: String(effective) });
-      print(json, all, all.map(({ id: member, type }) => `${type.padEnd(5)}  ${member}`).join('\n'));
+      printAll(json, all, ({ id: member, type }) => `${type.padEnd(5)}  ${member}`);
     });
   addCommand(group, 'create', 'make a local group', '"Works council" --member <id> <id>')
     .argument('<name>')

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { call } from '../admin-api.sender.js';
 import type { AttributeView, SchemaView } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print, WrongUse } from './command.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
 
 interface Options {
   readonly tenant?: string;
@@ -48,8 +48,7 @@ export const addSchema = (program: Command): void => {
     .option(...ANY_TENANT)
     .option(...AS_JSON)
     .action(async ({ tenant, json }: Options) => {
-      const all = await list(tenant);
-      print(json, all, all.map(describe).join('\n\n'));
+      printAll(json, await list(tenant), describe, '\n\n');
     });
   addCommand(
     schema,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { call } from '../admin-api.sender.js';
 import type { TenantView } from '../admin-views.js';
-import { addCommand, AS_JSON, print } from './command.js';
+import { addCommand, AS_JSON, print, printAll } from './command.js';
 
 const describe = ({ id, name, directories }: TenantView): string =>
   `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
@@ -11,8 +11,7 @@ export const addTenant = (program: Command): void => {
   addCommand(tenant, 'list', 'list all tenants', '')
     .option(...AS_JSON)
     .action(async ({ json }: { json?: boolean }) => {
-      const all = await call<TenantView[]>('GET', 'tenants');
-      print(json, all, all.map(describe).join('\n'));
+      printAll(json, await call<TenantView[]>('GET', 'tenants'), describe);
     });
   addCommand(tenant, 'create', 'make a tenant, which needs a directory next', '"Contoso"')
     .argument('<name>')
