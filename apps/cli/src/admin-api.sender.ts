@@ -19,7 +19,7 @@ const givenKey = (): string | undefined => {
   }
 };
 
-/** Where the admin API is, its key, and where the gateway is if that is known. Throws one line that says what to do. */
+/** Finds the admin API, its key, and the gateway where that is known. Throws one line that says what to do. */
 export const findServer = (): { url: string; apiKey: string; gatewayUrl: string | null } => {
   const { MUSTER_URL, DATA_DIR } = process.env;
   const key = givenKey();

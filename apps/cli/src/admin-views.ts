@@ -1,4 +1,4 @@
-/** The views of the admin API, as far as the command line looks at them. */
+/** What the admin API answers, as far as the command line looks at it. */
 
 export interface TenantView {
   readonly id: string;

@@ -4,11 +4,11 @@ const DETAILS_WIDTH = 34;
 const MAX_TOLD_MEMBERS = 3;
 
 /**
- * Says who an actor is, by the names that the directories and their tokens have now; what is unknown stays as it was
- * recorded.
+ * Returns a function that says who an actor is, by the names that directories and tokens have now. An unknown actor is
+ * shown as it was recorded.
  */
 export const describeActors = (directories: readonly DirectoryView[]): ((actor: string) => string) => {
-  // The random end of an id; its beginning is the time.
+  // The end of an id is shown, because it is random: its beginning is the time.
   const known = new Map<string, string>();
   for (const { name, tokens } of directories)
     for (const { id } of tokens) known.set(`token:${id}`, `${name} (token …${id.slice(-8)})`);
@@ -16,8 +16,8 @@ export const describeActors = (directories: readonly DirectoryView[]): ((actor: 
 };
 
 /**
- * Events of one user or group as a table for people. It shows how a user was found and the names of what changed, whose
- * values are sealed; of a group also who came and went.
+ * Renders the events of one user or group as a table for people. It shows how a user was found and the names of the
+ * attributes that changed, whose values are sealed; of a group also which members came and went.
  */
 export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: string) => string): string => {
   const lines = events.flatMap(({ version, recordedAt, type, data, actor }) => {
@@ -46,11 +46,11 @@ export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: st
     .join('\n');
 };
 
-/** How the user was found, where it had to be looked for. */
+/** Says how a user was found who had to be looked for. */
 const foundBy = (rule: string | undefined): string[] =>
   ({ providerId: ['found by provider id'], upn: ['found by UPN'], email: ['found by e-mail'] })[rule ?? ''] ?? [];
 
-/** The first of those who came or went, and how many more. */
+/** Names the first members that came or went, and says how many more there are. */
 const moved = (word: string, members: readonly { readonly value: string }[] = []): string[] => {
   const told = members.slice(0, MAX_TOLD_MEMBERS).map(({ value }) => `…${value.slice(-8)}`);
   if (told.length === 0) return [];
@@ -68,7 +68,7 @@ const shortName = (attribute: string): string => {
   return extension ? `${extension} extension` : attribute;
 };
 
-/** Names with commas, as few lines as they need. */
+/** Breaks names into as few lines as they need, with commas between them. */
 const wrap = (names: readonly string[]): string[] => {
   const lines: string[] = [];
   names.forEach((name, index) => {

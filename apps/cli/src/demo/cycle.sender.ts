@@ -27,7 +27,7 @@ export interface CycleResult {
   readonly problems: readonly string[];
   /** The ids that Muster gave, as Entra keeps them. */
   readonly ids: ReadonlyMap<Person, string>;
-  /** Those of the groups, by department. */
+  /** The ids of the groups, by department. */
   readonly groups: ReadonlyMap<string, string>;
 }
 
@@ -89,7 +89,7 @@ const initialCycle = (
   { people, work: (person) => lookUpAndCreate('nobody yet', person, requests, ids) },
   { people: people.slice(0, DEPARTMENTS.length), work: (person) => lookUpAndCreateGroup(person, requests, groups) },
   {
-    // Of one department in ten; who leads them stands for all.
+    // Ten people of a department are added by one request, for which the first of them stands.
     people: people.filter(({ index }) => Math.floor(index / DEPARTMENTS.length) % MEMBERS_IN_PATCH === 0),
     work: (person) =>
       requests.send(
@@ -109,7 +109,7 @@ const colleagues = ({ index }: Person, people: readonly Person[], ids: ReadonlyM
     (person) => (person && ids.get(person)) ?? [],
   );
 
-/** Entra never wants to see the members: there may be very many. */
+/** Entra never asks for the members, because there may be very many. */
 const lookUpAndCreateGroup = async (person: Person, requests: Requests, groups: Map<string, string>): Promise<void> => {
   const department = departmentOf(person);
   const displayName = groupNameOf(department, person);
@@ -138,8 +138,8 @@ const incrementalCycle = (
   groups: ReadonlyMap<string, string>,
 ): Step[] => {
   /**
-   * The people whose number leaves one of the rests. The first one lives through most of it, so that there is something
-   * to tell.
+   * The people whose number, divided, leaves one of these rests. Most steps take in the first one, so that there is
+   * something to tell at the end.
    */
   const each = (divisor: number, ...rests: number[]): Person[] =>
     people.filter(({ index }) => rests.includes(index % divisor));
@@ -233,8 +233,8 @@ const incrementalCycle = (
 };
 
 /**
- * Entra looks for the person first, and creates whom it does not find. A person who was deleted comes back as somebody
- * new.
+ * Entra looks for a person first, and creates a user when it finds none. A person who was deleted comes back as a new
+ * user.
  */
 const lookUpAndCreate = async (
   why: string,
@@ -292,7 +292,7 @@ const moveToNextGroup = async (
   await requests.send('Group: add a member', 'PATCH', `/Groups/${to}`, patchBody([addMembers([id])]), { status: 204 });
 };
 
-/** Whatever the administrator chose as the matching attribute finds the same user. */
+/** Each attribute that an administrator may choose for matching finds the same user. */
 const lookUpUnchanged = (person: Person, requests: Requests, ids: ReadonlyMap<Person, string>): Promise<ScimBody> => {
   const { index, upn, objectId } = person;
   const filters = [`userName eq "${upn}"`, `externalId eq "${objectId}"`, `emails[type eq "work"].value eq "${upn}"`];
@@ -324,7 +324,7 @@ const addManager = async (
 ): Promise<void> => {
   const id = ids.get(person)!;
   const managerId = ids.get(people[(person.index + 1) % people.length]!);
-  // Nobody to refer to: the manager is one of those with a wrong answer.
+  // The manager is one of the people with a wrong answer, so that there is no id to refer to.
   if (managerId === undefined) return;
   await requests.send(
     'Manager: is it set already?',

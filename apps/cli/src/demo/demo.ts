@@ -10,7 +10,7 @@ import { formatCount, renderReport } from './report.js';
 import { eachInFlight, Requests } from './requests.sender.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 
-/** `npm run demo`: what Entra does to the running Muster, with invented people in a directory of their own. */
+/** `npm run demo` does what Entra does to a running Muster, with invented people in a directory of their own. */
 
 const DIRECTORY_NAME = 'Demo';
 const MAX_USERS = 100_000;
@@ -28,7 +28,7 @@ const newBar = (): cliProgress.SingleBar =>
 const findDirectory = async (): Promise<DirectoryView | undefined> =>
   (await call<DirectoryView[]>('GET', 'directories')).find(({ name }) => name === DIRECTORY_NAME);
 
-/** The directory of the demo is used again, and made when there is none; with a token that works. */
+/** Returns the directory of the demo, which is made when there is none, with a token that works. */
 const prepareDirectory = async (): Promise<RevealedDirectory> => {
   const found = await findDirectory();
   if (!found) return call<RevealedDirectory>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' });
@@ -40,7 +40,7 @@ const prepareDirectory = async (): Promise<RevealedDirectory> => {
   return { ...directory, token, tokenExpiresAt: null };
 };
 
-/** The SCIM base URL as it is reached from here: what the installation is called outside need not lead back to it. */
+/** The SCIM base URL as it is reached from here: the public one need not lead back to this installation. */
 const baseUrlOf = (directory: DirectoryView): string => {
   const { gatewayUrl } = findServer();
   return gatewayUrl ? `${gatewayUrl}/api/scim/v2` : directory.scimBaseUrl;
@@ -49,7 +49,7 @@ const baseUrlOf = (directory: DirectoryView): string => {
 const demonstrate = async (users: number): Promise<void> => {
   const directory = await prepareDirectory();
   const baseUrl = baseUrlOf(directory);
-  // Every run has people of its own: those of an earlier one are still there.
+  // Every run has people of its own, because those of an earlier run are still there.
   const people = inventPeople(Math.floor(Date.now() / 1000).toString(36), users);
   console.log(`\n${formatCount(users)} invented people, ${IN_FLIGHT} requests at a time, to ${baseUrl}\n`);
   const bar = newBar();

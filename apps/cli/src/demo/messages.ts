@@ -46,7 +46,7 @@ export const createBody = (person: Person): object => {
       };
 };
 
-/** POST /Groups: never with members, always with a schema of Microsoft's own. */
+/** The body of POST /Groups. Entra never sends members with it, and always a schema of Microsoft's own. */
 export const groupBody = (displayName: string, objectId: string): object => ({
   schemas: [
     'urn:ietf:params:scim:schemas:core:2.0:Group',

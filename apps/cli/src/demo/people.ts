@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Somebody invented. */
+/** An invented person. */
 export interface Person {
   readonly index: number;
   readonly givenName: string;
@@ -80,8 +80,8 @@ const FAMILY_NAMES = [
   'Farah',
 ];
 /**
- * The same people for the same run, others for another: the run is in their domain. RFC 2606 keeps `.example` free of
- * real ones.
+ * Invents the same people for the same run, and others for another: the run is part of their domain. RFC 2606 keeps
+ * `.example` free of real domains.
  */
 export const inventPeople = (run: string, count: number): Person[] =>
   Array.from({ length: count }, (_, index) => {
@@ -102,7 +102,7 @@ export const groupNameOf = (department: string, { upn }: Person): string =>
   `${department} ${/@(demo-[0-9a-z]+)\.example$/.exec(upn)![1]}`;
 export const isInventedGroup = (displayName: string): boolean => / demo-[0-9a-z]+$/.test(displayName);
 
-/** Whether a userName is that of somebody invented here, whatever has happened to it since. */
+/** Whether a userName was invented here, whatever has happened to it since. */
 export const isInvented = (userName: string): boolean => /@demo-[0-9a-z]+\.example$/.test(userName);
 
 /** The UPN of a person whose family name has changed. */

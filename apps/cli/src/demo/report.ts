@@ -2,7 +2,7 @@ import type { Row } from './answers.js';
 
 const WIDTHS = { step: 38, requests: 8, answers: 23, p50: 7, p99: 7, perSecond: 6 };
 
-/** The smallest time that at least the given share (0..1) of all do not exceed. */
+/** The smallest time that the given share (0..1) of all times does not exceed. */
 const percentile = (timesMs: readonly number[], share: number): number =>
   [...timesMs].sort((one, other) => one - other)[Math.max(0, Math.ceil(share * timesMs.length) - 1)] ?? 0;
 

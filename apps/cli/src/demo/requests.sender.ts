@@ -1,6 +1,6 @@
 import type { Expected, Row, ScimBody } from './answers.js';
 
-/** Requests of the demo: sent, timed, counted, and checked for what Entra would accept. */
+/** The requests of the demo are sent, timed and counted here, and their answers compared with what Entra accepts. */
 
 /** An answer that Entra would not accept: it would count a failure, or quarantine the whole job. */
 export class NotAccepted extends Error {}
@@ -70,7 +70,7 @@ export class Requests {
   }
 }
 
-/** Whatever answers in Muster's place, a proxy say, may not speak JSON. */
+/** Something else than Muster may answer, such as a proxy, and not in JSON. */
 const parse = (text: string): ScimBody => {
   try {
     return (JSON.parse(text || '{}') ?? {}) as ScimBody;
