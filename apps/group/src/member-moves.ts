@@ -31,8 +31,8 @@ export const MAX_MEMBERS_PER_EVENT = 1_000;
 export const MAX_MEMBER_COMPARISONS = 250_000;
 
 /**
- * Exactly who comes and who goes, after all changes in their order. Rejects (invalidValue) those whom the tenant does
- * not have.
+ * Returns the events that name exactly those who come and those who go, after all changes in their order. Rejects
+ * (invalidValue) members whom the tenant does not have.
  */
 export const membershipEvents = (
   { id, memberCount }: { readonly id: string; readonly memberCount: number },

@@ -4,9 +4,9 @@ import { isActive } from './identifiers.js';
 import { isNamed, type Candidate, type Found, type Person } from './matching.js';
 
 /**
- * Who may be let in. Matching finds a user; the rules here say whether that user may sign in, and whether a directory
- * may take the user over or write it. Each is named after what it keeps true, and returns why somebody is kept out, or
- * null. `what` names in a message by what the user was found.
+ * Matching finds a user; the rules here say whether that user may be let in: whether the user may sign in, and whether
+ * a directory may take the user over or write it. Each rule is named after what it keeps true, and returns why somebody
+ * is kept out, or null. `what` says in a message by what the user was found.
  */
 
 /** Returns why the person may not have the user who was found; null = there is nothing against it. */
@@ -38,7 +38,7 @@ export const writable = <User extends Candidate>(
 
 export const noUser = (userId: string): Rejection => rejection('notFound', `There is no user with the id ${userId}.`);
 
-/** RFC 7644 §3.5.1: what a PUT leaves out is removed. But not active: silence must not give back access. */
+/** A PUT removes what it leaves out (RFC 7644 §3.5.1), but never `active`: silence must not give back access. */
 export const silenceGivesNoAccess = (sent: Resource, now: Resource): Resource => ({
   ...sent,
   active: sent.active ?? now.active ?? true,

@@ -47,7 +47,7 @@ export interface Person {
 /** An e-mail that so many bear says nothing about a person; no more of them are looked at. */
 export const MAX_EMAIL_BEARERS = 10;
 
-/** Whom matching found. Whether the person may have that user is another question: see admission.ts. */
+/** The user whom matching found. Whether the person may have that user is for admission.ts to say. */
 export interface Found {
   /** The first rule that knows anybody; `create` = none does. */
   readonly rule: MatchingRule;

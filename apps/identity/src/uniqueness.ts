@@ -3,7 +3,7 @@ import { LOOKS_ALIKE } from './admission.js';
 import { externalIdKey, externalIdOf, workEmailOf } from './identifiers.js';
 import type { BearersOf, Candidate } from './matching.js';
 
-/** What a directory has to be known for: its name, and whether people sign in there with their e-mail. */
+/** A directory, as far as names are concerned: people may sign in there with their e-mail. */
 interface Known {
   readonly id: string;
   readonly name: string;

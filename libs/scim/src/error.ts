@@ -28,7 +28,7 @@ export type RejectionCode =
   | 'notImplemented'
   | 'unavailable';
 
-/** What a client did wrong, as a decision returns it. `detail` tells an administrator what to do. */
+/** A fault of a request, as a decision returns it. `detail` tells an administrator what to do. */
 export interface Rejection {
   readonly status: 'rejected';
   readonly code: RejectionCode;
