@@ -5,7 +5,7 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
 const ENTRIES =
-  '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
+  '^apps/[^/]+/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|rebuild|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
 /** The nouns of the command line: they ask the admin API and print. */
 const COMMANDS = '^apps/cli/src/commands[/.]';

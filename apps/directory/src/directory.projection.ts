@@ -44,15 +44,66 @@ interface LoadedDirectories {
     | null;
 }
 
-const upsert =
-  (table: string, columns: Readonly<Record<string, string>>, changing: readonly string[]) =>
-  (rows: string): string =>
-    `
+/** The columns of each table and their types, and those that may change. */
+export const TABLES = {
+  tenants: {
+    columns: { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' },
+    changing: ['version', 'name'],
+  },
+  directories: {
+    columns: {
+      id: 'uuid',
+      tenant: 'uuid',
+      version: 'int',
+      created: 'timestamptz',
+      name: 'text',
+      kind: 'text',
+      offer_existing_users: 'boolean',
+      email_is_login_name: 'boolean',
+      offer_local_groups: 'boolean',
+    },
+    changing: ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
+  },
+  tokens: {
+    columns: {
+      id: 'uuid',
+      tenant: 'uuid',
+      directory: 'uuid',
+      version: 'int',
+      created: 'timestamptz',
+      description: 'text',
+      hash: 'text',
+      sealed: 'text',
+      status: 'text',
+      expires_at: 'timestamptz',
+    },
+    changing: ['version', 'status'],
+  },
+  schemas: {
+    columns: {
+      id: 'uuid',
+      tenant: 'uuid',
+      version: 'int',
+      created: 'timestamptz',
+      urn: 'text',
+      urn_folded: 'text',
+      resource_type: 'text',
+      schema: 'json',
+    },
+    changing: ['version', 'schema'],
+  },
+} as const;
+type Table = keyof typeof TABLES;
+
+const upsert = (table: Table, rows: string): string => {
+  const { columns, changing } = TABLES[table];
+  return `
   INSERT INTO directory.${table} (${Object.keys(columns).join(', ')}) SELECT r.* FROM json_to_recordset(${rows})
     AS r(${Object.entries(columns)
       .map(([name, type]) => `${name} ${type}`)
       .join(', ')})
   ON CONFLICT (id) DO UPDATE SET ${changing.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING 1`;
+};
 
 /**
  * The owner of directories brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its
@@ -68,66 +119,7 @@ export const directoryBehaviour = (): Behaviour<DirectoryCommand> => ({
       'tokens', (SELECT json_agg(k) FROM directory.tokens k WHERE k.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)),
       'schemas', (SELECT json_agg(s) FROM directory.schemas s WHERE s.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)))`,
   touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
-  parts: [
-    {
-      name: 'tenants',
-      sql: upsert('tenants', { id: 'uuid', version: 'int', created: 'timestamptz', name: 'text' }, ['version', 'name']),
-    },
-    {
-      name: 'directories',
-      sql: upsert(
-        'directories',
-        {
-          id: 'uuid',
-          tenant: 'uuid',
-          version: 'int',
-          created: 'timestamptz',
-          name: 'text',
-          kind: 'text',
-          offer_existing_users: 'boolean',
-          email_is_login_name: 'boolean',
-          offer_local_groups: 'boolean',
-        },
-        ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
-      ),
-    },
-    {
-      name: 'tokens',
-      sql: upsert(
-        'tokens',
-        {
-          id: 'uuid',
-          tenant: 'uuid',
-          directory: 'uuid',
-          version: 'int',
-          created: 'timestamptz',
-          description: 'text',
-          hash: 'text',
-          sealed: 'text',
-          status: 'text',
-          expires_at: 'timestamptz',
-        },
-        ['version', 'status'],
-      ),
-    },
-    {
-      name: 'schemas',
-      sql: upsert(
-        'schemas',
-        {
-          id: 'uuid',
-          tenant: 'uuid',
-          version: 'int',
-          created: 'timestamptz',
-          urn: 'text',
-          urn_folded: 'text',
-          resource_type: 'text',
-          schema: 'json',
-        },
-        ['version', 'schema'],
-      ),
-    },
-  ],
+  parts: (Object.keys(TABLES) as Table[]).map((name) => ({ name, sql: (rows) => upsert(name, rows) })),
   secrets: ['hash', 'sealed'],
   begin: (loaded, now) => new DirectoryWorkingSet(loaded as LoadedDirectories, now.toISOString()),
 });
@@ -216,66 +208,57 @@ class DirectoryWorkingSet implements WorkingSet<DirectoryCommand> {
   }
 
   rows(): Record<string, readonly unknown[]> {
-    const rows: Record<'tenants' | 'directories' | 'tokens' | 'schemas', unknown[]> = {
-      tenants: [],
-      directories: [],
-      tokens: [],
-      schemas: [],
-    };
+    const rows: Record<Table, unknown[]> = { tenants: [], directories: [], tokens: [], schemas: [] };
     for (const [id, { tenant, state, changed }] of this.states) {
       if (!changed || !state) continue;
-      const { version, created } = state;
-      switch (state.kind) {
-        case 'tenant':
-          rows.tenants.push({ id, version, created, name: state.name });
-          break;
-        case 'directory':
-          rows.directories.push({
-            id,
-            tenant,
-            version,
-            created,
-            name: state.name,
-            kind: state.directoryKind,
-            offer_existing_users: state.settings.offerExistingUsers,
-            email_is_login_name: state.settings.emailIsLoginName,
-            offer_local_groups: state.settings.offerLocalGroups,
-          });
-          break;
-        case 'token': {
-          const { directoryId, description, hash, sealed, status, expiresAt } = state;
-          rows.tokens.push({
-            id,
-            tenant,
-            directory: directoryId,
-            version,
-            created,
-            description,
-            hash,
-            sealed,
-            status,
-            expires_at: expiresAt,
-          });
-          break;
-        }
-        case 'schema': {
-          const { schema, resourceType } = state;
-          rows.schemas.push({
-            id,
-            tenant,
-            version,
-            created,
-            urn: schema.id,
-            urn_folded: fold(schema.id),
-            resource_type: resourceType,
-            schema,
-          });
-        }
-      }
+      const { table, row } = directoryRow(tenant, id, state);
+      rows[table].push(row);
     }
     return rows;
   }
 }
+
+/** The row of a tenant, a directory, a token or a schema, and its table: the fold of its events. */
+export const directoryRow = (
+  tenant: string,
+  id: string,
+  state: NonNullable<DirectoryState>,
+): { readonly table: Table; readonly row: Readonly<Record<string, unknown>> } => {
+  const { version, created } = state;
+  switch (state.kind) {
+    case 'tenant':
+      return { table: 'tenants', row: { id, version, created, name: state.name } };
+    case 'directory': {
+      const { name, directoryKind: kind, settings } = state;
+      return {
+        table: 'directories',
+        row: {
+          id,
+          tenant,
+          version,
+          created,
+          name,
+          kind,
+          offer_existing_users: settings.offerExistingUsers,
+          email_is_login_name: settings.emailIsLoginName,
+          offer_local_groups: settings.offerLocalGroups,
+        },
+      };
+    }
+    case 'token': {
+      const { directoryId: directory, description, hash, sealed, status, expiresAt: expires_at } = state;
+      return {
+        table: 'tokens',
+        row: { id, tenant, directory, version, created, description, hash, sealed, status, expires_at },
+      };
+    }
+    case 'schema': {
+      const { schema, resourceType: resource_type } = state;
+      const [urn, urn_folded] = [schema.id, fold(schema.id)];
+      return { table: 'schemas', row: { id, tenant, version, created, urn, urn_folded, resource_type, schema } };
+    }
+  }
+};
 
 /** A URN is compared without its case (RFC 8141 §3.1). */
 const isNamed = (schema: Schema, named: { readonly id?: unknown } | null): boolean =>

@@ -1,23 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
-import { schemasAsJson, USERS_VIEW, type GroupEvent, type MemberType } from '#contracts';
-import {
-  inPages,
-  MAX_FINDINGS,
-  oneStream,
-  streams,
-  upcast,
-  type Finding,
-  type Progress,
-  type StoredEvent,
-  type Verification,
-} from '#event-store';
-import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
-import { groupRow } from './group.projection.js';
-import { evolve, type GroupState } from './group.js';
+import { USERS_VIEW } from '#contracts';
+import { inPages, MAX_FINDINGS, verifyFold, type Finding, type Progress, type Verification } from '#event-store';
+import { claimOf, groupFold, isBorne } from './group-fold.queries.js';
 
-/** A group that changes while it is compared is looked at again. */
-const ATTEMPTS = 3;
 /**
  * A user who has just been deleted leaves its groups a moment later, or many groups in several moments: then there are
  * fewer each time.
@@ -50,25 +36,14 @@ interface Claimed {
   readonly is_borne: boolean;
 }
 
-/** SQL: the name of a group as it is claimed. */
-const claimOf = (group: string): string =>
-  `coalesce(${group}.directory::text, 'local') || '/' || coalesce(${group}.name_key, ${group}.display_name_folded)`;
-
 /**
  * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each
  * name is claimed by exactly the group that bears it; and no membership points at a user or group that is not there.
  */
 export const verifyGroups = async (client: ClientBase, progress: Progress = () => undefined): Promise<Verification> => {
-  const findings: Finding[] = [];
-  const compared = { 'group streams': 0, memberships: 0 };
-  for await (const { tenant, stream, events } of streams(client, 'group')) {
-    let found = await compare(client, tenant, stream, events);
-    for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, tenant, stream, oneStream(client, 'group', stream));
-    }
-    findings.push(...found);
-    progress('group streams', ++compared['group streams']);
-  }
+  const folded = await verifyFold(client, groupFold(), progress);
+  const findings = [...folded.findings];
+  const compared = { 'group streams': folded.streams, memberships: 0 };
   findings.push(...(await verifyBorne(client)), ...(await verifyClaimed(client)));
   const pages = inPages<Member>(
     async (last, maxRows) =>
@@ -134,8 +109,7 @@ const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
       (
         await client.query<Claimed>(
           `
-    SELECT c.*, EXISTS (
-      SELECT FROM "group".groups g WHERE g.tenant = c.tenant AND g.id = c.holder AND ${claimOf('g')} = c.value OFFSET 0) AS is_borne
+    SELECT c.*, ${isBorne('c')} AS is_borne
     FROM (SELECT tenant, kind, value, holder FROM "group".claims WHERE (tenant, kind, value) > ($1, 'displayName', $2) ORDER BY tenant, kind, value LIMIT $3) c
     ORDER BY c.tenant, c.kind, c.value`,
           [last?.tenant ?? LEAST_ID, last?.value ?? '', maxRows],
@@ -186,66 +160,3 @@ const dangling = async (client: ClientBase, memberships: readonly Member[]): Pro
       ],
     )
   ).rows;
-
-const compare = async (
-  client: ClientBase,
-  tenant: string,
-  stream: string,
-  events: AsyncIterable<StoredEvent>,
-): Promise<Finding[]> => {
-  let state: GroupState = null;
-  const members = new Map<string, MemberType>();
-  let version = 0;
-  for await (const { version: found, type, data, recorded_at } of events) {
-    if (found !== ++version) return [{ invariant: 'I6', detail: `group ${stream} has no version ${version}` }];
-    const event = upcast<GroupEvent>(type, data as object as Readonly<Record<string, unknown>>);
-    state = evolve(state, event, stream, recorded_at.toISOString());
-    if (event.type === 'GroupMembersChanged') {
-      for (const { value } of event.removed) members.delete(value);
-      for (const { value, type: kind } of event.added) members.set(value, kind);
-    }
-  }
-  if (!state) members.clear();
-  // One statement: the row and the members are of one moment.
-  const { rows } = await client.query<{
-    row: Readonly<Record<string, Json>> | null;
-    members: string[] | null;
-    schemas: TenantSchema[] | null;
-  }>(
-    `
-    SELECT (SELECT to_jsonb(g) FROM "group".groups g WHERE g.tenant = $1 AND g.id = $2) AS row,
-      (SELECT array_agg(kind::text || ' ' || member) FROM "group".members WHERE tenant = $1 AND group_id = $2
-         AND NOT EXISTS (SELECT FROM "group".emptying WHERE tenant = $1 AND group_id = $2)) AS members,
-      ${schemasAsJson('= $1')} AS schemas`,
-    [tenant, stream],
-  );
-  const { row, members: stored, schemas } = rows[0]!;
-  const expected = state && groupRow(tenant, state, definitionsOf(schemas).group);
-  if (!expected !== !row)
-    return [{ invariant: 'I5', detail: `group ${stream} has ${row ? 'a row' : 'no row'}, its events say otherwise` }];
-  const findings = Object.entries(expected ?? {}).flatMap(([column, value]): Finding[] => {
-    const actual = row![column]!;
-    const isTime = column === 'created' || column === 'last_modified';
-    const same = isTime ? Date.parse(String(actual)) === Date.parse(String(value)) : isEqual(actual, value as Json);
-    return same
-      ? []
-      : [
-          {
-            invariant: column === 'version' ? 'I1' : 'I5',
-            detail: `group ${stream}: ${column} of the row is not the fold of its events`,
-          },
-        ];
-  });
-  const actual = new Set(stored ?? []);
-  const due = new Set([...members].map(([id, type]) => `${type[0]} ${id}`));
-  for (const one of due)
-    if (!actual.has(one))
-      findings.push({
-        invariant: 'I5',
-        detail: `group ${stream} has not the member ${one.slice(2)} that its events say`,
-      });
-  for (const one of actual)
-    if (!due.has(one))
-      findings.push({ invariant: 'I5', detail: `group ${stream} has the member ${one.slice(2)} without an event` });
-  return findings;
-};

@@ -1,8 +1,10 @@
 import type { OwnerDefinition } from '#owner';
 import { FoldGroupNames } from './fold-group-names.job.js';
+import { groupFold } from './group-fold.queries.js';
 import { groupBehaviour } from './group.projection.js';
 import { verifyGroups } from './group-verify.queries.js';
 import { toLeaveGroups } from './leave-groups.js';
+import { leaveAgain } from './leaving.projection.js';
 import { Leftovers } from './leftovers.job.js';
 
 /** Owns groups: who is a member of what, their events, their projection. */
@@ -13,5 +15,6 @@ export const group: OwnerDefinition = {
   consumes: [{ source: 'identity', react: toLeaveGroups }],
   jobs: ({ pool, send, logger, watch }) => [new Leftovers(pool, { publish: send, logger, watch })],
   prepare: ({ pool }) => new FoldGroupNames(pool).onModuleInit(),
+  fold: () => ({ ...groupFold(), settle: leaveAgain }),
   verify: (client, _masterKey, progress) => verifyGroups(client, progress),
 };

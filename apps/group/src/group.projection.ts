@@ -33,7 +33,7 @@ import { decide, evolve, nameKey, snapshotOf, storedAnswer, type GroupContext, t
 import { LEAVING_PARTS, Leaving } from './leaving.projection.js';
 
 /** The columns of the projection and their types. */
-const GROUP_COLUMNS = {
+export const GROUP_COLUMNS = {
   tenant: 'uuid',
   id: 'uuid',
   directory: 'uuid',

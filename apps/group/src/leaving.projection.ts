@@ -1,5 +1,13 @@
-import type { GroupCommand } from '#contracts';
-import { followingId, type Command, type WritePart } from '#event-store';
+import type { ClientBase } from 'pg';
+import {
+  GROUP_EVENT_TYPES,
+  GROUP_EVENTS_VIEW,
+  IDENTITY_EVENTS_VIEW,
+  USER_EVENT_TYPES,
+  USERS_VIEW,
+  type GroupCommand,
+} from '#contracts';
+import { followingId, inPages, type Command, type WritePart } from '#event-store';
 import type { LoadedGroups, TenantGroup } from './group-load.queries.js';
 
 const RETRY_AFTER_SECONDS = 10;
@@ -38,6 +46,48 @@ export const LEAVING_PARTS: readonly WritePart[] = [
       WHERE l.tenant = r.tenant AND l.member = r.member RETURNING 1`,
   },
 ];
+
+interface Member {
+  readonly group_id: string;
+  readonly member: string;
+}
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
+
+/** SQL: whether the last event of the member of `m` is that it was deleted. */
+const isDeleted = (view: string, type: string): string =>
+  `(SELECT e.type FROM ${view} e WHERE e.stream = m.member AND e.tenant = m.tenant ORDER BY e.version DESC LIMIT 1) = '${type}'`;
+
+/**
+ * Whoever was deleted while memberships were missing left only those that there were: the others are back with a
+ * rebuild, and are left now. It asks the events who was deleted, because the rows of users may be missing as well.
+ */
+export const leaveAgain = async (client: ClientBase): Promise<void> => {
+  const pages = inPages<Member>(
+    async (last, maxRows) =>
+      (
+        await client.query<Member>(
+          `
+    WITH page AS MATERIALIZED (
+      SELECT tenant, group_id, member, kind FROM "group".members WHERE (group_id, member) > ($1, $2) ORDER BY group_id, member LIMIT $3
+    ), gone AS (
+      INSERT INTO "group".leaving (tenant, member, next_command, correlation_id)
+      SELECT tenant, member, uuidv7(), uuidv7()::text FROM (
+        SELECT DISTINCT tenant, member FROM page m WHERE CASE m.kind
+          WHEN 'U' THEN NOT EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = m.tenant AND id = m.member OFFSET 0)
+            AND ${isDeleted(IDENTITY_EVENTS_VIEW, USER_EVENT_TYPES.UserDeleted)}
+          ELSE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = m.tenant AND id = m.member OFFSET 0)
+            AND ${isDeleted(GROUP_EVENTS_VIEW, GROUP_EVENT_TYPES.GroupDeleted)} END
+      ) AS deleted
+      -- Those who are leaving already.
+      ON CONFLICT (tenant, member) DO NOTHING
+    )
+    SELECT group_id, member FROM page ORDER BY group_id, member`,
+          [last?.group_id ?? LEAST_ID, last?.member ?? LEAST_ID, maxRows],
+        )
+      ).rows,
+  );
+  for await (const _page of pages);
+};
 
 /**
  * The users and groups that leave their groups with the commands of one batch. They may be in any number of groups, and

@@ -1,5 +1,6 @@
 import type { OwnerDefinition } from '#owner';
 import { FoldUsers } from './fold-users.job.js';
+import { userFold } from './user-fold.queries.js';
 import { userBehaviour } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
 
@@ -9,5 +10,6 @@ export const identity: OwnerDefinition = {
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey, config }) => userBehaviour(masterKey(), config.MAX_RESOURCE_BYTES),
   prepare: ({ pool }) => new FoldUsers(pool).onModuleInit(),
+  fold: userFold,
   verify: verifyUsers,
 };

@@ -1,28 +1,8 @@
 import type { ClientBase } from 'pg';
-import { schemasAsJson, type UserEvent } from '#contracts';
-import {
-  inPages,
-  MAX_FINDINGS,
-  oneStream,
-  streams,
-  upcast,
-  type Finding,
-  type Progress,
-  type StoredEvent,
-  type Verification,
-} from '#event-store';
-import { definitionsOf, isEqual, type Json, type TenantSchema } from '#scim';
-import { openPersonal, openPersonKey, openTenantKey } from './person-keys.projection.js';
-import { userRow } from './user.projection.js';
-import { evolve, type UserState } from './user.js';
+import { inPages, MAX_FINDINGS, verifyFold, type Finding, type Progress, type Verification } from '#event-store';
+import { isBorne, signInClaim, userFold } from './user-fold.queries.js';
 
-/** A user that changes while it is compared is looked at again. */
-const ATTEMPTS = 3;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
-
-interface UserColumns {
-  readonly [column: string]: Json | Date;
-}
 
 interface Claimed {
   readonly tenant: string;
@@ -52,20 +32,12 @@ export const verifyUsers = async (
   masterKey: Buffer,
   progress: Progress = () => undefined,
 ): Promise<Verification> => {
-  const findings: Finding[] = [];
-  const tenantKeys = new Map<string, Buffer>();
-  let seen = 0;
-  for await (const { tenant, stream, events } of streams(client, 'identity')) {
-    let found = await compare(client, masterKey, tenantKeys, tenant, stream, events);
-    for (let attempt = 1; found.length > 0 && attempt < ATTEMPTS; attempt++) {
-      found = await compare(client, masterKey, tenantKeys, tenant, stream, oneStream(client, 'identity', stream));
-    }
-    findings.push(...found);
-    progress('user streams', ++seen);
-  }
+  const folded = await verifyFold(client, userFold(masterKey), progress);
   const [borne, claimed] = [await verifyBorne(client, progress), await verifyClaimed(client, progress)];
-  findings.push(...borne.findings, ...claimed);
-  return { compared: { 'user streams': seen, 'user rows': borne.rows }, findings };
+  return {
+    compared: { 'user streams': folded.streams, 'user rows': borne.rows },
+    findings: [...folded.findings, ...borne.findings, ...claimed],
+  };
 };
 
 /**
@@ -85,7 +57,7 @@ const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ ro
       FROM identity.users WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3) p
     CROSS JOIN LATERAL (
       SELECT 'userName' AS kind, p.name AS value
-      UNION ALL SELECT 'signIn', ${signInOf('s')} FROM jsonb_array_elements(p.sign_ins) AS s
+      UNION ALL SELECT 'signIn', ${signInClaim('s')} FROM jsonb_array_elements(p.sign_ins) AS s
     ) b
     LEFT JOIN LATERAL (SELECT holder FROM identity.claims c WHERE c.tenant = p.tenant AND c.kind = b.kind AND c.value = b.value COLLATE "C" OFFSET 0) c ON true
     ORDER BY p.tenant, p.id`,
@@ -118,11 +90,7 @@ const verifyClaimed = async (client: ClientBase, progress: Progress): Promise<Fi
       (
         await client.query<Claimed>(
           `
-    SELECT c.*, EXISTS (
-      SELECT FROM identity.users u WHERE u.tenant = c.tenant AND u.id = c.holder AND CASE c.kind
-        WHEN 'userName' THEN coalesce(u.name_key, u.user_name_folded) = c.value
-        ELSE EXISTS (SELECT FROM jsonb_array_elements(u.links->'signIns') AS s WHERE ${signInOf('s')} = c.value) END
-      OFFSET 0) AS is_borne
+    SELECT c.*, ${isBorne('c')} AS is_borne
     FROM (SELECT tenant, kind, value, holder FROM identity.claims WHERE (tenant, kind, value) > ($1, $2, $3) ORDER BY tenant, kind, value LIMIT $4) c
     ORDER BY c.tenant, c.kind, c.value`,
           [last?.tenant ?? LEAST_ID, last?.kind ?? '', last?.value ?? '', maxRows],
@@ -138,79 +106,3 @@ const verifyClaimed = async (client: ClientBase, progress: Progress): Promise<Fi
   }
   return findings;
 };
-
-const signInOf = (signIn: string): string =>
-  `concat_ws('/', ${signIn}->>'directory', ${signIn}->>'loginType', ${signIn}->>'providerId')`;
-
-const compare = async (
-  client: ClientBase,
-  masterKey: Buffer,
-  tenantKeys: Map<string, Buffer>,
-  tenant: string,
-  stream: string,
-  events: AsyncIterable<StoredEvent>,
-): Promise<Finding[]> => {
-  const { rows } = await client.query<{
-    tenant_key: string;
-    person_key: string | null;
-    row: UserColumns | null;
-    schemas: TenantSchema[] | null;
-  }>(
-    `
-    SELECT t.wrapped AS tenant_key, p.wrapped AS person_key, to_jsonb(u) AS row,
-      ${schemasAsJson('= t.tenant')} AS schemas
-    FROM keys.tenants t LEFT JOIN keys.persons p ON p.tenant = t.tenant AND p.person = $2
-    LEFT JOIN identity.users u ON u.tenant = t.tenant AND u.id = $2 WHERE t.tenant = $1`,
-    [tenant, stream],
-  );
-  const found = rows[0];
-  if (!found?.person_key) return [{ invariant: 'I5', detail: `user ${stream} has events and no key` }];
-  let state: UserState = null;
-  let version = 0;
-  let key: Buffer | undefined;
-  for await (const event of events) {
-    if (event.version !== ++version) return [{ invariant: 'I6', detail: `user ${stream} has no version ${version}` }];
-    try {
-      key ??= keyOf(tenant, stream, masterKey, tenantKeys, found.tenant_key, found.person_key);
-      state = evolve(state, opened(event, key), stream, event.recorded_at.toISOString());
-    } catch (error) {
-      return [{ invariant: 'I5', detail: `the events of user ${stream} cannot be read: ${(error as Error).message}` }];
-    }
-  }
-  const expected = state && userRow(tenant, state, definitionsOf(found.schemas).user);
-  if (!expected || !found.row) {
-    return !expected === !found.row
-      ? []
-      : [{ invariant: 'I5', detail: `user ${stream} has ${found.row ? 'a row' : 'no row'}, its events say otherwise` }];
-  }
-  return Object.entries(expected).flatMap(([column, value]) => {
-    const actual = found.row![column];
-    const isTime = column === 'created' || column === 'last_modified';
-    const same = isTime
-      ? Date.parse(String(actual)) === Date.parse(String(value))
-      : isEqual(actual as Json, value as Json);
-    if (same) return [];
-    return [
-      {
-        invariant: column === 'version' ? 'I1' : 'I5',
-        detail: `user ${stream}: ${column} of the row is not the fold of its events`,
-      },
-    ];
-  });
-};
-
-const keyOf = (
-  tenant: string,
-  stream: string,
-  masterKey: Buffer,
-  tenantKeys: Map<string, Buffer>,
-  wrappedTenantKey: string,
-  wrapped: string,
-): Buffer => {
-  const tenantKey = tenantKeys.get(tenant) ?? openTenantKey(masterKey, { tenant, wrapped: wrappedTenantKey });
-  tenantKeys.set(tenant, tenantKey);
-  return openPersonKey(tenantKey, { tenant, person: stream, wrapped });
-};
-
-const opened = (event: StoredEvent, key: Buffer): UserEvent =>
-  upcast<UserEvent>(event.type, { ...(event.data as object), ...openPersonal(key, event) });

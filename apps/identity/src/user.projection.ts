@@ -39,7 +39,7 @@ import {
 } from './user.js';
 
 /** The columns of the projection and their types. */
-const USER_COLUMNS = {
+export const USER_COLUMNS = {
   tenant: 'uuid',
   id: 'uuid',
   directory: 'uuid',

@@ -13,6 +13,7 @@ import {
   type Verification,
 } from '#event-store';
 import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
+import { verifyDirectories } from '../../directory/src/directory-fold.queries.js';
 import { verifyGroups } from '../../group/src/group-verify.queries.js';
 import { verifyUsers } from '../../identity/src/user-verify.queries.js';
 
@@ -21,7 +22,8 @@ import { verifyUsers } from '../../identity/src/user-verify.queries.js';
  * is broken.
  */
 
-const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
+/** The URL of the database's owner. */
+export const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
   if (DATABASE_URL) return DATABASE_URL;
   const path = join(DATA_DIR, 'runtime.json');
   try {
@@ -40,15 +42,11 @@ const databaseUrl = ({ DATABASE_URL, DATA_DIR }: Config): string => {
 const STATEMENT_TIMEOUT_MS = 5_000;
 const TELL_EVERY_MS = 10_000;
 
-/** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
-export const verifyInstallation = async (
-  url: string,
-  masterKey: MasterKeySource,
-  progress?: Progress,
-): Promise<Verification> => {
+/** Connects as the owner of the database. Throws UsageError when it does not answer. */
+export const connectToInstallation = async (url: string, name: string): Promise<pg.Client> => {
   const client = new pg.Client({
     connectionString: url,
-    application_name: 'muster-verify',
+    application_name: name,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     connectionTimeoutMillis: 10_000,
   });
@@ -63,10 +61,21 @@ export const verifyInstallation = async (
       isAway ? `Muster's database does not answer at ${host}:${port}. Start Muster with npm start.` : line,
     );
   }
+  return client;
+};
+
+/** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
+export const verifyInstallation = async (
+  url: string,
+  masterKey: MasterKeySource,
+  progress?: Progress,
+): Promise<Verification> => {
+  const client = await connectToInstallation(url, 'muster-verify');
   try {
     const key = await openMasterKey(client, { ...masterKey, make: null });
     const parts: Verification[] = [];
     for (const owner of OWNERS) parts.push(await verifyStore(client, owner, progress));
+    parts.push(await verifyDirectories(client, progress));
     parts.push(await verifyUsers(client, key, progress));
     parts.push(await verifyGroups(client, progress));
     return {

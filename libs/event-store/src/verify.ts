@@ -1,13 +1,19 @@
 import type { ClientBase } from 'pg';
-import { pageByBytes, schemaOf, type Owner } from '#contracts';
-import { isTimeOut } from './blame.js';
+import { schemaOf, type Owner } from '#contracts';
+import {
+  catchUp,
+  columnsThatDiffer,
+  differences,
+  foldedStreams,
+  lookedThrough,
+  type Difference,
+  type Finding,
+  type Fold,
+  type Folded,
+} from './fold.js';
+import { inPages } from './in-pages.js';
 import { isOld } from './outcome-retention.job.js';
-
-/** One broken invariant, in words that name the rows. */
-export interface Finding {
-  readonly invariant: string;
-  readonly detail: string;
-}
+import { LEAST_ID } from './stored-events.js';
 
 /** Told as a check goes on: what is compared, and how many of it so far. */
 export type Progress = (what: string, count: number) => void;
@@ -17,48 +23,8 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-/** An event as it is stored. */
-export interface StoredEvent {
-  readonly tenant: string;
-  readonly stream: string;
-  readonly version: number;
-  readonly type: string;
-  readonly recorded_at: Date;
-  readonly data: unknown;
-  readonly personal: string | null;
-}
-
-/** Rows that one statement of verify compares: on a live database none of them may take long. */
-const PAGE_ROWS = 2_000;
-const MAX_PAGE_BYTES = 4 * 1_048_576;
 /** Of one kind: who has more to mend will look again. */
 export const MAX_FINDINGS = 100;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
-
-/**
- * Walks a table by its key: `read` gets the last row of the page before (null = from the beginning) and how many rows
- * it may take, and returns an empty page at the end. A page that runs into the time limit of a statement is read again
- * in smaller pieces.
- */
-export async function* inPages<Row>(
-  read: (last: Row | null, maxRows: number) => Promise<readonly Row[]>,
-): AsyncGenerator<readonly Row[]> {
-  let last: Row | null = null;
-  for (let maxRows = PAGE_ROWS; ;) {
-    let rows: readonly Row[];
-    try {
-      rows = await read(last, maxRows);
-    } catch (error) {
-      if (!isTimeOut(error) || maxRows === 1) throw error;
-      maxRows = Math.ceil(maxRows / 8);
-      continue;
-    }
-    if (rows.length === 0) return;
-    yield rows;
-    last = rows.at(-1)!;
-    maxRows = Math.min(PAGE_ROWS, 2 * maxRows);
-  }
-}
 
 interface Sequenced {
   readonly tenant: string;
@@ -119,55 +85,72 @@ export const verifyStore = async (
   return { compared: { [`${owner} events`]: events }, findings };
 };
 
-/** The events of one stream, in the order of their versions. */
-export interface Stream {
-  readonly tenant: string;
-  readonly stream: string;
-  readonly events: AsyncIterable<StoredEvent>;
-}
-
 /**
- * Streams in the order of their ids, for folding: a stream may be longer than the memory. Events of one that are not
- * read are skipped.
+ * Whether each row of a projection is the fold of its stream, on a live database. What differs is looked at again in
+ * one snapshot of events and rows, because it may have changed between the two.
  */
-export async function* streams(client: ClientBase, owner: Owner): AsyncGenerator<Stream> {
-  const all = eventsFrom(client, owner, 'true', LEAST_ID);
-  let next = await all.next();
-  while (!next.done) {
-    const { tenant, stream } = next.value;
-    const events = (async function* (): AsyncGenerator<StoredEvent> {
-      for (; !next.done && next.value.stream === stream; next = await all.next()) yield next.value;
-    })();
-    yield { tenant, stream, events };
-    while (!next.done && next.value.stream === stream) next = await all.next();
-  }
-}
-
-/** One stream as it is now. */
-export const oneStream = (client: ClientBase, owner: Owner, stream: string): AsyncIterable<StoredEvent> =>
-  eventsFrom(client, owner, 'stream = $1', stream);
-
-async function* eventsFrom(
+export const verifyFold = async (
   client: ClientBase,
-  owner: Owner,
-  condition: string,
-  stream: string,
-): AsyncGenerator<StoredEvent> {
-  const sql = pageByBytes({
-    table: `${schemaOf(owner)}.events`,
-    key: ['stream', 'version'],
-    columns: ['tenant', 'type', 'recorded_at', 'data', 'personal'],
-    condition,
-    bytes: 'octet_length(data::text) + coalesce(octet_length(personal), 0)',
-    maxRows: PAGE_ROWS,
-    maxBytes: MAX_PAGE_BYTES,
-  });
-  for (let last = { stream, version: 0 }; ;) {
-    const { rows } = await client.query<StoredEvent>(sql, [last.stream, last.version]);
-    if (rows.length === 0) return;
-    yield* rows;
-    last = rows.at(-1)!;
+  fold: Fold,
+  progress: Progress = ignore,
+): Promise<{ readonly streams: number; readonly findings: readonly Finding[] }> => {
+  const findings: Finding[] = [];
+  let seen = 0;
+  for await (const { streams } of foldedStreams(client, fold)) {
+    findings.push(...streams.flatMap(({ fault }) => fault ?? []));
+    const suspects = new Set((await differences(client, fold, streams)).map(({ of }) => of));
+    if (suspects.size > 0) findings.push(...(await inOneSnapshot(client, fold, [...suspects])));
+    progress(`${fold.noun} streams`, (seen += streams.length));
   }
-}
+  return { streams: seen, findings };
+};
+
+/** Rows that no event made. */
+export const verifyStrays = async (client: ClientBase, fold: Fold): Promise<readonly Finding[]> => {
+  const findings: Finding[] = [];
+  for (const table of fold.tables) {
+    for await (const rows of lookedThrough(client, fold, table)) {
+      for (const row of rows)
+        if (row.is_stray && findings.length < MAX_FINDINGS)
+          findings.push({
+            invariant: 'I5',
+            detail: `${table.noun} ${String(row[table.stream])} has a row and no events`,
+          });
+    }
+  }
+  return findings;
+};
+
+const inOneSnapshot = async (client: ClientBase, fold: Fold, suspects: readonly Folded[]): Promise<Finding[]> => {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  try {
+    await catchUp(client, fold, suspects);
+    const found = await differences(client, fold, suspects);
+    return [...suspects.flatMap(({ fault }) => fault ?? []), ...found.flatMap(described)];
+  } finally {
+    await client.query('ROLLBACK');
+  }
+};
+
+const described = ({ of: { stream }, table, due, actual }: Difference): Finding[] => {
+  const { noun, part, parent } = table;
+  if (part !== undefined) {
+    const one = `${noun} ${String((due ?? actual)![part])}`;
+    const detail = due
+      ? actual
+        ? `${parent} ${stream} has the ${one} otherwise than its events say`
+        : `${parent} ${stream} has not the ${one} that its events say`
+      : `${parent} ${stream} has the ${one} without an event`;
+    return [{ invariant: 'I5', detail }];
+  }
+  if (!due || !actual)
+    return [
+      { invariant: 'I5', detail: `${noun} ${stream} has ${actual ? 'a row' : 'no row'}, its events say otherwise` },
+    ];
+  return columnsThatDiffer(table, due, actual).map((column) => ({
+    invariant: column === 'version' ? 'I1' : 'I5',
+    detail: `${noun} ${stream}: ${column} of the row is not the fold of its events`,
+  }));
+};
 
 const ignore = (): void => undefined;

@@ -3,6 +3,7 @@ import type { Message, Owner } from '#contracts';
 import type {
   Behaviour,
   ConsumedEvent,
+  Fold,
   LaneWatch,
   Progress,
   Recording as EventRecording,
@@ -68,6 +69,8 @@ export interface OwnerDefinition {
   jobs?(tools: OwnerTools): readonly Job[];
   /** Runs before anything is served. */
   prepare?(tools: OwnerTools): Promise<void>;
+  /** How its rows follow from its events: a rebuild makes them so. */
+  fold?(masterKey: Buffer): Fold;
   /**
    * Compares its tables with its events, on a live database and as the owner of the database; sequences, versions and
    * outcomes are compared for every owner already.
