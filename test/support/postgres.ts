@@ -34,7 +34,7 @@ export interface DatabaseServer {
 export const startDatabaseServer = async (): Promise<DatabaseServer> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-shared-postgres-'));
   const { url, stop } = await startPostgres(dataDir);
-  // Only who needs a database waits for TypeORM.
+  // Only a run that needs a database waits for TypeORM.
   const { migrate } = await import('#event-store');
   await migrate(url);
   // A copy of a migrated database takes 0.1 s, migrating one 0.5 s; and roles, which all databases share, are made

@@ -1,5 +1,4 @@
 import type { OwnerDefinition } from '#owner';
-import { FoldGroupNames } from './fold-group-names.job.js';
 import { groupFold } from './group-fold.queries.js';
 import { groupBehaviour } from './group.projection.js';
 import { verifyGroups } from './group-verify.queries.js';
@@ -14,7 +13,6 @@ export const group: OwnerDefinition = {
   // A user who is deleted leaves its groups.
   consumes: [{ source: 'identity', react: toLeaveGroups }],
   jobs: ({ pool, send, logger, watch }) => [new Leftovers(pool, { publish: send, logger, watch })],
-  prepare: ({ pool }) => new FoldGroupNames(pool).onModuleInit(),
   fold: () => ({ ...groupFold(), settle: leaveAgain }),
   verify: (client, _masterKey, progress) => verifyGroups(client, progress),
 };

@@ -1,5 +1,4 @@
 import type { OwnerDefinition } from '#owner';
-import { FoldUsers } from './fold-users.job.js';
 import { userFold } from './user-fold.queries.js';
 import { userBehaviour } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
@@ -9,7 +8,6 @@ export const identity: OwnerDefinition = {
   name: 'identity',
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey, config }) => userBehaviour(masterKey(), config.MAX_RESOURCE_BYTES),
-  prepare: ({ pool }) => new FoldUsers(pool).onModuleInit(),
   fold: userFold,
   verify: verifyUsers,
 };

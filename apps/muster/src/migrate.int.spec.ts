@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,56 +32,17 @@ it('a service that starts before the migration waits for it, and says why', asyn
 });
 
 it('a database of an older shape is not enough', async () => {
-  const take = 'DELETE FROM muster_migrations WHERE id = (SELECT max(id) FROM muster_migrations) RETURNING name';
-  const [newest] = await query<{ name: string }>(postgres.url, take);
+  const take =
+    'DELETE FROM muster_migrations WHERE name = (SELECT max(name) FROM muster_migrations) RETURNING name, checksum';
+  const [newest] = await query<{ name: string; checksum: string }>(postgres.url, take);
   await expect(untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0)).rejects.toThrow(
     /not been migrated to this version/,
   );
-  await query(postgres.url, 'INSERT INTO muster_migrations (timestamp, name) VALUES (0, $1)', [newest!.name]);
-  await untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0);
-});
-
-it('the gone who were left in groups are to leave them, also where a command of theirs was set aside; nobody else is', async () => {
-  const { url } = postgres;
-  await migrate(url);
-  const [tenant, group, here, gone, stuck, going, dead, due] = Array.from({ length: 8 }, () => randomUUID());
-  await query(url, 'ALTER TABLE "group".leaving DROP COLUMN failed, DROP COLUMN due');
-  await query(url, "DELETE FROM muster_migrations WHERE name LIKE 'LeavingAgain%'");
-  await query(
-    url,
-    `INSERT INTO identity.users (tenant, id, version, created, last_modified, resource, user_name_folded, folded) VALUES ($1, $2, 1, now(), now(), '{}', 'here', '{}')`,
-    [tenant, here],
-  );
-  await query(
-    url,
-    `INSERT INTO "group".groups (tenant, id, version, created, last_modified, resource, display_name_folded, folded, member_count) VALUES ($1, $2, 1, now(), now(), '{}', 'group', '{}', 0)`,
-    [tenant, group],
-  );
-  await query(
-    url,
-    `INSERT INTO "group".members SELECT $1, $2, member, CASE WHEN member = $2 THEN 'G' ELSE 'U' END FROM unnest($3::uuid[]) AS member`,
-    [tenant, group, [group, here, gone, stuck, going]],
-  );
-  await query(url, `INSERT INTO "group".leaving VALUES ($1, $2, $3, ''), ($1, $4, $5, '')`, [
-    tenant,
-    stuck,
-    dead,
-    going,
-    due,
+  await query(postgres.url, 'INSERT INTO muster_migrations (name, checksum) VALUES ($1, $2)', [
+    newest!.name,
+    newest!.checksum,
   ]);
-  await query(
-    url,
-    `INSERT INTO "group".outcomes VALUES ($1, $2, '{"status": "rejected", "code": "internal"}', now())`,
-    [dead, tenant],
-  );
-  await migrate(url);
-  const rows = await query<{ member: string; next_command: string }>(
-    url,
-    'SELECT member, next_command FROM "group".leaving',
-  );
-  const next = new Map(rows.map(({ member, next_command }) => [member, next_command]));
-  expect(new Set(next.keys())).toEqual(new Set([gone, stuck, going]));
-  expect([next.get(stuck!) === dead, next.get(going!)]).toEqual([false, due]);
+  await untilMigrated(roleUrl(postgres.url, 'identity'), () => undefined, 0);
 });
 
 it('whoever waits for another migration says so when it has waited for too long, and changes nothing', async () => {
@@ -90,11 +50,11 @@ it('whoever waits for another migration says so when it has waited for too long,
   await other.connect();
   try {
     await other.query('SELECT pg_advisory_lock(7216001)');
-    await expect(migrate(postgres.url, undefined, undefined, 200)).rejects.toThrow(
+    await expect(migrate(postgres.url, undefined, { lockTimeoutMs: 200 })).rejects.toThrow(
       /Another process has been migrating this database/,
     );
     await other.query('SELECT pg_advisory_unlock(7216001)');
-    await migrate(postgres.url, undefined, undefined, 200);
+    await migrate(postgres.url, undefined, { lockTimeoutMs: 200 });
   } finally {
     await other.end();
   }
@@ -287,7 +247,7 @@ describe('the roles', () => {
   });
 
   it('are not made on a server that is too old', async () => {
-    await expect(migrate(await newDatabase(), called('old'), 99)).rejects.toMatchObject(
+    await expect(migrate(await newDatabase(), called('old'), { oldestPostgres: 99 })).rejects.toMatchObject(
       usage(/^DATABASE_URL leads to Postgres 18: Muster needs Postgres 99 or newer\.$/),
     );
     expect(await roleCount('old')).toBe(0);

@@ -6,7 +6,7 @@ import { schemaOf, type Owner } from './topics.js';
 import type { AttributeChanges, Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
-export const USERS_VIEW = 'identity.users_v2';
+export const USERS_VIEW = 'identity.users_v1';
 export const GROUPS_VIEW = '"group".groups_v1';
 export const MEMBERS_VIEW = '"group".members_v1';
 /**
@@ -29,8 +29,8 @@ export const GROUP_EVENTS_VIEW = eventsViewOf('group');
 export const GROUP_OUTCOMES_VIEW = outcomesViewOf('group');
 export const DIRECTORY_OUTCOMES_VIEW = outcomesViewOf('directory');
 export const TENANTS_VIEW = 'directory.tenants_v1';
-export const DIRECTORIES_VIEW = 'directory.directories_v3';
-export const TOKENS_VIEW = 'directory.tokens_v4';
+export const DIRECTORIES_VIEW = 'directory.directories_v1';
+export const TOKENS_VIEW = 'directory.tokens_v1';
 /** Tokens for those who list them: neither the hash nor the sealed token. */
 export const LISTED_TOKENS_VIEW = 'directory.listed_tokens_v1';
 /** Sealed tokens, but only those of which an event says that somebody was to see them. */
@@ -45,7 +45,7 @@ export const schemasAsJson = (tenants: string): string => `
   (SELECT json_agg(json_build_object('tenant', s.tenant, 'id', s.id, 'version', s.version, 'resourceType', s.resource_type, 'schema', s.schema))
    FROM ${SCHEMAS_VIEW} s WHERE s.tenant ${tenants})`;
 
-/** A row of `identity.users_v2`: one user, managed by a directory or by nobody. */
+/** A row of `identity.users_v1`: one user, managed by a directory or by nobody. */
 export interface UserRow {
   readonly id: string;
   readonly version: number;
@@ -97,7 +97,7 @@ export interface EventRow {
   };
 }
 
-/** A row of `directory.tokens_v4`: a token, and what its directory lets it see. */
+/** A row of `directory.tokens_v1`: a token, and what its directory lets it see. */
 export interface TokenRow {
   readonly id: string;
   readonly tenant: string;

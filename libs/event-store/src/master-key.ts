@@ -30,8 +30,7 @@ export const openMasterKey = async (database: Queryable, source: MasterKeySource
   const key = Buffer.from(found ?? source.make!(), 'base64');
   if (!check && !source.make) return key;
   if (!check)
-    await database.query('INSERT INTO keys.master_check (context, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-      CONTEXT,
+    await database.query('INSERT INTO keys.master_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING', [
       seal(key, CONTEXT, newKey()),
     ]);
   // Of processes that start at once, the first one's key counts.
@@ -45,16 +44,11 @@ export const openMasterKey = async (database: Queryable, source: MasterKeySource
 
 const CONTEXT = 'master check';
 
-interface Check {
-  readonly context: string;
-  readonly sealed: string;
-}
-
 const UNDEFINED_TABLE = '42P01';
 
-const readCheck = async (database: Queryable): Promise<Check | undefined> => {
+const readCheck = async (database: Queryable): Promise<string | undefined> => {
   try {
-    return (await database.query<Check>('SELECT context, sealed FROM keys.master_check')).rows[0];
+    return (await database.query<{ sealed: string }>('SELECT sealed FROM keys.master_check')).rows[0]?.sealed;
   } catch (error) {
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
     throw new UnfitDatabase(
@@ -63,9 +57,9 @@ const readCheck = async (database: Queryable): Promise<Check | undefined> => {
   }
 };
 
-const opens = (key: Buffer, { context, sealed }: Check): boolean => {
+const opens = (key: Buffer, sealed: string): boolean => {
   try {
-    unseal(key, context, sealed);
+    unseal(key, CONTEXT, sealed);
     return true;
   } catch {
     return false;

@@ -1,55 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
+import pg from 'pg';
 import { connectionFault } from './connection-fault.js';
 import { DEFAULT_ROLES, roleName, ROLES, type RoleSettings } from './database.js';
-import { Frame1764000000000 } from './migrations/1-frame.js';
-import { OutcomeRetention1764200000000 } from './migrations/2-outcome-retention.js';
-import { EventsView1764300000000 } from './migrations/3-events-view.js';
-import { LookUps1764400000000 } from './migrations/4-look-ups.js';
-import { WhoIsWho1764500000000 } from './migrations/5-who-is-who.js';
-import { FoldedCopies1764510000000 } from './migrations/6-folded-copies.js';
-import { Groups1764600000000 } from './migrations/7-groups.js';
-import { IndexOnlyLists1764620000000 } from './migrations/8-index-only-lists.js';
-import { Schemas1764630000000 } from './migrations/9-schemas.js';
-import { EndsOfTheLog1764640000000 } from './migrations/10-ends-of-the-log.js';
-import { ReadSome1764660000000 } from './migrations/12-read-some.js';
-import { BoundedGroups1764670000000 } from './migrations/13-bounded-groups.js';
-import { LookAlikes1764680000000 } from './migrations/14-look-alikes.js';
-import { WhoMayWhat1764690000000 } from './migrations/15-who-may-what.js';
-import { EmailsOfTenant1764740000000 } from './migrations/20-emails-of-tenant.js';
-import { LeavingAgain1764780000000 } from './migrations/24-leaving-again.js';
-import { Rebuild1764790000000 } from './migrations/25-rebuild.js';
-import { makeRoles } from './roles.js';
+import { APPLIED, pendingMigrations, readMigrations, type AppliedMigration, type Migration } from './migration-list.js';
+import { makeRoles, type Query } from './roles.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
-
-const MIGRATIONS = [
-  Frame1764000000000,
-  OutcomeRetention1764200000000,
-  EventsView1764300000000,
-  LookUps1764400000000,
-  WhoIsWho1764500000000,
-  FoldedCopies1764510000000,
-  Groups1764600000000,
-  IndexOnlyLists1764620000000,
-  Schemas1764630000000,
-  EndsOfTheLog1764640000000,
-  ReadSome1764660000000,
-  BoundedGroups1764670000000,
-  LookAlikes1764680000000,
-  WhoMayWhat1764690000000,
-  EmailsOfTenant1764740000000,
-  LeavingAgain1764780000000,
-  Rebuild1764790000000,
-];
-/** All are in the table `muster_migrations` of a database of the newest shape. */
-export const migrationNames = MIGRATIONS.map(({ name }) => name);
-
-/** What to do about migrations of a database that this program does not know; null = there are none. */
-export const newerMigrations = (names: readonly string[]): string | null => {
-  const unknown = names.filter((name) => !migrationNames.includes(name));
-  if (unknown.length === 0) return null;
-  return `The database was migrated by a newer Muster (${unknown.at(-1)}), and this one would damage it. Start that version or a newer one, or restore a backup of before.`;
-};
 
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_001;
@@ -57,6 +12,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** As long as a migration of a large database may take. */
 const LOCK_TIMEOUT_MS = 600_000;
 const LOCK_POLL_MS = 100;
+
+/** Migrations name the roles as they are called where no setting says otherwise. */
 const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
 
 /**
@@ -67,20 +24,27 @@ const isRefusal = ({ code = '', message = '' }: { code?: string; message?: strin
   // The driver itself says that the server wants a password and the URL has none.
   /^(28...|3D000|42501)$/.test(code) || message.startsWith('SASL: ');
 
+export interface MigrateOptions {
+  /** In their order; those of the product where nothing is given. */
+  readonly migrations?: readonly Migration[];
+  readonly oldestPostgres?: number;
+  readonly lockTimeoutMs?: number;
+}
+
 /**
  * Brings the database to the newest shape, as its owner. Safe to call from several processes at once: an advisory lock
  * lets one after the other in, and one that has waited for too long ends with an Error that says so. Throws
- * UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or a newer Muster
- * has migrated it.
+ * UnfitDatabase, in one line and before anything is changed, when owner, server or roles will not do, or another
+ * version of Muster has migrated it. All migrations that are due are one transaction: one that fails leaves nothing
+ * behind.
  */
 export const migrate = async (
   ownerUrl: string,
   roles: RoleSettings = DEFAULT_ROLES,
-  oldestPostgres?: number,
-  lockTimeoutMs = LOCK_TIMEOUT_MS,
+  options: MigrateOptions = {},
 ): Promise<void> => {
   try {
-    await migrateAs(ownerUrl, roles, lockTimeoutMs, oldestPostgres);
+    await migrateAs(ownerUrl, roles, options);
   } catch (error) {
     if (isRefusal(error as Error))
       throw new UnfitDatabase(`The database refuses the user of DATABASE_URL: ${(error as Error).message}.`);
@@ -91,46 +55,63 @@ export const migrate = async (
 const migrateAs = async (
   ownerUrl: string,
   roles: RoleSettings,
-  lockTimeoutMs: number,
-  oldestPostgres?: number,
+  { migrations = readMigrations(), oldestPostgres, lockTimeoutMs = LOCK_TIMEOUT_MS }: MigrateOptions,
 ): Promise<void> => {
-  const dataSource = await new DataSource({
-    type: 'postgres',
-    url: ownerUrl,
-    applicationName: 'muster-migrate',
-    migrations: MIGRATIONS,
-    migrationsTableName: 'muster_migrations',
-    poolSize: 2,
-    connectTimeoutMS: CONNECT_TIMEOUT_MS,
-  })
-    .initialize()
-    .catch((error: unknown) => {
-      throw unfitTls(error) ?? new UnfitDatabase(connectionFault(ownerUrl, error).line);
-    });
-  const runner = dataSource.createQueryRunner();
-  const query: typeof runner.query = runner.query.bind(runner);
+  const client = new pg.Client({
+    connectionString: ownerUrl,
+    application_name: 'muster-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  // A connection that breaks tells its query, too.
+  client.on('error', () => undefined);
+  await client.connect().catch((error: unknown) => {
+    throw unfitTls(error) ?? new UnfitDatabase(connectionFault(ownerUrl, error).line);
+  });
+  const query: Query = async (sql, values) => (await client.query(sql, values)).rows;
   try {
     await waitForTurn(query, lockTimeoutMs);
-    await refuseNewer(runner);
-    await makeRoles((sql, values) => query(sql, values), ownerUrl, roles, oldestPostgres);
-    // Migrations name the roles as they are called where no setting says otherwise.
-    runner.query = ((sql: string, ...rest: []) =>
-      query(sql.replace(ROLE_NAME, `${roles.prefix}_$1`), ...rest)) as typeof query;
-    const executor = new MigrationExecutor(dataSource, runner);
-    executor.transaction = 'all';
-    await executor.executePendingMigrations();
-    await query(`GRANT SELECT ON muster_migrations TO ${ROLES.map((role) => roleName(roles, role)).join(', ')}`);
+    const pending = pendingMigrations(migrations, await appliedMigrations(query));
+    await makeRoles(query, ownerUrl, roles, oldestPostgres);
+    await query('BEGIN');
+    if (pending.length === migrations.length) await query(FIRST);
+    // For create_owner, which is called with the name of an owner and grants to its role.
+    await query("SELECT set_config('muster.role_prefix', $1, true)", [roles.prefix]);
+    for (const migration of pending) await run(query, migration, roles);
+    const all = ROLES.map((role) => roleName(roles, role)).join(', ');
+    await query(`GRANT USAGE ON SCHEMA public TO ${all}; GRANT SELECT ON public.muster_migrations TO ${all}`);
+    await query('COMMIT');
   } finally {
-    await query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK]).catch(() => undefined);
-    await runner.release();
-    await dataSource.destroy();
+    // With the connection go its lock and a transaction that has not been committed.
+    await client.end().catch(() => undefined);
   }
+};
+
+/** Postgres lets everybody call every function: here nobody may do what is not granted, also with what is made later. */
+const FIRST = `
+  ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+  REVOKE ALL ON SCHEMA public FROM PUBLIC;
+  CREATE TABLE public.muster_migrations (
+    name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+  )`;
+
+const run = async (query: Query, migration: Migration, roles: RoleSettings): Promise<void> => {
+  const { name, checksum } = migration;
+  await query(migration.sql().replace(ROLE_NAME, `${roles.prefix}_$1`)).catch((error: Error) => {
+    throw Object.assign(error, { message: `The migration ${name} failed: ${error.message}` });
+  });
+  await query('INSERT INTO public.muster_migrations (name, checksum) VALUES ($1, $2)', [name, checksum]);
+};
+
+/** In the order of their names; none, as long as the database has not been migrated at all. */
+const appliedMigrations = async (query: Query): Promise<AppliedMigration[]> => {
+  const [table] = (await query("SELECT to_regclass('public.muster_migrations') AS oid")) as [{ oid: string | null }];
+  return table.oid === null ? [] : ((await query(APPLIED)) as AppliedMigration[]);
 };
 
 /**
  * Throws when another process holds the lock for too long: it may hang, and whoever waits for it would hang silently.
  */
-const waitForTurn = async (query: QueryRunner['query'], timeoutMs: number): Promise<void> => {
+const waitForTurn = async (query: Query, timeoutMs: number): Promise<void> => {
   for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
     const [{ mine }] = (await query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK])) as [{ mine: boolean }];
     if (mine) return;
@@ -140,12 +121,4 @@ const waitForTurn = async (query: QueryRunner['query'], timeoutMs: number): Prom
       );
     }
   }
-};
-
-/** Nothing is changed in a database that a newer Muster has migrated. */
-const refuseNewer = async (runner: QueryRunner): Promise<void> => {
-  if (!(await runner.hasTable('muster_migrations'))) return;
-  const rows = (await runner.query('SELECT name FROM muster_migrations ORDER BY id')) as { name: string }[];
-  const newer = newerMigrations(rows.map(({ name }) => name));
-  if (newer !== null) throw new UnfitDatabase(newer);
 };

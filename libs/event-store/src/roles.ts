@@ -37,8 +37,7 @@ const OWNER = `
   SELECT current_setting('server_version_num')::int / 10000 AS version, current_user::text AS user, current_database()::text AS database,
     r.rolsuper AS is_superuser, r.rolcreaterole AS may_make_roles, pg_has_role(d.datdba, 'USAGE') AS owns,
     has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create,
-    -- The table is made before the first migration, which may not have come to its end.
-    to_regclass('public.muster_migrations') IS NOT NULL AND to_regnamespace('log') IS NOT NULL AS migrated,
+    to_regclass('public.muster_migrations') IS NOT NULL AS migrated,
     (SELECT g.rolname::text FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles g ON g.oid = a.grantee
      WHERE n.nspname = 'log' AND g.rolname LIKE '%\\_log' ORDER BY g.rolname LIMIT 1) AS log_role
   FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`;

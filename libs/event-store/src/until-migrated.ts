@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { newerMigrations, migrationNames } from './migrate.js';
 import { connectionFault } from './connection-fault.js';
+import { APPLIED, pendingMigrations, readMigrations, type AppliedMigration, type Migration } from './migration-list.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
 /**
@@ -53,11 +53,16 @@ const until = async (
 
 /**
  * Resolves when the database answers this role and has the newest shape. A service that starts before `migrate` is done
- * waits here; it does not listen yet, so it is not ready. Throws UnfitDatabase at once when a newer Muster has migrated
- * it, or when the certificate of the server is not accepted.
+ * waits here; it does not listen yet, so it is not ready. Throws UnfitDatabase at once when another version of Muster
+ * has migrated it, or when the certificate of the server is not accepted.
  */
-export const untilMigrated = (url: string, tell: (reason: string) => void, timeoutMs?: number): Promise<void> =>
-  until(() => whatIsMissing(url), tell, timeoutMs ?? TIMEOUT_MS, timeoutMs ?? AWAY_TIMEOUT_MS);
+export const untilMigrated = async (
+  url: string,
+  tell: (reason: string) => void,
+  timeoutMs?: number,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<void> =>
+  until(() => whatIsMissing(url, migrations), tell, timeoutMs ?? TIMEOUT_MS, timeoutMs ?? AWAY_TIMEOUT_MS);
 
 /**
  * Resolves when the database answers its owner. Throws UnfitDatabase at once when it refuses: waiting would not help.
@@ -96,19 +101,15 @@ const clientOf = (url: string): pg.Client => {
 };
 
 /** Null = nothing. A database that starts refuses everybody. */
-const whatIsMissing = async (url: string): Promise<Reason | null> => {
+const whatIsMissing = async (url: string, migrations: readonly Migration[]): Promise<Reason | null> => {
   const client = clientOf(url);
   let isConnected = false;
   try {
     await client.connect();
     isConnected = true;
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM public.muster_migrations');
-    const names = rows.map(({ name }) => name);
-    const newer = newerMigrations(names);
-    if (newer !== null) throw new UnfitDatabase(newer);
-    return migrationNames.every((name) => names.includes(name))
-      ? null
-      : { line: 'it has not been migrated to this version yet', isAway: false };
+    const { rows } = await client.query<AppliedMigration>(APPLIED);
+    const pending = pendingMigrations(migrations, rows);
+    return pending.length === 0 ? null : { line: 'it has not been migrated to this version yet', isAway: false };
   } catch (error) {
     const unfit = error instanceof UnfitDatabase ? error : unfitTls(error);
     if (unfit) throw unfit;

@@ -67,8 +67,6 @@ export interface OwnerDefinition {
   behaviour(tools: OwnerTools): Behaviour<unknown>;
   readonly consumes?: readonly Consumption[];
   jobs?(tools: OwnerTools): readonly Job[];
-  /** Runs before anything is served. */
-  prepare?(tools: OwnerTools): Promise<void>;
   /** How its rows follow from its events: a rebuild makes them so. */
   fold?(masterKey: Buffer): Fold;
   /**

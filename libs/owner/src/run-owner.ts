@@ -12,7 +12,6 @@ export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): P
   return {
     name: `jobs of ${owner.name}`,
     start: async () => {
-      await owner.prepare?.(tools);
       for (const job of jobs) job.start();
     },
     stop: async () => void (await Promise.all(jobs.map((job) => job.stop()))),

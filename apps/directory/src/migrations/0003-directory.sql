@@ -1,0 +1,57 @@
+-- What directory owns: tenants, directories, tokens and the extension schemas of tenants.
+SELECT create_owner('directory');
+
+CREATE TABLE directory.tenants (
+  id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL
+);
+CREATE VIEW directory.tenants_v1 AS SELECT id, version, name FROM directory.tenants;
+
+CREATE TABLE directory.directories (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
+  name text NOT NULL, kind text NOT NULL,
+  offer_existing_users boolean NOT NULL DEFAULT false, email_is_login_name boolean NOT NULL DEFAULT false,
+  offer_local_groups boolean NOT NULL DEFAULT false
+);
+CREATE INDEX directories_by_tenant ON directory.directories (tenant, id);
+CREATE VIEW directory.directories_v1 AS
+  SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name, offer_local_groups
+  FROM directory.directories;
+
+CREATE TABLE directory.tokens (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL,
+  created timestamptz NOT NULL, description text NOT NULL, hash text NOT NULL UNIQUE, sealed text NOT NULL,
+  status text NOT NULL, expires_at timestamptz
+);
+CREATE INDEX tokens_by_directory ON directory.tokens (tenant, directory, id);
+-- A token, and what its directory lets it see.
+CREATE VIEW directory.tokens_v1 AS
+  SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.offer_existing_users,
+         d.offer_local_groups
+  FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
+CREATE VIEW directory.listed_tokens_v1 AS
+  SELECT id, tenant, directory, description, status, expires_at FROM directory.tokens;
+-- The admin API opens tokens, and can read none before an event says that it was to be seen.
+CREATE VIEW directory.revealed_tokens_v1 AS
+  SELECT t.id, t.tenant, t.sealed FROM directory.tokens t
+  WHERE EXISTS (SELECT FROM directory.events e WHERE e.stream = t.id AND e.type = 'muster.token.revealed.v1');
+
+-- The schema is json, not jsonb: clients are shown the attributes as they were written down.
+CREATE TABLE directory.schemas (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
+  urn text NOT NULL, urn_folded text COLLATE "C" NOT NULL, resource_type text NOT NULL, schema json NOT NULL
+);
+CREATE UNIQUE INDEX schemas_by_urn ON directory.schemas (tenant, urn_folded);
+CREATE VIEW directory.schemas_v1 AS SELECT id, tenant, version, urn, resource_type, schema FROM directory.schemas;
+
+GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas
+  TO muster_directory;
+GRANT USAGE ON SCHEMA directory TO muster_gateway, muster_admin_api, muster_identity, muster_group;
+GRANT SELECT ON directory.directories_v1, directory.schemas_v1
+  TO muster_gateway, muster_admin_api, muster_identity, muster_group;
+GRANT SELECT ON directory.tokens_v1 TO muster_gateway;
+GRANT SELECT ON directory.tenants_v1, directory.listed_tokens_v1, directory.revealed_tokens_v1, directory.outcomes_v1
+  TO muster_admin_api;
+
+-- The admin API seals tokens.
+GRANT USAGE ON SCHEMA keys TO muster_admin_api;
+GRANT SELECT, INSERT ON keys.master_check TO muster_admin_api;

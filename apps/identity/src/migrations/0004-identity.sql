@@ -1,0 +1,67 @@
+-- What identity owns: users, and the keys of persons.
+SELECT create_owner('identity');
+
+GRANT USAGE ON SCHEMA keys TO muster_identity;
+GRANT SELECT, INSERT ON keys.master_check TO muster_identity;
+CREATE TABLE keys.tenants (tenant uuid PRIMARY KEY, wrapped text NOT NULL);
+CREATE TABLE keys.persons (
+  tenant uuid NOT NULL, person uuid NOT NULL, wrapped text NOT NULL, PRIMARY KEY (tenant, person)
+);
+GRANT SELECT, INSERT, DELETE ON keys.tenants, keys.persons TO muster_identity;
+
+CREATE TABLE identity.users (
+  tenant uuid NOT NULL, id uuid NOT NULL, directory uuid, version int NOT NULL,
+  created timestamptz NOT NULL, last_modified timestamptz NOT NULL, resource jsonb NOT NULL,
+  user_name_folded text COLLATE "C" NOT NULL,
+  external_id text COLLATE "C",
+  work_email_folded text COLLATE "C",
+  -- Further work e-mails, which few users have: a GIN index over all would cost every write.
+  other_work_emails_folded text[] COLLATE "C",
+  -- The user name before a soft deletion, which few users have.
+  former_upn_key text COLLATE "C",
+  links jsonb,
+  -- What of the resource is compared without its case, in its folded form (foldedAttributes of libs/scim).
+  folded jsonb NOT NULL,
+  -- NULL where the key (uniqueKey of libs/scim) is the folded text, as it is for nearly all users.
+  name_key text COLLATE "C",
+  work_email_key text COLLATE "C"
+) WITH (fillfactor = 85);
+-- Each index begins with what is looked up: none can stand in for another, whatever the planner knows. Without
+-- statistics it takes the newest of those that look alike to it, so the order of their making counts
+-- (docs/decisions/0003-plans-without-statistics.md).
+CREATE INDEX users_by_external_id ON identity.users (external_id, tenant) WHERE external_id IS NOT NULL;
+CREATE INDEX users_by_work_email ON identity.users (work_email_folded, tenant) WHERE work_email_folded IS NOT NULL;
+CREATE INDEX users_by_former_upn ON identity.users (former_upn_key, tenant) WHERE former_upn_key IS NOT NULL;
+-- Who sees a user lies in this index as well: the number of a directory's users, and any page of them, is read from it
+-- alone (docs/decisions/0006-filters-are-scans.md).
+ALTER TABLE identity.users ADD PRIMARY KEY (tenant, id) INCLUDE (directory);
+CREATE INDEX users_by_user_name ON identity.users (user_name_folded, tenant);
+CREATE INDEX users_by_work_email_key ON identity.users (work_email_key, tenant) WHERE work_email_key IS NOT NULL;
+-- An index of arrays takes no second column without an extension: the tenant stands in the texts.
+CREATE FUNCTION identity.of_tenant(tenant uuid, texts text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT array_agg(tenant::text || '/' || t) FROM unnest(texts) AS t
+$$;
+CREATE INDEX users_by_other_work_email ON identity.users
+  USING gin (identity.of_tenant(tenant, other_work_emails_folded) COLLATE "C")
+  WHERE other_work_emails_folded IS NOT NULL;
+CREATE VIEW identity.users_v1 AS
+  SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
+         work_email_folded, other_work_emails_folded, folded
+  FROM identity.users;
+
+-- Unique names and who holds them; a freed name keeps its row with holder NULL, because one statement may not delete
+-- and insert the same key.
+CREATE TABLE identity.claims (
+  tenant uuid NOT NULL, kind text NOT NULL, value text COLLATE "C" NOT NULL, holder uuid,
+  PRIMARY KEY (tenant, kind, value)
+) WITH (fillfactor = 85);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON identity.users TO muster_identity;
+GRANT SELECT, INSERT, UPDATE ON identity.claims TO muster_identity;
+GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_gateway, muster_identity;
+GRANT USAGE ON SCHEMA identity TO muster_gateway, muster_admin_api, muster_group;
+GRANT SELECT ON identity.users_v1 TO muster_gateway, muster_group;
+GRANT SELECT ON identity.outcomes_v1 TO muster_gateway, muster_admin_api;
+-- What happened to a user, for administrators.
+GRANT SELECT ON identity.events_v1 TO muster_admin_api;

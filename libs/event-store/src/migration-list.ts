@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import module from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { UnfitDatabase } from './unfit-database.js';
+
+/** A file of SQL that brings the database one step further. */
+export interface Migration {
+  /** `0004-identity`: the number is its place in the one order of all owners. */
+  readonly name: string;
+  /** SHA-256 of the file, in hexadecimal. */
+  readonly checksum: string;
+  /** Throws an Error when the file is not the one that the list tells of. */
+  sql(): string;
+}
+
+/** A row of `public.muster_migrations`. */
+export interface AppliedMigration {
+  readonly name: string;
+  readonly checksum: string;
+}
+
+/** SQL: all of them, in the order of their names. */
+export const APPLIED = 'SELECT name, checksum FROM public.muster_migrations ORDER BY name COLLATE "C"';
+
+/**
+ * SQL stays where it was written, beside its owner: the compiler copies only what it compiles, and a copy of a file
+ * that was renamed would stay behind.
+ */
+const PROJECT = dirname(module.findPackageJSON('..', import.meta.url)!);
+/** From the root of the project, as sha256sum reads it. A file that is not in it is never run. */
+export const MIGRATION_LIST = 'libs/event-store/src/migrations/SHA256SUMS';
+
+export const checksumOf = (sql: string): string => createHash('sha256').update(sql).digest('hex');
+
+/** The migrations of a list, in their order. Throws what reading a file throws. */
+export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration[] =>
+  [...readFileSync(join(root, list), 'utf8').matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)].map(([, checksum, path]) => ({
+    name: basename(path!, '.sql'),
+    checksum: checksum!,
+    sql: () => {
+      const sql = readFileSync(join(root, path!), 'utf8');
+      if (checksumOf(sql) === checksum) return sql;
+      throw new Error(`${path} is not the file that ${list} tells of: npm run docs says what to do.`);
+    },
+  }));
+
+/**
+ * The migrations that a database still needs. `applied` are in the order of their names. Throws UnfitDatabase when
+ * running them would damage it: it was migrated by another version than the ones before this one.
+ */
+export const pendingMigrations = (
+  known: readonly Migration[],
+  applied: readonly AppliedMigration[],
+): readonly Migration[] => {
+  const newer = applied.findLast(({ name }) => !known.some((migration) => migration.name === name));
+  if (newer) {
+    throw new UnfitDatabase(
+      `The database was migrated by a newer Muster (${newer.name}), and this one would damage it. Start that version or a newer one, or restore a backup of before.`,
+    );
+  }
+  for (const [index, { name, checksum }] of applied.entries()) {
+    const due = known[index]!;
+    if (due.name !== name) {
+      throw new UnfitDatabase(
+        `The database lacks the migration ${due.name}, and has ${name}, which comes later: no release of Muster has made it. Restore a backup of before.`,
+      );
+    }
+    if (due.checksum !== checksum) {
+      throw new UnfitDatabase(
+        `The database was made with another text of the migration ${name} than this Muster has: no release of Muster has made it. Start the version that made it, or remove its data if it was for development.`,
+      );
+    }
+  }
+  return known.slice(applied.length);
+};
