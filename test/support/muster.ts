@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { DirectoryKind } from '#contracts';
 import { createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
@@ -38,6 +39,8 @@ interface Options {
   readonly log?: 'Postgres' | 'Kafka';
   /** Environment variables, as readConfig takes them. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Gets the lines of its log, which nobody sees otherwise. */
+  readonly lines?: string[];
 }
 
 /**
@@ -81,11 +84,12 @@ class Muster {
 
   /** Once more after stop(): what it has stored is still there. */
   async start(): Promise<void> {
+    const { lines } = this.options;
     // Port 0 is left to the system.
     this.server = await startServer(
       Object.assign(readConfig(this.settings), { PORT: 0, ADMIN_PORT: 0 }),
       this.database,
-      createLogger('test'),
+      lines ? pino({}, { write: (line: string) => void lines.push(line) }) : createLogger('test'),
     );
     this.firstToken = this.server.directory.token ?? this.firstToken;
   }

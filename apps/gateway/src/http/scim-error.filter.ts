@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { isDatabaseAway, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
+import { isDatabaseAway, isOver, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
 
 /**
  * RFC 7644 §8.1 registers this media type without parameters, and JSON is always UTF-8. Some clients compare it letter
@@ -47,14 +47,14 @@ export class ScimErrorFilter implements ExceptionFilter {
       .send(Buffer.from(JSON.stringify(errorBody(code, detail))));
   }
 
-  private rejected(error: unknown, { request }: FastifyReply): Rejected {
+  private rejected(error: unknown, reply: FastifyReply): Rejected {
     if (error instanceof Rejected) return error;
     const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
     const status = error instanceof HttpException ? error.getStatus() : statusCode;
     if (status === 404)
       return new Rejected('notFound', 'There is nothing at this path. The SCIM base path is /api/scim/v2.');
     if (status === 413) {
-      const { url, bodyLimit } = request.routeOptions;
+      const { url, bodyLimit } = reply.request.routeOptions;
       if (url?.endsWith('/Bulk'))
         return new Rejected(
           'tooLarge',
@@ -73,6 +73,9 @@ export class ScimErrorFilter implements ExceptionFilter {
         'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.',
       );
     if (status === 400) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
+    // The answer was given up because nobody is there to read it: a client could fill the log with this.
+    if (code === 'ERR_STREAM_PREMATURE_CLOSE' && isOver(reply))
+      return new Rejected('unavailable', 'The client has hung up.');
     if (isTimeOut(error) || isDatabaseAway(error)) this.logAway(error as Error);
     else this.logger.error({ error: String(error), code }, 'request failed');
     if (isTimeOut(error))
