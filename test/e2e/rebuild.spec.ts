@@ -134,7 +134,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       try {
         for (let round = 0; round < 5; round++) {
           await muster.owner.query(`
-            UPDATE identity.users SET resource = resource || '{"title": "Wrong", "nickName": "Wrong"}', folded = NULL;
+            UPDATE identity.users SET resource = resource || '{"title": "Wrong", "nickName": "Wrong"}', folded = '{"title": "wrong"}';
             UPDATE "group".groups SET resource = resource || '{"nickName": "Wrong"}', external_id = 'wrong';
             DELETE FROM "group".members WHERE member IN (SELECT member FROM "group".members ORDER BY member LIMIT 5);
             INSERT INTO "group".members SELECT tenant, '${groups[0]}', gen_random_uuid(), 'U' FROM "group".groups WHERE id = '${groups[0]}'`);
