@@ -516,9 +516,7 @@ CREATE TABLE directory.directories (
   created timestamp with time zone NOT NULL,
   name text NOT NULL,
   kind text NOT NULL,
-  offer_existing_users boolean DEFAULT false NOT NULL,
-  email_is_login_name boolean DEFAULT false NOT NULL,
-  offer_local_groups boolean DEFAULT false NOT NULL
+  settings jsonb NOT NULL
 );
 ALTER TABLE directory.directories ADD CONSTRAINT directories_pkey PRIMARY KEY (id);
 CREATE INDEX directories_by_tenant ON directory.directories USING btree (tenant, id);
@@ -827,9 +825,7 @@ CREATE VIEW directory.directories_v1 AS
     version,
     name,
     kind,
-    offer_existing_users,
-    email_is_login_name,
-    offer_local_groups
+    settings
    FROM directory.directories;
 GRANT SELECT ON TABLE directory.directories_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity;
 
@@ -899,8 +895,7 @@ CREATE VIEW directory.tokens_v1 AS
     t.status,
     t.expires_at,
     d.kind,
-    d.offer_existing_users,
-    d.offer_local_groups
+    d.settings
    FROM (directory.tokens t
      JOIN directory.directories d ON ((d.id = t.directory)));
 GRANT SELECT ON TABLE directory.tokens_v1 TO muster_gateway;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ACCESS, groupPrefixOf, SERVICES, userOf } from '#contracts';
 import { Config, SETTINGS } from '#runtime';
+import { settingsDocument } from './support/settings-document.js';
 
 /** `npm run docs` writes what this makes; without it the test compares. */
 const configurationDocument = (): string => {
@@ -27,7 +28,8 @@ ${SETTINGS.map(row).join('\n')}
 
 The command line (\`npm run cli\`) finds a running installation through \`DATA_DIR/runtime.json\`; \`MUSTER_URL\` and \`MUSTER_API_KEY\` lead it to
 another one.
-`;
+
+${settingsDocument()}`;
 };
 
 it('every setting has a description', () => {

@@ -113,7 +113,6 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     name: id,
     offerExistingUsers: false,
     emailIsLoginName: false,
-    offerLocalGroups: false,
   }));
   const userCommands: UserCommand[] = [
     {

@@ -440,9 +440,9 @@ export const insert = async (
   await owner.query(INSERT_USERS, [JSON.stringify(rows)]);
   if (groups.length === 0) return { tenant, directory: tenant };
   await owner.query(
-    `INSERT INTO directory.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name, offer_local_groups)
-     VALUES ($1, $1, 1, now(), 'Its directory', 'scim', false, false, $2)`,
-    [tenant, seesLocalGroups],
+    `INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings)
+     VALUES ($1, $1, 1, now(), 'Its directory', 'scim', $2)`,
+    [tenant, { offerLocalGroups: seesLocalGroups }],
   );
   const memberCount = ({ users: people, inner }: Group): number => people.length + inner.length;
   await owner.query(INSERT_GROUPS, [

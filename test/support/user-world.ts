@@ -19,7 +19,6 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   name: `Directory ${id}`,
   offerExistingUsers: false,
   emailIsLoginName: false,
-  offerLocalGroups: false,
   ...settings,
 });
 

@@ -1,3 +1,5 @@
+import type { DirectorySettings } from '#contracts';
+
 /** What the admin API answers, as far as the command line looks at it. */
 
 export interface TenantView {
@@ -10,11 +12,7 @@ export interface DirectoryView {
   readonly id: string;
   readonly name: string;
   readonly kind: string;
-  readonly settings: {
-    readonly offerExistingUsers: boolean;
-    readonly emailIsLoginName: boolean;
-    readonly offerLocalGroups: boolean;
-  };
+  readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
   readonly tokens: readonly {
     readonly id: string;

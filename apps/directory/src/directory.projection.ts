@@ -3,6 +3,7 @@ import {
   DIRECTORY_EVENT_TYPES,
   type DirectoryCommand,
   type DirectoryEvent,
+  type DirectorySettings,
   type ExtendedType,
   type PublishedDirectoryEvent,
 } from '#contracts';
@@ -20,9 +21,7 @@ interface LoadedDirectories {
         created: string;
         name: string;
         kind: string;
-        offer_existing_users: boolean;
-        email_is_login_name: boolean;
-        offer_local_groups: boolean;
+        settings: Partial<DirectorySettings>;
       }[]
     | null;
   readonly tokens:
@@ -58,11 +57,9 @@ export const TABLES = {
       created: 'timestamptz',
       name: 'text',
       kind: 'text',
-      offer_existing_users: 'boolean',
-      email_is_login_name: 'boolean',
-      offer_local_groups: 'boolean',
+      settings: 'jsonb',
     },
-    changing: ['version', 'name', 'offer_existing_users', 'email_is_login_name', 'offer_local_groups'],
+    changing: ['version', 'name', 'settings'],
   },
   tokens: {
     columns: {
@@ -141,12 +138,7 @@ class DirectoryWorkingSet implements WorkingSet<DirectoryCommand> {
     for (const { id, version, created, name } of loaded.tenants ?? []) {
       this.states.set(id, { tenant: id, state: { kind: 'tenant', version, created, name }, changed: false });
     }
-    for (const { id, tenant, version, created, name, kind, ...row } of loaded.directories ?? []) {
-      const settings = {
-        offerExistingUsers: row.offer_existing_users,
-        emailIsLoginName: row.email_is_login_name,
-        offerLocalGroups: row.offer_local_groups,
-      };
+    for (const { id, tenant, version, created, name, kind, settings } of loaded.directories ?? []) {
       this.states.set(id, {
         tenant,
         state: { kind: 'directory', version, created, name, directoryKind: kind, settings },
@@ -230,20 +222,7 @@ export const directoryRow = (
       return { table: 'tenants', row: { id, version, created, name: state.name } };
     case 'directory': {
       const { name, directoryKind: kind, settings } = state;
-      return {
-        table: 'directories',
-        row: {
-          id,
-          tenant,
-          version,
-          created,
-          name,
-          kind,
-          offer_existing_users: settings.offerExistingUsers,
-          email_is_login_name: settings.emailIsLoginName,
-          offer_local_groups: settings.offerLocalGroups,
-        },
-      };
+      return { table: 'directories', row: { id, tenant, version, created, name, kind, settings } };
     }
     case 'token': {
       const { directoryId: directory, description, hash, sealed, status, expiresAt: expires_at } = state;

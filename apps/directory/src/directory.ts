@@ -1,5 +1,11 @@
 import { rejection, uniqueKey, type Rejection, type Schema } from '#scim';
-import type { DirectoryCommand, DirectoryEvent, DirectorySettings } from '#contracts';
+import {
+  directorySettings,
+  settingsOf,
+  type DirectoryCommand,
+  type DirectoryEvent,
+  type DirectorySettings,
+} from '#contracts';
 import { defineSchema, type SchemaState } from './schema.js';
 
 /** A tenant, a directory, a token or a schema: the fold of its events; null = there is none. */
@@ -11,7 +17,8 @@ export type DirectoryState =
       readonly created: string;
       readonly name: string;
       readonly directoryKind: string;
-      readonly settings: DirectorySettings;
+      /** Those that somebody has set. */
+      readonly settings: Partial<DirectorySettings>;
     }
   | {
       readonly kind: 'token';
@@ -26,13 +33,6 @@ export type DirectoryState =
     }
   | SchemaState
   | null;
-
-const DEFAULT_SETTINGS: DirectorySettings = {
-  offerExistingUsers: false,
-  emailIsLoginName: false,
-  offerLocalGroups: false,
-};
-const SETTINGS = Object.keys(DEFAULT_SETTINGS) as (keyof DirectorySettings)[];
 
 /** The aggregate that a command is about; a schema that is there already is found by its URN instead. */
 export const streamOf = (command: DirectoryCommand): string => {
@@ -84,18 +84,12 @@ export const decide = (
     case 'ChangeDirectory': {
       if (state?.kind !== 'directory')
         return rejection('notFound', `There is no directory with the id ${command.directoryId}.`);
-      const now = state.settings;
-      const changed = SETTINGS.filter(
-        (name) => command.settings[name] !== undefined && command.settings[name] !== now[name],
-      );
-      return changed.length === 0
-        ? []
-        : [
-            {
-              type: 'DirectoryChanged',
-              settings: Object.fromEntries(changed.map((name) => [name, command.settings[name]])),
-            },
-          ];
+      const now = settingsOf(state.settings);
+      const changed = directorySettings().flatMap(([name]) => {
+        const value = command.settings[name];
+        return value === undefined || value === now[name] ? [] : [[name, value] as const];
+      });
+      return changed.length === 0 ? [] : [{ type: 'DirectoryChanged', settings: Object.fromEntries(changed) }];
     }
     case 'CreateToken': {
       if (!context.directoryExists(command.directoryId))
@@ -133,7 +127,7 @@ export const evolve = (state: DirectoryState, event: DirectoryEvent, recordedAt:
         created: recordedAt,
         name: event.name,
         directoryKind: event.kind,
-        settings: DEFAULT_SETTINGS,
+        settings: {},
       };
     case 'DirectoryChanged':
       return state?.kind === 'directory'

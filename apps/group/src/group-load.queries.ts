@@ -1,4 +1,11 @@
-import { DIRECTORIES_VIEW, schemasAsJson, USERS_VIEW, type GroupCommand } from '#contracts';
+import {
+  DIRECTORIES_VIEW,
+  schemasAsJson,
+  settingsSql,
+  USERS_VIEW,
+  type GroupCommand,
+  type SettingsReadBy,
+} from '#contracts';
 import type { Command } from '#event-store';
 import type { Json, Resource, TenantSchema } from '#scim';
 import { nameKey, type GroupState } from './group.js';
@@ -39,7 +46,7 @@ export interface LoadedGroups {
    * there are more than the most.
    */
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
-  readonly directories: { tenant: string; id: string; name: string; offerLocalGroups: boolean }[] | null;
+  readonly directories: (SettingsReadBy<'group'> & { tenant: string; id: string; name: string })[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
 }
 
@@ -158,7 +165,8 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
           SELECT id, 'U' AS kind FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid
           UNION ALL SELECT id, 'G' FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid LIMIT 1) k))
       FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
-    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'offerLocalGroups', d.offer_local_groups))
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name,
+        ${settingsSql('group', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}

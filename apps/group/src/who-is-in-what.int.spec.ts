@@ -105,8 +105,8 @@ it('random sequences in random batches become what the pure code says, row by ro
         const sources = [uuidv7(), uuidv7(), null] as const;
         for (const id of [sources[0], sources[1]]) {
           await owner.query(
-            "INSERT INTO directory.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name, offer_local_groups) VALUES ($1, $2, 1, $3, $4, 'scim', false, false, $5)",
-            [id, tenant, NOW, `Directory ${id}`, sees && id === sources[0]],
+            "INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings) VALUES ($1, $2, 1, $3, $4, 'scim', $5)",
+            [id, tenant, NOW, `Directory ${id}`, { offerLocalGroups: sees && id === sources[0] }],
           );
         }
         const cast = castOf(uuidv7);

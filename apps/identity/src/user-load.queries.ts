@@ -8,7 +8,7 @@ import {
   type Resource,
   type TenantSchema,
 } from '#scim';
-import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, type SignIn, type UserCommand } from '#contracts';
+import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, settingsSql, type SignIn, type UserCommand } from '#contracts';
 import type { Command } from '#event-store';
 import {
   externalIdKey,
@@ -115,8 +115,7 @@ export const loadSql = (touched: Touched): string => {
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
       LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
-        'offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
-        'offerLocalGroups', d.offer_local_groups))
+        ${settingsSql('identity', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))

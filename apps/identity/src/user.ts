@@ -18,7 +18,7 @@ import type {
   AttributeChanges,
   Conditions,
   DecidedUnder,
-  DirectorySettings,
+  SettingsReadBy,
   Matching,
   RecordedSignIn,
   SignIn,
@@ -46,7 +46,7 @@ export type UserState =
 type User = NonNullable<UserState>;
 
 /** A directory as it is when a batch is decided. */
-export interface Directory extends DirectorySettings {
+export interface Directory extends SettingsReadBy<'identity'> {
   readonly id: string;
   readonly version: number;
   readonly name: string;

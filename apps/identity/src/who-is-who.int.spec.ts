@@ -65,8 +65,8 @@ const newTenant = async (directories: readonly Directory[]): Promise<string> => 
   const tenant = uuidv7();
   for (const { id, name, offerExistingUsers, emailIsLoginName } of directories) {
     await owner.query(
-      "INSERT INTO directory.directories (id, tenant, version, created, name, kind, offer_existing_users, email_is_login_name) VALUES ($1, $2, 1, $3, $4, 'scim', $5, $6)",
-      [id, tenant, NOW, name, offerExistingUsers, emailIsLoginName],
+      "INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings) VALUES ($1, $2, 1, $3, $4, 'scim', $5)",
+      [id, tenant, NOW, name, { offerExistingUsers, emailIsLoginName }],
     );
   }
   return tenant;

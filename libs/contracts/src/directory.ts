@@ -1,4 +1,5 @@
 import type { Schema } from '#scim';
+import type { DirectorySettings } from './directory-settings.js';
 
 /** Commands about a tenant, its directories, their SCIM tokens and its own schemas; the directory owner decides on all four. */
 export type DirectoryCommand =
@@ -40,16 +41,6 @@ export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 /** Microsoft Entra ID; Okta; any other SCIM client. */
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
-
-/** The switches of a directory, for administrators; all off in a new one. */
-export interface DirectorySettings {
-  /** Users that nobody manages are offered to the identity provider too; its first write to one links it. */
-  readonly offerExistingUsers: boolean;
-  /** The work e-mail is what people sign in with, and therefore unique in the tenant. */
-  readonly emailIsLoginName: boolean;
-  /** Local groups are listed to the identity provider too, which cannot change them. */
-  readonly offerLocalGroups: boolean;
-}
 
 export type DirectoryEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }

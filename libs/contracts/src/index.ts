@@ -1,5 +1,6 @@
 export * from './access.js';
 export * from './directory.js';
+export * from './directory-settings.js';
 export * from './envelope.js';
 export * from './group.js';
 export * from './outcome.js';

@@ -1,4 +1,5 @@
 import type { Resource, TenantSchema } from '#scim';
+import type { SettingsReadBy } from './directory-settings.js';
 import type { DirectoryKind } from './directory.js';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
@@ -106,8 +107,7 @@ export interface TokenRow {
   readonly expiresAt: Date | null;
   /** Of the directory. */
   readonly kind: DirectoryKind;
-  readonly offerExistingUsers: boolean;
-  readonly offerLocalGroups: boolean;
+  readonly settings: SettingsReadBy<'gateway'>;
   /** Beside the view: what the tenant has defined; null = nothing. */
   readonly schemas: readonly TenantSchema[] | null;
 }

@@ -1,24 +1,19 @@
 import { Body, Controller, Get, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
-import { IsBoolean, IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf } from 'class-validator';
+import { IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
-import { checked, isGiven } from '../http/body.guard.js';
+import { checked } from '../http/body.guard.js';
 import { RejectedFilter } from '../http/rejected.filter.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { ChangedDirectories } from './directories.sender.js';
+import { settingsIn } from './settings.js';
 
 class NewDirectory {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
   /** The id of a tenant; without it the first one. */
   @IsOptional() @IsUUID() tenant?: string;
   @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
-}
-
-class ChangedDirectory {
-  @ValidateIf(isGiven) @IsBoolean() offerExistingUsers?: boolean;
-  @ValidateIf(isGiven) @IsBoolean() emailIsLoginName?: boolean;
-  @ValidateIf(isGiven) @IsBoolean() offerLocalGroups?: boolean;
 }
 
 @Controller('api/admin/directories')
@@ -48,6 +43,6 @@ export class DirectoriesController {
 
   @Patch(':id')
   change(@Param('id') id: string, @Body() body: unknown): Promise<DirectoryView> {
-    return this.changed.change(id, checked(ChangedDirectory, body));
+    return this.changed.change(id, settingsIn(body));
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, type DirectorySettings } from '#contracts';
+import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, settingsOf, type DirectorySettings } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { POOL, SCIM_BASE_URL } from '../injected.js';
@@ -27,7 +27,7 @@ interface DirectoryRow {
   tenant: string;
   name: string;
   kind: string;
-  settings: DirectorySettings;
+  settings: Partial<DirectorySettings>;
   tokens: { id: string; description: string; status: 'active' | 'revoked'; expires_at: string | null }[] | null;
 }
 
@@ -64,9 +64,7 @@ export class Directories {
   private async read(which: string, values: readonly string[] = []): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(
       `
-      SELECT d.id, d.tenant, d.name, d.kind,
-        json_build_object('offerExistingUsers', d.offer_existing_users, 'emailIsLoginName', d.email_is_login_name,
-          'offerLocalGroups', d.offer_local_groups) AS settings,
+      SELECT d.id, d.tenant, d.name, d.kind, d.settings,
         (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status,
           'expires_at', t.expires_at) ORDER BY t.id DESC) FROM ${LISTED_TOKENS_VIEW} t
          WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
@@ -74,8 +72,9 @@ export class Directories {
       [...values],
     );
     const now = Date.now();
-    return rows.map(({ tokens, ...row }) => ({
+    return rows.map(({ settings, tokens, ...row }) => ({
       ...row,
+      settings: settingsOf(settings),
       scimBaseUrl: this.scimBaseUrl,
       tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
         id,

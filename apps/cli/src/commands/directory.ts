@@ -1,7 +1,21 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { directorySettings, type SettingType } from '#contracts';
 import { call } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll } from './command.js';
+
+const isOn = (value: string): boolean => {
+  if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('It is either on or off.');
+  return value === 'on';
+};
+
+/** How a value of each type is written here. */
+const OPTIONS = {
+  boolean: { argument: '<on|off>', parse: isOn, text: (value: boolean) => (value ? 'on' : 'off') },
+} as const satisfies Readonly<Record<SettingType, object>>;
+
+/** The option of a setting: `--offer-local-groups` of `offerLocalGroups`. */
+const optionOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -11,19 +25,16 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
     `${directory.name} (${directory.kind})  ${directory.id}`,
     `  SCIM base URL  ${directory.scimBaseUrl}`,
     ...('token' in directory ? [tokenLine(directory)] : []),
-    ...(directory.settings.offerExistingUsers ? ['  Offers existing users to the identity provider'] : []),
-    ...(directory.settings.emailIsLoginName ? ['  The e-mail is the login name'] : []),
-    ...(directory.settings.offerLocalGroups ? ['  Lists local groups to the identity provider'] : []),
+    ...directorySettings().flatMap(([name, setting]) =>
+      directory.settings[name] === setting.default
+        ? []
+        : [`  ${optionOf(name)} ${OPTIONS[setting.type].text(directory.settings[name])}`],
+    ),
     ...directory.tokens.map(
       ({ id, status, expiresAt, description }) =>
         `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`,
     ),
   ].join('\n');
-
-const isOn = (value: string): boolean => {
-  if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('It is either on or off.');
-  return value === 'on';
-};
 
 export const addDirectory = (program: Command): void => {
   const directory = program.command('directory').description('connections to identity providers');
@@ -52,22 +63,15 @@ export const addDirectory = (program: Command): void => {
       const made = await call<RevealedDirectory>('POST', 'directories', { name, ...rest });
       print(json, made, describe(made));
     });
-  addCommand(directory, 'set', 'change the settings of a directory', '<id> --offer-existing-users on')
+  const set = addCommand(directory, 'set', 'change the settings of a directory', '<id> --offer-existing-users on')
     .argument('<id>')
-    .option(
-      '--offer-existing-users <on|off>',
-      'the identity provider also sees users that nobody manages; its first write to one links it',
-      isOn,
-    )
-    .option('--email-is-login-name <on|off>', 'the work e-mail is unique in the tenant', isOn)
-    .option(
-      '--offer-local-groups <on|off>',
-      'the identity provider also sees local groups, which it cannot change',
-      isOn,
-    )
     .option(...AS_JSON)
     .action(async (id: string, { json, ...settings }: Partial<DirectoryView['settings']> & { json?: boolean }) => {
       const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
       print(json, changed, describe(changed));
     });
+  for (const [name, { type, description }] of directorySettings()) {
+    const { argument, parse } = OPTIONS[type];
+    set.option(`${optionOf(name)} ${argument}`, description, parse);
+  }
 };

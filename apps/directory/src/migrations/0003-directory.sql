@@ -6,16 +6,14 @@ CREATE TABLE directory.tenants (
 );
 CREATE VIEW directory.tenants_v1 AS SELECT id, version, name FROM directory.tenants;
 
+-- Of the settings those that somebody has set: libs/contracts/src/directory-settings.ts says what the others are.
 CREATE TABLE directory.directories (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
-  name text NOT NULL, kind text NOT NULL,
-  offer_existing_users boolean NOT NULL DEFAULT false, email_is_login_name boolean NOT NULL DEFAULT false,
-  offer_local_groups boolean NOT NULL DEFAULT false
+  name text NOT NULL, kind text NOT NULL, settings jsonb NOT NULL
 );
 CREATE INDEX directories_by_tenant ON directory.directories (tenant, id);
 CREATE VIEW directory.directories_v1 AS
-  SELECT id, tenant, version, name, kind, offer_existing_users, email_is_login_name, offer_local_groups
-  FROM directory.directories;
+  SELECT id, tenant, version, name, kind, settings FROM directory.directories;
 
 CREATE TABLE directory.tokens (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL,
@@ -25,8 +23,7 @@ CREATE TABLE directory.tokens (
 CREATE INDEX tokens_by_directory ON directory.tokens (tenant, directory, id);
 -- A token, and what its directory lets it see.
 CREATE VIEW directory.tokens_v1 AS
-  SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.offer_existing_users,
-         d.offer_local_groups
+  SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.settings
   FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
 CREATE VIEW directory.listed_tokens_v1 AS
   SELECT id, tenant, directory, description, status, expires_at FROM directory.tokens;

@@ -103,7 +103,7 @@ export class Admission {
   }
 
   private letIn(
-    { id, tenant, directory, kind, offerExistingUsers, offerLocalGroups, definitions }: KnownToken,
+    { id, tenant, directory, kind, settings, definitions }: KnownToken,
     tokenHash: string,
     request: FastifyRequest,
     reply: FastifyReply,
@@ -114,8 +114,8 @@ export class Admission {
       directory,
       kind,
       actor: `token:${id}`,
-      seesUnmanaged: offerExistingUsers,
-      seesLocalGroups: offerLocalGroups,
+      seesUnmanaged: settings.offerExistingUsers,
+      seesLocalGroups: settings.offerLocalGroups,
       definitions,
       bodyBytes: Number(request.headers['content-length'] ?? 0),
       requireToken: () => {

@@ -1,4 +1,4 @@
-import { DIRECTORIES_VIEW, GROUPS_OF, GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW } from '#contracts';
+import { DIRECTORIES_VIEW, GROUPS_OF, GROUPS_VIEW, MEMBERS_VIEW, settingSql, USERS_VIEW } from '#contracts';
 import { GROUP, USER, type Definitions, type ResourceDefinition } from '#scim';
 import type { Caller } from '../caller.js';
 import type { CompiledFilter } from './filter-to-sql.js';
@@ -24,7 +24,7 @@ export interface ResourceTable {
 }
 
 const isId = (id: string): string => `u.id = ${id}::uuid`;
-const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT offer_local_groups FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
+const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT ${settingSql('offerLocalGroups', 'settings')}::boolean FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
 /** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
 const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
 const isInAny = `EXISTS (SELECT FROM ${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.member = u.id)`;

@@ -29,7 +29,7 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: roleUrl(url, 'gateway') });
   await owner.query(`INSERT INTO directory.tenants (id, version, created, name) VALUES ($1, 1, now(), 'T')`, [tenant]);
   await owner.query(
-    `INSERT INTO directory.directories (id, tenant, version, created, name, kind) VALUES ($1, $2, 1, now(), 'D', 'scim')`,
+    `INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings) VALUES ($1, $2, 1, now(), 'D', 'scim', '{}')`,
     [directory, tenant],
   );
   await insert('known');

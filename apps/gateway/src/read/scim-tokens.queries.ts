@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { schemasAsJson, TOKENS_VIEW, type TokenRow } from '#contracts';
+import { schemasAsJson, settingsSql, TOKENS_VIEW, type TokenRow } from '#contracts';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 
 /** How many tokens are remembered, and as many of those that have been active. */
@@ -92,8 +92,8 @@ export class ScimTokens {
   private async read(tokenHashes: readonly string[]): Promise<ReadonlyMap<string, KnownToken>> {
     const { rows } = await this.pool.query<TokenRow & { readonly hash: string }>({
       name: 'tokens-by-hash',
-      text: `SELECT hash, id, tenant, directory, kind, status, expires_at AS "expiresAt", offer_existing_users AS "offerExistingUsers",
-        offer_local_groups AS "offerLocalGroups",
+      text: `SELECT hash, id, tenant, directory, kind, status, expires_at AS "expiresAt",
+        json_build_object(${settingsSql('gateway', 't.settings')}) AS settings,
         ${schemasAsJson('= t.tenant')} AS schemas
         FROM ${TOKENS_VIEW} t WHERE hash = ANY ($1)`,
       values: [tokenHashes],

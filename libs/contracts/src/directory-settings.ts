@@ -1,0 +1,79 @@
+import type { Service } from './access.js';
+
+/** The types that a setting may have, and what a value of each is. */
+export const SETTING_TYPES = {
+  boolean: { values: 'true or false', is: (value: unknown): boolean => typeof value === 'boolean' },
+} as const;
+export type SettingType = keyof typeof SETTING_TYPES;
+
+/** The services that may read a setting. */
+type Reader = Exclude<Service, 'muster'>;
+
+export interface DirectorySetting {
+  readonly type: SettingType;
+  /** Its value in a directory where nobody has set it. */
+  readonly default: boolean;
+  /** What it does where it is on, as a sentence for administrators. */
+  readonly description: string;
+  readonly readBy: readonly Reader[];
+}
+
+/**
+ * THE settings of a directory. The check of the admin API, the options of `directory set`, their documentation and the
+ * SQL that reads them are made of this: a setting is one entry here and its use.
+ */
+export const DIRECTORY_SETTINGS = {
+  offerExistingUsers: {
+    type: 'boolean',
+    default: false,
+    description: 'The identity provider also sees users that nobody manages; its first write to one links it.',
+    readBy: ['gateway', 'identity'],
+  },
+  emailIsLoginName: {
+    type: 'boolean',
+    default: false,
+    description: 'The work e-mail is what people sign in with, and therefore unique in the tenant.',
+    readBy: ['identity'],
+  },
+  offerLocalGroups: {
+    type: 'boolean',
+    default: false,
+    description: 'The identity provider also sees local groups, which it cannot change.',
+    readBy: ['gateway', 'group'],
+  },
+} as const satisfies Readonly<Record<string, DirectorySetting>>;
+
+type Declared = typeof DIRECTORY_SETTINGS;
+export type SettingName = keyof Declared;
+interface Values {
+  readonly boolean: boolean;
+}
+export type DirectorySettings = { readonly [name in SettingName]: Values[Declared[name]['type']] };
+
+/** The settings that a service reads. */
+export type SettingsReadBy<Service extends Reader> = {
+  readonly [
+    name in SettingName as Service extends Declared[name]['readBy'][number] ? name : never
+  ]: DirectorySettings[name];
+};
+
+/** All settings, with their names. */
+export const directorySettings = (): readonly (readonly [SettingName, DirectorySetting])[] =>
+  Object.entries(DIRECTORY_SETTINGS) as [SettingName, DirectorySetting][];
+
+/** The settings of a directory, of which those are stored that somebody has set. */
+export const settingsOf = (stored: Partial<DirectorySettings>): DirectorySettings =>
+  Object.fromEntries(
+    directorySettings().map(([name, setting]) => [name, stored[name] ?? setting.default]),
+  ) as unknown as DirectorySettings;
+
+/** SQL: the value of a setting as jsonb; `stored` is the column `settings` of a published view. */
+export const settingSql = (name: SettingName, stored: string): string =>
+  `coalesce(${stored}->'${name}', '${JSON.stringify(DIRECTORY_SETTINGS[name].default)}'::jsonb)`;
+
+/** SQL: names and values of all settings that a service reads, as arguments of json_build_object. */
+export const settingsSql = (reader: Reader, stored: string): string =>
+  directorySettings()
+    .filter(([, { readBy }]) => readBy.includes(reader))
+    .map(([name]) => `'${name}', ${settingSql(name, stored)}`)
+    .join(', ');
