@@ -840,7 +840,10 @@ CREATE VIEW directory.events_v1 AS
     correlation_id,
     actor,
     directory,
-    data
+        CASE type
+            WHEN 'muster.token.created.v1'::text THEN ((((data)::jsonb - 'hash'::text) - 'sealed'::text))::json
+            ELSE data
+        END AS data
    FROM directory.events;
 
 CREATE VIEW directory.listed_tokens_v1 AS

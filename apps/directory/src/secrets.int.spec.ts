@@ -79,6 +79,11 @@ it('the hash of a token and the sealed token are in the store, and in nothing th
     { hash: HASH, sealed: SEALED },
   ]);
 
+  const view = (await owner.query<{ text: string }>('SELECT data::text AS text FROM directory.events_v1')).rows;
+  expect(view).toHaveLength(3);
+  for (const { text } of view) expect(text).not.toMatch(new RegExp(`${HASH}|${SEALED}`));
+  expect(view.map(({ text }) => text).join()).toContain('First');
+
   const all = await published();
   const count = (of: string): number => all.filter((row) => row.topic === of).length;
   expect([count('directory.events'), told.size, count('directory.commands.dead')]).toEqual([3, 5, 2]);

@@ -1,5 +1,10 @@
 -- What directory owns: tenants, directories, tokens and the extension schemas of tenants.
 SELECT create_owner('directory');
+-- What a token is compared with and shown by is in the events, and no consumer of them needs it.
+CREATE OR REPLACE VIEW directory.events_v1 AS
+  SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory,
+    CASE type WHEN 'muster.token.created.v1' THEN (data::jsonb - 'hash' - 'sealed')::json ELSE data END AS data
+  FROM directory.events;
 
 CREATE TABLE directory.tenants (
   id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL
