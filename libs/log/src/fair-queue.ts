@@ -1,6 +1,5 @@
 /**
- * Things that wait, each of one tenant: taken in turns, one of each tenant after the other, and those of a tenant in
- * their order.
+ * A queue of things that each belong to one tenant: tenants take turns, and the things of one tenant keep their order.
  */
 export class FairQueue<T> {
   private readonly waiting = new Map<string, T[]>();
@@ -22,7 +21,7 @@ export class FairQueue<T> {
     if (!first) return undefined;
     const [tenant, mine] = first;
     const item = mine.shift()!;
-    // To the end of the line, if it has more.
+    // A tenant that has more goes to the end of the line.
     this.waiting.delete(tenant);
     if (mine.length > 0) this.waiting.set(tenant, mine);
     this.count--;

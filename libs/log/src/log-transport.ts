@@ -8,7 +8,7 @@ import type { Batch, Log, Position } from './log.js';
  */
 export class LogTransport extends Server implements CustomTransportStrategy {
   constructor(
-    /** The log of each topic's owner; one and the same within one process on the Postgres log. */
+    /** The log of each topic's owner; it is the same one for all within one process on the Postgres log. */
     private readonly logOf: (topic: string) => Log,
     private readonly position: (topic: string, partition: number) => Promise<Position>,
   ) {

@@ -74,7 +74,7 @@ export class Signal {
   }
 }
 
-/** A consumer whose effect is its position row; what it was handed is kept for the test. */
+/** A consumer whose effect is its position row. It keeps the batches that it was handed for the test. */
 export class Consumer implements Subscription {
   readonly begun: Batch[] = [];
   readonly handled: Batch[] = [];
@@ -385,7 +385,7 @@ export const itIsALog = (adapter: Adapter): void => {
       });
     }
     await log.start();
-    // Right after the start: whoever asks now waits for the answer.
+    // Right after the start: a process that asks now waits for the answer.
     log.broadcast(OUTCOMES, after);
     await signal.until(() => heard.every((list) => list.some(({ id }) => id === after.at(-1)!.id)));
     for (const list of heard) expect(idsOf(list)).toEqual(idsOf(after));

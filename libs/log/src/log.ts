@@ -49,7 +49,7 @@ export interface Subscription {
   readonly topic: string;
   /** The consumer's position row: the fence and the resume point. */
   position(partition: number): Promise<Position>;
-  /** Must not throw for content. Whatever it throws is a fault of the infrastructure: the batch is handed over again. */
+  /** Must not throw for content. An error of it is a fault of the infrastructure: the batch is handed over again. */
   handleBatch(batch: Batch): Promise<void>;
 }
 
@@ -59,10 +59,10 @@ export interface Subscription {
  */
 export interface Log {
   /**
-   * Sends commands. Kafka: resolves when the broker has them, and who consumes them gets them at least once. Inside one
+   * Sends commands. Kafka: resolves when the broker has them, and their consumer gets them at least once. Inside one
    * process they are handed over in memory and stored nowhere: it resolves when the lane has committed its part, and a
-   * crash before that loses them, which their senders notice. Throws LogUnavailable, and what became of them is then
-   * unknown; or MessageTooLong, and that one did not arrive.
+   * crash before that loses them, which their senders notice. Throws LogUnavailable, and it is then unknown what became
+   * of them; or MessageTooLong, and that one did not arrive.
    */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** One batch of a partition at a time, in order, each message at least once. Before start(). */
@@ -72,15 +72,15 @@ export interface Log {
    * looks it up. Before start().
    */
   listen(topic: string, handle: (message: Message) => void): void;
-  /** Tells them to all who listen, in any process. Nobody stores them, and nobody waits: best effort. */
+  /** Tells outcomes to all listeners, in any process. They are stored nowhere, and nobody waits: best effort. */
   broadcast(topic: string, messages: readonly Message[]): void;
-  /** A lane has committed these rows of the Postgres log: those who subscribed are handed them, in order. */
+  /** A lane has committed these rows of the Postgres log: the subscribers are handed them, in order. */
   committed(rows: readonly LogRow[]): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   /**
-   * Why it neither takes nor hands over messages now; null = it does. It names topics and partitions alone: everybody
-   * may read it.
+   * The reason why the log neither takes nor hands over messages now; null = it does. The text names topics and
+   * partitions alone, because everybody may read it.
    */
   unready(): string | null;
 }
@@ -106,11 +106,11 @@ export const logPart = (
 export const AWAY = 'it neither takes nor hands over messages now';
 
 /**
- * The log will not have us as we are configured; one line, for the person who starts Muster. A new start with the same
- * settings ends the same way.
+ * The log refuses this process with its settings; the message is one line, for the person who starts Muster. A new
+ * start with the same settings ends the same way.
  */
 export class LogRefused extends Error {
   override readonly name = 'UsageError';
-  /** As of a UsageError of libs/runtime, which this lib does not know. */
+  /** The same exit code as that of a UsageError of libs/runtime, which this lib does not know. */
   readonly exitCode = 64;
 }

@@ -14,8 +14,8 @@ import { LogUnavailable, type Log } from './log.js';
 export interface RequestReplyOptions {
   readonly owner: Owner;
   /**
-   * After this an outcome that was not heard is looked up. null: none is heard, each is looked up; where between many
-   * commands of others a few are our own, hearing all of them takes more than reading a few.
+   * An outcome that was not heard after this time is looked up. null: none is heard, each is looked up; where a process
+   * has few commands of its own among many of others, hearing all outcomes takes more than reading a few.
    */
   readonly lookupAfterMs: number | null;
   readonly timeoutMs: number;
@@ -27,7 +27,7 @@ interface Waiter {
   readonly message: Message;
   readonly lane: Lane;
   readonly since: number;
-  /** Null = it has not been sent yet. */
+  /** Null = the command has not been sent yet. */
   lookedUp: number | null;
   readonly onCost: ((bytes: number) => void) | undefined;
   readonly resolve: (outcome: Outcome) => void;
@@ -41,13 +41,13 @@ interface Lane {
 }
 
 const SWEEP_EVERY_MS = 250;
-/** So long somebody waits needlessly who does not hear. */
+/** A process that does not hear its outcomes waits so long for nothing. */
 const LOOK_UP_EVERY_MS = 15;
 const MAX_WAITING_COMMANDS = 10_000;
 /**
  * So many commands of a partition are sent and not answered yet. Further ones wait here, where tenants take turns: in
- * the log, where order is order, a tenant with 1,000 commands would stand before everybody else. Few enough that all of
- * them are done in some 50 ms, and enough for a lane to always find its next batch.
+ * the log, which keeps its order, a tenant with 1,000 commands would stand before everybody else. They are few enough
+ * that all of them are done in some 50 ms, and enough for a lane to always find its next batch.
  */
 const MAX_SENT_COMMANDS = 128;
 const MAX_LOOKUP_COMMANDS = 1_000;
@@ -71,8 +71,8 @@ export class RequestReply {
 
   /**
    * `onCost` is called before it resolves, if the outcome says how many bytes the command has loaded and written.
-   * Throws LogUnavailable when the log does not take the command or no outcome comes in time: what became of it is
-   * unknown.
+   * Throws LogUnavailable when the log does not take the command or no outcome comes in time: it is then unknown what
+   * became of it.
    */
   request(message: Message, onCost?: (bytes: number) => void): Promise<Outcome> {
     if (this.stopped) return Promise.reject(new LogUnavailable('The service is being stopped.'));
@@ -104,7 +104,7 @@ export class RequestReply {
     this.log.publish(commandsOf(this.options.owner), [message]).catch((error: Error) => this.fail([waiter], error));
   }
 
-  /** Nobody waits for it any more. Returns who did, if anybody. */
+  /** Forgets a command for which nobody waits any more. Returns who did, if anybody. */
   private end(commandId: string): Waiter | undefined {
     const waiter = this.waiters.get(commandId);
     if (!waiter) return undefined;
@@ -113,7 +113,7 @@ export class RequestReply {
     return waiter;
   }
 
-  /** There is room in a lane: those who wait are sent, but for those whose time is over. */
+  /** There is room in a lane: waiting commands are sent, but for those whose time is over. */
   private sendNext({ lane }: Waiter): void {
     while (lane.sent < MAX_SENT_COMMANDS) {
       const next = lane.queue.take();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 
-/** How a broker is reached. */
+/** The address of a broker, and the way to connect to it. */
 export interface KafkaConnection {
   /** `host:port`, one or more. */
   readonly brokers: readonly string[];
@@ -12,7 +12,7 @@ export interface KafkaConnection {
    * that Node knows.
    */
   readonly tls: { readonly ca?: string } | null;
-  /** null = nobody asks who we are. */
+  /** null = the broker asks nobody for a user. */
   readonly sasl: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
     readonly username: string;
@@ -54,8 +54,7 @@ export const kafkaClient = ({ brokers, tls, sasl, mayReach = () => true }: Kafka
   });
 
 /**
- * A broker on this machine may name others that are elsewhere. Messages to them would be readable on the network
- * between.
+ * A broker on this machine may name others that are elsewhere. Messages to them could be read on the network between.
  */
 const refusedSocket = (host: string, port: number): Socket => {
   const socket = new Socket();
@@ -71,7 +70,7 @@ const refusedSocket = (host: string, port: number): Socket => {
 const CERTIFICATE =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
-/** An error, what it was made of, and so on. */
+/** An error, its cause, the cause of that, and so on. */
 const causesOf = (error: unknown): (Error & { readonly code?: unknown; readonly type?: unknown })[] => {
   if (!(error instanceof Error)) return [];
   const { errors = [] } = error as { errors?: readonly unknown[] };
@@ -84,13 +83,13 @@ export const isNotAllowed = (error: unknown): boolean =>
 
 const isStranger = (error: unknown): boolean =>
   causesOf(error).some((cause) => cause instanceof kafkajs.KafkaJSSASLAuthenticationError);
-/** So long after its start a broker that was made anew may be without its users. */
+/** A broker that was made anew may be without its users for so long after its start. */
 const USERS_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 250;
 
 /**
- * Asks a broker again that does not know the user, until it has had the time to be given its users. Throws what it
- * answers then.
+ * Asks a broker again that does not know the user, until it has had the time to be given its users. Throws its last
+ * answer.
  */
 export const untilKnown = async <T>(ask: () => Promise<T>): Promise<T> => {
   for (const since = performance.now(); ; await delay(ASK_AGAIN_AFTER_MS)) {
@@ -102,7 +101,7 @@ export const untilKnown = async <T>(ask: () => Promise<T>): Promise<T> => {
   }
 };
 
-/** Why a broker will not have us, in one line; null = another attempt may succeed. */
+/** The reason why a broker refuses this client, in one line; null = another attempt may succeed. */
 export const whyRefused = (error: unknown, { brokers, sasl }: KafkaConnection): string | null => {
   for (const cause of causesOf(error)) {
     const { code, type, message } = cause;

@@ -7,24 +7,26 @@ export interface GroupMemberOptions {
   /** A fetch is answered when there are so many, or after MAX_WAIT_MS. */
   readonly minBytes: number;
   readonly onError: (error: Error) => void;
-  /** It will not come back by itself. */
+  /** Called when the consumer is lost and will not come back by itself. */
   readonly onDead: (error: Error) => void;
 }
 
 /**
- * The least that a broker allows by default. So long the partitions of a killed process wait for another one: shorter
- * than a command lives. The price of losing a session is a rebalance; the position rows keep two processes apart.
+ * The least that a broker allows by default. The partitions of a killed process wait so long for another process, which
+ * is shorter than a command lives. The price of losing a session is a rebalance; the position rows keep two processes
+ * apart.
  */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
-/** As long as a fetch waits for messages, and at the most as long as the others wait for a partition that is slow. */
+/** A fetch waits so long for messages, and the other partitions wait at most so long for one that is slow. */
 export const MAX_WAIT_MS = 250;
 const RESTART_AFTER_MS = 1_000;
-/** Three heartbeats, and what a fetch waits. */
+/** Three heartbeats and the wait of a fetch. */
 const SILENT_AFTER_MS = 5_000;
 
 /**
- * A kafkajs consumer, and whether it lives: kafkajs retries for half a minute before it says that something is wrong.
+ * A kafkajs consumer that knows whether it lives: kafkajs retries for half a minute before it says that something is
+ * wrong.
  */
 export class GroupMember {
   readonly consumer: Consumer;

@@ -32,22 +32,25 @@ import { Subscriber } from './subscriber.js';
 
 export interface KafkaLogOptions {
   readonly connection: KafkaConnection;
-  /** Who speaks: an owner, whose lanes this process runs, or a face, which only sends commands and hears outcomes. */
+  /**
+   * The service that speaks: an owner, whose lanes this process runs, or a face, which only sends commands and hears
+   * outcomes.
+   */
   readonly service: Exclude<Service, 'muster'>;
   /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a face. */
   readonly pool: Pool | null;
   /** A topic that is made anew on the same cluster gets another suffix. */
   readonly topicSuffix: string;
   readonly maxBatchMessages: number;
-  /** Told of what is sent: a broker may be there, and hand over messages, and take none. */
+  /** Told whether sending succeeds: a broker may be there, and hand over messages, and take none. */
   readonly watch: Watch;
   readonly onError: (error: Error) => void;
-  /** It does not come back by itself: the process has to end, and whoever keeps it starts it again. */
+  /** Called when the log does not come back by itself: the process has to end, and its supervisor starts it again. */
   readonly onDead: (error: Error) => void;
 }
 
 /**
- * Nobody waits for whoever reads events, and a fetch for each few of them costs more than the few: up to MAX_WAIT_MS
+ * No client waits for a reader of events, and a fetch for every few of them costs more than they do: up to MAX_WAIT_MS
  * later.
  */
 const EVENTS_AT_ONCE_BYTES = 256 * 1024;
@@ -62,8 +65,8 @@ const ROLL_EVERY_MS = 3_600_000;
 const ROLL_LOCK = 7_216_003;
 
 /**
- * Kafka between processes. The owner of a lane consumes its commands, and copies what its transactions appended to the
- * Postgres log to Kafka. Positions live in Postgres, with the effects; Kafka's own are not used.
+ * Kafka between processes. The owner of a lane consumes its commands, and copies the rows that its transactions
+ * appended to the Postgres log to Kafka. Positions live in Postgres, with the effects; Kafka's own are not used.
  */
 export class KafkaLog implements Log {
   private readonly kafka: Kafka;
@@ -113,7 +116,10 @@ export class KafkaLog implements Log {
     await this.publisher.publish(topic, messages);
   }
 
-  /** Those who miss one look it up: that the broker does not take it is said by the watch, and costs nobody an answer. */
+  /**
+   * A process that misses one looks it up: the watch tells that the broker does not take it, and no answer waits for
+   * that.
+   */
   broadcast(topic: string, messages: readonly Message[]): void {
     if (this.started && messages.length > 0) this.publisher.publish(topic, messages).catch(this.options.onError);
   }
@@ -202,8 +208,8 @@ export class KafkaLog implements Log {
           onError,
         }),
     );
-    // As the Postgres log does where it is alone. Several processes may roll at the same moment: one of them does, and
-    // nobody waits for it.
+    // The Postgres log does the same where it is alone. Several processes may roll at the same moment: one of them
+    // does, and nobody waits for it.
     const roll = async (): Promise<void> => {
       await pool.query('SELECT CASE WHEN pg_try_advisory_xact_lock($2) THEN log.roll($1) END', [
         LOG_KEEP_DAYS,
@@ -230,7 +236,7 @@ export class KafkaLog implements Log {
         maxBatchMessages,
         minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
         onAssigned: (partitions) => {
-          // The process that has the commands of a lane sends what the lane says.
+          // The process that has the commands of a lane also sends its outcomes and events.
           if (isOwnLane) for (const partition of partitions) this.relays[partition]?.assign();
           return this.isSameCluster();
         },
@@ -261,7 +267,7 @@ export class KafkaLog implements Log {
     void this.reasonOf(error).then(this.options.onDead);
   }
 
-  /** A broker that no longer knows us may be another one. */
+  /** A broker that no longer knows our user may be another broker. */
   private async reasonOf(error: Error): Promise<Error> {
     const refused = whyRefused(error, this.options.connection);
     if (refused === null) return error;

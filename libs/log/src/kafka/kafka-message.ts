@@ -31,7 +31,10 @@ export const sizeOf = ({ value }: KafkaMessage): number => 1_024 + Buffer.byteLe
 /** Kafka takes 1 MiB at once unless it was told otherwise. */
 const MAX_REQUEST_BYTES = 900_000;
 
-/** How many of those that wait, from the first on, go into one request; one that is larger alone goes alone. */
+/**
+ * The number of waiting messages, from the first on, that go into one request; a message that is larger than a request
+ * goes alone.
+ */
 export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): number => {
   let [count, bytes] = [0, 0];
   while (count < waiting.length && (count === 0 || bytes + waiting[count]!.bytes <= MAX_REQUEST_BYTES))
@@ -40,7 +43,7 @@ export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): 
 };
 
 /**
- * The topics are made for messages of this length. One message holds what came of a body of MAX_BODY_BYTES. A broker
+ * The topics are made for messages of this length, which is enough for the events of a body of MAX_BODY_BYTES. A broker
  * ends a connection that sends it far more.
  */
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
@@ -53,7 +56,7 @@ export const isTooLong = (error: unknown): boolean => {
   return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(cause?.type ?? type ?? '');
 };
 
-/** Bytes that are no message of ours come as `message: null`: whoever handles them sets them aside. */
+/** Bytes that are no message of ours come as `message: null`: the handler sets them aside. */
 export const fromKafka = ({
   offset,
   value,

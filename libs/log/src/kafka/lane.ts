@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Received, Subscription } from '../log.js';
 
-/** The partition as the consumer sees it. Each throws while the consumer is not running. */
+/** The partition as the consumer sees it. Each call throws while the consumer is not running. */
 export interface Source {
   pause(): void;
   resume(): void;
@@ -30,14 +30,17 @@ export class Lane {
   /** The offset that comes next; null while the partition is not ours, or where to begin is being found out. */
   private next: number | null = null;
   private opening = false;
-  /** Each opening and closing begins another one: what an older one awaits is of no use any more. */
+  /**
+   * The number of this opening. Each opening and closing begins another one: a result that an older one awaits is of no
+   * use any more.
+   */
   private turn = 0;
   private handling: Promise<void> | null = null;
   private paused = false;
 
   constructor(private readonly options: LaneOptions) {}
 
-  /** Whether it takes what comes, or the partition is none of ours. */
+  /** Whether it takes messages, or the partition belongs to another process. */
   ready(): boolean {
     return !this.opening;
   }
@@ -47,7 +50,7 @@ export class Lane {
     const turn = this.close();
     this.opening = true;
     this.pause();
-    // A batch that was begun before: its effects may not be there yet.
+    // A batch that was begun before may not have had its effects yet.
     await this.handling;
     const isAllowed = await allowed;
     while (isAllowed && turn === this.turn && this.next === null) {
@@ -71,8 +74,8 @@ export class Lane {
   }
 
   /**
-   * The partition is another process's, or none's. A batch that has been begun is brought to its end; the position row
-   * is its fence.
+   * The partition belongs to another process, or to none. A batch that has been begun is brought to its end; the
+   * position row is its fence.
    */
   close(): number {
     this.waiting = [];
@@ -108,8 +111,8 @@ export class Lane {
   }
 
   /**
-   * Resolves when all is handled that was taken, or after `timeoutMs`: then nothing more is fetched of this partition
-   * until it is done, and the others go on.
+   * Resolves when all messages that were taken have been handled, or after `timeoutMs`: then nothing more is fetched of
+   * this partition until they are, and the other partitions go on.
    */
   async settled(timeoutMs: number): Promise<void> {
     const timer = new AbortController();

@@ -6,7 +6,7 @@ import { fromKafka } from './kafka-message.js';
 export interface ListenerOptions {
   readonly kafka: Kafka;
   readonly groupId: string;
-  /** By the topic as Kafka knows it. */
+  /** Handlers, by the topic as Kafka knows it. */
   readonly listeners: ReadonlyMap<string, readonly ((message: Message) => void)[]>;
   readonly onError: (error: Error) => void;
   readonly onDead: (error: Error) => void;
@@ -42,7 +42,7 @@ export class Listener {
         for (const { message } of batch.messages.map(fromKafka)) {
           for (const listener of listeners.get(batch.topic) ?? []) {
             if (!message) continue;
-            // Best effort: what one listener makes of it is nothing to the others.
+            // Best effort: the error of one listener does not concern the others.
             try {
               listener(message);
             } catch (error) {

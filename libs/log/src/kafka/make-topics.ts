@@ -13,9 +13,9 @@ const CONFIGURATION = { 'max.message.bytes': MAX_MESSAGE_BYTES, 'retention.ms': 
 
 /** Topics and groups as Kafka knows them. */
 export interface Wanted {
-  /** They are ours: we make those that are missing. */
+  /** Topics of this service, which makes those that are missing. */
   readonly own: readonly string[];
-  /** Their owners make them. */
+  /** Topics of other owners, who make them. */
   readonly heard: readonly string[];
   readonly groups: readonly string[];
 }
@@ -23,7 +23,7 @@ export interface Wanted {
 /**
  * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and
  * every group of ours a coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or
- * what the broker said last; after 5 s when that is that we may not.
+ * the last answer of the broker; after 5 s where that answer is that we may not.
  */
 export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): Promise<void> => {
   const wanted = [...new Set([...own, ...heard])];

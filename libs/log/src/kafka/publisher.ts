@@ -12,9 +12,7 @@ interface Outgoing {
 
 const MAX_OUTGOING_BYTES = 64 * 1_048_576;
 
-/**
- * Sends what is published: messages of one turn of the event loop as one request, and one request of a topic at a time.
- */
+/** Publishes messages: those of one turn of the event loop go as one request, and a topic has one request at a time. */
 export class Publisher {
   private readonly outgoing = new Map<string, Outgoing[]>();
   private readonly flushing = new Map<string, Promise<void>>();
@@ -35,7 +33,7 @@ export class Publisher {
       const made = toKafka(message, partitionOf(message.tenant));
       const bytes = sizeOf(made);
       if (bytes > MAX_MESSAGE_BYTES) return Promise.reject(tooLong(bytes));
-      // While the broker is away they would fill the memory.
+      // While the broker is away these messages would fill the memory.
       if (this.outgoingBytes + bytes > MAX_OUTGOING_BYTES)
         return Promise.reject(new LogUnavailable('The message log is behind.'));
       this.outgoingBytes += bytes;
@@ -69,14 +67,14 @@ export class Publisher {
       for (const { resolve } of batch) resolve();
     } catch (error) {
       const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
-      // Where no broker answers, those that wait would only wait in vain.
+      // Where no broker answers, waiting messages would wait in vain.
       const inVain = isAnswer(error) ? [] : this.outgoing.get(topic)!.splice(0);
       for (const { bytes } of inVain) this.outgoingBytes -= bytes;
       for (const { reject } of [...batch, ...inVain]) reject(away);
     }
   }
 
-  /** False = one of them is too long for the broker, which answers and takes others. */
+  /** False = one of the messages is too long for the broker, which answers and takes others. */
   private async isTaken(topic: string, batch: readonly Outgoing[]): Promise<boolean> {
     try {
       await this.producer.send({ topic: this.named(topic), acks: -1, messages: batch.map(({ message }) => message) });
@@ -87,7 +85,7 @@ export class Publisher {
     }
   }
 
-  /** One of them is too long for the broker: the others are none the worse for it. */
+  /** One of the messages is too long for the broker: the others are none the worse for it. */
   private async divide(topic: string, batch: readonly Outgoing[]): Promise<void> {
     const [first] = batch;
     if (batch.length === 1) return first!.reject(tooLong(first!.bytes));

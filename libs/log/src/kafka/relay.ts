@@ -34,21 +34,25 @@ const SEND_AFTER_MS = 20;
 const AT_ONCE_BYTES = 256 * 1024;
 
 /**
- * Copies what a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time. A row may
- * be sent twice, none is skipped: what a lane hands over is taken only if it is the very next row, everything else is
- * read from the table. Only what is too long for Kafka is left out there. A reader that misses it finds it by itself:
- * an event is a gap in its sequence and read from the owner's store, a dead letter stays in the Postgres log.
+ * Copies the rows that a lane appended to the Postgres log of its partition to Kafka: in order, one request at a time.
+ * A row may be sent twice, none is skipped: a row that a lane hands over is taken only if it is the very next one,
+ * everything else is read from the table. Only a message that is too long for Kafka is left out. A reader that misses
+ * it finds it by itself: an event is a gap in its sequence and read from the owner's store, a dead letter stays in the
+ * Postgres log.
  */
 export class Relay {
   private readonly topics: readonly string[];
-  /** Of each topic, the first row that Kafka does not have. */
+  /** The first row of each topic that Kafka does not have. */
   private readonly next = new Map<string, number>();
   private readonly saved = new Map<string, number>();
   /** Rows that follow on `next` without a gap, and where they end. */
   private waiting: Waiting[] = [];
   private readonly ends = new Map<string, number>();
   private waitingBytes = 0;
-  /** Less after a request that the broker refused for the length of one of its messages, until that one is found. */
+  /**
+   * The size of a request: smaller after one that the broker refused for the length of one of its messages, until that
+   * message is found.
+   */
   private atOnce = Infinity;
   /**
    * A request has failed, perhaps for one topic alone: until all is sent each request is of one topic, in turns, so
@@ -58,7 +62,7 @@ export class Relay {
   private lastTopic = '';
   /** The table holds rows that are not in `waiting`. */
   private behind = false;
-  /** Another process may have sent some of this partition: where to go on is in the database. */
+  /** Another process may have sent some of this partition: the database knows where to go on. */
   private unsure = true;
   private running = false;
   private finished: Promise<void> = Promise.resolve();
@@ -71,7 +75,7 @@ export class Relay {
     this.topics = [eventsOf(owner), deadOf(commandsOf(owner))];
   }
 
-  /** The partition was assigned: what a predecessor committed and did not send is sent first. */
+  /** The partition was assigned: rows that a predecessor committed and did not send are sent first. */
   assign(): void {
     this.unsure = true;
     this.wake();
@@ -84,7 +88,7 @@ export class Relay {
     else this.sendTimer ??= setTimeout(() => this.wake(), SEND_AFTER_MS);
   }
 
-  /** Sends what waits, unless Kafka is away: then the next process does. */
+  /** Sends the waiting rows, unless Kafka is away: then the next process does. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.wake();
@@ -205,7 +209,7 @@ export class Relay {
       );
       this.atOnce = Infinity;
     }
-    // They stay in line until Kafka has them.
+    // The rows stay in line until Kafka has them.
     if (turn === this.waiting) {
       this.waiting.splice(0, rows.length);
     } else {
@@ -247,7 +251,7 @@ export class Relay {
     await this.options.producer.sendBatch({ acks: -1, topicMessages });
   }
 
-  /** Late on purpose: what it says too early is only sent again. */
+  /** Late on purpose: a row that is marked too late is only sent again. */
   private async save(): Promise<void> {
     const { pool, owner, partition, epoch } = this.options;
     const moved = [...this.next].filter(([topic, offset]) => this.saved.get(topic) !== offset);

@@ -86,7 +86,9 @@ const refuseUnless = (code: number, what: string): void => {
   if (code !== 0) throw new Error(`Kafka answers ${what} with error ${code}.`);
 };
 
-/** By an administrator whom the broker takes by PLAIN in clear text. Users that exist get the new password. */
+/**
+ * Sets them as an administrator whom the broker takes by PLAIN in clear text. Users that exist get the new password.
+ */
 export const setScramUsers = async (
   { brokers, sasl }: KafkaConnection,
   passwords: ReadonlyMap<string, string>,

@@ -14,8 +14,8 @@ export interface KafkaSetUp {
 }
 
 /**
- * Makes the users of these services and lets each do what ACCESS says of it: nobody else may do anything. May be done
- * again.
+ * Makes the users of these services and gives each the rights that ACCESS names: nobody else may do anything. May be
+ * done again.
  */
 export const setUpKafka = async ({ administrator, passwords, topicSuffixes }: KafkaSetUp): Promise<void> => {
   await setScramUsers(administrator, new Map([...passwords].map(([service, password]) => [userOf(service), password])));

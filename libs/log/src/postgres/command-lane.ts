@@ -17,17 +17,20 @@ interface Sending {
 }
 
 const RETRY_AFTER_MS = 200;
-/** When so many wait no more are taken. A sender has at most 128 of a partition under way; a page of events may cause a thousand. */
+/**
+ * No more messages are taken when so many wait. A sender has at most 128 of a partition under way; a page of events may
+ * cause a thousand.
+ */
 const MAX_WAITING_COMMANDS = 1_000;
 
 /**
- * The commands of one partition, in memory: whoever sent one has no answer yet, so that a crash may lose it. A batch
- * whose handler throws is handed over again, until the process stops.
+ * The commands of one partition, in memory: the sender of a command has no answer yet, so that a crash may lose it. A
+ * batch whose handler throws is handed over again, until the process stops.
  */
 export class CommandLane {
   /**
    * Offsets begin anew with each process, and so does the epoch: a position that this lane did not write says nothing
-   * of its commands, and what comes twice is dropped by its id.
+   * of its commands, and a command that comes twice is dropped by its id.
    */
   private readonly epoch = `memory/${randomUUID()}`;
   private readonly waiting: { readonly offset: number; readonly message: Message; readonly sending: Sending }[] = [];
@@ -51,7 +54,10 @@ export class CommandLane {
     });
   }
 
-  /** Resolves when the batch that is being handled is done. Nobody is told of the others what became of them. */
+  /**
+   * Resolves when the batch that is being handled is done. The senders of the other messages are not told what became
+   * of them.
+   */
   async stop(): Promise<void> {
     this.stopping = true;
     this.endPause?.();
@@ -60,7 +66,7 @@ export class CommandLane {
   }
 
   private async run(): Promise<void> {
-    // What is published in one turn of the event loop is one batch.
+    // The messages that are published in one turn of the event loop are one batch.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0 && !this.stopping) await this.handle();
     this.running = null;

@@ -15,9 +15,11 @@ export interface PostgresLogOptions {
 interface Lane {
   readonly subscription: Subscription;
   readonly partition: number;
-  /** The offset after the last one that was read or handed over; null while that is being found out. */
+  /** The offset after the last one that was read or handed over; null while that is not known yet. */
   end: number | null;
-  /** The table holds more than is in memory: what is handed over meanwhile is read there when its turn comes. */
+  /**
+   * The table holds more than is in memory: rows that are handed over meanwhile are read there when their turn comes.
+   */
   isBehind: boolean;
   /**
    * Its position or its backlog could not be read: its handler gets nothing until they can, so nobody else notices that
@@ -38,7 +40,8 @@ const MAX_LANE_MESSAGES = 1_000;
 const BACKLOG_PAGE_BYTES = 4 * 1_048_576;
 const MAX_MISSED_MESSAGES = 10_000;
 /**
- * Nobody waits for whoever reads events: one call for many of them costs a lone command nothing, one for each 0.2 ms.
+ * No client waits for a reader of events: one call for many of them costs a lone command nothing, one call for each
+ * costs 0.2 ms.
  */
 const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
@@ -141,7 +144,7 @@ export class PostgresLog implements Log {
   private tell(topic: string, messages: readonly Message[]): void {
     for (const listener of this.listeners.get(topic) ?? []) {
       for (const message of messages) {
-        // It is committed: whatever a listener does with it is no fault of the lane.
+        // The row is committed: an error of a listener is no fault of the lane.
         try {
           listener(message);
         } catch (error) {
@@ -155,7 +158,7 @@ export class PostgresLog implements Log {
     const lane = this.lanes.get(`${row.topic}/${row.partition}`);
     if (!lane) return;
     if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push(row);
-    // It was in the table already when that was read.
+    // The row was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
     if (lane.isBehind && lane.end !== null) return;
     if (row.offset !== lane.end)
@@ -176,7 +179,7 @@ export class PostgresLog implements Log {
     lane.running = true;
     const client = this.client!;
     const key = `${lane.subscription.topic}/${lane.partition}`;
-    // One that was begun before a fault.
+    // A batch that was begun before a fault.
     await this.handling.get(key);
     while (this.client === client && !this.stopping && (lane.waiting.length > 0 || lane.isBehind)) {
       const handled = lane.waiting.length > 0 ? this.handle(client, lane) : this.readOn(client, lane);
@@ -259,7 +262,7 @@ export class PostgresLog implements Log {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_AFTER_MS));
       await this.connect().catch(this.options.onError);
     }
-    // In the same turn as the look at the client: a handler may throw at once, and then somebody has to connect again.
+    // In the same turn as the check of the client: a handler may throw at once, and then somebody has to connect again.
     this.reconnecting = null;
   }
 
