@@ -14,7 +14,7 @@ export interface NewEvent<E> {
   readonly stream: string;
   readonly version: number;
   readonly type: string;
-  /** As it is published: without secrets, which nobody else needs. */
+  /** The event as it is published: without secrets, which nobody else needs. */
   readonly event: E;
   /**
    * The part that the store keeps readable, and the one that it keeps sealed with the person's key (`personal` is
@@ -64,11 +64,12 @@ export interface Behaviour<C> {
 }
 
 export interface WorkingSet<C> {
-  /** What a client did wrong is a rejection, which changes nothing; a command for which it throws is poison. */
+  /** A fault of a client is a rejection, which changes nothing; a command for which it throws is poison. */
   decide(command: Command<C>): Decision<unknown> | Rejection;
   /**
-   * This command is set aside and not carried out: what must not end with it is among the rows. It may have any shape,
-   * and what the rows say must be writable in any case, because nothing is left to be set aside in their stead.
+   * This command is set aside and not carried out: effects that must not end with it are among the rows. The command
+   * may have any shape, and the rows must be writable in any case, because nothing is left to be set aside in their
+   * stead.
    */
   buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */

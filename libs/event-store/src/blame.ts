@@ -10,7 +10,7 @@ export class Unsettled extends Error {}
 export class TooMuch extends Error {
   constructor(
     what: string,
-    /** As far as it was counted. */
+    /** The bytes, as far as they were counted. */
     readonly bytes: number,
     readonly maxBytes: number,
   ) {

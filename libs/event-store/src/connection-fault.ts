@@ -36,9 +36,9 @@ const WORDS: Readonly<Record<string, (url: URL) => string>> = {
 };
 
 export interface ConnectionFault {
-  /** It may pass by itself. */
+  /** Whether the fault may pass by itself. */
   readonly isAway: boolean;
-  /** One line that names the setting, and no password. */
+  /** The fault in one line that names the setting, and no password. */
   readonly line: string;
 }
 

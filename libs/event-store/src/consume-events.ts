@@ -10,7 +10,10 @@ import type { BatchToHandle } from './turn.js';
 
 /** Events cause commands, which are published before the position moves: at least once, under the same ids. */
 export interface Reaction {
-  /** The commands that an event causes, mostly none; their ids come from `causedId`. Whatever it throws is poison. */
+  /**
+   * The commands that an event causes, mostly none; their ids come from `causedId`. An event for which it throws is
+   * poison.
+   */
   readonly react: (event: ConsumedEvent) => readonly Message[];
   readonly publish: (messages: readonly Message[]) => Promise<void>;
 }
@@ -19,9 +22,12 @@ export interface Reaction {
 export interface Recording {
   /** The tables that are written. */
   readonly parts: readonly WritePart[];
-  /** What the rows depend on. Nobody else writes it: a partition has one reader. Its errors are those of the database. */
+  /**
+   * Loads the state that the rows depend on. Nobody else writes it: a partition has one reader. Its errors are those of
+   * the database.
+   */
   readonly load?: (pool: Pool, events: readonly ConsumedEvent[]) => Promise<unknown>;
-  /** The rows of each part, by its name. Whatever it throws is poison. */
+  /** The rows of each part, by its name. An event for which it throws is poison. */
   readonly rows: (events: readonly ConsumedEvent[], loaded: unknown) => Rows;
 }
 type Rows = Readonly<Record<string, readonly unknown[]>>;
@@ -29,7 +35,7 @@ type Rows = Readonly<Record<string, readonly unknown[]>>;
 export interface EventConsumerOptions {
   /** The owner that consumes: its schema holds the position. */
   readonly owner: Owner;
-  /** The owner whose events these are. */
+  /** The owner of these events. */
   readonly source: Owner;
   readonly takes: Reaction | Recording;
   /** A message that is no event. It is skipped: the sequence of the next one tells what is missing. */
@@ -44,14 +50,14 @@ export interface EventConsumerOptions {
  * source.
  */
 const SAVE_EVERY_MS = 1_000;
-/** Of one statement. */
+/** The rows of one statement. */
 const MAX_ROWS_CHARACTERS = 8 * 1_048_576;
 const MAX_DEAD_CHARACTERS = 1_048_576;
 
 /** The memory of the only reader of a partition; thrown away after any fault. */
 interface Memory {
   position: { epoch: string; nextOffset: number };
-  /** As it is in the database. */
+  /** The position as it is in the database. */
   saved: { epoch: string; nextOffset: number };
   savedAtMs: number;
   /** Tenant → the last sequence. */
@@ -66,17 +72,17 @@ interface Written {
   readonly count: number;
 }
 
-/** What is written with a position. */
+/** The rows that are written with a position. */
 interface Effects {
   readonly written?: readonly Written[];
   readonly dead?: readonly Dead[];
-  /** Those that have been taken with it. */
+  /** The messages that have been taken with it. */
   readonly events?: readonly ConsumedEvent[];
 }
 
 /**
- * Reads the events of another owner, each in its order, none left out and none twice: what the log repeats is dropped
- * by (tenant, sequence), what it has lost is read from the owner's store.
+ * Reads the events of another owner, each in its order, none left out and none twice: an event that the log repeats is
+ * dropped by (tenant, sequence), an event that it has lost is read from the owner's store.
  */
 export class EventConsumer {
   private readonly consumerGroup: string;
@@ -89,7 +95,10 @@ export class EventConsumer {
     this.consumerGroup = `muster.${options.owner}`;
   }
 
-  /** Where it goes on: asked when a partition is opened, which is when somebody else may have moved. */
+  /**
+   * The position from which it goes on. It is asked when a partition is opened, because somebody else may have moved
+   * it.
+   */
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     const { owner, source } = this.options;
     const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(
@@ -154,7 +163,7 @@ export class EventConsumer {
         await take(events);
         events = [];
         for await (const page of eventsBetween(this.pool, this.options.source, event.tenant, last, event.sequence)) {
-          // The position stays until the batch is done; what comes again is dropped by its sequence.
+          // The position stays until the batch is done; an event that comes again is dropped by its sequence.
           if (!(await take(page))) await this.save(partition, memory, {});
         }
       }
@@ -177,7 +186,7 @@ export class EventConsumer {
     for (const { tenant, sequence } of rows) reached.set(tenant, Number(sequence));
   }
 
-  /** Carries out what follows from events, in their order. Returns whether the position has been written. */
+  /** Carries out the effects of events, in their order. Returns whether the position has been written. */
   private async take(partition: number, memory: Memory, events: readonly ConsumedEvent[]): Promise<boolean> {
     const { takes } = this.options;
     if ('rows' in takes) {
@@ -223,7 +232,7 @@ export class EventConsumer {
           memory.position = position;
           return await this.record(partition, memory, events.slice(middle), recording);
         }
-        // A locked table looks the same: throws unless each table can be read and written, and tries once more.
+        // A locked table looks the same: this throws unless each table can be read and written, and tries once more.
         if (blame === 'unsure' && !wasUnsure) {
           memory.position = memory.saved;
           await recording.load?.(this.pool, []);
@@ -307,7 +316,7 @@ const reach = ({ reached, unsaved }: Memory, events: readonly ConsumedEvent[]): 
   }
 };
 
-/** Whatever pure code throws is the fault of what it was given. */
+/** An error of pure code is the fault of its argument. */
 const writtenOf = (
   { parts, rows }: Recording,
   events: readonly ConsumedEvent[],

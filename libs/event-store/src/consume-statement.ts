@@ -10,9 +10,8 @@ const DEAD_PARAMETERS = 3;
 const statements = new Map<string, { readonly name: string; readonly text: string }>();
 
 /**
- * The one statement of a consumer: what it makes of events, how far it is in each tenant, and its position, which is
- * the fence. It does not wait for the disk, because what a crash takes back is read and written again.
- *
+ * The one statement of a consumer: the rows that it makes of events, its place in each tenant, and its position, which
+ * is the fence. It does not wait for the disk, because a crash only takes back effects that are read and written again.
  * Parameters: those of the position, then topic, ids and texts of dead letters where there are any, then rows and their
  * number for each part.
  */

@@ -5,11 +5,11 @@ import { eventsViewOf, pageByBytes, type EventData, type Message, type Owner } f
 /** An event of another owner, as a consumer gets it. */
 export interface ConsumedEvent {
   readonly tenant: string;
-  /** Dense for each tenant. */
+  /** The sequence, dense for each tenant. */
   readonly sequence: number;
   /** The aggregate that it is about. */
   readonly stream: string;
-  /** Dense for each stream. */
+  /** The version, dense for each stream. */
   readonly version: number;
   readonly type: string;
   /** ISO 8601, UTC. */
@@ -23,7 +23,7 @@ export interface ConsumedEvent {
   readonly data: Readonly<Record<string, unknown>>;
   /**
    * The log carries the whole event for some days. An event that is not there any more is read from the store of its
-   * owner, which keeps what is personal sealed: `data` is then without it.
+   * owner, which keeps personal data sealed: `data` then comes without it.
    */
   readonly from: 'log' | 'store';
 }
@@ -70,8 +70,8 @@ const MAX_PAGE_EVENTS = 1_000;
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 
 /**
- * The events of a tenant between two sequences, without these, in pages: of a tenant from before there was this
- * consumer, that is all it ever had.
+ * The events of a tenant between two sequences, without these, in pages. For a tenant that is older than this consumer
+ * these are all events that it ever had.
  */
 export async function* eventsBetween(
   pool: Pool,

@@ -10,8 +10,8 @@ const LIGHT_BYTES = 16_384;
 const KEPT_SHARE = 0.97;
 const MAX_TENANTS = 10_000;
 /**
- * A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and what the machine adds to
- * that is no fault of its tenant.
+ * A decision that took no longer counts for nothing: it takes less than 0.1 ms as a rule, and the time that the machine
+ * adds is no fault of its tenant.
  */
 export const SLOW_MS = 2;
 
@@ -28,7 +28,7 @@ export class Costs {
       const known = this.heavy.get(tenant);
       if (known === undefined && bytes <= LIGHT_BYTES) continue;
       const next = Math.max(bytes, (known ?? 0) * KEPT_SHARE);
-      // To the end: the first one is forgotten first.
+      // It goes to the end: the first one is forgotten first.
       this.heavy.delete(tenant);
       if (next > LIGHT_BYTES) this.heavy.set(tenant, next);
     }
@@ -38,7 +38,9 @@ export class Costs {
     }
   }
 
-  /** Where to cut a batch so that no transaction is likely to load and write more; one command is always let in. */
+  /**
+   * The places to cut a batch so that no transaction is likely to load and write more; one command is always let in.
+   */
   *pieces(
     received: BatchToHandle['received'],
     maxBytes: number,
@@ -65,7 +67,7 @@ export class Texts {
     private readonly maxBytes: number,
   ) {}
 
-  /** Throws TooMuch, and RangeError for what no text of JavaScript can hold. */
+  /** Throws TooMuch, and RangeError for a text that JavaScript cannot hold. */
   of(value: unknown): string {
     const text = JSON.stringify(value);
     this.bytes += text.length;

@@ -12,7 +12,10 @@ export type Role = (typeof ROLES)[number];
 export interface RoleSettings {
   /** Roles are the server's and not the database's: two installations on one server need different ones. */
   readonly prefix: string;
-  /** Those that are not here are derived from the password of the owner, so that one URL configures an installation. */
+  /**
+   * The passwords of roles; those that are left out are derived from the password of the owner, so that one URL
+   * configures an installation.
+   */
   readonly passwords: Readonly<Partial<Record<Role, string>>>;
 }
 export const DEFAULT_ROLES: RoleSettings = { prefix: 'muster', passwords: {} };
@@ -38,7 +41,7 @@ export const roleUrl = (ownerUrl: string, role: Role, roles: RoleSettings = DEFA
   const url = new URL(ownerUrl);
   url.password = encodeURIComponent(rolePassword(ownerUrl, role, roles));
   url.username = roleName(roles, role);
-  // The driver would take them instead.
+  // The driver would take these parameters instead.
   for (const name of ['user', 'password']) url.searchParams.delete(name);
   return url.href;
 };
@@ -63,7 +66,7 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs: number;
 }
 
-/** Connects with the URL of a role. Throws what the driver throws when the database is away. */
+/** Connects with the URL of a role. Throws the error of the driver when the database is away. */
 export const connectDatabase = async (url: string, role: Role, options: DatabaseOptions): Promise<DataSource> => {
   const dataSource = new DataSource({
     type: 'postgres',

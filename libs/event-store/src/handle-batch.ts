@@ -10,9 +10,10 @@ import { slice, type BatchToHandle } from './turn.js';
 /** About 0.1 s of work for the database and for this process. */
 const DEFAULT_MAX_BYTES = 8 * 1_048_576;
 /**
- * While somebody is looked for who makes a batch run into the time limit, each piece gets this share of it: nothing is
- * set aside for being slower, it only ends up alone, and then it has all the time. With the whole limit for each piece
- * the search in 256 commands would take eight times as long, and everybody in the partition waits for its end.
+ * While the command is looked for that makes a batch run into the time limit, each piece gets this share of it: no
+ * command is set aside for being slower, it only ends up alone, and then it has all the time. With the whole limit for
+ * each piece the search in 256 commands would take eight times as long, and everybody in the partition waits for its
+ * end.
  */
 const SHARE_OF_TIME = 1 / 8;
 const MIN_SEARCH_MS = 250;
@@ -27,8 +28,8 @@ export interface BatchOptions extends TransactionOptions {
 
 /**
  * Brings a batch to its end, with one transaction as a rule. A batch that cannot be carried out as a whole is divided,
- * a lone command that cannot be carried out at all is set aside, and nobody is blamed for what stands in everybody's
- * way.
+ * a lone command that cannot be carried out at all is set aside, and nobody is blamed for a fault that stands in
+ * everybody's way.
  */
 export class BatchHandler<C> {
   private readonly transaction: LaneTransaction<C>;
@@ -45,9 +46,8 @@ export class BatchHandler<C> {
   }
 
   /**
-   * `committed` is called after each commit, in order: a batch may take several. Throws on
-   * infrastructure faults, and what has been committed until then stays; bad content never throws, it gets a dead
-   * letter.
+   * `committed` is called after each commit, in order: a batch may take several. Throws on infrastructure faults, and
+   * the effects that have been committed until then stay; bad content never throws, it gets a dead letter.
    */
   async handle(batch: BatchToHandle, committed: OnCommitted): Promise<void> {
     const inPieces = (progress = (): void => undefined): Promise<void> =>
@@ -69,12 +69,12 @@ export class BatchHandler<C> {
     this.transaction.forget(partition);
   }
 
-  /** Where the consumer of this owner goes on. */
+  /** The position from which the consumer of this owner goes on. */
   position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     return this.transaction.position(partition);
   }
 
-  /** The sizes of the next transactions follow from what those before have taught. */
+  /** Cuts the batch by the costs that earlier transactions have taught. */
   private async goOn(batch: BatchToHandle, committed: OnCommitted, timeoutMs?: number): Promise<void> {
     for (const { from, to } of this.costs.pieces(batch.received, this.options.maxBytes))
       await this.carryOut(slice(batch, from, to), committed, timeoutMs);
@@ -91,7 +91,7 @@ export class BatchHandler<C> {
         this.transaction.forget(batch.partition);
         if (isStale(error) && ++stale < 3) continue;
         const blame = blameOf(error);
-        // Nothing but a message is left to be written: it is not the content any more.
+        // Only a message is left to be written: the content is not at fault any more.
         if (blame === 'infrastructure' || poison !== undefined) throw error;
         // A statement may also take too long because a table is locked or the machine is starved, and an administrator
         // may cancel any. So nobody is blamed while the lane cannot load and write nothing at all; and a command is set
@@ -121,7 +121,7 @@ export class BatchHandler<C> {
     timeoutMs: number | undefined,
   ): Promise<void> {
     const { length } = batch.received;
-    // How many of them are as much as a transaction may be, if all are alike.
+    // The number of commands that are as much as a transaction may be, if all are alike.
     const fitting = error instanceof TooMuch ? Math.floor((length * error.maxBytes) / error.bytes) : length;
     const size = Math.max(1, Math.min(fitting, Math.ceil(length / (isTimeOut(error) ? SEARCH_PIECES : 2))));
     const searchMs = isTimeOut(error) ? this.searchMs : timeoutMs;

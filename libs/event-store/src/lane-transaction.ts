@@ -37,7 +37,7 @@ const MAX_STATEMENT_BYTES = 256 * 1_048_576;
 interface Loaded {
   readonly answered: { readonly command_id: string; readonly outcome: Outcome }[] | null;
   readonly sequences: Record<string, number> | null;
-  /** Null also when it is more than was asked for. */
+  /** The loaded rows; null also when they are more than was asked for. */
   readonly loaded: unknown;
   readonly bytes: number;
 }
@@ -46,14 +46,14 @@ interface Statement {
   readonly name: string;
   readonly text: string;
 }
-/** With what it was loaded for. */
+/** The loaded rows, with what the commands touched. */
 type LoadedFor = Loaded & { readonly touched: unknown };
 
 /** One attempt to carry out some commands. */
 export interface Attempt {
-  /** Why the only command of the batch is not carried out, but set aside. */
+  /** The reason why the only command of the batch is not carried out, but set aside. */
   readonly poison?: unknown;
-  /** Less than what a statement may take otherwise. */
+  /** The time limit of each statement, where it is less than the usual one. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -64,14 +64,14 @@ export interface TransactionOptions {
   readonly elapsedMs?: () => number;
 }
 
-/** What one transaction has to tell others. */
+/** The results of one transaction that others are told. */
 export interface Committed {
-  /** Of the Postgres log, in order: events and dead letters. */
+  /** Rows of the Postgres log, in order: events and dead letters. */
   readonly rows: readonly AppendedRow[];
   readonly outcomes: readonly Message<OutcomeData>[];
 }
 
-/** What came of one transaction, and of how many commands: the others of its batch are decided after it. */
+/** The result of one transaction, and the number of its commands: the others of its batch are decided after it. */
 export interface Attempted {
   readonly committed: Committed;
   readonly done: number;
@@ -109,7 +109,7 @@ export class LaneTransaction<C> {
     this.memories.delete(partition);
   }
 
-  /** Where the consumer of this owner goes on. */
+  /** The position from which the consumer of this owner goes on. */
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     return (await this.memory(this.pool, partition, true)).position;
   }
@@ -178,7 +178,7 @@ export class LaneTransaction<C> {
       return await work(client);
     } catch (error) {
       const { code } = error as { code?: string };
-      // After what the database said in an orderly manner the connection is as good as new.
+      // After an orderly answer of the database the connection is as good as new.
       const isOrderly = blameOf(error) !== 'infrastructure' && code !== 'ERR_STRING_TOO_LONG';
       broken = isOrderly || isStale(error) ? undefined : (error as Error);
       throw error;
@@ -202,7 +202,7 @@ export class LaneTransaction<C> {
     let due = allDue;
     for (let loads = 1; loads <= MAX_LOADS; loads++) {
       const loaded = await this.load(client, due, memory, poison, wanted, now);
-      // The driver has just read it.
+      // The driver has just read a long text.
       if (loaded.bytes > LONG_BYTES) await othersTurn();
       const turn = readable(() => this.decideAll(batch, due, loaded, memory, poison, now));
       if (turn.wanted.length === 0) return turn;
@@ -256,7 +256,7 @@ export class LaneTransaction<C> {
     const tenants = [...new Set(messages.map(({ tenant }) => tenant))].filter(
       (tenant) => !memory.sequences.has(tenant),
     );
-    // A culprit that has been found is not asked what it touches: that may be what the database refused. And for a
+    // A culprit that has been found is not asked what it touches: the database may have refused just that. And for a
     // command that comes too late nothing is loaded, because it is not carried out: where a batch is handed over again,
     // its commands expire one after the other.
     const commands =
@@ -418,13 +418,14 @@ export class LaneTransaction<C> {
   }
 
   /**
-   * One for each combination of parts that occurs: starting a part that writes nothing would cost a lone command most.
+   * One statement for each combination of parts that occurs: starting a part that writes nothing would cost a lone
+   * command most.
    */
   private writeStatement(parts: readonly WritePart[]): Statement {
     return this.prepared(parts.map(({ name }) => name).join(), () => writeStatement(this.behaviour.owner, parts));
   }
 
-  /** Named after its text: another handler may use the same connections. */
+  /** A statement is named after its text: another handler may use the same connections. */
   private prepared(key: string, textOf: () => string): Statement {
     const known = this.statements.get(key);
     if (known) return known;
@@ -453,7 +454,7 @@ const lateIn = (due: BatchToHandle['received'], at: Date): number => {
   return due.reduce((count, { message }) => (message?.data && isLate(message, now) ? count + 1 : count), 0);
 };
 
-/** Whatever pure code throws is the fault of what it was given, as much as what the database refuses. */
+/** An error of pure code is the fault of its argument, as much as an error of the database. */
 const readable = <T>(read: () => T): T => {
   try {
     return read();

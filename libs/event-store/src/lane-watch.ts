@@ -1,6 +1,6 @@
 /** A lane that has something to do. */
 interface Busy {
-  /** Its last commit, or when it got something to do. Times are those of performance.now(). */
+  /** The time of its last commit, or of the first message since. Times are those of performance.now(). */
   sinceMs: number;
   attemptedMs: number;
   isRunning: boolean;
@@ -13,7 +13,7 @@ export interface Standstill {
   readonly lane: string;
   /** ISO 8601, UTC. */
   readonly since: string;
-  /** How many this process has had, with this one. */
+  /** The number of standstills that this process has had, with this one. */
   readonly standstills: number;
   readonly error: string | undefined;
 }
@@ -29,7 +29,7 @@ export interface LaneWatchOptions {
 const CHECK_EVERY_MS = 1_000;
 
 /**
- * Sees when a lane has messages waiting and commits nothing. The process is then not ready, until that lane makes
+ * Notices a lane that has messages waiting and commits nothing. The process is then not ready, until that lane makes
  * progress.
  */
 export class LaneWatch {
@@ -52,7 +52,8 @@ export class LaneWatch {
   }
 
   /**
-   * Why the process cannot serve; null = no lane stands still. It names lanes and times alone: everybody may read it.
+   * The reason why the process cannot serve; null = no lane stands still. It names lanes and times alone: everybody may
+   * read it.
    */
   unready(): string | null {
     this.check();
@@ -63,7 +64,7 @@ export class LaneWatch {
     return `messages wait and nothing is committed: ${lanes.join(', ')} (standstills of this process: ${this.standstills})`;
   }
 
-  /** Hands a batch to a lane: what `work` calls with each commit is progress. */
+  /** Hands a batch to a lane: `work` reports each commit as progress. */
   async during<T>(lane: string, work: (progress: () => void) => Promise<T>): Promise<T> {
     const now = this.now();
     const known = this.busy.get(lane);
@@ -93,8 +94,8 @@ export class LaneWatch {
     const now = this.now();
     const { standstillAfterMs, onStandstill } = this.options;
     for (const [lane, busy] of this.busy) {
-      // A log tries again at once. Where it does not, the partition is another process's, or there is no log: that is
-      // said elsewhere.
+      // A log tries again at once. Where it does not, the partition belongs to another process, or there is no log:
+      // other parts tell that.
       if (!busy.isRunning && now - busy.attemptedMs > standstillAfterMs) this.busy.delete(lane);
       else if (!busy.isToldOf && now - busy.sinceMs > standstillAfterMs) {
         busy.isToldOf = true;

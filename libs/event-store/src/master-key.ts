@@ -2,22 +2,22 @@ import type { Pool } from 'pg';
 import { newKey, seal, unseal } from './seal.js';
 import { UnfitDatabase } from './unfit-database.js';
 
-/** Where a master key comes from. */
+/** The source of a master key. */
 export interface MasterKeySource {
-  /** For the administrator who has to put it right: MASTER_KEY, or the path of the file. */
+  /** The name of the source, for the administrator who has to correct it: MASTER_KEY, or the path of the file. */
   readonly name: string;
-  /** Base64; null = there is none. */
+  /** The key in base64; null = there is none. */
   read(): string | null;
-  /** null: nothing is made, and nothing is written to the database. */
+  /** Makes a key; null: none is made, and nothing is written to the database. */
   readonly make: (() => string) | null;
 }
 
 type Queryable = Pick<Pool, 'query'>;
 
 /**
- * The master key, once it has opened what the database keeps for this purpose. A new database is given that at its
- * first start, with the key that is then made unless there is one. Throws UnfitDatabase when the key is lost or is
- * another one: beside data none is made.
+ * The master key, once it has opened the text that the database keeps for this purpose. A new database is given that
+ * text at its first start, with the key that is then made unless there is one. Throws UnfitDatabase when the key is
+ * lost or is another one: beside data none is made.
  */
 export const openMasterKey = async (database: Queryable, source: MasterKeySource): Promise<Buffer> => {
   const check = await readCheck(database);
@@ -33,7 +33,7 @@ export const openMasterKey = async (database: Queryable, source: MasterKeySource
     await database.query('INSERT INTO keys.master_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING', [
       seal(key, CONTEXT, newKey()),
     ]);
-  // Of processes that start at once, the first one's key counts.
+  // When several processes start at once, the key of the first one counts.
   if (!opens(key, check ?? (await readCheck(database))!)) {
     throw new UnfitDatabase(
       `${source.name} is not the key of this database: it does not open what was sealed there. Set the key that the database was made with.`,

@@ -3,15 +3,15 @@ import { schemaOf, type Owner } from '#contracts';
 import { isTimeOut } from './blame.js';
 
 export interface OutcomeRetentionOptions {
-  /** More than the log keeps messages: a command that is delivered again must find its outcome. */
+  /** Longer than the log keeps messages: a command that is delivered again must find its outcome. */
   readonly keepDays: number;
-  /** From the end of a run to the next one. */
+  /** The pause between the end of a run and the next one. */
   readonly everyMs?: number;
   readonly logger: { info(facts: object, text: string): void; warn(facts: object, text: string): void };
 }
 
 const HOUR_MS = 3_600_000;
-/** Takes 20 ms on two cores (300,000 rows in 5.7 s): no write waits for longer. */
+/** Rows of one chunk, which takes 20 ms on two cores (300,000 rows in 5.7 s): no write waits for longer. */
 const CHUNK_ROWS = 1_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
@@ -57,7 +57,7 @@ export class OutcomeRetention {
       });
   }
 
-  /** Resolves when the chunk that is under way is done; the next run goes on with the rest. */
+  /** Resolves when the chunk that is under way is done; the next run deletes the rest. */
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
@@ -73,7 +73,7 @@ export class OutcomeRetention {
         deleted += chunk.deleted;
         after = chunk.last;
       } catch (error) {
-        // Fewer may be deleted in time; the next run begins with the same ones.
+        // A smaller chunk may be deleted in time; the next run begins with the same rows.
         if (!isTimeOut(error) || rows === 1) throw error;
         rows = Math.ceil(rows / 8);
       }
@@ -82,8 +82,8 @@ export class OutcomeRetention {
   }
 
   /**
-   * Says what will be deleted before it is, so that verify never takes it for lost; never back, when the setting is
-   * raised.
+   * Records the limit of deletion before anything is deleted, so that verify never takes an outcome for lost; the limit
+   * never moves back, when the setting is raised.
    */
   private async announce(): Promise<string> {
     const { rows } = await this.pool.query<{ before: string }>(
@@ -94,7 +94,7 @@ export class OutcomeRetention {
     return rows[0]!.before;
   }
 
-  /** One transaction. `last` = the id where the next chunk goes on; null = this was the last one. */
+  /** One transaction. `last` = the id from which the next chunk goes on; null = this was the last one. */
   private async deleteChunk(
     after: string,
     before: string,

@@ -7,9 +7,9 @@ interface Connection {
 }
 
 /**
- * The driver reads an answer where nobody waits for it, in a handler of its socket: what it throws there, as for a text
- * of more than 512 MiB (ERR_STRING_TOO_LONG), ends the process. Here it ends the connection, and the query that is
- * under way fails with it.
+ * The driver reads an answer in a handler of its socket, where nobody catches its errors: one of them, as for a text of
+ * more than 512 MiB (ERR_STRING_TOO_LONG), ends the process. Here it ends the connection, and the query that is under
+ * way fails with it.
  */
 export class ReadingClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {

@@ -4,9 +4,9 @@ import { seal, unseal } from './seal.js';
 
 /** Seals texts that a client keeps for a service and hands back. */
 export interface RoleSeal {
-  /** In characters that a URL takes as they are (RFC 3986 §2.3). */
+  /** The sealed text, in characters that a URL takes as they are (RFC 3986 §2.3). */
   seal(context: string, text: string): string;
-  /** null: it is not as it was sealed, or not in this context, or with another key. */
+  /** The text; null: it is not as it was sealed, or not in this context, or with another key. */
   open(context: string, sealed: string): string | null;
 }
 

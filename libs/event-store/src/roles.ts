@@ -6,12 +6,13 @@ import { UnfitDatabase } from './unfit-database.js';
 export type Query = (sql: string, values?: unknown[]) => Promise<unknown>;
 
 const OLDEST_POSTGRES = 18;
-/** Postgres's own number (scram_iterations). */
+/** The number of Postgres itself (scram_iterations). */
 const SCRAM_ITERATIONS = 4_096;
 
 /**
- * Makes what a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid): statements are
- * logged, so a password stands in none of them. The password is ASCII, which SASLprep (RFC 4013) leaves as it is.
+ * Makes the verifier that a server keeps instead of a password (RFC 5802 §3, and the form of Postgres's pg_authid):
+ * statements are logged, so a password stands in none of them. The password is ASCII, which SASLprep (RFC 4013) leaves
+ * as it is.
  */
 export const scramVerifier = (password: string, salt = randomBytes(16)): string => {
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
@@ -115,7 +116,7 @@ export const makeRoles = async (
   checkOwner(owner, found, roles, oldest);
   const verifiers = ROLES.map((role) => scramVerifier(rolePassword(ownerUrl, role, roles)));
   for (const [index, name] of names.entries()) {
-    // Neither takes parameters: the name is of letters, the verifier of base64.
+    // Neither statement takes parameters: the name is of letters, the verifier of base64.
     const exists = found.some((role) => role.name === name);
     await query(`${exists ? 'ALTER' : 'CREATE'} ROLE ${name} LOGIN PASSWORD '${verifiers[index]!}'`);
     await query(`COMMENT ON ROLE ${name} IS ${quoted(`${MARK}${owner.database}`)}`);
@@ -136,8 +137,8 @@ export const makeRoles = async (
 };
 
 /**
- * SQL: what the roles of one prefix may do in this database is from now on what those of the other may: a copy of a
- * database needs roles of its own.
+ * SQL: the rights of the roles of one prefix in this database are from now on those of the roles of the other: a copy
+ * of a database needs roles of its own.
  */
 const moveGrants = (from: string, to: string): string => `
   DO $move$

@@ -61,17 +61,17 @@ export class Turn {
   private readonly told: Message<OutcomeData>[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
-  /** The rows on which this was decided. */
+  /** The rows on which the decisions were made. */
   loaded: { readonly bytes: number; readonly rows: unknown } = { bytes: 0, rows: null };
-  /** How many of the commands that were due, from the first on. */
+  /** The number of commands that have been decided, from the first that was due. */
   decided = 0;
-  /** How long all took together. */
+  /** The time of all decisions together. */
   decidingMs = 0;
-  /** How long the slow ones among the decisions took, by tenant. */
+  /** The time of the slow decisions, by tenant. */
   readonly slowMs = new Map<string, number>();
   /** The dead letters of this round and their reasons: they are reported once they are committed. */
   readonly dead: { readonly reason: unknown; readonly message: Message | null }[] = [];
-  /** The rows that were missing when this was decided. */
+  /** The rows that the decisions missed. */
   wanted: readonly unknown[] = [];
   private readonly answered = new Map<string, Outcome>();
   private readonly ends: Map<string, number>;
@@ -145,8 +145,8 @@ export class Turn {
     };
     this.append(deadOf(this.batch.topic), {
       ...this.envelope(cause, 'muster.dead.v1', cause.subject),
-      // As text, twice encoded: what the database refused as data must not be refused again, and neither may it be
-      // refused for its length.
+      // The message as text, twice encoded: data that the database refused must not be refused again, and neither may
+      // it be refused for its length.
       data: {
         reason: String(reason).slice(0, MAX_DEAD_CHARACTERS),
         message: Buffer.from(this.legible(raw ?? JSON.stringify(message)).slice(0, MAX_DEAD_CHARACTERS)).toString(
@@ -164,8 +164,8 @@ export class Turn {
   }
 
   /**
-   * Without the secrets of this owner's commands; where there are any, a text that cannot be searched for them is left
-   * out.
+   * The text without the secrets of this owner's commands; where there are any, a text that cannot be searched for them
+   * is left out.
    */
   private legible(text: string): string {
     if (this.secrets.length === 0) return text;

@@ -1,7 +1,10 @@
-/** A database, or what was said about it, that somebody has to change. Shown as one line, and no restart mends it. */
+/**
+ * A fault of a database, or of its settings, that somebody has to mend. It is shown as one line, and no restart mends
+ * it.
+ */
 export class UnfitDatabase extends Error {
   override readonly name = 'UsageError';
-  /** As of a UsageError of libs/runtime, which this lib does not know. */
+  /** The same exit code as that of a UsageError of libs/runtime, which this lib does not know. */
   readonly exitCode = 64;
 }
 
@@ -9,10 +12,7 @@ export class UnfitDatabase extends Error {
 const CERTIFICATE =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_\w+|ERROR_IN_CERT_\w+|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
-/**
- * Says what is wrong with the TLS of the server, or with what DATABASE_URL says of it; null = nothing, the error is
- * another one.
- */
+/** Describes the fault in the TLS of the server, or in its part of DATABASE_URL; null = the error is another one. */
 export const unfitTls = (error: unknown): UnfitDatabase | null => {
   const { code, message } = error as { code?: string; message: string };
   if (CERTIFICATE.test(code ?? '')) {

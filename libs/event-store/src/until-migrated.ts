@@ -22,8 +22,8 @@ interface Reason {
 }
 
 /**
- * Asks until nothing is missing. `tell` gets the reason at once and then once a minute. Throws UnfitDatabase
- * when the time is over and the user has something to change, otherwise Error: what keeps the process starts it again.
+ * Asks until nothing is missing. `tell` gets the reason at once and then once a minute. Throws UnfitDatabase when the
+ * time is over and the user has something to change, otherwise Error: the supervisor of the process starts it again.
  */
 const until = async (
   ask: () => Promise<Reason | null>,

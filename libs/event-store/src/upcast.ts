@@ -3,7 +3,10 @@ import { DIRECTORY_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#con
 /** An event as it was stored: readable data and opened personal data in one. */
 type Shape = Readonly<Record<string, unknown>>;
 
-/** The wire type of the next version, and how the shape becomes that one. Gets nothing but the shape; never throws. */
+/**
+ * The wire type of the next version, and the step that makes that shape of this one. The step gets nothing but the
+ * shape and never throws.
+ */
 export interface Step {
   readonly to: string;
   readonly change: (shape: Shape) => Shape;
@@ -14,7 +17,7 @@ export interface Step {
  * its version keeps its file in test/fixtures/events.
  */
 export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
-  // The directory that created a user managed it, and nobody else was looked for.
+  // In this version the directory that created a user managed it, and nobody else was looked for.
   [
     'muster.user.created.v1',
     { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) },
@@ -42,7 +45,7 @@ export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap
 };
 
 /**
- * A stored event as today's code knows it: whoever reads stored events goes through here. Throws for an unknown type or
+ * A stored event as today's code knows it: all readers of stored events go through here. Throws for an unknown type or
  * version.
  */
 export const upcast = upcaster(NEWEST, OLD_VERSIONS);

@@ -15,7 +15,7 @@ import { inPages } from './in-pages.js';
 import { isOld } from './outcome-retention.job.js';
 import { LEAST_ID } from './stored-events.js';
 
-/** Told as a check goes on: what is compared, and how many of it so far. */
+/** Called while a check goes on, with its subject and its count so far. */
 export type Progress = (what: string, count: number) => void;
 
 export interface Verification {
@@ -23,7 +23,7 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-/** Of one kind: who has more to mend will look again. */
+/** The most findings of one kind that are told: an administrator who has more to mend will look again. */
 export const MAX_FINDINGS = 100;
 
 interface Sequenced {
