@@ -20,7 +20,7 @@ export const boundLog = (file: string, ended: Promise<unknown>): void => {
     try {
       rotateLog(file);
     } catch {
-      // The next time.
+      // It is tried again the next time.
     }
   };
   rotate();

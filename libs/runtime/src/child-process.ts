@@ -16,11 +16,11 @@ export const lives = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
   pid !== undefined && exitCode === null && signalCode === null;
 
 /**
- * To be called right after the start: resolves when the child has ended, with its exit code where it has one, or could
- * not be started.
+ * Is to be called right after the start. Resolves when the child has ended, with its exit code where it has one, or
+ * could not be started.
  */
 export const whenEnded = (child: ChildProcess): Promise<number | null> =>
-  // An error of a child that was started is of a message or signal that did not reach it.
+  // An error of a child that was started concerns a message or signal that did not reach it.
   new Promise((done) => child.once('exit', done).on('error', () => child.pid === undefined && done(null)));
 
 /** SIGTERM, and SIGKILL when it has not ended after that time. Resolves when it has ended. */

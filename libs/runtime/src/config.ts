@@ -10,12 +10,12 @@ import { UsageError } from './usage-error.js';
 export interface Setting {
   readonly name: string;
   readonly description: string;
-  /** Its possible values, in words. */
+  /** The possible values, in words. */
   readonly values: string;
   readonly optional: boolean;
   /**
-   * Then it may be handed over in a file as well, which `<name>_FILE` names: an environment is seen by more people than
-   * a file of mode 0600.
+   * A secret may be handed over in a file as well, which `<name>_FILE` names: an environment is seen by more people
+   * than a file of mode 0600.
    */
   readonly secret: boolean;
 }
@@ -36,8 +36,8 @@ const setting =
     for (const check of optional ? [IsOptional(), ...checks] : checks) check(target, name);
   };
 /**
- * It may be left out. It is read from the variable of its name, or from the file that the variable with `_FILE` at its
- * end names.
+ * The setting may be left out. It is read from the variable of its name, or from the file that the variable with
+ * `_FILE` at its end names.
  */
 const secret = (description: string, values: string, ...checks: readonly PropertyDecorator[]): PropertyDecorator =>
   setting(description, values, checks, { optional: true, secret: true });
@@ -65,7 +65,7 @@ const optionalUrl = (description: string): PropertyDecorator =>
     [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })],
     { optional: true },
   );
-/** A check of ours; the message begins with `$property`. */
+/** A check of our own; the message begins with `$property`. */
 const fits = (check: (value: string) => boolean, message: string): PropertyDecorator =>
   ValidateBy({
     name: 'fits',
@@ -100,7 +100,7 @@ const secretKey = (description: string): PropertyDecorator =>
     '32 bytes, base64',
     Matches(/^[A-Za-z0-9+/]{43}=$/, { message: '$property must be 32 bytes in base64' }),
   );
-/** A shorter one can be guessed; an empty one opens to everybody. */
+/** A shorter key can be guessed; an empty one opens to everybody. */
 export const MIN_API_KEY_CHARACTERS = 32;
 const secretText = (description: string): PropertyDecorator => secret(description, 'text', IsString());
 const secretApiKey = (description: string): PropertyDecorator =>
@@ -309,7 +309,7 @@ export class Config {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');
   }
 
-  /** How Kafka is reached; null = not at all. */
+  /** The connection to Kafka; null = there is no Kafka. */
   get kafka(): ReturnType<typeof kafkaConnection> {
     return kafkaConnection(this);
   }

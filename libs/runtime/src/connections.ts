@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
 /**
- * How Kafka and Postgres are reached. Traffic that leaves this machine goes through TLS, to a server whose certificate
- * and host name were verified, unless the settings say aloud that the network between is trusted; on this machine
- * neither is asked for.
+ * The connections to Kafka and Postgres. Traffic that leaves this machine goes through TLS, to a server whose
+ * certificate and host name were verified, unless the settings say aloud that the network between is trusted; on this
+ * machine neither is asked for.
  */
 
 /** 127.0.0.0/8 and ::1, by number or as localhost; a path is a socket in the file system. */
@@ -12,7 +12,8 @@ const isThisMachine = (host: string): boolean =>
   /^(localhost|127(\.\d{1,3}){3}|\[?(0{0,4}:){2,7}0{0,3}1\]?|\/.*)$/i.test(host);
 
 /**
- * As the settings say it. The log, which knows no settings, has a type of its own for what it takes, and this one fits.
+ * The connection as the settings describe it. The log, which knows no settings, has a type of its own, which this one
+ * fits.
  */
 interface KafkaConnection {
   readonly brokers: readonly string[];
@@ -29,7 +30,7 @@ interface KafkaConnection {
   mayReach(host: string): boolean;
 }
 
-/** As they stand in Config. */
+/** The settings as they stand in Config. */
 interface KafkaSettings {
   readonly KAFKA_BROKERS?: string;
   readonly KAFKA_SSL?: string;

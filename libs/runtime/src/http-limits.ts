@@ -5,7 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 /** Requests that one connection may have under way: hardly a client pipelines, and one packet holds hundreds. */
 const MAX_PIPELINED_REQUESTS = 16;
-/** Of a body that nobody reads so much is taken off the connection, which then serves the next request. */
+/** The bytes of a body without a reader that are taken off the connection, which then serves the next request. */
 const MAX_DISCARDED_BYTES = 131_072;
 /** The time that a client has for reading its answer before a connection with an unread body is reset. */
 const LINGER_MS = 2_000;
@@ -22,8 +22,8 @@ export interface ConnectionLimits {
 }
 
 /**
- * Limits what a client may take of a server before anybody knows who it is: connections, requests on one of them,
- * bodies that are not read, and answers that it does not read.
+ * Limits the resources that a client may take of a server before its token is known: connections, requests on one of
+ * them, bodies that are not read, and answers that it does not read.
  */
 export const limitConnections = (
   app: NestFastifyApplication,
@@ -82,12 +82,15 @@ export const limitConnections = (
   });
 };
 
-/** Where a connection has its requests that are under way, and a response what is given back with it. */
+/**
+ * The properties under which a connection has its requests that are under way, and a response the calls that give back
+ * its resources.
+ */
 const UNDER_WAY = Symbol('requests that are under way');
 const RELEASES = Symbol('what is given back when the answer has gone');
 
 type Connection = Socket & { [UNDER_WAY]?: Set<Response> };
-/** Null: the answer has gone, or never will. */
+/** Null: the answer has gone, or will never go. */
 type Response = FastifyReply['raw'] & { [RELEASES]?: (() => void)[] | null };
 
 const isIdle = (socket: Connection): boolean => (socket[UNDER_WAY]?.size ?? 0) === 0;
@@ -143,7 +146,7 @@ const giveWay = (open: ReadonlyMap<string, ReadonlySet<Connection>>, own: number
   return false;
 };
 
-/** How much of the body may still come. */
+/** The bytes of the body that may still come. */
 const unreadBytes = ({ raw, headers }: FastifyRequest): number => {
   if (raw.complete) return 0;
   return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : Infinity;
@@ -157,7 +160,7 @@ const closeUnread = ({ raw: { socket } }: FastifyRequest, reply: FastifyReply): 
   void reply.header('connection', 'close');
   socket.destroySoon = () => {
     socket.end();
-    // Node begins to throw away what comes when the answer has been sent, in the same turn.
+    // Node begins to throw away the rest of the body when the answer has been sent, in the same turn.
     setImmediate(() => socket.pause());
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   };

@@ -31,8 +31,8 @@ export const readKeyFile = (dataDir: string, name: string): string | null => {
 };
 
 /**
- * The same, but a key that is not there is made, readable by its owner only. Processes that make it at once get the
- * same one.
+ * The same, but a key that is missing is made, readable by its owner only. Processes that make it at once get the same
+ * one.
  */
 export const keyFile = (dataDir: string, name: string): string =>
   readKeyFile(dataDir, name) ?? makeKeyFile(dataDir, name);
@@ -41,7 +41,7 @@ export const keyFile = (dataDir: string, name: string): string =>
 export const apiKeyOf = ({ MUSTER_API_KEY, DATA_DIR }: Pick<Config, 'MUSTER_API_KEY' | 'DATA_DIR'>): string =>
   MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
 
-/** The master key, for whoever knows whether one may be made. */
+/** The master key; the caller knows whether one may be made. */
 export const masterKeySource = ({
   MASTER_KEY,
   DATA_DIR,
@@ -78,7 +78,7 @@ const makeKeyFile = (dataDir: string, name: string): string => {
   }
 };
 
-/** Until its folder is on disk too, a file may be gone after a power failure; Windows has no such call. */
+/** A file may be gone after a power failure until its folder is on disk, too; Windows has no such call. */
 const syncFolder = (folder: string): void => {
   if (platform() === 'win32') return;
   const descriptor = openSync(folder, 'r');

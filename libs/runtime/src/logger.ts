@@ -4,8 +4,9 @@ import { onceAMinute } from './once-a-minute.js';
 export type { Logger };
 
 /**
- * Of everything in this process that logs: with one each, lines would come out of their order. Written at once: what is
- * kept for later is written when the process exits, and fails there for ever when nobody reads it any more.
+ * The one output of everything in this process that logs: with one for each, lines would come out of their order. It is
+ * written at once: lines that are kept for later are written when the process exits, and fail there for ever when
+ * nobody reads them any more.
  */
 const OUTPUT = pino.destination({ fd: 1, sync: true });
 /** A line of a program about itself: LOG_LEVEL does not silence it. */

@@ -7,12 +7,12 @@ const HERE_MS = 10_000;
 /** Work that holds up the process for longer is slow; the rest counts for nothing. */
 const SLOW_MS = 0.5;
 /**
- * Of the time of the process so much is for slow work of one key, while others are here; and of all keys together, if
+ * The share of the process's time for slow work of one key while others are here; and for that of all keys together, if
  * there are many.
  */
 const SHARE = 1 / 5;
 const SHARE_OF_ALL = 1 / 2;
-/** Else nobody of very many would have a turn in time. */
+/** Otherwise nobody of very many keys would have a turn in time. */
 const MIN_SHARE = 1 / 20;
 /**
  * Pieces of work of one key in one turn of the event loop, while others are here: of 128 that came together everybody
@@ -26,9 +26,12 @@ const MAX_BEGUN_IN_TURN = 4;
 const FREE_MS = 25;
 /** A key waits a second for its next turn at the most, whatever it has done, unless many keys are slow. */
 const MAX_OWED_MS = 225;
-/** Meanwhile the others may have gone. */
+/** The other keys may have gone meanwhile. */
 const CHECK_EVERY_MS = 50;
-/** As many as there are connections: to refuse one takes as long as to let it wait, and it would come again at once. */
+/**
+ * As many waiters as there are connections: to refuse one takes as long as to let it wait, and it would come again at
+ * once.
+ */
 const MAX_WAITING_PER_KEY = 10_000;
 const WAIT_TIMEOUT_MS = 5_000;
 const MAX_KEYS = 10_000;
@@ -116,7 +119,7 @@ export class Pace {
     if (this.owed.size > MAX_KEYS) this.owed.delete(this.owed.keys().next().value!);
   }
 
-  /** Before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
+  /** Is asked before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
   turn(key: string): Promise<void> | undefined {
     const waiting = this.queues.get(key);
     if (!waiting && this.begins(key)) return undefined;
@@ -145,7 +148,7 @@ export class Pace {
       if (this.begins(key)) {
         queue.shift();
         first.resolve();
-        // One after the other, each when what came before it has been counted.
+        // Waiters go one after the other, each when the work before it has been counted.
         if (this.owedBy(key) > 0) await nextTurn();
       } else if (waitedMs >= WAIT_TIMEOUT_MS) {
         queue.shift();

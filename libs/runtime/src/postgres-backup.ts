@@ -70,7 +70,7 @@ export const backUpPostgres = async (
   await session.connect();
   try {
     const copy = new Copy(source, join(unfinished, 'postgres'), progress);
-    // It ends with the session, and until then keeps the log that the copy needs.
+    // The backup mode ends with the session, and until then keeps the log that the copy needs.
     await session.query("SELECT pg_create_physical_replication_slot('muster_backup_' || pg_backend_pid(), true, true)");
     const {
       rows: [start],
@@ -157,7 +157,7 @@ class Copy {
     this.file(from, to);
   }
 
-  /** On disk, with all folders. */
+  /** Flushes the copy to the disk, with all folders. */
   finish(top: string): void {
     for (const folder of [...this.folders, top]) syncFolder(folder);
     this.progress(this.total, this.total);
@@ -180,7 +180,7 @@ class Copy {
     }
   }
 
-  /** With the folders in it: Postgres makes those of its log itself, and the others it does not need. */
+  /** Makes the folder without its files and folders: Postgres makes those of its log itself, and needs no others. */
   private emptied(path: string): void {
     const to = join(this.target, path);
     mkdirSync(to, { mode: 0o700 });

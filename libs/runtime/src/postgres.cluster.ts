@@ -40,17 +40,17 @@ export interface Cluster {
   /** The program `postgres`. */
   readonly program: string;
   readonly runner: Runner;
-  /** Of the user `muster`, who owns everything. */
+  /** The password of the user `muster`, who owns everything. */
   readonly password: string;
   readonly logFile: string;
 }
 
 const MAJOR_VERSION = '18';
 const PASSWORD_FILE = 'postgres.password';
-/** Where root keeps a copy of the programs when the runner cannot reach them in their own place. */
+/** The folder in which root keeps a copy of the programs when the runner cannot reach them in their own place. */
 const ROOT_HOME = '/var/lib/muster';
 const WORKING_DIRECTORY = '/proc/self/cwd';
-/** Nothing of ours but these: keys and tokens in our environment are none of the server's business. */
+/** The server's environment holds nothing of ours but these: it has no business with our keys and tokens. */
 export const ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 
 /** Finds the cluster below `dataDir`, or makes it. Throws UsageError in one line when that folder cannot be used. */
@@ -59,8 +59,7 @@ export const prepareCluster = async (dataDir: string): Promise<Cluster> => {
   const place = join(home, 'postgres');
   try {
     const isNew = !isThere(place);
-    // A folder that holds no cluster of this Postgres is named as what it is before the password of the cluster is
-    // looked for.
+    // A folder that holds no cluster of this Postgres is named before the password of the cluster is looked for.
     if (!isNew) requireVersion(place);
     const password = isNew ? keyFile(home, PASSWORD_FILE) : readKeyFile(home, PASSWORD_FILE);
     if (password === null) {
@@ -112,7 +111,7 @@ const findRunner = (place: string): Runner => {
         Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }).toString());
       return { uid: id('-u'), gid: id('-g') };
     } catch {
-      // The next one; every system has nobody.
+      // The next candidate; every system has the user nobody.
     }
   }
   throw new UsageError(
@@ -198,7 +197,7 @@ const makeCluster = (place: string, initdb: string, password: string, runner: Ru
   renameSync(folder, place);
 };
 
-/** Folders of the system's own kind, which everybody may enter. */
+/** Folders of the system, which everybody may enter. */
 const openHome = (): void => {
   mkdirSync(ROOT_HOME, { recursive: true });
   chmodSync(ROOT_HOME, 0o755);
@@ -240,7 +239,7 @@ const findBinaries = async (runner: Runner): Promise<Binaries> => {
     try {
       renameSync(unfinished, copy);
     } catch (error) {
-      // Another start was first.
+      // Another start has made the copy first.
       rmSync(unfinished, { recursive: true });
       if (!existsSync(copy)) throw error;
     }

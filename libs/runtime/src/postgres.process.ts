@@ -51,8 +51,8 @@ export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   checkpoint_timeout: '15min',
   jit: 'off',
   log_min_messages: 'warning',
-  // Nothing of what clients send: no statements, no parameters, and no details, which hold the values of a key that is
-  // taken.
+  // The log holds nothing that clients send: no statements, no parameters, and no details, which hold the values of a
+  // key that is taken.
   log_min_error_statement: 'panic',
   log_statement: 'none',
   log_min_duration_statement: '-1',
@@ -211,7 +211,7 @@ const own = async (
   boundLog(logFile, exited);
   let hasEnded = false;
   void exited.then(() => (hasEnded = true));
-  // The number of a process that has ended may be another's.
+  // The number of a process that has ended may belong to another one by now.
   return {
     url: urlOf(port, password, 'muster'),
     pid,
@@ -225,7 +225,7 @@ const stop = async (pid: number, exited: Promise<unknown>): Promise<void> => {
     try {
       process.kill(pid, name);
     } catch {
-      // It has ended by itself.
+      // The server has ended by itself.
     }
   };
   signal('SIGINT');

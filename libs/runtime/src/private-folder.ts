@@ -2,7 +2,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync } fr
 import { platform } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Of files of this process and its children: only their owner may touch them. */
+/** The umask of this process and its children: only the owner may touch their files. */
 export const PRIVATE_UMASK = 0o077;
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;

@@ -4,8 +4,8 @@ export interface QuotaOptions {
 }
 
 /**
- * How many bytes are held for each key, such as a tenant, and together. A key that holds nothing is always let in,
- * whatever the others hold: what it brings has a limit of its own. When all hold too much together, those above an
+ * The bytes that are held for each key, such as a tenant, and together. A key that holds nothing is always let in,
+ * whatever the others hold: a single request has a limit of its own. When all hold too much together, those above an
  * equal share are full.
  */
 export class Quota {

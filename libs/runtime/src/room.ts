@@ -2,25 +2,25 @@ import type { Pace } from './pace.js';
 import { NoSlot } from './slots.js';
 
 export interface RoomOptions {
-  /** Of one key. */
+  /** The room of one key. */
   readonly maxSize: number;
   /** The same while others are here. */
   readonly maxSizeBesideOthers: number;
-  /** How many of one key may be in and wait, together. */
+  /** The number of one key that may be in and wait, together. */
   readonly maxHere: number;
   readonly waitTimeoutMs: number;
 }
 
 interface Place {
-  /** How many are in. Their sizes may be fractions, whose sum does not come back to 0. */
+  /** The number of those that are in. Their sizes may be fractions, whose sum does not come back to 0. */
   count: number;
   size: number;
   readonly waiting: { readonly size: number; readonly resolve: () => void }[];
 }
 
 /**
- * How much of each key is under way at once; the rest waits, in the order of asking. Something alone is always let in,
- * whatever its size.
+ * Limits how much of each key is under way at once; the rest waits, in the order of asking. Work that is alone is
+ * always let in, whatever its size.
  */
 export class Room {
   private readonly places = new Map<string, Place>();

@@ -8,13 +8,16 @@ import { sayLine } from './say.js';
 import type { Kept, Running } from './supervise.js';
 import { unusableDataDirectory } from './usage-error.js';
 
-/** Where this machine reaches what listens on an address. */
+/** The host by which this machine reaches a server that listens on an address. */
 export const urlHere = (host: string, port: number): string => {
   const name = ['0.0.0.0', '::', 'localhost'].includes(host) ? '127.0.0.1' : host;
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
 };
 
-/** DATA_DIR/runtime.json: tells those beside a running installation where it is. Readable by its owner only. */
+/**
+ * DATA_DIR/runtime.json tells other programs of this machine where a running installation is. Only its owner can read
+ * it.
+ */
 export class RuntimeFile {
   private readonly path: string;
   private readonly apiKey: string;

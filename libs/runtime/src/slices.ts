@@ -1,7 +1,7 @@
 /** Milliseconds for which work on many things keeps Node's only thread at a time. */
 export const SLICE_MS = 3;
 
-/** Those that wait for their next slice, the one that has waited longest first. */
+/** The work that waits for its next slice; the first one has waited longest. */
 const waiting: (() => void)[] = [];
 
 const goOn = (): void => {
@@ -16,7 +16,7 @@ export const nextSlice = (): Promise<void> =>
   });
 
 /**
- * To be awaited between pieces of work: at once while a slice lasts, and then in a later turn of the event loop, with
+ * Is awaited between pieces of work: at once while a slice lasts, and then in a later turn of the event loop, with
  * which the next slice begins.
  */
 export const newSlices = (): (() => Promise<void> | undefined) => {

@@ -1,9 +1,9 @@
 export interface SlotsOptions {
   readonly maxRunning: number;
-  /** With one key, while others are here as this knows it; without it, one less than all. */
+  /** The slots of one key while others are here as `pace` knows it; without it, one less than all. */
   readonly besideOthers?: { readonly maxRunning: number; readonly pace: { hasOthers(key: string): boolean } };
   readonly maxWaiting: number;
-  /** Of these, with one key. */
+  /** The waiters of one key among these. */
   readonly maxWaitingPerKey: number;
   readonly waitTimeoutMs: number;
 }
@@ -24,11 +24,11 @@ export class Slots {
   private running = 0;
   private readonly runningOf = new Map<string, number>();
   private waiting = 0;
-  /** Those that wait, by key. The first key has had its turn longest ago. */
+  /** The waiters, by key. The first key has had its turn longest ago. */
   private readonly queues = new Map<string, Set<() => void>>();
-  /** Of all that wait, until when and how each gives up, the first one first. */
+  /** The deadlines of all waiters, the first one first. */
   private readonly deadlines = new Set<{ readonly atMs: number; readonly giveUp: () => void }>();
-  /** One for all: a timer for each would cost more than all else here. */
+  /** One timer for all: a timer for each would cost more than all else here. */
   private timer: NodeJS.Timeout | null = null;
   private readonly maxRunningPerKey: number;
 
@@ -75,12 +75,12 @@ export class Slots {
     this.fill();
   }
 
-  /** Those that wait and may begin do so: usually one, and several when others have gone. */
+  /** Begins the work that waits and may begin: usually one, and several when others have gone. */
   private fill(): void {
     while (this.running < this.options.maxRunning && this.beginNext());
   }
 
-  /** Returns whether one of those that wait has begun. */
+  /** Returns whether a waiter has begun. */
   private beginNext(): boolean {
     for (const [next, queue] of this.queues) {
       if (!this.mayBegin(next)) continue;
@@ -125,7 +125,7 @@ export class Slots {
     });
   }
 
-  /** Those whose time is over give up. The timer goes on for the next one of all. */
+  /** Waiters whose time is over give up. The timer goes on for the next one of all. */
   private readonly expire = (): void => {
     this.timer = null;
     const nowMs = performance.now();

@@ -17,18 +17,18 @@ const READY_POLL_MS = 50;
 /** How often Node looks for requests that take too long. */
 const CONNECTIONS_CHECK_MS = 1_000;
 /**
- * Of request line and headers together, of which Node reads no more: no part of a path has to be refused for its
- * length.
+ * The bytes of request line and headers together, of which Node reads no more: no part of a path has to be refused for
+ * its length.
  */
 export const MAX_HEADER_BYTES = 16_384;
 
 /** A part that runs beside the module of a service: a log and the like. */
 export interface Part {
-  /** As an operator knows it. */
+  /** The name by which an operator knows it. */
   readonly name: string;
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Why it cannot serve, in words that everybody may read; null = it can. */
+  /** The reason why it cannot serve, in words that everybody may read; null = it can. */
   unready(): string | null | Promise<string | null>;
 }
 
@@ -37,13 +37,13 @@ export interface Face {
   readonly module: DynamicModule;
   /** 0 = one that is free. */
   readonly port: number;
-  /** Without it, HOST. */
+  /** The address; without it, HOST. */
   readonly host?: string;
   /** Makes the transport once the module's providers exist; a gateway has none. */
   readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
   readonly prepare?: (app: NestFastifyApplication) => void;
   /**
-   * Answers what no route ever sees: requests that are not HTTP, not all there in time, or whose path cannot be
+   * Answers requests that no route ever sees: those that are not HTTP, not all there in time, or whose path cannot be
    * decoded.
    */
   readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
@@ -51,7 +51,10 @@ export interface Face {
 
 export interface ServiceOptions extends Face {
   readonly config: Config;
-  /** Started together, and stopped the last one first: a log works on its database until it has stopped. */
+  /**
+   * The parts are started together, and the last one is stopped first: a log works on its database until it has
+   * stopped.
+   */
   readonly parts: readonly Part[];
   /** A second face of the process, for others than those who reach the first port. */
   readonly beside?: Face;
@@ -66,7 +69,7 @@ export interface Service {
   readonly app: NestFastifyApplication;
   /** The port that it listens on. */
   readonly port: number;
-  /** That of what is beside it; where there is nothing, the same. */
+  /** The port of the face beside it; where there is none, the same. */
   readonly besidePort: number;
   stop(): Promise<void>;
 }
@@ -246,12 +249,12 @@ export const runProcess = (name: string, start: (logger: Logger) => Promise<{ st
   };
   process.on('uncaughtException', fail);
   let stop = async (): Promise<void> => undefined;
-  // From the beginning: the first process of a container is deaf to signals that it does not ask for, also while it
-  // waits.
+  // The process listens to signals from the beginning: the first process of a container is deaf to signals that it does
+  // not ask for, also while it waits.
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => void stop().finally(() => end(0, signal)));
   const run = async (): Promise<void> => {
-    // Checked before there is a logger, which takes one of them.
+    // The level is checked before there is a logger, which takes one of them.
     const logger = createLogger(name);
     process.removeAllListeners('warning').on('warning', ({ name: kind, message }) => logger.warn({ kind }, message));
     const service = await start(logger);
@@ -261,7 +264,7 @@ export const runProcess = (name: string, start: (logger: Logger) => Promise<{ st
   run().catch(fail);
 };
 
-/** For a consumer that does not come back by itself: the process ends, and what keeps it starts it again. */
+/** Is called for a consumer that does not come back by itself: the process ends, and its supervisor starts it again. */
 export const endWith =
   (logger: Logger) =>
   (error: Error): never => {

@@ -25,7 +25,7 @@ export interface Kept<R extends Running = Running> {
   start(): Promise<R>;
   /** Called after each start. */
   readonly started?: (running: R) => void;
-  /** Whether it can serve; without it, it can as soon as it is started. */
+  /** Whether it can serve; without this, it can as soon as it is started. */
   readonly ready?: () => Promise<boolean>;
 }
 
@@ -55,7 +55,7 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
   const end = new AbortController();
   const stops: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | undefined;
-  // A caller that would still start something, or wait for it, while everything ends has nothing to go on with.
+  // A caller that would still start something, or wait for it, while everything ends cannot go on.
   const never = new Promise<never>(() => undefined);
 
   const keep = async <R extends Running>(kept: Kept<R>): Promise<R> => {
@@ -139,7 +139,7 @@ export const runSupervisor = (main: (supervisor: Supervisor) => Promise<void>): 
   };
   const supervisor = createSupervisor(fail, (line) => sayLine(NAME, 'warn', line));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0, signal));
-  // Nothing that is thrown late may leave behind what is kept.
+  // No late error may leave kept processes behind.
   process.on('uncaughtException', fail);
   main(supervisor).catch(fail);
 };
@@ -149,10 +149,10 @@ export interface NodeProcess {
   readonly file: string;
   readonly args?: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
-  /** Put before each line that it prints, where there are several. */
+  /** A prefix of each line that it prints, where there are several. */
   readonly prefix?: string;
   readonly onMessage?: (message: unknown) => void;
-  /** After that it is killed. */
+  /** After this time it is killed. */
   readonly stopTimeoutMs?: number;
 }
 

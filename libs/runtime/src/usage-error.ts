@@ -7,7 +7,10 @@ export class UsageError extends Error {
   readonly exitCode = EXIT_USAGE;
 }
 
-/** By the code with which it ends the process: libs that know nothing of this one have such errors as well. */
+/**
+ * It is recognised by the code with which it ends the process: libs that know nothing of this one have such errors as
+ * well.
+ */
 export const isUsageError = (error: unknown): error is Error =>
   error instanceof Error && (error as { exitCode?: unknown }).exitCode === EXIT_USAGE;
 
