@@ -13,8 +13,8 @@ export type Report =
   | { readonly report: 'failed'; readonly reason: string };
 
 /**
- * Lower than that of the server and of the victim: they share two cores with the attacker, whose own work is not what
- * is measured.
+ * The priority is lower than that of the server and of the victim: they share two cores with the attacker, whose own
+ * work is not measured.
  */
 const NICENESS = 15;
 

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Prey {
   readonly host: string;
   readonly port: number;
-  /** Ends before `/Users`. */
+  /** The path, which ends before `/Users`. */
   readonly basePath: string;
   readonly token: string;
 }
@@ -59,8 +59,8 @@ export class Attacker {
   }
 
   /**
-   * The same, again until it is done, as an honest client would when it is told to come later. Throws what else it was
-   * answered.
+   * The same, again until it is done, as an honest client would when it is told to come later. Throws Refused with any
+   * other answer.
    */
   async make(method: string, path: string, body: unknown): Promise<{ readonly id: string }> {
     for (;;) {

@@ -6,9 +6,9 @@ export type Size = 'whole' | 'short';
 
 export interface Attack {
   readonly name: string;
-  /** Its deeds in words, for the report. */
+  /** A description, for the report. */
   readonly title: string;
-  /** Rounds at a time. */
+  /** The number of rounds at a time. */
   readonly together: number;
   /** Makes what the attack needs. Resolves with one round of it, which is repeated until the attack is called off. */
   prepare(attacker: Attacker, size: Size): Promise<() => Promise<void>>;
@@ -36,7 +36,7 @@ const patch = (...Operations: object[]): object => ({
   schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
   Operations,
 });
-/** Control characters: six bytes each in JSON. */
+/** Control characters, which are six bytes each in JSON. */
 const controls = (bytes: number): string => '\u0001'.repeat(Math.floor(bytes / 6));
 
 /** Users as large as the server takes them, of the given sizes the first that it takes. */
@@ -101,7 +101,7 @@ export const ATTACKS: readonly Attack[] = [
             ).id,
           );
         } catch (error) {
-          // More are not allowed: these it is.
+          // More groups are not allowed: the attack works with these.
           if (error instanceof Refused) break;
           throw error;
         }
@@ -210,8 +210,8 @@ export const ATTACKS: readonly Attack[] = [
     prepare: async (attacker) => {
       const emails = Array.from({ length: 1_000 }, (_, index) => ({ value: `e${index}@x.example`, type: 'work' }));
       const { id } = await attacker.make('POST', '/Users', user('operations', { emails }));
-      // The most that one PATCH may look at is not written down here: some of these are carried out, the others are
-      // refused when they have looked so long.
+      // The limit of one PATCH is not written down here: some of these are carried out, the others are refused when
+      // they have looked for so long.
       const bodies = [36, 340, 340].map((operations) =>
         patch(...emails.slice(0, operations).map((email) => ({ op: 'add', path: 'emails', value: [email] }))),
       );

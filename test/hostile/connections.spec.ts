@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startMuster } from '../support/muster.js';
 import { RawConnection, requestHead } from '../support/raw-connection.js';
 
-/** How many connections there are, and requests on one of them. */
+/** Limits on the number of connections, and of requests on one of them. */
 const PER_ADDRESS = 8;
 const CONNECTIONS = 12;
 const PIPELINED = 16;
@@ -60,7 +60,7 @@ describe('connections', () => {
     await filled('127.0.0.2', CONNECTIONS - PER_ADDRESS);
     await filled('127.0.0.2', 2);
     await Promise.all([oldest!.ended, second!.ended]);
-    // Six each.
+    // Each address has six.
     expect((await connection('127.0.0.2').answer()).status).toBe(503);
     await filled('127.0.0.3', 4);
     expect((await connection('127.0.0.1').answer()).status).toBe(503);

@@ -15,10 +15,10 @@ import { ATTACKS, type Size } from './attacks.js';
 
 export interface HostileOptions {
   readonly log: LogKind;
-  /** Made by the run, and removed if everything held. */
+  /** The run makes this folder, and removes it if everything held. */
   readonly dataDir: string;
   readonly size: Size;
-  /** How long each attack lasts, and how long the victim is watched without one before. */
+  /** The time that each attack lasts, and the time that the victim is watched without one before. */
   readonly attackMs: number;
   readonly quietMs: number;
   /** Names of attacks; the default is all. */
@@ -258,8 +258,8 @@ class Victim {
 }
 
 /**
- * Whether all held that has to hold wherever it runs; how long the victim waited depends on the machine and is for the
- * long run.
+ * The rules that were broken and have to hold wherever it runs; how long the victim waited depends on the machine and
+ * is for the long run.
  */
 export const findingsOf = ({ attacks, peakMemoryMib, verify }: HostileReport): string[] => [
   ...attacks.flatMap(({ name, failures, readyAfterMs, during }) => [

@@ -7,7 +7,7 @@ import { RawConnection, requestHead } from '../support/raw-connection.js';
 
 /** Clients that ask and do not read. */
 const BASE = '/api/scim/v2';
-/** Less than one of the lists here, of which one alone is let in. */
+/** The limit is less than one of the lists here, of which one alone is let in. */
 const PER_TENANT = 5_000_000;
 const muster = startMuster({
   settings: {
