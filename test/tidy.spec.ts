@@ -235,6 +235,14 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    title: 'SQL files have 120 columns, as the formatter gives the code',
+    check: (project) =>
+      [...project]
+        .filter(([path, text]) => path.endsWith('.sql') && path !== 'docs/schema.sql' && /^.{121}/m.test(text))
+        .map(([path]) => path),
+    broken: [{ 'apps/identity/src/migrations/0001-a.sql': `-- ${'a'.repeat(118)}` }],
+  },
+  {
     title: 'nothing is left for later in the code: what is open is an issue',
     check: (project) =>
       sources(project).flatMap(([path, text]) =>
