@@ -12,7 +12,7 @@ export interface Caller {
   readonly seesUnmanaged: boolean;
   /** Whether it also sees local groups. */
   readonly seesLocalGroups: boolean;
-  /** How long the body of the request is. */
+  /** The length of the body of the request. */
   readonly bodyBytes: number;
   /** The attributes that users and groups of its tenant may have. */
   readonly definitions: Definitions;

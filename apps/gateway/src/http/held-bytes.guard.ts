@@ -9,7 +9,7 @@ import type { HeldStream } from '../read/members.queries.js';
  */
 const MAX_TEXT_CHARACTERS = 65_536;
 
-/** What is held for one request. */
+/** The bytes that are held for one request. */
 export interface Held {
   readonly tenant: string;
   bodyBytes: number;
@@ -70,7 +70,7 @@ export class HeldBytes {
   }
 }
 
-/** How much of an answer is held at a time. */
+/** The bytes of an answer that are held at a time. */
 export const bytesOf = (payload: unknown): number =>
   typeof payload === 'string' || Buffer.isBuffer(payload)
     ? payload.length

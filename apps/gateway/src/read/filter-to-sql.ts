@@ -100,8 +100,8 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledS
 };
 
 /**
- * How rows with the columns `key`, where something is sorted, and `id` are ordered. In Postgres, too, NULL comes last,
- * and first when descending.
+ * The order of rows with the columns `key`, where something is sorted, and `id`. In Postgres, too, NULL comes last, and
+ * first when descending.
  */
 export const compileOrder = (sort: Sort | null): string =>
   sort ? `page.key ${sort.descending ? 'DESC' : 'ASC'}, page.id` : 'page.id';

@@ -31,7 +31,7 @@ interface Alike {
   readonly waiting: (() => void)[];
   /** Look-ups that have no answer yet. */
   open: number;
-  /** Those of this turn of the event loop. */
+  /** The look-ups of this turn of the event loop. */
   loader: DataLoader<string, unknown> | null;
 }
 

@@ -14,14 +14,14 @@ const MEMBERS_PER_PAGE = 1_000;
 const PIECE_CHARACTERS = 131_072;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** What a page of users and groups is made of. */
+/** The material of a page of users and groups. */
 export interface MixedPage {
   /** Each as JSON. */
   readonly users: readonly string[];
   readonly groups: readonly Head[];
   readonly totalResults: number;
   readonly place: Place;
-  /** Of the groups. */
+  /** The attributes of groups that are to be shown. */
   readonly selection: Selection | undefined;
 }
 

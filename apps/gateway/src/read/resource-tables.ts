@@ -4,10 +4,12 @@ import type { Caller } from '../caller.js';
 import type { CompiledFilter } from './filter-to-sql.js';
 import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
-/** What a request may see. */
+/** The part of a tenant that a request may see. */
 export type Scope = Pick<Caller, 'tenant' | 'directory' | 'seesUnmanaged' | 'seesLocalGroups' | 'definitions'>;
 
-/** How resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory. */
+/**
+ * The tables and columns by which resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory.
+ */
 export interface ResourceTable {
   /** Begins the names of prepared statements. */
   readonly name: string;
@@ -25,7 +27,7 @@ export interface ResourceTable {
 
 const isId = (id: string): string => `u.id = ${id}::uuid`;
 const isGroupSeen = `(g.directory = $2 OR (g.directory IS NULL AND (SELECT ${settingSql('offerLocalGroups', 'settings')}::boolean FROM ${DIRECTORIES_VIEW} WHERE id = $2)))`;
-/** Where the rows are that the attribute `groups` of a user and `members` of a group consist of. */
+/** The tables whose rows are the values of the attribute `groups` of a user and `members` of a group. */
 const groupRows = `${GROUPS_OF}($1, ARRAY[u.id]) AS g WHERE ${isGroupSeen}`;
 const isInAny = `EXISTS (SELECT FROM ${MEMBERS_VIEW} AS m WHERE m.tenant = $1 AND m.member = u.id)`;
 const membersOf = (kind: 'U' | 'G'): string =>

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { schemasAsJson, settingsSql, TOKENS_VIEW, type TokenRow } from '#contracts';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 
-/** How many tokens are remembered, and as many of those that have been active. */
+/** The number of tokens that are remembered, and of those that have been active. */
 const MAX_TOKENS = 10_000;
 /** So many tokens that were never seen to be active are looked up together, and as many wait. */
 const MAX_STRANGERS = 1_000;

@@ -98,7 +98,7 @@ const LEFT = new Rejected(
 /** The means by which operations are sent. */
 interface Sender extends BulkLimits {
   readonly write: Writer;
-  /** Why no more operations are begun; null = they are. */
+  /** The reason why no more operations are begun; null = they are. */
   readonly fate: () => Promise<Rejected | null>;
 }
 
@@ -138,7 +138,7 @@ const sendTogether = async (
   return [...results, ...(await Promise.all(underWay))];
 };
 
-/** How long a write is. Throws Rejected(tooLarge). */
+/** The length of a write. Throws Rejected(tooLarge). */
 const bytesOf = ({ target, version, data }: BulkWrite, { maxBytesEach }: BulkLimits): number => {
   const bytes =
     (data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data))) + (target?.length ?? 0) + (version?.length ?? 0);

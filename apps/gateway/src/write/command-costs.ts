@@ -11,8 +11,8 @@ const WEIGHT_BELOW = 1 / 64;
  */
 const ORDINARY_BYTES = 16_384;
 /**
- * What may be sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is as heavy
- * as these together.
+ * The bytes that may be sent for a tenant and not answered yet while others wait: 32 ordinary commands, or one that is
+ * as heavy as these together.
  */
 export const MAX_SENT_BYTES = 32 * ORDINARY_BYTES;
 /** A long body may ask for much work: each part of it may have to be compared with everything that is there. */
@@ -46,5 +46,5 @@ export class CommandCosts {
   }
 }
 
-/** How long a command has held up its owner beyond an ordinary one. */
+/** The time for which a command has held up its owner beyond an ordinary one. */
 export const slowMsOf = (bytes: number): number => Math.max(0, bytes - ORDINARY_BYTES) / BYTES_PER_MS;

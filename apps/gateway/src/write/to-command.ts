@@ -8,7 +8,7 @@ import {
 } from '#contracts';
 import { Rejected, type Json, type Resource } from '#scim';
 
-/** What a message says besides the command itself. Time and id are handed in. */
+/** The parts of a message besides the command itself. Time and id are handed in. */
 export interface CommandOrigin {
   readonly id: string;
   readonly correlationId: string;
