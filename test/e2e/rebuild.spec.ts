@@ -1,13 +1,37 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { masterKeySource, uuidv7 } from '#runtime';
-import { rebuildOwner } from '../../apps/muster/src/rebuild.js';
+import { ownerNamed, rebuildOwner } from '../../apps/muster/src/rebuild.js';
+import { cleanEnvironment } from '../bench/installation.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster } from '../support/muster.js';
 import { query } from '../support/postgres.js';
+import { recordUsers } from '../support/recorded-users.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
+/** As built. */
+const PROGRAM = 'dist/apps/muster/src/rebuild.js';
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
+
+it('says in one line what is wrong with how it was called', async () => {
+  const program = (...args: string[]): Promise<object> =>
+    promisify(execFile)(process.execPath, [PROGRAM, ...args], { env: cleanEnvironment() }).then(
+      (output) => ({ ...output, code: 0 }),
+      (error: object) => error,
+    );
+  expect(await program('nobody')).toMatchObject({
+    code: 64,
+    stderr: 'There is no owner nobody. The owners are identity, directory, group.\n',
+  });
+  expect(await program()).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Name one owner, or say --all/) });
+  expect(await program('--none')).toMatchObject({ code: 64 });
+  expect(await program('--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/Exit code 0 = /) });
+});
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
@@ -15,7 +39,22 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     const { scim } = muster;
 
     const rebuilt = (owner: string, options: Parameters<typeof rebuildOwner>[3] = {}) =>
-      rebuildOwner(muster.database, masterKeySource({ DATA_DIR: muster.environment.DATA_DIR! }), owner, options);
+      rebuildOwner(
+        muster.database,
+        masterKeySource({ DATA_DIR: muster.environment.DATA_DIR! }),
+        ownerNamed(owner),
+        options,
+      );
+    const environment = (): NodeJS.ProcessEnv => ({
+      ...cleanEnvironment(),
+      DATA_DIR: muster.environment.DATA_DIR!,
+      DATABASE_URL: muster.database,
+    });
+    const program = (...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> =>
+      promisify(execFile)(process.execPath, [PROGRAM, ...args], { env: environment() }).then(
+        (output) => ({ ...output, code: 0 }),
+        (error: { stdout: string; stderr: string; code: number }) => error,
+      );
     const findings = async (): Promise<string[]> =>
       (await muster.verify()).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
     const rowsOf = async (table: string, condition = 'true'): Promise<unknown[]> =>
@@ -24,6 +63,15 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           `SELECT to_jsonb(t) AS row FROM ${table} t WHERE ${condition} ORDER BY t::text COLLATE "C"`,
         )
       ).rows.map(({ row }) => row);
+    /** How many of its statements wait for a lock. */
+    const waiting = (application: string) => async (): Promise<number> =>
+      (
+        await query(
+          muster.database,
+          `SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock' AND datname = current_database()`,
+          [application],
+        )
+      ).length;
     const newUser = async (): Promise<string> => {
       const { status, body } = await scim('POST', '/Users', {
         userName: `${uuidv7()}@example.org`,
@@ -134,7 +182,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       try {
         for (let round = 0; round < 5; round++) {
           await muster.owner.query(`
-            UPDATE identity.users SET resource = resource || '{"title": "Wrong", "nickName": "Wrong"}', folded = '{"title": "wrong"}';
+            UPDATE identity.users SET resource = resource || '{"title": "Wrong", "nickName": "Wrong"}', folded = '{}';
             UPDATE "group".groups SET resource = resource || '{"nickName": "Wrong"}', external_id = 'wrong';
             DELETE FROM "group".members WHERE member IN (SELECT member FROM "group".members ORDER BY member LIMIT 5);
             INSERT INTO "group".members SELECT tenant, '${groups[0]}', gen_random_uuid(), 'U' FROM "group".groups WHERE id = '${groups[0]}'`);
@@ -161,14 +209,6 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         `UPDATE identity.users SET resource = resource || '{"nickName": "Wrong"}' WHERE id = $1`,
         [user],
       );
-      const waiting = (application: string) => async (): Promise<number> =>
-        (
-          await query(
-            muster.database,
-            `SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock' AND datname = current_database()`,
-            [application],
-          )
-        ).length;
       // Both come to the position row and wait: the lane has loaded the wrong row by then, and the rebuild is first.
       await muster.owner.query('BEGIN; SELECT FROM identity.positions FOR UPDATE');
       const rebuilding = rebuilt('identity');
@@ -210,8 +250,55 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(await findings()).toEqual([]);
     });
 
-    it('an owner that there is not is named', async () => {
-      await expect(rebuilt('nobody')).rejects.toThrow('There is no owner nobody. The owners are identity,');
+    it('killed at any moment it leaves a working installation, and the next one goes on', async () => {
+      const masterKey = Buffer.from(readFileSync(join(muster.environment.DATA_DIR!, 'master.key'), 'utf8'), 'base64');
+      const tenant = await recordUsers(muster.owner, masterKey, 3_000, 1);
+      const wrong = async (): Promise<number> =>
+        (
+          await muster.owner.query(`SELECT FROM identity.users WHERE tenant = $1 AND resource->>'title' = 'Wrong'`, [
+            tenant,
+          ])
+        ).rowCount!;
+      for (let kills = 0; kills < 2; kills++) {
+        await muster.owner.query(
+          `UPDATE identity.users SET resource = resource || '{"title": "Wrong"}' WHERE tenant = $1`,
+          [tenant],
+        );
+        const child = spawn(process.execPath, [PROGRAM, 'identity'], { env: environment() });
+        await expect.poll(wrong, { timeout: 60_000, interval: 5 }).toBeLessThan(3_000);
+        child.kill('SIGKILL');
+        await once(child, 'close');
+        expect(await setTitle(await newUser(), 'Director')).toBe(200);
+      }
+      const { stdout, code } = await program('identity');
+      expect(code).toBe(0);
+      expect(stdout).toMatch(
+        /^identity: [\d,]+ streams of [\d,]+ events replayed, [\d,]+ rows checked, [\d,]+ mended, in [\d.]+ s \([\d,]+ events\/s\)\.\n/,
+      );
+      expect(await wrong()).toBe(0);
+      expect(await findings()).toEqual([]);
+    });
+
+    it('stopped by a signal it says so, and the next one goes on there', async () => {
+      const user = await newUser();
+      await muster.owner.query(`UPDATE identity.users SET folded = jsonb_build_object('title', 1) WHERE id = $1`, [
+        user,
+      ]);
+      // It waits for the lane of the user, and so it is in the middle.
+      await muster.owner.query('BEGIN; SELECT FROM identity.positions FOR UPDATE');
+      const child = spawn(process.execPath, [PROGRAM, '--all'], { env: environment() });
+      const closed = once(child, 'close');
+      try {
+        await expect.poll(waiting('muster-rebuild'), { timeout: 60_000, interval: 5 }).toBeGreaterThan(0);
+        child.kill('SIGTERM');
+      } finally {
+        await muster.owner.query('COMMIT');
+      }
+      const [code] = await closed;
+      expect(code).toBe(3);
+      const { stdout, stderr, code: end } = await program('--all');
+      expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+      expect(stdout).toMatch(/^identity: .*It went on where.*directory: .*group: .*Come to its end\.\n$/s);
     });
   });
 }

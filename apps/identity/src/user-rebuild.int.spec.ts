@@ -77,7 +77,9 @@ it('each row that is wrong, missing or too many is mended, and no other', async 
   const [users, claims] = [await table('users'), await table('claims')];
   const [first, second, third, fourth] = [await idOf(0), await idOf(1_000), await idOf(USERS - 1), await idOf(7)];
   await owner.query(`UPDATE identity.users SET resource = resource || '{"title": "Wrong"}' WHERE id = $1`, [first]);
-  await owner.query('UPDATE identity.users SET version = 17, folded = NULL WHERE id = $1', [second]);
+  await owner.query(`UPDATE identity.users SET version = 17, folded = jsonb_build_object('title', 1) WHERE id = $1`, [
+    second,
+  ]);
   await owner.query('DELETE FROM identity.users WHERE id = $1', [third]);
   // The names of two are exchanged, one is free, and one is held by somebody whom there is not.
   await owner.query(

@@ -35,11 +35,10 @@ interface Options {
 export const rebuildOwner = async (
   url: string,
   masterKey: MasterKeySource,
-  name: string,
+  owner: OwnerDefinition,
   options: Partial<Options> = {},
 ): Promise<RebuildResult> => {
-  const owner = ownerNamed(name);
-  if (!owner.fold) throw new UsageError(`${name} has no rows that follow from events.`);
+  if (!owner.fold) throw new UsageError(`${owner.name} has no rows that follow from events.`);
   const rows = await connectToInstallation(url, 'muster-rebuild');
   try {
     const key = await openMasterKey(rows, { ...masterKey, make: null });
@@ -57,7 +56,8 @@ export const rebuildOwner = async (
   }
 };
 
-const ownerNamed = (name: string): OwnerDefinition => {
+/** Throws UsageError when there is none of this name. */
+export const ownerNamed = (name: string): OwnerDefinition => {
   const owner = OWNERS.find((one) => one.name === name);
   if (owner) return owner;
   throw new UsageError(`There is no owner ${name}. The owners are ${OWNERS.map((one) => one.name).join(', ')}.`);
@@ -109,15 +109,15 @@ const run = async (name: string | undefined, { all, fromStart }: { all?: true; f
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  for (const one of all ? OWNERS.map((owner) => owner.name) : [ownerNamed(name!).name]) {
-    const { tell, stop: end } = progressOf(one);
+  for (const one of all ? OWNERS : [ownerNamed(name!)]) {
+    const { tell, stop: end } = progressOf(one.name);
     const sinceMs = performance.now();
     const result = await rebuildOwner(databaseUrl(config), masterKeySource(config), one, {
       isFromStart: fromStart === true,
       signal: stopping.signal,
       progress: tell,
     }).finally(end);
-    console.log(reported(one, result, (performance.now() - sinceMs) / 1000));
+    console.log(reported(one.name, result, (performance.now() - sinceMs) / 1000));
     if (result.unfolded > 0) process.exitCode = UNFOLDED;
     if (result.isStopped) {
       process.exitCode = STOPPED;

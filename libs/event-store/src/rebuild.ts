@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { commandsOf, partitionOf, schemaOf, type Owner } from '#contracts';
+import { isTimeOut } from './blame.js';
 import {
   catchUp,
   claimsTable,
@@ -53,6 +54,10 @@ export interface RebuildResult extends Rebuilt {
 
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_002;
+const PREDECESSOR_TIMEOUT_MS = 4_000;
+/** A table or a column that there is not. */
+const UNDEFINED = /^(42P01|42703)$/;
+const NOT_MIGRATED = 'The database has not been migrated to this version yet: start Muster, or run npm run migrate.';
 /** Rows that one transaction writes, and their bytes: a lane stands still for as long, which is 0.1 s at the most. */
 const MAX_ROWS = 500;
 const MAX_BYTES = 2 * 1_048_576;
@@ -89,16 +94,23 @@ export const rebuild = async (
   fold: Fold,
   options: RebuildOptions,
 ): Promise<RebuildResult> => {
-  const { rows: locked } = await rows.query<{ mine: boolean }>(
-    'SELECT pg_try_advisory_lock($1, hashtext($2)) AS mine',
-    [ADVISORY_LOCK, fold.owner],
-  );
-  if (!locked[0]!.mine)
-    throw new UnfitDatabase(`Another rebuild of ${fold.owner} is under way: let it come to its end.`);
+  const lock = [ADVISORY_LOCK, fold.owner];
+  try {
+    // The connection of one that was killed goes on for the statement that it was at.
+    await rows.query(`SET lock_timeout = ${PREDECESSOR_TIMEOUT_MS}`);
+    await rows.query('SELECT pg_advisory_lock($1, hashtext($2))', lock);
+    await rows.query('RESET lock_timeout');
+  } catch (error) {
+    if (!isTimeOut(error)) throw error;
+    throw new UnfitDatabase(`Another rebuild of ${fold.owner} is under way: let it come to its end, or stop it.`);
+  }
   try {
     return await new Rebuild(events, rows, fold, options).run();
+  } catch (error) {
+    if (UNDEFINED.test((error as { code?: string }).code ?? '')) throw new UnfitDatabase(NOT_MIGRATED);
+    throw error;
   } finally {
-    await rows.query('SELECT pg_advisory_unlock($1, hashtext($2))', [ADVISORY_LOCK, fold.owner]);
+    await rows.query('SELECT pg_advisory_unlock($1, hashtext($2))', lock).catch(() => undefined);
   }
 };
 
