@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { SERVICES, userOf } from '#contracts';
+import { userOf } from '#contracts';
+import { SERVICES } from '../apps/muster/src/owners.js';
 import { POSTGRES_SETTINGS } from '#runtime';
 import { settings } from './kafka-broker.js';
 
@@ -62,7 +63,7 @@ it('only the listener of the services can be reached from other containers', () 
 });
 
 it('each service is a user of its own there, whose password is made before it starts', () => {
-  for (const service of SERVICES.filter((name) => name !== 'muster')) {
+  for (const { name: service } of SERVICES) {
     const variable = `${service.toUpperCase().replace('-', '_')}_KAFKA_PASSWORD`;
     expect(serviceOf(service)).toContain(`KAFKA_SASL_USERNAME: ${userOf(service)}\n`);
     expect(serviceOf(service)).toContain(`KAFKA_SASL_PASSWORD: \${${variable}:?`);

@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { ownRoleUrl, roleUrl } from '#event-store';
 import { readConfig, SETTINGS } from '#runtime';
-import { APPS, environmentOf, roleOf, type App } from './environments.js';
+import { roleOf } from '#contracts';
+import { SERVICES } from '../apps/muster/src/owners.js';
+import { environmentOf } from './environments.js';
+
+const APPS = SERVICES.map((service) => [service.name, service] as const);
+const NAMES = SERVICES.map(({ name }) => name);
 
 const OWNER = 'postgres://muster:the%20password%20of%20the%20owner@db.example.org:5432/muster?sslmode=verify-full';
 const SECRETS = {
@@ -31,7 +36,7 @@ const GIVEN = {
   QUERY_TIMEOUT_MS: '4000',
 };
 /** Of the secrets of an installation, those that a service gets. */
-const NEEDS: Readonly<Record<App, readonly string[]>> = {
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
   gateway: ['DATABASE_URL'],
   group: ['DATABASE_URL'],
   identity: ['DATABASE_URL', 'MASTER_KEY'],
@@ -39,10 +44,10 @@ const NEEDS: Readonly<Record<App, readonly string[]>> = {
   'admin-api': ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
 };
 
-it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, and nothing else', (app) => {
-  const environment = environmentOf(app, SECRETS, { PORT: '8080', KAFKA_BROKERS: 'kafka:9092' }, GIVEN);
+it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, and nothing else', (app, service) => {
+  const environment = environmentOf(service, SECRETS, { PORT: '8080', KAFKA_BROKERS: 'kafka:9092' }, GIVEN);
   const secret = SETTINGS.filter((setting) => setting.secret).map(({ name }) => name);
-  expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...NEEDS[app]].sort());
+  expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...NEEDS[app]!].sort());
   expect(
     Object.keys(environment).filter(
       (name) => name.endsWith('_FILE') && !SETTINGS.some((setting) => setting.name === name),
@@ -66,25 +71,26 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
     'NODE_EXTRA_CA_CERTS',
   ]);
   expect(Object.keys(environment).filter((name) => !known.has(name) || name === 'DATA_DIR')).toEqual([]);
+  expect(environment.RUN).toBe(app);
   expect(environment.DATABASE_URL).toBe(roleUrl(OWNER, roleOf(app)));
   expect(ownRoleUrl(environment.DATABASE_URL!, roleOf(app))).toBe(environment.DATABASE_URL);
   const text = JSON.stringify(environment);
   expect(text).not.toMatch(/the%20password|the password|cloud|"ci"|other|\/run\/secrets/);
-  expect(text.includes(SECRETS.masterKey)).toBe(NEEDS[app].includes('MASTER_KEY'));
-  expect(text.includes(SECRETS.apiKey)).toBe(NEEDS[app].includes('MUSTER_API_KEY'));
+  expect(text.includes(SECRETS.masterKey)).toBe(NEEDS[app]!.includes('MASTER_KEY'));
+  expect(text.includes(SECRETS.apiKey)).toBe(NEEDS[app]!.includes('MUSTER_API_KEY'));
 });
 
 it('what a service gets it can read', () => {
-  for (const app of APPS)
-    expect(readConfig(environmentOf(app, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(
+  for (const [app, service] of APPS)
+    expect(readConfig(environmentOf(service, SECRETS, {}, { PATH: '/bin' })).DATABASE_URL).toMatch(
       `//muster_${roleOf(app)}:`,
     );
 });
 
-it.each(APPS)('%s refuses the URL of the owner and of every other role, in one line', (app) => {
+it.each(NAMES)('%s refuses the URL of the owner and of every other role, in one line', (app) => {
   for (const url of [
     OWNER,
-    ...APPS.filter((other) => other !== app).map((other) => roleUrl(OWNER, roleOf(other))),
+    ...NAMES.filter((other) => other !== app).map((other) => roleUrl(OWNER, roleOf(other))),
     'postgres://muster_x@h/d',
     `${roleUrl(OWNER, roleOf(app))}&user=muster`,
   ]) {
@@ -102,10 +108,10 @@ const serviceOf = (name: string): string => {
   return new RegExp(`^  ${name}:\\n((?: {4}.*\\n|\\n)+)`, 'm').exec(services)![1]!;
 };
 
-it.each(APPS)('in docker-compose.yml, too, %s gets no secret of others', (app) => {
+it.each(NAMES)('in docker-compose.yml, too, %s gets no secret of others', (app) => {
   const text = serviceOf(app);
   expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual(
-    [...NEEDS[app], 'KAFKA_SASL_PASSWORD'].sort(),
+    [...NEEDS[app]!, 'KAFKA_SASL_PASSWORD'].sort(),
   );
   expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${roleOf(app).toUpperCase()}_KAFKA_PASSWORD:?`);
   expect(text).toContain(`postgres://muster_${roleOf(app)}:\${${roleOf(app).toUpperCase()}_DATABASE_PASSWORD:?`);

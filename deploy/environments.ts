@@ -1,12 +1,10 @@
-import { roleUrl, type Role, type RoleSettings } from '#event-store';
+import { roleOf } from '#contracts';
+import { roleUrl, type RoleSettings } from '#event-store';
 import { SETTINGS } from '#runtime';
+import type { SERVICES } from '../apps/muster/src/owners.js';
 
-/** The services that are processes of their own in `npm run stack`, and as containers. */
-export const APPS = ['directory', 'identity', 'group', 'admin-api', 'gateway'] as const;
-export type App = (typeof APPS)[number];
-
-/** The role of a service at the database; its name needs no quotes in SQL. */
-export const roleOf = (app: App): Role => (app === 'admin-api' ? 'admin_api' : app);
+/** An owner or a face, as a process of its own. */
+export type Service = (typeof SERVICES)[number];
 
 /** The program that starts the services knows all of this, and hands to each what it needs. */
 export interface Secrets {
@@ -28,7 +26,7 @@ const NOT_HANDED_ON = ['DATA_DIR', 'DATABASE_ROLE_PREFIX'];
  * the rights of the owner.
  */
 export const environmentOf = (
-  app: App,
+  { name: service, secrets: needed = [] }: Service,
   secrets: Secrets,
   settings: Readonly<Record<string, string>>,
   given: NodeJS.ProcessEnv = process.env,
@@ -40,8 +38,9 @@ export const environmentOf = (
   return {
     ...Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))),
     ...settings,
-    DATABASE_URL: roleUrl(secrets.ownerUrl, roleOf(app), secrets.roles),
-    ...(app === 'identity' || app === 'admin-api' ? { MASTER_KEY: secrets.masterKey } : {}),
-    ...(app === 'admin-api' ? { MUSTER_API_KEY: secrets.apiKey } : {}),
+    RUN: service,
+    DATABASE_URL: roleUrl(secrets.ownerUrl, roleOf(service), secrets.roles),
+    ...(needed.includes('MASTER_KEY') ? { MASTER_KEY: secrets.masterKey } : {}),
+    ...(needed.includes('MUSTER_API_KEY') ? { MUSTER_API_KEY: secrets.apiKey } : {}),
   };
 };

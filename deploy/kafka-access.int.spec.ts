@@ -3,11 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Consumer, Kafka } from 'kafkajs';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { TOPICS, userOf, type Service } from '#contracts';
+import { EVERYTHING, userOf } from '#contracts';
 import { KafkaLog, type KafkaConnection } from '#log';
 import { isUsageError, readConfig } from '#runtime';
 import { makeAuthority, type Authority } from '../test/support/certificates.js';
+import { ACCESS } from '../apps/muster/src/owners.js';
 import { kafkaOf } from '../test/support/kafka-client.js';
 import { describeWithOwnKafka } from '../test/support/kafka.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
@@ -18,6 +20,9 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
  */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
+/** An owner has a database, which is not asked for anything here. */
+const NO_DATABASE = new pg.Pool({ host: '127.0.0.1', port: 1 });
+const TOPICS = ACCESS.get(EVERYTHING)!.make;
 const SERVICES = ['gateway', 'admin-api', 'identity', 'directory', 'group'] as const;
 /** Written down once more, by hand: r = read, w = write. All else is refused. */
 const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r' | 'w' | 'rw'>>>> = {
@@ -41,6 +46,7 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
     'group.outcomes': 'w',
     'group.events': 'w',
     'group.commands.dead': 'w',
+    'group.identity.events.dead': 'w',
   },
 };
 
@@ -68,8 +74,8 @@ describeWithOwnKafka('the broker of the services', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  const connectionOf = (service: Service): KafkaConnection => readConfig(broker.settingsOf(service)).kafka!;
-  const as = (service: Service): Kafka => kafkaOf(connectionOf(service));
+  const connectionOf = (service: string): KafkaConnection => readConfig(broker.settingsOf(service)).kafka!;
+  const as = (service: string): Kafka => kafkaOf(connectionOf(service));
   /** Kafka's word for what went wrong, wherever in the error it stands. */
   const typeOf = (error: unknown): string => {
     const { type, cause, errors } = error as { type?: string; cause?: unknown; errors?: readonly unknown[] };
@@ -287,11 +293,11 @@ describeWithOwnKafka('the broker of the services', () => {
   });
 
   describe('the message log', () => {
-    const newLog = (connection: KafkaConnection, service: Exclude<Service, 'muster'> = 'gateway'): KafkaLog =>
+    const newLog = (connection: KafkaConnection, service = 'gateway'): KafkaLog =>
       new KafkaLog({
         connection,
         service,
-        pool: null,
+        pool: service === 'gateway' ? null : NO_DATABASE,
         topicSuffix: '',
         maxBatchMessages: 100,
         watch: { during: (_what, work) => work() },
@@ -368,7 +374,7 @@ describeWithOwnKafka('the broker of the services', () => {
       const log = new KafkaLog({
         connection,
         service: 'identity',
-        pool: null,
+        pool: NO_DATABASE,
         topicSuffix: '',
         maxBatchMessages: 100,
         watch: { during: (_what, work) => work() },

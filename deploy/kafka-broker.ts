@@ -4,9 +4,10 @@ import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync, writeFi
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { userOf, type Service } from '#contracts';
+import { userOf } from '#contracts';
 import { setUpKafka, type KafkaConnection } from '#log';
 import { boundLog, freePort, keyFile, lastLine, lives, makeFolder, stopChild, UsageError, whenEnded } from '#runtime';
+import { ACCESS } from '../apps/muster/src/owners.js';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 
 export { whatKafkaMisses } from './kafka-jars.js';
@@ -20,7 +21,7 @@ export interface KafkaBroker {
   /** A controlled shutdown. Resolves when the broker has ended. */
   stop(): Promise<void>;
   /** The settings with which a service finds the broker and is let in. */
-  settingsOf(service: Service): Readonly<Record<string, string>>;
+  settingsOf(service: string): Readonly<Record<string, string>>;
   /** The user who may do everything. */
   readonly administrator: KafkaConnection;
   /** Lets the services use the topics of these suffixes, and of no others. */
@@ -30,7 +31,7 @@ export interface KafkaBroker {
 export interface BrokerOptions {
   /** That of a broker that ended, so that its clients find it again; otherwise a free one. */
   readonly port?: number | undefined;
-  readonly services: readonly Service[];
+  readonly services: readonly string[];
   readonly topicSuffix?: string;
   /** Key and certificates in PEM: the services then come by TLS. */
   readonly certificate?: string;
@@ -76,7 +77,7 @@ export const startKafkaBroker = async (
         sasl: { mechanism: 'plain', username: ADMINISTRATOR, password },
       };
       const allow = (topicSuffixes: readonly string[]): Promise<void> =>
-        setUpKafka({ administrator, passwords, topicSuffixes });
+        setUpKafka({ administrator, passwords, access: ACCESS, topicSuffixes });
       try {
         await allow([topicSuffix]);
         return {
@@ -95,9 +96,9 @@ export const startKafkaBroker = async (
   }
 };
 
-const passwordFile = (service: Service): string => `kafka-${service}.key`;
+const passwordFile = (service: string): string => `kafka-${service}.key`;
 
-const settingsOf = (brokers: string, service: Service, file: string): Readonly<Record<string, string>> => ({
+const settingsOf = (brokers: string, service: string, file: string): Readonly<Record<string, string>> => ({
   KAFKA_BROKERS: brokers,
   KAFKA_SASL_MECHANISM: 'scram-sha-512',
   KAFKA_SASL_USERNAME: userOf(service),

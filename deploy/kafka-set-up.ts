@@ -1,6 +1,6 @@
 import '#first';
-import { SERVICES, type Service } from '#contracts';
 import { setUpKafka } from '#log';
+import { ACCESS } from '../apps/muster/src/owners.js';
 import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
 
 /**
@@ -17,7 +17,7 @@ const run = async (): Promise<void> => {
   if (!env.KAFKA_ADMIN_LISTENER || !password)
     throw new UsageError('KAFKA_ADMIN_LISTENER and KAFKA_PASSWORD, or KAFKA_PASSWORD_FILE, have to be set.');
   const passwords = new Map(
-    SERVICES.flatMap((service): [Service, string][] => {
+    [...ACCESS.keys()].flatMap((service): [string, string][] => {
       const given = secretFrom(env, `${service.toUpperCase().replaceAll('-', '_')}_KAFKA_PASSWORD`);
       return given === undefined ? [] : [[service, given]];
     }),
@@ -30,6 +30,7 @@ const run = async (): Promise<void> => {
       sasl: { mechanism: 'plain', username: 'broker', password },
     },
     passwords,
+    access: ACCESS,
     topicSuffixes: [env.KAFKA_TOPIC_SUFFIX ?? ''],
   });
   console.log(`Kafka knows ${[...passwords.keys()].join(', ')}.`);

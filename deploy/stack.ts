@@ -21,22 +21,25 @@ import {
   type Kept,
   type Running,
 } from '#runtime';
-import { APPS, environmentOf, type App, type Secrets } from './environments.js';
+import { SERVICES } from '../apps/muster/src/owners.js';
+import { environmentOf, type Secrets, type Service } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /**
- * `npm run stack`: a Kafka broker, Postgres and each app as a process of its own; restarts what dies, stops all on
+ * `npm run stack`: a Kafka broker, Postgres and each owner and face as a process of its own; restarts what dies, stops all on
  * Ctrl-C.
  */
 
-const PORTS = ['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'] as const;
+const PORTS = ['PORT', 'ADMIN_PORT'] as const;
+const NAMES = SERVICES.map(({ name }) => name);
+const WIDTH = Math.max(...NAMES.map(({ length }) => length));
 
 const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker> => {
   let port: number | undefined;
   return {
     name: 'Kafka',
     start: async () => {
-      const broker = await startKafkaBroker(DATA_DIR, { port, services: APPS, topicSuffix: KAFKA_TOPIC_SUFFIX });
+      const broker = await startKafkaBroker(DATA_DIR, { port, services: NAMES, topicSuffix: KAFKA_TOPIC_SUFFIX });
       port = Number(broker.brokers.split(':')[1]);
       return broker;
     },
@@ -45,27 +48,19 @@ const keptBroker = ({ DATA_DIR, KAFKA_TOPIC_SUFFIX }: Config): Kept<KafkaBroker>
 
 const tell = (reason: string): void => sayLine('supervisor', 'warn', `waiting for the database: ${reason}`);
 
-const urlOf = (app: App, { HOST, ADMIN_HOST, ...config }: Config): string => {
-  const port = {
-    gateway: config.PORT,
-    'admin-api': config.ADMIN_PORT,
-    identity: config.HEALTH_PORT,
-    directory: config.DIRECTORY_HEALTH_PORT,
-    group: config.GROUP_HEALTH_PORT,
-  }[app];
-  return urlHere(app === 'admin-api' ? ADMIN_HOST : HOST, port);
+const keptService = (service: Service, config: Config, healthPort: number, environment: NodeJS.ProcessEnv): Kept => {
+  const { host, port } = 'address' in service ? service.address(config) : { host: config.HOST, port: healthPort };
+  return {
+    name: service.name,
+    start: () =>
+      startNode({
+        file: fileURLToPath(new URL('../apps/muster/src/server.js', import.meta.url)),
+        environment,
+        ...(isTerminal() ? { prefix: `${service.name.padEnd(WIDTH)} | ` } : {}),
+      }),
+    ready: () => answers(`${urlHere(host, port)}/health/ready`),
+  };
 };
-
-const keptApp = (app: App, config: Config, environment: NodeJS.ProcessEnv): Kept => ({
-  name: app,
-  start: () =>
-    startNode({
-      file: fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url)),
-      environment,
-      ...(isTerminal() ? { prefix: `${app.padEnd(9)} | ` } : {}),
-    }),
-  ready: () => answers(`${urlOf(app, config)}/health/ready`),
-});
 
 /** Base64. Of the database, before several could make one. */
 const masterKey = async (ownerUrl: string, config: Config): Promise<string> => {
@@ -79,7 +74,7 @@ const masterKey = async (ownerUrl: string, config: Config): Promise<string> => {
 };
 
 const banner = (config: Config): string => `
-  Muster is ready: gateway, admin-api, identity, directory and group are processes of their own, over Kafka.
+  Muster is ready: ${NAMES.join(', ')} are processes of their own, over Kafka.
 
     SCIM base URL   ${config.scimBaseUrl}
     Token           npm run -s cli -- directory show
@@ -92,7 +87,10 @@ runSupervisor(async (supervisor) => {
   // Chosen here, so that a process that is started again is found where it was.
   for (const name of PORTS) config[name] ||= await freePort();
   const { DATA_DIR } = config;
-  const runtime = new RuntimeFile(config, { url: urlOf('gateway', config), adminUrl: urlOf('admin-api', config) });
+  const runtime = new RuntimeFile(config, {
+    url: urlHere(config.HOST, config.PORT),
+    adminUrl: urlHere(config.ADMIN_HOST, config.ADMIN_PORT),
+  });
   const keep = <R extends Running>(name: string, kept: Kept<R>): Promise<R> =>
     supervisor.keep(runtime.telling(name, kept));
 
@@ -111,11 +109,18 @@ runSupervisor(async (supervisor) => {
     masterKey: await masterKey(databaseUrl, config),
     apiKey: apiKeyOf(config),
   };
-  // Each app is a user of its own at the broker; at one from outside, all of them are the one that it was given.
-  const kafka = (app: App): Readonly<Record<string, string>> =>
-    broker?.settingsOf(app) ?? (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
+  // Each service is a user of its own at the broker; at one from outside, all of them are the one that it was given.
+  const kafka = (service: string): Readonly<Record<string, string>> =>
+    broker?.settingsOf(service) ??
+    (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
   await Promise.all(
-    APPS.map((app) => keep(app, keptApp(app, config, environmentOf(app, secrets, { ...ports, ...kafka(app) })))),
+    SERVICES.map(async (service) => {
+      // Of one that shows its health alone. It is chosen here, so that a process that is started again is found where
+      // it was.
+      const healthPort = await freePort();
+      const settings = { ...ports, HEALTH_PORT: String(healthPort), ...kafka(service.name) };
+      await keep(service.name, keptService(service, config, healthPort, environmentOf(service, secrets, settings)));
+    }),
   );
   runtime.tell(databaseUrl);
   if (isTerminal()) console.log(banner(config));

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ACCESS, groupPrefixOf, SERVICES, userOf } from '#contracts';
+import { EVERYTHING, groupPrefixOf, userOf } from '#contracts';
+import { ACCESS } from '../apps/muster/src/owners.js';
 import { Config, SETTINGS } from '#runtime';
 import { settingsDocument } from './support/settings-document.js';
 
@@ -45,14 +46,15 @@ it('docs/configuration.md says what config.ts says: npm run docs makes it', asyn
 
 const accessDocument = (): string => {
   const named = (topics: readonly string[]): string => topics.map((topic) => `\`${topic}\``).join(', ');
-  const rows = SERVICES.filter((service) => service !== 'muster').map((service) => {
-    const { read, write, make } = ACCESS[service];
-    return `| \`${userOf(service)}\` | ${named(read)} | ${named(write)} | ${named(make)} | \`${groupPrefixOf(service)}\` |`;
-  });
+  const rows = [...ACCESS]
+    .filter(([service]) => service !== EVERYTHING)
+    .map(([service, { read, write, make }]) => {
+      return `| \`${userOf(service)}\` | ${named(read)} | ${named(write)} | ${named(make)} | \`${groupPrefixOf(service)}\` |`;
+    });
   return `# What each service is allowed at Kafka
 
-Made of \`libs/contracts/src/access.ts\` by \`npm run docs\`: change it there. \`npm run stack\` and \`docker-compose.yml\` set exactly this; at a broker of
-your own, allow it to the users that you give the services as \`KAFKA_SASL_USERNAME\`, and nothing to anybody else
+Made by \`npm run docs\` of what owners and faces say of themselves (\`apps/muster/src/owners.ts\`,
+\`libs/contracts/src/access.ts\`). \`npm run stack\` and \`docker-compose.yml\` set exactly this; at a broker of your own, allow it to the users that you give the services as \`KAFKA_SASL_USERNAME\`, and nothing to anybody else
 (\`docs/decisions/0008-who-may-say-what-on-kafka.md\`). Read and Write let see that a topic is there (Describe), too.
 
 | user | Read on topics | Write on topics | Create on topics | Read on groups with the prefix |
@@ -61,7 +63,7 @@ ${rows.join('\n')}
 
 The names of topics are literal, with \`KAFKA_TOPIC_SUFFIX\` behind each. Create is not needed where an administrator has made the topics: 12 partitions,
 \`max.message.bytes\` 16777216, \`retention.ms\` of 7 days, and a \`message.max.bytes\` of the brokers that is as large.
-All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user, with all of this and groups with the prefix \`${groupPrefixOf('muster')}\`.
+All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user, with all of this and groups with the prefix \`${groupPrefixOf(EVERYTHING)}\`.
 `;
 };
 

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PARTITIONS } from '#contracts';
-import { checksumOf, migrate, readMigrations, roleUrl, untilMigrated, type Migration } from '#event-store';
+import {
+  checksumOf,
+  migrate,
+  readMigrations,
+  roleUrl,
+  untilMigrated,
+  type Migration,
+  type RoleSettings,
+} from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { dumpSchema } from './support/dump-schema.js';
 import { query } from './support/postgres.js';
@@ -114,7 +122,7 @@ const COUNTER = madeUp('9002-counter');
 
 describe('a migration of a database with rows in every table', () => {
   let url: string;
-  let roles: { prefix: string; passwords: object };
+  let roles: RoleSettings;
   beforeEach(async () => {
     const database = await newDatabase();
     ({ url } = database);
@@ -208,9 +216,6 @@ describe('a migration of a database with rows in every table', () => {
   });
 
   it('gives a new owner all that an owner has with one call, and nothing of others', async () => {
-    const counter = `${roles.prefix}_counter`;
-    await query(url, `CREATE ROLE ${counter} LOGIN PASSWORD 'counts'`);
-    await query(url, `GRANT CONNECT ON DATABASE ${roles.prefix} TO ${counter}`);
     await migrate(url, roles, of([...MIGRATIONS, COUNTER]));
 
     /** What the owner has, and what its own role may do with it, as if the owner were called X. */
@@ -232,7 +237,8 @@ describe('a migration of a database with rows in every table', () => {
       { topic: 'identity.events' },
     ]);
 
-    const own = Object.assign(new URL(url), { username: counter, password: 'counts' }).href;
+    // Its role is made with it.
+    const own = roleUrl(url, 'counter', roles);
     const append = (topic: string): Promise<unknown[]> =>
       query(own, "SELECT log.append(ARRAY[$1], ARRAY[0], ARRAY[0::bigint], ARRAY[gen_random_uuid()], '[{}]')", [topic]);
     await append('counter.events');

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connectDatabase, migrate, roleUrl, ROLES, untilMigrated } from '#event-store';
+import { connectDatabase, migrate, roleUrl, allRoles, untilMigrated } from '#event-store';
 import { createLogger, isUsageError, masterKeySource, readConfig, startPostgres, type PostgresProcess } from '#runtime';
 import { startServer } from '../apps/muster/src/server.module.js';
 import { verifyInstallation } from '../apps/muster/src/verify.js';
 import { makeAuthority } from './support/certificates.js';
+
+const ROLES = allRoles();
 
 /** sslmode=verify-full, in every place that connects: a server that takes TLS alone, with an authority of its own. */
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -5,19 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { answers, freePort, lives } from '#runtime';
+import { SERVICES } from '../../apps/muster/src/owners.js';
 import type { Target } from './cycle.js';
 
 export const LOGS = ['embedded', 'kafka'] as const;
 export type LogKind = (typeof LOGS)[number];
-export type ProcessName =
-  | 'server'
-  | 'gateway'
-  | 'identity'
-  | 'group'
-  | 'directory'
-  | 'admin-api'
-  | 'broker'
-  | 'postgres';
+/** The owners and faces, embedded as one process, over Kafka as one each. */
+export const SERVING: readonly string[] = ['server', ...SERVICES.map(({ name }) => name)];
+/** One of them, or `broker`, or `postgres`. */
+export type ProcessName = string;
 
 /** A running installation says this about itself in DATA_DIR/runtime.json. */
 interface Runtime {
@@ -89,15 +85,7 @@ export class Installation {
     mkdirSync(dataDir, { recursive: true });
     const port = await freePort();
     const output = openSync(`${dataDir}.log`, 'a');
-    const env = {
-      ...cleanEnvironment(),
-      DATA_DIR: dataDir,
-      PORT: String(port),
-      ADMIN_PORT: String(await freePort()),
-      HEALTH_PORT: String(await freePort()),
-      DIRECTORY_HEALTH_PORT: String(await freePort()),
-      GROUP_HEALTH_PORT: String(await freePort()),
-    };
+    const env = { ...cleanEnvironment(), DATA_DIR: dataDir, PORT: String(port), ADMIN_PORT: String(await freePort()) };
     const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
     closeSync(output);
     try {
@@ -192,7 +180,7 @@ export class Installation {
   async stop(): Promise<void> {
     if (!lives(this.supervisor)) return;
     const exited = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
-    const pids = this.pids(['server', 'gateway', 'identity', 'group', 'directory', 'admin-api', 'broker', 'postgres']);
+    const pids = this.pids([...SERVING, 'broker', 'postgres']);
     this.signal('SIGCONT');
     this.supervisor.kill('SIGTERM');
     const timer = setTimeout(() => {
@@ -213,8 +201,7 @@ export class Installation {
   }
 
   private signal(signal: NodeJS.Signals): void {
-    for (const pid of this.pids(['gateway', 'identity', 'group', 'directory', 'admin-api', 'server', 'broker']))
-      send(pid, signal);
+    for (const pid of this.pids([...SERVING, 'broker'])) send(pid, signal);
   }
 }
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OWNERS, type Owner } from '#contracts';
+import type { Owner } from '#contracts';
+import { OWNERS } from '../../apps/muster/src/owners.js';
 import { connectDatabase, OutcomeRetention, poolOf, roleUrl, verifyStore } from '#event-store';
 import { readConfig, uuidv7 } from '#runtime';
 import { startServer } from '../../apps/muster/src/server.module.js';
@@ -125,7 +126,7 @@ describe('outcomes', () => {
   });
 
   it('are deleted by each owner when the server starts', async () => {
-    for (const schema of OWNERS) await plant(schema, 4, OLD, OLD);
+    for (const { name } of OWNERS) await plant(name, 4, OLD, OLD);
     const dataDir = mkdtempSync(join(tmpdir(), 'muster-retention-'));
     const logger = listener();
     const lines = pino(

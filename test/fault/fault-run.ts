@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from '#runtime';
-import { Installation, projectRoot, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { SERVICES } from '../../apps/muster/src/owners.js';
+import { Installation, projectRoot, SERVING, until, type LogKind, type ProcessName } from '../bench/installation.js';
 import { Clients, type Counts } from './clients.js';
 
 export interface FaultOptions {
@@ -11,8 +12,12 @@ export interface FaultOptions {
   /** Made by the run, and removed if nothing was violated. */
   readonly dataDir: string;
   readonly kills: number;
+  /** These are killed; all where nothing is given. */
+  readonly victims?: readonly ProcessName[];
   /** The clients go on after the last kill until so many writes were acknowledged. */
   readonly acknowledgedAtLeast: number;
+  /** Runs before it is stopped, when nobody writes any more. */
+  readonly atEnd?: (muster: Installation) => Promise<void>;
   readonly progress?: (state: string, done: number, total: number) => void;
 }
 
@@ -38,11 +43,8 @@ export interface FaultReport {
 /** These are killed with SIGKILL, in turn. */
 export const VICTIMS: { readonly [log in LogKind]: readonly ProcessName[] } = {
   embedded: ['server', 'postgres'],
-  kafka: ['identity', 'group', 'gateway', 'broker', 'postgres'],
+  kafka: [...SERVICES.map(({ name }) => name), 'broker', 'postgres'],
 };
-
-/** These have to outlive their database, so that it serves again as soon as that is back; each log has some of them. */
-const SERVICES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'directory', 'admin-api'];
 
 const RECOVERY_TIMEOUT_MS = 120_000;
 const ACKNOWLEDGED_BETWEEN_KILLS = 50;
@@ -59,7 +61,7 @@ const GROUP_WRITES_BETWEEN_KILLS = 5;
  * does not come back in 120 s.
  */
 export const runFaults = async (options: FaultOptions): Promise<FaultReport> => {
-  const { log, dataDir, progress = () => {} } = options;
+  const { log, dataDir, victims = VICTIMS[log], progress = () => {} } = options;
   rmSync(dataDir, { recursive: true, force: true });
   progress('starting', 0, options.kills);
   const muster = await Installation.start(log, dataDir);
@@ -68,7 +70,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     await clients.start();
     const kills: Kill[] = [];
     for (let turn = 0; turn < options.kills; turn++) {
-      const victim = VICTIMS[log][turn % VICTIMS[log].length]!;
+      const victim = victims[turn % victims.length]!;
       progress(`killing ${victim}`, turn, options.kills);
       kills.push(await kill(muster, clients, victim));
     }
@@ -80,6 +82,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     );
     await clients.stop();
     await clients.judge((done, total) => progress('comparing', done, total));
+    await options.atEnd?.(muster);
     const verify = await runVerify(dataDir);
     return {
       log,
@@ -129,7 +132,8 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   await delay(Math.random() * MOMENT_MS);
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
-  const survivors = victim === 'postgres' ? SERVICES.map((name) => ({ name, pid: muster.pidOf(name) })) : [];
+  // Those have to outlive their database, so that they serve again as soon as it is back.
+  const survivors = victim === 'postgres' ? SERVING.map((name) => ({ name, pid: muster.pidOf(name) })) : [];
   await until(
     `writes are in flight, so that ${victim} can be killed`,
     () => writesInFlight(clients, victim) > 0,

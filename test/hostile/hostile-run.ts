@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { partitionOf } from '#contracts';
 import { lives, stopChild } from '#runtime';
 import { HttpConnection, requestText } from '../bench/http-connection.js';
-import { Installation, projectRoot, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { Installation, projectRoot, until, type LogKind, SERVING } from '../bench/installation.js';
 import { summarise, type Summary } from '../bench/latencies.js';
 import { runVerify } from '../fault/fault-run.js';
 import type { Prey } from './attacker.js';
@@ -63,7 +63,6 @@ const VICTIM_WORKERS = 2;
 /** Together with its requests this is about 40 requests/s: more than Entra sends. */
 const VICTIM_PAUSE_MS = 40;
 const MAX_TENANTS = 200;
-const PROCESSES: readonly ProcessName[] = ['server', 'gateway', 'identity', 'group', 'directory', 'admin-api'];
 
 /**
  * Starts an installation with two tenants on one partition. While the attacker does its worst, the victim creates users
@@ -106,7 +105,7 @@ export const runHostile = async (options: HostileOptions): Promise<HostileReport
     }
     progress('verifying', chosen.length, chosen.length);
     const peakMemoryMib = Object.fromEntries(
-      PROCESSES.flatMap((name) => {
+      SERVING.flatMap((name) => {
         const pid = muster.pidOf(name);
         return pid === undefined ? [] : [[name, peakMib(pid)]];
       }),

@@ -1,8 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { Pool } from 'pg';
-import type { Owner } from '#contracts';
-import type { RequestReply } from '#log';
-import type { Config, Face, Logger } from '#runtime';
+import type { FaceDefinition, FaceTools } from '#owner';
 import { DirectoriesController } from './directories/directories.controller.js';
 import { Directories } from './directories/directories.queries.js';
 import { ChangedDirectories } from './directories/directories.sender.js';
@@ -22,24 +19,14 @@ import { TenantsController } from './tenants/tenants.controller.js';
 import { Tenants } from './tenants/tenants.queries.js';
 import { NewTenants } from './tenants/tenants.sender.js';
 import { TokensController } from './tokens/tokens.controller.js';
-import { Tokens, type TokenSeal } from './tokens/tokens.sender.js';
+import { Tokens } from './tokens/tokens.sender.js';
 import { UserLinksController } from './users/user-links.controller.js';
 import { UserLinks } from './users/user-links.sender.js';
-
-export interface AdminApiOptions {
-  readonly config: Config;
-  readonly pool: Pool;
-  readonly requests: Readonly<Record<Owner, RequestReply>>;
-  /** With the master key. */
-  readonly tokenSeal: TokenSeal;
-  readonly apiKey: string;
-  readonly logger: Logger;
-}
 
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
-  static register({ config, pool, requests, tokenSeal, apiKey, logger }: AdminApiOptions): DynamicModule {
+  static register({ config, pool, requests, masterSeal, apiKey, logger }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
       controllers: [
@@ -69,8 +56,8 @@ export class AdminApiModule {
         { provide: LOGGER, useValue: logger },
         { provide: POOL, useValue: pool },
         { provide: OWNER_REQUESTS, useValue: requests },
-        { provide: TOKEN_SEAL, useValue: tokenSeal },
-        { provide: API_KEY, useValue: apiKey },
+        { provide: TOKEN_SEAL, useValue: masterSeal() },
+        { provide: API_KEY, useValue: apiKey() },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
       ],
       exports: [ChangedDirectories, Tokens],
@@ -78,13 +65,22 @@ export class AdminApiModule {
   }
 }
 
-/** The admin API on a port of its own. */
-export const adminFace = (config: Config, module: DynamicModule, logger: Logger): Face => ({
-  module,
-  port: config.ADMIN_PORT,
-  host: config.ADMIN_HOST,
-  prepare: (app) => {
-    app.useGlobalFilters(new RejectedFilter(logger));
-    requireApiKeyFirst(app);
-  },
-});
+/** For administrators. Its commands are few among many: it looks their outcomes up. */
+export const adminApi: FaceDefinition = {
+  name: 'admin-api',
+  secrets: ['MASTER_KEY', 'MUSTER_API_KEY'],
+  sendsTo: ['directory', 'identity', 'group'],
+  hears: [],
+  address: ({ ADMIN_HOST, ADMIN_PORT, HOST, PORT }) => ({
+    host: ADMIN_PORT === PORT ? HOST : ADMIN_HOST,
+    port: ADMIN_PORT,
+  }),
+  make: (tools) => ({
+    module: AdminApiModule.register(tools),
+    prepare: (app, isAlone) => {
+      if (isAlone) app.useGlobalFilters(new RejectedFilter(tools.logger));
+      requireApiKeyFirst(app);
+    },
+    begin: (app) => app.get(ChangedDirectories).firstStart(),
+  }),
+};

@@ -1,14 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { Pool } from 'pg';
 import type { GroupRow, UserRow } from '#contracts';
-import type { RequestReply } from '#log';
-import { Pace, Slots, type Config, type Logger } from '#runtime';
-import type { CursorSeal } from '#scim';
+import type { FaceDefinition, FaceTools } from '#owner';
+import { Pace, Slots, type Config } from '#runtime';
 import { Admission } from './http/admission.guard.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';
+import { unreadable } from './http/scim-error.filter.js';
 import { SearchController } from './http/search.controller.js';
+import { speakScim } from './http/speak-scim.guard.js';
 import { UsersController } from './http/users.controller.js';
 import { CONFIG, GATEWAY_POOL, GROUP_QUERIES, GROUP_REQUESTS, IDENTITY_REQUESTS, USER_QUERIES } from './injected.js';
 import { Cursors } from './read/cursors.js';
@@ -19,19 +19,10 @@ import { ScimTokens } from './read/scim-tokens.queries.js';
 import { Commands, GroupCommands, UserCommands } from './write/commands.sender.js';
 import { IgnoredAttributes } from './write/ignored-attributes.job.js';
 
-export interface GatewayOptions {
-  readonly config: Config;
-  readonly pool: Pool;
-  /** Seals the cursors that clients hand back. It is the same in all gateways. */
-  readonly cursorSeal: CursorSeal;
-  readonly requests: { readonly identity: RequestReply; readonly group: RequestReply };
-  readonly logger: Logger;
-}
-
 /** The SCIM face: it owns HTTP and SCIM syntax, and holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, cursorSeal, requests, logger }: GatewayOptions): DynamicModule {
+  static register({ config, pool, seal, requests, logger }: FaceTools): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
     const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
@@ -54,10 +45,10 @@ export class GatewayModule {
         { provide: GATEWAY_POOL, useValue: pool },
         {
           provide: Cursors,
-          useValue: new Cursors(cursorSeal, config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()),
+          useValue: new Cursors(seal('cursor'), config.CURSOR_TIMEOUT_SECONDS * 1_000, () => Date.now()),
         },
-        { provide: IDENTITY_REQUESTS, useValue: requests.identity },
-        { provide: GROUP_REQUESTS, useValue: requests.group },
+        { provide: IDENTITY_REQUESTS, useValue: requests('identity') },
+        { provide: GROUP_REQUESTS, useValue: requests('group') },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
         { provide: Admission, useValue: admission },
         { provide: Pace, useValue: pace },
@@ -95,4 +86,17 @@ const slotsOf = (config: Config, pace: Pace): Pick<ReadingLimits, 'searches' | '
     });
   const searches = Math.max(1, Math.min(MAX_SEARCHES_AT_ONCE, connections - 3));
   return { searches: slots(searches), lookUps: slots(Math.max(1, connections - searches - 2)) };
+};
+
+/** SCIM for identity providers. */
+export const gateway: FaceDefinition = {
+  name: 'gateway',
+  sendsTo: ['identity', 'group'],
+  hears: ['identity', 'group'],
+  address: ({ HOST: host, PORT: port }) => ({ host, port }),
+  make: (tools) => ({
+    module: GatewayModule.register(tools),
+    prepare: (app) => speakScim(app, tools.logger),
+    unreadable: unreadable(tools.logger, tools.config.MAX_BODY_BYTES),
+  }),
 };

@@ -15,6 +15,7 @@ import {
   urlHere,
   VERSION,
   type Config,
+  type Supervisor,
 } from '#runtime';
 import { SHOW_TOKEN } from './show-token.js';
 
@@ -70,8 +71,7 @@ const tellReady = (ready: Ready, adminUrl: string): void => {
     });
 };
 
-refuseArguments(HELP, [SHOW_TOKEN]);
-runSupervisor(async (supervisor) => {
+const keepRunning = async (supervisor: Supervisor): Promise<void> => {
   const config = readConfig(process.env);
   // Chosen here, so that a server that is started again is found where it was.
   for (const name of ['PORT', 'ADMIN_PORT'] as const) config[name] ||= await freePort();
@@ -100,4 +100,9 @@ runSupervisor(async (supervisor) => {
       onMessage,
     });
   await supervisor.keep(runtime.telling('server', { name: 'The server', start }));
-});
+};
+
+refuseArguments(HELP, [SHOW_TOKEN]);
+// Some of the owners and faces are this process: there is no Postgres of theirs to keep, and a container restarts them.
+if (process.env.RUN) await import('./server.js');
+else runSupervisor(keepRunning);

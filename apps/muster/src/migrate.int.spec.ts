@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { migrate, roleUrl, ROLES, untilMigrated, type RoleSettings } from '#event-store';
+import { migrate, roleUrl, allRoles, untilMigrated, type RoleSettings } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { query } from '../../../test/support/postgres.js';
+
+const ROLES = allRoles();
 
 // A server of its own: roles are the server's, and this is about the time before there are any.
 const dataDir = mkdtempSync(join(tmpdir(), 'muster-migrate-'));
@@ -151,7 +153,7 @@ describe('the roles', () => {
     // As a restore leaves it that finds no roles.
     for (const role of ROLES) await query(restored, `DROP OWNED BY lost_${role}; DROP ROLE lost_${role}`);
     await expect(migrate(restored, called('lost'))).rejects.toMatchObject(
-      usage(/^The database other_\d+ was restored without its grants: make the roles lost_gateway, /),
+      usage(/^The database other_\d+ was restored without its grants: make the roles lost_admin_api, /),
     );
     expect(await roleCount('lost')).toBe(0);
   });

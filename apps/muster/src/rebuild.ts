@@ -4,9 +4,7 @@ import { Command } from 'commander';
 import { openMasterKey, rebuild, type MasterKeySource, type Rebuilt, type RebuildResult } from '#event-store';
 import type { OwnerDefinition } from '#owner';
 import { isUsageError, masterKeySource, readConfig, UsageError, VERSION } from '#runtime';
-import { directory } from '../../directory/src/directory.owner.js';
-import { group } from '../../group/src/group.owner.js';
-import { identity } from '../../identity/src/identity.owner.js';
+import { OWNERS } from './owners.js';
 import { connectToInstallation, databaseUrl } from './verify.js';
 
 /**
@@ -18,8 +16,6 @@ import { connectToInstallation, databaseUrl } from './verify.js';
  * for minutes. So it asks for what verify asks for, the URL of the database's owner and the master key, and the roles of
  * the services are granted nothing more. It also works while no service of Muster runs.
  */
-
-const OWNERS: readonly OwnerDefinition[] = [identity, directory, group];
 
 /** Exit codes, besides 0 and 64 (wrong use). */
 const [UNFOLDED, FAILED, STOPPED] = [1, 2, 3] as const;

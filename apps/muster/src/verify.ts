@@ -2,7 +2,6 @@ import '#first';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { OWNERS } from '#contracts';
 import {
   connectionFault,
   openMasterKey,
@@ -13,9 +12,7 @@ import {
   type Verification,
 } from '#event-store';
 import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
-import { verifyDirectories } from '../../directory/src/directory-fold.queries.js';
-import { verifyGroups } from '../../group/src/group-verify.queries.js';
-import { verifyUsers } from '../../identity/src/user-verify.queries.js';
+import { OWNERS } from './owners.js';
 
 /**
  * `npm run verify`: compares what must always be true with what a running installation holds. Exit code 1 = something
@@ -74,10 +71,10 @@ export const verifyInstallation = async (
   try {
     const key = await openMasterKey(client, { ...masterKey, make: null });
     const parts: Verification[] = [];
-    for (const owner of OWNERS) parts.push(await verifyStore(client, owner, progress));
-    parts.push(await verifyDirectories(client, progress));
-    parts.push(await verifyUsers(client, key, progress));
-    parts.push(await verifyGroups(client, progress));
+    for (const owner of OWNERS) {
+      parts.push(await verifyStore(client, owner.name, progress));
+      if (owner.verify) parts.push(await owner.verify(client, key, progress));
+    }
     return {
       compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
       findings: parts.flatMap(({ findings }) => findings),

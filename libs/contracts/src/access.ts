@@ -1,17 +1,19 @@
-import { OWNERS, TOPICS, commandsOf, deadOf, eventsOf, outcomesOf, type Owner } from './topics.js';
+import { commandsOf, eventsOf, outcomesOf, writtenBy, type Owner } from './topics.js';
 
 /**
  * Each process that speaks to Kafka does so as a user of its own, and may do there what its work needs and nothing
  * else. `muster` is the process that holds all of them.
  */
-export const SERVICES = ['gateway', 'admin-api', ...OWNERS, 'muster'] as const;
-export type Service = (typeof SERVICES)[number];
+export const EVERYTHING = 'muster';
 
 /** The user of a service, where we name it: in `npm run stack`, docker-compose.yml and the tests. */
-export const userOf = (service: Service): string => (service === 'muster' ? 'muster' : `muster-${service}`);
+export const userOf = (service: string): string => (service === EVERYTHING ? EVERYTHING : `muster-${service}`);
+
+/** The role of a service in the database, behind the prefix of the installation: its name needs no quotes in SQL. */
+export const roleOf = (service: string): string => service.replaceAll('-', '_');
 
 /** The consumer groups of a service begin with this. */
-export const groupPrefixOf = (service: Service): string => (service === 'muster' ? 'muster.' : `muster.${service}.`);
+export const groupPrefixOf = (service: string): string => (service === EVERYTHING ? 'muster.' : `muster.${service}.`);
 
 export interface TopicAccess {
   readonly read: readonly string[];
@@ -20,27 +22,46 @@ export interface TopicAccess {
   readonly make: readonly string[];
 }
 
-const topicsOf = (owner: Owner): readonly string[] => TOPICS.filter((topic) => topic.startsWith(`${owner}.`));
+/** An owner, as far as it concerns others. */
+export interface OwnerOnLog {
+  readonly name: Owner;
+  /** Events of a source cause commands of its own, or are recorded. */
+  readonly consumes?: readonly { readonly source: Owner; readonly record?: unknown }[];
+}
+/** A face sends commands, and hears outcomes of some owners; those of others it looks up in the database. */
+export interface FaceOnLog {
+  readonly name: string;
+  readonly sendsTo: readonly Owner[];
+  readonly hears: readonly Owner[];
+}
 
-/** The rights of an owner in its own topics: it alone says what became of its commands. */
-const ownerAccess = (owner: Owner, more: Partial<TopicAccess> = {}): TopicAccess => ({
-  read: [commandsOf(owner), ...(more.read ?? [])],
-  write: [outcomesOf(owner), eventsOf(owner), deadOf(commandsOf(owner)), ...(more.write ?? [])],
-  make: topicsOf(owner),
+/** An owner alone says what became of its commands. */
+const ownerAccess = ({ name, consumes = [] }: OwnerOnLog): TopicAccess => {
+  const sources = consumes.map(({ source }) => source);
+  const reacts = consumes.some(({ record }) => record === undefined);
+  const written = writtenBy(name, sources);
+  return {
+    read: [commandsOf(name), ...sources.map(eventsOf)],
+    write: [...written, ...(reacts ? [commandsOf(name)] : [])],
+    make: [commandsOf(name), ...written],
+  };
+};
+
+const faceAccess = ({ sendsTo, hears }: FaceOnLog): TopicAccess => ({
+  read: hears.map(outcomesOf),
+  write: sendsTo.map(commandsOf),
+  make: [],
 });
 
 /** Which service may do what with which topic: the ACLs of a broker are made of this. */
-export const ACCESS: { readonly [service in Service]: TopicAccess } = {
-  gateway: {
-    read: [outcomesOf('identity'), outcomesOf('group')],
-    write: [commandsOf('identity'), commandsOf('group')],
-    make: [],
-  },
-  // An administrator's requests. It looks their outcomes up in the database.
-  'admin-api': { read: [], write: OWNERS.map(commandsOf), make: [] },
-  identity: ownerAccess('identity'),
-  directory: ownerAccess('directory'),
-  // A user who is deleted leaves its groups by a command.
-  group: ownerAccess('group', { read: [eventsOf('identity')], write: [commandsOf('group')] }),
-  muster: { read: TOPICS, write: TOPICS, make: TOPICS },
+export const accessOf = (
+  owners: readonly OwnerOnLog[],
+  faces: readonly FaceOnLog[],
+): ReadonlyMap<string, TopicAccess> => {
+  const topics = owners.flatMap((owner) => ownerAccess(owner).make);
+  return new Map([
+    ...faces.map((face) => [face.name, faceAccess(face)] as const),
+    ...owners.map((owner) => [owner.name, ownerAccess(owner)] as const),
+    [EVERYTHING, { read: topics, write: topics, make: topics }],
+  ]);
 };

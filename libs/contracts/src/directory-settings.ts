@@ -1,13 +1,8 @@
-import type { Service } from './access.js';
-
 /** The types that a setting may have, and what a value of each is. */
 export const SETTING_TYPES = {
   boolean: { values: 'true or false', is: (value: unknown): boolean => typeof value === 'boolean' },
 } as const;
 export type SettingType = keyof typeof SETTING_TYPES;
-
-/** The services that may read a setting. */
-type Reader = Exclude<Service, 'muster'>;
 
 export interface DirectorySetting {
   readonly type: SettingType;
@@ -15,7 +10,8 @@ export interface DirectorySetting {
   readonly default: boolean;
   /** What it does where it is on, as a sentence for administrators. */
   readonly description: string;
-  readonly readBy: readonly Reader[];
+  /** The services that read it. */
+  readonly readBy: readonly string[];
 }
 
 /**
@@ -51,7 +47,7 @@ interface Values {
 export type DirectorySettings = { readonly [name in SettingName]: Values[Declared[name]['type']] };
 
 /** The settings that a service reads. */
-export type SettingsReadBy<Service extends Reader> = {
+export type SettingsReadBy<Service extends string> = {
   readonly [
     name in SettingName as Service extends Declared[name]['readBy'][number] ? name : never
   ]: DirectorySettings[name];
@@ -72,7 +68,7 @@ export const settingSql = (name: SettingName, stored: string): string =>
   `coalesce(${stored}->'${name}', '${JSON.stringify(DIRECTORY_SETTINGS[name].default)}'::jsonb)`;
 
 /** SQL: names and values of all settings that a service reads, as arguments of json_build_object. */
-export const settingsSql = (reader: Reader, stored: string): string =>
+export const settingsSql = (reader: string, stored: string): string =>
   directorySettings()
     .filter(([, { readBy }]) => readBy.includes(reader))
     .map(([name]) => `'${name}', ${settingSql(name, stored)}`)

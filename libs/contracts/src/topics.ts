@@ -1,11 +1,13 @@
-/** The services that own aggregates: each is the only writer of its schema and of its topics. */
-export const OWNERS = ['identity', 'directory', 'group'] as const;
-export type Owner = (typeof OWNERS)[number];
+/** The name of an owner: its schema and its role have it, and its topics begin with it. */
+export type Owner = string;
 
 /** The schema of an owner, as SQL: `group` is a reserved word. */
 export const schemaOf = (owner: Owner): string => `"${owner}"`;
 
 export const commandsOf = (owner: Owner): string => `${owner}.commands`;
+/** The owner of a topic of events; null = it is no such topic. */
+export const sourceOf = (topic: string): Owner | null =>
+  topic.endsWith(eventsOf('')) ? topic.slice(0, -eventsOf('').length) : null;
 export const outcomesOf = (owner: Owner): string => `${owner}.outcomes`;
 export const eventsOf = (owner: Owner): string => `${owner}.events`;
 export const deadOf = (topic: string): string => `${topic}.dead`;
@@ -13,15 +15,15 @@ export const deadOf = (topic: string): string => `${topic}.dead`;
 export const deadEventsOf = (owner: Owner, source: Owner): string => deadOf(`${owner}.${eventsOf(source)}`);
 
 /** Commands are sent by others and wanted by one lane; all other topics are written by their owner. */
-export const COMMAND_TOPICS: readonly string[] = OWNERS.map(commandsOf);
+export const isCommandTopic = (topic: string): boolean => topic.endsWith(commandsOf(''));
 
-/** Every topic, for creation on Kafka. */
-export const TOPICS: readonly string[] = OWNERS.flatMap((owner) => [
-  commandsOf(owner),
+/** The topics that an owner writes besides its commands. `consumes` are the owners whose events it takes. */
+export const writtenBy = (owner: Owner, consumes: readonly Owner[]): readonly string[] => [
   deadOf(commandsOf(owner)),
   outcomesOf(owner),
   eventsOf(owner),
-]);
+  ...consumes.map((source) => deadEventsOf(owner, source)),
+];
 
 /**
  * Partitions of every topic on both logs. Never changed: the lane of a tenant would move while messages are under way.

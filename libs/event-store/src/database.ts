@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
+import { allRoles } from './migration-list.js';
 import { ReadingClient } from './reading-client.js';
 import { UnfitDatabase } from './unfit-database.js';
 
-/** The roles that connect, one for each service; each writes its own schema only. `log` is the Postgres log's own. */
-export const ROLES = ['gateway', 'admin_api', 'identity', 'directory', 'group', 'log'] as const;
-export type Role = (typeof ROLES)[number];
+/** The name of a role that connects, without the prefix of the installation. */
+export type Role = string;
 
 /** The names of an installation's roles, and their passwords. */
 export interface RoleSettings {
@@ -30,7 +30,9 @@ export const rolePassword = (ownerUrl: string, role: Role, roles: RoleSettings):
   const secret = decodeURIComponent(password) || searchParams.get('password');
   if (!secret) {
     throw new UnfitDatabase(
-      `DATABASE_URL has no password, from which those of Muster's roles could be made: set DATABASE_ROLE_PASSWORDS to ${ROLES.map((name) => `${name}=…`).join(',')}, each of 16 characters or more.`,
+      `DATABASE_URL has no password, from which those of Muster's roles could be made: set DATABASE_ROLE_PASSWORDS to ${allRoles()
+        .map((name) => `${name}=…`)
+        .join(',')}, each of 16 characters or more.`,
     );
   }
   return createHmac('sha256', secret).update(roleName(roles, role)).digest('base64url');

@@ -7,7 +7,7 @@ export { inPages } from './in-pages.js';
 export { watchLanes, type LaneWatch } from './lane-watch.js';
 export * from './master-key.js';
 export * from './migrate.js';
-export { checksumOf, MIGRATION_LIST, readMigrations, type Migration } from './migration-list.js';
+export { allRoles, checksumOf, MIGRATION_LIST, readMigrations, type Migration } from './migration-list.js';
 export { OutcomeRetention, type OutcomeRetentionOptions } from './outcome-retention.job.js';
 export * from './outcomes.js';
 export * from './rebuild.js';

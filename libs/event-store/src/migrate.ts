@@ -1,8 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionFault } from './connection-fault.js';
-import { DEFAULT_ROLES, roleName, ROLES, type RoleSettings } from './database.js';
-import { APPLIED, pendingMigrations, readMigrations, type AppliedMigration, type Migration } from './migration-list.js';
+import { DEFAULT_ROLES, roleName, type RoleSettings } from './database.js';
+import {
+  APPLIED,
+  pendingMigrations,
+  readMigrations,
+  rolesNamedBy,
+  type AppliedMigration,
+  type Migration,
+} from './migration-list.js';
 import { makeRoles, type Query } from './roles.js';
 import { UnfitDatabase, unfitTls } from './unfit-database.js';
 
@@ -12,9 +19,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** As long as a migration of a large database may take. */
 const LOCK_TIMEOUT_MS = 600_000;
 const LOCK_POLL_MS = 100;
-
-/** Migrations name the roles as they are called where no setting says otherwise. */
-const ROLE_NAME = new RegExp(`\\bmuster_(${ROLES.join('|')})\\b`, 'g');
 
 /**
  * SQLSTATE 28: the server does not let the user in; 3D000: there is no such database; 42501: it may not do what is
@@ -71,13 +75,14 @@ const migrateAs = async (
   try {
     await waitForTurn(query, lockTimeoutMs);
     const pending = pendingMigrations(migrations, await appliedMigrations(query));
-    await makeRoles(query, ownerUrl, roles, oldestPostgres);
+    const names = rolesNamedBy(migrations);
+    await makeRoles(query, ownerUrl, roles, names, oldestPostgres);
     await query('BEGIN');
     if (pending.length === migrations.length) await query(FIRST);
     // For create_owner, which is called with the name of an owner and grants to its role.
     await query("SELECT set_config('muster.role_prefix', $1, true)", [roles.prefix]);
-    for (const migration of pending) await run(query, migration, roles);
-    const all = ROLES.map((role) => roleName(roles, role)).join(', ');
+    for (const migration of pending) await run(query, migration, roles, names);
+    const all = names.map((role) => roleName(roles, role)).join(', ');
     await query(`GRANT USAGE ON SCHEMA public TO ${all}; GRANT SELECT ON public.muster_migrations TO ${all}`);
     await query('COMMIT');
   } finally {
@@ -94,9 +99,16 @@ const FIRST = `
     name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
   )`;
 
-const run = async (query: Query, migration: Migration, roles: RoleSettings): Promise<void> => {
+const run = async (
+  query: Query,
+  migration: Migration,
+  roles: RoleSettings,
+  names: readonly string[],
+): Promise<void> => {
   const { name, checksum } = migration;
-  await query(migration.sql().replace(ROLE_NAME, `${roles.prefix}_$1`)).catch((error: Error) => {
+  // Migrations name the roles as they are called where no setting says otherwise.
+  const named = new RegExp(`\\bmuster_(${names.join('|')})\\b`, 'g');
+  await query(migration.sql().replace(named, `${roles.prefix}_$1`)).catch((error: Error) => {
     throw Object.assign(error, { message: `The migration ${name} failed: ${error.message}` });
   });
   await query('INSERT INTO public.muster_migrations (name, checksum) VALUES ($1, $2)', [name, checksum]);

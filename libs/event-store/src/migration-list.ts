@@ -46,6 +46,23 @@ export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration
   }));
 
 /**
+ * The roles that migrations name, behind their prefix: one for each service, which each writes its own schema only;
+ * `log` is the Postgres log's own. `create_owner` grants to that of the owner.
+ */
+export const rolesNamedBy = (migrations: readonly Migration[]): readonly string[] => {
+  const named = migrations.flatMap((migration) =>
+    [...migration.sql().matchAll(/\bmuster_([a-z][a-z_]*)\b|\bcreate_owner\('([a-z_]+)'\)/g)].map(
+      ([, role, owner]) => role ?? owner!,
+    ),
+  );
+  return [...new Set(named)].sort();
+};
+
+let known: readonly string[] | undefined;
+/** Those of the product. */
+export const allRoles = (): readonly string[] => (known ??= rolesNamedBy(readMigrations()));
+
+/**
  * The migrations that a database still needs. `applied` are in the order of their names. Throws UnfitDatabase when
  * running them would damage it: it was migrated by another version than the ones before this one.
  */

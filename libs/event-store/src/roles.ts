@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { ROLES, roleName, rolePassword, type RoleSettings } from './database.js';
+import { roleName, rolePassword, type RoleSettings } from './database.js';
 import { UnfitDatabase } from './unfit-database.js';
 
 /** Runs a statement on the connection of the owner. */
@@ -58,11 +58,17 @@ const FOUND = `
   LEFT JOIN pg_database d ON '${MARK}' || d.datname = shobj_description(r.oid, 'pg_authid') WHERE r.rolname = ANY ($1)`;
 
 /** Throws UnfitDatabase when the owner, the server or the names of the roles will not do. Changes nothing. */
-const checkOwner = (owner: Owner, found: readonly Found[], roles: RoleSettings, oldest: number): void => {
+const checkOwner = (
+  owner: Owner,
+  found: readonly Found[],
+  roles: RoleSettings,
+  names: readonly string[],
+  oldest: number,
+): void => {
   const { version, user, database, migrated, log_role } = owner;
   if (version < oldest)
     throw new UnfitDatabase(`DATABASE_URL leads to Postgres ${version}: Muster needs Postgres ${oldest} or newer.`);
-  if (ROLES.some((role) => roleName(roles, role) === user)) {
+  if (names.includes(user)) {
     throw new UnfitDatabase(
       `DATABASE_URL names ${user}, a role of Muster's services: give it the owner of the database, or set DATABASE_ROLE_PREFIX to something else than ${roles.prefix}.`,
     );
@@ -78,7 +84,7 @@ const checkOwner = (owner: Owner, found: readonly Found[], roles: RoleSettings, 
     throw new UnfitDatabase(`The user ${user} of DATABASE_URL has to ${lacks.join(', and ')}, or be a superuser.`);
   if (migrated && log_role === null) {
     throw new UnfitDatabase(
-      `The database ${database} was restored without its grants: make the roles ${ROLES.map((role) => roleName(roles, role)).join(', ')} (CREATE ROLE …), and restore it once more with them.`,
+      `The database ${database} was restored without its grants: make the roles ${names.join(', ')} (CREATE ROLE …), and restore it once more with them.`,
     );
   }
   const other = found.find((role) => role.database !== null && role.database !== database);
@@ -101,20 +107,21 @@ const checkOwner = (owner: Owner, found: readonly Found[], roles: RoleSettings, 
 };
 
 /**
- * Makes the roles, or gives them their passwords anew, and lets nobody else connect. Throws UnfitDatabase before
+ * Makes the roles of these names, or gives them their passwords anew, and lets nobody else connect. Throws UnfitDatabase before
  * anything is changed.
  */
 export const makeRoles = async (
   query: Query,
   ownerUrl: string,
   roles: RoleSettings,
+  all: readonly string[],
   oldest = OLDEST_POSTGRES,
 ): Promise<void> => {
-  const names = ROLES.map((role) => roleName(roles, role));
+  const names = all.map((role) => roleName(roles, role));
   const [owner] = (await query(OWNER)) as [Owner];
   const found = (await query(FOUND, [names])) as Found[];
-  checkOwner(owner, found, roles, oldest);
-  const verifiers = ROLES.map((role) => scramVerifier(rolePassword(ownerUrl, role, roles)));
+  checkOwner(owner, found, roles, names, oldest);
+  const verifiers = all.map((role) => scramVerifier(rolePassword(ownerUrl, role, roles)));
   for (const [index, name] of names.entries()) {
     // Neither statement takes parameters: the name is of letters, the verifier of base64.
     const exists = found.some((role) => role.name === name);
@@ -128,7 +135,7 @@ export const makeRoles = async (
   // Without statistics a page of a walk would be read as all that is left, and sorted: an index has it in order.
   await query(`ALTER ROLE ${roleName(roles, 'gateway')} SET enable_sort = off`);
   const before = owner.log_role?.replace(/_log$/, '');
-  if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix));
+  if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix, all));
   // A user who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold
   // these rights, so they are given at each start.
   const database = `DATABASE "${owner.database.replaceAll('"', '""')}"`;
@@ -140,7 +147,7 @@ export const makeRoles = async (
  * SQL: the rights of the roles of one prefix in this database are from now on those of the roles of the other: a copy
  * of a database needs roles of its own.
  */
-const moveGrants = (from: string, to: string): string => `
+const moveGrants = (from: string, to: string, all: readonly string[]): string => `
   DO $move$
   DECLARE
     one record;
@@ -154,13 +161,13 @@ const moveGrants = (from: string, to: string): string => `
         UNION ALL SELECT 'FUNCTION ' || oid::regprocedure, proacl FROM pg_proc
         UNION ALL SELECT 'DATABASE ' || quote_ident(datname), datacl FROM pg_database WHERE datname = current_database()
       ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS a JOIN pg_roles r ON r.oid = a.grantee
-      WHERE r.rolname IN (${ROLES.map((role) => `'${from}_${role}'`).join(', ')}) GROUP BY o.object, r.rolname
+      WHERE r.rolname IN (${all.map((role) => `'${from}_${role}'`).join(', ')}) GROUP BY o.object, r.rolname
     LOOP
       EXECUTE one.granted;
       EXECUTE one.revoked;
     END LOOP;
-    FOR one IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE pronamespace = 'log'::regnamespace AND prosrc ~ '\\m${from}_(${ROLES.join('|')})\\M' LOOP
-      EXECUTE regexp_replace(one.text, '\\m${from}_(${ROLES.join('|')})\\M', '${to}_\\1', 'g');
+    FOR one IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE pronamespace = 'log'::regnamespace AND prosrc ~ '\\m${from}_(${all.join('|')})\\M' LOOP
+      EXECUTE regexp_replace(one.text, '\\m${from}_(${all.join('|')})\\M', '${to}_\\1', 'g');
     END LOOP;
   END $move$`;
 

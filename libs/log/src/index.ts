@@ -1,6 +1,4 @@
 export * from './log.js';
-export * from './handler-fault.filter.js';
-export * from './log-transport.js';
 export * from './request-reply.js';
 export * from './postgres/postgres-log.js';
 export * from './kafka/kafka-log.js';

@@ -85,13 +85,14 @@ export class Consumer implements Subscription {
     private readonly pool: pg.Pool,
     readonly topic = COMMANDS,
     readonly signal = new Signal(),
+    private readonly consumerGroup = CONSUMER_GROUP,
   ) {}
 
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(
       `INSERT INTO identity.positions VALUES ($1, $2, $3, '', 0)
        ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET epoch = positions.epoch RETURNING epoch, next_offset`,
-      [CONSUMER_GROUP, this.topic, partition],
+      [this.consumerGroup, this.topic, partition],
     );
     return { epoch: rows[0]!.epoch, nextOffset: Number(rows[0]!.next_offset) };
   }
@@ -99,7 +100,7 @@ export class Consumer implements Subscription {
   async moveTo(partition: number, epoch: string, nextOffset: number): Promise<void> {
     await this.pool.query(
       'UPDATE identity.positions SET epoch = $4, next_offset = $5 WHERE consumer_group = $1 AND topic = $2 AND partition = $3',
-      [CONSUMER_GROUP, this.topic, partition, epoch, nextOffset],
+      [this.consumerGroup, this.topic, partition, epoch, nextOffset],
     );
   }
 

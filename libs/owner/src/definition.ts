@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
-import type { Message, Owner } from '#contracts';
+import type { Message, Owner, OwnerOnLog } from '#contracts';
 import type {
   Behaviour,
   ConsumedEvent,
@@ -60,8 +60,7 @@ interface Recording {
  * THE owner: whatever Muster does for each owner is made of this. An owner is the only writer of its schema, which has
  * its name, and of its topics; it connects to Postgres and to Kafka as a user of its own.
  */
-export interface OwnerDefinition {
-  readonly name: Owner;
+export interface OwnerDefinition extends OwnerOnLog {
   readonly secrets?: readonly Secret[];
   /** Its part in the transaction of its lane: commands, tables, load, decide. */
   behaviour(tools: OwnerTools): Behaviour<unknown>;

@@ -1,2 +1,3 @@
 export * from './definition.js';
-export * from './run-owner.js';
+export * from './face.js';
+export { run, type Running } from './run.js';

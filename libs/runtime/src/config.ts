@@ -155,11 +155,13 @@ export class Config {
   @port('Port of the SCIM gateway.') PORT = 8080;
   @port('Port of the admin API. In one process with the gateway it may be `PORT`: then both listen there.') ADMIN_PORT =
     8081;
-  @port("Port of identity's health endpoint when it is a process of its own.") HEALTH_PORT = 8082;
-  @port("Port of group's health endpoint when it is a process of its own.") GROUP_HEALTH_PORT = 8083;
-  @port('Port of the health endpoint of the owner of directories when it is a process of its own.')
-  DIRECTORY_HEALTH_PORT = 8084;
-  @address('Address that the gateway listens on, and the health endpoints of the owners.') HOST = '127.0.0.1';
+  @port('Port of the health endpoint of a process without a face; in `npm run stack` each has a free one.')
+  HEALTH_PORT = 8082;
+  @optionalText(
+    'The owners and faces that this process runs, such as `gateway` or `gateway,identity`; without it all of them. Several processes need Kafka. A wrong name gets an answer with those that there are.',
+  )
+  RUN?: string;
+  @address('Address that the gateway listens on, and health endpoints of processes without a face.') HOST = '127.0.0.1';
   @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;

@@ -36,12 +36,11 @@ it('is ready while all its parts are, and stops the last one first, each when th
     unready: () => (name === 'log' ? unready : null),
   });
   const service = await startService({
-    module: { module: Nothing },
     config: readConfig({}),
-    port: 0,
+    applications: [{ module: { module: Nothing }, host: '127.0.0.1', port: 0 }],
     parts: [part('database'), part('log')],
   });
-  const url = `http://127.0.0.1:${service.port}/health/ready`;
+  const url = `http://127.0.0.1:${service.served[0]!.port}/health/ready`;
   expect(await answers(url)).toBe(true);
   expect(await (await fetch(url)).json()).toEqual({ status: 'ok' });
   unready = 'the broker is away';
@@ -64,13 +63,12 @@ it('asks its parts once for all who want to know at the same time whether it is 
     unready: () => (asked++, answer.promise),
   };
   const service = await startService({
-    module: { module: Nothing },
     config: readConfig({}),
-    port: 0,
+    applications: [{ module: { module: Nothing }, host: '127.0.0.1', port: 0 }],
     parts: [database],
   });
-  service.app.getHttpServer().on('request', () => requests++);
-  const url = `http://127.0.0.1:${service.port}/health/ready`;
+  service.served[0]!.app.getHttpServer().on('request', () => requests++);
+  const url = `http://127.0.0.1:${service.served[0]!.port}/health/ready`;
   const all = Array.from({ length: 20 }, () => fetch(url));
   await expect.poll(() => requests).toBe(20);
   expect(asked).toBe(1);
@@ -81,7 +79,7 @@ it('asks its parts once for all who want to know at the same time whether it is 
   await service.stop();
 });
 
-it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'])(
+it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT'])(
   'says which setting chooses a port that is taken: %s',
   async (setting) => {
     const script = `import { runProcess } from './dist/libs/runtime/src/start.js';
@@ -105,20 +103,25 @@ it.each(['PORT', 'ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HE
 it('reads the query of a request that has been let in, and no other one: reading a long one takes as long as all the rest', async () => {
   const seen: unknown[] = [];
   const service = await startService({
-    module: { module: Nothing },
     config: readConfig({}),
-    port: 0,
     parts: [],
-    prepare: (app) => {
-      const fastify = app.getHttpAdapter().getInstance();
-      fastify.addHook('onRequest', async ({ query }, reply) => {
-        seen.push(query);
-        if ((query as string).includes('refused')) await reply.code(401).send({});
-      });
-      fastify.get('/asked', ({ query }) => query);
-    },
+    applications: [
+      {
+        module: { module: Nothing },
+        host: '127.0.0.1',
+        port: 0,
+        prepare: (app) => {
+          const fastify = app.getHttpAdapter().getInstance();
+          fastify.addHook('onRequest', async ({ query }, reply) => {
+            seen.push(query);
+            if ((query as string).includes('refused')) await reply.code(401).send({});
+          });
+          fastify.get('/asked', ({ query }) => query);
+        },
+      },
+    ],
   });
-  const ask = (query: string): Promise<Response> => fetch(`http://127.0.0.1:${service.port}/asked${query}`);
+  const ask = (query: string): Promise<Response> => fetch(`http://127.0.0.1:${service.served[0]!.port}/asked${query}`);
   expect((await ask('?refused&a=1')).status).toBe(401);
   expect(await (await ask('?filter=userName%20eq%20%22a+b%22&a=1&a=2&count=')).json()).toEqual({
     filter: 'userName eq "a b"',

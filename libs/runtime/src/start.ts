@@ -2,7 +2,6 @@ import { parse as parseQuery } from 'node:querystring';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
@@ -33,14 +32,11 @@ export interface Part {
 }
 
 /** A Nest application that listens on a port of its own. */
-export interface Face {
+export interface HttpApplication {
   readonly module: DynamicModule;
   /** 0 = one that is free. */
   readonly port: number;
-  /** The address; without it, HOST. */
-  readonly host?: string;
-  /** Makes the transport once the module's providers exist; a gateway has none. */
-  readonly transport?: (app: NestFastifyApplication) => CustomTransportStrategy;
+  readonly host: string;
   readonly prepare?: (app: NestFastifyApplication) => void;
   /**
    * Answers requests that no route ever sees: those that are not HTTP, not all there in time, or whose path cannot be
@@ -49,62 +45,55 @@ export interface Face {
   readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
 }
 
-export interface ServiceOptions extends Face {
+export interface ServiceOptions {
   readonly config: Config;
+  readonly applications: readonly HttpApplication[];
   /**
    * The parts are started together, and the last one is stopped first: a log works on its database until it has
    * stopped.
    */
   readonly parts: readonly Part[];
-  /** A second face of the process, for others than those who reach the first port. */
-  readonly beside?: Face;
   /**
-   * Runs with the first application, and the one beside it, when everything else works; nobody is answered before it is
-   * done: a directory without its token was shown otherwise.
+   * Runs with the applications, in their order, when everything else works; nobody is answered before it is done: a
+   * directory without its token was shown otherwise.
    */
-  readonly begin?: (app: NestFastifyApplication, beside?: NestFastifyApplication) => Promise<void>;
+  readonly begin?: (apps: readonly NestFastifyApplication[]) => Promise<void>;
 }
 
 export interface Service {
-  readonly app: NestFastifyApplication;
-  /** The port that it listens on. */
-  readonly port: number;
-  /** The port of the face beside it; where there is none, the same. */
-  readonly besidePort: number;
+  /** In the order of the options. */
+  readonly served: readonly {
+    readonly app: NestFastifyApplication;
+    /** The port that it listens on. */
+    readonly port: number;
+  }[];
   stop(): Promise<void>;
 }
 
-/**
- * Starts one Nest application, or two, each with `/health/live` and `/health/ready`: 200 only when it can really serve.
- */
-export const startService = async (options: ServiceOptions): Promise<Service> => {
-  const { config, parts } = options;
+/** Starts Nest applications, each with `/health/live` and `/health/ready`: 200 only when the process can really serve. */
+export const startService = async ({ config, applications, parts, begin }: ServiceOptions): Promise<Service> => {
   let stopping = false;
   const isStopping = (): boolean => stopping;
-  const faces = options.beside ? [options, options.beside] : [options];
   const apps: NestFastifyApplication[] = [];
   const unready = askedOnce(() => unreadyOf(parts));
-  for (const face of faces) apps.push(await makeApp(face, config, unready, isStopping));
-  for (const app of apps) await app.startAllMicroservices();
+  for (const application of applications) apps.push(await makeApp(application, config, unready, isStopping));
+  for (const app of apps) await app.init();
   await Promise.all(parts.map((part) => part.start()));
-  if (options.begin) {
+  if (begin) {
     await untilReady(parts);
-    await options.begin(apps[0]!, apps[1]);
+    await begin(apps);
   }
-  for (const [index, { port, host = config.HOST }] of faces.entries()) {
+  for (const [index, { port, host }] of applications.entries()) {
     await apps[index]!.listen(port, host).catch((error: NodeJS.ErrnoException) => {
       // The name of a host is looked up before anything listens.
       if (error.syscall !== 'getaddrinfo') throw error;
       throw new UsageError(
-        `${index === 0 ? 'HOST' : 'ADMIN_HOST'} is ${host}, and this machine knows no address of that name (${error.code}).`,
+        `${host === config.HOST ? 'HOST' : 'ADMIN_HOST'} is ${host}, and this machine knows no address of that name (${error.code}).`,
       );
     });
   }
-  const [port, besidePort = port] = apps.map((app) => (app.getHttpServer().address() as { port: number }).port);
   return {
-    app: apps[0]!,
-    port: port!,
-    besidePort: besidePort!,
+    served: apps.map((app) => ({ app, port: (app.getHttpServer().address() as { port: number }).port })),
     stop: async () => {
       stopping = true;
       await Promise.all(apps.map((app) => app.close()));
@@ -114,13 +103,13 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
 };
 
 const makeApp = async (
-  face: Face,
+  application: HttpApplication,
   config: Config,
   unready: () => Promise<readonly Unready[]>,
   isStopping: () => boolean,
 ): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
-    ...face.unreadable,
+    ...application.unreadable,
     bodyLimit: config.MAX_BODY_BYTES,
     keepAliveTimeout: 65_000,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
@@ -140,7 +129,7 @@ const makeApp = async (
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
     },
   });
-  const app = await NestFactory.create<NestFastifyApplication>(face.module, adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(application.module, adapter, {
     logger: false,
     bodyParser: false,
   });
@@ -149,7 +138,7 @@ const makeApp = async (
     maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
   });
-  face.prepare?.(app);
+  application.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
@@ -166,7 +155,6 @@ const makeApp = async (
     if (notReady.length === 0) return { status: 'ok' };
     return reply.status(503).send({ status: 'unavailable', notReady });
   });
-  if (face.transport) app.connectMicroservice({ strategy: face.transport(app) });
   return app;
 };
 
@@ -211,10 +199,7 @@ const untilReady = async (parts: readonly Part[]): Promise<void> => {
 
 const cannotListen = ({ code, port, message }: NodeJS.ErrnoException & { port?: number }): UsageError => {
   // The program that starts the processes of an installation sets all of them.
-  const setting =
-    ['ADMIN_PORT', 'HEALTH_PORT', 'DIRECTORY_HEALTH_PORT', 'GROUP_HEALTH_PORT'].find(
-      (name) => process.env[name] === String(port),
-    ) ?? 'PORT';
+  const setting = ['ADMIN_PORT', 'HEALTH_PORT'].find((name) => process.env[name] === String(port)) ?? 'PORT';
   return new UsageError(
     code === 'EADDRINUSE'
       ? `Port ${port} is taken. Stop what uses it, or set ${setting} to another one.`

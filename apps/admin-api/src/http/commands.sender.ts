@@ -34,7 +34,7 @@ interface AdministratorsCommand {
  */
 @Injectable()
 export class Commands {
-  constructor(@Inject(OWNER_REQUESTS) private readonly owners: Readonly<Record<Owner, RequestReply>>) {}
+  constructor(@Inject(OWNER_REQUESTS) private readonly requestsTo: (owner: Owner) => RequestReply) {}
 
   async toDirectory(tenant: string, command: DirectoryCommand): Promise<void> {
     const type = DIRECTORY_COMMAND_TYPES[command.type];
@@ -70,7 +70,7 @@ export class Commands {
       causationId: null,
       data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
     };
-    const outcome = await this.owners[owner].request(message);
+    const outcome = await this.requestsTo(owner).request(message);
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
   }

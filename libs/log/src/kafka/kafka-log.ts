@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
 import {
-  ACCESS,
-  PARTITIONS,
   commandsOf,
   groupPrefixOf,
-  OWNERS,
+  outcomesOf,
+  PARTITIONS,
+  sourceOf,
+  writtenBy,
   type Message,
   type Owner,
-  type Service,
 } from '#contracts';
 import {
   AWAY,
@@ -36,7 +36,7 @@ export interface KafkaLogOptions {
    * The service that speaks: an owner, whose lanes this process runs, or a face, which only sends commands and hears
    * outcomes.
    */
-  readonly service: Exclude<Service, 'muster'>;
+  readonly service: string;
   /** The owner's database: the Postgres log holds what the relay copies to Kafka. Null for a face. */
   readonly pool: Pool | null;
   /** A topic that is made anew on the same cluster gets another suffix. */
@@ -135,7 +135,7 @@ export class KafkaLog implements Log {
       this.clusterId = await untilKnown(() =>
         this.ask(async (admin) => {
           await makeTopics(admin, {
-            own: ACCESS[this.service].make.map((topic) => this.named(topic)),
+            own: (this.owner ? [commandsOf(this.owner), ...this.written] : []).map((topic) => this.named(topic)),
             heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) =>
               this.named(topic),
             ),
@@ -173,12 +173,20 @@ export class KafkaLog implements Log {
     return topic + this.options.topicSuffix;
   }
 
-  private get service(): Service {
+  private get service(): string {
     return this.options.service;
   }
 
   private get owner(): Owner | null {
-    return OWNERS.find((owner) => owner === this.service) ?? null;
+    return this.options.pool && this.service;
+  }
+
+  /** The topics that are written with the effects of lanes and consumers. */
+  private get written(): readonly string[] {
+    return writtenBy(
+      this.service,
+      this.subscriptions.flatMap(({ topic }) => sourceOf(topic) ?? []),
+    );
   }
 
   /** A group for each topic: the members of one have to be interested in the same. */
@@ -201,6 +209,8 @@ export class KafkaLog implements Log {
           producer: this.producer,
           pool,
           owner,
+          // Outcomes are broadcast.
+          topics: this.written.filter((topic) => topic !== outcomesOf(owner)),
           partition,
           epoch: this.epoch,
           named: (topic) => this.named(topic),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message as KafkaMessage, Producer } from 'kafkajs';
 import type { Pool } from 'pg';
-import { commandsOf, deadOf, eventsOf, schemaOf, type Message, type Owner } from '#contracts';
+import { schemaOf, type Message, type Owner } from '#contracts';
 import type { LogRow, Watch } from '../log.js';
 import { countOfRequest, isTooLong, MAX_MESSAGE_BYTES, sizeOf, toKafka } from './kafka-message.js';
 
@@ -9,6 +9,7 @@ export interface RelayOptions {
   readonly producer: Producer;
   readonly pool: Pool;
   readonly owner: Owner;
+  readonly topics: readonly string[];
   readonly partition: number;
   readonly epoch: string;
   /** The topic as Kafka knows it. */
@@ -71,8 +72,7 @@ export class Relay {
   private sendTimer: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: RelayOptions) {
-    const { owner } = options;
-    this.topics = [eventsOf(owner), deadOf(commandsOf(owner))];
+    this.topics = options.topics;
   }
 
   /** The partition was assigned: rows that a predecessor committed and did not send are sent first. */

@@ -1,5 +1,5 @@
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
-import { ACCESS, groupPrefixOf, userOf, type Service } from '#contracts';
+import { groupPrefixOf, userOf, type TopicAccess } from '#contracts';
 import { kafkaClient, type KafkaConnection } from './connect.js';
 import { setScramUsers } from './scram-users.js';
 
@@ -8,21 +8,23 @@ const { AclOperationTypes: MAY, AclPermissionTypes, AclResourceTypes: OF, Resour
 export interface KafkaSetUp {
   /** One listener that takes PLAIN in clear text: on this machine, or in this container. */
   readonly administrator: KafkaConnection;
-  readonly passwords: ReadonlyMap<Service, string>;
+  readonly passwords: ReadonlyMap<string, string>;
+  /** What each service may do. */
+  readonly access: ReadonlyMap<string, TopicAccess>;
   /** Rights that were given with another suffix, or by another version, are taken away. */
   readonly topicSuffixes: readonly string[];
 }
 
 /**
- * Makes the users of these services and gives each the rights that ACCESS names: nobody else may do anything. May be
+ * Makes the users of these services and gives each the rights that `access` names: nobody else may do anything. May be
  * done again.
  */
-export const setUpKafka = async ({ administrator, passwords, topicSuffixes }: KafkaSetUp): Promise<void> => {
+export const setUpKafka = async ({ administrator, passwords, access, topicSuffixes }: KafkaSetUp): Promise<void> => {
   await setScramUsers(administrator, new Map([...passwords].map(([service, password]) => [userOf(service), password])));
   const admin = kafkaClient(administrator, 'muster-set-up').admin();
   await admin.connect();
   try {
-    const wanted = [...passwords.keys()].flatMap((service) => aclsOf(service, topicSuffixes));
+    const wanted = [...passwords.keys()].flatMap((service) => aclsOf(service, access.get(service)!, topicSuffixes));
     const present = await presentAcls(admin);
     const missing = without(wanted, present);
     const surplus = without(present, wanted);
@@ -33,7 +35,7 @@ export const setUpKafka = async ({ administrator, passwords, topicSuffixes }: Ka
   }
 };
 
-const aclsOf = (service: Service, topicSuffixes: readonly string[]): AclEntry[] => {
+const aclsOf = (service: string, { read, write, make }: TopicAccess, topicSuffixes: readonly string[]): AclEntry[] => {
   const entry = (resourceType: number, resourceName: string, operation: number): AclEntry => ({
     resourceType,
     resourceName,
@@ -43,7 +45,6 @@ const aclsOf = (service: Service, topicSuffixes: readonly string[]): AclEntry[] 
     permissionType: AclPermissionTypes.ALLOW,
     resourcePatternType: resourceType === OF.GROUP ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
   });
-  const { read, write, make } = ACCESS[service];
   return [
     ...topicSuffixes.flatMap((suffix) => [
       ...read.map((topic) => entry(OF.TOPIC, topic + suffix, MAY.READ)),

@@ -125,8 +125,8 @@ describe('the Postgres log', () => {
 
   /** The messages that a lane has in memory. */
   const held = (log: PostgresLog, key: string): number => {
-    const { lanes } = log as unknown as { lanes: ReadonlyMap<string, { waiting: unknown[] }> };
-    return lanes.get(key)!.waiting.length;
+    const { lanes } = log as unknown as { lanes: ReadonlyMap<string, readonly { waiting: unknown[] }[]> };
+    return lanes.get(key)![0]!.waiting.length;
   };
 
   it('keeps a thousand messages of a lane that stands still, and hands over all the others from the table, in order, while more come', async () => {
@@ -219,6 +219,33 @@ describe('the Postgres log', () => {
     await log.start();
     await events.has(messages);
     expect(numbersOf(events.messages(messages[0]!.tenant))).toEqual(numbersOf(messages));
+  });
+
+  it('hands a topic to each who reads it, at its own position: one that stands still, or fails, holds up no other', async () => {
+    const topic = eventsOf('group');
+    const tenant = newTenant(11);
+    const messages = newMessages(tenant, 30);
+    const readers = ['one', 'other'].map((name) => new Consumer(pool, topic, undefined, name)) as [Consumer, Consumer];
+    const [one, other] = readers;
+    const hold = Promise.withResolvers<void>();
+    let failed = false;
+    other.before = async () => {
+      await hold.promise;
+      if (failed) return;
+      failed = true;
+      throw new Error('a bad day');
+    };
+    const log = newLog();
+    for (const reader of readers) log.subscribe(reader);
+    await log.start();
+    log.committed(await append(pool, topic, messages.slice(0, 10)));
+    await one.has(messages.slice(0, 10));
+    expect(other.messages(tenant)).toEqual([]);
+    hold.resolve();
+    log.committed(await append(pool, topic, messages.slice(10)));
+    await Promise.all(readers.map((reader) => reader.has(messages)));
+    for (const reader of readers) expect(numbersOf(reader.messages(tenant))).toEqual(numbersOf(messages));
+    expect(failed).toBe(true);
   });
 
   it('finds what nobody told of when the next row comes', async () => {

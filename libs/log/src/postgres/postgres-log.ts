@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { COMMAND_TOPICS, PARTITIONS, partitionOf, type Message } from '#contracts';
+import { isCommandTopic, PARTITIONS, partitionOf, type Message } from '#contracts';
 import { AWAY, LogUnavailable, type Batch, type Log, type LogRow, type Subscription } from '../log.js';
 import { CommandLane } from './command-lane.js';
 
@@ -15,6 +15,8 @@ export interface PostgresLogOptions {
 interface Lane {
   readonly subscription: Subscription;
   readonly partition: number;
+  /** The number of its subscription, and its partition: a topic may have several subscriptions. */
+  readonly key: string;
   /** The offset after the last one that was read or handed over; null while that is not known yet. */
   end: number | null;
   /**
@@ -54,11 +56,12 @@ const ROLL_EVERY_MS = 3_600_000;
 export class PostgresLog implements Log {
   private client: pg.Client | null = null;
   private stopping = false;
-  private lanes = new Map<string, Lane>();
+  /** Topic and partition → the lanes of all who read it. */
+  private lanes = new Map<string, Lane[]>();
   /** Topic → its lanes, by partition. They outlive the connection, which they do not use. */
   private readonly commandLanes = new Map<string, readonly CommandLane[]>();
   private reconnecting: Promise<void> | null = null;
-  /** Batches that are being handled, by topic and partition: a fault does not end them, and the next one waits. */
+  /** Batches that are being handled, by the key of their lane: a fault does not end them, and the next one waits. */
   private readonly handling = new Map<string, Promise<void>>();
   /** Rows that were committed while their lane was being read: it is handed over afterwards, unless it was read. */
   private missed: LogRow[] = [];
@@ -72,7 +75,7 @@ export class PostgresLog implements Log {
   constructor(private readonly options: PostgresLogOptions) {}
 
   subscribe(subscription: Subscription): void {
-    if (!COMMAND_TOPICS.includes(subscription.topic)) return void this.subscriptions.push(subscription);
+    if (!isCommandTopic(subscription.topic)) return void this.subscriptions.push(subscription);
     const { maxBatchMessages, onError } = this.options;
     this.commandLanes.set(
       subscription.topic,
@@ -89,7 +92,9 @@ export class PostgresLog implements Log {
 
   unready(): string | null {
     if (!this.client) return AWAY;
-    const lanes = [...this.lanes].filter(([, { isUnreadable }]) => isUnreadable).map(([key]) => key);
+    const lanes = [...this.lanes]
+      .filter(([, readers]) => readers.some((lane) => lane.isUnreadable))
+      .map(([key]) => key);
     return lanes.length === 0 ? null : `the position or the backlog of these lanes cannot be read: ${lanes.join(', ')}`;
   }
 
@@ -155,8 +160,10 @@ export class PostgresLog implements Log {
   }
 
   private handOver(row: LogRow): void {
-    const lane = this.lanes.get(`${row.topic}/${row.partition}`);
-    if (!lane) return;
+    for (const lane of this.lanes.get(`${row.topic}/${row.partition}`) ?? []) this.handOverTo(lane, row);
+  }
+
+  private handOverTo(lane: Lane, row: LogRow): void {
     if (lane.end === null && this.missed.length < MAX_MISSED_MESSAGES) return void this.missed.push(row);
     // The row was in the table already when that was read.
     if (lane.end !== null && row.offset < lane.end) return;
@@ -178,7 +185,7 @@ export class PostgresLog implements Log {
   private async run(lane: Lane): Promise<void> {
     lane.running = true;
     const client = this.client!;
-    const key = `${lane.subscription.topic}/${lane.partition}`;
+    const { key } = lane;
     // A batch that was begun before a fault.
     await this.handling.get(key);
     while (this.client === client && !this.stopping && (lane.waiting.length > 0 || lane.isBehind)) {
@@ -291,17 +298,18 @@ export class PostgresLog implements Log {
       await client.end().catch(() => undefined);
       throw error;
     }
-    for (const lane of this.lanes.values()) if (lane.waiting.length > 0) void this.run(lane);
+    for (const lane of [...this.lanes.values()].flat()) if (lane.waiting.length > 0) void this.run(lane);
     this.handOverMissed();
   }
 
-  private async load(client: pg.Client): Promise<Map<string, Lane>> {
-    const lanes = new Map<string, Lane>();
-    for (const subscription of this.subscriptions) {
+  private async load(client: pg.Client): Promise<Map<string, Lane[]>> {
+    const lanes = new Map<string, Lane[]>();
+    for (const [index, subscription] of this.subscriptions.entries()) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const lane: Lane = {
           subscription,
           partition,
+          key: `${index}/${partition}`,
           end: null,
           isBehind: false,
           isUnreadable: false,
@@ -309,7 +317,8 @@ export class PostgresLog implements Log {
           waiting: [],
         };
         await this.read(client, lane, null);
-        lanes.set(`${subscription.topic}/${partition}`, lane);
+        const key = `${subscription.topic}/${partition}`;
+        lanes.set(key, [...(lanes.get(key) ?? []), lane]);
       }
     }
     return lanes;

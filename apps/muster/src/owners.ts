@@ -1,0 +1,19 @@
+import { accessOf } from '#contracts';
+import type { FaceDefinition, OwnerDefinition } from '#owner';
+import { adminApi } from '../../admin-api/src/admin-api.module.js';
+import { directory } from '../../directory/src/directory.owner.js';
+import { gateway } from '../../gateway/src/gateway.module.js';
+import { group } from '../../group/src/group.owner.js';
+import { identity } from '../../identity/src/identity.owner.js';
+
+/**
+ * THE list: everything that Muster does for each owner and each face is made of it. A new one is a line here, and a
+ * service in docker-compose.yml.
+ */
+export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group];
+export const FACES: readonly FaceDefinition[] = [adminApi, gateway];
+
+/** What can be a process of its own. */
+export const SERVICES = [...OWNERS, ...FACES];
+/** What each may do at Kafka, and what the process may do that runs all of them. */
+export const ACCESS = accessOf(OWNERS, FACES);

@@ -1,0 +1,45 @@
+import type { DynamicModule } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Pool } from 'pg';
+import type { KeySeal, RoleSeal } from '#event-store';
+import type { RequestReply } from '#log';
+import type { FaceOnLog } from '#contracts';
+import type { Config, HttpApplication, Logger } from '#runtime';
+import type { Secret } from './definition.js';
+
+/** What a face works with. */
+export interface FaceTools {
+  readonly config: Config;
+  /** Connections as the role of the face, which may read published views. */
+  readonly pool: Pool;
+  readonly logger: Logger;
+  /** Sends commands to an owner, which `sendsTo` has to name, and waits for their outcomes. */
+  readonly requests: (owner: string) => RequestReply;
+  /** Seals texts that clients keep and hand back: the same in all processes of this face. */
+  readonly seal: (purpose: string) => RoleSeal;
+  /** Seals with the master key. Throws unless MASTER_KEY is among the secrets of the face. */
+  readonly masterSeal: () => KeySeal;
+  /** Throws unless MUSTER_API_KEY is among them. */
+  readonly apiKey: () => string;
+}
+
+/** A face as it is made for one process. */
+export interface FaceParts {
+  readonly module: DynamicModule;
+  /** `isAlone` = no other face answers on its port. */
+  prepare(app: NestFastifyApplication, isAlone: boolean): void;
+  readonly unreadable?: HttpApplication['unreadable'];
+  /** Runs when the process can serve, and before anybody is answered. What it returns is in `Running.begun`. */
+  begin?(app: NestFastifyApplication): Promise<unknown>;
+}
+
+/**
+ * A face speaks HTTP and holds no state: it reads published views, and writes by commands to owners. It connects to
+ * Postgres and to Kafka as a user of its own. For a face that sends few commands, among the many of others, looking its
+ * outcomes up costs less than hearing all.
+ */
+export interface FaceDefinition extends FaceOnLog {
+  readonly secrets?: readonly Secret[];
+  address(config: Config): { readonly host: string; readonly port: number };
+  make(tools: FaceTools): FaceParts;
+}

@@ -1,0 +1,133 @@
+import type { ClientBase } from 'pg';
+import { GROUP_EVENT_TYPES, type CommandData, type Message } from '#contracts';
+import type { Behaviour, ConsumedEvent, Finding, Recording, Verification } from '#event-store';
+import type { OwnerDefinition } from '#owner';
+
+/**
+ * An owner that does next to nothing, in both ways of consuming: it records how many events of each type identity has
+ * had, and counts groups by commands to its own lane. It shows what an owner costs: this folder, and a line in a list.
+ */
+
+interface CountGroup {
+  readonly type: 'CountGroup';
+}
+const COUNT_GROUP = 'muster.tally.count-group.v1';
+const GROUP_COUNTED = 'muster.tally.group-counted.v1';
+
+/** The stream of a tenant has its id, and a version for each group. */
+const behaviour = (): Behaviour<CountGroup> => ({
+  owner: 'tally',
+  commandTypes: new Set([COUNT_GROUP]),
+  touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
+  loadSql: () => `
+    SELECT json_agg(t) FROM tally.totals t WHERE t.tenant IN (SELECT x::uuid FROM json_array_elements_text($json) x)`,
+  parts: [
+    {
+      name: 'totals',
+      sql: (rows) => `
+        INSERT INTO tally.totals SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, groups int)
+        ON CONFLICT (tenant) DO UPDATE SET groups = excluded.groups RETURNING 1`,
+    },
+  ],
+  begin: (loaded) => {
+    const totals = new Map(
+      ((loaded ?? []) as { tenant: string; groups: number }[]).map(({ tenant, groups }) => [tenant, groups]),
+    );
+    const changed = new Set<string>();
+    return {
+      decide: ({ tenant }) => {
+        const groups = (totals.get(tenant) ?? 0) + 1;
+        totals.set(tenant, groups);
+        changed.add(tenant);
+        const event = { type: 'GroupCounted', groups };
+        const stored = { data: event, personal: null };
+        return {
+          events: [{ stream: tenant, version: groups, type: GROUP_COUNTED, event, stored }],
+          outcome: { status: 'done', value: { groups } },
+        };
+      },
+      rows: () => ({ totals: [...changed].map((tenant) => ({ tenant, groups: totals.get(tenant) })) }),
+    };
+  },
+});
+
+const countGroup = (
+  { type, tenant, stream, recordedAt, correlationId }: ConsumedEvent,
+  id: string,
+): readonly Message<CommandData<CountGroup>>[] =>
+  type !== GROUP_EVENT_TYPES.GroupCreated
+    ? []
+    : [
+        {
+          id,
+          type: COUNT_GROUP,
+          source: 'muster/tally',
+          subject: stream,
+          time: recordedAt,
+          tenant,
+          directory: null,
+          correlationId,
+          causationId: null,
+          data: { actor: 'tally', expiresAt: '9999-12-31T23:59:59.999Z', command: { type: 'CountGroup' } },
+        },
+      ];
+
+const countEvents: Recording = {
+  parts: [
+    {
+      name: 'counts',
+      sql: (rows) => `
+        INSERT INTO tally.counts AS c SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, type text, events int)
+        ON CONFLICT (tenant, type) DO UPDATE SET events = c.events + excluded.events RETURNING 1`,
+    },
+  ],
+  rows: (events) => ({
+    counts: [...Map.groupBy(events, ({ tenant, type }) => `${tenant} ${type}`)].map(([key, same]) => {
+      const [tenant, type] = key.split(' ');
+      return { tenant, type, events: same.length };
+    }),
+  }),
+};
+
+/** Each statement reads one moment: the counts are those of the events up to where the tally has come. */
+const verify = async (client: ClientBase): Promise<Verification> => {
+  const { rows: counted } = await client.query<{ tenant: string; type: string; expected: number; events: number }>(`
+    SELECT tenant, type, e.events AS expected, c.events FROM (
+      SELECT e.tenant, e.type, count(*)::int AS events FROM tally.consumed c
+      JOIN identity.events e ON e.tenant = c.tenant AND e.sequence <= c.sequence
+      WHERE c.owner = 'identity' GROUP BY e.tenant, e.type
+    ) e FULL JOIN tally.counts c USING (tenant, type)`);
+  const { rows: totals } = await client.query<{ tenant: string; expected: number; groups: number }>(`
+    SELECT tenant, e.groups AS expected, t.groups FROM (
+      SELECT stream AS tenant, max(version) AS groups FROM tally.events GROUP BY stream
+    ) e FULL JOIN tally.totals t USING (tenant)`);
+  const finding = (detail: string): Finding => ({ invariant: 'I5', detail });
+  return {
+    compared: {
+      'events tallied': counted.reduce((sum, { events }) => sum + events, 0),
+      'groups tallied': totals.reduce((sum, { groups }) => sum + groups, 0),
+    },
+    findings: [
+      ...counted
+        .filter(({ expected, events }) => expected !== events)
+        .map(({ tenant, type, expected, events }) =>
+          finding(`the tally has ${events} of ${expected} events ${type} of the tenant ${tenant}`),
+        ),
+      ...totals
+        .filter(({ expected, groups }) => expected !== groups)
+        .map(({ tenant, expected, groups }) =>
+          finding(`the tally has ${groups} of ${expected} groups of the tenant ${tenant}`),
+        ),
+    ],
+  };
+};
+
+export const tally: OwnerDefinition = {
+  name: 'tally',
+  behaviour,
+  consumes: [
+    { source: 'identity', record: countEvents },
+    { source: 'group', react: countGroup },
+  ],
+  verify,
+};
