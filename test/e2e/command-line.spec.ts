@@ -143,12 +143,13 @@ describe('the command line', { timeout: 60_000 }, () => {
     ['an unknown option', ['tenant', 'list', '--all']],
     ['an argument that is missing', ['token', 'revoke']],
     ['a value that an option does not take', ['directory', 'set', NOBODY, '--offer-local-groups', 'maybe']],
+    ['no setting to change', ['directory', 'set', NOBODY]],
     ['a kind that there is not', ['directory', 'create', 'Contoso', '--kind', 'google']],
     ['a file that is not there', ['schema', 'define', 'nowhere.json']],
     ['no command', []],
   ])('exit code 2 before anything is sent: %s', async (_what, args) => {
     const { code, stdout, stderr } = await cli(args, { MUSTER_URL: 'http://127.0.0.1:1' });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^(error: |nowhere\.json cannot be read|Usage: )/);
+    expect(stderr).toMatch(/^(error: |Name at least one setting|nowhere\.json cannot be read|Usage: )/);
   });
 });

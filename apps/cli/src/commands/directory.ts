@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { directorySettings, type SettingType } from '#contracts';
 import { call } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print, printAll } from './command.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
 
 const isOn = (value: string): boolean => {
   if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('It is either on or off.');
@@ -67,6 +67,7 @@ export const addDirectory = (program: Command): void => {
     .argument('<id>')
     .option(...AS_JSON)
     .action(async (id: string, { json, ...settings }: Partial<DirectoryView['settings']> & { json?: boolean }) => {
+      if (Object.keys(settings).length === 0) throw new WrongUse('Name at least one setting; --help lists them.');
       const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
       print(json, changed, describe(changed));
     });
