@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { Admission } from '../../apps/gateway/src/http/admission.guard.js';
+import { ResourceQueries } from '../../apps/gateway/src/read/resource.queries.js';
 import { startMuster, type Directory } from '../support/muster.js';
 import { RawConnection, requestHead } from '../support/raw-connection.js';
 
@@ -116,6 +117,21 @@ it.each([
   },
   60_000,
 );
+
+it('searches that wait for their turn are not begun when their clients have left', async () => {
+  const begun = vi.spyOn(ResourceQueries.prototype as unknown as { several(): Promise<unknown> }, 'several');
+  await muster.owner.query('BEGIN; LOCK identity.users IN ACCESS EXCLUSIVE MODE');
+  try {
+    for (let index = 0; index < 12; index++) await leave(withBody('Users/.search', { filter: 'title pr' }));
+  } finally {
+    await muster.owner.query('ROLLBACK');
+  }
+  await isGivenBack();
+  // A search that a client waits for comes after all that came before it.
+  const { status } = await directory.scim('POST', '/Users/.search', { filter: 'title pr' });
+  expect([status, begun.mock.calls.length]).toEqual([200, 2]);
+  begun.mockRestore();
+}, 60_000);
 
 const WITH_MEMBERS: readonly (readonly [string, () => string])[] = [
   ['a group', () => `/Groups/${groupId}`],

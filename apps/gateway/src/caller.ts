@@ -21,4 +21,6 @@ export interface Caller {
    * for this before it goes on. Throws Rejected(unauthorized).
    */
   readonly requireToken: () => Promise<unknown> | undefined;
+  /** Throws Rejected(unavailable) once the client has hung up: nobody would get the answer. */
+  readonly requireClient: () => void;
 }

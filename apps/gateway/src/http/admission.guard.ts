@@ -122,6 +122,7 @@ export class Admission {
         const token = this.require(tokenHash, reply);
         return token instanceof Promise ? token : undefined;
       },
+      requireClient: () => requireClient(reply),
     };
     const isBulk = url.endsWith('/Bulk');
     const isRead = request.method === 'GET' || request.method === 'HEAD' || url.endsWith('/.search');

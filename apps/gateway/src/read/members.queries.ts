@@ -228,13 +228,14 @@ export class MemberQueries {
     }
   }
 
-  /** One statement, in its turn among those of other tenants, and only while the token is good. */
+  /** One statement, in its turn among those of other tenants, and only for a client that is there and may ask. */
   private async read<Row extends QueryResultRow>(
-    { tenant, requireToken }: Reader,
+    { tenant, requireToken, requireClient }: Reader,
     statement: QueryConfig,
   ): Promise<Row[]> {
     try {
       const { rows } = await this.slots.run(tenant, async () => {
+        requireClient?.();
         await requireToken();
         return this.pool.query<Row>(statement);
       });

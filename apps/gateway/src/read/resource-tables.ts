@@ -4,8 +4,9 @@ import type { Caller } from '../caller.js';
 import type { CompiledFilter } from './filter-to-sql.js';
 import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js';
 
-/** The part of a tenant that a request may see. */
-export type Scope = Pick<Caller, 'tenant' | 'directory' | 'seesUnmanaged' | 'seesLocalGroups' | 'definitions'>;
+/** The part of a tenant that a request may see, and the client that waits for it, if any. */
+export type Scope = Pick<Caller, 'tenant' | 'directory' | 'seesUnmanaged' | 'seesLocalGroups' | 'definitions'> &
+  Partial<Pick<Caller, 'requireClient'>>;
 
 /**
  * The tables and columns by which resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory.

@@ -176,10 +176,11 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
     }
   }
 
-  private async inSlot<T>(slots: Slots, { tenant }: Scope, read: () => Promise<T>): Promise<T> {
+  private async inSlot<T>(slots: Slots, { tenant, requireClient }: Scope, read: () => Promise<T>): Promise<T> {
     try {
       return await slots.run(tenant, async () => {
-        // While this waited, the client may not have read earlier answers.
+        // While this waited, the client may have left, or may not have read earlier answers.
+        requireClient?.();
         this.limits.requireRoom(tenant);
         return read();
       });
