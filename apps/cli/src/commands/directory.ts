@@ -63,16 +63,21 @@ export const addDirectory = (program: Command): void => {
       const made = await call<RevealedDirectory>('POST', 'directories', { name, ...rest });
       print(json, made, describe(made));
     });
-  const set = addCommand(directory, 'set', 'change the settings of a directory', '<id> --offer-existing-users on')
-    .argument('<id>')
+  const set = addCommand(
+    directory,
+    'set',
+    'change the settings of a directory',
+    '<id> --offer-existing-users on',
+  ).argument('<id>');
+  for (const [name, { type, description }] of directorySettings()) {
+    const { argument, parse } = OPTIONS[type];
+    set.option(`${optionOf(name)} ${argument}`, description, parse);
+  }
+  set
     .option(...AS_JSON)
     .action(async (id: string, { json, ...settings }: Partial<DirectoryView['settings']> & { json?: boolean }) => {
       if (Object.keys(settings).length === 0) throw new WrongUse('Name at least one setting; --help lists them.');
       const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
       print(json, changed, describe(changed));
     });
-  for (const [name, { type, description }] of directorySettings()) {
-    const { argument, parse } = OPTIONS[type];
-    set.option(`${optionOf(name)} ${argument}`, description, parse);
-  }
 };
