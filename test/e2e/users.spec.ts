@@ -265,9 +265,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const tokens = `/directories/${muster.server.directory.id}/tokens`;
         const expired = await admin('POST', tokens, { description: 'old', expiresAt: '2100-01-01T00:00:00Z' });
         // Nobody is given a token that has expired already, and nobody has used this one yet.
-        await muster.owner.query("UPDATE directory.tokens SET expires_at = '2020-01-01' WHERE id = $1", [
-          expired.body.id,
-        ]);
+        const expire = (at: string) =>
+          muster.owner.query('UPDATE directory.tokens SET expires_at = $2 WHERE id = $1', [expired.body.id, at]);
+        await expire('2020-01-01T00:00:00Z');
         const revoked = await admin('POST', tokens, { description: 'gone' });
         const { status } = await admin('DELETE', `/tokens/${revoked.body.id}`);
         expect([expired.status, revoked.status, status]).toEqual([201, 201, 204]);
@@ -282,6 +282,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
           expect(answer.body.schemas).toEqual(['urn:ietf:params:scim:api:messages:2.0:Error']);
         }
+        // verify compares it with the event that made it.
+        await expire('2100-01-01T00:00:00Z');
       });
     });
 
