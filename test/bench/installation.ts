@@ -34,8 +34,8 @@ export const projectRoot = (): string => {
   return folder;
 };
 
-const programOf = (log: LogKind): string =>
-  join(projectRoot(), log === 'embedded' ? 'dist/apps/muster/src/main.js' : 'dist/deploy/stack.js');
+const programOf = (log: LogKind, root = projectRoot()): string =>
+  join(root, log === 'embedded' ? 'dist/apps/muster/src/main.js' : 'dist/deploy/stack.js');
 
 /** Whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
@@ -80,13 +80,13 @@ export class Installation {
   };
 
   /** Starts it and waits until it can serve. Throws when it ends instead, or is not ready within 120 s. */
-  static async start(log: LogKind, dataDir: string): Promise<Installation> {
+  static async start(log: LogKind, dataDir: string, root?: string): Promise<Installation> {
     if (!isBuilt(log)) throw new Error(`${programOf(log)} is not there; compile first (npm run build)`);
     mkdirSync(dataDir, { recursive: true });
     const port = await freePort();
     const output = openSync(`${dataDir}.log`, 'a');
     const env = { ...cleanEnvironment(), DATA_DIR: dataDir, PORT: String(port), ADMIN_PORT: String(await freePort()) };
-    const supervisor = spawn(process.execPath, [programOf(log)], { env, stdio: ['ignore', output, output] });
+    const supervisor = spawn(process.execPath, [programOf(log, root)], { env, stdio: ['ignore', output, output] });
     closeSync(output);
     try {
       await until(

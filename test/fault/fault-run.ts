@@ -9,6 +9,8 @@ import { Clients, type Counts } from './clients.js';
 
 export interface FaultOptions {
   readonly log: LogKind;
+  /** The folder with the compiled program; this one where nothing is given. */
+  readonly root?: string;
   /** Made by the run, and removed if nothing was violated. */
   readonly dataDir: string;
   readonly kills: number;
@@ -64,7 +66,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
   const { log, dataDir, victims = VICTIMS[log], progress = () => {} } = options;
   rmSync(dataDir, { recursive: true, force: true });
   progress('starting', 0, options.kills);
-  const muster = await Installation.start(log, dataDir);
+  const muster = await Installation.start(log, dataDir, options.root);
   const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);
   try {
     await clients.start();
@@ -83,7 +85,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     await clients.stop();
     await clients.judge((done, total) => progress('comparing', done, total));
     await options.atEnd?.(muster);
-    const verify = await runVerify(dataDir);
+    const verify = await runVerify(dataDir, options.root);
     return {
       log,
       kills,
@@ -157,9 +159,9 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
 };
 
 /** `npm run verify` on the running installation. */
-export const runVerify = (dataDir: string): Promise<FaultReport['verify']> =>
+export const runVerify = (dataDir: string, root = projectRoot()): Promise<FaultReport['verify']> =>
   new Promise((resolve) => {
-    const program = join(projectRoot(), 'dist/apps/muster/src/verify.js');
+    const program = join(root, 'dist/apps/muster/src/verify.js');
     execFile(process.execPath, [program], { env: { ...process.env, DATA_DIR: dataDir } }, (error, stdout, stderr) => {
       resolve({
         exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0,

@@ -1,6 +1,14 @@
 import type { ClientBase } from 'pg';
 import { GROUP_EVENT_TYPES, type CommandData, type Message } from '#contracts';
-import type { Behaviour, ConsumedEvent, Finding, Recording, Verification } from '#event-store';
+import {
+  verifyFold,
+  type Behaviour,
+  type ConsumedEvent,
+  type Fold,
+  type Progress,
+  type Recording,
+  type Verification,
+} from '#event-store';
 import type { OwnerDefinition } from '#owner';
 
 /**
@@ -89,35 +97,45 @@ const countEvents: Recording = {
   }),
 };
 
-/** Each statement reads one moment: the counts are those of the events up to where the tally has come. */
-const verify = async (client: ClientBase): Promise<Verification> => {
-  const { rows: counted } = await client.query<{ tenant: string; type: string; expected: number; events: number }>(`
+/** A stream is a tenant: its row follows from its events. */
+const fold = (): Fold<number> => ({
+  owner: 'tally',
+  noun: 'tally',
+  tables: [
+    {
+      name: 'tally.totals',
+      noun: 'total',
+      columns: { tenant: 'uuid', groups: 'int' },
+      key: ['tenant'],
+      tenant: 'tenant',
+      stream: 'tenant',
+    },
+  ],
+  begin: async () => ({
+    evolve: (_groups, { data }) => (data as { groups: number }).groups,
+    rowsOf: ({ tenant }, groups) => ({ 'tally.totals': groups === null ? [] : [{ tenant, groups }] }),
+  }),
+});
+
+/** The statement reads one moment: the counts are those of the events up to where the tally has come. */
+const verify = async (client: ClientBase, progress?: Progress): Promise<Verification> => {
+  const { rows } = await client.query<{ tenant: string; type: string; expected: number; events: number }>(`
     SELECT tenant, type, e.events AS expected, c.events FROM (
       SELECT e.tenant, e.type, count(*)::int AS events FROM tally.consumed c
       JOIN identity.events e ON e.tenant = c.tenant AND e.sequence <= c.sequence
       WHERE c.owner = 'identity' GROUP BY e.tenant, e.type
     ) e FULL JOIN tally.counts c USING (tenant, type)`);
-  const { rows: totals } = await client.query<{ tenant: string; expected: number; groups: number }>(`
-    SELECT tenant, e.groups AS expected, t.groups FROM (
-      SELECT stream AS tenant, max(version) AS groups FROM tally.events GROUP BY stream
-    ) e FULL JOIN tally.totals t USING (tenant)`);
-  const finding = (detail: string): Finding => ({ invariant: 'I5', detail });
+  const { streams, findings } = await verifyFold(client, fold(), progress);
   return {
-    compared: {
-      'events tallied': counted.reduce((sum, { events }) => sum + events, 0),
-      'groups tallied': totals.reduce((sum, { groups }) => sum + groups, 0),
-    },
+    compared: { 'events tallied': rows.reduce((sum, { events }) => sum + events, 0), tallies: streams },
     findings: [
-      ...counted
+      ...findings,
+      ...rows
         .filter(({ expected, events }) => expected !== events)
-        .map(({ tenant, type, expected, events }) =>
-          finding(`the tally has ${events} of ${expected} events ${type} of the tenant ${tenant}`),
-        ),
-      ...totals
-        .filter(({ expected, groups }) => expected !== groups)
-        .map(({ tenant, expected, groups }) =>
-          finding(`the tally has ${groups} of ${expected} groups of the tenant ${tenant}`),
-        ),
+        .map(({ tenant, type, expected, events }) => ({
+          invariant: 'I5',
+          detail: `the tally has ${events} of ${expected} events ${type} of the tenant ${tenant}`,
+        })),
     ],
   };
 };
@@ -129,5 +147,6 @@ export const tally: OwnerDefinition = {
     { source: 'identity', record: countEvents },
     { source: 'group', react: countGroup },
   ],
-  verify,
+  fold,
+  verify: (client, _masterKey, progress) => verify(client, progress),
 };
