@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as contracts from '#contracts';
-import type { DirectoryCommand, DirectoryEvent, GroupCommand, GroupEvent, UserCommand, UserEvent } from '#contracts';
-import { OLD_VERSIONS, upcast, type Behaviour } from '#event-store';
+import type { DirectoryCommand, GroupCommand, UserCommand } from '#contracts';
+import type { Behaviour } from '#event-store';
 import type { Attribute, AttributeType, Schema } from '#scim';
 import { directoryBehaviour } from '../apps/directory/src/directory.projection.js';
+import { upcastDirectory } from '../apps/directory/src/directory-fold.queries.js';
 import { evolve as evolveDirectory, type DirectoryState } from '../apps/directory/src/directory.js';
+import { upcastGroup } from '../apps/group/src/group-fold.queries.js';
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
 import { groupBehaviour } from '../apps/group/src/group.projection.js';
 import {
@@ -16,12 +18,14 @@ import {
 } from '../apps/identity/src/person-keys.projection.js';
 import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { accepted } from './support/decisions.js';
+import { OLD_USER_EVENTS } from '../apps/identity/src/old-events.js';
+import { upcastUser } from '../apps/identity/src/user-fold.queries.js';
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
 /**
  * test/fixtures/events holds one event of every version that was ever written. Such events lie in stores and are never
  * rewritten, so what a file holds of the event is never changed. A new shape is a new version (`…v2` in
- * libs/contracts), a step in libs/event-store/src/upcast.ts and a file of its own.
+ * libs/contracts), a step in `old-events.ts` of its owner and a file of its own.
  */
 interface Fixture {
   /** Wire type. */
@@ -229,26 +233,25 @@ const fold = (wire: string): UserState | DirectoryState | GroupState => {
   const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
   if (wire.startsWith('muster.user.')) {
     return shapes.reduce<UserState>(
-      (state, { type, data, personal }) =>
-        evolveUser(state, upcast<UserEvent>(type, { ...data, ...personal }), USER, NOW),
+      (state, { type, data, personal }) => evolveUser(state, upcastUser(type, { ...data, ...personal }), USER, NOW),
       null,
     );
   }
   if (wire.startsWith('muster.group.')) {
     return shapes.reduce<GroupState>(
-      (state, { type, data }) => evolveGroup(state, upcast<GroupEvent>(type, { ...data }), GROUP, NOW),
+      (state, { type, data }) => evolveGroup(state, upcastGroup(type, { ...data }), GROUP, NOW),
       null,
     );
   }
   return shapes.reduce<DirectoryState>(
-    (state, { type, data }) => evolveDirectory(state, upcast<DirectoryEvent>(type, { ...data }), NOW),
+    (state, { type, data }) => evolveDirectory(state, upcastDirectory(type, { ...data }), NOW),
     null,
   );
 };
 
 it('every version of every event type has a file', () => {
   expect(NEWEST.length).toBeGreaterThan(0);
-  expect([...NEWEST, ...OLD_VERSIONS.keys()].filter((wire) => !FIXTURES.has(wire))).toEqual([]);
+  expect([...NEWEST, ...OLD_USER_EVENTS.keys()].filter((wire) => !FIXTURES.has(wire))).toEqual([]);
 });
 
 describe.each([...FIXTURES])('%s', (wire, fixture) => {

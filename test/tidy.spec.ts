@@ -207,6 +207,30 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    title: 'what runs, migrates, deploys and kills every owner names none of them but in THE list',
+    check: (project) => {
+      const owners = words([...project.keys()].join('\n'), /^apps\/[^/]+\/src\/([\w-]+)\.owner\.ts$/gm);
+      // Each message names the directory that it came through: that word alone is no owner.
+      const named = new RegExp(
+        `['"\`](?!directory['"\`])(?:${owners.join('|')})(?:\\.(?:commands|events|outcomes))?['"\`]`,
+        'g',
+      );
+      return banned(
+        named,
+        'apps/muster/src/owners.ts names the owners',
+        (path) =>
+          !/\.(spec|contract)\.ts$/.test(path) &&
+          path !== 'apps/muster/src/owners.ts' &&
+          /^(libs\/(event-store|log|owner|runtime)|apps\/muster|deploy)\//.test(path),
+      )(project);
+    },
+    broken: [
+      { 'deploy/stack.ts': "const apps = ['identity'];" },
+      { 'libs/owner/src/run.ts': "log.subscribe('group.events');" },
+      { 'apps/audit/src/audit.owner.ts': '', 'libs/log/src/log.ts': "const owner = 'audit';" },
+    ],
+  },
+  {
     title: 'a suffix is a role that touches the world, from a short list',
     check: (project) =>
       [...project.keys()].filter((path) => {

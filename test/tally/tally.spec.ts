@@ -33,7 +33,7 @@ const edit = (file: string, change: (text: string) => string): void => {
 
 beforeAll(() => {
   cpSync('dist', join(root, 'dist'), { recursive: true });
-  for (const path of ['package.json', MIGRATION, ...globSync('{apps,libs}/**/migrations/*')])
+  for (const path of ['package.json', 'deploy/kafka/pom.xml', MIGRATION, ...globSync('{apps,libs}/**/migrations/*')])
     cpSync(path, join(root, path));
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'));
   edit(

@@ -1,6 +1,6 @@
-import type { DirectoryEvent } from '#contracts';
+import { DIRECTORY_EVENT_TYPES, type DirectoryEvent } from '#contracts';
 import {
-  upcast,
+  upcaster,
   verifyFold,
   verifyStrays,
   type Fold,
@@ -22,6 +22,8 @@ const table = (name: keyof typeof TABLES, noun: string, more: Partial<FoldTable>
   ...more,
 });
 
+export const upcastDirectory = upcaster<DirectoryEvent>(DIRECTORY_EVENT_TYPES);
+
 /** How tenants, directories, tokens and schemas follow from their events. */
 export const directoryFold = (): Fold<NonNullable<DirectoryState>> => ({
   owner: 'directory',
@@ -34,7 +36,7 @@ export const directoryFold = (): Fold<NonNullable<DirectoryState>> => ({
   ],
   begin: async () => ({
     evolve: (state, { type, data, recorded_at }) =>
-      evolve(state, upcast<DirectoryEvent>(type, data as Readonly<Record<string, unknown>>), recorded_at.toISOString()),
+      evolve(state, upcastDirectory(type, data as Readonly<Record<string, unknown>>), recorded_at.toISOString()),
     rowsOf: ({ tenant, stream }, state) => {
       if (!state) return {};
       const { table: name, row } = directoryRow(tenant, stream, state);

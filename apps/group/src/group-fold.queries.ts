@@ -1,8 +1,10 @@
-import { schemasAsJson, type GroupEvent, type MemberType } from '#contracts';
-import { upcast, type Fold, type FoldTable } from '#event-store';
+import { GROUP_EVENT_TYPES, schemasAsJson, type GroupEvent, type MemberType } from '#contracts';
+import { upcaster, type Fold, type FoldTable } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { GROUP_COLUMNS, groupRow } from './group.projection.js';
 import { evolve, nameKey, type GroupState } from './group.js';
+
+export const upcastGroup = upcaster<GroupEvent>(GROUP_EVENT_TYPES);
 
 const GROUPS: FoldTable = {
   name: '"group".groups',
@@ -55,7 +57,7 @@ export const groupFold = (): Fold<GroupAndMembers> => ({
     const definitions = definitionsByTenant(rows[0]!.schemas);
     return {
       evolve: (before, { type, data, stream, recorded_at }) => {
-        const event = upcast<GroupEvent>(type, data as Readonly<Record<string, unknown>>);
+        const event = upcastGroup(type, data as Readonly<Record<string, unknown>>);
         const state = before ?? { group: null, members: new Map() };
         state.group = evolve(state.group, event, stream, recorded_at.toISOString());
         if (event.type === 'GroupMembersChanged') {

@@ -11,13 +11,14 @@ import {
   type Message,
   type Outcome,
 } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, roleUrl, streams, upcast, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, poolOf, roleUrl, streams, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { GROUP } from '#scim';
 import { actions, castOf, play } from '../../../test/support/group-sequences.js';
 import { GroupWorld } from '../../../test/support/group-world.js';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
+import { upcastGroup } from './group-fold.queries.js';
 import { nameKey, storedAnswer } from './group.js';
 import { groupBehaviour, groupRow } from './group.projection.js';
 
@@ -166,7 +167,7 @@ it('random sequences in random batches become what the pure code says, row by ro
   const folded = new Map([...worlds.keys()].map((tenant) => [tenant, new GroupWorld([], [], NOW)]));
   for await (const { tenant, stream, events } of streams(owner, 'group')) {
     const all: GroupEvent[] = [];
-    for await (const { type, data } of events) all.push(upcast<GroupEvent>(type, data as Record<string, unknown>));
+    for await (const { type, data } of events) all.push(upcastGroup(type, data as Record<string, unknown>));
     folded.get(tenant)!.apply(stream, all);
   }
   for (const [tenant, world] of folded) await expectRows(tenant, world);

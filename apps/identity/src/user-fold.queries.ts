@@ -1,10 +1,13 @@
-import { schemasAsJson, type UserEvent } from '#contracts';
-import { Unfoldable, upcast, type Fold, type FoldTable } from '#event-store';
+import { schemasAsJson, USER_EVENT_TYPES, type UserEvent } from '#contracts';
+import { Unfoldable, upcaster, type Fold, type FoldTable } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { isClaimed, keysOf } from './identifiers.js';
+import { OLD_USER_EVENTS } from './old-events.js';
 import { openPersonal, openPersonKey, openTenantKey, personKey } from './person-keys.projection.js';
 import { USER_COLUMNS, userRow } from './user.projection.js';
 import { evolve, type UserState } from './user.js';
+
+export const upcastUser = upcaster<UserEvent>(USER_EVENT_TYPES, OLD_USER_EVENTS);
 
 const USERS: FoldTable = {
   name: 'identity.users',
@@ -68,7 +71,7 @@ export const userFold = (masterKey: Buffer): Fold<UserState> => {
         evolve: (state, event) => {
           const { tenant, stream, type, data, recorded_at } = event;
           const shape = { ...(data as object), ...openPersonal(keyOf(tenant, stream), event) };
-          return evolve(state, upcast<UserEvent>(type, shape), stream, recorded_at.toISOString());
+          return evolve(state, upcastUser(type, shape), stream, recorded_at.toISOString());
         },
         rowsOf: ({ tenant }, state) =>
           state ? { [USERS.name]: [userRow(tenant, state, (definitions.get(tenant) ?? STANDARD).user)] } : {},

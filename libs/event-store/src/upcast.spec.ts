@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { upcast, upcaster, type Step } from './upcast.js';
+import { upcaster, type Step } from './upcast.js';
+
+const upcast = upcaster({ UserDeactivated: 'muster.user.deactivated.v1' });
 
 it('passes the newest version on', () => {
   expect(upcast('muster.user.deactivated.v1', { directory: 'd', directoryVersion: 2 })).toEqual({
@@ -11,7 +13,7 @@ it('passes the newest version on', () => {
 
 it('takes an old version through every step to the newest one', () => {
   const walk = upcaster(
-    new Map([['thing.named.v3', 'ThingNamed']]),
+    { ThingNamed: 'thing.named.v3' },
     new Map<string, Step>([
       ['thing.named.v1', { to: 'thing.named.v2', change: ({ name, ...rest }) => ({ ...rest, names: [name] }) }],
       ['thing.named.v2', { to: 'thing.named.v3', change: (shape) => ({ ...shape, language: null }) }],

@@ -1,5 +1,3 @@
-import { DIRECTORY_EVENT_TYPES, GROUP_EVENT_TYPES, USER_EVENT_TYPES } from '#contracts';
-
 /** An event as it was stored: readable data and opened personal data in one. */
 type Shape = Readonly<Record<string, unknown>>;
 
@@ -13,28 +11,16 @@ export interface Step {
 }
 
 /**
- * Wire type of an old version → the step to the next one. Stored events are never rewritten, so a step stays for ever;
- * its version keeps its file in test/fixtures/events.
+ * Makes of a stored event what today's code knows: all readers of the stored events of an owner go through one of
+ * these. `types` are the newest ones, by the names that `evolve` knows; `steps` lead from each old version to the next.
+ * It throws for an unknown type or version.
  */
-export const OLD_VERSIONS: ReadonlyMap<string, Step> = new Map([
-  // In this version the directory that created a user managed it, and nobody else was looked for.
-  [
-    'muster.user.created.v1',
-    { to: 'muster.user.created.v2', change: (shape) => ({ ...shape, manager: shape.directory, matching: null }) },
-  ],
-]);
-
-/** Wire type of the newest version → the type that `evolve` knows. */
-const NEWEST = new Map(
-  Object.entries({ ...USER_EVENT_TYPES, ...GROUP_EVENT_TYPES, ...DIRECTORY_EVENT_TYPES }).map(([type, wire]) => [
-    wire,
-    type,
-  ]),
-);
-
-/** Steps until the newest version is reached. */
-export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap<string, Step>) => {
-  const upcast = <Event>(wire: string, shape: Shape): Event => {
+export const upcaster = <Event>(
+  types: Readonly<Record<string, string>>,
+  steps: ReadonlyMap<string, Step> = new Map(),
+): ((wire: string, shape: Shape) => Event) => {
+  const newest = new Map(Object.entries(types).map(([type, wire]) => [wire, type]));
+  const upcast = (wire: string, shape: Shape): Event => {
     const type = newest.get(wire);
     if (type !== undefined) return { ...shape, type } as Event;
     const step = steps.get(wire);
@@ -43,9 +29,3 @@ export const upcaster = (newest: ReadonlyMap<string, string>, steps: ReadonlyMap
   };
   return upcast;
 };
-
-/**
- * A stored event as today's code knows it: all readers of stored events go through here. Throws for an unknown type or
- * version.
- */
-export const upcast = upcaster(NEWEST, OLD_VERSIONS);
