@@ -8,7 +8,7 @@ export interface DirectorySetting {
   readonly type: SettingType;
   /** Its value in a directory where nobody has set it. */
   readonly default: boolean;
-  /** What it does where it is on, as a sentence for administrators. */
+  /** For administrators: one sentence that says what happens where it is on. */
   readonly description: string;
   /** The services that read it. */
   readonly readBy: readonly string[];

@@ -2,7 +2,7 @@ import type { Rejection, Resource } from '#scim';
 
 export type { Rejection };
 
-/** The outcome of one command. A command has exactly one outcome, however often it is delivered (I3). */
+/** The outcome of one command. A command has exactly one outcome, however often it is delivered. */
 export type Outcome<Value = unknown> = { readonly status: 'done'; readonly value: Value } | Rejection;
 
 /**

@@ -31,7 +31,7 @@ interface DirectoryRow {
   tokens: { id: string; description: string; status: 'active' | 'revoked'; expires_at: string | null }[] | null;
 }
 
-/** What is published of directories and their tokens. No query opens a token: tokens.sender.ts reveals one. */
+/** Reads what is published of directories and their tokens. No query opens a token: tokens.sender.ts reveals one. */
 @Injectable()
 export class Directories {
   constructor(

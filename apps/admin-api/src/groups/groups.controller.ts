@@ -104,7 +104,7 @@ const paged = async <Row extends { readonly id: string }>(
   return { rows, next: found.length > most ? rows[rows.length - 1]!.id : null };
 };
 
-/** Groups of every owner; local ones can be made and changed, with any users of the tenant . */
+/** Groups of every owner; local ones can be made and changed, with any users of the tenant. */
 @Controller('api/admin/groups')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)
