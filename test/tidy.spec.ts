@@ -278,6 +278,17 @@ const RULES: readonly Rule[] = [
     broken: [{ 'libs/scim/src/a.ts': '// TODO: later' }, { 'libs/scim/src/a.ts': '/* FIXME */' }],
   },
   {
+    title: 'a rule is said in words, and not by the number that a list elsewhere gives it',
+    check: (project) =>
+      [...project]
+        .filter(([path]) => /\.(ts|md|sql)$/.test(path) && path !== SELF)
+        .flatMap(([path, text]) => words(text, /\b[IR][1-9]\d?\b/g).map((found) => `${path}: ${found}`)),
+    broken: [
+      { 'libs/scim/src/a.ts': '/** A command has one outcome (I3). */' },
+      edited('docs/operations.md', 'row`', 'I5`'),
+    ],
+  },
+  {
     title: 'no error is recognised by its name, which any error may bear',
     check: banned(
       /\bname\)?\s*[!=]==\s*'(?:Rejected|KafkaJS\w+|[A-Z]\w*Error)'/g,

@@ -35,7 +35,7 @@ export interface GroupsResult {
   readonly bars: readonly { readonly text: string; readonly figure: string; readonly reached: boolean }[];
 }
 
-/** Groups of 100,000 members (R20). It needs a fresh installation. */
+/** Groups of 100,000 members. It needs a fresh installation. */
 export const measureGroups = async (muster: Installation, load: LoadProcess, bar: SingleBar): Promise<GroupsResult> => {
   bar.start(2 * MEMBERS, 0, { what: 'users' });
   const ids = await makeUsers(muster, load, bar);

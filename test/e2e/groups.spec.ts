@@ -554,7 +554,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await searched('Users', `groups.value eq "${theirs}"`)).body.totalResults).toBe(0);
       });
 
-      it('of another tenant sees nothing, and its users and groups are nobody here (I12)', async () => {
+      it('of another tenant sees nothing, and its users and groups are nobody here', async () => {
         const { scim: client } = await muster.newDirectory('Stranger');
         const [ada, stranger] = [await newUser(), await newUser(client)];
         const displayName = `Secret ${uuidv7()}`;

@@ -160,7 +160,7 @@ describe('verify', () => {
     );
   };
   const findings = async (): Promise<string[]> =>
-    (await verifyStore(owner, 'identity')).findings.map(({ invariant }) => invariant);
+    (await verifyStore(owner, 'identity')).findings.map(({ rule }) => rule);
   const retain = async (keepDays: number): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url });
     const retention = new OutcomeRetention(pool, 'identity', { keepDays, logger: listener() });
@@ -179,7 +179,7 @@ describe('verify', () => {
 
   it('finds an event without an outcome, however old, as long as none has been deleted', async () => {
     await event(idAt(daysAgo(OLD), '1'), OLD);
-    expect(await findings()).toEqual(['I3']);
+    expect(await findings()).toEqual(['outcome']);
   });
 
   it('finds none where the outcome was deleted for its age, also when outcomes are kept longer afterwards', async () => {
@@ -191,11 +191,11 @@ describe('verify', () => {
 
   it('finds an event without an outcome that nobody was to delete: it is young, or its command is', async () => {
     await event(idAt(daysAgo(YOUNG), '2'), YOUNG);
-    expect(await findings()).toEqual(['I3']);
+    expect(await findings()).toEqual(['outcome']);
     await event(idAt(daysAgo(YOUNG), '3'), OLD);
-    expect(await findings()).toEqual(['I3', 'I3']);
+    expect(await findings()).toEqual(['outcome', 'outcome']);
     await event(idAt(daysAgo(OLD), '4'), YOUNG);
-    expect(await findings()).toEqual(['I3', 'I3', 'I3']);
+    expect(await findings()).toEqual(['outcome', 'outcome', 'outcome']);
   });
 
   it('finds an event behind a rejection, however old', async () => {

@@ -26,7 +26,7 @@ it('says in one line what is wrong with how it was called', async () => {
     );
   expect(await program('nobody')).toMatchObject({
     code: 64,
-    stderr: 'There is no owner nobody. The owners are identity, directory, group.\n',
+    stderr: 'There is no owner nobody. The owners are directory, identity, group.\n',
   });
   expect(await program()).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Name one owner, or say --all/) });
   expect(await program('--none')).toMatchObject({ code: 64 });
@@ -56,7 +56,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         (error: { stdout: string; stderr: string; code: number }) => error,
       );
     const findings = async (): Promise<string[]> =>
-      (await muster.verify()).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
+      (await muster.verify()).findings.map(({ rule, detail }) => `${rule} ${detail}`);
     const rowsOf = async (table: string, condition = 'true'): Promise<unknown[]> =>
       (
         await muster.owner.query<{ row: unknown }>(
@@ -298,7 +298,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(code).toBe(3);
       const { stdout, stderr, code: end } = await program('--all');
       expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
-      expect(stdout).toMatch(/^identity: .*It went on where.*directory: .*group: .*Come to its end\.\n$/s);
+      expect(stdout).toMatch(/^directory: .*identity: .*It went on where.*group: .*Come to its end\.\n$/s);
     });
   });
 }

@@ -41,7 +41,7 @@ it('wrong input about tenants is told in one sentence', async () => {
   });
 });
 
-it('nothing of a tenant is read, found, changed or deleted with a token of another (I12)', async () => {
+it('nothing of a tenant is read, found, changed or deleted with a token of another', async () => {
   const { mine, foreign } = await strangers();
   const { body: user } = await mine.scim('POST', '/Users', {
     userName: 'ada@example.org',
@@ -68,7 +68,7 @@ it('nothing of a tenant is read, found, changed or deleted with a token of anoth
   expect((await mine.scim('GET', `/Users/${user.id}`)).body).toEqual(user);
 });
 
-it('a user name is unique in its tenant, also between directories, and free in another (I7)', async () => {
+it('a user name is unique in its tenant, also between directories, and free in another', async () => {
   const { mine, sibling, foreign } = await strangers();
   const create = ({ scim }: Directory, userName: string) => scim('POST', '/Users', { userName });
   expect((await create(mine, 'Straße')).status).toBe(201);

@@ -397,12 +397,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     });
 
     describe('verify', () => {
-      const found = async (): Promise<readonly { invariant: string; detail: string }[]> => {
+      const found = async (): Promise<readonly { rule: string; detail: string }[]> => {
         const { findings, compared } = await muster.verify();
         expect(compared['user streams']).toBeGreaterThan(20);
         return findings;
       };
-      const findings = async (): Promise<string[]> => (await found()).map(({ invariant }) => invariant);
+      const findings = async (): Promise<string[]> => (await found()).map(({ rule }) => rule);
       const asRoot = async (...statements: string[]): Promise<void> => {
         // The owner of the database may switch triggers off: that is the corruption which verify exists to find.
         await muster.owner.query(
@@ -416,19 +416,23 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
       it.each([
         [
-          'I1',
+          'version',
           'UPDATE identity.users SET version = version + 1 WHERE id = $id',
           'UPDATE identity.users SET version = version - 1 WHERE id = $id',
         ],
         [
-          'I5',
+          'row',
           'UPDATE identity.users SET resource = resource || \'{"title": "Planted"}\' WHERE id = $id',
           "UPDATE identity.users SET resource = resource - 'title' WHERE id = $id",
         ],
-        ['I3', 'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command', undefined],
-        ['I7', 'UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id', undefined],
-        ['I6', 'DELETE FROM identity.events WHERE stream = $id', undefined],
-      ])('finds a planted corruption of %s', async (invariant, harm, mend) => {
+        [
+          'outcome',
+          'UPDATE identity.outcomes SET command_id = gen_random_uuid() WHERE command_id = $command',
+          undefined,
+        ],
+        ['name', 'UPDATE identity.claims SET holder = gen_random_uuid() WHERE holder = $id', undefined],
+        ['sequence', 'DELETE FROM identity.events WHERE stream = $id', undefined],
+      ])('finds a planted corruption of %s', async (rule, harm, mend) => {
         const { body } = await request('POST', '/Users', { userName: unique() });
         await request('POST', '/Users', { userName: unique() });
         const { rows } = await muster.owner.query<{ command_id: string }>(
@@ -440,41 +444,41 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const before = await findings();
         await asRoot(fill(harm));
         const after = await findings();
-        expect(after.filter((found) => found === invariant).length).toBeGreaterThan(
-          before.filter((found) => found === invariant).length,
+        expect(after.filter((found) => found === rule).length).toBeGreaterThan(
+          before.filter((found) => found === rule).length,
         );
         if (mend) await asRoot(fill(mend));
       });
 
       it.each([
         [
-          'I1',
+          'version',
           'of a group',
           'UPDATE "group".groups SET version = version + 1 WHERE id = $group',
           'UPDATE "group".groups SET version = version - 1 WHERE id = $group',
         ],
         [
-          'I5',
+          'row',
           'of a member that is missing',
           'DELETE FROM "group".members WHERE group_id = $group AND member = $user',
           'INSERT INTO "group".members SELECT tenant, id, $user, \'U\' FROM "group".groups WHERE id = $group',
         ],
         [
-          'I5',
+          'row',
           'of a member too many',
           'INSERT INTO "group".members SELECT tenant, id, $other, \'U\' FROM "group".groups WHERE id = $group',
           'DELETE FROM "group".members WHERE group_id = $group AND member = $other',
         ],
         [
-          'I7',
+          'name',
           'of a name of a group',
           'UPDATE "group".claims SET holder = gen_random_uuid() WHERE holder = $group',
           undefined,
         ],
-        ['I7', 'of a member whom there is not', 'DELETE FROM identity.users WHERE id = $user', undefined],
+        ['member', 'of a member whom there is not', 'DELETE FROM identity.users WHERE id = $user', undefined],
       ])(
         'finds a planted corruption of %s, %s',
-        async (invariant, _what, harm, mend) => {
+        async (rule, _what, harm, mend) => {
           const [user, other] = [
             await request('POST', '/Users', { userName: unique() }),
             await request('POST', '/Users', { userName: unique() }),
@@ -485,8 +489,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
               .replace('$user', `'${user.body.id}'`)
               .replace('$other', `'${other.body.id}'`)
               .replace('$group', `'${group.body.id}'`);
-          const isAbout = ({ invariant: found, detail }: { invariant: string; detail: string }): boolean =>
-            found === invariant && [user, group].some(({ body }) => detail.includes(body.id));
+          const isAbout = ({ rule: found, detail }: { rule: string; detail: string }): boolean =>
+            found === rule && [user, group].some(({ body }) => detail.includes(body.id));
           expect((await found()).filter(isAbout)).toEqual([]);
           await asRoot(fill(harm));
           expect((await found()).filter(isAbout)).not.toEqual([]);

@@ -293,7 +293,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         expect((await scim(entra, 'GET', `/${unmanaged[4]}`)).status).toBe(404);
       });
 
-      it('offers nothing of another tenant (I12)', async () => {
+      it('offers nothing of another tenant', async () => {
         const [mine] = await twoDirectories();
         const [foreign] = await twoDirectories();
         const {
@@ -459,7 +459,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     it('verify finds nothing, and finds a planted corruption of each new column and claim', async () => {
       const findings = async (): Promise<string[]> =>
-        (await muster.verify()).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
+        (await muster.verify()).findings.map(({ rule, detail }) => `${rule} ${detail}`);
       expect(await findings()).toEqual([]);
       const [entra] = await twoDirectories();
       const {
@@ -467,14 +467,14 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       } = await signIn(entra, 'planted', 'planted@x');
       const harms: readonly [RegExp, string, string][] = [
         [
-          /^I5 .*links/,
+          /^row .*links/,
           "links = jsonb_set(links, '{awaited}', 'true')",
           "links = jsonb_set(links, '{awaited}', 'false')",
         ],
-        [/^I5 .*former_upn_key/, "former_upn_key = 'x'", 'former_upn_key = NULL'],
-        [/^I5 .*name_key/, "name_key = 'planted@x'", 'name_key = NULL'],
-        [/^I5 .*work_email_key/, "work_email_key = 'x'", 'work_email_key = NULL'],
-        [/^I5 .*directory/, `directory = '${entra.id}'`, 'directory = NULL'],
+        [/^row .*former_upn_key/, "former_upn_key = 'x'", 'former_upn_key = NULL'],
+        [/^row .*name_key/, "name_key = 'planted@x'", 'name_key = NULL'],
+        [/^row .*work_email_key/, "work_email_key = 'x'", 'work_email_key = NULL'],
+        [/^row .*directory/, `directory = '${entra.id}'`, 'directory = NULL'],
       ];
       for (const [expected, harm, mend] of harms) {
         await muster.owner.query(`UPDATE identity.users SET ${harm} WHERE id = $1`, [id]);
@@ -482,7 +482,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         await muster.owner.query(`UPDATE identity.users SET ${mend} WHERE id = $1`, [id]);
       }
       await muster.owner.query("UPDATE identity.claims SET holder = NULL WHERE kind = 'signIn' AND holder = $1", [id]);
-      expect(await findings()).toEqual([expect.stringMatching(/^I7 signIn .*planted is claimed by nobody/)]);
+      expect(await findings()).toEqual([expect.stringMatching(/^name signIn .*planted is claimed by nobody/)]);
       await muster.owner.query(
         "UPDATE identity.claims SET holder = $1 WHERE kind = 'signIn' AND value LIKE '%/planted'",
         [id],

@@ -133,7 +133,7 @@ const verify = async (client: ClientBase, progress?: Progress): Promise<Verifica
       ...rows
         .filter(({ expected, events }) => expected !== events)
         .map(({ tenant, type, expected, events }) => ({
-          invariant: 'I5',
+          rule: 'row' as const,
           detail: `the tally has ${events} of ${expected} events ${type} of the tenant ${tenant}`,
         })),
     ],

@@ -37,7 +37,7 @@ interface Claimed {
 }
 
 /**
- * I1, I5 and I7 of groups, on a live database: each row, and the set of the members, is the fold of its stream; each
+ * Compares groups with their events, on a live database: each row, and the set of the members, is the fold of its stream; each
  * name is claimed by exactly the group that bears it; and no membership points at a user or group that is not there.
  */
 export const verifyGroups = async (client: ClientBase, progress: Progress = () => undefined): Promise<Verification> => {
@@ -61,7 +61,7 @@ export const verifyGroups = async (client: ClientBase, progress: Progress = () =
     progress('memberships', (compared.memberships += page.length));
   }
   for (const { group_id, member } of await drained(client, suspects.slice(0, MAX_SUSPECTS))) {
-    findings.push({ invariant: 'I7', detail: `group ${group_id} has the member ${member}, whom there is not` });
+    findings.push({ rule: 'member', detail: `group ${group_id} has the member ${member}, whom there is not` });
   }
   return { compared, findings };
 };
@@ -90,10 +90,10 @@ const verifyBorne = async (client: ClientBase): Promise<Finding[]> => {
   for await (const page of pages) {
     for (const { id, value, holder, has_events: hasEvents } of page) {
       if (!hasEvents && orphans.length < MAX_FINDINGS)
-        orphans.push({ invariant: 'I5', detail: `group ${id} has a row and no events` });
+        orphans.push({ rule: 'row', detail: `group ${id} has a row and no events` });
       if (holder !== id && claims.length < MAX_FINDINGS)
         claims.push({
-          invariant: 'I7',
+          rule: 'name',
           detail: `group name ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}`,
         });
     }
@@ -119,7 +119,7 @@ const verifyClaimed = async (client: ClientBase): Promise<Finding[]> => {
   for await (const page of pages) {
     for (const { value, holder, is_borne: isBorne } of page) {
       if (holder === null || isBorne || findings.length >= MAX_FINDINGS) continue;
-      findings.push({ invariant: 'I7', detail: `group name ${value} is claimed by ${holder}, which does not bear it` });
+      findings.push({ rule: 'name', detail: `group name ${value} is claimed by ${holder}, which does not bear it` });
     }
   }
   return findings;

@@ -51,7 +51,7 @@ const table = async (name: string): Promise<unknown[]> =>
     )
   ).rows.map(({ row }) => row);
 const findings = async (): Promise<string[]> =>
-  (await verifyUsers(owner, masterKey)).findings.map(({ invariant, detail }) => `${invariant} ${detail}`);
+  (await verifyUsers(owner, masterKey)).findings.map(({ rule, detail }) => `${rule} ${detail}`);
 const unfinished = async (): Promise<number> =>
   (await owner.query('SELECT FROM identity.unfinished_rebuild')).rowCount!;
 const idOf = async (n: number): Promise<string> =>
@@ -157,7 +157,7 @@ it('what cannot be opened is left as it is and named; the others are mended', as
   await owner.query('UPDATE identity.users SET version = version + 1 WHERE id = $1', [other]);
   const result = await rebuilt();
   expect(result).toMatchObject({ unfolded: 1, mended: 1, isStopped: false });
-  expect(result.findings).toEqual([{ invariant: 'I5', detail: `user ${erased} has events and no key` }]);
+  expect(result.findings).toEqual([{ rule: 'row', detail: `user ${erased} has events and no key` }]);
   expect(await table('users')).toEqual(users);
   await owner.query('INSERT INTO keys.persons SELECT * FROM json_populate_recordset(NULL::keys.persons, $1)', [
     JSON.stringify(keys),

@@ -79,7 +79,7 @@ it('more users than one statement may compare are compared in pages: what is cla
     const { findings } = await verifyUsers(verifier, randomBytes(32), (what, count) => compared.push([what, count]));
     return findings
       .filter(({ detail }) => !/has a row and no events|has events and no key/.test(detail))
-      .map(({ invariant, detail }) => `${invariant} ${detail}`);
+      .map(({ rule, detail }) => `${rule} ${detail}`);
   };
   expect(await verified()).toEqual([]);
   expect(compared).toEqual(
@@ -103,13 +103,13 @@ it('more users than one statement may compare are compared in pages: what is cla
   await owner.query('DELETE FROM identity.users WHERE id = $1', [gone]);
   expect((await verified()).toSorted()).toEqual(
     [
-      `I7 signIn ${directory}/oidc/30000 is claimed by nobody and borne by ${free}`,
-      `I7 signIn ${directory}/oidc/60000 is claimed by ${gone}, who does not bear it`,
-      `I7 userName user-1 is claimed by ${free} and borne by ${taken}`,
-      `I7 userName user-1 is claimed by ${free}, who does not bear it`,
-      `I7 userName user-30000 is claimed by ${free} and borne by ${twin}`,
-      `I7 userName user-45000 is claimed by ${twin}, who does not bear it`,
-      `I7 userName user-60000 is claimed by ${gone}, who does not bear it`,
+      `name signIn ${directory}/oidc/30000 is claimed by nobody and borne by ${free}`,
+      `name signIn ${directory}/oidc/60000 is claimed by ${gone}, who does not bear it`,
+      `name userName user-1 is claimed by ${free} and borne by ${taken}`,
+      `name userName user-1 is claimed by ${free}, who does not bear it`,
+      `name userName user-30000 is claimed by ${free} and borne by ${twin}`,
+      `name userName user-45000 is claimed by ${twin}, who does not bear it`,
+      `name userName user-60000 is claimed by ${gone}, who does not bear it`,
     ].toSorted(),
   );
 }, 120_000);

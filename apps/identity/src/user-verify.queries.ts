@@ -23,7 +23,7 @@ interface Borne {
 }
 
 /**
- * I1, I5 and I7 of users, on a live database: each projection row is the fold of its stream, its version is the
+ * Compares users with their events, on a live database: each projection row is the fold of its stream, its version is the
  * stream's, nobody has a row without a stream, and each user name and sign-in identity is claimed by exactly the user
  * who bears it.
  */
@@ -69,10 +69,10 @@ const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ ro
     for (const { id, kind, value, holder, has_events: hasEvents } of page) {
       if (kind === 'userName') users++;
       if (kind === 'userName' && !hasEvents && orphans.length < MAX_FINDINGS)
-        orphans.push({ invariant: 'I5', detail: `user ${id} has a row and no events` });
+        orphans.push({ rule: 'row', detail: `user ${id} has a row and no events` });
       if (holder !== id && claims.length < MAX_FINDINGS)
         claims.push({
-          invariant: 'I7',
+          rule: 'name',
           detail: `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}`,
         });
     }
@@ -100,7 +100,7 @@ const verifyClaimed = async (client: ClientBase, progress: Progress): Promise<Fi
   for await (const page of pages) {
     for (const { kind, value, holder, is_borne: isBorne } of page) {
       if (holder === null || isBorne || findings.length >= MAX_FINDINGS) continue;
-      findings.push({ invariant: 'I7', detail: `${kind} ${value} is claimed by ${holder}, who does not bear it` });
+      findings.push({ rule: 'name', detail: `${kind} ${value} is claimed by ${holder}, who does not bear it` });
     }
     progress('claims of users', (claims += page.length));
   }

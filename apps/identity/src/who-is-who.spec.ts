@@ -12,7 +12,7 @@ const ids = (): (() => string) => {
   return () => `u${++count}`;
 };
 
-/** Twice the same value under one name; what R13 says of keys, in words of its own. */
+/** The same value twice under one name: the rule of keys, in words of its own. */
 const shared = (values: readonly (string | null)[]): string[] => {
   const known = values.filter((value) => value !== null);
   return known.filter((value, index) => known.indexOf(value) !== index);
@@ -44,7 +44,7 @@ const expectUniqueKeys = (users: readonly User[]): void => {
     if (directory === null) expect(resource).not.toHaveProperty('externalId');
 };
 
-/** R31: the e-mail of whoever is managed by such a directory is that of nobody else in the tenant. */
+/** The e-mail of whoever is managed by such a directory is that of nobody else in the tenant. */
 const expectUniqueLoginNames = (users: readonly User[], directories: readonly Directory[]): void => {
   const isLoginName = new Set(directories.flatMap(({ id, emailIsLoginName }) => (emailIsLoginName ? [id] : [])));
   for (const user of users.filter(({ directory }) => directory !== null && isLoginName.has(directory))) {

@@ -93,7 +93,7 @@ const reported = (name: string, result: RebuildResult, seconds: number): string 
     `${name}: ${of} streams of ${all} events replayed, ${checked} rows checked, ${written} mended, in ${seconds.toFixed(1)} s (${rate} events/s).`,
     ...(resumedFrom === null ? [] : [`It went on where the rebuild of ${resumedFrom} had been stopped.`]),
     ...(unfolded === 0 ? [] : [`${unfolded} streams cannot be replayed, and their rows are as they were:`]),
-    ...result.findings.map(({ invariant, detail }) => `${invariant}  ${detail}`),
+    ...result.findings.map(({ rule, detail }) => `${rule}  ${detail}`),
     end,
   ].join('\n');
 };

@@ -109,7 +109,7 @@ const run = async (): Promise<void> => {
       .map(([what, count]) => `${count.toLocaleString('en')} ${what}`)
       .join(', ')}.`,
   );
-  for (const { invariant, detail } of findings) console.log(`${invariant}  ${detail}`);
+  for (const { rule, detail } of findings) console.log(`${rule}  ${detail}`);
   console.log(findings.length === 0 ? 'Everything holds.' : `${findings.length} findings.`);
   process.exitCode = findings.length === 0 ? 0 : 1;
 };

@@ -4,9 +4,12 @@ import { schemaOf, type Owner } from '#contracts';
 import { inPages } from './in-pages.js';
 import { eventPages, type StoredEvent } from './stored-events.js';
 
-/** One broken invariant, in words that name the rows. */
+/** What must hold: docs/operations.md says each of them in a sentence. */
+type Rule = 'row' | 'version' | 'sequence' | 'outcome' | 'name' | 'member';
+
+/** One broken rule, in words that name the rows. */
 export interface Finding {
-  readonly invariant: string;
+  readonly rule: Rule;
   readonly detail: string;
 }
 
@@ -149,7 +152,7 @@ const foldOn = ({ noun }: Fold, one: Folded, event: StoredEvent): void => {
   if (one.fault) return;
   const { stream } = one;
   if (event.version !== ++one.version) {
-    one.fault = { invariant: 'I6', detail: `${noun} ${stream} has no version ${one.version}` };
+    one.fault = { rule: 'sequence', detail: `${noun} ${stream} has no version ${one.version}` };
     return;
   }
   try {
@@ -160,7 +163,7 @@ const foldOn = ({ noun }: Fold, one: Folded, event: StoredEvent): void => {
       error instanceof Unfoldable
         ? `${noun} ${stream} ${message}`
         : `the events of ${noun} ${stream} cannot be read: ${message}`;
-    one.fault = { invariant: 'I5', detail };
+    one.fault = { rule: 'row', detail };
   }
 };
 

@@ -36,7 +36,7 @@ interface Sequenced {
 }
 
 /**
- * I6 and I3 of one owner, on a live database: sequences are dense for each tenant, versions for each stream, and each
+ * Compares the events of one owner, on a live database: sequences are dense for each tenant, versions for each stream, and each
  * event belongs to a command whose one outcome is not a rejection, or was deleted for its age. Walks by key: no
  * statement reads more than a page. `progress` is told how many events have been looked at.
  */
@@ -66,14 +66,14 @@ export const verifyStore = async (
       const expected = row.tenant === last.tenant ? last.sequence + 1 : 1;
       if (sequence !== expected) {
         findings.push({
-          invariant: 'I6',
+          rule: 'sequence',
           detail: `${owner}: tenant ${row.tenant} has sequence ${sequence} where ${expected} was due`,
         });
       }
       if (row.answered !== 'done' && !(row.answered === null && row.old)) {
         const what = row.answered === null ? 'has no outcome' : 'was rejected';
         findings.push({
-          invariant: 'I3',
+          rule: 'outcome',
           detail: `${owner}: the command behind ${row.stream} version ${row.version} ${what}`,
         });
       }
@@ -112,10 +112,7 @@ export const verifyStrays = async (client: ClientBase, fold: Fold): Promise<read
     for await (const rows of lookedThrough(client, fold, table)) {
       for (const row of rows)
         if (row.is_stray && findings.length < MAX_FINDINGS)
-          findings.push({
-            invariant: 'I5',
-            detail: `${table.noun} ${String(row[table.stream])} has a row and no events`,
-          });
+          findings.push({ rule: 'row', detail: `${table.noun} ${String(row[table.stream])} has a row and no events` });
     }
   }
   return findings;
@@ -141,14 +138,12 @@ const described = ({ of: { stream }, table, due, actual }: Difference): Finding[
         ? `${parent} ${stream} has the ${one} otherwise than its events say`
         : `${parent} ${stream} has not the ${one} that its events say`
       : `${parent} ${stream} has the ${one} without an event`;
-    return [{ invariant: 'I5', detail }];
+    return [{ rule: 'row', detail }];
   }
   if (!due || !actual)
-    return [
-      { invariant: 'I5', detail: `${noun} ${stream} has ${actual ? 'a row' : 'no row'}, its events say otherwise` },
-    ];
+    return [{ rule: 'row', detail: `${noun} ${stream} has ${actual ? 'a row' : 'no row'}, its events say otherwise` }];
   return columnsThatDiffer(table, due, actual).map((column) => ({
-    invariant: column === 'version' ? 'I1' : 'I5',
+    rule: column === 'version' ? 'version' : 'row',
     detail: `${noun} ${stream}: ${column} of the row is not the fold of its events`,
   }));
 };
