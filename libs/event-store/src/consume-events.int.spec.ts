@@ -105,6 +105,7 @@ const reader = (partition: number, watch?: LaneWatch): Reader => {
       },
     },
     onDead: (error) => expect.fail(String(error)),
+    onCommitted: () => expect.fail('nothing but dead letters is a row of the log'),
     onUnreadable: (message) => made.unreadable.push(message),
     ...(watch && { watch }),
   });

@@ -6,7 +6,7 @@ import { blameOf, Conflict, TooMuch, UNREADABLE } from './blame.js';
 import { consumedFrom, eventsBetween, type ConsumedEvent } from './consumed-event.js';
 import type { LaneWatch } from './lane-watch.js';
 import { consumeStatement, type Dead } from './consume-statement.js';
-import type { BatchToHandle } from './turn.js';
+import type { AppendedRow, BatchToHandle } from './turn.js';
 
 /** Events cause commands, which are published before the position moves: at least once, under the same ids. */
 export interface Reaction {
@@ -42,6 +42,8 @@ export interface EventConsumerOptions {
   readonly onUnreadable: (message: Message | null) => void;
   /** An event that cannot be taken. It is set aside: its dead letter is written with the position. */
   readonly onDead: (error: unknown, event: ConsumedEvent) => void;
+  /** Dead letters that have been written: the log hands them on. */
+  readonly onCommitted: (rows: readonly AppendedRow[]) => void;
   readonly watch?: LaneWatch;
 }
 
@@ -257,8 +259,10 @@ export class EventConsumer {
     const now = new Map([...memory.unsaved].map((tenant) => [tenant, reached.get(tenant)!]));
     for (const { tenant, sequence } of events) now.set(tenant, sequence);
     const parts = written.map(({ part }) => part);
+    const topic = deadEventsOf(owner, source);
+    let firstDead: number;
     try {
-      await this.pool.query({
+      const { rows } = await this.pool.query<{ first_dead?: string | null }>({
         ...consumeStatement(owner, source, parts, dead.length > 0),
         values: [
           position.epoch,
@@ -271,12 +275,11 @@ export class EventConsumer {
           source,
           [...now.keys()],
           [...now.values()],
-          ...(dead.length > 0
-            ? [deadEventsOf(owner, source), dead.map(({ id }) => id), dead.map((one) => JSON.stringify(one))]
-            : []),
+          ...(dead.length > 0 ? [topic, dead.map(({ id }) => id), dead.map((one) => JSON.stringify(one))] : []),
           ...written.flatMap(({ text, count }) => [text, count]),
         ],
       });
+      firstDead = Number(rows[0]!.first_dead ?? 0);
     } catch (error) {
       if (!(error as Error).message.startsWith('write statement: position ')) throw error;
       throw new Conflict(`somebody else has moved the position of ${eventsOf(source)}/${partition}`);
@@ -285,6 +288,10 @@ export class EventConsumer {
     memory.saved = position;
     memory.savedAtMs = performance.now();
     memory.unsaved.clear();
+    if (dead.length === 0) return;
+    this.options.onCommitted(
+      dead.map((message, index) => ({ topic, partition, offset: firstDead + index, id: message.id, message })),
+    );
   }
 
   private deadLetter(error: unknown, event: ConsumedEvent): Dead {

@@ -51,6 +51,8 @@ export const consumeStatement = (
             `(SELECT log.append(array_agg(${topic}::text ORDER BY d.number), array_agg($5::int ORDER BY d.number), array_agg(coalesce(e.next_offset, 0) + d.number - 1 ORDER BY d.number), array_agg(d.id ORDER BY d.number), json_agg(d.text ORDER BY d.number))
               FROM unnest(${ids}::uuid[], ${texts}::json[]) WITH ORDINALITY AS d(id, text, number)
               LEFT JOIN log.ends(ARRAY[${topic}::text]) AS e ON e.partition = $5)`,
+            // As it was before this statement.
+            `(SELECT e.next_offset FROM log.ends(ARRAY[${topic}::text]) AS e WHERE e.partition = $5) AS first_dead`,
           ]
         : []),
       ...all.map(({ name, count }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), ${count})`),

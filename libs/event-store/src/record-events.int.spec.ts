@@ -7,6 +7,7 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { EventConsumer, type Recording } from './consume-events.js';
 import type { ConsumedEvent } from './consumed-event.js';
 import { connectDatabase, poolOf, roleUrl } from './database.js';
+import type { AppendedRow } from './turn.js';
 
 /**
  * What only records: each event becomes a row, in one transaction with the position. The consumer is group, as a role
@@ -78,6 +79,8 @@ const wordsOf = async ({ tenant }: Message): Promise<unknown[]> => (await noted(
 
 interface Reader {
   readonly dead: { readonly error: string; readonly word: unknown }[];
+  /** Rows of the log, as it is told of them. */
+  readonly committed: readonly AppendedRow[];
   hear(offset: number, messages: readonly (Message | null)[]): Promise<void>;
   position(): Promise<number>;
 }
@@ -99,15 +102,18 @@ const takes: Recording = {
 };
 const reader = (partition: number, recording: Recording = takes): Reader => {
   const dead: Reader['dead'] = [];
+  const committed: AppendedRow[] = [];
   const consumer = new EventConsumer(poolOf(database), {
     owner: 'group',
     source: 'identity',
     takes: recording,
     onUnreadable: () => undefined,
+    onCommitted: (rows) => committed.push(...rows),
     onDead: (error, { data }) => dead.push({ error: String(error), word: data.word }),
   });
   return {
     dead,
+    committed,
     hear: (offset, messages) =>
       consumer.handle({
         topic: 'identity.events',
@@ -190,6 +196,7 @@ it('sets poison aside as a dead letter, and records all others: what it throws f
     [deadEventsOf('group', 'identity')],
   );
   expect(rows.map(({ offset }) => Number(offset))).toEqual([0, 1, 2]);
+  expect(one.committed.map(({ offset, message }) => ({ offset: String(offset), message }))).toEqual(rows);
   expect(rows.map(({ message }) => message.data.reason)).toEqual([
     expect.stringContaining('it cannot be read'),
     expect.stringContaining('value too long'),

@@ -65,6 +65,7 @@ const consume = (
         : { react: (event) => consumption.react(event, causedId(event, source)), publish: send },
     onDead: (error, { tenant, sequence, type }) =>
       logger.error({ error: String(error), source, tenant, sequence, type }, 'event set aside as dead letter'),
+    onCommitted: (rows) => log.committed(rows),
     onUnreadable: (message) =>
       logger.error({ id: message?.id }, `a message in ${eventsOf(source)} is no event; it is skipped`),
   });
