@@ -64,5 +64,16 @@ describe('a list', () => {
     expect(migrations.map(({ sql }) => sql())).toEqual(['SELECT 1', 'SELECT 2']);
     write('0002-b.sql', 'SELECT 3');
     expect(migrations[1]!.sql).toThrow(/^0002-b\.sql is not the file that SHA256SUMS tells of/);
+    // One line, and no restart mends it.
+    expect(migrations[1]!.sql).toThrow(expect.objectContaining({ exitCode: 64 }));
+  });
+
+  it('that is missing, or a file of it, ends the start with one line', () => {
+    write('LIST', `${'0'.repeat(64)}  0009-gone.sql\n`);
+    const read = [readMigrations('LIST', root)[0]!.sql, () => readMigrations('NONE', root)];
+    for (const one of read) {
+      expect(one).toThrow(/^This copy of Muster is not complete \(ENOENT: .*\): install it again\.$/);
+      expect(one).toThrow(expect.objectContaining({ exitCode: 64 }));
+    }
   });
 });

@@ -10,7 +10,7 @@ export interface Migration {
   readonly name: string;
   /** SHA-256 of the file, in hexadecimal. */
   readonly checksum: string;
-  /** Throws an Error when the file is not the one that the list tells of. */
+  /** Throws UnfitDatabase when the file is not the one that the list tells of. */
   sql(): string;
 }
 
@@ -33,15 +33,24 @@ export const MIGRATION_LIST = 'libs/event-store/src/migrations/SHA256SUMS';
 
 export const checksumOf = (sql: string): string => createHash('sha256').update(sql).digest('hex');
 
-/** The migrations of a list, in their order. Throws what reading a file throws. */
+/** A restart brings back no file. */
+const textOf = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UnfitDatabase(`This copy of Muster is not complete (${(error as Error).message}): install it again.`);
+  }
+};
+
+/** The migrations of a list, in their order. Throws UnfitDatabase when the list cannot be read. */
 export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration[] =>
-  [...readFileSync(join(root, list), 'utf8').matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)].map(([, checksum, path]) => ({
+  [...textOf(join(root, list)).matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)].map(([, checksum, path]) => ({
     name: basename(path!, '.sql'),
     checksum: checksum!,
     sql: () => {
-      const sql = readFileSync(join(root, path!), 'utf8');
+      const sql = textOf(join(root, path!));
       if (checksumOf(sql) === checksum) return sql;
-      throw new Error(`${path} is not the file that ${list} tells of: npm run docs says what to do.`);
+      throw new UnfitDatabase(`${path} is not the file that ${list} tells of: npm run docs says what to do.`);
     },
   }));
 
