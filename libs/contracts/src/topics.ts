@@ -17,12 +17,12 @@ export const deadEventsOf = (owner: Owner, source: Owner): string => deadOf(`${o
 /** Commands are sent by others and wanted by one lane; all other topics are written by their owner. */
 export const isCommandTopic = (topic: string): boolean => topic.endsWith(commandsOf(''));
 
-/** The topics that an owner writes besides its commands. `consumes` are the owners whose events it takes. */
+/** The topics that an owner writes besides its commands. `consumes` are the other owners whose events it takes. */
 export const writtenBy = (owner: Owner, consumes: readonly Owner[]): readonly string[] => [
   deadOf(commandsOf(owner)),
   outcomesOf(owner),
   eventsOf(owner),
-  ...consumes.map((source) => deadEventsOf(owner, source)),
+  ...consumes.filter((source) => source !== owner).map((source) => deadEventsOf(owner, source)),
 ];
 
 /**
