@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Owner } from '#contracts';
 import { OWNERS } from '../../apps/muster/src/owners.js';
-import { connectDatabase, OutcomeRetention, poolOf, roleUrl, verifyStore } from '#event-store';
+import { connectDatabase, OutcomeRetention, roleUrl, verifyStore } from '#event-store';
 import { readConfig, uuidv7 } from '#runtime';
 import { startServer } from '../../apps/muster/src/server.module.js';
 import { newDatabase } from '../support/postgres.js';
@@ -74,11 +74,11 @@ describe('outcomes', () => {
       queryTimeoutMs: 5_000,
     });
     const logger = listener();
-    const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
+    const retention = new OutcomeRetention(database, 'identity', { keepDays: 8, logger });
     retention.start();
     expect(await logger.next()).toEqual({ owner: 'identity', deleted: 2_500, text: 'old outcomes deleted' });
     await retention.stop();
-    await database.destroy();
+    await database.end();
     expect(await count('identity')).toBe(15);
     expect(await count('directory')).toBe(11);
   });
@@ -93,11 +93,11 @@ describe('outcomes', () => {
       queryTimeoutMs: 1_000,
     });
     const logger = listener();
-    const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, logger });
+    const retention = new OutcomeRetention(database, 'identity', { keepDays: 8, logger });
     retention.start();
     expect(await logger.next()).toEqual({ owner: 'identity', deleted: 300, text: 'old outcomes deleted' });
     await retention.stop();
-    await database.destroy();
+    await database.end();
     await owner.query('DROP TRIGGER slow ON identity.outcomes');
   }, 60_000);
 
@@ -109,7 +109,7 @@ describe('outcomes', () => {
       queryTimeoutMs: 5_000,
     });
     const logger = listener();
-    const retention = new OutcomeRetention(poolOf(database), 'identity', { keepDays: 8, everyMs: 1, logger });
+    const retention = new OutcomeRetention(database, 'identity', { keepDays: 8, everyMs: 1, logger });
     retention.start();
     expect(await logger.next()).toMatchObject({
       text: 'old outcomes could not be deleted',
@@ -122,7 +122,7 @@ describe('outcomes', () => {
     await plant('identity', 3, OLD, OLD);
     expect(await logger.next()).toMatchObject({ deleted: 3 });
     await retention.stop();
-    await database.destroy();
+    await database.end();
   });
 
   it('are deleted by each owner when the server starts', async () => {

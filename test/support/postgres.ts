@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { migrate } from '#event-store';
 import { startPostgres } from '#runtime';
 import { ask } from './ask.js';
 
@@ -34,8 +35,6 @@ export interface DatabaseServer {
 export const startDatabaseServer = async (): Promise<DatabaseServer> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muster-shared-postgres-'));
   const { url, stop } = await startPostgres(dataDir);
-  // Only a run that needs a database waits for TypeORM.
-  const { migrate } = await import('#event-store');
   await migrate(url);
   // A copy of a migrated database takes 0.1 s, migrating one 0.5 s; and roles, which all databases share, are made
   // once.

@@ -1,8 +1,7 @@
-import type { DataSource } from 'typeorm';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DIRECTORY_COMMAND_TYPES, commandsOf, type DirectoryCommand, type Message } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, roleUrl } from '#event-store';
+import { BatchHandler, connectDatabase, roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
@@ -12,7 +11,7 @@ const [HASH, SEALED] = ['a-hash-of-a-token', 'c2VhbGVkIHRva2Vu'];
 const [tenant, directoryId] = [uuidv7(), uuidv7()];
 const topic = commandsOf('directory');
 
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<DirectoryCommand>;
 beforeAll(async () => {
@@ -24,7 +23,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   handler = new BatchHandler(
-    poolOf(database),
+    database,
     directoryBehaviour(),
     () => new Date(),
     () => undefined,
@@ -32,7 +31,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 const message = (command: DirectoryCommand, type: string = DIRECTORY_COMMAND_TYPES[command.type]): Message =>

@@ -1,6 +1,5 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { DataSource } from 'typeorm';
 import {
   EFFECTIVE_MEMBERS,
   GROUP_COMMAND_TYPES,
@@ -9,7 +8,7 @@ import {
   type GroupCommand,
   type Message,
 } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, watchLanes } from '#event-store';
+import { BatchHandler, connectDatabase, watchLanes } from '#event-store';
 import { uuidv7 } from '#runtime';
 import type { PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
@@ -26,7 +25,7 @@ const QUERY_TIMEOUT_MS = 5_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 let url: string;
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<GroupCommand>;
 
@@ -36,7 +35,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   handler = new BatchHandler(
-    poolOf(database),
+    database,
     groupBehaviour(262_144),
     () => new Date(NOW),
     (error) => {
@@ -49,7 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 interface Tenant {
@@ -178,7 +177,7 @@ describe('those who are gone', () => {
   const isLeft = async (): Promise<boolean> => (await count('"group".leaving')) + (await count('"group".emptying')) > 0;
   /** The work that is left is done by a process that goes on, as the handler of commands nudges it. */
   const finish = async (tenant: Tenant): Promise<void> => {
-    const one = new Leftovers(poolOf(database), {
+    const one = new Leftovers(database, {
       logger,
       publish: async (messages) => {
         await handOver(handler, 'group.commands', tenant.id, messages);
@@ -211,7 +210,7 @@ describe('those who are gone', () => {
     // Each look is that of a process that has just started, and knows of nothing that has been published.
     const published: string[] = [];
     while (await isLeft()) {
-      const one = new Leftovers(poolOf(database), {
+      const one = new Leftovers(database, {
         logger,
         publish: async (messages) => {
           published.push(...messages.map(({ id }) => id));
@@ -234,7 +233,7 @@ describe('those who are gone', () => {
     await send(tenant, { type: 'LeaveGroups', memberId: ada! });
     const messages: Message<CommandData<GroupCommand>>[] = [];
     for (let again = 0; again < 2; again++) {
-      const one = new Leftovers(poolOf(database), { logger, publish: async (more) => void messages.push(...more) });
+      const one = new Leftovers(database, { logger, publish: async (more) => void messages.push(...more) });
       one.start();
       await one.stop();
     }
@@ -254,7 +253,7 @@ describe('those who are gone', () => {
     let look = Promise.withResolvers<void>();
     const looks = {
       query: async (...args: [string, unknown[]]) => {
-        const result = await poolOf(database).query(...args);
+        const result = await database.query(...args);
         if (args[0].includes('emptying')) look.resolve();
         return result;
       },
@@ -335,7 +334,7 @@ describe('a command by which somebody leaves', () => {
   const logger = { warn: (facts: object) => void told.push(facts) };
   const dead: unknown[] = [];
   /** Little time, so that a row need not be locked for long. */
-  let hasty: DataSource;
+  let hasty: pg.Pool;
   let lane: BatchHandler<GroupCommand>;
   let locker: pg.Client;
   beforeAll(async () => {
@@ -343,7 +342,7 @@ describe('a command by which somebody leaves', () => {
     await locker.connect();
     hasty = await connectDatabase(url, 'group', { poolConnections: 2, queryTimeoutMs: 500 });
     lane = new BatchHandler(
-      poolOf(hasty),
+      hasty,
       groupBehaviour(262_144),
       () => new Date(NOW),
       (error) => void dead.push(error),
@@ -352,7 +351,7 @@ describe('a command by which somebody leaves', () => {
   });
   afterAll(async () => {
     await locker?.end();
-    await hasty?.destroy();
+    await hasty?.end();
   });
 
   const memberships = async (member: string): Promise<number> =>
@@ -369,7 +368,7 @@ describe('a command by which somebody leaves', () => {
   /** A process that has just started looks once. */
   const look = async (tenant: Tenant): Promise<string[]> => {
     const published: string[] = [];
-    const one = new Leftovers(poolOf(database), {
+    const one = new Leftovers(database, {
       logger,
       publish: async (messages) => {
         published.push(...messages.map(({ id }) => id));
@@ -451,7 +450,7 @@ it('the memberships of a group that is gone are deleted however long each takes'
     CREATE TRIGGER slowly BEFORE DELETE ON "group".members FOR EACH ROW EXECUTE FUNCTION public.slowly()`);
   const hasty = await connectDatabase(url, 'group', { poolConnections: 1, queryTimeoutMs: 500 });
   const faults: object[] = [];
-  const one = new Leftovers(poolOf(hasty), {
+  const one = new Leftovers(hasty, {
     logger: { warn: (facts) => void faults.push(facts) },
     publish: async () => undefined,
   });
@@ -468,7 +467,7 @@ it('the memberships of a group that is gone are deleted however long each takes'
     expect(faults).toEqual([]);
   } finally {
     await one.stop();
-    await hasty.destroy();
+    await hasty.end();
     await owner.query('DROP TRIGGER slowly ON "group".members; DROP FUNCTION public.slowly()');
   }
 }, 60_000);
@@ -492,7 +491,7 @@ it('a process that cannot see to the deleted is not ready until it can, and says
       timeout: 30_000,
     });
     expect([standstills, faults.length]).toEqual([['leaving of the deleted'], 1]);
-    pool = poolOf(database);
+    pool = database;
     await vi.waitFor(() => expect(watch.unready()).toBeNull(), { timeout: 30_000 });
   } finally {
     await one.stop();

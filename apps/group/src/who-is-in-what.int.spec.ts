@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import {
   GROUP_COMMAND_TYPES,
   type CommandData,
@@ -11,7 +10,7 @@ import {
   type Message,
   type Outcome,
 } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, roleUrl, streams, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, roleUrl, streams, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { GROUP } from '#scim';
 import { actions, castOf, play } from '../../../test/support/group-sequences.js';
@@ -23,7 +22,7 @@ import { nameKey, storedAnswer } from './group.js';
 import { groupBehaviour, groupRow } from './group.projection.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<GroupCommand>;
 
@@ -33,7 +32,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   handler = new BatchHandler(
-    poolOf(database),
+    database,
     groupBehaviour(262_144),
     () => new Date(NOW),
     (error) => {
@@ -44,7 +43,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 const handle = (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> =>

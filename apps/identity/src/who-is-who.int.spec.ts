@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import { USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
-import { BatchHandler, connectDatabase, poolOf, roleUrl, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, roleUrl, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { USER, type Json, type PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
@@ -18,7 +17,7 @@ import { verifyUsers } from './user-verify.queries.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const masterKey = randomBytes(32);
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<UserCommand>;
 /** How often anything was loaded. */
@@ -38,7 +37,7 @@ beforeAll(async () => {
     touches: (...args: Parameters<typeof behaviour.touches>) => (loads++, behaviour.touches(...args)),
   };
   handler = new BatchHandler(
-    poolOf(database),
+    database,
     counted,
     () => new Date(NOW),
     (error) => {
@@ -49,7 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 const handle = (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> =>

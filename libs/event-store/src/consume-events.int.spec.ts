@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import type { Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { EventConsumer } from './consume-events.js';
 import { causedId } from './consumed-event.js';
-import { connectDatabase, poolOf, roleUrl } from './database.js';
+import { connectDatabase, roleUrl } from './database.js';
 import { LaneWatch } from './lane-watch.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -14,7 +13,7 @@ const NOW = '2026-01-01T00:00:00.000Z';
 const DELETED = 'muster.user.deleted.v1';
 const CHANGED = 'muster.user.changed.v1';
 
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
@@ -24,7 +23,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 /** The events of a new tenant, as identity's store has them and its topic carries them. */
@@ -77,7 +76,7 @@ interface Reader {
 }
 /** A process that reads one partition. */
 const reader = (partition: number, watch?: LaneWatch): Reader => {
-  const consumer = new EventConsumer(poolOf(database), {
+  const consumer = new EventConsumer(database, {
     owner: 'group',
     source: 'identity',
     takes: {

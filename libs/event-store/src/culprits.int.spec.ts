@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import { deadOf, PARTITIONS, type Message, type Outcome } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
-import { connectDatabase, poolOf } from './database.js';
+import { connectDatabase } from './database.js';
 import { BatchHandler } from './handle-batch.js';
 import type { Committed } from './lane-transaction.js';
 
@@ -29,9 +28,9 @@ interface Asking {
   readonly data?: unknown;
 }
 
-let database: DataSource;
+let database: pg.Pool;
 /** For what is large and not slow. */
-let patient: DataSource;
+let patient: pg.Pool;
 let owner: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
@@ -46,8 +45,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
-  await patient?.destroy();
+  await database?.end();
+  await patient?.end();
 });
 
 interface Lane {
@@ -72,7 +71,7 @@ const handled = async (
   maxBytes = MAX_BYTES,
 ): Promise<Lane> => {
   const mine = partition++ % PARTITIONS;
-  const pool = poolOf(batch.some(({ sql }) => sql === SLEEP) || !batch.some(({ loads }) => loads) ? database : patient);
+  const pool = batch.some(({ sql }) => sql === SLEEP) || !batch.some(({ loads }) => loads) ? database : patient;
   const messages = batch.map(({ expiresAt = '2100-01-01T00:00:00.000Z', data, ...command }, index): Message => ({
     id: randomUUID(),
     type: 'muster.test.v1',

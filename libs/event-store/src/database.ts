@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Pool } from 'pg';
-import { DataSource } from 'typeorm';
+import pg from 'pg';
 import { allRoles } from './migration-list.js';
 import { ReadingClient } from './reading-client.js';
 import { UnfitDatabase } from './unfit-database.js';
@@ -68,24 +67,27 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs: number;
 }
 
-/** Connects with the URL of a role. Throws the error of the driver when the database is away. */
-export const connectDatabase = async (url: string, role: Role, options: DatabaseOptions): Promise<DataSource> => {
-  const dataSource = new DataSource({
-    type: 'postgres',
-    url,
-    applicationName: `muster-${role}`,
-    poolSize: options.poolConnections,
-    // A broken idle connection must not end the process: the pool replaces it and the next query tells.
-    poolErrorHandler: () => undefined,
-    extra: {
-      Client: ReadingClient,
-      statement_timeout: options.queryTimeoutMs,
-      connectionTimeoutMillis: options.queryTimeoutMs,
-      keepAlive: true,
-    },
+/**
+ * Connects with the URL of a role. On the write path SQL is written as SQL, with named prepared statements. Throws the
+ * error of the driver when the database is away.
+ */
+export const connectDatabase = async (url: string, role: Role, options: DatabaseOptions): Promise<pg.Pool> => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: `muster-${role}`,
+    max: options.poolConnections,
+    Client: ReadingClient,
+    statement_timeout: options.queryTimeoutMs,
+    connectionTimeoutMillis: options.queryTimeoutMs,
+    keepAlive: true,
   });
-  return dataSource.initialize();
+  // A broken idle connection must not end the process: the pool replaces it and the next query tells.
+  pool.on('error', () => undefined);
+  try {
+    (await pool.connect()).release();
+    return pool;
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
 };
-
-/** The driver's own pool: on the write path SQL is written as SQL, with named prepared statements. */
-export const poolOf = (dataSource: DataSource): Pool => (dataSource.driver as unknown as { master: Pool }).master;

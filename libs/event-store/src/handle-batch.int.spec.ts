@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import type { Message, Outcome } from '#contracts';
 import { handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import type { Behaviour } from './behaviour.js';
-import { connectDatabase, poolOf, roleUrl } from './database.js';
+import { connectDatabase, roleUrl } from './database.js';
 import { BatchHandler } from './handle-batch.js';
 
 /** Asks for the next one of these whenever it was given those before; `all`: for one more each time. */
@@ -14,7 +13,7 @@ interface Asking {
   readonly keys: readonly string[] | 'all';
 }
 
-let database: DataSource;
+let database: pg.Pool;
 let reader: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
@@ -27,7 +26,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await reader?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 const commandOf = (tenant: string, command: Asking): Message => ({
@@ -74,7 +73,7 @@ const outcomesOf = async (batch: readonly Asking[]): Promise<{ outcomes: string[
     },
   };
   const handler = new BatchHandler(
-    poolOf(database),
+    database,
     behaviour,
     () => new Date(),
     () => dead++,
@@ -144,7 +143,7 @@ it('a sender is told all that a decision answers; what is stored of it is told w
     begin: () => ({ decide: () => ({ events: [], outcome: told, stored }), rows: () => ({}) }),
   };
   const handler = new BatchHandler(
-    poolOf(database),
+    database,
     behaviour,
     () => new Date(),
     () => undefined,
@@ -178,7 +177,7 @@ it('a command that expires between its decision and the write is not carried out
     }),
   };
   const handler = new BatchHandler(
-    poolOf(database),
+    database,
     behaviour,
     () => new Date(now),
     () => undefined,
@@ -229,7 +228,7 @@ describe('a batch whose decisions take long', () => {
       },
     };
     const handler = new BatchHandler(
-      poolOf(database),
+      database,
       behaviour,
       () => new Date(),
       () => undefined,

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { DataSource } from 'typeorm';
 import { deadEventsOf, type Message } from '#contracts';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { EventConsumer, type Recording } from './consume-events.js';
 import type { ConsumedEvent } from './consumed-event.js';
-import { connectDatabase, poolOf, roleUrl } from './database.js';
+import { connectDatabase, roleUrl } from './database.js';
 import type { AppendedRow } from './turn.js';
 
 /**
@@ -18,7 +17,7 @@ const NOW = '2026-01-01T00:00:00.000Z';
 const DIRECTORY = randomUUID();
 const QUERY_TIMEOUT_MS = 1_000;
 
-let database: DataSource;
+let database: pg.Pool;
 let owner: pg.Client;
 beforeAll(async () => {
   const url = await newDatabase();
@@ -34,7 +33,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
-  await database?.destroy();
+  await database?.end();
 });
 
 /** Events of a new tenant, as identity's store has them and its topic carries them: `words` are what they say. */
@@ -103,7 +102,7 @@ const takes: Recording = {
 const reader = (partition: number, recording: Recording = takes): Reader => {
   const dead: Reader['dead'] = [];
   const committed: AppendedRow[] = [];
-  const consumer = new EventConsumer(poolOf(database), {
+  const consumer = new EventConsumer(database, {
     owner: 'group',
     source: 'identity',
     takes: recording,

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { DataSource } from 'typeorm';
+import type { Pool } from 'pg';
 import { commandsOf, outcomesViewOf, roleOf } from '#contracts';
 import {
   connectDatabase,
@@ -8,7 +8,6 @@ import {
   findOutcomes,
   keySeal,
   openMasterKey,
-  poolOf,
   roleSeal,
   watchLanes,
 } from '#event-store';
@@ -68,12 +67,12 @@ class FacesModule {
 export const run = async (options: RunOptions): Promise<Running> => {
   const { config, owners, faces, urlOf, logger } = options;
   const parts = [...owners, ...faces];
-  const databases = new Map<string, DataSource>();
+  const databases = new Map<string, Pool>();
   for (const { name } of parts) {
     const { DATABASE_POOL_CONNECTIONS: poolConnections, QUERY_TIMEOUT_MS: queryTimeoutMs } = config;
     databases.set(name, await connectDatabase(urlOf(name), roleOf(name), { poolConnections, queryTimeoutMs }));
   }
-  const pool = (name: string): ReturnType<typeof poolOf> => poolOf(databases.get(name)!);
+  const pool = (name: string): Pool => databases.get(name)!;
   const keyReader = parts.find(({ secrets }) => secrets?.includes('MASTER_KEY'));
   const opened = keyReader && (await openMasterKey(pool(keyReader.name), masterKeySource(config)));
   const secretsOf = ({
@@ -160,7 +159,7 @@ export const run = async (options: RunOptions): Promise<Running> => {
       // Answers that are under way are given first.
       await service.stop();
       for (const request of requests) request.stop();
-      await Promise.all([...databases.values()].map((database) => database.destroy()));
+      await Promise.all([...databases.values()].map((database) => database.end()));
     },
   };
 };
@@ -196,8 +195,8 @@ const doorsOf = (config: Config, made: readonly (readonly [FaceDefinition, FaceP
 };
 
 /** One of them tells whether the database answers; all of them are closed at the end. */
-const databaseParts = (databases: ReadonlyMap<string, DataSource>): readonly Part[] =>
-  [...databases.values()].slice(0, 1).map((database) => databasePart(poolOf(database)));
+const databaseParts = (databases: ReadonlyMap<string, Pool>): readonly Part[] =>
+  [...databases.values()].slice(0, 1).map((database) => databasePart(database));
 
 /** A log that only one owner or face uses says whose it is. */
 const logParts = (logs: ReadonlyMap<string, Log>): readonly Part[] => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commandsOf, eventsOf, outcomesOf, type Message, type OutcomeData } from '#contracts';
-import { BatchHandler, connectDatabase, migrate, poolOf, roleUrl, type Behaviour } from '#event-store';
+import { BatchHandler, connectDatabase, migrate, roleUrl, type Behaviour } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#runtime';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
 import { LogUnavailable } from '../log.js';
@@ -353,8 +353,8 @@ describe('the Postgres log', () => {
         poolConnections: 3,
         queryTimeoutMs: 5_000,
       });
-      lane = poolOf(database);
-      end = () => database.destroy();
+      lane = database;
+      end = () => database.end();
     });
 
     afterAll(() => end());
