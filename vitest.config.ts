@@ -5,5 +5,11 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   // Where vitest runs globalSetup: without this it would take the compiled files, of whatever was compiled last.
   environments: { __vitest__: { resolve: { conditions: ['source', 'node'] } } },
-  test: { include: ['**/*.spec.ts'], exclude: ['node_modules', 'dist'], globalSetup: 'test/support/shared-servers.ts' },
+  // Two files at a time: tests wait for servers most of the time, and on two cores vitest would run one.
+  test: {
+    maxWorkers: 2,
+    include: ['**/*.spec.ts'],
+    exclude: ['node_modules', 'dist'],
+    globalSetup: 'test/support/shared-servers.ts',
+  },
 });

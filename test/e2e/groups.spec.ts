@@ -690,7 +690,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const stopped = muster.stop().then(() => (isStopped = true));
         await vi.waitFor(async () => {
           await lock.query(
-            `SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation IN ('"group".consumed'::regclass, '"group".events'::regclass)`,
+            `SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation IN ('"group".consumed'::regclass, '"group".events'::regclass)`,
           );
           expect(isStopped).toBe(true);
         }, SOON);

@@ -72,7 +72,10 @@ describe('while slow searches take all that searches of one tenant may take', ()
     searches = slow.map(find);
     await vi.waitFor(
       async () => {
-        const { rows } = await muster.owner.query('SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1', [LOCK]);
+        const { rows } = await muster.owner.query(
+          'SELECT 1 FROM pg_locks WHERE NOT granted AND objid = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())',
+          [LOCK],
+        );
         expect(rows).toHaveLength(RUNNING);
       },
       { timeout: 60_000 },

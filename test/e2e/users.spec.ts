@@ -381,7 +381,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         await vi.waitFor(
           async () => {
             const { rows } = await lock.query(
-              "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass",
+              "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             );
             expect(rows).toHaveLength(1);
           },

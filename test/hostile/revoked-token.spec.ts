@@ -28,7 +28,7 @@ const waiting = (count: number): Promise<void> =>
   vi.waitFor(
     async () => {
       const { rows } = await muster.owner.query(
-        `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass`,
+        `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.outcomes'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       );
       expect(rows.length).toBeGreaterThanOrEqual(count);
     },
@@ -94,7 +94,7 @@ it('a search that takes long shows nothing', async () => {
     await vi.waitFor(
       async () => {
         const { rows } = await muster.owner.query(
-          `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.users'::regclass`,
+          `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'identity.users'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
         );
         expect(rows.length).toBeGreaterThan(0);
       },

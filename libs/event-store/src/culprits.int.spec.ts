@@ -261,7 +261,7 @@ describe('a batch that runs into the time limit', () => {
 it('a command that was cancelled once is carried out', async () => {
   const cancel = async (): Promise<void> => {
     const { rowCount } = await owner.query(
-      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-identity' AND wait_event = 'PgSleep'",
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster-identity' AND wait_event = 'PgSleep' AND datname = current_database()",
     );
     if (rowCount === 0) await cancel();
   };

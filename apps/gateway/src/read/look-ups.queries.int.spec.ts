@@ -121,7 +121,9 @@ it('has two statements under way for one directory and no more, in which those t
     const slow = numbers.map((number) => lookUps.load({ ...lookUp(String(number)), name: 'waits', text }));
     await vi.waitFor(
       async () => {
-        const { rows } = await owner.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`);
+        const { rows } = await owner.query(
+          `SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
         expect(rows).toHaveLength(2);
       },
       { timeout: 10_000 },
