@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from '#runtime';
 import { SERVICES } from '../../apps/muster/src/owners.js';
-import { Installation, projectRoot, SERVING, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { Installation, SERVING, until, type LogKind, type ProcessName } from '../bench/installation.js';
 import { Clients, type Counts } from './clients.js';
+import { runProgram } from './program.js';
+import { Rebuilds } from './rebuilds.js';
 
 export interface FaultOptions {
   readonly log: LogKind;
@@ -38,6 +38,8 @@ export interface FaultReport {
   readonly contests: number;
   /** At the end. */
   readonly memberships: number;
+  /** Rebuilds that came to their end meanwhile, and the rows that they mended. */
+  readonly rebuilds: { readonly done: number; readonly mended: number };
   readonly violations: readonly string[];
   readonly verify: { readonly exitCode: number; readonly output: string };
 }
@@ -68,13 +70,14 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
   progress('starting', 0, options.kills);
   const muster = await Installation.start(log, dataDir, options.root);
   const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);
+  const rebuilds = new Rebuilds(muster, clients.violations, dataDir, options.root);
   try {
     await clients.start();
     const kills: Kill[] = [];
     for (let turn = 0; turn < options.kills; turn++) {
       const victim = victims[turn % victims.length]!;
       progress(`killing ${victim}`, turn, options.kills);
-      kills.push(await kill(muster, clients, victim));
+      kills.push(await kill(muster, clients, rebuilds, victim));
     }
     progress('writing', options.kills, options.kills);
     await until(
@@ -85,7 +88,8 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     await clients.stop();
     await clients.judge((done, total) => progress('comparing', done, total));
     await options.atEnd?.(muster);
-    const verify = await runVerify(dataDir, options.root);
+    await rebuilds.harmAndRebuild(false);
+    const verify = await runProgram('verify', [], dataDir, options.root);
     return {
       log,
       kills,
@@ -93,6 +97,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
       users: clients.userCount,
       contests: clients.contestCount,
       memberships: clients.memberships.memberships,
+      rebuilds: { done: rebuilds.done, mended: rebuilds.mended },
       violations: clients.violations,
       verify,
     };
@@ -129,8 +134,11 @@ const more = async (what: string, muster: Installation, clients: Clients, writes
   await until(what, holds, RECOVERY_TIMEOUT_MS);
 };
 
-const kill = async (muster: Installation, clients: Clients, victim: ProcessName): Promise<Kill> => {
+const kill = async (muster: Installation, clients: Clients, rebuilds: Rebuilds, victim: ProcessName): Promise<Kill> => {
   await more(`writes are acknowledged before ${victim} is killed`, muster, clients, ACKNOWLEDGED_BETWEEN_KILLS);
+  const rebuilding = rebuilds.harmAndRebuild(victim === 'postgres');
+  // It is awaited when the process is back.
+  rebuilding.catch(() => undefined);
   await delay(Math.random() * MOMENT_MS);
   const pid = muster.pidOf(victim);
   if (pid === undefined) throw new Error(`no process ${victim} is known`);
@@ -150,6 +158,7 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   };
   await until(`${victim} is back and ready`, isBack, RECOVERY_TIMEOUT_MS);
   await more(`writes are acknowledged after ${victim} was killed`, muster, clients, ACKNOWLEDGED_AFTER_RECOVERY);
+  await rebuilding;
   for (const service of survivors) {
     const next = muster.pidOf(service.name);
     if (next !== service.pid)
@@ -158,25 +167,16 @@ const kill = async (muster: Installation, clients: Clients, victim: ProcessName)
   return { process: victim, writesInFlight: inFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
 };
 
-/** `npm run verify` on the running installation. */
-export const runVerify = (dataDir: string, root = projectRoot()): Promise<FaultReport['verify']> =>
-  new Promise((resolve) => {
-    const program = join(root, 'dist/apps/muster/src/verify.js');
-    execFile(process.execPath, [program], { env: { ...process.env, DATA_DIR: dataDir } }, (error, stdout, stderr) => {
-      resolve({
-        exitCode: error ? (typeof error.code === 'number' ? error.code : 1) : 0,
-        output: `${stdout}${stderr}`,
-      });
-    });
-  });
-
 /** Whether the run shows what it has to: nothing violated, a clean database, and writes in flight at every kill. */
-export const isClean = ({ kills, violations, verify }: FaultReport): boolean =>
-  violations.length === 0 && verify.exitCode === 0 && kills.every(({ writesInFlight }) => writesInFlight > 0);
+export const isClean = ({ kills, rebuilds, violations, verify }: FaultReport): boolean =>
+  violations.length === 0 &&
+  verify.exitCode === 0 &&
+  rebuilds.mended > 0 &&
+  kills.every(({ writesInFlight }) => writesInFlight > 0);
 
 /** The report for people. */
 export const renderReport = (report: FaultReport): string => {
-  const { log, kills, counts, users, contests, memberships, violations, verify } = report;
+  const { log, kills, counts, users, contests, memberships, rebuilds, violations, verify } = report;
   const names = [...new Set(kills.map((kill) => kill.process))];
   return [
     `${log}: ${kills.length} kills, ${counts.acknowledged} writes acknowledged (${counts.groupWrites} of groups), ${counts.refused} refused, ` +
@@ -188,6 +188,7 @@ export const renderReport = (report: FaultReport): string => {
       const inFlight = own.map(({ writesInFlight }) => writesInFlight).join(', ');
       return `  ${name.padEnd(8)} killed ${own.length} times, back after ${slowestMs} ms at most; writes in flight at each kill: ${inFlight}`;
     }),
+    `  ${rebuilds.done} rebuilds came to their end meanwhile and mended ${rebuilds.mended} rows`,
     `  violations: ${violations.length}`,
     ...violations.slice(0, 20).map((violation) => `    ${violation}`),
     `  verify: ${verify.exitCode === 0 ? 'clean' : `exit code ${verify.exitCode}`}\n${verify.output.trim().replace(/^/gm, '    ')}`,

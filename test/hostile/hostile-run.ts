@@ -8,7 +8,7 @@ import { lives, stopChild } from '#runtime';
 import { HttpConnection, requestText } from '../bench/http-connection.js';
 import { Installation, projectRoot, until, type LogKind, SERVING } from '../bench/installation.js';
 import { summarise, type Summary } from '../bench/latencies.js';
-import { runVerify } from '../fault/fault-run.js';
+import { runProgram } from '../fault/program.js';
 import type { Prey } from './attacker.js';
 import type { Order, Report } from './attacker-process.js';
 import { ATTACKS, type Size } from './attacks.js';
@@ -110,7 +110,7 @@ export const runHostile = async (options: HostileOptions): Promise<HostileReport
         return pid === undefined ? [] : [[name, peakMib(pid)]];
       }),
     );
-    return { log, attacks, peakMemoryMib, verify: await runVerify(dataDir) };
+    return { log, attacks, peakMemoryMib, verify: await runProgram('verify', [], dataDir) };
   } finally {
     for (const child of attackers) if (lives(child)) child.kill('SIGKILL');
     await muster.stop();

@@ -9,7 +9,7 @@ import { connectToInstallation, databaseUrl } from './verify.js';
 
 /**
  * `npm run rebuild -- <owner>`: replays the events of an owner and writes the rows that are not what they say, while
- * Muster serves.
+ * Muster serves (docs/decisions/0012-a-rebuild-mends-in-place.md).
  *
  * It is a program beside verify, and no command of the CLI, which speaks HTTP and works from any machine: a rebuild
  * deletes rows that no running service may delete, such as tokens that no event made, opens personal data, and works
@@ -17,8 +17,8 @@ import { connectToInstallation, databaseUrl } from './verify.js';
  * the services are granted nothing more. It also works while no service of Muster runs.
  */
 
-/** Exit codes, besides 0 and 64 (wrong use). */
-const [UNFOLDED, FAILED, STOPPED] = [1, 2, 3] as const;
+/** Exit codes. */
+const [UNFOLDED, FAILED, STOPPED, WRONG_USE] = [1, 2, 3, 64] as const;
 const TELL_EVERY_MS = 10_000;
 
 interface Options {
@@ -98,18 +98,23 @@ const reported = (name: string, result: RebuildResult, seconds: number): string 
   ].join('\n');
 };
 
-const run = async (name: string | undefined, { all, fromStart }: { all?: true; fromStart?: true }): Promise<void> => {
-  if ((name === undefined) === (all === undefined))
+/** Throws UsageError. */
+const chosen = (name: string | undefined, all: boolean): readonly OwnerDefinition[] => {
+  if ((name !== undefined) === all)
     throw new UsageError('Name one owner, or say --all. --help says which owners there are.');
+  return name === undefined ? OWNERS : [ownerNamed(name)];
+};
+
+const run = async (owners: readonly OwnerDefinition[], isFromStart: boolean): Promise<void> => {
   const config = readConfig(process.env);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  for (const one of all ? OWNERS : [ownerNamed(name!)]) {
+  for (const one of owners) {
     const { tell, stop: end } = progressOf(one.name);
     const sinceMs = performance.now();
     const result = await rebuildOwner(databaseUrl(config), masterKeySource(config), one, {
-      isFromStart: fromStart === true,
+      isFromStart,
       signal: stopping.signal,
       progress: tell,
     }).finally(end);
@@ -134,15 +139,24 @@ if (process.argv[1]?.endsWith('rebuild.js')) {
       'after',
       `
 Exit code 0 = every row is what the events say; ${UNFOLDED} = some streams cannot be replayed; ${FAILED} = it could not do its work; ${STOPPED} = it was
-stopped before its end; 64 = wrong use. It needs what npm run verify needs: DATA_DIR, or DATABASE_URL of the database's owner, and the master key.
+stopped before its end; ${WRONG_USE} = wrong use. It needs what npm run verify needs: DATA_DIR, or DATABASE_URL of the database's owner, and the master key.
 
   npm run -s rebuild -- identity`,
     )
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 64))
-    .action(run)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : WRONG_USE))
+    .action(async (name: string | undefined, { all, fromStart }: { all?: true; fromStart?: true }) => {
+      let owners: readonly OwnerDefinition[];
+      try {
+        owners = chosen(name, all === true);
+      } catch (error) {
+        console.error((error as Error).message);
+        process.exit(WRONG_USE);
+      }
+      await run(owners, fromStart === true);
+    })
     .parseAsync()
     .catch((error: Error) => {
       console.error(isUsageError(error) ? error.message : error);
-      process.exit(isUsageError(error) ? 64 : FAILED);
+      process.exit(FAILED);
     });
 }

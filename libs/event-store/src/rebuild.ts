@@ -65,6 +65,14 @@ const MAX_BYTES = 2 * 1_048_576;
 const LOCK_TIMEOUT_MS = 1_000;
 const LOCK_ATTEMPTS = 30;
 const LOCK_AGAIN_MS = 100;
+/**
+ * A lane that has waited loads again, which takes it 10 ms: it would come too late each time if the next transaction
+ * began at once.
+ */
+const PAUSE_MS = 25;
+/** SQL: whether somebody waits for the end of this transaction. */
+const IS_AWAITED = `EXISTS (
+  SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted AND transactionid = pg_current_xact_id()::xid)`;
 const SAVE_EVERY_MS = 1_000;
 const UNIQUE_VIOLATION = '23505';
 /** lock_timeout, and a deadlock with who deletes the same rows without the lock of the lane. */
@@ -279,21 +287,28 @@ class Rebuild {
 
   /**
    * One transaction, in which the lane of a partition writes nothing. When it has written something, the lane loads
-   * again whatever it had loaded before. Returns how many rows were written.
+   * again whatever it had loaded before; when the lane has waited for it, it goes on before the next transaction.
+   * Returns how many rows were written.
    */
   private async inLane(partition: number, write: () => Promise<number>): Promise<number> {
     const { owner } = this.fold;
     const position = `${this.schema}.positions`;
-    const ofLane = `consumer_group = $1 AND topic = $2 AND partition = $3`;
+    const ofLane = 'consumer_group = $1 AND topic = $2 AND partition = $3';
     const lane = [`muster.${owner}`, commandsOf(owner), partition];
     for (let attempt = 1; ; attempt++) {
       try {
         await this.rows.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
         await this.rows.query(`SELECT FROM ${position} WHERE ${ofLane} FOR UPDATE`, lane);
         const written = await write();
-        if (written > 0)
-          await this.rows.query(`UPDATE ${position} SET generation = generation + 1 WHERE ${ofLane}`, lane);
+        const { rows } =
+          written === 0
+            ? { rows: [] }
+            : await this.rows.query<{ is_awaited: boolean }>(
+                `UPDATE ${position} SET generation = generation + 1 WHERE ${ofLane} RETURNING ${IS_AWAITED} AS is_awaited`,
+                lane,
+              );
         await this.rows.query('COMMIT');
+        if (rows[0]?.is_awaited) await delay(PAUSE_MS);
         return written;
       } catch (error) {
         await this.rows.query('ROLLBACK');
