@@ -35,7 +35,7 @@ const GIVEN = {
   LOG_LEVEL: 'warn',
   QUERY_TIMEOUT_MS: '4000',
 };
-/** Of the secrets of an installation, those that a service gets. */
+/** The secrets of an installation that a service gets. */
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   gateway: ['DATABASE_URL'],
   group: ['DATABASE_URL'],

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { IDENTITY_OUTCOMES_VIEW, OUTCOME_TYPE, commandsOf, outcomesOf, type Message, type Outcome } from '#contracts';
+import { OUTCOME_TYPE, commandsOf, outcomesOf, outcomesViewOf, type Message, type Outcome } from '#contracts';
 import { findOutcomes, roleUrl } from '#event-store';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { Consumer, newMessages, newTenant, Signal } from './log.contract.js';
@@ -42,7 +42,7 @@ const newRequests = async (options: Partial<RequestReplyOptions> = {}): Promise<
     owner: 'identity',
     lookupAfterMs: 60_000,
     timeoutMs: 60_000,
-    lookup: (ids) => findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids),
+    lookup: (ids) => findOutcomes(pool, outcomesViewOf('identity'), ids),
     ...options,
   });
   requests.push(made);
@@ -83,7 +83,7 @@ it('that does not hear looks up every outcome, and nothing while nobody waits', 
   const asked: (readonly string[])[] = [];
   const made = await newRequests({
     lookupAfterMs: null,
-    lookup: (ids) => (asked.push(ids), findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids)),
+    lookup: (ids) => (asked.push(ids), findOutcomes(pool, outcomesViewOf('identity'), ids)),
   });
   for (const command of [newCommand(), newCommand()]) {
     consumer.before = async () => {
@@ -132,7 +132,7 @@ it('goes on looking up after the database was away', async () => {
     lookup: (ids) =>
       times++ === 0
         ? pool.query('SELECT no_such_column').then(() => new Map())
-        : findOutcomes(pool, IDENTITY_OUTCOMES_VIEW, ids),
+        : findOutcomes(pool, outcomesViewOf('identity'), ids),
   });
   await store(command);
   expect(await made.request(command)).toEqual(DONE);

@@ -349,12 +349,11 @@ describe('the Postgres log', () => {
     };
 
     beforeAll(async () => {
-      const database = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', {
+      lane = await connectDatabase(roleUrl(postgres.url, 'identity'), 'identity', {
         poolConnections: 3,
         queryTimeoutMs: 5_000,
       });
-      lane = database;
-      end = () => database.end();
+      end = () => lane.end();
     });
 
     afterAll(() => end());
