@@ -27,7 +27,7 @@ export interface GroupsResult {
   /** p50 in ms of a PATCH that adds so many. */
   readonly patchFewMs: number;
   readonly patchManyMs: number;
-  /** Of 5 readers at once, each of the whole group. */
+  /** Five readers at once, each of the whole group. */
   readonly readSeconds: number;
   readonly readMegabytes: number;
   /** Resident memory of the process that streams, at its peak, above what it was before. */

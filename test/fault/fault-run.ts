@@ -55,7 +55,7 @@ const ACKNOWLEDGED_BETWEEN_KILLS = 50;
 /** The kill comes at a random moment after that. */
 const MOMENT_MS = 400;
 const ACKNOWLEDGED_AFTER_RECOVERY = 20;
-/** Of groups alone, before each kill and after. */
+/** Writes of groups alone, before each kill and after. */
 const GROUP_WRITES_BETWEEN_KILLS = 5;
 
 /**

@@ -14,7 +14,7 @@ import { newDatabase } from './postgres.js';
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Of JSON; undefined = there is none. */
+  /** The body, read as JSON; undefined = there is none. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what is in it each test says by what it expects
   readonly body: any;
 }
@@ -109,7 +109,7 @@ class Muster {
     return this.settings;
   }
 
-  /** Of its first directory, as the start showed it that made it. */
+  /** The token of its first directory, as the start that made it showed it. */
   get token(): string {
     if (this.firstToken === null) throw new Error('No start made a token for the first directory.');
     return this.firstToken;

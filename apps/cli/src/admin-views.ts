@@ -61,7 +61,7 @@ export interface RecordedEvent {
   readonly data: {
     readonly attributes?: readonly string[];
     readonly matching?: { readonly rule: string } | null;
-    /** Of a group: attribute → value. */
+    /** Changes of a group: attribute → value. */
     readonly changes?: Readonly<Record<string, unknown>>;
     readonly added?: readonly { readonly value: string }[];
     readonly removed?: readonly { readonly value: string }[];

@@ -24,7 +24,7 @@ export interface LoadedGroups {
     | null;
   readonly claims: { tenant: string; value: string; holder: string | null }[] | null;
   /**
-   * Of those who leave: the groups that they leave now, whether they are in others beside these, and whether they have
+   * The groups that those who leave are leaving now, whether they are in others beside these, and whether they have
    * been leaving before.
    */
   readonly left?:

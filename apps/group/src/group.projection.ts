@@ -160,7 +160,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private readonly types = new Map<string, Map<string, MemberType>>();
   private readonly leaving: Leaving;
   private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
-  /** Of the tenants that have schemas of their own. */
+  /** Definitions by tenant, where a tenant has schemas of its own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
 
   constructor(
@@ -248,7 +248,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
     };
   }
 
-  /** Of groups that there still are. */
+  /** Members that come and go in groups that still exist. */
   private memberRows(): { readonly new_members: readonly NewMembers[]; readonly gone_members: readonly unknown[] } {
     const come: NewMembers[] = [];
     const gone: unknown[] = [];
@@ -309,7 +309,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
 
   /**
    * Walks up from `id`: groups have few groups, and may have very many members. Rejects where they have too many.
-   * Whatever a batch has added before has been asked about here, so that all above it is known too.
+   * Memberships that the batch added before were asked about here, so that all above them is known too.
    */
   private contains(tenant: string, groupId: string, id: string): boolean | Rejection {
     // A group that is made in this batch is in none but those of this batch.
@@ -450,7 +450,7 @@ const isAboveLoaded = (present: LoadedGroups['present'], whole: Touched['whole']
   );
 };
 
-/** Of several that come together, none alone may be at fault. */
+/** Where several come together, none alone may be at fault. */
 const tooHigh = (id: string, isOneOfSeveral: boolean): Rejection => {
   const most = `${MAX_GROUPS_ABOVE} groups, directly and through others, or through more than ${MAX_MEMBERSHIPS_ABOVE} memberships of groups`;
   return isOneOfSeveral

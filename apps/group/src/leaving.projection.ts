@@ -58,7 +58,7 @@ const isDeleted = (view: string, type: string): string =>
   `(SELECT e.type FROM ${view} e WHERE e.stream = m.member AND e.tenant = m.tenant ORDER BY e.version DESC LIMIT 1) = '${type}'`;
 
 /**
- * Whoever was deleted while memberships were missing left only those that there were: the others are back with a
+ * A user who was deleted while memberships were missing left only those that were there: the others are back with a
  * rebuild, and are left now. It asks the events who was deleted, because the rows of users may be missing as well.
  */
 export const leaveAgain = async (client: ClientBase): Promise<void> => {

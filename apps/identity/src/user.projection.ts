@@ -128,7 +128,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly directories: Map<string, Directory>;
-  /** Of the tenants that have schemas of their own. */
+  /** Definitions by tenant, where a tenant has schemas of its own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();

@@ -25,10 +25,7 @@ export const EFFECTIVE_MEMBERS = '"group".effective_members';
 export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events_v1`;
 export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;
 export const IDENTITY_EVENTS_VIEW = eventsViewOf('identity');
-export const IDENTITY_OUTCOMES_VIEW = outcomesViewOf('identity');
 export const GROUP_EVENTS_VIEW = eventsViewOf('group');
-export const GROUP_OUTCOMES_VIEW = outcomesViewOf('group');
-export const DIRECTORY_OUTCOMES_VIEW = outcomesViewOf('directory');
 export const TENANTS_VIEW = 'directory.tenants_v1';
 export const DIRECTORIES_VIEW = 'directory.directories_v1';
 export const TOKENS_VIEW = 'directory.tokens_v1';
@@ -105,7 +102,7 @@ export interface TokenRow {
   readonly directory: string;
   readonly status: 'active' | 'revoked';
   readonly expiresAt: Date | null;
-  /** Of the directory. */
+  /** The kind of the directory. */
   readonly kind: DirectoryKind;
   readonly settings: SettingsReadBy<'gateway'>;
   /** Beside the view: what the tenant has defined; null = nothing. */

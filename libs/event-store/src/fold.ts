@@ -98,7 +98,7 @@ export interface Folded extends StreamId {
 /** A row that is not as the fold says it; null = there is none, or none is due. */
 export interface Difference {
   readonly of: Folded;
-  /** Of the stream, when it was compared. */
+  /** The version of the stream, when it was compared. */
   readonly version: number;
   readonly table: FoldTable;
   readonly key: string;

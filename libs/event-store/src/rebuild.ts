@@ -337,7 +337,7 @@ class Rebuild {
     return written;
   }
 
-  /** Of a stream with many rows it is asked for each of them, some in each transaction. */
+  /** It is asked for each row of a stream with many rows, some in each transaction. */
   private dueNow(table: FoldTable, of: Folded, key: string): Row | null {
     if (this.lastDue?.table !== table || this.lastDue.of !== of || this.lastDue.version !== of.version)
       this.lastDue = { table, of, version: of.version, rows: dueRows(this.fold, table, [of]) };
@@ -348,7 +348,7 @@ class Rebuild {
     const { name, columns, key } = table;
     const all = Object.keys(columns);
     const others = all.filter((column) => !key.includes(column));
-    // Of the type json, which has no equality, the texts are compared.
+    // The type json has no equality, so its texts are compared.
     const differs = others
       .map((column) => (columns[column] === 'json' ? `${column}::text` : column))
       .map((column) => `t.${column} IS DISTINCT FROM excluded.${column}`);

@@ -16,5 +16,5 @@ const readVersion = (folder: URL): string => {
   return readVersion(above);
 };
 
-/** Of this program. */
+/** The version of this program. */
 export const VERSION = readVersion(new URL('.', import.meta.url));

@@ -19,15 +19,15 @@ export interface TokenSeal {
 /** A directory and one of its tokens, to be shown. */
 export interface RevealedDirectory extends DirectoryView {
   /**
-   * Of the tokens that work, the one that works longest, and of those the newest; null when all are revoked or expired,
-   * or none of them can be opened.
+   * The token that works longest, or the newest of several that do; null when all are revoked or expired, or none of
+   * them can be opened.
    */
   readonly token: string | null;
   /** When that one expires; null = never, or there is none. */
   readonly tokenExpiresAt: string | null;
 }
 
-/** Of the tokens of a directory so many are tried, each by a command, until one can be opened. */
+/** So many tokens of a directory are tried, each by a command, until one can be opened. */
 const MAX_TRIED_TOKENS = 10;
 
 /**

@@ -1,6 +1,6 @@
--- What directory owns: tenants, directories, tokens and the extension schemas of tenants.
+-- Directory owns tenants, directories, tokens and the extension schemas of tenants.
 SELECT create_owner('directory');
--- What a token is compared with and shown by is in the events, and no consumer of them needs it.
+-- A token is compared with its hash and shown by its sealed text: both are in the events, and no consumer needs them.
 CREATE OR REPLACE VIEW directory.events_v1 AS
   SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory,
     CASE type WHEN 'muster.token.created.v1' THEN (data::jsonb - 'hash' - 'sealed')::json ELSE data END AS data
@@ -11,7 +11,7 @@ CREATE TABLE directory.tenants (
 );
 CREATE VIEW directory.tenants_v1 AS SELECT id, version, name FROM directory.tenants;
 
--- Of the settings those that somebody has set: libs/contracts/src/directory-settings.ts says what the others are.
+-- `settings` holds those that somebody has set: libs/contracts/src/directory-settings.ts says what the others are.
 CREATE TABLE directory.directories (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
   name text NOT NULL, kind text NOT NULL, settings jsonb NOT NULL

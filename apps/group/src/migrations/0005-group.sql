@@ -1,4 +1,4 @@
--- What group owns: groups and memberships. `group` is a reserved word, hence the quotes.
+-- Group owns groups and memberships. `group` is a reserved word, hence the quotes.
 SELECT create_owner('group');
 SELECT consume_events('group', 'identity');
 

@@ -1,4 +1,4 @@
--- What identity owns: users, and the keys of persons.
+-- Identity owns users, and the keys of persons.
 SELECT create_owner('identity');
 
 GRANT USAGE ON SCHEMA keys TO muster_identity;
@@ -20,7 +20,7 @@ CREATE TABLE identity.users (
   -- The user name before a soft deletion, which few users have.
   former_upn_key text COLLATE "C",
   links jsonb,
-  -- What of the resource is compared without its case, in its folded form (foldedAttributes of libs/scim).
+  -- The attributes that are compared without their case, in their folded form (foldedAttributes of libs/scim).
   folded jsonb NOT NULL,
   -- NULL where the key (uniqueKey of libs/scim) is the folded text, as it is for nearly all users.
   name_key text COLLATE "C",
