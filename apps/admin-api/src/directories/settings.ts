@@ -1,7 +1,10 @@
 import { directorySettings, SETTING_TYPES, type DirectorySettings } from '#contracts';
-import { checkText, Rejected } from '#scim';
+import { checkText, quote, Rejected } from '#scim';
 
-/** The settings that a body changes. Throws Rejected(invalidValue) that names all that is wrong. */
+/** An answer is not to be many times as long as the body: each wrong name is told with all that there are. */
+const MAX_TOLD_NAMES = 10;
+
+/** The settings that a body changes. Throws Rejected(invalidValue) that names what is wrong. */
 export const settingsIn = (body: unknown): Partial<DirectorySettings> => {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new Rejected('invalidValue', 'The body is an object with the settings to change.');
@@ -12,9 +15,10 @@ export const settingsIn = (body: unknown): Partial<DirectorySettings> => {
   );
   const wrong = Object.entries(body).flatMap(([name, value]) => {
     const type = declared.get(name);
-    if (type === undefined) return [`${name} is no setting: there are ${[...declared.keys()].join(', ')}`];
+    if (type === undefined) return [`${quote(name)} is no setting: there are ${[...declared.keys()].join(', ')}`];
     return SETTING_TYPES[type].is(value) ? [] : [`${name} must be ${SETTING_TYPES[type].values}`];
   });
-  if (wrong.length > 0) throw new Rejected('invalidValue', wrong.join('; '));
+  const more = wrong.length > MAX_TOLD_NAMES ? [`and ${wrong.length - MAX_TOLD_NAMES} more`] : [];
+  if (wrong.length > 0) throw new Rejected('invalidValue', [...wrong.slice(0, MAX_TOLD_NAMES), ...more].join('; '));
   return body;
 };
