@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
+import { roleUrl } from '#event-store';
 import { masterKeySource, uuidv7 } from '#runtime';
 import { ownerNamed, rebuildOwner } from '../../apps/muster/src/rebuild.js';
 import { cleanEnvironment } from '../bench/installation.js';
@@ -55,6 +56,19 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         (output) => ({ ...output, code: 0 }),
         (error: { stdout: string; stderr: string; code: number }) => error,
       );
+    it('says in one line that the role of a service may not rebuild', async () => {
+      await expect(
+        rebuildOwner(
+          roleUrl(muster.database, 'identity'),
+          masterKeySource({ DATA_DIR: muster.environment.DATA_DIR! }),
+          ownerNamed('directory'),
+        ),
+      ).rejects.toMatchObject({
+        exitCode: 64,
+        message: expect.stringMatching(/may not rebuild \(permission denied .*\)/),
+      });
+    });
+
     const findings = async (): Promise<string[]> =>
       (await muster.verify()).findings.map(({ rule, detail }) => `${rule} ${detail}`);
     const rowsOf = async (table: string, condition = 'true'): Promise<unknown[]> =>

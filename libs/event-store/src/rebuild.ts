@@ -57,6 +57,8 @@ const ADVISORY_LOCK = 7_216_002;
 const PREDECESSOR_TIMEOUT_MS = 4_000;
 /** A table or a column that there is not. */
 const UNDEFINED = /^(42P01|42703)$/;
+/** SQLSTATE insufficient_privilege. */
+const DENIED = '42501';
 const NOT_MIGRATED = 'The database has not been migrated to this version yet: start Muster, or run npm run migrate.';
 /** Rows that one transaction writes, and their bytes: a lane stands still for as long, which is 0.1 s at the most. */
 const MAX_ROWS = 500;
@@ -115,7 +117,10 @@ export const rebuild = async (
   try {
     return await new Rebuild(events, rows, fold, options).run();
   } catch (error) {
-    if (UNDEFINED.test((error as { code?: string }).code ?? '')) throw new UnfitDatabase(NOT_MIGRATED);
+    const { code = '', message } = error as { code?: string; message: string };
+    if (UNDEFINED.test(code)) throw new UnfitDatabase(NOT_MIGRATED);
+    if (code === DENIED)
+      throw new UnfitDatabase(`The user of DATABASE_URL may not rebuild (${message}): name the owner of the database.`);
     throw error;
   } finally {
     await rows.query('SELECT pg_advisory_unlock($1, hashtext($2))', lock).catch(() => undefined);
