@@ -21,7 +21,7 @@ import type { LoadResult } from './load.js';
 import { describeMachine, renderMachine } from './machine.js';
 import { count, logs } from './options.js';
 import { measureScale, renderScale, type ScaleResult } from './scale.js';
-import { judge, renderTable, summarise, type System, type Turn } from './summary.js';
+import { judge, renderProcessorTime, renderTable, summarise, type Level, type System, type Turn } from './summary.js';
 
 const LEVEL_WARM_UP_SECONDS = 1;
 const WARM_UP_SECONDS = 5;
@@ -46,6 +46,8 @@ interface Contestant {
   readonly target: Target;
   wake(): Promise<void>;
   sleep(): Promise<void>;
+  /** Of its processes until now, in ms. */
+  processorMs?(): Readonly<Record<string, number>>;
 }
 
 const counts = (text: string): number[] => text.split(',').map(count);
@@ -148,6 +150,15 @@ const compete = async (
       inFlight,
       seconds,
     });
+  const measured = async (contestant: Contestant, inFlight: number): Promise<Level> => {
+    const before = contestant.processorMs?.();
+    const result = await cycle(contestant, inFlight, options.seconds);
+    const after = contestant.processorMs?.() ?? {};
+    // The load is warmed up at the same rate.
+    const cycles = (result.completed / result.seconds) * (options.seconds + LEVEL_WARM_UP_SECONDS);
+    const spent = Object.entries(after).map(([name, ms]) => [name, (ms - (before?.[name] ?? 0)) / cycles] as const);
+    return { inFlight, result, processorMs: Object.fromEntries(spent) };
+  };
   for (const contestant of [floor, ...others]) {
     await contestant.wake();
     await cycle(contestant, WARM_UP_IN_FLIGHT, WARM_UP_SECONDS);
@@ -155,11 +166,11 @@ const compete = async (
   }
   const turns: Turn[] = [];
   for (const contestant of order) {
-    const levels: Turn['levels'][number][] = [];
+    const levels: Level[] = [];
     await contestant.wake();
     for (const inFlight of options.inFlight) {
       bar.update({ what: `${contestant.system} at ${inFlight} in flight` });
-      levels.push({ inFlight, result: await cycle(contestant, inFlight, options.seconds) });
+      levels.push(await measured(contestant, inFlight));
       bar.increment();
     }
     await contestant.sleep();
@@ -195,7 +206,13 @@ const runCycle = async (options: Options): Promise<boolean> => {
     const muster = await startInstallation(log);
     owner ??= muster;
     await muster.freeze();
-    others.push({ system: log, target: muster.target, wake: () => muster.thaw(), sleep: () => muster.freeze() });
+    others.push({
+      system: log,
+      target: muster.target,
+      wake: () => muster.thaw(),
+      sleep: () => muster.freeze(),
+      processorMs: () => muster.processorMs(),
+    });
   }
   if (!owner) throw new Error('nothing to measure');
   const settings = await postgresSettings(owner);
@@ -212,6 +229,8 @@ const runCycle = async (options: Options): Promise<boolean> => {
     `\n${renderTable(rows)}\n\nLatencies are p50/p99; each figure is the median of its turns (${options.seconds} s each); ratio = median over ` +
       `${options.rounds} rounds; generator = the load generator's share of one core.\n`,
   );
+  for (const line of renderProcessorTime(rows)) console.log(line);
+  console.log();
   for (const { text, figure, reached } of bars)
     console.log(`${reached === null ? '-' : reached ? 'reached' : 'MISSED '} ${text}: ${figure}`);
   save(options, { machine, settings, options, ceiling, rows, bars, turns });

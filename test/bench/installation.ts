@@ -7,6 +7,7 @@ import pg from 'pg';
 import { answers, freePort, lives } from '#runtime';
 import { SERVICES } from '../../apps/muster/src/owners.js';
 import type { Target } from './cycle.js';
+import { processorMs } from './processor-time.js';
 
 export const LOGS = ['embedded', 'kafka'] as const;
 export type LogKind = (typeof LOGS)[number];
@@ -131,6 +132,15 @@ export class Installation {
     } catch {
       return undefined;
     }
+  }
+
+  /** Processor time of each of its processes until now, in ms; empty where the system does not tell it. */
+  processorMs(): Readonly<Record<string, number>> {
+    const all = [...SERVING, 'broker', 'postgres'].map((name) => {
+      const pid = this.pidOf(name);
+      return [name, pid === undefined ? undefined : processorMs(pid)] as const;
+    });
+    return Object.fromEntries(all.filter((one): one is [string, number] => one[1] !== undefined));
   }
 
   /**

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { median, percentile } from './latencies.js';
-import { judge, summarise, type System, type Turn } from './summary.js';
+import { processorMs } from './processor-time.js';
+import { judge, renderProcessorTime, summarise, type System, type Turn } from './summary.js';
 
 const turn = (system: System, cyclesPerSecond: number, createP50Ms = 1): Turn => ({
   system,
   levels: [1, 64].map((inFlight) => ({
     inFlight,
+    ...(system === 'floor' ? {} : { processorMs: { server: 1 / cyclesPerSecond } }),
     result: {
       seconds: 2,
       completed: cyclesPerSecond * 2,
@@ -46,18 +48,40 @@ describe('the ratio to the floor', () => {
   });
 });
 
+it('the processor time of a cycle is the median of the turns, by process', () => {
+  const rows = summarise([
+    turn('floor', 1),
+    turn('embedded', 100),
+    turn('floor', 1),
+    turn('embedded', 50),
+    turn('floor', 1),
+  ]);
+  expect(renderProcessorTime(rows.filter(({ inFlight }) => inFlight === 64))).toEqual([
+    'processor time of a cycle, embedded at 64 in flight, in ms: server 0.01',
+  ]);
+  expect(rows.find(({ system }) => system === 'embedded')!.processorMs.server).toBeCloseTo(0.015);
+});
+
+it('a process is seen to use its processor, with its children', () => {
+  const before = processorMs(process.pid)!;
+  const since = process.cpuUsage();
+  while (process.cpuUsage(since).user < 100_000);
+  expect(processorMs(process.pid)! - before).toBeGreaterThanOrEqual(80);
+  expect(processorMs(2 ** 30)).toBeUndefined();
+});
+
 describe('the bars', () => {
   it('are reached at their value and missed below it', () => {
     const at = (embedded: number) =>
       judge(summarise([turn('floor', 100), turn('embedded', embedded), turn('floor', 100)]));
-    expect(at(60).map(({ reached }) => reached)).toEqual([true, true, null, null]);
-    expect(at(59).map(({ reached }) => reached)).toEqual([false, true, null, null]);
-    expect(at(29).map(({ reached }) => reached)).toEqual([false, false, null, null]);
+    expect(at(75).map(({ reached }) => reached)).toEqual([true, true, null, null]);
+    expect(at(74).map(({ reached }) => reached)).toEqual([false, true, null, null]);
+    expect(at(37).map(({ reached }) => reached)).toEqual([false, false, null, null]);
   });
 
   it('look at the p50 of a lone create on Kafka', () => {
     const at = (createMs: number) =>
-      judge(summarise([turn('floor', 100), turn('kafka', 40, createMs), turn('floor', 100)]));
+      judge(summarise([turn('floor', 100), turn('kafka', 48, createMs), turn('floor', 100)]));
     expect(at(12).map(({ reached }) => reached)).toEqual([null, null, true, true]);
     expect(at(12.1).map(({ reached }) => reached)).toEqual([null, null, true, false]);
   });

@@ -8,7 +8,14 @@ export type System = 'floor' | LogKind;
 /** One system's turn: the cycle at each number of requests in flight. */
 export interface Turn {
   readonly system: System;
-  readonly levels: readonly { readonly inFlight: number; readonly result: LoadResult }[];
+  readonly levels: readonly Level[];
+}
+
+export interface Level {
+  readonly inFlight: number;
+  readonly result: LoadResult;
+  /** Milliseconds of each process for a cycle. */
+  readonly processorMs?: Readonly<Record<string, number>>;
 }
 
 export interface Row {
@@ -19,19 +26,21 @@ export interface Row {
   readonly operations: { readonly [operation in Operation]: { readonly p50Ms: number; readonly p99Ms: number } };
   /** The load generator's share of one core. */
   readonly generatorCpuShare: number;
+  /** Milliseconds of processor time for a cycle, by process: on a busy machine they hold where times do not. */
+  readonly processorMs: Readonly<Record<string, number>>;
   /** Cycles/s relative to the floor: the median of the rounds and all of them; null for the floor itself. */
   readonly ratio: number | null;
   readonly ratios: readonly number[];
 }
 
-const levelOf = (turn: Turn, inFlight: number): LoadResult => {
+const levelOf = (turn: Turn, inFlight: number): Level => {
   const level = turn.levels.find((candidate) => candidate.inFlight === inFlight);
   if (!level) throw new Error(`${turn.system} was not measured at ${inFlight} in flight`);
-  return level.result;
+  return level;
 };
 
 const cyclesPerSecond = (turn: Turn, inFlight: number): number => {
-  const { completed, seconds } = levelOf(turn, inFlight);
+  const { completed, seconds } = levelOf(turn, inFlight).result;
   return completed / seconds;
 };
 
@@ -44,7 +53,9 @@ export const summarise = (turns: readonly Turn[]): Row[] => {
   const levels = turns[0]?.levels.map(({ inFlight }) => inFlight) ?? [];
   return systems.flatMap((system) =>
     levels.map((inFlight): Row => {
-      const results = turns.filter((turn) => turn.system === system).map((turn) => levelOf(turn, inFlight));
+      const mine = turns.filter((turn) => turn.system === system).map((turn) => levelOf(turn, inFlight));
+      const results = mine.map(({ result }) => result);
+      const processes = Object.keys(mine[0]?.processorMs ?? {});
       const ratios = system === 'floor' ? [] : ratiosToFloor(turns, system, inFlight);
       const summaryOf = (operation: Operation) => ({
         p50Ms: median(results.map(({ operations }) => operations[operation]?.p50Ms ?? Number.NaN)),
@@ -61,6 +72,9 @@ export const summarise = (turns: readonly Turn[]): Row[] => {
           get: summaryOf('get'),
         },
         generatorCpuShare: median(results.map(({ cpuShare }) => cpuShare)),
+        processorMs: Object.fromEntries(
+          processes.map((name) => [name, median(mine.map(({ processorMs }) => processorMs?.[name] ?? Number.NaN))]),
+        ),
         ratio: system === 'floor' ? null : median(ratios),
         ratios,
       };
@@ -98,9 +112,9 @@ const atLeast = (system: LogKind, inFlight: number, least: number): Bar => ({
 const KAFKA_CREATE_P50_MS = 12;
 
 export const BARS: readonly Bar[] = [
-  atLeast('embedded', 64, 0.6),
-  atLeast('embedded', 1, 0.3),
-  atLeast('kafka', 64, 0.4),
+  atLeast('embedded', 64, 0.75),
+  atLeast('embedded', 1, 0.38),
+  atLeast('kafka', 64, 0.48),
   {
     system: 'kafka',
     inFlight: 1,
@@ -147,3 +161,12 @@ export const renderTable = (rows: readonly Row[]): string => {
     .map((line) => line.map((cell, column) => cell.padStart(widths[column]!)).join('  '))
     .join('\n');
 };
+
+/** Lines for people: the processor time of a cycle, by process, in milliseconds. */
+export const renderProcessorTime = (rows: readonly Row[]): string[] =>
+  rows
+    .filter(({ processorMs }) => Object.keys(processorMs).length > 0)
+    .map(({ system, inFlight, processorMs }) => {
+      const all = Object.entries(processorMs).map(([name, ms]) => `${name} ${ms.toFixed(2)}`);
+      return `processor time of a cycle, ${system} at ${inFlight} in flight, in ms: ${all.join(', ')}`;
+    });
