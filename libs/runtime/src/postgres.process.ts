@@ -44,7 +44,8 @@ export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  max_connections: '100',
+  // Each service has up to 14, and one that restarts, or runs twice, has as many again for a moment.
+  max_connections: '200',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
   wal_init_zero: 'off',
