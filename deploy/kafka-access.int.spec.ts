@@ -159,7 +159,8 @@ describeWithOwnKafka('the broker of the services', () => {
       await outcome((topic) => untilLoaded(() => reads(as(service), topic, `muster.${service}.${topic}`))),
     ).toEqual({
       done: allowed(service, 'r'),
-      // A service that hears nothing may join no group, so it reads none of the topics that it may see because it writes.
+      // A service that hears nothing may join no group, so it reads none of the topics that it may see because it
+      // writes.
       refused: new Set([
         ...(service === 'admin-api' ? ['KafkaJSGroupCoordinatorNotFound'] : []),
         'TOPIC_AUTHORIZATION_FAILED',

@@ -26,8 +26,8 @@ import { environmentOf, type Secrets, type Service } from './environments.js';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
 
 /**
- * `npm run stack`: a Kafka broker, Postgres and each owner and face as a process of its own; restarts what dies, stops all on
- * Ctrl-C.
+ * `npm run stack`: a Kafka broker, Postgres and each owner and face as a process of its own; restarts what dies, stops
+ * all on Ctrl-C.
  */
 
 const PORTS = ['PORT', 'ADMIN_PORT'] as const;

@@ -218,7 +218,7 @@ describe('a migration of a database with rows in every table', () => {
   it('gives a new owner all that an owner has with one call, and nothing of others', async () => {
     await migrate(url, roles, of([...MIGRATIONS, COUNTER]));
 
-    /** What the owner has, and what its own role may do with it, as if the owner were called X. */
+    /** All that the owner has, and the rights of its own role, as if the owner were called X. */
     const ofOwner = (dump: string, owner: string): string[] =>
       dump
         .replaceAll(new RegExp(`\\b${roles.prefix}_${owner}\\b`, 'g'), 'ROLE')

@@ -20,7 +20,7 @@ const newList = (list: string, files: ReadonlyMap<string, string>): string => {
   return `${released(list)}${UNRELEASED}\n${byNumber.map(([path, sql]) => `${lineOf(path, sql)}\n`).join('')}`;
 };
 
-/** What is wrong with released migrations, one line for each. */
+/** The faults of released migrations, one line for each. */
 const brokenReleases = (list: string, files: ReadonlyMap<string, string>): string[] =>
   linesOf(released(list)).flatMap(([checksum, path]) => {
     const sql = files.get(path);

@@ -31,7 +31,7 @@ const load = (folder: string): [string, string][] =>
 const PROJECT: Project = new Map(load('.'));
 
 const SELF = 'test/tidy.spec.ts';
-const ROLES = ['controller', 'owner', 'handler', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
+const ROLES = ['controller', 'owner', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
 /** Of libs: a suite that several adapters run, a child process that is kept running, the files of one database. */
 const LIB_SUFFIXES = ['contract', 'process', 'cluster'];
 /** Files that a process starts with, as dependency-cruiser knows them; they compose, and may speak to a terminal. */
@@ -307,7 +307,7 @@ const RULES: readonly Rule[] = [
       'hand it to the logger',
       (path) => !isSpec(path) && !TERMINAL.some((file) => file.test(path)),
     ),
-    broken: [{ 'apps/identity/src/a.handler.ts': 'console.log(1);' }, { 'libs/log/src/a.ts': 'debugger;' }],
+    broken: [{ 'apps/identity/src/a.sender.ts': 'console.log(1);' }, { 'libs/log/src/a.ts': 'debugger;' }],
   },
   {
     title: 'no test is switched off for good, or alone; one that needs what a machine may lack says so',

@@ -9,7 +9,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMuster } from '../support/muster.js';
 
-/** `npm run cli` as built, in a process of its own. It speaks HTTP alone, so that the message log makes no difference. */
+/**
+ * `npm run cli` as built, in a process of its own. It speaks HTTP alone, so that the message log makes no difference.
+ */
 describe('the command line', { timeout: 60_000 }, () => {
   const muster = startMuster();
   let folder: string;
@@ -32,7 +34,7 @@ describe('the command line', { timeout: 60_000 }, () => {
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }: Ended) => ({ code, stdout, stderr }),
     );
-  /** What a command shows with --json. */
+  /** The output of a command with --json. */
   // oxlint-disable-next-line typescript/no-explicit-any -- each test says by what it expects what is in it
   const shown = async (...args: string[]): Promise<any> => {
     const { code, stdout, stderr } = await cli([...args, '--json']);

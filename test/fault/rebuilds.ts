@@ -4,7 +4,7 @@ import { runProgram } from './program.js';
 
 /** Rows of each table that are made wrong before a rebuild. */
 const HARMED_ROWS = 200;
-/** What no client of the run looks at. Rows that a lane is writing are left alone. */
+/** A column is made wrong that no client of the run looks at. Rows that a lane is writing are left alone. */
 const HARM = ['identity.users', '"group".groups'].map(
   (table) => `
     UPDATE ${table} SET folded = '{"harmed": true}' WHERE (tenant, id) IN (

@@ -1,6 +1,6 @@
 import { isRejection, type Rejection } from '#scim';
 
-/** What was decided, where nothing is wrong with the command. */
+/** The decision, where nothing is wrong with the command. */
 export const accepted = <T>(decision: T | Rejection): T => {
   if (isRejection(decision)) throw new Error(`It was refused: ${decision.detail}`);
   return decision;

@@ -3,7 +3,7 @@ import type { Json } from '#scim';
 import { keysOf } from '../../apps/identity/src/identifiers.js';
 import type { BearersOf, Candidate, Person } from '../../apps/identity/src/matching.js';
 
-/** What a soft deletion puts before a name. */
+/** The prefix that a soft deletion puts before a name. */
 export const DIGITS = '0123456789abcdef'.repeat(2);
 export const oidc = (providerId: string, directory = 'entra'): SignIn => ({ directory, loginType: 'oidc', providerId });
 export const saml = (providerId: string): SignIn => ({ directory: 'entra', loginType: 'saml', providerId });

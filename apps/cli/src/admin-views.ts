@@ -1,6 +1,6 @@
 import type { DirectorySettings } from '#contracts';
 
-/** What the admin API answers, as far as the command line looks at it. */
+/** The answers of the admin API, as far as the command line looks at them. */
 
 export interface TenantView {
   readonly id: string;

@@ -103,8 +103,8 @@ const upsert = (table: Table, rows: string): string => {
 };
 
 /**
- * The owner of directories brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch loads those of its
- * tenants.
+ * The owner of directories brings to the transaction its tenants, directories, tokens, schemas. They are few: a batch
+ * loads those of its tenants.
  */
 export const directoryBehaviour = (): Behaviour<DirectoryCommand> => ({
   owner: 'directory',

@@ -37,8 +37,9 @@ interface Claimed {
 }
 
 /**
- * Compares groups with their events, on a live database: each row, and the set of the members, is the fold of its stream; each
- * name is claimed by exactly the group that bears it; and no membership points at a user or group that is not there.
+ * Compares groups with their events, on a live database: each row, and the set of the members, is the fold of its
+ * stream; each name is claimed by exactly the group that bears it; and no membership points at a user or group that is
+ * not there.
  */
 export const verifyGroups = async (client: ClientBase, progress: Progress = () => undefined): Promise<Verification> => {
   const folded = await verifyFold(client, groupFold(), progress);

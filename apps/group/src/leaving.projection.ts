@@ -1,12 +1,5 @@
 import type { ClientBase } from 'pg';
-import {
-  GROUP_EVENT_TYPES,
-  GROUP_EVENTS_VIEW,
-  IDENTITY_EVENTS_VIEW,
-  USER_EVENT_TYPES,
-  USERS_VIEW,
-  type GroupCommand,
-} from '#contracts';
+import { GROUP_EVENT_TYPES, eventsViewOf, USER_EVENT_TYPES, USERS_VIEW, type GroupCommand } from '#contracts';
 import { followingId, inPages, type Command, type WritePart } from '#event-store';
 import type { LoadedGroups, TenantGroup } from './group-load.queries.js';
 
@@ -74,9 +67,9 @@ export const leaveAgain = async (client: ClientBase): Promise<void> => {
       SELECT tenant, member, uuidv7(), uuidv7()::text FROM (
         SELECT DISTINCT tenant, member FROM page m WHERE CASE m.kind
           WHEN 'U' THEN NOT EXISTS (SELECT FROM ${USERS_VIEW} WHERE tenant = m.tenant AND id = m.member OFFSET 0)
-            AND ${isDeleted(IDENTITY_EVENTS_VIEW, USER_EVENT_TYPES.UserDeleted)}
+            AND ${isDeleted(eventsViewOf('identity'), USER_EVENT_TYPES.UserDeleted)}
           ELSE NOT EXISTS (SELECT FROM "group".groups WHERE tenant = m.tenant AND id = m.member OFFSET 0)
-            AND ${isDeleted(GROUP_EVENTS_VIEW, GROUP_EVENT_TYPES.GroupDeleted)} END
+            AND ${isDeleted(eventsViewOf('group'), GROUP_EVENT_TYPES.GroupDeleted)} END
       ) AS deleted
       -- Those who are leaving already.
       ON CONFLICT (tenant, member) DO NOTHING

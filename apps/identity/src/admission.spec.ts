@@ -16,7 +16,7 @@ import {
 import { anUnlinkGivesNoAccess, notAdmitted, silenceGivesNoAccess, writable } from './admission.js';
 import { match, type Candidate, type Person } from './matching.js';
 
-/** What matching says in the same case: it finds, whether or not anybody is admitted. */
+/** The result of matching in the same case: it finds, whether or not anybody is admitted. */
 interface Found {
   readonly rule: MatchingRule;
   readonly candidates: readonly string[];

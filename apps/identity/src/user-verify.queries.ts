@@ -23,9 +23,9 @@ interface Borne {
 }
 
 /**
- * Compares users with their events, on a live database: each projection row is the fold of its stream, its version is the
- * stream's, nobody has a row without a stream, and each user name and sign-in identity is claimed by exactly the user
- * who bears it.
+ * Compares users with their events, on a live database: each projection row is the fold of its stream, its version is
+ * the stream's, nobody has a row without a stream, and each user name and sign-in identity is claimed by exactly the
+ * user who bears it.
  */
 export const verifyUsers = async (
   client: ClientBase,

@@ -14,7 +14,7 @@ import { identity } from '../../identity/src/identity.owner.js';
 export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group];
 export const FACES: readonly FaceDefinition[] = [adminApi, gateway];
 
-/** What can be a process of its own. */
+/** Each of these can be a process of its own. */
 export const SERVICES = [...OWNERS, ...FACES];
-/** What each may do at Kafka, and what the process may do that runs all of them. */
+/** The rights of each at Kafka, and those of the process that runs all of them. */
 export const ACCESS = accessOf(OWNERS, FACES);

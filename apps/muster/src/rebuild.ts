@@ -13,8 +13,8 @@ import { connectToInstallation, databaseUrl } from './verify.js';
  *
  * It is a program beside verify, and no command of the CLI, which speaks HTTP and works from any machine: a rebuild
  * deletes rows that no running service may delete, such as tokens that no event made, opens personal data, and works
- * for minutes. So it asks for what verify asks for, the URL of the database's owner and the master key, and the roles of
- * the services are granted nothing more. It also works while no service of Muster runs.
+ * for minutes. So it asks for what verify asks for, the URL of the database's owner and the master key, and the roles
+ * of the services are granted nothing more. It also works while no service of Muster runs.
  */
 
 /** Exit codes. */

@@ -1,7 +1,10 @@
 import type { Schema } from '#scim';
 import type { DirectorySettings } from './directory-settings.js';
 
-/** Commands about a tenant, its directories, their SCIM tokens and its own schemas; the directory owner decides on all four. */
+/**
+ * Commands about a tenant, its directories, their SCIM tokens and its own schemas; the directory owner decides on all
+ * four.
+ */
 export type DirectoryCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
   | {
@@ -61,7 +64,8 @@ export type DirectoryEvent =
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
 /**
- * An event on the directory owner's topic. The store keeps of a token what it is compared with and shown by; nobody else needs that.
+ * An event on the directory owner's topic. The store keeps of a token what it is compared with and shown by; nobody
+ * else needs that.
  */
 export type PublishedDirectoryEvent =
   | Exclude<DirectoryEvent, { readonly type: 'TokenCreated' }>

@@ -42,8 +42,8 @@ export interface GroupOfUser {
 export const OUTCOME_TYPE = 'muster.outcome.v1';
 
 /**
- * A millisecond of work counts as so many bytes of `cost`: reading JSON takes about 10 ms for each MiB, and writing it as
- * long again.
+ * A millisecond of work counts as so many bytes of `cost`: reading JSON takes about 10 ms for each MiB, and writing it
+ * as long again.
  */
 export const BYTES_PER_MS = 40_000;
 

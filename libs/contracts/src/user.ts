@@ -73,7 +73,9 @@ export interface DecidedUnder {
   readonly directoryVersion: number;
 }
 
-/** Facts about one user: past tense, never renamed, never reshaped (a new shape is a new version, see old-events.ts). */
+/**
+ * Facts about one user: past tense, never renamed, never reshaped (a new shape is a new version, see old-events.ts).
+ */
 export type UserEvent =
   | ({
       readonly type: 'UserCreated';

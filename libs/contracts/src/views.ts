@@ -24,8 +24,6 @@ export const EFFECTIVE_MEMBERS = '"group".effective_members';
 /** Each owner publishes its events, without what is personal in them, and the outcomes of its commands. */
 export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events_v1`;
 export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;
-export const IDENTITY_EVENTS_VIEW = eventsViewOf('identity');
-export const GROUP_EVENTS_VIEW = eventsViewOf('group');
 export const TENANTS_VIEW = 'directory.tenants_v1';
 export const DIRECTORIES_VIEW = 'directory.directories_v1';
 export const TOKENS_VIEW = 'directory.tokens_v1';

@@ -40,8 +40,9 @@ const FENCE_MISSED = /^write statement: position /;
  */
 const CONTENT = /^(22|23|54|MU003)/;
 /**
- * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error. 53200 (out of memory) and 53400 (a limit that the operator has set, as for temporary files)
- * are not among them: what one command asks for may be too much, and nothing else.
+ * 08 connection, 40 rollback because of others, 53 resources, 57P operator intervention, 58 system error. 53200 (out of
+ * memory) and 53400 (a limit that the operator has set, as for temporary files) are not among them: what one command
+ * asks for may be too much, and nothing else.
  */
 const INFRASTRUCTURE = /^(08|40|53(?!200|400)|57P|58)/;
 /** None begins with E, as the errors of sockets do (EPIPE). */

@@ -4,7 +4,7 @@ import { schemaOf, type Owner } from '#contracts';
 import { inPages } from './in-pages.js';
 import { eventPages, type StoredEvent } from './stored-events.js';
 
-/** What must hold: docs/operations.md says each of them in a sentence. */
+/** The rules that must hold: docs/operations.md says each of them in a sentence. */
 type Rule = 'row' | 'version' | 'sequence' | 'outcome' | 'name' | 'member';
 
 /** One broken rule, in words that name the rows. */
@@ -73,7 +73,7 @@ export interface Folding<State> {
  * How the rows of an owner follow from its events, said once: verify compares the rows with it, and rebuild writes them
  * with it.
  */
-// oxlint-disable-next-line typescript/no-explicit-any -- each owner has a state of its own, which nobody else looks into
+// oxlint-disable-next-line typescript/no-explicit-any -- each owner has a state of its own, which nobody else reads
 export interface Fold<State = any> {
   readonly owner: Owner;
   /** The noun of an aggregate in messages: `user`. */
@@ -106,13 +106,16 @@ export interface Difference {
   readonly actual: Row | null;
 }
 
-/** What makes a stream impossible to fold, in words for an administrator. */
+/** The reason why a stream cannot be folded, in words for an administrator. */
 export class Unfoldable extends Error {}
 
 /** Rows that one statement reads. */
 const MAX_ROWS = 10_000;
 
-/** The streams of an owner after one of them, in the order of their ids: at once come as many as end in a page of events. */
+/**
+ * The streams of an owner after one of them, in the order of their ids: at once come as many as end in a page of
+ * events.
+ */
 export async function* foldedStreams(
   client: ClientBase,
   fold: Fold,

@@ -4,9 +4,9 @@ import { isTimeOut } from './blame.js';
 const PAGE_ROWS = 2_000;
 
 /**
- * Walks a table by its key: `read` gets the last row of the page before (null = from the beginning, unless `after` says where) and how many rows
- * it may take, and returns an empty page at the end. A page that runs into the time limit of a statement is read again
- * in smaller pieces.
+ * Walks a table by its key: `read` gets the last row of the page before (null = from the beginning, unless `after` says
+ * where) and how many rows it may take, and returns an empty page at the end. A page that runs into the time limit of a
+ * statement is read again in smaller pieces.
  */
 export async function* inPages<Row>(
   read: (last: Row | null, maxRows: number) => Promise<readonly Row[]>,

@@ -91,7 +91,9 @@ const migrateAs = async (
   }
 };
 
-/** Postgres lets everybody call every function: here nobody may do what is not granted, also with what is made later. */
+/**
+ * Postgres lets everybody call every function: here nobody may do what is not granted, also with what is made later.
+ */
 const FIRST = `
   ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
   REVOKE ALL ON SCHEMA public FROM PUBLIC;

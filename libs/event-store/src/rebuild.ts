@@ -21,7 +21,7 @@ import {
 import { UnfitDatabase } from './unfit-database.js';
 import { MAX_FINDINGS } from './verify.js';
 
-/** What a rebuild has done so far. */
+/** The work that a rebuild has done so far. */
 export interface Rebuilt {
   /** Replayed, and how many there are about. */
   readonly events: number;
@@ -215,7 +215,7 @@ class Rebuild {
     };
   }
 
-  /** What follows from streams: while the rows of some are compared, the next ones are folded. */
+  /** Mends the rows that follow from streams: while those of some are compared, the next ones are folded. */
   private async replay(): Promise<void> {
     const { fold } = this;
     let mending = Promise.resolve();
@@ -246,7 +246,7 @@ class Rebuild {
     });
   }
 
-  /** What follows from no stream: rows of streams that there are not, names that nobody bears. */
+  /** Mends the rest: rows of streams that there are not, names that nobody bears. */
   private async walk(table: FoldTable): Promise<void> {
     if (this.isStopped) return;
     const last = this.place.table === table.name ? this.place.row : null;

@@ -107,8 +107,8 @@ const checkOwner = (
 };
 
 /**
- * Makes the roles of these names, or gives them their passwords anew, and lets nobody else connect. Throws UnfitDatabase before
- * anything is changed.
+ * Makes the roles of these names, or gives them their passwords anew, and lets nobody else connect. Throws
+ * UnfitDatabase before anything is changed.
  */
 export const makeRoles = async (
   query: Query,

@@ -58,7 +58,7 @@ export class Turn {
   readonly events: Record<string, unknown>[] = [];
   readonly appended: AppendedRow[] = [];
   /** They are no rows of the log, because a sender that misses one finds it in the table of outcomes. */
-  private readonly told: Message<OutcomeData>[] = [];
+  private readonly told: Message<{ -readonly [name in keyof OutcomeData]: OutcomeData[name] }>[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};
   /** The rows on which the decisions were made. */
@@ -183,7 +183,8 @@ export class Turn {
    * again does not say it.
    */
   tell(costs: ReadonlyMap<string, number>): readonly Message<OutcomeData>[] {
-    return this.told.map((message) => ({ ...message, data: { ...message.data, cost: costs.get(message.tenant)! } }));
+    for (const { tenant, data } of this.told) data.cost = costs.get(tenant)!;
+    return this.told;
   }
 
   private envelope(cause: Message, type: string, subject: string): Omit<Message, 'data'> {

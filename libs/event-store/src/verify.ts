@@ -36,9 +36,9 @@ interface Sequenced {
 }
 
 /**
- * Compares the events of one owner, on a live database: sequences are dense for each tenant, versions for each stream, and each
- * event belongs to a command whose one outcome is not a rejection, or was deleted for its age. Walks by key: no
- * statement reads more than a page. `progress` is told how many events have been looked at.
+ * Compares the events of one owner, on a live database: sequences are dense for each tenant, versions for each stream,
+ * and each event belongs to a command whose one outcome is not a rejection, or was deleted for its age. Walks by key:
+ * no statement reads more than a page. `progress` is told how many events have been looked at.
  */
 export const verifyStore = async (
   client: ClientBase,

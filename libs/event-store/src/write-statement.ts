@@ -17,7 +17,6 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
 ];
 
 /**
-/**
  * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
  * column by column, and the generation of the owner's rows.
  */

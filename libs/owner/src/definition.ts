@@ -14,7 +14,7 @@ import type { Config, Logger } from '#runtime';
 /** Settings that only those processes are given whose owner or face names them. */
 export type Secret = 'MASTER_KEY' | 'MUSTER_API_KEY';
 
-/** What an owner works with. */
+/** The tools that an owner works with. */
 export interface OwnerTools {
   readonly config: Config;
   /** Connections as the role of the owner. */
@@ -33,12 +33,17 @@ export interface Job {
   start(): void;
   /** Resolves when the piece that is under way is done. */
   stop(): Promise<void>;
-  /** Types of commands after which there may be something to do: `nudge` is called when a batch with one is committed. */
+  /**
+   * Types of commands after which there may be something to do: `nudge` is called when a batch with one is committed.
+   */
   readonly nudgedBy?: readonly string[];
   nudge?(): void;
 }
 
-/** What an owner makes of the events of another one. Its role must be allowed to read the view `events_v1` of that. */
+/**
+ * The use that an owner makes of the events of another one. Its role must be allowed to read the view `events_v1` of
+ * that.
+ */
 export type Consumption = Reacting | Recording;
 
 /** An event may cause commands to the owner's own lane: for what is decided, and may be refused. */

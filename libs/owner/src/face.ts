@@ -7,7 +7,7 @@ import type { FaceOnLog } from '#contracts';
 import type { Config, HttpApplication, Logger } from '#runtime';
 import type { Secret } from './definition.js';
 
-/** What a face works with. */
+/** The tools that a face works with. */
 export interface FaceTools {
   readonly config: Config;
   /** Connections as the role of the face, which may read published views. */

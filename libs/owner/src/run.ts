@@ -28,7 +28,7 @@ import { runOwner } from './run-owner.js';
 
 export interface RunOptions {
   readonly config: Config;
-  /** What this process runs. */
+  /** The owners and faces that this process runs. */
   readonly owners: readonly OwnerDefinition[];
   readonly faces: readonly FaceDefinition[];
   /** The URL with which a service connects as its own role. */
@@ -48,7 +48,7 @@ export interface RunningFace {
   readonly app: NestFastifyApplication;
   /** The port that it listens on. */
   readonly port: number;
-  /** What it returned when it began. */
+  /** The value that it returned when it began. */
   readonly begun: unknown;
 }
 

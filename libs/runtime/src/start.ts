@@ -70,7 +70,9 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts Nest applications, each with `/health/live` and `/health/ready`: 200 only when the process can really serve. */
+/**
+ * Starts Nest applications, each with `/health/live` and `/health/ready`: 200 only when the process can really serve.
+ */
 export const startService = async ({ config, applications, parts, begin }: ServiceOptions): Promise<Service> => {
   let stopping = false;
   const isStopping = (): boolean => stopping;

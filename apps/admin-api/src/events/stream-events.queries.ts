@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import { IsInt, Max, Min } from 'class-validator';
 import type { Pool } from 'pg';
-import { GROUP_EVENTS_VIEW, IDENTITY_EVENTS_VIEW, pageByBytes, type EventRow } from '#contracts';
+import { eventsViewOf, pageByBytes, type EventRow } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { POOL } from '../injected.js';
@@ -22,7 +22,7 @@ export class EventsPage {
   @Type(() => Number) @IsInt() @Min(1) limit = 100;
 }
 
-const VIEWS = { user: IDENTITY_EVENTS_VIEW, group: GROUP_EVENTS_VIEW };
+const VIEWS = { user: eventsViewOf('identity'), group: eventsViewOf('group') };
 const nextEvents = (view: string): string =>
   pageByBytes({
     table: view,
@@ -43,7 +43,7 @@ const nextEvents = (view: string): string =>
     maxRows: '$3::int',
     maxBytes: MAX_PAGE_BYTES,
   });
-const NEXT_EVENTS = { user: nextEvents(IDENTITY_EVENTS_VIEW), group: nextEvents(GROUP_EVENTS_VIEW) };
+const NEXT_EVENTS = { user: nextEvents(VIEWS.user), group: nextEvents(VIEWS.group) };
 
 /** Reads of the published views of events. */
 @Injectable()

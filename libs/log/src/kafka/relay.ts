@@ -30,7 +30,10 @@ const READ_BYTES = 1_048_576;
 const MAX_WAITING_BYTES = 4 * 1_048_576;
 const RETRY_AFTER_MS = 200;
 const SAVE_EVERY_MS = 500;
-/** Nobody waits for events: one request for the many of some batches costs the process and the broker less than one each. */
+/**
+ * Nobody waits for events: one request for the many of some batches costs the process and the broker less than one
+ * each.
+ */
 const SEND_AFTER_MS = 20;
 const AT_ONCE_BYTES = 256 * 1024;
 

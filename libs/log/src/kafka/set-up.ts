@@ -9,7 +9,7 @@ export interface KafkaSetUp {
   /** One listener that takes PLAIN in clear text: on this machine, or in this container. */
   readonly administrator: KafkaConnection;
   readonly passwords: ReadonlyMap<string, string>;
-  /** What each service may do. */
+  /** The rights of each service. */
   readonly access: ReadonlyMap<string, TopicAccess>;
   /** Rights that were given with another suffix, or by another version, are taken away. */
   readonly topicSuffixes: readonly string[];

@@ -94,7 +94,9 @@ export class CommandLane {
     for (const { sending } of received) if (--sending.left === 0) sending.resolve();
   }
 
-  /** Their senders have been told that nothing is known of them; while the database is away they would fill the memory. */
+  /**
+   * Their senders have been told that nothing is known of them; while the database is away they would fill the memory.
+   */
   private forgetLate(): void {
     const now = Date.now();
     const isLate = ({ data }: Message): boolean =>

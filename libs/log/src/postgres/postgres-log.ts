@@ -49,9 +49,9 @@ const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
 
 /**
- * The log inside one process. Commands are handed to their lane in memory and stored nowhere. The rows that lanes commit
- * are handed over in memory as well, and read from the table after a start, after a fault, and where a consumer is far
- * behind: it goes on at its position row.
+ * The log inside one process. Commands are handed to their lane in memory and stored nowhere. The rows that lanes
+ * commit are handed over in memory as well, and read from the table after a start, after a fault, and where a consumer
+ * is far behind: it goes on at its position row.
  */
 export class PostgresLog implements Log {
   private client: pg.Client | null = null;
