@@ -51,7 +51,9 @@ afterEach(async () => {
 /** Starts Muster in a terminal, stops it when it is ready, and resolves with all that the terminal showed. */
 const shown = async (environment: Record<string, string> = {}, marks: readonly string[] = []): Promise<string> => {
   const program = [process.execPath, '--import', pretend(marks), 'dist/apps/muster/src/main.js'];
-  const child = spawn('script', ['-qec', program.map((word) => `'${word}'`).join(' '), '/dev/null'], {
+  // `exec`: a shell that waits for its program ends by Ctrl-C itself (dash), and its status would hide the program's.
+  const command = `exec ${program.map((word) => `'${word}'`).join(' ')}`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: {
       ...cleanEnvironment(),
       DATA_DIR: join(home, 'data'),
