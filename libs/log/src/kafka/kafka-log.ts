@@ -27,6 +27,7 @@ import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
 import { Publisher } from './publisher.js';
 import { Relay } from './relay.js';
+import './records.js';
 import './request-queue.js';
 import { Subscriber } from './subscriber.js';
 
