@@ -316,7 +316,7 @@ const endWithThisProcess = (child: ChildProcess, exited: Promise<unknown>): void
   void exited.then(() => watcher.kill('SIGKILL'));
 };
 
-/** Whether a broker answers ApiVersions (KIP-35): something else may hold the port. */
+/** Tells whether a broker answers ApiVersions (KIP-35): something else may hold the port. */
 const speaksKafka = (port: number): Promise<boolean> =>
   new Promise((done) => {
     const correlationId = randomInt(2 ** 31 - 1);

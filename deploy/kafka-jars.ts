@@ -11,7 +11,7 @@ const OLDEST_JAVA = 17;
 const projectRoot = dirname(module.findPackageJSON('..', import.meta.url)!);
 const pom = join(projectRoot, 'deploy/kafka/pom.xml');
 
-/** Where the jars of this pom.xml are, or will be. */
+/** The folder in which the jars of this pom.xml are, or will be. */
 const jarsFolder = (): string =>
   join(
     projectRoot,

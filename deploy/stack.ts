@@ -115,8 +115,7 @@ runSupervisor(async (supervisor) => {
     (config.KAFKA_SASL_PASSWORD ? { KAFKA_SASL_PASSWORD: config.KAFKA_SASL_PASSWORD } : {});
   await Promise.all(
     SERVICES.map(async (service) => {
-      // Of one that shows its health alone. It is chosen here, so that a process that is started again is found where
-      // it was.
+      // The port of a process that shows only its health. It is chosen here, so that a restart keeps it.
       const healthPort = await freePort();
       const settings = { ...ports, HEALTH_PORT: String(healthPort), ...kafka(service.name) };
       await keep(service.name, keptService(service, config, healthPort, environmentOf(service, secrets, settings)));

@@ -203,7 +203,7 @@ BEGIN
   );
   INSERT INTO outcome_retention (deleted_before) VALUES ('epoch');
 
-  -- How far each consumer of the owner has come; the row of a partition is the fence of its lane. The generation is
+  -- The positions of the consumers of the owner; the row of a partition is the fence of its lane. The generation is
   -- raised by a rebuild that has mended rows: a lane that loaded rows before misses the fence, and loads again.
   CREATE TABLE positions (
     consumer_group text NOT NULL, topic text NOT NULL, partition int NOT NULL,
@@ -212,10 +212,10 @@ BEGIN
   ) WITH (fillfactor = 50);
   INSERT INTO positions SELECT 'muster.' || owner, owner || '.commands', p, '', 0 FROM generate_series(0, 11) AS p;
 
-  -- How far the last rebuild came, if it has not come to its end.
+  -- The position of the last rebuild, if it has not come to its end.
   CREATE TABLE unfinished_rebuild (one boolean PRIMARY KEY DEFAULT true CHECK (one), progress json NOT NULL);
 
-  -- How far the log has been copied to Kafka.
+  -- The positions up to which the log has been copied to Kafka.
   CREATE TABLE relays (
     topic text NOT NULL, partition int NOT NULL, epoch text NOT NULL, next_offset bigint NOT NULL,
     PRIMARY KEY (topic, partition)

@@ -185,7 +185,7 @@ describe('a search', () => {
     const nickName = pathsOf(USER).find(
       ({ attribute, subAttribute }) => attribute.name === 'nickName' && !subAttribute,
     )!;
-    // Of two texts, and of none: most users have the same sort key as others.
+    // Users have one of two texts, or none: most have the same sort key as others.
     const all = ids.map((id, index): User => ({
       id,
       version: 1,

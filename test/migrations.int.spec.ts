@@ -36,7 +36,7 @@ const newDatabase = async (): Promise<{ url: string; prefix: string }> => {
   return { url: Object.assign(new URL(postgres.url), { pathname: `/${name}` }).href, prefix: name };
 };
 
-/** How many of each kind of object there are; the tables of single days, and what belongs to them, come and go. */
+/** The number of objects of each kind; the tables of single days, and what belongs to them, come and go. */
 const EVERYTHING = `
   WITH ours AS (
     SELECT * FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND relname !~ '_[0-9]{8}'

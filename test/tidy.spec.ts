@@ -32,7 +32,9 @@ const PROJECT: Project = new Map(load('.'));
 
 const SELF = 'test/tidy.spec.ts';
 const ROLES = ['controller', 'owner', 'projection', 'queries', 'job', 'guard', 'filter', 'sender', 'module'];
-/** Of libs: a suite that several adapters run, a child process that is kept running, the files of one database. */
+/**
+ * Suffixes in libs: a suite that several adapters run, a child process that is kept running, the files of one database.
+ */
 const LIB_SUFFIXES = ['contract', 'process', 'cluster'];
 /** Files that a process starts with, as dependency-cruiser knows them; they compose, and may speak to a terminal. */
 const ENTRY = new RegExp(
@@ -100,7 +102,7 @@ const banned =
         : words(codeOf(text), pattern).map((found) => `${path}: ${found.trim()} (${why})`),
     );
 
-/** Whether a path that somebody wrote down leads somewhere; a bare file name may lie anywhere. */
+/** Tells whether a path that somebody wrote down leads somewhere; a bare file name may lie anywhere. */
 const exists = (project: Project, path: string): boolean =>
   project.has(path) ||
   [...project.keys()].some((known) =>

@@ -46,7 +46,7 @@ interface Contestant {
   readonly target: Target;
   wake(): Promise<void>;
   sleep(): Promise<void>;
-  /** Of its processes until now, in ms. */
+  /** The processor time of its processes until now, in ms. */
   processorMs?(): Readonly<Record<string, number>>;
 }
 

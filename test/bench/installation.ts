@@ -38,7 +38,7 @@ export const projectRoot = (): string => {
 const programOf = (log: LogKind, root = projectRoot()): string =>
   join(root, log === 'embedded' ? 'dist/apps/muster/src/main.js' : 'dist/deploy/stack.js');
 
-/** Whether the compiled program of this log is there. */
+/** Tells whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
 
 /** Polls until `holds`; throws after `timeoutMs`, naming what was waited for. */
@@ -225,7 +225,7 @@ const send = (pid: number, signal: NodeJS.Signals): void => {
 
 const isReady = (port: number): Promise<boolean> => answers(`http://127.0.0.1:${port}/health/ready`);
 
-/** Whether some session or autovacuum worker is in a transaction. */
+/** Tells whether some session or autovacuum worker is in a transaction. */
 const hasWork = async (database: pg.Client): Promise<boolean> => {
   const { rows } = await database.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM pg_stat_activity

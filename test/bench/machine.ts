@@ -12,7 +12,7 @@ export interface Machine {
   readonly platform: string;
   /** Median time until 8 KiB are on disk, in milliseconds: the price of a commit. */
   readonly fdatasyncMs: number;
-  /** Of the minute before the run: what else was going on. */
+  /** The load average of the minute before the run: other programs may have been running. */
   readonly loadAverage: number;
 }
 

@@ -6,7 +6,7 @@ const TICK_MS = 10;
 interface Counted {
   readonly parent: number;
   readonly ownMs: number;
-  /** Of children that have ended. */
+  /** The time of children that have ended. */
   readonly endedMs: number;
 }
 

@@ -32,7 +32,8 @@ export interface ScaleResult {
 }
 
 /**
- * How long a filter by userName takes with 1,000 and with 200,000 users in the tenant. It needs a fresh installation.
+ * Measures how long a filter by userName takes with 1,000 and with 200,000 users in the tenant. It needs a fresh
+ * installation.
  */
 export const measureScale = async (muster: Installation, load: LoadProcess, bar: SingleBar): Promise<ScaleResult> => {
   const empty = await ServerProcess.start('empty');

@@ -669,7 +669,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           [bad.map(({ id }) => id)],
         );
         const codes = new Map(rows.map(({ command_id, code }) => [command_id, code]));
-        // Of one of them it can only be said that the member has no id.
+        // One of them can only be told that the member has no id.
         expect(bad.map(({ id }, index) => codes.get(id) ?? `${index} has no outcome`)).toEqual(
           bad.map((_, index) => (index === 5 ? 'invalidValue' : 'internal')),
         );

@@ -14,7 +14,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`a lane on the ${log} log`, () => {
     const muster = startMuster({ log, settings: SETTINGS });
 
-    /** Of another tenant, in the same partition. */
+    /** A directory of another tenant, in the same partition. */
     const neighbour = async (): Promise<Directory> => {
       for (;;) {
         const directory = await muster.newDirectory('neighbour');

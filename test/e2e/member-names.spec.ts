@@ -56,7 +56,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           ),
         ).toEqual(names);
         expect(members((await request('PUT', `/Groups/${id}`, made.body)).body)).toEqual(names);
-        // Of several groups at once.
+        // The names in several groups are asked for at once.
         const other = await newGroup([people[0]]);
         const { Resources } = (await searched(`id eq "${id}" or id eq "${other}"`)).body;
         expect(Resources.map(members)).toEqual([names, ['Ada Lovelace']]);

@@ -77,7 +77,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           `SELECT to_jsonb(t) AS row FROM ${table} t WHERE ${condition} ORDER BY t::text COLLATE "C"`,
         )
       ).rows.map(({ row }) => row);
-    /** How many of its statements wait for a lock. */
+    /** The number of its statements that wait for a lock. */
     const waiting = (application: string) => async (): Promise<number> =>
       (
         await query(
@@ -159,7 +159,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await findings()).length).toBeGreaterThanOrEqual(6);
       expect(await rebuilt('directory')).toMatchObject({ unfolded: 0, isStopped: false });
       expect(await all()).toEqual(before);
-      // What is unique is exchanged, so that neither row can be written while the other one is there.
+      // Unique values are exchanged, so that neither row can be written while the other one is there.
       await muster.owner.query(`
         UPDATE directory.tokens SET hash = hash || '-' WHERE tenant = '${tenant}';
         UPDATE directory.tokens t SET hash = left(o.hash, -1) FROM directory.tokens o WHERE t.tenant = '${tenant}' AND o.tenant = t.tenant AND o.id <> t.id;

@@ -36,7 +36,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
     const muster = startMuster({ log });
     const { admin } = muster;
-    /** Of the tenant that defines schemas, and of another. */
+    /** Directories of the tenant that defines schemas, and of another. */
     let mine: Directory;
     let foreign: Directory;
     let tenant: string;

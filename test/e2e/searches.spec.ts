@@ -6,7 +6,7 @@ import { startMuster, type Answer } from '../support/muster.js';
 /** These tests say what slow searches may hold up, and what not. */
 const CONNECTIONS = 6;
 const SEARCHES = 3;
-/** Of one tenant: the last slot is for others. */
+/** Searches that run for one tenant: the last slot is for others. */
 const RUNNING = 2;
 /** One more than a look-up takes. */
 const SHARED_BY = 101;
@@ -30,7 +30,7 @@ it('a statement may take so long and no longer', async () => {
 });
 
 describe('while slow searches take all that searches of one tenant may take', () => {
-  /** Of a user whose folded copy stands still, every search that compares it waits for a lock that the test holds. */
+  /** The folded copy of a user stands still: every search that compares it waits for a lock that the test holds. */
   const LOCK = 4711;
   const slow = ['displayName co "a"', 'title pr or nickName eq "x"', 'displayName ne "b"'];
   let searches: Promise<Answer>[];

@@ -172,7 +172,7 @@ export class Clients implements UserWriter {
     if (dice < 0.75) return { kind: 'activate', active: !track.active };
     if (dice < 0.8) return { kind: 'activate', active: track.active };
     if (dice < 0.86) return create;
-    // Where the user may be gone it could be refused with 404 as well.
+    // If the user may be gone, it could be refused with 404 as well.
     if (dice < 0.92 && track.presence === 'present') return { kind: 'invalid', mark: this.mark() };
     return { kind: 'delete' };
   }

@@ -167,7 +167,9 @@ const kill = async (muster: Installation, clients: Clients, rebuilds: Rebuilds, 
   return { process: victim, writesInFlight: inFlight, recoveredAfterMs: Math.round(performance.now() - killedMs) };
 };
 
-/** Whether the run shows what it has to: nothing violated, a clean database, and writes in flight at every kill. */
+/**
+ * Tells whether the run shows what it has to: nothing violated, a clean database, and writes in flight at every kill.
+ */
 export const isClean = ({ kills, rebuilds, violations, verify }: FaultReport): boolean =>
   violations.length === 0 &&
   verify.exitCode === 0 &&

@@ -21,7 +21,7 @@ const membersOf = (body: GroupBody): string[] => (body.members ?? []).map(({ val
 const refs = (ids: readonly string[]): object[] => ids.map((value) => ({ value }));
 const equal = (id: string): string => `value eq "${id}"`;
 
-/** How many ways there are to say the same: both dialects of Entra, and RFC 7644 §3.5.2. */
+/** The number of ways to say the same: both dialects of Entra, and RFC 7644 §3.5.2. */
 const operations = ({ op, ids }: Change, dialect: number): object[] => {
   const asEntra = [
     { op: op === 'add' ? 'Add' : 'Remove', path: 'members', value: ids.map((value) => ({ $ref: null, value })) },

@@ -88,12 +88,12 @@ export class Track {
 
   constructor(readonly userName: string) {}
 
-  /** Whether only one state is possible. */
+  /** Tells whether only one state is possible. */
   get settled(): boolean {
     return this.worlds.length === 1;
   }
 
-  /** Whether the user certainly exists, certainly not, or either. */
+  /** Tells whether the user certainly exists, certainly not, or either. */
   get presence(): 'present' | 'absent' | 'unclear' {
     if (this.worlds.every((world) => world === null)) return 'absent';
     return this.worlds.includes(null) ? 'unclear' : 'present';

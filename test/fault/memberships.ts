@@ -34,14 +34,14 @@ export class Memberships {
     return this.presences.get(id) === 'gone';
   }
 
-  /** How many sets of its users may be in the group. */
+  /** The number of sets of its users that may be in the group. */
   possibilities(group: string): number {
     return this.of(group).length;
   }
 
   /**
-   * Whether a write that got no answer may still come: until a later one is answered, because the writes to groups are
-   * one lane.
+   * Tells whether a write that got no answer may still come: until a later one is answered, because the writes to
+   * groups are one lane.
    */
   get isUndecided(): boolean {
     return this.mayArrive;

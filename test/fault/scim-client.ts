@@ -37,7 +37,7 @@ const seenOf = (body: UserBody): Seen => ({
   version: versionOf(body.meta.version),
 });
 
-/** How many ways there are to say the same; Entra uses each of them. */
+/** The number of ways to say the same; Entra uses each of them. */
 const patchOperations = (write: Write, dialect: number): object[] => {
   if (write.kind === 'activate') {
     const text = write.active ? 'True' : 'False';

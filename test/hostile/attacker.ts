@@ -82,7 +82,7 @@ export class Attacker {
     return socket;
   }
 
-  /** How many connections of `open` the server has not closed. */
+  /** The number of connections of `open` that the server has not closed. */
   get openConnections(): number {
     return this.sockets.size;
   }

@@ -225,7 +225,7 @@ class Victim {
     return { latenciesMs, failures };
   }
 
-  /** Whether a write is answered. */
+  /** Tells whether a write is answered. */
   async isServed(): Promise<boolean> {
     const connection = this.connect();
     const { status } = await this.ask(connection, 'POST', '/Users', JSON.stringify({ userName: this.newName() }));

@@ -2,7 +2,7 @@ import { inject } from 'vitest';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where vitest's own process answers, see shared-servers.ts. */
+    /** The address at which vitest's own process answers, see shared-servers.ts. */
     readonly sharedServers: string;
   }
 }

@@ -46,7 +46,7 @@ export class GroupWorld {
     return [...(this.members.get(groupId) ?? [])].map(([value, type]) => ({ type, value }));
   }
 
-  /** Whether `groupId` contains `id`, directly or through other groups. */
+  /** Tells whether `groupId` contains `id`, directly or through other groups. */
   contains(groupId: string, id: string): boolean {
     return this.membersOf(groupId).some(
       ({ type, value }) => value === id || (type === 'Group' && this.contains(value, id)),

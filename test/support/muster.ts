@@ -115,7 +115,7 @@ class Muster {
     return this.firstToken;
   }
 
-  /** Where this machine reaches its SCIM endpoint. */
+  /** The URL at which this machine reaches its SCIM endpoint. */
   get scimUrl(): string {
     return this.urlOf('scim/v2');
   }

@@ -112,7 +112,7 @@ export const muddled: fc.Arbitrary<Action[]> = actions(
   [...OFTEN, 'mail', 'promoteMail', 'dropMail', 'unlink', 'unlinkSignIn', 'transfer'],
 );
 
-/** Of two directories: whether each is offered existing users, and whether e-mails are login names in it. */
+/** The settings of one directory: it is offered existing users, and e-mails are login names in it. */
 const oneDirectory = fc.record({
   offerExistingUsers: fc.boolean(),
   emailIsLoginName: fc.constantFrom(false, false, true),

@@ -24,7 +24,7 @@ const table = (name: keyof typeof TABLES, noun: string, more: Partial<FoldTable>
 
 export const upcastDirectory = upcaster<DirectoryEvent>(DIRECTORY_EVENT_TYPES);
 
-/** How tenants, directories, tokens and schemas follow from their events. */
+/** Makes the rows of tenants, directories, tokens and schemas from their events. */
 export const directoryFold = (): Fold<NonNullable<DirectoryState>> => ({
   owner: 'directory',
   noun: 'directory stream',
@@ -45,7 +45,9 @@ export const directoryFold = (): Fold<NonNullable<DirectoryState>> => ({
   }),
 });
 
-/** Whether each row of a tenant, a directory, a token and a schema is the fold of its events, and there is no other. */
+/**
+ * Checks that each row of a tenant, directory, token or schema is the fold of its events, and that there is no other.
+ */
 export const verifyDirectories = async (client: ClientBase, progress?: Progress): Promise<Verification> => {
   const { streams, findings } = await verifyFold(client, directoryFold(), progress);
   return {

@@ -8,9 +8,9 @@ export interface Caller {
   /** The kind of the directory's identity provider. */
   readonly kind: DirectoryKind;
   readonly actor: string;
-  /** Whether the directory also sees the users that nobody manages. */
+  /** True if the directory also sees the users that nobody manages. */
   readonly seesUnmanaged: boolean;
-  /** Whether it also sees local groups. */
+  /** True if it also sees local groups. */
   readonly seesLocalGroups: boolean;
   /** The length of the body of the request. */
   readonly bodyBytes: number;

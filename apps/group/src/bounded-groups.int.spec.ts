@@ -136,7 +136,7 @@ describe('600 groups, each of which contains all later ones', () => {
       add(outer.groupId, groups[0]!),
     );
     expect(user).toMatchObject({ status: 'done' });
-    // Of two that come together neither alone may be at fault.
+    // Two changes come together, and perhaps neither alone is too much.
     expect(nested).toMatchObject({
       status: 'rejected',
       code: 'tooManyRequests',
@@ -394,7 +394,7 @@ describe('a command by which somebody leaves', () => {
         { type: GROUP_COMMAND_TYPES[command.type], subject: tenant.id, tenant: tenant.id, directory: null, time: NOW },
         command,
       );
-    // Of a wrong shape there is nobody who could leave.
+    // A command of a wrong shape names nobody who could leave.
     await handOver(lane, 'group.commands', tenant.id, [message({ type: 'LeaveGroups', memberId: 'nobody' })]);
     await locker.query('BEGIN');
     await locker.query('SELECT FROM "group".groups WHERE id = $1 FOR UPDATE', [groups[1]]);

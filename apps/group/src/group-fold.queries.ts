@@ -32,7 +32,7 @@ const MEMBERS: FoldTable = {
 export const claimOf = (group: string): string =>
   `coalesce(${group}.directory::text, 'local') || '/' || coalesce(${group}.name_key, ${group}.display_name_folded)`;
 
-/** SQL: whether the holder of a claim is there, and bears it. */
+/** SQL: true if the holder of a claim exists and bears it. */
 export const isBorne = (claim: string): string => `EXISTS (
   SELECT FROM "group".groups g WHERE g.tenant = ${claim}.tenant AND g.id = ${claim}.holder AND ${claimOf('g')} = ${claim}.value OFFSET 0)`;
 
@@ -43,7 +43,7 @@ interface GroupAndMembers {
   readonly members: Map<string, MemberType>;
 }
 
-/** How groups and memberships follow from their events. */
+/** Makes the rows of groups and memberships from their events. */
 export const groupFold = (): Fold<GroupAndMembers> => ({
   owner: 'group',
   noun: 'group',

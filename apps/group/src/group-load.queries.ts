@@ -42,8 +42,8 @@ export interface LoadedGroups {
   /** The users and groups under the ids that are to become members. */
   readonly known: { tenant: string; users: string[] | null; groups: string[] | null }[] | null;
   /**
-   * Where it was asked for: each group above some groups, with those that it is directly in; a row without a group =
-   * there are more than the most.
+   * If the batch asked for it: each group above some groups, with the groups that it is directly in; a row without a
+   * group = there are more than the most.
    */
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
   readonly directories: (SettingsReadBy<'group'> & { tenant: string; id: string; name: string })[] | null;
@@ -58,7 +58,7 @@ export interface TenantGroup {
 export interface Touched {
   readonly groups: { tenant: string; id: string }[];
   readonly names: { tenant: string; value: string }[];
-  /** Whether these are members. */
+  /** Members to look for in these groups. */
   readonly pairs: { tenant: string; group: string; members: string[] }[];
   /** Groups of which all members are needed. */
   readonly whole: { tenant: string; group: string }[];

@@ -122,7 +122,7 @@ export const groupBehaviour = (maxResourceBytes: number): Behaviour<GroupCommand
 interface Known {
   readonly tenant: string;
   readonly state: GroupState;
-  /** Whether there is a row of it. */
+  /** True if it has a row in the database. */
   readonly stored: boolean;
   readonly changed: boolean;
 }
@@ -450,7 +450,7 @@ const isAboveLoaded = (present: LoadedGroups['present'], whole: Touched['whole']
   );
 };
 
-/** Where several come together, none alone may be at fault. */
+/** If several changes come together, perhaps none of them alone is too much. */
 const tooHigh = (id: string, isOneOfSeveral: boolean): Rejection => {
   const most = `${MAX_GROUPS_ABOVE} groups, directly and through others, or through more than ${MAX_MEMBERSHIPS_ABOVE} memberships of groups`;
   return isOneOfSeveral

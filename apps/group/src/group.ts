@@ -42,7 +42,7 @@ export interface GroupContext extends MembersContext {
   readonly definition: ResourceDefinition;
   /** Up to where a group may grow, without its members. */
   readonly maxResourceBytes: number;
-  /** Whether that directory is shown local groups. */
+  /** True if that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
   readonly nameOf: (directory: string) => string;
   /** The group that bears a name in its directory, or among the local ones; null = none. */

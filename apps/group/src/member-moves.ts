@@ -10,7 +10,7 @@ export interface MembersContext {
   readonly membersOf: (groupId: string) => readonly Member[];
   /** The type of what the tenant has under this id; null = nothing. */
   readonly typeOf: (id: string) => MemberType | null;
-  /** Whether `groupId` contains `id`, directly or through other groups; a rejection where they are too many. */
+  /** Tells whether `groupId` contains `id`, directly or through other groups; a rejection where they are too many. */
   readonly contains: (groupId: string, id: string) => boolean | Rejection;
 }
 
@@ -56,7 +56,7 @@ export const membershipEvents = (
         // Said before so many are looked at. Those who come back with a later operation would not have left, but nobody
         // sends that.
         if (memberCount - stays.size > MAX_MEMBERSHIP_CHANGES) return tooManyChanges(id);
-        // Where nothing else is asked, those who are members need not be gathered: that is half of the work.
+        // If nothing else is asked, the current members need not be gathered: that is half of the work.
         if (changes.length === 1) {
           for (const { value } of context.membersOf(id)) if (!stays.has(value)) moves.remove(value);
         } else {

@@ -39,7 +39,7 @@ class Model {
     this.users = new Set(users);
   }
 
-  /** Whether the action was done. */
+  /** Tells whether the action was done. */
   take({ action, cast, sender, command }: Step): boolean {
     const before = this.groups;
     this.groups = structuredClone(before);

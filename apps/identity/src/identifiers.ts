@@ -24,7 +24,7 @@ export const signInKey = ({ directory, loginType, providerId }: SignIn): string 
   `${directory}/${loginType}/${providerId}`;
 export const externalIdKey = (directory: string, externalId: string): string => `${directory}/${externalId}`;
 
-/** Whether a key is unique in the tenant. */
+/** Tells whether a key is unique in the tenant. */
 export const isClaimed = (kind: KeyKind): boolean => kind === 'userName' || kind === 'signIn';
 
 /** All keys of a user. */

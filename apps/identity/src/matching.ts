@@ -123,7 +123,8 @@ const byUpn = (person: Person, bearersOf: BearersOf): readonly Candidate[] => {
 };
 
 /**
- * Whether the names are one but for their case: a name that only looks the same is nobody's proof of being that person.
+ * Tells whether the names are the same but for their case: a name that only looks the same does not prove who somebody
+ * is.
  */
 export const isNamed = ({ userName, upn }: Person, { resource }: Candidate): boolean => {
   const names = [fold(String(resource.userName)), fold(upnOf(resource))];

@@ -29,7 +29,10 @@ export const isBorne = (claim: string): string => `EXISTS (
     ELSE EXISTS (SELECT FROM jsonb_array_elements(u.links->'signIns') AS s WHERE ${signInClaim('s')} = ${claim}.value) END
   OFFSET 0)`;
 
-/** How users follow from their events. `masterKey` opens the keys of the tenants, which open those of the persons. */
+/**
+ * Makes the rows of users from their events. `masterKey` opens the keys of the tenants, which open those of the
+ * persons.
+ */
 export const userFold = (masterKey: Buffer): Fold<UserState> => {
   const tenantKeys = new Map<string, Buffer>();
   return {

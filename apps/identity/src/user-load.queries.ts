@@ -38,7 +38,7 @@ export interface LoadedUsers {
         resource: Resource;
         links: Links | null;
         wrapped: string;
-        /** Whether the user is in any group. */
+        /** True if the user is in any group. */
         is_member: boolean;
       }[]
     | null;

@@ -52,7 +52,7 @@ it('a stream is read in pages that end where they are long enough, each event on
     ]),
   );
   expect(Math.max(...read)).toBeLessThan(4 * 1_048_576 + 300_000);
-  // Of a stream that is not read to its end, the rest is left out.
+  // The rest of a stream is left out if the reader stops before its end.
   const seen: string[] = [];
   for await (const { stream, events } of streams(counting, 'identity')) {
     for await (const { version } of events) {

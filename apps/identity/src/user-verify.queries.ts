@@ -9,7 +9,7 @@ interface Claimed {
   readonly kind: string;
   readonly value: string;
   readonly holder: string | null;
-  /** Whether the holder is there and bears it. */
+  /** True if the holder exists and bears it. */
   readonly is_borne: boolean;
 }
 

@@ -109,7 +109,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
 interface Known {
   readonly tenant: string;
   readonly state: UserState;
-  /** Whether there is a row of it. */
+  /** True if it has a row in the database. */
   readonly stored: boolean;
   readonly changed: boolean;
 }

@@ -20,7 +20,7 @@ const masterKey = randomBytes(32);
 let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<UserCommand>;
-/** How often anything was loaded. */
+/** The number of loads. */
 let loads = 0;
 
 beforeAll(async () => {

@@ -53,7 +53,7 @@ const faceAccess = ({ sendsTo, hears }: FaceOnLog): TopicAccess => ({
   make: [],
 });
 
-/** Which service may do what with which topic: the ACLs of a broker are made of this. */
+/** The rights of each service on each topic: the ACLs of a broker are made of this. */
 export const accessOf = (
   owners: readonly OwnerOnLog[],
   faces: readonly FaceOnLog[],

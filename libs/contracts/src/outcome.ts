@@ -23,7 +23,7 @@ export interface UserSnapshot {
   readonly created: string;
   readonly lastModified: string;
   readonly resource: Resource;
-  /** Whether the user is in any group: in which ones is not identity's to say. */
+  /** True if the user is in any group: in which ones is not identity's to say. */
   readonly isMember?: boolean;
   /** The groups that the user is in, where they have been read; absent = none. */
   readonly groups?: readonly GroupOfUser[];

@@ -48,11 +48,12 @@ export interface SignIn {
 }
 
 /**
- * Which step of the order provider id → UPN → e-mail → create decided who is meant; `id` = the request named the user.
+ * The step of the order provider id → UPN → e-mail → create that decided who is meant; `id` = the request named the
+ * user.
  */
 export type MatchingRule = 'id' | 'providerId' | 'upn' | 'email' | 'create';
 
-/** How it was decided who is meant. */
+/** The matching that decided who is meant. */
 export interface Matching {
   readonly rule: MatchingRule;
   /** The users that this step looked at. With `create`: those who share the e-mail but are known to be others. */

@@ -81,8 +81,8 @@ export interface EventRow {
   readonly actor: string;
   readonly directory: string | null;
   /**
-   * Of a change: `attributes`, the names of what changed, not the values. Of who was taken for whom: `matching`. Of a
-   * group also the values, and exactly who came and went.
+   * A change has `attributes`, the names of what changed, not the values. A match has `matching`. An event of a group
+   * also has the values, and exactly who came and went.
    */
   readonly data: {
     readonly attributes?: readonly string[];

@@ -38,7 +38,7 @@ export interface Decision<E> {
 export interface WritePart {
   readonly name: string;
   sql(parameter: string): string;
-  /** How many rows of the table these are; left out = one each. */
+  /** The number of rows of the table that these are; left out = one each. */
   written?(rows: readonly unknown[]): number;
 }
 

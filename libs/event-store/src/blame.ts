@@ -52,12 +52,12 @@ const TIME_OUT = /^(57014|55P03|25P04)$/;
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? '';
 
-/** Whether the memory of a lane is to be loaded again, because somebody else may have written. */
+/** Tells whether the memory of a lane is to be loaded again, because somebody else may have written. */
 export const isStale = (error: unknown): boolean => [UNEXPECTED, UNIQUE_VIOLATION].includes(codeOf(error));
 
 export const isTimeOut = (error: unknown): boolean => TIME_OUT.test(codeOf(error));
 
-/** Whether a command ran into a limit of time or size. */
+/** Tells whether a command ran into a limit of time or size. */
 export const isCostly = (error: unknown): boolean => {
   if (error === undefined) return false;
   return (

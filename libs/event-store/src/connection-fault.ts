@@ -23,7 +23,7 @@ const AWAY = new Set([
 ]);
 
 /**
- * Whether a connection may succeed later although nobody changes a setting: a container's name is known once the
+ * Tells whether a connection may succeed later although nobody changes a setting: a container's name is known once the
  * container is there.
  */
 const isAway = ({ code, message }: Failure): boolean =>
@@ -36,7 +36,7 @@ const WORDS: Readonly<Record<string, (url: URL) => string>> = {
 };
 
 export interface ConnectionFault {
-  /** Whether the fault may pass by itself. */
+  /** True if the fault may pass by itself. */
   readonly isAway: boolean;
   /** The fault in one line that names the setting, and no password. */
   readonly line: string;

@@ -67,11 +67,11 @@ interface Reader {
   isAway: boolean;
   /** The most messages that were published together. */
   most: number;
-  /** How many can still be published before the log is away. */
+  /** The number of messages that can still be published before the log is away. */
   room: number;
   /** As the log hands them over. */
   hear(offset: number, messages: readonly (Message | null)[], epoch?: string): Promise<void>;
-  /** Where it would go on after a restart. */
+  /** The offset at which it would go on after a restart. */
   position(): Promise<number>;
 }
 /** A process that reads one partition. */

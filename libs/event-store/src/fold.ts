@@ -70,8 +70,8 @@ export interface Folding<State> {
 }
 
 /**
- * How the rows of an owner follow from its events, said once: verify compares the rows with it, and rebuild writes them
- * with it.
+ * Makes the rows of an owner from its events. It is written once: verify compares the rows with it, and rebuild writes
+ * them with it.
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- each owner has a state of its own, which nobody else reads
 export interface Fold<State = any> {
@@ -204,7 +204,7 @@ export const dueRows = (
   return due;
 };
 
-/** Where the rows of these streams are not what the fold says; streams with a fault are left out. */
+/** The differences between the rows of these streams and their fold; streams with a fault are left out. */
 export const differences = async (client: ClientBase, fold: Fold, all: readonly Folded[]): Promise<Difference[]> => {
   const streams = all.filter(({ fault }) => !fault);
   const found: Difference[] = [];

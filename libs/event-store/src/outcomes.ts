@@ -14,7 +14,7 @@ export const findOutcomes = async (
   return new Map(rows.map(({ command_id, outcome }) => [command_id, outcome]));
 };
 
-/** Whether the database answers. */
+/** Tells whether the database answers. */
 const databaseAnswers = (pool: Pool): Promise<boolean> =>
   pool.query('SELECT 1').then(
     () => true,

@@ -80,7 +80,7 @@ const UNIQUE_VIOLATION = '23505';
 /** lock_timeout, and a deadlock with who deletes the same rows without the lock of the lane. */
 const TRY_AGAIN = /^(55P03|40P01)$/;
 
-/** Where a rebuild is: behind a stream, and then behind a row of a table. */
+/** The position of a rebuild: after a stream, and then after a row of a table. */
 interface Place {
   readonly version: string;
   readonly startedAt: string;
@@ -434,7 +434,7 @@ function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {
   if (chunk.length > 0) yield chunk;
 }
 
-/** Of a row that is due; a key is short. */
+/** The size of a row that is to be written; one that is to be deleted is a short key. */
 const bytesOf = (one: unknown): number => {
   const { due } = one as Partial<Difference>;
   return due ? JSON.stringify(due).length : 0;

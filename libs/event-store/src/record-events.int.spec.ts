@@ -9,8 +9,8 @@ import { connectDatabase, roleUrl } from './database.js';
 import type { AppendedRow } from './turn.js';
 
 /**
- * What only records: each event becomes a row, in one transaction with the position. The consumer is group, as a role
- * that may write a table of notes; the events are identity's.
+ * A consumer that only records: each event becomes a row, in one transaction with the position. The consumer is group,
+ * as a role that may write a table of notes; the events are identity's.
  */
 
 const NOW = '2026-01-01T00:00:00.000Z';

@@ -22,7 +22,7 @@ export const roleSeal = (url: string, role: Role, purpose: string): RoleSeal => 
   return {
     seal: (context, text) => Buffer.from(seal(key, context, text), 'base64').toString('base64url'),
     open: (context, sealed) => {
-      // Of all texts that decode to the same bytes only the one that was given out.
+      // Several texts decode to the same bytes: only the one that was given out is good.
       if (Buffer.from(sealed, 'base64url').toString('base64url') !== sealed) return null;
       try {
         return unseal(key, context, sealed).toString();

@@ -86,8 +86,8 @@ export const verifyStore = async (
 };
 
 /**
- * Whether each row of a projection is the fold of its stream, on a live database. What differs is looked at again in
- * one snapshot of events and rows, because it may have changed between the two.
+ * Checks that each row of a projection is the fold of its stream, on a live database. What differs is looked at again
+ * in one snapshot of events and rows, because it may have changed between the two.
  */
 export const verifyFold = async (
   client: ClientBase,

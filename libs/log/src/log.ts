@@ -11,17 +11,17 @@ export interface Received {
 export interface Batch {
   readonly topic: string;
   readonly partition: number;
-  /** Which life of the topic the offsets belong to: a wiped broker starts another. */
+  /** The life of the topic that the offsets belong to: a wiped broker starts another. */
   readonly epoch: string;
   readonly received: readonly Received[];
   /** The offset after the last message. */
   readonly nextOffset: number;
 }
 
-/** How long messages are kept, on both logs. */
+/** The time for which messages are kept, on both logs. */
 export const LOG_KEEP_DAYS = 7;
 
-/** Where a consumer goes on, and in which epoch that was written. */
+/** The offset at which a consumer goes on, and the epoch in which it was written. */
 export interface Position {
   readonly epoch: string;
   readonly nextOffset: number;

@@ -71,7 +71,7 @@ export interface OwnerDefinition extends OwnerOnLog {
   behaviour(tools: OwnerTools): Behaviour<unknown>;
   readonly consumes?: readonly Consumption[];
   jobs?(tools: OwnerTools): readonly Job[];
-  /** How its rows follow from its events: a rebuild makes them so. */
+  /** Makes its rows from its events, for verify and rebuild. */
   fold?(masterKey: Buffer): Fold;
   /**
    * Compares its tables with its events, on a live database and as the owner of the database; sequences, versions and

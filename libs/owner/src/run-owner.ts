@@ -19,7 +19,7 @@ export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): P
   };
 };
 
-/** Where an owner takes its commands, and where it hands on what they became. */
+/** The log that an owner takes its commands from, and its way of handing on what they became. */
 const openLane = (owner: OwnerDefinition, tools: OwnerTools, log: Log, jobs: readonly Job[]): void => {
   const { config, pool, logger, watch } = tools;
   const batches = new BatchHandler(

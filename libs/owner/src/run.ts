@@ -39,7 +39,7 @@ export interface RunOptions {
 export interface Running {
   /** Each face, by its name. */
   readonly faces: ReadonlyMap<string, RunningFace>;
-  /** Of the first owner or face. On the Postgres log there is one for all. */
+  /** The log of the first owner or face. On the Postgres log there is one for all. */
   readonly log: Log;
   stop(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
-/** Whether there is a process of this number, whoever owns it. */
+/** Tells whether there is a process of this number, whoever owns it. */
 export const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
@@ -11,7 +11,7 @@ export const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Whether a child was started and has not ended. */
+/** Tells whether a child was started and has not ended. */
 export const lives = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
   pid !== undefined && exitCode === null && signalCode === null;
 

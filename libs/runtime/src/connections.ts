@@ -24,8 +24,8 @@ interface KafkaConnection {
     readonly password: string;
   } | null;
   /**
-   * Whether a broker with this host name may be spoken to: KAFKA_BROKERS only says where to begin, and a broker names
-   * the others.
+   * Tells whether a broker with this host name may be spoken to: KAFKA_BROKERS only says where to begin, and a broker
+   * names the others.
    */
   mayReach(host: string): boolean;
 }

@@ -1,4 +1,4 @@
-/** Whether an error of a query says that the database is away, and not that the query is wrong. */
+/** Tells whether an error of a query says that the database is away, and not that the query is wrong. */
 export const isDatabaseAway = (error: unknown): boolean => {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   // 08, 57, 53: connection, operator intervention, resources; the driver's own codes are the socket's.
@@ -7,11 +7,11 @@ export const isDatabaseAway = (error: unknown): boolean => {
   );
 };
 
-/** Whether a statement was ended because QUERY_TIMEOUT_MS had passed (SQLSTATE query_canceled). */
+/** Tells whether a statement was ended because QUERY_TIMEOUT_MS had passed (SQLSTATE query_canceled). */
 export const isTimeOut = (error: unknown): boolean => (error as { code?: string }).code === '57014';
 
 /**
- * Whether a read was ended because groups are in each other in more ways than are read at once (expect_readable): it
- * would be so every time.
+ * Tells whether a read was ended because groups are in each other in more ways than are read at once (expect_readable):
+ * it would be so every time.
  */
 export const isUnreadable = (error: unknown): boolean => (error as { code?: string }).code === 'MU003';

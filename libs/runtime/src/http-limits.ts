@@ -120,7 +120,7 @@ const end = (response: Response): void => {
   for (const release of releases) release();
 };
 
-/** Whether nobody will read the answer: it has gone, or its client has. */
+/** Tells whether nobody will read the answer: it has gone, or its client has. */
 export const isOver = ({ raw }: FastifyReply): boolean => (raw as Response)[RELEASES] === null;
 
 /** Calls `release` once: when the answer has gone, or its connection has ended, and at once where that was before. */

@@ -10,7 +10,7 @@ const clock = (): { now: number; pace: Pace } => {
   return made;
 };
 const both = (pace: Pace): void => ['a', 'b'].forEach((key) => pace.seen(key));
-/** Whether it has resolved by now. */
+/** Tells whether it has resolved by now. */
 const settled = async (promise: Promise<unknown>): Promise<boolean> => {
   let isSettled = false;
   void promise.finally(() => (isSettled = true)).catch(() => undefined);

@@ -120,8 +120,8 @@ const findRunner = (place: string): Runner => {
 };
 
 /**
- * Whether the runner may enter a folder and all above it: a checkout below /root or a private temporary folder cannot
- * be entered.
+ * Tells whether the runner may enter a folder and all above it: a checkout below /root or a private temporary folder
+ * cannot be entered.
  */
 const mayEnter = (path: string, { uid, gid }: Runner): boolean => {
   if (uid === undefined) return true;

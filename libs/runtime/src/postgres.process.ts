@@ -99,7 +99,8 @@ const urlOf = (port: number, password: string, database: string): string =>
   `postgres://muster:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 
 /**
- * Whether the process exists and is the server of this folder: process numbers are used again, above all in containers.
+ * Tells whether the process exists and is the server of this folder: process numbers are used again, above all in
+ * containers.
  */
 const runsIn = (folder: string, pid: number): boolean => {
   if (!isAlive(pid)) return false;

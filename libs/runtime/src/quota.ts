@@ -14,7 +14,7 @@ export class Quota {
 
   constructor(private readonly options: QuotaOptions) {}
 
-  /** Whether there is no room for `bytes` more of a key. */
+  /** Tells whether there is no room for `bytes` more of a key. */
   isFull(key: string, bytes = 0): boolean {
     const own = this.held.get(key);
     if (own === undefined) return false;

@@ -3,14 +3,14 @@ import { createSpeaker, type Logger } from './logger.js';
 import { VERSION } from './version.js';
 
 /**
- * Whether a person reads along. Anything else gets JSON lines, on standard output and nowhere else, which a collector
- * of logs can take apart.
+ * Tells whether a person reads along. Anything else gets JSON lines, on standard output and nowhere else, which a
+ * collector of logs can take apart.
  */
 export const isTerminal = (): boolean => process.stdout.isTTY === true;
 
 /**
- * Whether the output goes to a person and nowhere else: of a container it is kept in a log, also where it looks like a
- * terminal.
+ * Tells whether the output goes to a person and nowhere else: of a container it is kept in a log, also where it looks
+ * like a terminal.
  */
 export const isPerson = (): boolean =>
   isTerminal() &&

@@ -13,7 +13,7 @@ import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
-/** How often Node looks for requests that take too long. */
+/** The interval at which Node looks for requests that take too long. */
 const CONNECTIONS_CHECK_MS = 1_000;
 /**
  * The bytes of request line and headers together, of which Node reads no more: no part of a path has to be refused for

@@ -25,7 +25,7 @@ export interface Kept<R extends Running = Running> {
   start(): Promise<R>;
   /** Called after each start. */
   readonly started?: (running: R) => void;
-  /** Whether it can serve; without this, it can as soon as it is started. */
+  /** Tells whether it can serve; without this, it can as soon as it is started. */
   readonly ready?: () => Promise<boolean>;
 }
 
@@ -193,7 +193,7 @@ export const startNode = async ({
   return { pid: child.pid!, exited, stop: () => stopChild(child, stopTimeoutMs) };
 };
 
-/** Whether a URL answers 200. */
+/** Tells whether a URL answers 200. */
 export const answers = async (url: string): Promise<boolean> => {
   const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => null);
   await response?.arrayBuffer().catch(() => undefined);

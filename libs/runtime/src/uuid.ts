@@ -34,5 +34,5 @@ export const uuidv7 = (): string => {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether a text is a UUID; anything else would be refused by the database as a fault of ours. */
+/** Tells whether a text is a UUID: the database answers anything else with an error, which would become a 500. */
 export const isUuid = (text: string): boolean => UUID.test(text);

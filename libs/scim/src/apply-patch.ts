@@ -114,7 +114,7 @@ const requireNotRequired = ({ name, required }: Attribute): void => {
   if (required) throw new Rejected('mutability', `${name} is required and cannot be removed.`);
 };
 
-/** How many comparisons a filter makes with each value. */
+/** The number of comparisons that a filter makes with each value. */
 export const comparisonsOf = (filter: Filter): number => {
   switch (filter.kind) {
     case 'and':

@@ -51,7 +51,7 @@ export interface BulkOperation {
   /** In capitals; undefined when it is no text. */
   readonly method: string | undefined;
   readonly bulkId: string | undefined;
-  /** Where its path leads; null = nowhere. */
+  /** The target of its path; null = none. */
   readonly place: { readonly definition: ResourceDefinition; readonly target: string | null } | null;
   /** Rejected = what is wrong with it, whatever becomes of the others. */
   readonly write: BulkWrite | Rejected;
@@ -250,7 +250,7 @@ const writeOf = (
   };
 };
 
-/** Where a path leads, relative to the root of the service. The errors are those of a single request. */
+/** The target of a path, relative to the root of the service. The errors are those of a single request. */
 const placeOf = (path: string): Exclude<BulkOperation['place'], null> | Rejected => {
   const [, endpoint, target = null, rest] = /^\/?([^/?]*)(?:\/([^/?]+))?(\/[^?]+)?\/?(?:\?.*)?$/s.exec(path) ?? [];
   if (endpoint === 'Bulk') return new Rejected('invalidValue', 'A bulk request cannot hold another one.');
@@ -300,7 +300,10 @@ const visitTexts = (value: unknown, visit: (text: string) => void): void => {
   }
 };
 
-/** Of a PATCH: members[value eq "bulkId:u"]. Without a path, the names in its value are paths. */
+/**
+ * A path of a PATCH may hold a reference: members[value eq "bulkId:u"]. Without a path, the names in its value are
+ * paths.
+ */
 const isPath = (name: string, value: unknown): value is string =>
   typeof value === 'string' && name.toLowerCase() === 'path';
 

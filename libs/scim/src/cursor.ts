@@ -13,7 +13,7 @@ export interface Position {
   readonly key: string | null;
 }
 
-/** How far a client has come. */
+/** The place up to which a client has read. */
 export interface Walk {
   /** The resource type that is being walked through: /.search at the root goes through one after the other. */
   readonly type: string;

@@ -35,7 +35,10 @@ export const parseFilter = (definition: ResourceDefinition, text: string): Filte
 /** The filter in the brackets of a value path: its attributes are the parts of `path`. Throws like parseFilter. */
 export const parseValueFilter = (path: AttributePath, text: string): Filter => new FilterParser(text, { path }).whole();
 
-/** Where the names of a filter are looked up: in a resource type, or, inside brackets, in one attribute. */
+/**
+ * The definitions in which the names of a filter are looked up: in a resource type, or, inside brackets, in one
+ * attribute.
+ */
 type Scope = { readonly definition: ResourceDefinition } | { readonly path: AttributePath };
 
 interface Token {

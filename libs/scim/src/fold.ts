@@ -18,21 +18,21 @@ const LEFT_OUT = /[[[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]--[\p{M
 const MAY_STACK = /[\p{M}\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]/v;
 
 /**
- * Which UTF-16 units are marks or left out, or half of one that may be. The expressions take 30 ns for each character
- * of most scripts, and a megabyte of text is looked through several times; this takes 1 ns. Made in 3 ms when the first
- * text asks.
+ * The UTF-16 units that are marks or left out, or half of a character that may be. The expressions take 30 ns for each
+ * character of most scripts, and a megabyte of text is looked through several times; this takes 1 ns. Made in 3 ms when
+ * the first text asks.
  */
 let mayStack: Uint8Array | undefined;
 const makeTable = (): Uint8Array => {
   const table = new Uint8Array(0x1_0000);
   for (let unit = 0; unit < 0x1_0000; unit++) if (MAY_STACK.test(String.fromCharCode(unit))) table[unit] = 1;
-  // Of the planes above the first, 1 below its emoji and 14 have such characters; their second halves say nothing.
+  // Above the first plane, plane 1 below its emoji and plane 14 have such characters; second halves say nothing.
   return table.fill(1, 0xd800, 0xd83c).fill(1, 0xdb40, 0xdb44).fill(1, 0xdc00, 0xe000);
 };
 
 /**
- * Whether there may be more than MAX_COMBINING_MARKS marks in a row, counted with what may part them: no for next to
- * all texts.
+ * Tells whether there may be more than MAX_COMBINING_MARKS marks in a row, counted with what may part them: no for next
+ * to all texts.
  */
 const mayStackMarks = (text: string): boolean => {
   const table = (mayStack ??= makeTable());
@@ -45,7 +45,7 @@ const mayStackMarks = (text: string): boolean => {
 };
 
 /**
- * Whether a text stacks more than MAX_COMBINING_MARKS marks, also where characters that are not shown part them.
+ * Tells whether a text stacks more than MAX_COMBINING_MARKS marks, also where characters that are not shown part them.
  * Normalising it takes the square of their number: 65,536 of them took 6 s.
  */
 export const hasTooManyMarks = (text: string): boolean =>

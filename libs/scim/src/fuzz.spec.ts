@@ -92,7 +92,7 @@ it('any path is read, or refused with the place where it is wrong', () => {
   );
 });
 
-/** Where a backtracking reader takes steps by the square of the length, or worse. */
+/** Texts for which a backtracking reader takes steps by the square of the length, or worse. */
 const HOSTILE = [
   '"',
   '"\\',

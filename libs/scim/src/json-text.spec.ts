@@ -88,7 +88,7 @@ describe('a text that is looked through before it is parsed', () => {
         const whole = outcomeOf(() => JSON.parse(decoded(bytes)) as unknown);
         const pieces = outcomeOf(() => finished(readBulkBody(bytes, 100, maxBytesEach)));
         if (whole !== 'refused') accepted++;
-        // Of operations that are too long the data is left out.
+        // The data of operations that are too long is left out.
         if (maxBytesEach > 0 || whole === 'refused') expect(pieces).toEqual(whole);
         else expect(pieces).toHaveProperty('value');
       }),

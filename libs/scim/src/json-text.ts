@@ -21,7 +21,7 @@ export interface Piece {
 }
 
 export interface Outline {
-  /** Whether a string stands for a NUL character or for half of a surrogate pair: Postgres refuses both. */
+  /** True if a string stands for a NUL character or for half of a surrogate pair: Postgres refuses both. */
   readonly isUnstorable: boolean;
   /** The objects and lists at the level that was asked for. */
   readonly pieces: readonly Piece[];
@@ -30,11 +30,11 @@ export interface Outline {
 const decoder = new TextDecoder('utf-8', { fatal: true });
 /** A byte order mark may stand before a text (RFC 8259 §8.1), and is no part of JSON anywhere else. */
 const insideDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-/** Of "\:,{}[] in ASCII, no byte of which is part of another character of UTF-8. */
+/** The bytes of "\:,{}[] in ASCII: none of them is part of another character of UTF-8. */
 const [QUOTE, BACKSLASH, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [
   0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
 ];
-/** Which bytes say something outside of strings: 1, and 0 for all others, which are most. */
+/** By byte: 1 if it says something outside of strings, and 0 for the others, which are most. */
 const SPEAKS = new Uint8Array(256);
 for (const byte of [QUOTE, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST]) SPEAKS[byte] = 1;
 /** `d` and `u` of an escape, and the same as capitals: bit 0x20 makes them small. */

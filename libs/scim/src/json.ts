@@ -8,7 +8,7 @@ export interface JsonObject {
 
 /** Levels of objects and arrays inside each other. The deepest SCIM resource has five. */
 export const MAX_DEPTH_LEVELS = 64;
-/** How much of a client's text a message repeats. */
+/** The most of a client's text that a message repeats, in characters. */
 const MAX_QUOTED_CHARACTERS = 100;
 
 export const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
@@ -82,7 +82,7 @@ const faultOf = (text: string, isName: boolean): Fault | null => {
   return what === null ? null : { what, names: [], isName };
 };
 
-/** Whether two values are the same, whatever the order of their keys. */
+/** Tells whether two values are the same, whatever the order of their keys. */
 export const isEqual = (a: Json | undefined, b: Json | undefined): boolean => {
   if (a === b) return true;
   if (Array.isArray(a)) {

@@ -4,7 +4,7 @@ import { quote } from './json.js';
 export const LIST_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:ListResponse';
 
 /**
- * Where a page is: the number of its first resource, from 1; or, paged by cursor (RFC 9865 §2), where the next one
+ * The place of a page: the number of its first resource, from 1; or, paged by cursor (RFC 9865 §2), where the next one
  * begins, if there is one.
  */
 export type Place = { readonly startIndex: number } | { readonly nextCursor?: string };
@@ -19,7 +19,7 @@ export const listResponse = (
   itemsPerPage: number,
 ): object => ({ schemas: [LIST_RESPONSE_URN], totalResults, ...place, itemsPerPage, Resources: resources });
 
-/** How many resources a page has when the client names no number, and at most. */
+/** The number of resources on a page when the client names none, and the most. */
 export interface PagingLimits {
   readonly defaultCount: number;
   readonly maxCount: number;

@@ -6,7 +6,8 @@ import { assumedOf, type Attribute, type AttributePath } from './schema.js';
 import { instantOf } from './value.js';
 
 /**
- * Whether a resource, which may carry id and meta, fulfils a filter. Of a multi-valued attribute, any value will do.
+ * Tells whether a resource, which may carry id and meta, fulfils a filter. Any value of a multi-valued attribute may
+ * fulfil it.
  */
 export const matches = (filter: Filter, resource: Resource): boolean =>
   compiled(filter, ofResource, rememberingFold())(resource);
@@ -157,8 +158,8 @@ const textComparison = (operator: Operator, right: string): ((left: string) => b
 const MAX_SHORT_CHARACTERS = 32;
 
 /**
- * Whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle, V8
- * looked 35 ms through 65,536 times a, and one PATCH can ask a hundred times.
+ * Tells whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle,
+ * V8 looked 35 ms through 65,536 times a, and one PATCH can ask a hundred times.
  */
 const contains = (text: string, part: string): boolean => {
   if (part.length <= MAX_SHORT_CHARACTERS || part.length >= text.length) return text.includes(part);

@@ -8,7 +8,7 @@ const VALUE_CHARACTERS = 60;
 const PART_CHARACTERS = 10;
 
 /**
- * How much there is to look at in a value: its texts, and something for each value and for each part that is no text.
+ * The work of looking at a value, in characters: its texts, and something for each value and each part that is no text.
  */
 export const charactersOf = (value: Json | undefined): number => {
   if (!Array.isArray(value)) return ofValue(value);
@@ -44,6 +44,6 @@ export const merged = (object: JsonObject, parts: JsonObject): JsonObject => {
   return isStale ? withPart(result, '$ref', undefined) : result;
 };
 
-/** Whether a value is an object that has all these parts. */
+/** Tells whether a value is an object that has all these parts. */
 export const hasParts = (value: Json, parts: JsonObject): boolean =>
   isJsonObject(value) && Object.keys(parts).every((name) => isEqual(value[name], parts[name]));

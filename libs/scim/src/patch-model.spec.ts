@@ -15,14 +15,14 @@ import { ENTERPRISE_USER_URN as E, USER } from './schema.js';
 
 type Value = Record<string, unknown>;
 
-/** Where an operation points, as the generator means it. */
+/** The target of an operation, as the generator means it. */
 interface Place {
   readonly text: string;
   readonly urn?: string;
   readonly name: string;
   readonly kind: 'simple' | 'complex' | 'list' | 'readOnly';
   readonly part?: string;
-  /** Of a list: which of its values; `says` = what a new one would be. */
+  /** In a list: the values that are meant; `says` = the content of a new one. */
   readonly filter?: { readonly text: string; readonly holds: (value: Value) => boolean; readonly says: Value };
 }
 
@@ -424,7 +424,7 @@ it('a PATCH does what RFC 7644 §3.5.2 says', () => {
         const got = outcomeOf(() =>
           applyPatch(USER, before, parsePatch(USER, toBody(operations)).operations, { id: ID }),
         );
-        // Of several faults, the one that shows without the resource is told first.
+        // The fault that shows without the resource is told first, if there are several.
         if ('refused' in expected && operations.length > 1) expect(got).toHaveProperty('refused');
         else expect(got).toEqual(expected);
         if ('resource' in expected && !same(expected.resource, before)) changed++;

@@ -176,7 +176,7 @@ const partsOfSchema = (
 };
 
 /**
- * Where an operation points: an attribute, perhaps those of its values that a filter picks, perhaps one part of them.
+ * The target of an operation: an attribute, perhaps those of its values that a filter picks, perhaps one part of them.
  */
 export interface Target {
   readonly path: AttributePath;
@@ -190,7 +190,7 @@ const PART = /^\.[a-z_$][\w$-]*$/i;
 /** RFC 3986 §3.1: so begins a URI. */
 const SCHEME = /^[a-z][a-z\d+.-]*:/i;
 
-/** Whether a path names an attribute of a schema that nobody knows, such as an extension of another service. */
+/** Tells whether a path names an attribute of a schema that nobody knows, such as an extension of another service. */
 const isOfUnknownSchema = (definition: ResourceDefinition, path: string): boolean =>
   SCHEME.test(path) && !beginsWithSchema(definition, path);
 
@@ -216,7 +216,7 @@ export const parseTarget = (definition: ResourceDefinition, text: string): Targe
   if (close < open) throw unreadable(text, text.length + 1);
   if (tail !== '' && !PART.test(tail)) throw unreadable(text, close + 2);
   const { attribute, subAttribute } = path;
-  // Of a single complex attribute, such as the manager, the filter is a condition.
+  // A filter on a single complex attribute, such as the manager, is a condition.
   if (attribute.type !== 'complex' || subAttribute) {
     throw new Rejected(
       'invalidPath',
@@ -248,7 +248,7 @@ const unreadable = (text: string, at: number): Rejected =>
     `The path ${quote(text)} cannot be read at character ${at}: write it like emails[type eq "work"].value.`,
   );
 
-/** Whether only the service itself writes the target. */
+/** Tells whether only the service itself writes the target. */
 export const isReadOnly = ({ path: { attribute, subAttribute } }: Target): boolean =>
   attribute.mutability === 'readOnly' || subAttribute?.mutability === 'readOnly';
 
@@ -339,7 +339,7 @@ const unwrapped = (attribute: Attribute, value: unknown): unknown => {
   return typeof inner === 'object' && inner !== null ? inner : value;
 };
 
-/** Whether a value stands for null: what it says is that there is none. */
+/** Tells whether a value says that there is none, as null does. */
 const isNone = (attribute: Attribute, isWhole: boolean, value: unknown): boolean => {
   if (value === null) return true;
   if (isWhole || attribute.type === 'complex') return value === '';
@@ -377,7 +377,7 @@ const valueOf = (
   return undefined;
 };
 
-/** Of the core: an extension may have an attribute of that name, which nobody is found by. */
+/** The core attribute alone: an extension may have one of that name, by which nobody is found. */
 const USER_NAME = new RegExp(`^(?:${USER_URN.replaceAll('.', String.raw`\.`)}:)?userName$`, 'i');
 
 /**

@@ -97,7 +97,7 @@ const extensionObject = (urn: string, value: unknown): { readonly [name: string]
 };
 
 /**
- * Whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are
+ * Tells whether a client's value is kept: read-only attributes are ignored, a password is dropped for good, schemas are
  * derived.
  */
 export const isStored = ({ attribute: { name, mutability }, extension }: FoundAttribute): boolean =>

@@ -378,7 +378,7 @@ export const findSchema = (definition: ResourceDefinition, urn: string): FoundSc
   );
 };
 
-/** Whether a path begins with the URN of a schema that is known here, be it that of another resource type. */
+/** Tells whether a path begins with the URN of a schema that is known here, be it that of another resource type. */
 export const beginsWithSchema = (definition: ResourceDefinition, path: string): boolean => {
   const lower = path.toLowerCase();
   return [definition, USER, GROUP].some((type) =>

@@ -26,7 +26,7 @@ export class ValueList {
     return this.values.size;
   }
 
-  /** How much there is to look at: see MAX_PATCH_LOOK_CHARACTERS. */
+  /** The work of looking at it: see MAX_PATCH_LOOK_CHARACTERS. */
   get characters(): number {
     return (this.knownCharacters ??= charactersOf([...this.values.values()]));
   }
@@ -81,8 +81,8 @@ export class ValueList {
   }
 
   /**
-   * Whether a listed value hits none, although one may be meant: by what is no value, or by a value that is there with
-   * another type.
+   * Tells whether a listed value hits none, although one may be meant: by what is no value, or by a value that is there
+   * with another type.
    */
   isMissedBy(entry: Json): boolean {
     if (!isJsonObject(entry)) return false;

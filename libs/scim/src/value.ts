@@ -99,8 +99,8 @@ const parseList = (attribute: Attribute, value: unknown, path: string, ignored: 
 };
 
 /**
- * Whether an element of a list of which no value was read says that there is none: by itself, or as `{"$ref": null,
- * "value": null}`.
+ * Tells whether an element of a list of which no value was read says that there is none: by itself, or as `{"$ref":
+ * null, "value": null}`.
  */
 export const isOfNothing = (attribute: Attribute, element: unknown): boolean => {
   if (!isObject(element)) return element === null || element === '' || (Array.isArray(element) && element.length === 0);
@@ -236,7 +236,7 @@ const nonEmpty = (parts: Parts): Parts | undefined => {
 };
 
 /**
- * Whether the value of a role is an object written as text: how Entra's app-role mappings send `{id, value,
+ * Tells whether the value of a role is an object written as text: how Entra's app-role mappings send `{id, value,
  * displayName}`.
  */
 export const isRoleText = (value: unknown): value is string =>
@@ -306,8 +306,8 @@ const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const MAX_ZONE_MINUTES = 14 * 60;
 
 /**
- * Whether a text is an xsd:dateTime (RFC 7643 §2.3.5) of a day that exists; 24:00:00 is the end of one. Date.parse
- * would take 30 February for 1 March.
+ * Tells whether a text is an xsd:dateTime (RFC 7643 §2.3.5) of a day that exists; 24:00:00 is the end of one.
+ * Date.parse would take 30 February for 1 March.
  */
 export const isDateTime = (text: string): boolean => {
   const match = DATE_TIME.exec(text);

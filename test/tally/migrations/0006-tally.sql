@@ -1,4 +1,4 @@
--- What the tally owns: how many events of identity there were, and how many groups there have been.
+-- The tally owns two numbers: of the events of identity, and of the groups that there have been.
 SELECT create_owner('tally');
 SELECT consume_events('tally', 'identity');
 SELECT consume_events('tally', 'group');

@@ -7,7 +7,7 @@ import { POOL } from '../injected.js';
 export interface TenantView {
   readonly id: string;
   readonly name: string;
-  /** How many directories it has. */
+  /** The number of its directories. */
   readonly directories: number;
 }
 

@@ -36,7 +36,7 @@ class Transfer {
   @IsUUID() directory!: string;
 }
 
-/** Which directory a user belongs to. `sign-ins` is for the program that has verified a sign-in. */
+/** Links users to directories. `sign-ins` is for the program that has verified a sign-in. */
 @Controller('api/admin')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)

@@ -9,7 +9,7 @@ const isOn = (value: string): boolean => {
   return value === 'on';
 };
 
-/** How a value of each type is written here. */
+/** The notation of a value on the command line, by type. */
 const OPTIONS = {
   boolean: { argument: '<on|off>', parse: isOn, text: (value: boolean) => (value ? 'on' : 'off') },
 } as const satisfies Readonly<Record<SettingType, object>>;

@@ -102,7 +102,7 @@ export const groupNameOf = (department: string, { upn }: Person): string =>
   `${department} ${/@(demo-[0-9a-z]+)\.example$/.exec(upn)![1]}`;
 export const isInventedGroup = (displayName: string): boolean => / demo-[0-9a-z]+$/.test(displayName);
 
-/** Whether a userName was invented here, whatever has happened to it since. */
+/** Tells whether a userName was invented here, whatever has happened to it since. */
 export const isInvented = (userName: string): boolean => /@demo-[0-9a-z]+\.example$/.test(userName);
 
 /** The UPN of a person whose family name has changed. */

@@ -88,7 +88,7 @@ export const compileSort = (columns: ResourceColumns, { path }: Sort): CompiledS
   const all = columns.attribute(path);
   if (all.rows)
     throw new Rejected('invalidValue', `A list cannot be sorted by ${attribute.name}, of which there may be many.`);
-  // Where there are several values, the primary one counts, or else the first.
+  // The primary value counts if there are several, and the first if none is primary.
   const one = attribute.multiValued
     ? jsonValue(`coalesce(jsonb_path_query_first(${all.json}, '$[*] ? (@.primary == true)'), ${all.json}->0)`)
     : all;
@@ -152,7 +152,7 @@ class FilterCompiler {
     return value.json === null ? condition : `(${value.json} IS NOT NULL AND ${condition})`;
   }
 
-  /** Whether any value of an attribute fulfils a condition. */
+  /** SQL: true if any value of an attribute fulfils a condition. */
   private some(path: AttributePath, element: Value | null, condition: (value: Value) => string): string {
     const { attribute, subAttribute } = path;
     const ofPart = (value: Value): string => condition(subAttribute ? partOf(value, subAttribute.name) : value);

@@ -111,6 +111,6 @@ const ignoresCase = ({ type, caseExact, subAttributes }: Attribute): boolean =>
     ? (subAttributes ?? []).some(ignoresCase)
     : (type === 'string' || type === 'dateTime') && !caseExact;
 
-/** Whether a path names a core attribute as a whole. */
+/** Tells whether a path names a core attribute as a whole. */
 export const isCore = ({ attribute, subAttribute, extension }: AttributePath, name: string): boolean =>
   attribute.name === name && !subAttribute && !extension;

@@ -18,7 +18,7 @@ export interface ResourceTable {
   readonly columns: (scope: Pick<Scope, 'definitions'>) => ResourceColumns;
   /** The columns of a row, as SQL. */
   readonly select: string;
-  /** Whether resources that belong to no directory are seen, too. */
+  /** Tells whether resources that belong to no directory are visible as well. */
   readonly seesUnowned: (scope: Scope) => boolean;
   /** Attributes whose values are unique: SQL of a value → the condition that a resource has it. */
   readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: (value: string) => string };

@@ -81,7 +81,7 @@ class Parameters {
   }
 }
 
-/** Whether a walk knows how many there are. */
+/** Tells whether a walk knows how many there are. */
 const isCounted = (begin: Begin | undefined): boolean => begin !== undefined && begin.totalResults !== null;
 
 /** In a walk, one row more than the page holds shows whether there is another page. */

@@ -87,19 +87,19 @@ export const ofGroupRow = ({ directory: _owner, created, lastModified, ...row }:
   lastModified: lastModified.toISOString(),
 });
 
-/** Whether a client wants to see the groups of users. */
+/** Tells whether a client wants to see the groups of users. */
 export const wantsGroups = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'groups', [{ value: '', $ref: '', display: '', type: '' }]) !== undefined;
 
-/** Whether a client wants to see members. */
+/** Tells whether a client wants to see members. */
 export const wantsMembers = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'members', [{ value: '', $ref: '', type: '', display: '' }]) !== undefined;
 
-/** Whether a client wants to see the names of members. */
+/** Tells whether a client wants to see the names of members. */
 export const wantsNames = (selection: Selection | undefined): boolean =>
   pickAttribute(selection, 'members', [{ display: '' }]) !== undefined;
 
-/** Whether the PATCH of a group is answered without the group. */
+/** Tells whether the PATCH of a group is answered without the group. */
 export const patchesGroupsBlindly = ({ kind }: { readonly kind: DirectoryKind }): boolean => kind === 'entra';
 
 /** A group as a client sees it, without its members. */

@@ -17,7 +17,7 @@ export interface Written {
   readonly id: string;
   /** Null after a DELETE. */
   readonly version: number | null;
-  /** Whether a POST has made the resource: it may also have been linked to a user that is known. */
+  /** True if a POST has made the resource: it may also have been linked to a user that is known. */
   readonly isNew: boolean;
 }
 

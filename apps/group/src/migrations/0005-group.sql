@@ -174,5 +174,5 @@ GRANT EXECUTE ON FUNCTION "group".effective_members TO muster_admin_api;
 GRANT USAGE ON SCHEMA "group" TO muster_gateway, muster_admin_api, muster_identity;
 GRANT SELECT ON "group".groups_v1, "group".members_v1 TO muster_gateway, muster_admin_api, muster_identity;
 GRANT SELECT ON "group".outcomes_v1 TO muster_gateway, muster_admin_api;
--- What happened to a group, for administrators.
+-- The history of a group, for administrators.
 GRANT SELECT ON "group".events_v1 TO muster_admin_api;

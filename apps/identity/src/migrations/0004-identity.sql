@@ -32,7 +32,7 @@ CREATE TABLE identity.users (
 CREATE INDEX users_by_external_id ON identity.users (external_id, tenant) WHERE external_id IS NOT NULL;
 CREATE INDEX users_by_work_email ON identity.users (work_email_folded, tenant) WHERE work_email_folded IS NOT NULL;
 CREATE INDEX users_by_former_upn ON identity.users (former_upn_key, tenant) WHERE former_upn_key IS NOT NULL;
--- Who sees a user lies in this index as well: the number of a directory's users, and any page of them, is read from it
+-- The index holds the directory as well: the number of a directory's users, and any page of them, is read from it
 -- alone (docs/decisions/0006-filters-are-scans.md).
 ALTER TABLE identity.users ADD PRIMARY KEY (tenant, id) INCLUDE (directory);
 CREATE INDEX users_by_user_name ON identity.users (user_name_folded, tenant);
@@ -63,5 +63,5 @@ GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_gateway, muster_identity;
 GRANT USAGE ON SCHEMA identity TO muster_gateway, muster_admin_api, muster_group;
 GRANT SELECT ON identity.users_v1 TO muster_gateway, muster_group;
 GRANT SELECT ON identity.outcomes_v1 TO muster_gateway, muster_admin_api;
--- What happened to a user, for administrators.
+-- The history of a user, for administrators.
 GRANT SELECT ON identity.events_v1 TO muster_admin_api;

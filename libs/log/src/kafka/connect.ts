@@ -18,7 +18,7 @@ export interface KafkaConnection {
     readonly username: string;
     readonly password: string;
   } | null;
-  /** Whether a broker with this host name may be spoken to; left out = any. */
+  /** Tells whether a broker with this host name may be spoken to; left out = any. */
   mayReach?(host: string): boolean;
 }
 

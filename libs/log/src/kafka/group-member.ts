@@ -59,7 +59,7 @@ export class GroupMember {
     });
   }
 
-  /** Whether it is a member of its group, and the group has heard of it lately. */
+  /** Tells whether it is a member of its group, and the group has heard of it lately. */
   alive(): boolean {
     return this.joined && this.silentMs() < SILENT_AFTER_MS;
   }

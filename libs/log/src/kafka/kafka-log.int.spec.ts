@@ -214,7 +214,7 @@ describeWithOwnKafka('the Kafka log', () => {
     const leftOut = rows
       .filter((_, place) => [1, 2, 8].includes(place))
       .map(({ partition, offset }) => `${EVENTS}/${partition} offset ${offset} is too long for Kafka`);
-    /** How often each was named: the other tests have left long ones, too. */
+    /** The number of times that each was named: the other tests have left long ones, too. */
     const named = (): number[] =>
       leftOut.map((name) => errors.filter(({ message }) => message.startsWith(`${name} `)).length);
     await has(

@@ -49,7 +49,8 @@ export const countOfRequest = (waiting: readonly { readonly bytes: number }[]): 
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 
 /**
- * Whether a broker refused a request for the length of one of its messages: the other ones are to be sent without it.
+ * Tells whether a broker refused a request for the length of one of its messages: the other ones are to be sent without
+ * it.
  */
 export const isTooLong = (error: unknown): boolean => {
   const { type, cause } = error as { type?: string; cause?: { type?: string } };

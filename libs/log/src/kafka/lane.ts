@@ -40,7 +40,7 @@ export class Lane {
 
   constructor(private readonly options: LaneOptions) {}
 
-  /** Whether it takes messages, or the partition belongs to another process. */
+  /** False while it takes no messages although the partition belongs to this process. */
   ready(): boolean {
     return !this.opening;
   }

@@ -67,7 +67,7 @@ export class Publisher {
       for (const { resolve } of batch) resolve();
     } catch (error) {
       const away = new LogUnavailable(`The message log did not take the message: ${(error as Error).message}`);
-      // Where no broker answers, waiting messages would wait in vain.
+      // If no broker answers, messages that wait cannot be sent either.
       const inVain = isAnswer(error) ? [] : this.outgoing.get(topic)!.splice(0);
       for (const { bytes } of inVain) this.outgoingBytes -= bytes;
       for (const { reject } of [...batch, ...inVain]) reject(away);
@@ -103,5 +103,5 @@ export class Publisher {
 const tooLong = (bytes: number): MessageTooLong =>
   new MessageTooLong(`The message log takes no message of ${bytes} bytes.`);
 
-/** Whether a broker said no. */
+/** Tells whether an error is the answer of a broker. */
 const isAnswer = (error: unknown): boolean => ((error as Error).cause ?? error) instanceof kafkajs.KafkaJSProtocolError;

@@ -10,7 +10,7 @@ CREATE TABLE log.messages (
 ) PARTITION BY RANGE (day);
 CREATE TABLE log.messages_default PARTITION OF log.messages DEFAULT;
 
--- Where partitions of the log end whose messages may all have been dropped: an offset is used once.
+-- The ends of partitions whose messages may all have been dropped: an offset is used once.
 CREATE TABLE log.ended (
   topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, PRIMARY KEY (topic, partition)
 );
