@@ -228,6 +228,16 @@ describe('the roles', () => {
       await untilMigrated(roleUrl(url.href, role, called('bare', passwords)), () => undefined, 0);
   });
 
+  it('are known by name: a password for any other is refused before anything is changed, and not repeated', async () => {
+    const url = await newDatabase();
+    await expect(
+      migrate(url, called('named', { gateway: 'p'.repeat(16), nobody: 's'.repeat(16) })),
+    ).rejects.toMatchObject(
+      usage(/^DATABASE_ROLE_PASSWORDS names a role that Muster does not have: it takes admin_api=…,(?!.*(nobody|sss))/),
+    );
+    expect(await roleCount('named')).toBe(0);
+  });
+
   it('have passwords that stand in no statement, and so in no log of the server', async () => {
     const url = await newDatabase();
     const log = join(dataDir, 'postgres.log');

@@ -76,6 +76,7 @@ const migrateAs = async (
     await waitForTurn(query, lockTimeoutMs);
     const pending = pendingMigrations(migrations, await appliedMigrations(query));
     const names = rolesNamedBy(migrations);
+    checkNames(roles, names);
     await makeRoles(query, ownerUrl, roles, names, oldestPostgres);
     await query('BEGIN');
     if (pending.length === migrations.length) await query(FIRST);
@@ -100,6 +101,14 @@ const FIRST = `
   CREATE TABLE public.muster_migrations (
     name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
   )`;
+
+/** The wrong name is not repeated: it may be the end of a password that holds a comma. */
+const checkNames = ({ passwords }: RoleSettings, names: readonly string[]): void => {
+  if (Object.keys(passwords).every((role) => names.includes(role))) return;
+  throw new UnfitDatabase(
+    `DATABASE_ROLE_PASSWORDS names a role that Muster does not have: it takes ${names.map((name) => `${name}=…`).join(',')}.`,
+  );
+};
 
 const run = async (
   query: Query,

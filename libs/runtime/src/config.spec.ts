@@ -148,7 +148,8 @@ it.each([
     [
       'p'.repeat(16),
       `gateway=${'p'.repeat(15)}`,
-      `nobody=${'p'.repeat(16)}`,
+      `=${'p'.repeat(16)}`,
+      `No body=${'p'.repeat(16)}`,
       `gateway=${'p'.repeat(16)},`,
       `gateway=${'p'.repeat(16)}, directory=${'p'.repeat(16)}`,
       `gateway=${'ü'.repeat(16)}`,

@@ -129,9 +129,8 @@ const secretRolePasswords = (description: string): PropertyDecorator =>
     description,
     'name=password,name=password',
     fits(
-      (value) =>
-        /^((gateway|admin_api|identity|directory|group|log)=[!-+\--~]{16,}(,|$))+$/.test(value) && !value.endsWith(','),
-      '$property must be gateway=…,admin_api=…,identity=…,directory=…,group=…,log=…, each password of 16 characters or more, printable ASCII without a comma or a space',
+      (value) => /^([a-z_]+=[!-+\--~]{16,}(,|$))+$/.test(value) && !value.endsWith(','),
+      '$property must be name=password,name=password with the names of roles, such as gateway=…,admin_api=…, each password of 16 characters or more, printable ASCII without a comma or a space',
     ),
   );
 const rolePrefix = (description: string): PropertyDecorator =>
@@ -174,7 +173,7 @@ export class Config {
   )
   DATABASE_ROLE_PREFIX = 'muster';
   @secretRolePasswords(
-    'What `npm run migrate` gives to the roles as passwords; those that are not named are derived from the password of the owner.',
+    'What `npm run migrate` gives to the roles as passwords; those that are not named are derived from the password of the owner. A wrong name gets an answer with those that there are.',
   )
   DATABASE_ROLE_PASSWORDS?: string;
   @optionalBrokers('Kafka brokers; without it the Postgres log is used, by one process.') KAFKA_BROKERS?: string;
