@@ -1,8 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
-import { userOf } from '#contracts';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { roleOf, userOf } from '#contracts';
+import { ownRoleUrl } from '#event-store';
 import { SERVICES } from '../apps/muster/src/owners.js';
-import { POSTGRES_SETTINGS } from '#runtime';
+import { whatToRun } from '../apps/muster/src/server.module.js';
+import { POSTGRES_SETTINGS, readConfig } from '#runtime';
+import { databasePasswordOf, kafkaPasswordOf } from './environments.js';
 import { settings } from './kafka-broker.js';
 
 /**
@@ -77,4 +84,96 @@ it('the log of its Postgres holds no more of what clients send than that of the 
   const command = serviceOf('postgres').replace(/\s+/g, ' ');
   for (const [name, value] of Object.entries(POSTGRES_SETTINGS))
     if (name.startsWith('log_')) expect(command).toContain(` -c ${name}=${value} `);
+});
+
+type Environment = Readonly<Record<string, string>>;
+
+describe('with the .env that its head makes', () => {
+  let folder: string;
+  const made = (): string => readFileSync(join(folder, '.env'), 'utf8');
+  const variables = (): Environment =>
+    Object.fromEntries([...made().matchAll(/^(\w+)=(.+)$/gm)].map(([, name, value]) => [name!, value!]));
+  /** The command that the head names, in the folder of the file. */
+  const makeEnvironment = (): void => {
+    const [, command] = / this runs them: (.*)\n/.exec(readFileSync('docker-compose.yml', 'utf8'))!;
+    execFileSync('sh', ['-c', command!], { cwd: folder });
+  };
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'muster-compose-'));
+    copyFileSync('docker-compose.yml', join(folder, 'docker-compose.yml'));
+    makeEnvironment();
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** What `docker compose` puts in the place of variables: `:-` is their default, and `:?` stops it. */
+  const interpolated = (text: string): string =>
+    text.replace(/\$\$|\$\{(\w+):([-?])([^}]*)\}/g, (whole, name: string | undefined, kind, rest: string) => {
+      if (name === undefined) return '$';
+      const value = variables()[name];
+      if (!value && kind === '?') throw new Error(`${name} ${rest}`);
+      return value || (kind === '-' ? rest : whole);
+    });
+  const environmentOf = (service: string): Environment => {
+    const { services } = parse(
+      readFileSync('docker-compose.yml', 'utf8'),
+      (_key, value: unknown) => (typeof value === 'string' ? interpolated(value) : value),
+      { merge: true },
+    ) as { services: Readonly<Record<string, { environment: Environment }>> };
+    return services[service]!.environment;
+  };
+  /** What the image sets, which the environment of a container is laid over. */
+  const imageEnvironment = Object.fromEntries(
+    [...readFileSync('deploy/Dockerfile', 'utf8').matchAll(/^ENV (.*)$/gm)].flatMap(([, pairs]) =>
+      pairs!.split(' ').map((pair) => pair.split('=')),
+    ),
+  ) as Environment;
+  const configOf = (service: string): ReturnType<typeof readConfig> =>
+    readConfig({ ...imageEnvironment, ...environmentOf(service) });
+
+  it('only its owner reads it, no two secrets are equal, and none is made for nobody', () => {
+    expect(statSync(join(folder, '.env')).mode & 0o777).toBe(0o600);
+    const values = Object.values(variables());
+    expect(new Set(values).size).toBe(values.length);
+    const asked = [...lines.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name!);
+    expect(Object.keys(variables()).sort()).toEqual([...new Set(asked)].sort());
+  });
+
+  it('what it holds stays, whichever way it is written, and only what it lacks is added', () => {
+    const first = made();
+    const kept = first.replace(/^(KAFKA|GATEWAY_KAFKA)_PASSWORD=.*\n/gm, '').replace(/^(?=MASTER_KEY=)/m, 'export ');
+    try {
+      makeEnvironment();
+      expect(made()).toBe(first);
+      writeFileSync(join(folder, '.env'), kept);
+      makeEnvironment();
+      expect(made().startsWith(kept)).toBe(true);
+      expect(made().slice(kept.length)).toMatch(/^KAFKA_PASSWORD=[0-9a-f]{64}\nGATEWAY_KAFKA_PASSWORD=[0-9a-f]{64}\n$/);
+    } finally {
+      writeFileSync(join(folder, '.env'), first);
+    }
+  });
+
+  it.each(SERVICES)('$name is let in by the database and by Kafka, and runs alone', ({ name }) => {
+    const config = configOf(name);
+    expect(whatToRun(config)).toEqual([name]);
+    const url = new URL(ownRoleUrl(config.DATABASE_URL!, roleOf(name)));
+    expect(url.password).toBe(configOf('migrate').databaseRoles.passwords[roleOf(name)]);
+    expect(url.password).toBe(variables()[databasePasswordOf(name)]);
+    expect(config.kafka).toMatchObject({ brokers: ['kafka:9092'], sasl: { username: userOf(name) } });
+    expect(config.KAFKA_SASL_PASSWORD).toBe(environmentOf('kafka-users')[kafkaPasswordOf(name)]);
+  });
+
+  it.each(SERVICES.flatMap((service) => ('address' in service ? [service] : [])))(
+    '$name listens where its published port leads, which is on loopback',
+    (face) => {
+      const { host, port } = face.address(configOf(face.name));
+      expect(host).toBe('0.0.0.0');
+      expect(serviceOf(face.name)).toMatch(new RegExp(`^ {6}- 127\\.0\\.0\\.1:\\$\\{\\w+:-${port}\\}:${port}$`, 'm'));
+    },
+  );
+
+  it('the migration gives a password to the roles of the services, and to no other', () => {
+    const { databaseRoles } = configOf('migrate');
+    expect(Object.keys(databaseRoles.passwords).sort()).toEqual(SERVICES.map(({ name }) => roleOf(name)).sort());
+  });
 });

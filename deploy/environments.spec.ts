@@ -35,19 +35,17 @@ const GIVEN = {
   LOG_LEVEL: 'warn',
   QUERY_TIMEOUT_MS: '4000',
 };
-/** The secrets of an installation that a service gets. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
-  gateway: ['DATABASE_URL'],
-  group: ['DATABASE_URL'],
-  identity: ['DATABASE_URL', 'MASTER_KEY'],
-  directory: ['DATABASE_URL'],
-  'admin-api': ['DATABASE_URL', 'MASTER_KEY', 'MUSTER_API_KEY'],
+/** The services that get more secrets of an installation than the URL of their role. */
+const NEED_MORE: Readonly<Record<string, readonly string[]>> = {
+  identity: ['MASTER_KEY'],
+  'admin-api': ['MASTER_KEY', 'MUSTER_API_KEY'],
 };
+const needsOf = (app: string): readonly string[] => ['DATABASE_URL', ...(NEED_MORE[app] ?? [])];
 
 it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, and nothing else', (app, service) => {
   const environment = environmentOf(service, SECRETS, { PORT: '8080', KAFKA_BROKERS: 'kafka:9092' }, GIVEN);
   const secret = SETTINGS.filter((setting) => setting.secret).map(({ name }) => name);
-  expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...NEEDS[app]!].sort());
+  expect(secret.filter((name) => environment[name] !== undefined).sort()).toEqual([...needsOf(app)].sort());
   expect(
     Object.keys(environment).filter(
       (name) => name.endsWith('_FILE') && !SETTINGS.some((setting) => setting.name === name),
@@ -76,8 +74,8 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
   expect(ownRoleUrl(environment.DATABASE_URL!, roleOf(app))).toBe(environment.DATABASE_URL);
   const text = JSON.stringify(environment);
   expect(text).not.toMatch(/the%20password|the password|cloud|"ci"|other|\/run\/secrets/);
-  expect(text.includes(SECRETS.masterKey)).toBe(NEEDS[app]!.includes('MASTER_KEY'));
-  expect(text.includes(SECRETS.apiKey)).toBe(NEEDS[app]!.includes('MUSTER_API_KEY'));
+  expect(text.includes(SECRETS.masterKey)).toBe(needsOf(app).includes('MASTER_KEY'));
+  expect(text.includes(SECRETS.apiKey)).toBe(needsOf(app).includes('MUSTER_API_KEY'));
 });
 
 it('what a service gets it can read', () => {
@@ -111,7 +109,7 @@ const serviceOf = (name: string): string => {
 it.each(NAMES)('in docker-compose.yml, too, %s gets no secret of others', (app) => {
   const text = serviceOf(app);
   expect([...text.matchAll(/^ {6}(\w+): .*\$\{\w+:\?/gm)].map(([, name]) => name!).sort()).toEqual(
-    [...NEEDS[app]!, 'KAFKA_SASL_PASSWORD'].sort(),
+    [...needsOf(app), 'KAFKA_SASL_PASSWORD'].sort(),
   );
   expect(text).toContain(`KAFKA_SASL_PASSWORD: \${${roleOf(app).toUpperCase()}_KAFKA_PASSWORD:?`);
   expect(text).toContain(`postgres://muster_${roleOf(app)}:\${${roleOf(app).toUpperCase()}_DATABASE_PASSWORD:?`);
@@ -122,7 +120,7 @@ it('in docker-compose.yml what all services share holds no secret, and the passw
   expect(file.split(/^services:$/m)[0]).not.toMatch(/\$\{\w+:\?/);
   const holds = [...file.matchAll(/^ {2}([\w-]+):$/gm)]
     .map(([, name]) => name!)
-    .filter((name) => /^(postgres|kafka|migrate|gateway|admin-api|identity|directory|group)$/.test(name));
+    .filter((name) => ['postgres', 'kafka', 'migrate', ...NAMES].includes(name));
   expect([...new Set(holds)].filter((name) => serviceOf(name).includes('POSTGRES_PASSWORD:?'))).toEqual([
     'postgres',
     'migrate',

@@ -15,6 +15,10 @@ export interface Secrets {
   readonly apiKey: string;
 }
 
+/** The variables that hold the passwords of a service where each of them is a container of its own. */
+export const databasePasswordOf = (service: string): string => `${roleOf(service).toUpperCase()}_DATABASE_PASSWORD`;
+export const kafkaPasswordOf = (service: string): string => `${roleOf(service).toUpperCase()}_KAFKA_PASSWORD`;
+
 /** The system's own, which a Node needs to run and to find its time zone and certificates. */
 const OF_THE_SYSTEM = ['PATH', 'HOME', 'TZ', 'LANG', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'];
 /** Settings that lead to secrets of others. */

@@ -2,6 +2,7 @@ import '#first';
 import { setUpKafka } from '#log';
 import { ACCESS } from '../apps/muster/src/owners.js';
 import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
+import { kafkaPasswordOf } from './environments.js';
 
 /**
  * `docker compose` runs it before the services, beside the broker: gives each service that has a password a user of its
@@ -9,7 +10,7 @@ import { EXIT_USAGE, isUsageError, secretFrom, UsageError } from '#runtime';
  *
  * KAFKA_ADMIN_LISTENER  host:port of a listener on loopback that takes PLAIN
  * KAFKA_PASSWORD        of the user `broker` there
- * GATEWAY_KAFKA_PASSWORD, ADMIN_API_…, IDENTITY_…, DIRECTORY_…, GROUP_…, or each of them with _FILE, and KAFKA_TOPIC_SUFFIX
+ * GATEWAY_KAFKA_PASSWORD and so on, one for each service, or each of them with _FILE, and KAFKA_TOPIC_SUFFIX
  */
 const run = async (): Promise<void> => {
   const { env } = process;
@@ -18,7 +19,7 @@ const run = async (): Promise<void> => {
     throw new UsageError('KAFKA_ADMIN_LISTENER and KAFKA_PASSWORD, or KAFKA_PASSWORD_FILE, have to be set.');
   const passwords = new Map(
     [...ACCESS.keys()].flatMap((service): [string, string][] => {
-      const given = secretFrom(env, `${service.toUpperCase().replaceAll('-', '_')}_KAFKA_PASSWORD`);
+      const given = secretFrom(env, kafkaPasswordOf(service));
       return given === undefined ? [] : [[service, given]];
     }),
   );

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { EVERYTHING, groupPrefixOf, userOf } from '#contracts';
 import { ACCESS } from '../apps/muster/src/owners.js';
 import { Config, SETTINGS } from '#runtime';
+import { composeDocument } from './support/compose-document.js';
 import { settingsDocument } from './support/settings-document.js';
 
 /** `npm run docs` writes what this makes; without it the test compares. */
@@ -69,4 +71,10 @@ All in one process over Kafka (\`npm start\` with \`KAFKA_BROKERS\`) is one user
 
 it('docs/kafka-access.md says what access.ts says: npm run docs makes it', async () => {
   await expect(accessDocument()).toMatchFileSnapshot('../docs/kafka-access.md');
+});
+
+it('docker-compose.yml has a service, its passwords and its secrets for each owner and face: npm run docs makes them', async () => {
+  await expect(composeDocument(readFileSync('docker-compose.yml', 'utf8'))).toMatchFileSnapshot(
+    '../docker-compose.yml',
+  );
 });

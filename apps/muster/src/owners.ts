@@ -7,8 +7,8 @@ import { group } from '../../group/src/group.owner.js';
 import { identity } from '../../identity/src/identity.owner.js';
 
 /**
- * THE list: everything that Muster does for each owner and each face is made of it. A new one is a line here, and a
- * service in docker-compose.yml. Owners stand in the order in which their rows depend on each other, which is the order
+ * THE list: everything that Muster does for each owner and each face is made of it, also its service in
+ * docker-compose.yml. Owners stand in the order in which their rows depend on each other, which is the order
  * of a rebuild: those of users and groups depend on the schemas of tenants.
  */
 export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group];
