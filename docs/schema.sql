@@ -873,6 +873,12 @@ CREATE VIEW directory.revealed_tokens_v1 AS
           WHERE ((e.stream = t.id) AND (e.type = 'muster.token.revealed.v1'::text))));
 GRANT SELECT ON TABLE directory.revealed_tokens_v1 TO muster_admin_api;
 
+CREATE VIEW directory.revisions_v1 AS
+ SELECT tenant,
+    sequence AS revision
+   FROM directory.events;
+GRANT SELECT ON TABLE directory.revisions_v1 TO muster_identity;
+
 CREATE VIEW directory.schemas_v1 AS
  SELECT id,
     tenant,

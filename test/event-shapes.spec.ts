@@ -96,7 +96,7 @@ const write = <C>(
     correlationId: USER,
     command,
   }));
-  const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, []));
+  const work = behaviour.begin(loaded, new Date(NOW), behaviour.touches(sent, [], undefined), undefined);
   const events = sent.flatMap((command) => accepted(work.decide(command)).events);
   const opened = open(work.rows());
   return events.map(({ type, stream, version, stored: { data, personal } }) => ({

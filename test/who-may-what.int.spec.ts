@@ -106,6 +106,7 @@ const EXPECTED = `
   view directory.listed_tokens_v1: admin_api SELECT
   view directory.outcomes_v1: admin_api SELECT
   view directory.revealed_tokens_v1: admin_api SELECT
+  view directory.revisions_v1: identity SELECT
   view directory.schemas_v1: admin_api SELECT; gateway SELECT; group SELECT; identity SELECT
   view directory.tenants_v1: admin_api SELECT
   view directory.tokens_v1: gateway SELECT

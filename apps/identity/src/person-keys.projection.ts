@@ -53,6 +53,15 @@ export class PersonKeys {
     this.wrapped.set(`${tenant}/${person}`, wrapped);
   }
 
+  /** A person whose key is open already. */
+  rememberPerson(tenant: string, person: string, key: Buffer): void {
+    this.opened.set(`${tenant}/${person}`, key);
+  }
+
+  rememberTenant(tenant: string, key: Buffer): void {
+    this.tenants.set(tenant, key);
+  }
+
   /** Seals what is personal in the event of this version. */
   seal(tenant: string, person: string, version: number, personal: object): string {
     return seal(this.ofPerson(tenant, person), sealContext(tenant, person, version), JSON.stringify(personal));
@@ -60,6 +69,14 @@ export class PersonKeys {
 
   rows(): Record<'new_person_keys' | 'new_tenant_keys', readonly unknown[]> {
     return { new_person_keys: this.newPersons, new_tenant_keys: this.newTenants };
+  }
+
+  openOfPerson(tenant: string, person: string): Buffer | undefined {
+    return this.opened.get(`${tenant}/${person}`);
+  }
+
+  openOfTenant(tenant: string): Buffer | undefined {
+    return this.tenants.get(tenant);
   }
 
   private ofPerson(tenant: string, person: string): Buffer {

@@ -8,7 +8,15 @@ import {
   type Resource,
   type TenantSchema,
 } from '#scim';
-import { DIRECTORIES_VIEW, MEMBERS_VIEW, schemasAsJson, settingsSql, type SignIn, type UserCommand } from '#contracts';
+import {
+  DIRECTORIES_VIEW,
+  MEMBERS_VIEW,
+  REVISIONS_VIEW,
+  schemasAsJson,
+  settingsSql,
+  type SignIn,
+  type UserCommand,
+} from '#contracts';
 import type { Command } from '#event-store';
 import {
   externalIdKey,
@@ -21,6 +29,7 @@ import {
 } from './identifiers.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
+import type { UserMemory } from './user-memory.js';
 import type { Directory } from './user.js';
 
 /**
@@ -45,6 +54,8 @@ export interface LoadedUsers {
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: WrappedTenantKey[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
+  /** The last event of each tenant's directories and schemas. */
+  readonly revisions: { tenant: string; revision: number }[] | null;
 }
 
 /** The column `links`: what next to nobody has, so that it costs nobody else anything. */
@@ -100,20 +111,27 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string }
 };
 const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 
+/** SQL: the last event of a tenant's directories and schemas. */
+export const revisionOf = (tenant: string): string =>
+  `coalesce((SELECT max(r.revision) FROM ${REVISIONS_VIEW} r WHERE r.tenant = ${tenant}), 0)`;
+
+/** SQL: whether a user is in any group. */
+export const isMemberOf = (tenant: string, user: string): string =>
+  `EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = ${tenant} AND m.member = ${user})`;
+
+/** Whether there is nothing that has to be loaded. */
+export const asksNothing = (touched: Touched): boolean =>
+  touched.tenants.length === 0 && NAMING.every((part) => touched[part].length === 0);
+
 /**
  * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and
  * next to always nobody else.
  */
 export const loadSql = (touched: Touched): string => {
   const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);
-  return `
-  SELECT json_build_object(
-    'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
-        'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped,
-        'is_member', EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = t.tenant AND m.member = t.id)))
-      FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
-      CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
-      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true),
+  const ofTenants = `,
+    'revisions', (SELECT json_agg(json_build_object('tenant', t.tenant, 'revision', ${revisionOf('t.tenant::uuid')}))
+      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
         ${settingsSql('identity', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
@@ -121,7 +139,15 @@ export const loadSql = (touched: Touched): string => {
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL ${tenantKey('t.tenant::uuid')} k),
-    'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}
+    'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}`;
+  return `
+  SELECT json_build_object(
+    'users', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'directory', u.directory, 'version', u.version,
+        'created', u.created, 'last_modified', u.last_modified, 'resource', u.resource, 'links', u.links, 'wrapped', k.wrapped,
+        'is_member', ${isMemberOf('t.tenant', 't.id')}))
+      FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
+      CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
+      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true)${touched.tenants.length > 0 ? ofTenants : ''}
   )`;
 };
 
@@ -144,9 +170,14 @@ export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched)
 
 /**
  * Returns what has to be loaded for these commands: what they mention, which is almost always all that is asked for,
- * and what was `wanted` beyond it, like the e-mail that an unlink gives back. A command of a wrong shape touches
- * nothing: decide will say what is wrong. */
-export const touches = (commands: readonly Command<UserCommand>[], wanted: readonly TenantKey[]): Touched => {
+ * and what was `wanted` beyond it, like the e-mail that an unlink gives back; but not what is in the memory. A command
+ * of a wrong shape touches nothing: decide will say what is wrong.
+ */
+export const touches = (
+  commands: readonly Command<UserCommand>[],
+  wanted: readonly TenantKey[],
+  memory?: UserMemory,
+): Touched => {
   const touched: Touched = {
     users: [],
     unlinked: [],
@@ -157,8 +188,9 @@ export const touches = (commands: readonly Command<UserCommand>[], wanted: reado
     tenants: [],
   };
   for (const { tenant, directory, command } of commands) {
-    touched.tenants.push(tenant);
-    if (typeof command.userId === 'string') touched.users.push({ tenant, id: command.userId });
+    if (!memory?.tenant(tenant)) touched.tenants.push(tenant);
+    if (typeof command.userId === 'string' && !memory?.user(tenant, command.userId))
+      touched.users.push({ tenant, id: command.userId });
     const {
       userNames = [],
       formerUpns = [],

@@ -17,26 +17,21 @@ import { isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
 import { divided } from './person-keys.js';
+import { UserMemory, type RememberedTenant } from './user-memory.js';
 import {
+  asksNothing,
+  isMemberOf,
   keyText,
   loadSql,
   lookedUp,
+  revisionOf,
   touches,
   type Links,
   type LoadedUsers,
   type TenantKey,
   type Touched,
 } from './user-load.queries.js';
-import {
-  answerTo,
-  decide,
-  evolve,
-  matchingOf,
-  storedAnswer,
-  type Directory,
-  type UserContext,
-  type UserState,
-} from './user.js';
+import { answerTo, decide, evolve, matchingOf, storedAnswer, type UserContext, type UserState } from './user.js';
 
 /** The columns of the projection and their types. */
 export const USER_COLUMNS = {
@@ -66,7 +61,10 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
   owner: 'identity',
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
   loadSql: (touched) => loadSql(touched as Touched),
-  touches: (commands, wanted) => touches(commands, wanted as readonly TenantKey[]),
+  touches: (commands, wanted, memory) =>
+    touches(commands, wanted as readonly TenantKey[], memory as UserMemory | undefined),
+  asksNothing: (touched) => asksNothing(touched as Touched),
+  memory: () => new UserMemory(),
   parts: [
     {
       name: 'upserted_users',
@@ -95,14 +93,26 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
         ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
     },
     ...KEY_PARTS,
+    {
+      name: 'tenants_as_remembered',
+      sql: (rows) => `
+        SELECT FROM json_to_recordset(${rows}) AS t(tenant uuid, revision bigint) WHERE t.revision = ${revisionOf('t.tenant')}`,
+    },
+    {
+      name: 'members_as_remembered',
+      sql: (rows) => `
+        SELECT FROM json_to_recordset(${rows}) AS r(tenant uuid, id uuid, is_member boolean)
+        WHERE is_member = ${isMemberOf('r.tenant', 'r.id')}`,
+    },
   ],
-  begin: (loaded, now, touched) =>
+  begin: (loaded, now, touched, memory) =>
     new UserWorkingSet(
-      loaded as LoadedUsers,
+      (loaded ?? {}) as Partial<LoadedUsers>,
       lookedUp(touched as Touched),
       now.toISOString(),
       masterKey,
       maxResourceBytes,
+      memory as UserMemory | undefined,
     ),
 });
 
@@ -127,19 +137,22 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
    */
   private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
-  private readonly directories: Map<string, Directory>;
-  /** Definitions by tenant, where a tenant has schemas of its own. */
+  private readonly tenants = new Map<string, Omit<RememberedTenant, 'key'>>();
+  /** Of the loaded tenants, where they have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();
   private readonly keys: PersonKeys;
+  /** The users and tenants that were taken from the memory. */
+  private readonly remembered = { users: new Map<string, unknown>(), tenants: new Map<string, unknown>() };
 
   constructor(
-    loaded: LoadedUsers,
+    private readonly loaded: Partial<LoadedUsers>,
     private readonly lookedUp: ReadonlySet<string>,
     private readonly now: string,
     masterKey: Buffer,
     private readonly maxResourceBytes: number,
+    private readonly memory: UserMemory | undefined,
   ) {
     this.keys = new PersonKeys(masterKey, loaded.tenant_keys ?? []);
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
@@ -160,10 +173,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       if (isMember) this.members.add(`${tenant}/${row.id}`);
       this.index(tenant, row.id, [], keysOf(state));
     }
-    this.directories = new Map(
-      (loaded.directories ?? []).map(({ tenant, ...directory }) => [`${tenant}/${directory.id}`, directory]),
-    );
-    this.definitions = definitionsByTenant(loaded.schemas);
+    this.definitions = definitionsByTenant(loaded.schemas ?? null);
   }
 
   decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> | Rejection {
@@ -172,7 +182,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       matching: null,
       definition: this.definitionOf(tenant),
       maxResourceBytes: this.maxResourceBytes,
-      directoryOf: (id) => this.directories.get(`${tenant}/${id}`) ?? null,
+      directoryOf: (id) => this.tenantOf(tenant).directories.find((directory) => directory.id === id) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
         if (!this.lookedUp.has(key) || this.unclear.has(key)) this.wanted.push({ tenant, kind, value });
@@ -182,7 +192,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     const matching = matchingOf(command, context);
     if (isRejection(matching)) return matching;
     const userId = matching?.result ?? command.userId;
-    const known = this.users.get(`${tenant}/${userId}`);
+    const known = this.userOf(tenant, userId);
     const before = known?.state ?? null;
     const events = decide(command, before, { ...context, matching });
     if (isRejection(events)) return events;
@@ -223,11 +233,61 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       ),
       upserted_claims: [...this.claims.values()],
       ...this.keys.rows(),
+      tenants_as_remembered: [...this.remembered.tenants.values()],
+      members_as_remembered: [...this.remembered.users.values()],
     };
   }
 
+  /** Only with open keys: one that was not opened may be none that is stored. */
+  remember(bytes: number): void {
+    if (!this.memory) return;
+    const changed = [...this.users].filter(([, user]) => user.changed);
+    for (const [name, { tenant, state }] of changed) {
+      const id = name.slice(tenant.length + 1);
+      const key = this.keys.openOfPerson(tenant, id);
+      const user = state && key ? { state, isMember: this.members.has(name), key } : null;
+      this.memory.rememberUser(tenant, id, user, bytes / changed.length);
+    }
+    for (const { tenant } of this.loaded.revisions ?? []) {
+      const key = this.keys.openOfTenant(tenant);
+      if (key) this.memory.rememberTenant(tenant, { ...this.tenantOf(tenant), key });
+    }
+  }
+
+  private userOf(tenant: string, id: string): Known | undefined {
+    const name = `${tenant}/${id}`;
+    const known = this.users.get(name);
+    if (known) return known;
+    const remembered = this.memory?.user(tenant, id);
+    if (!remembered) return undefined;
+    const { state, isMember, key } = remembered;
+    this.remembered.users.set(name, { tenant, id, is_member: isMember });
+    if (isMember) this.members.add(name);
+    this.keys.rememberPerson(tenant, id, key);
+    const user: Known = { tenant, state, stored: true, changed: false };
+    this.users.set(name, user);
+    return user;
+  }
+
+  private tenantOf(tenant: string): Omit<RememberedTenant, 'key'> {
+    const known = this.tenants.get(tenant);
+    if (known) return known;
+    const remembered = this.memory?.tenant(tenant);
+    if (remembered) {
+      this.remembered.tenants.set(tenant, { tenant, revision: remembered.revision });
+      this.keys.rememberTenant(tenant, remembered.key);
+    }
+    const found = remembered ?? {
+      revision: this.loaded.revisions?.find((row) => row.tenant === tenant)?.revision ?? 0,
+      directories: (this.loaded.directories ?? []).filter((row) => row.tenant === tenant),
+      definitions: this.definitions.get(tenant),
+    };
+    this.tenants.set(tenant, found);
+    return found;
+  }
+
   private definitionOf(tenant: string): ResourceDefinition {
-    return (this.definitions.get(tenant) ?? STANDARD).user;
+    return (this.tenantOf(tenant).definitions ?? STANDARD).user;
   }
 
   /**

@@ -26,6 +26,8 @@ export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events
 export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;
 export const TENANTS_VIEW = 'directory.tenants_v1';
 export const DIRECTORIES_VIEW = 'directory.directories_v1';
+/** The events of directory, by tenant: the last one says whether directories and schemas are what they were. */
+export const REVISIONS_VIEW = 'directory.revisions_v1';
 export const TOKENS_VIEW = 'directory.tokens_v1';
 /** Tokens for those who list them: neither the hash nor the sealed token. */
 export const LISTED_TOKENS_VIEW = 'directory.listed_tokens_v1';

@@ -55,12 +55,24 @@ export interface Behaviour<C> {
    * may also leave out of the text what is not asked for: each text is prepared, so let them be few.
    */
   loadSql(touched: unknown): string;
-  /** `wanted` is what the working sets of earlier loads of the same batch asked for beyond it. */
-  touches(commands: readonly Command<C>[], wanted: readonly unknown[]): unknown;
+  /**
+   * `wanted` is what the working sets of earlier loads of the same batch asked for beyond it; `memory` need not be
+   * loaded.
+   */
+  touches(commands: readonly Command<C>[], wanted: readonly unknown[], memory: unknown): unknown;
+  /** Whether all of it is in the memory; left out = never. */
+  asksNothing?(touched: unknown): boolean;
+  /**
+   * Makes an empty memory: what a lane keeps from batch to batch, so that it is not loaded again. It is thrown away
+   * after any fault, and when it is a minute old. Only what this lane alone writes may be in it; a part of the write
+   * statement compares what others write.
+   */
+  memory?(): unknown;
   readonly parts: readonly WritePart[];
   /** Names of properties in commands that stay out of dead letters, which people read. */
   readonly secrets?: readonly string[];
-  begin(loaded: unknown, now: Date, touched: unknown): WorkingSet<C>;
+  /** `loaded` is null where all was in the memory. */
+  begin(loaded: unknown, now: Date, touched: unknown, memory: unknown): WorkingSet<C>;
 }
 
 export interface WorkingSet<C> {
@@ -74,6 +86,8 @@ export interface WorkingSet<C> {
   buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
+  /** They are committed: the memory may have them. `bytes` = what was written for all of them. */
+  remember?(bytes: number): void;
   /**
    * Decisions asked for these, which had not been loaded: unless there are none, the decisions count for nothing and
    * the batch is loaded once more.

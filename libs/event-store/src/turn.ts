@@ -47,6 +47,8 @@ export interface LaneMemory {
   readonly generation: number;
   readonly ends: Map<string, number>;
   readonly sequences: Map<string, number>;
+  /** What the owner remembers, and since when, in ms of a clock that only goes forward. */
+  owned: { readonly memory: unknown; readonly sinceMs: number };
 }
 
 /** A message that is longer is set aside without its end, which would have no place in the log. */
@@ -67,6 +69,8 @@ export class Turn {
   decided = 0;
   /** The time of all decisions together. */
   decidingMs = 0;
+  /** Lets the owner remember what is committed; `bytes` = what was written. */
+  remember: (bytes: number) => void = () => undefined;
   /** The time of the slow decisions, by tenant. */
   readonly slowMs = new Map<string, number>();
   /** The dead letters of this round and their reasons: they are reported once they are committed. */

@@ -45,11 +45,15 @@ CREATE TABLE directory.schemas (
 CREATE UNIQUE INDEX schemas_by_urn ON directory.schemas (tenant, urn_folded);
 CREATE VIEW directory.schemas_v1 AS SELECT id, tenant, version, urn, resource_type, schema FROM directory.schemas;
 
+-- While the last one of a tenant is the same, so are its directories and schemas.
+CREATE VIEW directory.revisions_v1 AS SELECT tenant, sequence AS revision FROM directory.events;
+
 GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas
   TO muster_directory;
 GRANT USAGE ON SCHEMA directory TO muster_gateway, muster_admin_api, muster_identity, muster_group;
 GRANT SELECT ON directory.directories_v1, directory.schemas_v1
   TO muster_gateway, muster_admin_api, muster_identity, muster_group;
+GRANT SELECT ON directory.revisions_v1 TO muster_identity;
 GRANT SELECT ON directory.tokens_v1 TO muster_gateway;
 GRANT SELECT ON directory.tenants_v1, directory.listed_tokens_v1, directory.revealed_tokens_v1, directory.outcomes_v1
   TO muster_admin_api;

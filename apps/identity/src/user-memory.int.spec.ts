@@ -1,0 +1,210 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  partitionOf,
+  USER_COMMAND_TYPES,
+  type CommandData,
+  type Message,
+  type Outcome,
+  type UserCommand,
+} from '#contracts';
+import { BatchHandler, connectDatabase, roleUrl } from '#event-store';
+import { uuidv7 } from '#runtime';
+import type { Json } from '#scim';
+import { commandMessage } from '../../../test/support/batches.js';
+import { newDatabase } from '../../../test/support/postgres.js';
+import { userBehaviour } from './user.projection.js';
+
+const NOW = '2026-01-01T00:00:00.000Z';
+const MAX_MEMORY_MS = 60_000;
+let database: pg.Pool;
+let owner: pg.Client;
+let handler: BatchHandler<UserCommand>;
+let tenant: string;
+let directory: string;
+/** Where the lane is; whoever asks it makes it forget all. */
+let position: { epoch: string; nextOffset: number };
+let elapsedMs = 0;
+/** The statements that loaded anything. */
+let loads: string[] = [];
+
+beforeAll(async () => {
+  const url = await newDatabase();
+  database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+    poolConnections: 2,
+    queryTimeoutMs: 10_000,
+  });
+  owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  const behaviour = userBehaviour(randomBytes(32), 262_144);
+  const observed = {
+    ...behaviour,
+    loadSql: (touched: unknown) => {
+      const text = behaviour.loadSql(touched);
+      loads.push(text);
+      return text;
+    },
+  };
+  handler = new BatchHandler(
+    database,
+    observed,
+    () => new Date(NOW),
+    (error) => {
+      throw error as Error;
+    },
+    { maxBytes: 8 * 1_048_576, elapsedMs: () => elapsedMs },
+  );
+}, 60_000);
+
+afterAll(async () => {
+  await owner?.end();
+  await database?.end();
+});
+
+beforeEach(async () => {
+  [tenant, directory] = [uuidv7(), uuidv7()];
+  await owner.query(
+    "INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings) VALUES ($1, $2, 1, $3, 'one', 'scim', '{}')",
+    [directory, tenant, NOW],
+  );
+  position = { ...(await handler.position(partitionOf(tenant))) };
+});
+
+const message = (command: UserCommand): Message<CommandData<UserCommand>> =>
+  commandMessage(
+    { type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, time: NOW },
+    command,
+  );
+const create = (userId: string, userName: string, title = 'x'): UserCommand => ({
+  type: 'CreateUser',
+  userId,
+  resource: { userName, active: true, title },
+});
+const patch = (userId: string, value: Json, path = 'title'): UserCommand => ({
+  type: 'PatchUser',
+  userId,
+  operations: [{ op: 'replace', path, value }],
+  ifMatch: null,
+});
+/** Carries out one command; resolves with its outcome and the number of loads. */
+const send = async (sent: Message<CommandData<UserCommand>>): Promise<{ outcome: Outcome; loads: number }> => {
+  loads = [];
+  let outcome: Outcome | undefined;
+  const offset = position.nextOffset++;
+  await handler.handle(
+    {
+      topic: 'identity.commands',
+      partition: partitionOf(tenant),
+      epoch: position.epoch,
+      nextOffset: offset + 1,
+      received: [{ offset, message: sent }],
+    },
+    ({ outcomes }) => (outcome = outcomes[0]?.data.outcome),
+  );
+  return { outcome: outcome!, loads: loads.length };
+};
+const stored = async (id: string): Promise<{ version: number; title: string }> =>
+  (await owner.query("SELECT version, resource->>'title' AS title FROM identity.users WHERE id = $1", [id])).rows[0];
+
+/** A user that the lane has just made. */
+const given = async (title?: string): Promise<string> => {
+  const id = uuidv7();
+  expect((await send(message(create(id, `user-${id}`, title)))).outcome).toMatchObject({ status: 'done' });
+  return id;
+};
+
+describe('a user that was just written', () => {
+  it('is not loaded again', async () => {
+    const id = await given();
+    expect(await send(message(patch(id, 'one')))).toMatchObject({ loads: 0, outcome: { status: 'done' } });
+    expect(await send(message(patch(id, 'two')))).toMatchObject({ loads: 0, outcome: { status: 'done' } });
+    expect(await stored(id)).toEqual({ version: 3, title: 'two' });
+    const { rows } = await owner.query('SELECT version FROM identity.events WHERE stream = $1 ORDER BY version', [id]);
+    expect(rows.map(({ version }) => version)).toEqual([1, 2, 3]);
+  });
+
+  it('is gone when it was deleted', async () => {
+    const id = await given();
+    expect((await send(message({ type: 'DeleteUser', userId: id, ifMatch: null }))).outcome.status).toBe('done');
+    expect((await send(message(patch(id, 'one')))).outcome).toMatchObject({ status: 'rejected', code: 'notFound' });
+  });
+
+  it('is loaded where it is so long that it would make the lane forget many others', async () => {
+    const id = await given('x'.repeat(20_000));
+    expect((await send(message(patch(id, 'short')))).loads).toBe(1);
+    expect((await send(message(patch(id, 'shorter')))).loads).toBe(0);
+  });
+
+  it('is loaded again after a minute', async () => {
+    const id = await given();
+    elapsedMs += MAX_MEMORY_MS + 1;
+    expect((await send(message(patch(id, 'one')))).loads).toBe(1);
+    expect((await send(message(patch(id, 'two')))).loads).toBe(0);
+  });
+});
+
+describe('what somebody else has changed meanwhile is noticed, and loaded', () => {
+  it('a command that was answered gets the same answer', async () => {
+    const id = await given();
+    const sent = message(patch(id, 'one'));
+    const first = await send(sent);
+    const again = await send(sent);
+    expect(again.loads).toBe(1);
+    expect(again.outcome).toMatchObject({ status: first.outcome.status });
+    expect(await stored(id)).toEqual({ version: 2, title: 'one' });
+  });
+
+  it('a membership', async () => {
+    const [id, group] = [await given(), uuidv7()];
+    const before = await send(message(patch(id, 'one')));
+    expect(before.outcome).not.toMatchObject({ value: { isMember: true } });
+    await owner.query('INSERT INTO "group".members (tenant, group_id, member, kind) VALUES ($1, $2, $3, \'u\')', [
+      tenant,
+      group,
+      id,
+    ]);
+    expect(await send(message(patch(id, 'two')))).toMatchObject({ loads: 1, outcome: { value: { isMember: true } } });
+    expect(await send(message(patch(id, 'three')))).toMatchObject({ loads: 0, outcome: { value: { isMember: true } } });
+  });
+
+  it('an extension schema', async () => {
+    const id = await given();
+    const urn = 'urn:example:extension:2.0:User';
+    const inExtension = patch(id, 'red', `${urn}:colour`);
+    expect((await send(message(inExtension))).outcome).toMatchObject({ status: 'rejected', code: 'invalidPath' });
+    const schema = {
+      id: urn,
+      name: 'Extension',
+      description: '',
+      attributes: [{ name: 'colour', type: 'string', multiValued: false, caseExact: false }],
+    };
+    const streams = [uuidv7(), uuidv7()];
+    await owner.query(
+      "INSERT INTO directory.schemas (id, tenant, version, created, urn, urn_folded, resource_type, schema) VALUES ($1, $2, 1, $3, $4, $5, 'User', $6)",
+      [streams[0], tenant, NOW, urn, urn.toLowerCase(), JSON.stringify(schema)],
+    );
+    await owner.query(
+      `INSERT INTO directory.events (tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, data)
+       VALUES ($1, 1, $2, 1, 'muster.schema.defined.v1', $3, $4, '', 'test', '{}')`,
+      [tenant, streams[0], NOW, streams[1]],
+    );
+    expect((await send(message(inExtension))).outcome).toMatchObject({ status: 'done' });
+  });
+
+  it('the rows, by a rebuild', async () => {
+    const id = await given();
+    await owner.query(
+      "UPDATE identity.users SET resource = jsonb_set(resource, '{displayName}', '\"mended\"') WHERE id = $1",
+      [id],
+    );
+    await owner.query(
+      "UPDATE identity.positions SET generation = generation + 1 WHERE topic = 'identity.commands' AND partition = $1",
+      [partitionOf(tenant)],
+    );
+    expect(await send(message(patch(id, 'one')))).toMatchObject({
+      loads: 1,
+      outcome: { value: { resource: { displayName: 'mended' } } },
+    });
+  });
+});

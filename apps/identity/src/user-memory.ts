@@ -1,0 +1,65 @@
+import type { Definitions } from '#scim';
+import type { Directory, UserState } from './user.js';
+
+/** A lane remembers users for which so many bytes were written: some 300 ordinary ones. */
+const MAX_REMEMBERED_BYTES = 1_048_576;
+/** A user of more bytes is loaded again: it would make the lane forget many others. */
+const MAX_USER_BYTES = 16_384;
+const MAX_REMEMBERED_TENANTS = 1_000;
+
+export interface RememberedUser {
+  readonly state: NonNullable<UserState>;
+  /** Whether the user is in any group, which group may have changed meanwhile: the write statement asks. */
+  readonly isMember: boolean;
+  readonly key: Buffer;
+}
+
+export interface RememberedTenant {
+  /** The last event of the tenant's directories and schemas; while it is the last, what follows is true. */
+  readonly revision: number;
+  readonly directories: readonly Directory[];
+  /** Where the tenant has schemas of its own. */
+  readonly definitions: Definitions | undefined;
+  readonly key: Buffer;
+}
+
+/**
+ * Users whom a lane has just written, and their tenants: the next command about them needs no load. Nobody else writes
+ * users of this partition, which the position row guards; what others may have changed is compared by the write
+ * statement.
+ */
+export class UserMemory {
+  private readonly users = new Map<string, RememberedUser & { readonly bytes: number }>();
+  private readonly tenants = new Map<string, RememberedTenant>();
+  private bytes = 0;
+
+  user(tenant: string, id: string): RememberedUser | undefined {
+    return this.users.get(`${tenant}/${id}`);
+  }
+
+  tenant(tenant: string): RememberedTenant | undefined {
+    return this.tenants.get(tenant);
+  }
+
+  /** `user` null = it was deleted; `bytes` = what was written for it. */
+  rememberUser(tenant: string, id: string, user: RememberedUser | null, bytes: number): void {
+    this.forget(`${tenant}/${id}`);
+    if (!user || bytes > MAX_USER_BYTES) return;
+    this.users.set(`${tenant}/${id}`, { ...user, bytes });
+    this.bytes += bytes;
+    for (const first of this.users.keys()) {
+      if (this.bytes <= MAX_REMEMBERED_BYTES) break;
+      this.forget(first);
+    }
+  }
+
+  rememberTenant(tenant: string, known: RememberedTenant): void {
+    if (this.tenants.size >= MAX_REMEMBERED_TENANTS) this.tenants.clear();
+    this.tenants.set(tenant, known);
+  }
+
+  private forget(key: string): void {
+    this.bytes -= this.users.get(key)?.bytes ?? 0;
+    this.users.delete(key);
+  }
+}
