@@ -144,7 +144,8 @@ describe('with the .env that its head makes', () => {
     try {
       makeEnvironment();
       expect(made()).toBe(first);
-      writeFileSync(join(folder, '.env'), kept);
+      // As an editor leaves it that ends no line.
+      writeFileSync(join(folder, '.env'), kept.trimEnd());
       makeEnvironment();
       expect(made().startsWith(kept)).toBe(true);
       expect(made().slice(kept.length)).toMatch(/^KAFKA_PASSWORD=[0-9a-f]{64}\nGATEWAY_KAFKA_PASSWORD=[0-9a-f]{64}\n$/);
