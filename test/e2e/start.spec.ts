@@ -266,6 +266,18 @@ describe('a database of its own', () => {
     );
   });
 
+  it('that another process works with is told in one line, and served when that process has gone', async () => {
+    const first = run({ PORT: '0', DATABASE_URL: postgres.url });
+    await first.printed('Muster is ready.');
+    const second = run({ PORT: '0', DATABASE_URL: postgres.url });
+    await second.printed('Another Muster process works with this database');
+    const line = second.output.stdout.split('\n').find((text) => text.includes('Another Muster process'));
+    expect(JSON.parse(line!)).toMatchObject({ msg: expect.stringMatching(/: end it, or set KAFKA_BROKERS for both/) });
+    expect(second.output.stdout + second.output.stderr).not.toMatch(/\bat .*\.js:\d+/);
+    expect(await first.stop()).toBe(0);
+    await second.printed('Muster is ready.');
+  });
+
   it('that is away is waited for, with one line a minute', async () => {
     const { url } = postgres;
     await postgres.stop();

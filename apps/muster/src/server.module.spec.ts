@@ -33,14 +33,22 @@ describe('RUN', () => {
     );
   });
 
-  it.each(['main', 'server'])('%s ends with that one line, and exit code 64', async (program) => {
-    const env = { ...process.env, RUN: 'identity', DATABASE_URL: 'postgres://muster_identity:p@127.0.0.1:1/muster' };
-    const ended: { code?: number; stdout: string } = await promisify(execFile)(
-      process.execPath,
-      [`dist/apps/muster/src/${program}.js`],
-      { env },
-    ).catch((error: unknown) => error as { code: number; stdout: string });
-    expect(ended.code).toBe(64);
-    expect(ended.stdout.trim().split('\n').slice(1)).toEqual([expect.stringContaining('several processes need Kafka')]);
-  });
+  it.each(['main', 'server'])(
+    '%s ends with that one line, and exit code 64, before it asks for a database',
+    async (program) => {
+      for (const [RUN, line] of [
+        ['identity', 'several processes need Kafka'],
+        ['nobody', 'RUN names \\"nobody\\"'],
+      ] as const) {
+        const { DATABASE_URL: _, ...environment } = process.env;
+        const ended: { code?: number; stdout: string } = await promisify(execFile)(
+          process.execPath,
+          [`dist/apps/muster/src/${program}.js`],
+          { env: { ...environment, RUN } },
+        ).catch((error: unknown) => error as { code: number; stdout: string });
+        expect(ended.code).toBe(64);
+        expect(ended.stdout.trim().split('\n').slice(1)).toEqual([expect.stringContaining(line)]);
+      }
+    },
+  );
 });

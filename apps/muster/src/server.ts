@@ -12,9 +12,9 @@ import { SHOW_TOKEN } from './show-token.js';
  */
 runProcess(process.env.RUN || 'muster', async (logger) => {
   const config = readConfig(process.env);
+  const names = whatToRun(config);
   const { DATABASE_URL: databaseUrl } = config;
   if (!databaseUrl) throw new UsageError('DATABASE_URL is missing: npm start and npm run stack set it.');
-  const names = whatToRun(config);
   if (names.length < SERVICES.length) return startSome(names, config, databaseUrl, logger);
   await untilDatabaseAnswers(databaseUrl, (reason) => logger.warn({ reason }, 'waiting for the database'));
   await migrate(databaseUrl, config.databaseRoles);

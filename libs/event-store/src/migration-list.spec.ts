@@ -76,4 +76,11 @@ describe('a list', () => {
       expect(one).toThrow(expect.objectContaining({ exitCode: 64 }));
     }
   });
+
+  it('that names no file ends the start with one line, too', () => {
+    write('EMPTY', '');
+    const read = (): unknown => readMigrations('EMPTY', root);
+    expect(read).toThrow(/^This copy of Muster is not complete \(EMPTY names no migration\): install it again\.$/);
+    expect(read).toThrow(expect.objectContaining({ exitCode: 64 }));
+  });
 });

@@ -34,17 +34,22 @@ export const MIGRATION_LIST = 'libs/event-store/src/migrations/SHA256SUMS';
 export const checksumOf = (sql: string): string => createHash('sha256').update(sql).digest('hex');
 
 /** A restart brings back no file. */
+const incomplete = (reason: string): UnfitDatabase =>
+  new UnfitDatabase(`This copy of Muster is not complete (${reason}): install it again.`);
+
 const textOf = (path: string): string => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UnfitDatabase(`This copy of Muster is not complete (${(error as Error).message}): install it again.`);
+    throw incomplete((error as Error).message);
   }
 };
 
 /** The migrations of a list, in their order. Throws UnfitDatabase when the list cannot be read. */
-export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration[] =>
-  [...textOf(join(root, list)).matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)].map(([, checksum, path]) => ({
+export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration[] => {
+  const lines = [...textOf(join(root, list)).matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)];
+  if (lines.length === 0) throw incomplete(`${list} names no migration`);
+  return lines.map(([, checksum, path]) => ({
     name: basename(path!, '.sql'),
     checksum: checksum!,
     sql: () => {
@@ -53,6 +58,7 @@ export const readMigrations = (list = MIGRATION_LIST, root = PROJECT): Migration
       throw new UnfitDatabase(`${path} is not the file that ${list} tells of: npm run docs says what to do.`);
     },
   }));
+};
 
 /**
  * The roles that migrations name, behind their prefix: one for each service, which each writes its own schema only;

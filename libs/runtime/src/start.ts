@@ -9,7 +9,7 @@ import { limitConnections } from './http-limits.js';
 import { createLogger, type Logger } from './logger.js';
 import { PRIVATE_UMASK } from './private-folder.js';
 import { outliveReaders, sayEnd, sayError, sayStart } from './say.js';
-import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.js';
+import { exitCodeOf, UsageError } from './usage-error.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
@@ -230,9 +230,9 @@ export const runProcess = (name: string, start: (logger: Logger) => Promise<{ st
     failed = true;
     const cause =
       (error as NodeJS.ErrnoException).syscall === 'listen' ? cannotListen(error as NodeJS.ErrnoException) : error;
-    const isUsage = isUsageError(cause);
-    sayError(name, cause, isUsage);
-    process.exit(isUsage ? EXIT_USAGE : 1);
+    const exitCode = exitCodeOf(cause);
+    sayError(name, cause, exitCode !== undefined);
+    process.exit(exitCode ?? 1);
   };
   process.on('uncaughtException', fail);
   let stop = async (): Promise<void> => undefined;

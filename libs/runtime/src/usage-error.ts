@@ -8,11 +8,17 @@ export class UsageError extends Error {
 }
 
 /**
+ * The exit code that an error names for the process: such an error tells what to do, and is shown as one line. Any other
+ * error is a fault of ours, and is shown with its stack.
+ */
+export const exitCodeOf = (error: unknown): number | undefined =>
+  error instanceof Error ? (error as { exitCode?: number }).exitCode : undefined;
+
+/**
  * It is recognised by the code with which it ends the process: libs that know nothing of this one have such errors as
  * well.
  */
-export const isUsageError = (error: unknown): error is Error =>
-  error instanceof Error && (error as { exitCode?: unknown }).exitCode === EXIT_USAGE;
+export const isUsageError = (error: unknown): error is Error => exitCodeOf(error) === EXIT_USAGE;
 
 /** The fault of DATA_DIR, in one line. */
 export const unusableDataDirectory = (dataDir: string, error: unknown): UsageError =>

@@ -103,7 +103,7 @@ describe('the Postgres log', () => {
   it('is one process alone; another one is refused, and let in when the first has gone', async () => {
     const [first, second] = [newLog(), newLog()];
     await first.start();
-    await expect(second.start()).rejects.toThrow(/another Muster process/);
+    await expect(second.start()).rejects.toThrow(/^Another Muster process/);
     expect(second.unready()).not.toBeNull();
     await first.stop();
     await second.start();

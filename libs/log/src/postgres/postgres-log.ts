@@ -48,6 +48,13 @@ const MAX_MISSED_MESSAGES = 10_000;
 const HAND_OVER_AFTER_MS = 20;
 const ROLL_EVERY_MS = 3_600_000;
 
+/** It ends the process with one line and not for good: the other process may be the one before, which is ending. */
+class LogIsTaken extends Error {
+  override readonly message =
+    'Another Muster process works with this database: end it, or set KAFKA_BROKERS for both, because several processes need Kafka.';
+  readonly exitCode = 1;
+}
+
 /**
  * The log inside one process. Commands are handed to their lane in memory and stored nowhere. The rows that lanes
  * commit are handed over in memory as well, and read from the table after a start, after a fault, and where a consumer
@@ -288,8 +295,7 @@ export class PostgresLog implements Log {
       const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
         ADVISORY_LOCK,
       ]);
-      if (!rows[0]!.locked)
-        throw new Error('another Muster process works with this database; several processes need Kafka');
+      if (!rows[0]!.locked) throw new LogIsTaken();
       await client.query('SELECT log.roll($1)', [this.options.keepDays]);
       this.missed = [];
       this.lanes = await this.load(client);
