@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { Admission } from '../../apps/gateway/src/http/admission.guard.js';
+import { Admission } from '../../apps/gateway/src/http/request-limits.guard.js';
 import { ResourceQueries } from '../../apps/gateway/src/read/resource.queries.js';
 import { startMuster, type Directory } from '../support/muster.js';
 import { RawConnection, requestHead } from '../support/raw-connection.js';

@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
 import type { FaceDefinition, FaceTools } from '#owner';
 import { Pace, Slots, type Config } from '#runtime';
-import { Admission } from './http/admission.guard.js';
+import { Admission } from './http/request-limits.guard.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';

@@ -9,7 +9,7 @@ export type ScimRequest = FastifyRequest & { caller: Caller };
 export const NO_TOKEN = 'A bearer token is required: "Authorization: Bearer <token>".';
 
 /**
- * The token was accepted before the body was read (admission.guard.ts). It is checked again here, because the body may
+ * The token was accepted before the body was read (request-limits.guard.ts). It is checked again here, because the body may
  * have taken long to come.
  */
 @Injectable()

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config, Logger } from '#runtime';
 import { quote, Rejected } from '#scim';
 import { CONFIG } from '../injected.js';
-import { Admission } from './admission.guard.js';
+import { Admission } from './request-limits.guard.js';
 import { parseBody } from './scim-body.js';
 import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
 import { methodsOf, pathOf, SERVICE_PROVIDER_CONFIG } from './scim-paths.js';
