@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { Admission } from '../../apps/gateway/src/http/request-limits.guard.js';
+import { RequestLimits } from '../../apps/gateway/src/http/request-limits.guard.js';
 import { ResourceQueries } from '../../apps/gateway/src/read/resource.queries.js';
 import { startMuster, type Directory } from '../support/muster.js';
 import { RawConnection, requestHead } from '../support/raw-connection.js';
@@ -43,7 +43,7 @@ afterEach(() => expect(lines.filter((line) => line.includes('request failed'))).
 
 /** Bytes that are held for all tenants, of bodies and of answers. */
 const held = (): unknown => {
-  const { held: counted } = muster.server.app.get(Admission) as unknown as {
+  const { held: counted } = muster.server.app.get(RequestLimits) as unknown as {
     held: Record<'bodies' | 'answers', { total: number }>;
   };
   return [counted.bodies.total, counted.answers.total];

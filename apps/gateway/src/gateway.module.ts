@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
 import type { FaceDefinition, FaceTools } from '#owner';
 import { Pace, Slots, type Config } from '#runtime';
-import { Admission } from './http/request-limits.guard.js';
+import { RequestLimits } from './http/request-limits.guard.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';
@@ -25,11 +25,11 @@ export class GatewayModule {
   static register({ config, pool, seal, requests, logger }: FaceTools): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
-    const admission = new Admission(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
+    const limits = new RequestLimits(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
     const reading: ReadingLimits = {
       ...slotsOf(config, pace),
       maxPageBytes: config.MAX_PAGE_BYTES,
-      requireRoom: (tenant) => admission.requireRoomForList(tenant),
+      requireRoom: (tenant) => limits.requireRoomForList(tenant),
     };
     return {
       module: GatewayModule,
@@ -50,7 +50,7 @@ export class GatewayModule {
         { provide: IDENTITY_REQUESTS, useValue: requests('identity') },
         { provide: GROUP_REQUESTS, useValue: requests('group') },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
-        { provide: Admission, useValue: admission },
+        { provide: RequestLimits, useValue: limits },
         { provide: Pace, useValue: pace },
       ],
     };

@@ -44,13 +44,13 @@ interface Visit extends Held {
 }
 
 /** A request of which this is known from its headers until its answer has gone. */
-type Admitted = ScimRequest & { visit: Visit };
+type LetIn = ScimRequest & { visit: Visit };
 
 /**
  * Lets requests in before their bodies are read. Without a good token no body is read; no tenant fills the memory with
  * bodies that it sends or answers that it does not read; and none has more than its share of the time of this process.
  */
-export class Admission {
+export class RequestLimits {
   private readonly held: HeldBytes;
   private readonly reads: Room;
   private readonly writes: Room;
@@ -75,7 +75,7 @@ export class Admission {
   }
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
-  admit(request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
+  receive(request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
     const bearer = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (!bearer) {
       challenge(reply, '');
@@ -173,7 +173,7 @@ export class Admission {
       throw busy(error);
     }
     requireClient(reply);
-    this.takeBody((request as Admitted).caller, visit);
+    this.takeBody((request as LetIn).caller, visit);
   }
 
   private takeBody({ bodyBytes }: Caller, visit: Visit): void {
@@ -196,7 +196,7 @@ export class Admission {
    * it is, because it is read one operation at a time. Throws what `parse` throws, and Rejected(tooManyRequests).
    */
   read(request: FastifyRequest, body: Buffer, parse: (body: Buffer) => unknown): unknown {
-    const { tenant, isBulk } = (request as Partial<Admitted>).visit ?? {};
+    const { tenant, isBulk } = (request as Partial<LetIn>).visit ?? {};
     if (isBulk) return body;
     if (body.length <= QUICK_BODY_BYTES || tenant === undefined) return parse(body);
     const turn = this.pace.turn(tenant);
@@ -222,7 +222,7 @@ export class Admission {
   count(request: FastifyRequest, reply: FastifyReply, body: NodeJS.ReadableStream): void {
     const { caller } = request as ScimRequest;
     if (!caller || request.headers['transfer-encoding'] === undefined) return;
-    const { visit } = request as Admitted;
+    const { visit } = request as LetIn;
     const take = (piece: Buffer): void => {
       // The request has been answered already: the rest of its body is thrown away as it comes.
       if (isOver(reply) || reply.sent) return void body.removeListener('data', take);
@@ -245,7 +245,7 @@ export class Admission {
    * it has been done; the number of commands under way limits how many these are.
    */
   toSend(request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
-    const { caller, visit } = request as Partial<Admitted>;
+    const { caller, visit } = request as Partial<LetIn>;
     if (!caller || !visit) return payload;
     this.leaveRoom(visit);
     if (payload === undefined || payload === null) return payload;

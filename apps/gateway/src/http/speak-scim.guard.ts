@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config, Logger } from '#runtime';
 import { quote, Rejected } from '#scim';
 import { CONFIG } from '../injected.js';
-import { Admission } from './request-limits.guard.js';
+import { RequestLimits } from './request-limits.guard.js';
 import { parseBody } from './scim-body.js';
 import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
 import { methodsOf, pathOf, SERVICE_PROVIDER_CONFIG } from './scim-paths.js';
@@ -17,7 +17,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
     if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
   });
   fastify.removeAllContentTypeParsers();
-  const admission = app.get(Admission);
+  const limits = app.get(RequestLimits);
   fastify.addContentTypeParser(
     ['application/scim+json', 'application/json'],
     { parseAs: 'buffer' },
@@ -25,7 +25,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       try {
         if (body.length === 0) return done(null, undefined);
         requirePlainCoding(request.headers);
-        const parsed = admission.read(request, body as Buffer, parseBody);
+        const parsed = limits.read(request, body as Buffer, parseBody);
         if (!(parsed instanceof Promise)) return done(null, parsed);
         parsed.then((value) => done(null, value), done);
       } catch (error) {
@@ -47,12 +47,12 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (payload && pathOf(request.url).startsWith('/api/scim/'))
       void reply.header('content-type', mediaTypeFor(request.headers.accept));
-    const sent = admission.toSend(request, reply, payload);
+    const sent = limits.toSend(request, reply, payload);
     if (sent instanceof Promise) sent.then((value) => done(null, value), done);
     else done(null, sent);
   });
   fastify.addHook('preParsing', (request, reply, body, done) => {
-    admission.count(request, reply, body);
+    limits.count(request, reply, body);
     done();
   });
   // RFC 9110 §10.1.1: an expectation other than 100-continue may be ignored; Node would answer a bare 417.
@@ -70,7 +70,7 @@ export const speakScim = (app: NestFastifyApplication, logger: Logger): void => 
       const { url } = route;
       const isForAll = url === SERVICE_PROVIDER_CONFIG && request.headers.authorization === undefined;
       const waits =
-        url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? admission.admit(request, reply, route) : undefined;
+        url?.startsWith('/api/scim/') && !isForAll && !reply.sent ? limits.receive(request, reply, route) : undefined;
       if (waits) waits.then(() => done(), done);
       else if (!reply.sent) done();
     } catch (error) {
