@@ -7,32 +7,22 @@ import {
   type DirectorySettings,
 } from '#contracts';
 import { defineSchema, type SchemaState } from './schema.js';
+import { createTenant, newTenant, type TenantState } from './tenant.js';
+import { changedToken, changeToken, createToken, newToken, type TokenState } from './token.js';
 
-/** A tenant, a directory, a token or a schema: the fold of its events; null = there is none. */
-export type DirectoryState =
-  | { readonly kind: 'tenant'; readonly version: number; readonly created: string; readonly name: string }
-  | {
-      readonly kind: 'directory';
-      readonly version: number;
-      readonly created: string;
-      readonly name: string;
-      readonly directoryKind: string;
-      /** Those that somebody has set. */
-      readonly settings: Partial<DirectorySettings>;
-    }
-  | {
-      readonly kind: 'token';
-      readonly version: number;
-      readonly created: string;
-      readonly directoryId: string;
-      readonly description: string;
-      readonly hash: string;
-      readonly sealed: string;
-      readonly status: 'active' | 'revoked';
-      readonly expiresAt: string | null;
-    }
-  | SchemaState
-  | null;
+/** A directory: the fold of its events. */
+interface DirectoryItself {
+  readonly kind: 'directory';
+  readonly version: number;
+  readonly created: string;
+  readonly name: string;
+  readonly directoryKind: string;
+  /** The settings that somebody has set. */
+  readonly settings: Partial<DirectorySettings>;
+}
+
+/** The fold of a stream of this owner; null = there is none. */
+export type DirectoryState = TenantState | DirectoryItself | TokenState | SchemaState | null;
 
 /** The aggregate that a command is about; a schema that is there already is found by its URN instead. */
 export const streamOf = (command: DirectoryCommand): string => {
@@ -69,8 +59,7 @@ export const decide = (
 ): DirectoryEvent[] | Rejection => {
   switch (command.type) {
     case 'CreateTenant':
-      if (state) return rejection('conflict', 'The tenant exists already.');
-      return [{ type: 'TenantCreated', name: command.name }];
+      return createTenant(command, state !== null);
     case 'CreateDirectory':
       if (!context.tenantExists) return rejection('notFound', 'There is no such tenant.');
       if (state) return rejection('conflict', 'The directory exists already.');
@@ -91,21 +80,11 @@ export const decide = (
       });
       return changed.length === 0 ? [] : [{ type: 'DirectoryChanged', settings: Object.fromEntries(changed) }];
     }
-    case 'CreateToken': {
-      if (!context.directoryExists(command.directoryId))
-        return rejection('notFound', `There is no directory with the id ${command.directoryId}.`);
-      if (state) return rejection('conflict', 'The token exists already.');
-      const { directoryId, description, hash, sealed, expiresAt } = command;
-      return [{ type: 'TokenCreated', directoryId, description, hash, sealed, expiresAt }];
-    }
+    case 'CreateToken':
+      return createToken(command, state !== null, context.directoryExists);
     case 'RevokeToken':
-      if (state?.kind !== 'token') return rejection('notFound', `There is no token with the id ${command.tokenId}.`);
-      return state.status === 'revoked' ? [] : [{ type: 'TokenRevoked' }];
     case 'RevealToken':
-      if (state?.kind !== 'token') return rejection('notFound', `There is no token with the id ${command.tokenId}.`);
-      if (state.status === 'revoked')
-        return rejection('conflict', `The token ${command.tokenId} is revoked: make another one.`);
-      return [{ type: 'TokenRevealed' }];
+      return changeToken(command, state?.kind === 'token' ? state : null);
     case 'DefineSchema':
       if (!context.tenantExists) return rejection('notFound', 'There is no such tenant.');
       if (state && state.kind !== 'schema') return rejection('conflict', `The id ${command.schemaId} is taken.`);
@@ -119,7 +98,7 @@ export const decide = (
 export const evolve = (state: DirectoryState, event: DirectoryEvent, recordedAt: string): DirectoryState => {
   switch (event.type) {
     case 'TenantCreated':
-      return { kind: 'tenant', version: 1, created: recordedAt, name: event.name };
+      return newTenant(event, recordedAt);
     case 'DirectoryCreated':
       return {
         kind: 'directory',
@@ -133,25 +112,11 @@ export const evolve = (state: DirectoryState, event: DirectoryEvent, recordedAt:
       return state?.kind === 'directory'
         ? { ...state, version: state.version + 1, settings: { ...state.settings, ...event.settings } }
         : state;
-    case 'TokenCreated': {
-      const { directoryId, description, hash, sealed, expiresAt } = event;
-      return {
-        kind: 'token',
-        version: 1,
-        created: recordedAt,
-        directoryId,
-        description,
-        hash,
-        sealed,
-        status: 'active',
-        expiresAt,
-      };
-    }
+    case 'TokenCreated':
+      return newToken(event, recordedAt);
     case 'TokenRevoked':
-      return state?.kind === 'token' ? { ...state, version: state.version + 1, status: 'revoked' } : state;
-    // Only the version: who saw it, and when, is told by the events.
     case 'TokenRevealed':
-      return state?.kind === 'token' ? { ...state, version: state.version + 1 } : state;
+      return state?.kind === 'token' ? changedToken(state, event.type) : state;
     case 'SchemaDefined':
       return {
         kind: 'schema',
