@@ -80,10 +80,10 @@ it('each service is a user of its own there, whose password is made before it st
   expect(lines).toMatch(/kafka-users:\n {6}condition: service_completed_successfully/);
 });
 
-it('the log of its Postgres holds no more of what clients send than that of the embedded one', () => {
+it('the log of its Postgres holds no more of what clients send than that of the embedded one, and a crash ends both as a whole', () => {
   const command = serviceOf('postgres').replace(/\s+/g, ' ');
   for (const [name, value] of Object.entries(POSTGRES_SETTINGS))
-    if (name.startsWith('log_')) expect(command).toContain(` -c ${name}=${value} `);
+    if (name.startsWith('log_') || name === 'restart_after_crash') expect(command).toContain(` -c ${name}=${value} `);
 });
 
 type Environment = Readonly<Record<string, string>>;

@@ -38,8 +38,20 @@ export const logAway = (logger: Logger): ((error: Error) => void) =>
     ),
   );
 
+/** SQLSTATE disk_full. */
+const DISK_FULL = '53100';
+const MAKE_ROOM =
+  'The disk of Postgres is full. Make room there: Muster then goes on by itself, and nothing that it acknowledged is lost.';
+
 /** For the errors of a message log, which come several times a second while database or broker is away. */
 export const logInterruptions = (logger: Logger): ((error: Error) => void) =>
   onceAMinute((error, leftOut) =>
-    logger.warn({ error: error.message, ...(leftOut > 0 ? { leftOut } : {}) }, 'message log interrupted'),
+    logger.warn(
+      {
+        error: error.message,
+        ...((error as { code?: string }).code === DISK_FULL && { toDo: MAKE_ROOM }),
+        ...(leftOut > 0 && { leftOut }),
+      },
+      'message log interrupted',
+    ),
   );

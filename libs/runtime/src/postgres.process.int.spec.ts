@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { startPostgres, type PostgresProcess } from './postgres.process.js';
+import { keptPostgres, startPostgres, type PostgresProcess } from './postgres.process.js';
+import { createSupervisor } from './supervise.js';
 import { UsageError } from './usage-error.js';
 
 // A start of Postgres takes 1 to 3 s, more on a machine that does other work.
@@ -294,4 +295,70 @@ it('writes nothing of what clients send to its log: no statement, no parameter, 
   const log = readFileSync(join(home, 'postgres.log'), 'utf8');
   expect(log).toContain('duplicate key value');
   expect(log).not.toMatch(/ada@example|STATEMENT|DETAIL|INSERT|nobody/);
+});
+
+/** Keeps a server running as `npm start` does, and hands `work` the first one and a promise of the next. */
+const keeping = async (
+  work: (first: PostgresProcess, next: Promise<PostgresProcess>) => Promise<void>,
+): Promise<void> => {
+  const supervisor = createSupervisor(
+    (error) => expect.unreachable(error.message),
+    () => undefined,
+  );
+  const next = Promise.withResolvers<PostgresProcess>();
+  let starts = 0;
+  try {
+    const first = await supervisor.keep({
+      ...keptPostgres(home),
+      started: (server) => {
+        if (++starts === 2) next.resolve(server);
+      },
+    });
+    await work(first, next.promise);
+  } finally {
+    await supervisor.stop();
+  }
+};
+
+it('ends as a whole when one of its processes crashes, and is started again: whoever had it has it again', async () => {
+  await keeping(async (first, next) => {
+    const client = new pg.Client({ connectionString: first.url });
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query(REMEMBER);
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill(rows[0]!.pid, 'SIGKILL');
+    await first.exited;
+    const second = await next;
+    expect(second.url).toBe(first.url);
+    expect(await query(second.url, RECALL)).toEqual([42]);
+    await expect(startPostgres(home)).rejects.toThrow(/is in use by another Muster/);
+  });
+});
+
+it('loses nothing that was committed when its log cannot be written any more, and comes back when it can', async () => {
+  await keeping(async (first, next) => {
+    const [offset] = await query(first.url, 'SELECT file_offset FROM pg_walfile_name_offset(pg_current_wal_lsn())');
+    // As on a full disk: a process that the server makes from now on can write 256 KiB more to its log.
+    const limit = Number(offset) + 262_144;
+    const { uid, gid } = statSync(join(home, 'postgres'));
+    execFileSync('prlimit', ['--pid', String(first.pid), `--fsize=${limit}`], isRoot ? { uid, gid } : {});
+    const client = new pg.Client({ connectionString: first.url });
+    client.on('error', () => undefined);
+    await client.connect();
+    let committed = 0;
+    await expect(
+      (async () => {
+        await client.query('CREATE TABLE written (number int PRIMARY KEY, text text)');
+        for (; committed < 10_000; committed++)
+          await client.query("INSERT INTO written VALUES ($1, repeat('x', 1000))", [committed]);
+      })(),
+    ).rejects.toThrow();
+    await first.exited;
+    const { url } = await next;
+    expect(committed).toBeGreaterThan(0);
+    // The last one may have been committed, although nobody was told.
+    expect([[committed], [committed + 1]]).toContainEqual(await query(url, 'SELECT count(*)::int FROM written'));
+    expect(await query(url, REMEMBER).then(() => query(url, RECALL))).toEqual([42]);
+  });
 });

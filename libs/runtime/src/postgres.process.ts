@@ -7,6 +7,7 @@ import pg from 'pg';
 import { boundLog } from './bounded-log.js';
 import { isAlive, lastLine, lives, whenEnded } from './child-process.js';
 import { freePort } from './free-port.js';
+import { fullDisk } from './full-disk.js';
 import { ENVIRONMENT, prepareCluster, type Cluster } from './postgres.cluster.js';
 import type { Kept } from './supervise.js';
 import { UsageError } from './usage-error.js';
@@ -33,13 +34,17 @@ export const keptPostgres = (dataDir: string): Kept<PostgresProcess> => {
       port = Number(new URL(server.url).port);
       return server;
     },
+    whyEnded: () => fullDisk(dataDir),
   };
 };
 
 /**
  * The settings of the embedded server. fsync and synchronous_commit stay on: an outcome is on disk before it is told.
  * Files of its log that are not yet used again begin empty (wal_init_zero): to fill each of 16 MB, the next commit
- * waited up to 0.3 s, every 2 s under load.
+ * waited up to 0.3 s, every 2 s under load. After a crash of one of its processes the server ends as a whole
+ * (restart_after_crash), and whoever keeps it starts it again. When it recovers by itself and that fails at once, as on
+ * a full disk, it may miss the end of the process that recovers: it then lets nobody in for ever, also when there is
+ * room again.
  */
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
@@ -49,6 +54,7 @@ export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   shared_buffers: '256MB',
   max_wal_size: '2GB',
   wal_init_zero: 'off',
+  restart_after_crash: 'off',
   checkpoint_timeout: '15min',
   jit: 'off',
   log_min_messages: 'warning',
@@ -81,6 +87,8 @@ export const startPostgres = async (dataDir: string, wantedPort?: number): Promi
   for (const since = performance.now(); ; await pause(POLL_MS)) {
     const server = (await findRunning(cluster)) ?? (await launch(cluster, wantedPort ?? (await freePort())));
     if (server) return own(server, cluster, dataDir);
+    const full = fullDisk(dataDir);
+    if (full !== null) throw new UsageError(full);
     if (performance.now() - since > START_TIMEOUT_MS) {
       throw new UsageError(`Postgres did not start; ${cluster.logFile} says: ${lastLine(cluster.logFile)}`);
     }
@@ -189,8 +197,7 @@ const launch = async (
 
 /**
  * Takes the server for this process: an advisory lock, held as long as the session, keeps others off and ends with the
- * process, however it ends. (A child of the server that is killed alone ends the session too; only the lock is then
- * missing.)
+ * process, however it ends.
  */
 const own = async (
   { pid, port, exited, session }: Server,

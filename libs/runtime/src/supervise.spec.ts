@@ -76,6 +76,14 @@ it('starts again what was killed', async () => {
   expect(reports).toEqual(['a has ended; it is started again in 200 ms.']);
 });
 
+it('says why it has ended, where that is known', async () => {
+  const { pid } = await supervisor.keep({ ...node('a'), whyEnded: () => 'The disk is full: make room.' });
+  const again = once(signals, 'a');
+  process.kill(pid, 'SIGKILL');
+  await again;
+  expect(reports).toEqual(['a has ended; it is started again in 200 ms. The disk is full: make room.']);
+});
+
 it('stops the last one first, and waits for each', async () => {
   for (const name of ['a', 'b', 'c']) await supervisor.keep(node(name));
   await supervisor.stop();

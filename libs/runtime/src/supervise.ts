@@ -25,6 +25,8 @@ export interface Kept<R extends Running = Running> {
   start(): Promise<R>;
   /** Called after each start. */
   readonly started?: (running: R) => void;
+  /** The reason of its end and what to do about it, in one line; null = that is not known. */
+  readonly whyEnded?: () => string | null;
   /** Tells whether it can serve; without this, it can as soon as it is started. */
   readonly ready?: () => Promise<boolean>;
 }
@@ -80,14 +82,20 @@ export const createSupervisor = (fail: (refused: Refused) => void, report: (line
         restartAfterMs = Math.min(restartAfterMs * 2, LAST_RESTART_AFTER_MS)
       ) {
         const since = performance.now();
+        let why = '';
         const code = await running.then(
-          ({ exited }) => exited,
+          ({ exited }) =>
+            exited.then((exitCode) => {
+              const reason = kept.whyEnded?.();
+              if (reason) why = ` ${reason}`;
+              return exitCode;
+            }),
           (error: Error) => report(`${kept.name} did not start: ${error.message}`),
         );
         if (end.signal.aborted) return;
         if (code === EXIT_USAGE) return fail(new Refused(`${kept.name} cannot run like this.`));
         if (performance.now() - since > HEALTHY_AFTER_MS) restartAfterMs = FIRST_RESTART_AFTER_MS;
-        report(`${kept.name} has ended; it is started again in ${restartAfterMs} ms.`);
+        report(`${kept.name} has ended; it is started again in ${restartAfterMs} ms.${why}`);
         await delay(restartAfterMs, undefined, { signal: end.signal }).catch(() => undefined);
         if (end.signal.aborted) return;
         running = start();
