@@ -29,7 +29,7 @@ export interface KafkaBroker {
 }
 
 export interface BrokerOptions {
-  /** That of a broker that ended, so that its clients find it again; otherwise a free one. */
+  /** The port of a broker that has ended, so that its clients find it again; left out = a free one. */
   readonly port?: number | undefined;
   readonly services: readonly string[];
   readonly topicSuffix?: string;

@@ -137,7 +137,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await cli(['tenant', 'list'], { MUSTER_URL: `http://127.0.0.1:${port}` });
     other.close();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toBe('What answered (200) is not the admin API of Muster. Is MUSTER_URL right?\n');
+    expect(stderr).toBe('The answer (200) does not come from the admin API of Muster: check MUSTER_URL.\n');
   });
 
   it.each([

@@ -69,7 +69,7 @@ const actions = (described: fc.Arbitrary<Described>, what: readonly Action['what
         }),
       )
       .map(([who, how]) => ({ ...who, ...how })),
-    // By itself fast-check makes short ones, in which next to nobody is there yet.
+    // By itself fast-check makes short ones, in which hardly any user exists yet.
     { minLength: 1, maxLength: 40, size: 'max' },
   );
 

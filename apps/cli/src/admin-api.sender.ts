@@ -62,7 +62,7 @@ const readJson = (text: string, status: number): unknown => {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`What answered (${status}) is not the admin API of Muster. Is MUSTER_URL right?`);
+    throw new Error(`The answer (${status}) does not come from the admin API of Muster: check MUSTER_URL.`);
   }
 };
 

@@ -106,7 +106,7 @@ const LEFT_SQL = `
         'has_more', EXISTS (SELECT FROM left_groups l WHERE l.tenant = t.tenant AND l.member = t.id AND NOT l.is_now),
         'is_leaving', EXISTS (SELECT FROM "group".leaving l WHERE l.tenant = t.tenant AND l.member = t.id OFFSET 0)))
       FROM json_to_recordset(($json)->'leavers') AS t(tenant uuid, id uuid)),`;
-/** Memberships in a group that is gone are on their way out by themselves. */
+/** Memberships in a deleted group are left out, because they are being deleted already. */
 const WITH_LEFT_SQL = `
   WITH left_groups AS MATERIALIZED (
     SELECT t.tenant, t.id AS member, m.group_id, m.kind,
@@ -218,7 +218,7 @@ export const touches = (commands: readonly Command<GroupCommand>[], wanted: read
   return { ...touched, leavers: [...leavers.values()], leaveAtOnce };
 };
 
-/** The names that a command may give, and what it says of memberships. A fault in it is said when it is decided. */
+/** The names that a command may give, and what it says of memberships. `decide` tells a fault in them. */
 const mentioned = (
   command: GroupCommand,
 ): { readonly names: readonly (Json | undefined)[]; readonly changes: readonly MemberChange[] } => {

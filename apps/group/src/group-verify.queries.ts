@@ -10,7 +10,7 @@ import { claimOf, groupFold, isBorne } from './group-fold.queries.js';
  */
 const DRAINED_AFTER_MS = 5_000;
 const LOOK_AGAIN_MS = 250;
-/** Memberships of nobody that are looked at again: who has more to mend will look again. */
+/** The most memberships without a member that are looked at again: whoever has more to mend runs verify again. */
 const MAX_SUSPECTS = 10_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 

@@ -2,15 +2,14 @@ import {
   applyChanges,
   applyPatch,
   diffResource,
-  GROUP,
   isRejection,
   orRejection,
   preconditionFailed,
+  readOnlyOf,
   rejection,
   tooLarge,
   unfitAsKey,
   uniqueKey,
-  type JsonObject,
   type Rejection,
   type Resource,
   type ResourceDefinition,
@@ -74,7 +73,7 @@ export const decide = (command: GroupCommand, state: GroupState, context: GroupC
       const split = orRejection(() => splitOperations(command.operations));
       if (isRejection(split)) return split;
       const after = orRejection(() =>
-        applyPatch(context.definition, group.resource, split.attributes, readOnlyOf(group)),
+        applyPatch(context.definition, group.resource, split.attributes, readOnlyOf(context.definition, group)),
       );
       if (isRejection(after)) return after;
       return withMembers(changed(group, after, context), group, split.members, context);
@@ -207,12 +206,6 @@ const nameTaken = (
     ? null
     : rejection('uniqueness', `displayName ${name} is taken by the group with the id ${bearer}.`);
 };
-
-/** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
-const readOnlyOf = ({ id, created, lastModified, version }: Group): JsonObject => ({
-  id,
-  meta: { resourceType: GROUP.name, created, lastModified, version: `W/"${version}"` },
-});
 
 const unreachable = (value: never): never => {
   throw new Error(`unknown: ${JSON.stringify(value)}`);

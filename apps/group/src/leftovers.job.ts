@@ -8,13 +8,13 @@ import { toLeaveMore } from './leave-groups.js';
 export interface LeftoversOptions {
   readonly publish: (messages: readonly Message<CommandData<GroupCommand>>[]) => Promise<void>;
   readonly logger: { warn(facts: object, text: string): void };
-  /** Sees when no look succeeds: the process is then not ready. */
+  /** Is told whether each look succeeds: the process is not ready while none does. */
   readonly watch?: LaneWatch;
   /** Milliseconds. */
   readonly now?: () => number;
 }
 
-/** Those who are leaving, as they are read at once. */
+/** The number of leavers that are read at once. */
 const PAGE_LEAVERS = 1_000;
 /**
  * A command whose row is still there after so long is published again: a log that does not wait for the disk loses what
@@ -28,9 +28,9 @@ const PUBLISH_AGAIN_AFTER_MS = 10_000;
  */
 const MAX_PUBLISHED = 10_000;
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
-/** Takes 10 ms. Where it takes longer than a statement may, fewer are deleted at once. */
+/** Deleting so many takes 10 ms. Fewer are deleted at once after a statement that took too long. */
 const CHUNK_ROWS = 2_000;
-/** Also without a nudge: another process may have ended before it had gone on. */
+/** The job also looks without being told to: another process may have ended with work left. */
 const LOOK_EVERY_MS = 5_000;
 const RETRY_AFTER_MS = 1_000;
 const TELL_EVERY_MS = 60_000;

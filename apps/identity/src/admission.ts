@@ -24,8 +24,8 @@ export const notAdmitted = (person: Person, found: Found, nameOf: (directory: st
 };
 
 /**
- * The user, if the directory may write it: it sees the users that it manages, and those of nobody if it is offered
- * them. The others do not exist for it.
+ * The user, if the directory may write it: it sees the users that it manages, and those that nobody manages if it
+ * is offered them. The others do not exist for it.
  */
 export const writable = <User extends Candidate>(
   userId: string,
@@ -50,7 +50,7 @@ export const anUnlinkGivesNoAccess = (before: Resource, now: Resource): Resource
 
 export const LOOKS_ALIKE = 'whose name differs only in spaces, in the width of letters or in what is not shown';
 
-/** A name that only looks the same is nobody's proof of being that person. */
+/** A name that only looks the same does not prove who somebody is. */
 const aLookAlikeIsNobody = (person: Person, { rule, candidates }: Found, what: string): Rejection | null =>
   rule !== 'upn' || candidates.some((candidate) => isNamed(person, candidate))
     ? null

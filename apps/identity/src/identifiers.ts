@@ -2,8 +2,8 @@ import { fold, uniqueKey, type Resource } from '#scim';
 import type { SignIn } from '#contracts';
 
 /**
- * By what a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and `signIn` count
- * within their directory.
+ * The kinds of keys by which a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and
+ * `signIn` count within their directory.
  */
 export type KeyKind = 'userName' | 'formerUpn' | 'email' | 'externalId' | 'signIn';
 export interface Key {
@@ -64,7 +64,7 @@ export const upnOf = (resource: Resource): string => {
 
 const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
 
-/** A blank text is kept as it was sent, but it is nobody's: two who have none are not one. */
+/** A blank text is kept as it was sent, but identifies nobody: two users with one are not the same person. */
 const notBlank = (value: unknown): string | null => (typeof value === 'string' && value.trim() !== '' ? value : null);
 
 export const externalIdOf = ({ externalId }: Resource): string | null => notBlank(externalId);
@@ -94,7 +94,7 @@ export const withoutTombstone = (resource: Resource): Resource => {
   return { ...resource, emails } as Resource;
 };
 
-/** A soft deletion leaves e-mails as they are: it is refused for none, and a user who has to go is gone. */
+/** A soft deletion leaves e-mails as they are, so that it is never refused because of one. */
 export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
   if (!bringsTombstoneEmail(wanted)) return wanted;
   const { emails: _brought, ...rest } = wanted;

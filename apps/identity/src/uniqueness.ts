@@ -10,7 +10,7 @@ interface Known {
   readonly emailIsLoginName: boolean;
 }
 
-/** By what it is known who bears a name. */
+/** The knowledge of who bears a name. */
 interface Bearers {
   /** The directory that sends the command; null = an administrator. */
   readonly directory: string | null;

@@ -33,7 +33,7 @@ import type { UserMemory } from './user-memory.js';
 import type { Directory } from './user.js';
 
 /**
- * One query loads this for a batch: every user that a decision may look at, whether it is named or only borne in mind.
+ * One query loads this for a batch: every user that a decision may look at, named by a command or not.
  */
 export interface LoadedUsers {
   readonly users:
@@ -58,7 +58,7 @@ export interface LoadedUsers {
   readonly revisions: { tenant: string; revision: number }[] | null;
 }
 
-/** The column `links`: what next to nobody has, so that it costs nobody else anything. */
+/** The column `links`: it is NULL for nearly all users, and costs them nothing. */
 export interface Links {
   readonly signIns: readonly SignIn[];
   readonly before: Resource | null;
@@ -125,7 +125,7 @@ export const asksNothing = (touched: Touched): boolean =>
 
 /**
  * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and
- * next to always nobody else.
+ * hardly ever another one.
  */
 export const loadSql = (touched: Touched): string => {
   const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);

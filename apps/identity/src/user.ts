@@ -5,11 +5,10 @@ import {
   isRejection,
   orRejection,
   preconditionFailed,
+  readOnlyOf,
   rejection,
   tooLarge,
   unfitAsKey,
-  USER,
-  type JsonObject,
   type Rejection,
   type Resource,
   type ResourceDefinition,
@@ -104,7 +103,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       if (isRejection(target)) return target;
       const { user, directory } = target;
       const wanted = orRejection(() =>
-        applyPatch(context.definition, user.resource, command.operations, readOnlyOf(user)),
+        applyPatch(context.definition, user.resource, command.operations, readOnlyOf(context.definition, user)),
       );
       return isRejection(wanted) ? wanted : written(user, wanted, directory, context);
     }
@@ -373,12 +372,6 @@ const sender = (context: UserContext): Directory | Rejection => {
 
 const known = (id: string, context: UserContext): Directory | Rejection =>
   context.directoryOf(id) ?? rejection('notFound', `There is no directory with the id ${id}.`);
-
-/** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
-const readOnlyOf = ({ id, created, lastModified, version }: User): JsonObject => ({
-  id,
-  meta: { resourceType: USER.name, created, lastModified, version: `W/"${version}"` },
-});
 
 const unreachable = (value: never): never => {
   throw new Error(`unknown type ${JSON.stringify(value)}`);

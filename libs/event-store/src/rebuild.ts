@@ -23,11 +23,11 @@ import { MAX_FINDINGS } from './verify.js';
 
 /** The work that a rebuild has done so far. */
 export interface Rebuilt {
-  /** Replayed, and how many there are about. */
+  /** The events that were replayed, and about how many there are. */
   readonly events: number;
   readonly totalEvents: number;
   readonly streams: number;
-  /** Rows that were looked at because nothing may be left of them: in the second half of a rebuild. */
+  /** Rows that may follow from no event, and were looked at in the second half of a rebuild. */
   readonly walked: number;
   /** Rows that were written, changed or deleted. */
   readonly mended: number;
@@ -36,18 +36,18 @@ export interface Rebuilt {
 export interface RebuildOptions {
   /** The version of the program: where another one stopped, its rows were folded otherwise. */
   readonly version: string;
-  /** Also where an earlier one stopped in the middle. */
+  /** Begins anew even if an earlier rebuild stopped in the middle. */
   readonly isFromStart?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (so: Rebuilt) => void;
 }
 
 export interface RebuildResult extends Rebuilt {
-  /** When the rebuild began that this one went on with; null = it began itself. ISO 8601, UTC. */
+  /** The time at which the rebuild began that this one continued; null = it continued none. ISO 8601, UTC. */
   readonly resumedFrom: string | null;
-  /** It was stopped: the next one goes on there. */
+  /** True if it was stopped: the next rebuild continues there. */
   readonly isStopped: boolean;
-  /** Streams that cannot be folded, the first of them in words: their rows are as they were. */
+  /** Streams that cannot be folded, with a line for each of the first ones: their rows are as they were. */
   readonly unfolded: number;
   readonly findings: readonly Finding[];
 }
@@ -55,7 +55,7 @@ export interface RebuildResult extends Rebuilt {
 /** Any number that nothing else in the database locks. */
 const ADVISORY_LOCK = 7_216_002;
 const PREDECESSOR_TIMEOUT_MS = 4_000;
-/** A table or a column that there is not. */
+/** SQLSTATE of a table or a column that does not exist. */
 const UNDEFINED = /^(42P01|42703)$/;
 /** SQLSTATE insufficient_privilege. */
 const DENIED = '42501';
@@ -246,7 +246,7 @@ class Rebuild {
     });
   }
 
-  /** Mends the rest: rows of streams that there are not, names that nobody bears. */
+  /** Mends the rest: rows of streams that do not exist, and names that nobody bears. */
   private async walk(table: FoldTable): Promise<void> {
     if (this.isStopped) return;
     const last = this.place.table === table.name ? this.place.row : null;

@@ -57,7 +57,7 @@ const FOUND = `
     pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') AS may_alter FROM pg_roles r
   LEFT JOIN pg_database d ON '${MARK}' || d.datname = shobj_description(r.oid, 'pg_authid') WHERE r.rolname = ANY ($1)`;
 
-/** Throws UnfitDatabase when the owner, the server or the names of the roles will not do. Changes nothing. */
+/** Throws UnfitDatabase when the owner, the server or the names of the roles cannot be used. Changes nothing. */
 const checkOwner = (
   owner: Owner,
   found: readonly Found[],

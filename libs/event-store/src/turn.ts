@@ -59,7 +59,7 @@ export class Turn {
   readonly outcomes: { command_id: string; tenant: string; outcome: Outcome; recorded_at: Date }[] = [];
   readonly events: Record<string, unknown>[] = [];
   readonly appended: AppendedRow[] = [];
-  /** They are no rows of the log, because a sender that misses one finds it in the table of outcomes. */
+  /** Outcomes are no rows of the log, because a sender that misses one finds it in the table of outcomes. */
   private readonly told: Message<{ -readonly [name in keyof OutcomeData]: OutcomeData[name] }>[] = [];
   readonly sequences = new Map<string, number>();
   parts: Readonly<Record<string, readonly unknown[]>> = {};

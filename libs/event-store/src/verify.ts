@@ -23,7 +23,7 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-/** The most findings of one kind that are told: an administrator who has more to mend will look again. */
+/** The most findings of one kind that are told: an administrator who has more to mend runs verify again. */
 export const MAX_FINDINGS = 100;
 
 interface Sequenced {
@@ -105,7 +105,7 @@ export const verifyFold = async (
   return { streams: seen, findings };
 };
 
-/** Rows that no event made. */
+/** Finds rows that no event made. */
 export const verifyStrays = async (client: ClientBase, fold: Fold): Promise<readonly Finding[]> => {
   const findings: Finding[] = [];
   for (const table of fold.tables) {

@@ -185,7 +185,7 @@ export class RequestReply {
   private async lookUp(late: readonly (readonly [string, Waiter])[]): Promise<void> {
     this.lookingUp = true;
     for (const [, waiter] of late) waiter.lookedUp = performance.now();
-    // The database being away is no news here: the waiter times out by itself.
+    // A database that is away is not reported here: the waiter times out by itself.
     const found = await this.options
       .lookup(late.map(([commandId]) => commandId))
       .catch(() => new Map<string, Outcome>());

@@ -259,7 +259,7 @@ export class Config {
   @count('A page of a list ends before its resources are longer than this together; it has one at least.')
   MAX_PAGE_BYTES = 4_194_304;
   @count('Resources in a page when the client asks for no `count`.') DEFAULT_PAGE_RESOURCES = 100;
-  @count('Whoever pages by cursor asks for each page that soon after the one before; later the cursor has expired.')
+  @count('A cursor expires unless its client asks for the next page within this time.')
   CURSOR_TIMEOUT_SECONDS = 3_600;
   @count('Further writes of a tenant get a 429 with Retry-After.') MAX_COMMANDS_IN_FLIGHT_PER_TENANT = 1_000;
   @count(

@@ -3,8 +3,8 @@ import { UsageError } from './usage-error.js';
 
 /**
  * The connections to Kafka and Postgres. Traffic that leaves this machine goes through TLS, to a server whose
- * certificate and host name were verified, unless the settings say aloud that the network between is trusted; on this
- * machine neither is asked for.
+ * certificate and host name were verified, unless the settings say explicitly that the network between is trusted; on
+ * this machine neither is asked for.
  */
 
 /** 127.0.0.0/8 and ::1, by number or as localhost; a path is a socket in the file system. */

@@ -12,6 +12,6 @@ export const isTimeOut = (error: unknown): boolean => (error as { code?: string 
 
 /**
  * Tells whether a read was ended because groups are in each other in more ways than are read at once (expect_readable):
- * it would be so every time.
+ * another try would end the same.
  */
 export const isUnreadable = (error: unknown): boolean => (error as { code?: string }).code === 'MU003';

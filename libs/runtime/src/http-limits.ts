@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotFoundException } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-/** Requests that one connection may have under way: hardly a client pipelines, and one packet holds hundreds. */
+/** Requests that one connection may have under way: hardly any client pipelines, and one packet holds hundreds. */
 const MAX_PIPELINED_REQUESTS = 16;
 /** The bytes of a body without a reader that are taken off the connection, which then serves the next request. */
 const MAX_DISCARDED_BYTES = 131_072;
@@ -123,7 +123,10 @@ const end = (response: Response): void => {
 /** Tells whether nobody will read the answer: it has gone, or its client has. */
 export const isOver = ({ raw }: FastifyReply): boolean => (raw as Response)[RELEASES] === null;
 
-/** Calls `release` once: when the answer has gone, or its connection has ended, and at once where that was before. */
+/**
+ * Calls `release` once: when the answer has gone, or its connection has ended, and at once if that has happened
+ * already.
+ */
 export const releaseWhenGone = ({ raw }: FastifyReply, release: () => void): void => {
   const releases = (raw as Response)[RELEASES];
   if (releases) releases.push(release);

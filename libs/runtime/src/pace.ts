@@ -12,7 +12,7 @@ const SLOW_MS = 0.5;
  */
 const SHARE = 1 / 5;
 const SHARE_OF_ALL = 1 / 2;
-/** Otherwise nobody of very many keys would have a turn in time. */
+/** Without it, no key would get its turn in time if there are very many. */
 const MIN_SHARE = 1 / 20;
 /**
  * Pieces of work of one key in one turn of the event loop, while others are here: of 128 that came together everybody
@@ -119,7 +119,7 @@ export class Pace {
     if (this.owed.size > MAX_KEYS) this.owed.delete(this.owed.keys().next().value!);
   }
 
-  /** Is asked before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
+  /** Is called before work that may be slow: undefined = it may begin at once. Throws NoSlot. */
   turn(key: string): Promise<void> | undefined {
     const waiting = this.queues.get(key);
     if (!waiting && this.begins(key)) return undefined;

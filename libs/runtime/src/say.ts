@@ -9,8 +9,8 @@ import { VERSION } from './version.js';
 export const isTerminal = (): boolean => process.stdout.isTTY === true;
 
 /**
- * Tells whether the output goes to a person and nowhere else: of a container it is kept in a log, also where it looks
- * like a terminal.
+ * Tells whether the output goes to a person and nowhere else: the output of a container is kept in a log, even if it
+ * looks like a terminal.
  */
 export const isPerson = (): boolean =>
   isTerminal() &&

@@ -230,7 +230,7 @@ const requireHit = ({ target: { path, filter, text }, value }: Change, list: Val
   if (missed)
     throw new Rejected(
       'noTarget',
-      `What the remove of ${text} names is none of the ${path.attribute.name} that are there: name it by its value, ${path.attribute.name}[value eq "…"].`,
+      `The remove of ${text} names none of the ${path.attribute.name} that are there: name one by its value, ${path.attribute.name}[value eq "…"].`,
     );
 };
 

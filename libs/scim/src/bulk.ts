@@ -118,7 +118,7 @@ const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite
       write instanceof Rejected || write.target === null ? [] : [mentionKey(write.target)],
     ),
   );
-  // Next to all texts are longer or shorter than an id: they need no second look.
+  // Nearly all texts are longer or shorter than an id: they need no second look.
   const lengths = new Set([...targets].map(({ length }) => length));
   let count = 0;
   return ({ target, data }) => {
@@ -138,7 +138,7 @@ const mentionsAmong = (operations: readonly BulkOperation[]): ((write: BulkWrite
 };
 
 /**
- * By what the mention of a resource and its target are the same: ids are compared without their case, bulkIds with it.
+ * The key that the mention of a resource and its target share: ids are compared without their case, bulkIds with it.
  */
 export const mentionKey = (text: string): string => (isReference(text) ? text : text.toLowerCase());
 

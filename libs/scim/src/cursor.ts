@@ -5,8 +5,8 @@ import { integer, type PagingLimits } from './list.js';
 export const MAX_CURSOR_CHARACTERS = 4_096;
 
 /**
- * Behind which resource a page begins: its id, and by what it was sorted, as a text; null = it had no value, or nothing
- * is sorted.
+ * The resource after which a page begins: its id, and by what it was sorted, as a text; null = it had no value, or
+ * nothing is sorted.
  */
 export interface Position {
   readonly id: string;

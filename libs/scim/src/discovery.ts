@@ -42,7 +42,7 @@ export const refuseFilter = (filter: string | undefined): void => {
   if (filter !== undefined) {
     throw new Rejected(
       'forbidden',
-      'What the service says about itself cannot be filtered: leave filter out (RFC 7644 §4).',
+      'The description of the service cannot be filtered: leave filter out (RFC 7644 §4).',
     );
   }
 };

@@ -31,8 +31,8 @@ const makeTable = (): Uint8Array => {
 };
 
 /**
- * Tells whether there may be more than MAX_COMBINING_MARKS marks in a row, counted with what may part them: no for next
- * to all texts.
+ * Tells whether there may be more than MAX_COMBINING_MARKS marks in a row, counted with what may part them: false for
+ * nearly all texts.
  */
 const mayStackMarks = (text: string): boolean => {
   const table = (mayStack ??= makeTable());

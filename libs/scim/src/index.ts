@@ -38,6 +38,7 @@ export {
   diffResource,
   parseReplacement,
   parseResource,
+  readOnlyOf,
   renderResource,
   type Resource,
 } from './resource.js';

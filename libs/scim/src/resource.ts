@@ -142,6 +142,12 @@ export interface ResourceEnvelope {
   readonly location: string;
 }
 
+/** Attributes that a client may send back in a PATCH, because it was shown them, but never change. */
+export const readOnlyOf = (
+  { name }: ResourceDefinition,
+  { id, created, lastModified, version }: Omit<ResourceEnvelope, 'location'>,
+): JsonObject => ({ id, meta: { resourceType: name, created, lastModified, version: `W/"${version}"` } });
+
 /**
  * The resource as a client sees it (RFC 7643 §3): schemas, id, attributes, meta. Shares what it can: it is on the hot
  * path.

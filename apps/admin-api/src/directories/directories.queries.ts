@@ -13,7 +13,7 @@ export interface DirectoryView {
   readonly kind: string;
   readonly settings: DirectorySettings;
   readonly scimBaseUrl: string;
-  /** The newest first. */
+  /** Its tokens, the newest first. */
   readonly tokens: readonly {
     readonly id: string;
     readonly description: string;

@@ -9,7 +9,7 @@ import { Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 
 const FIRST_TOKEN = 'Made with the directory';
-/** Each lasts as long as a command is waited for: the owner of directories may start after the admin API. */
+/** Each try lasts as long as a command is waited for: the owner of directories may start after the admin API. */
 const MAX_ATTEMPTS = 6;
 
 /** Makes directories and changes them, by commands to their owner. */

@@ -5,7 +5,7 @@ import { checked } from '../http/body.guard.js';
 import { RejectedFilter } from '../http/rejected.filter.js';
 import { EventsPage, StreamEvents } from './stream-events.queries.js';
 
-/** The events of one user or one group, whichever directory it belongs to; also when it is deleted. */
+/** The events of one user or one group of any directory, even after it was deleted. */
 @Controller('api/admin')
 @UseGuards(ApiKeyGuard)
 @UseFilters(RejectedFilter)

@@ -34,10 +34,10 @@ import { RejectedFilter } from '../http/rejected.filter.js';
 
 const MAX_PAGE_ROWS = 1_000;
 const MAX_NAME_CHARACTERS = 400;
-/** As for a group of an identity provider: a name of spaces is none. */
+/** A name that consists of spaces is refused, as it is for a group of an identity provider. */
 const NOT_BLANK = { message: '$property must not be blank' };
 const LEAST_ID = '00000000-0000-0000-0000-000000000000';
-/** Any UUID: the least one, where a page begins, has no version. */
+/** Any UUID is taken: the least one, with which a page may begin, has no version. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const lower = ({ value }: { value: unknown }): unknown =>

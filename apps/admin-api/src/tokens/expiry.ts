@@ -14,7 +14,7 @@ const whyNoMoment = (text: string): string =>
       : 'is no moment';
 
 /**
- * The moment at which a token ends to work, in UTC. Throws Rejected(invalidValue) when it is none, or has passed. `now`
+ * The moment at which a token expires, in UTC. Throws Rejected(invalidValue) when it is none, or has passed. `now`
  * in ms.
  */
 export const expiryOf = (text: string, now: number): string => {

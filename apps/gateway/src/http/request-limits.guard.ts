@@ -43,7 +43,7 @@ interface Visit extends Held {
   room: Room | null;
 }
 
-/** A request of which this is known from its headers until its answer has gone. */
+/** A request that has a visit from its headers until its answer has gone. */
 type LetIn = ScimRequest & { visit: Visit };
 
 /**
@@ -213,7 +213,7 @@ export class RequestLimits {
     return value;
   }
 
-  /** Is asked before a list is read that may be long. Throws Rejected(tooManyRequests). */
+  /** Is called before a list that may be long is read. Throws Rejected(tooManyRequests). */
   requireRoomForList(tenant: string): void {
     this.held.requireRoom(tenant, this.config.MAX_UNSENT_BYTES_PER_TENANT * SHARE_OF_SHORT_ANSWERS);
   }

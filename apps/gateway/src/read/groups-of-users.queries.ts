@@ -9,8 +9,8 @@ export const isMember = (row: object): boolean => 'isMember' in row && row.isMem
 
 /**
  * Reads which groups users are in. It is a query of its own, because nearly all of its cost is its beginning, which
- * other reads shall not bear; nor shall a client that does not want to see groups, because a page of users in hundreds
- * of nested groups takes seconds.
+ * other reads are spared. So is a client that does not want to see groups, because a page of users in hundreds of
+ * nested groups takes seconds.
  */
 export class GroupsOfUsers {
   constructor(private readonly pool: Pool) {}
@@ -33,7 +33,7 @@ export class GroupsOfUsers {
       })
       .catch((error: unknown) => {
         if (!(isTimeOut(error) || isUnreadable(error))) throw error;
-        // It would be so every time.
+        // Another try would end the same.
         throw new Rejected(
           'tooMany',
           'The users of this page are in more groups, directly and through other groups, than can be read in the time that a query may take. Ask for ' +

@@ -24,7 +24,7 @@ it('one heavy command among many leaves room for more than ten at once, and is f
   expect(costs.of('mixed')).toBe(0);
 });
 
-it('light commands between heavy ones hide these for long in vain', () => {
+it('light commands between heavy ones do not hide them for long', () => {
   const costs = new CommandCosts();
   for (let command = 0; command < 20; command++) costs.learn('sly', 3 * MEBIBYTE);
   for (let command = 0; command < 64; command++) costs.learn('sly', 2_000);

@@ -28,7 +28,7 @@ export class Listener {
     return this.member.silentMs();
   }
 
-  /** Resolves when it hears: where the end is, it asks with its first fetch. */
+  /** Resolves when it hears: its first fetch asks for the end of the topic. */
   async start(): Promise<void> {
     const { listeners, onError } = this.options;
     const { consumer } = this.member;

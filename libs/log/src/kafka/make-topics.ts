@@ -23,7 +23,7 @@ export interface Wanted {
 /**
  * Makes our topics that are missing, and waits until every partition that we consume has a leader that knows it, and
  * every group of ours a coordinator: a consumer that asks too early dies of it. Throws LogUnavailable after 30 s, or
- * the last answer of the broker; after 5 s where that answer is that we may not.
+ * the last answer of the broker; after 5 s if the broker answers that we may not.
  */
 export const makeTopics = async (admin: Admin, { own, heard, groups }: Wanted): Promise<void> => {
   const wanted = [...new Set([...own, ...heard])];

@@ -85,7 +85,7 @@ export class Publisher {
     }
   }
 
-  /** One of the messages is too long for the broker: the others are none the worse for it. */
+  /** One of the messages is too long for the broker: the others are sent. */
   private async divide(topic: string, batch: readonly Outgoing[]): Promise<void> {
     const [first] = batch;
     if (batch.length === 1) return first!.reject(tooLong(first!.bytes));
