@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { roleUrl } from '#event-store';
+import type { OwnerDefinition } from '#owner';
 import { masterKeySource, uuidv7 } from '#runtime';
-import { ownerNamed, rebuildOwner } from '../../apps/muster/src/rebuild.js';
+import { OWNERS } from '../../apps/muster/src/owners.js';
+import { chosen, ownerNamed, rebuildOwner } from '../../apps/muster/src/rebuild.js';
 import { cleanEnvironment } from '../bench/installation.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster } from '../support/muster.js';
@@ -27,11 +29,19 @@ it('says in one line what is wrong with how it was called', async () => {
     );
   expect(await program('nobody')).toMatchObject({
     code: 64,
-    stderr: 'There is no owner nobody. The owners are directory, identity, group.\n',
+    stderr: `There is no owner nobody. The owners are ${OWNERS.map(({ name }) => name).join(', ')}.\n`,
   });
   expect(await program()).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Name one owner, or say --all/) });
   expect(await program('--none')).toMatchObject({ code: 64 });
   expect(await program('--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/Exit code 0 = /) });
+});
+
+it('--all are those whose rows follow from their own events, and another one is told by name how its rows are checked', async () => {
+  const recorder: OwnerDefinition = { ...OWNERS[0]!, name: 'recorder', fold: undefined };
+  expect(chosen(undefined, true, [recorder, ...OWNERS])).toEqual(OWNERS);
+  await expect(rebuildOwner('postgres://nowhere', { make: null } as never, recorder)).rejects.toThrow(
+    /^No row of recorder follows from its own events.* npm run -s verify$/,
+  );
 });
 
 for (const log of ['Postgres', 'Kafka'] as const) {

@@ -34,7 +34,10 @@ export const rebuildOwner = async (
   owner: OwnerDefinition,
   options: Partial<Options> = {},
 ): Promise<RebuildResult> => {
-  if (!owner.fold) throw new UsageError(`${owner.name} has no rows that follow from events.`);
+  if (!owner.fold)
+    throw new UsageError(
+      `No row of ${owner.name} follows from its own events, so there is nothing to rebuild. Its rows are checked by: npm run -s verify`,
+    );
   const rows = await connectToInstallation(url, 'muster-rebuild');
   try {
     const key = await openMasterKey(rows, { ...masterKey, make: null });
@@ -98,11 +101,15 @@ const reported = (name: string, result: RebuildResult, seconds: number): string 
   ].join('\n');
 };
 
-/** Throws UsageError. */
-const chosen = (name: string | undefined, all: boolean): readonly OwnerDefinition[] => {
+/** The owners that are meant: `--all` leaves out those that record events of others. Throws UsageError. */
+export const chosen = (
+  name: string | undefined,
+  all: boolean,
+  owners: readonly OwnerDefinition[] = OWNERS,
+): readonly OwnerDefinition[] => {
   if ((name !== undefined) === all)
     throw new UsageError('Name one owner, or say --all. --help says which owners there are.');
-  return name === undefined ? OWNERS : [ownerNamed(name)];
+  return name === undefined ? owners.filter(({ fold }) => fold) : [ownerNamed(name)];
 };
 
 const run = async (owners: readonly OwnerDefinition[], isFromStart: boolean): Promise<void> => {
@@ -133,7 +140,7 @@ if (process.argv[1]?.endsWith('rebuild.js')) {
       'Replays the events of an owner and mends the rows that are not what they say, while Muster serves. It may be stopped (Ctrl-C) or killed at any moment, and goes on there when it is started again.',
     )
     .argument('[owner]', `one of ${OWNERS.map((owner) => owner.name).join(', ')}`)
-    .option('--all', 'all owners, one after the other')
+    .option('--all', 'all owners whose rows follow from their events, one after the other')
     .option('--from-start', 'also where an earlier rebuild was stopped in the middle')
     .addHelpText(
       'after',
