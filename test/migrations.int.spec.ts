@@ -161,7 +161,10 @@ describe('a migration of a database with rows in every table', () => {
     const { 'identity.users': users, muster_migrations: done, ...others } = before;
     expect(after).toMatchObject(others);
     expect(after['identity.users']).toEqual(
-      users!.map((user) => ({ ...user, title_length: user.user_name_folded === 'ada@x.org' ? 8 : null })),
+      users!.map((user) => {
+        const made = { title_length: user.user_name_folded === 'ada@x.org' ? 8 : null };
+        return expect.objectContaining({ ...user, ...made }) as unknown;
+      }),
     );
     expect(after.muster_migrations).toEqual([
       ...done!,
