@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { settingsOf } from '#contracts';
 import { uuidv7 } from '#runtime';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer, type Directory } from '../support/muster.js';
@@ -450,11 +451,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           String(value),
         ).toBe(400);
       expect((await admin('PATCH', `/directories/${uuidv7()}`, { offerExistingUsers: true })).status).toBe(404);
-      expect((await admin('GET', `/directories/${entra.id}`)).body.settings).toEqual({
-        offerExistingUsers: false,
-        emailIsLoginName: false,
-        offerLocalGroups: false,
-      });
+      expect((await admin('GET', `/directories/${entra.id}`)).body.settings).toEqual(settingsOf({}));
     });
 
     it('verify finds nothing, and finds a planted corruption of each new column and claim', async () => {

@@ -1,5 +1,5 @@
 import { isRejection, USER, type Rejection } from '#scim';
-import type { Outcome, UserCommand, UserEvent } from '#contracts';
+import { settingsOf, type Outcome, type UserCommand, type UserEvent } from '#contracts';
 import { keysOf } from '../../apps/identity/src/identifiers.js';
 import {
   answerTo,
@@ -17,8 +17,7 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   id,
   version: 1,
   name: `Directory ${id}`,
-  offerExistingUsers: false,
-  emailIsLoginName: false,
+  ...settingsOf({}),
   ...settings,
 });
 

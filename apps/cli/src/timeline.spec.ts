@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { settingsOf } from '#contracts';
 import type { DirectoryView, RecordedEvent } from './admin-views.js';
 import { describeActors, renderTimeline } from './timeline.js';
 
@@ -13,7 +14,7 @@ const directory: DirectoryView = {
   id: 'd',
   name: 'Contoso',
   kind: 'entra',
-  settings: { offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false },
+  settings: settingsOf({}),
   scimBaseUrl: '',
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
