@@ -68,6 +68,23 @@ const maxLines = (path: string): number => (isSpec(path) ? MAX_SPEC_LINES : MAX_
 /** Longer ones, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {};
 
+/** Files that may list owners, each with its reason: a new owner is told to the first one, by two lines. */
+const LISTS_OF_OWNERS: Readonly<Record<string, string>> = {
+  'apps/muster/src/owners.ts': 'THE list',
+  'apps/admin-api/src/admin-api.module.ts': 'a face says which owners it sends to: it is a use',
+  'docker-compose.yml': 'npm run docs makes it of THE list',
+  'docs/kafka-access.md': 'npm run docs makes it of THE list',
+  'docs/database-access.md': 'npm run docs makes it of the migrations',
+  'docs/schema.sql': 'npm run docs makes it of the migrations',
+  'deploy/kafka-access.int.spec.ts': 'has the rights of some owners once more by hand, and asks for no others',
+  'test/hostile/left-clients.spec.ts': 'locks the tables that its requests read',
+};
+/** Files that may name all settings of a directory, each with its reason. */
+const LISTS_OF_SETTINGS: Readonly<Record<string, string>> = {
+  'libs/contracts/src/directory-settings.ts': 'the declaration',
+  'docs/configuration.md': 'npm run docs makes it of the declaration',
+};
+
 /** Packages that no file imports, each with its use. */
 const NOT_IMPORTED: Readonly<Record<string, string>> = {
   typescript: 'the script build',
@@ -145,7 +162,67 @@ const edited = (path: string, from: string | RegExp, to: string): Change => {
   return { [path]: text };
 };
 
+const ownersIn = (project: Project): string[] =>
+  words([...project.keys()].join('\n'), /^apps\/[^/]+\/src\/([\w-]+)\.owner\.ts$/gm);
+/** Three different ones with little between each two and the next, in whichever case, also as parts of longer names. */
+const listOf = (names: readonly string[], text: string): string | undefined => {
+  const found = [...text.matchAll(new RegExp(`(?<![a-z])(?:${names.join('|')})(?![a-z])`, 'gi'))];
+  const end = ({ 0: name, index }: RegExpExecArray): number => index + name.length;
+  for (const [first, { index }] of found.entries()) {
+    const listed = new Set<string>();
+    for (let at = first; at < found.length; at++) {
+      // In a sentence that only names them, there are words between.
+      const between = at === first ? '' : text.slice(end(found[at - 1]!), found[at]!.index);
+      if (between.length > 40 || /[a-z]+ +[a-z]+ /i.test(between)) break;
+      listed.add(found[at]![0].toLowerCase());
+      if (listed.size === 3) return text.slice(index, end(found[at]!)).replace(/\s+/g, ' ');
+    }
+  }
+  return undefined;
+};
+
 const RULES: readonly Rule[] = [
+  {
+    title:
+      'a new owner costs its folder and two lines in THE list: no other file lists owners, or it stands above with its reason',
+    check: (project) => {
+      const owners = ownersIn(project);
+      const listed = [...project].flatMap(([path, text]): [string, string][] => {
+        const isOwn = owners.some((owner) => path.startsWith(`apps/${owner}/`));
+        const list = isOwn || path === SELF || path === 'CHANGELOG.md' ? undefined : listOf(owners, text);
+        return list === undefined ? [] : [[path, list]];
+      });
+      return [
+        ...listed.filter(([path]) => !(path in LISTS_OF_OWNERS)).map(([path, list]) => `${path}: ${list}`),
+        ...Object.keys(LISTS_OF_OWNERS)
+          .filter((path) => !listed.some(([other]) => other === path))
+          .map((path) => `${path} needs no exception`),
+      ];
+    },
+    broken: [
+      { 'deploy/a.ts': "const apps = ['identity', 'directory', 'group'];" },
+      { 'docs/a.md': 'restart `identity`, `directory` and `group`' },
+      { 'docs/a.md': 'the roles muster_identity, muster_directory, muster_group' },
+      { 'deploy/a.yml': 'a: ${IDENTITY_PASSWORD},${GROUP_PASSWORD},${DIRECTORY_PASSWORD}' },
+      { 'test/a.spec.ts': '/^(directory|group|identity)$/' },
+      { 'apps/audit/src/audit.owner.ts': '', 'test/a.spec.ts': "['audit', 'identity', 'group']" },
+      { 'apps/muster/src/owners.ts': '' },
+    ],
+  },
+  {
+    title: 'a setting of a directory costs its declaration and its use: no other file names all of them',
+    check: (project) => {
+      const names = words(project.get('libs/contracts/src/directory-settings.ts')!, /^ {2}(\w+): \{\n {4}type: /gm);
+      const lists = [...project].filter(([path, text]) => path !== SELF && names.every((name) => text.includes(name)));
+      return names.length < 3
+        ? ['no settings were found']
+        : lists.map(([path]) => path).filter((path) => !(path in LISTS_OF_SETTINGS));
+    },
+    broken: [
+      { 'apps/cli/src/a.spec.ts': '{ offerExistingUsers: false, emailIsLoginName: false, offerLocalGroups: false }' },
+      edited('libs/contracts/src/directory-settings.ts', /type: /g, 'kind: '),
+    ],
+  },
   {
     title: 'a name says what is inside: no common, util, helper, shared, base, manager',
     check: (project) =>
@@ -211,7 +288,7 @@ const RULES: readonly Rule[] = [
   {
     title: 'what runs, migrates, deploys and kills every owner names none of them but in THE list',
     check: (project) => {
-      const owners = words([...project.keys()].join('\n'), /^apps\/[^/]+\/src\/([\w-]+)\.owner\.ts$/gm);
+      const owners = ownersIn(project);
       // Each message names the directory that it came through: that word alone is no owner.
       const named = new RegExp(
         `['"\`](?!directory['"\`])(?:${owners.join('|')})(?:\\.(?:commands|events|outcomes))?['"\`]`,
@@ -385,7 +462,10 @@ const RULES: readonly Rule[] = [
   {
     title: 'the README and the page on architecture find things: they name files, names and settings that exist',
     check: (project) => {
-      const [readme, architecture] = [project.get('README.md')!, project.get('docs/architecture.md')!];
+      const [readme, architecture, database] = ['README.md', 'docs/architecture.md', 'docs/schema.sql'].map((path) =>
+        project.get(path)!,
+      ) as [string, string, string];
+      const schemas = words(database, /^CREATE SCHEMA (\S+);$/gm);
       const code = sources(project)
         .filter(([path]) => path !== SELF)
         .map(([, text]) => text)
@@ -402,8 +482,8 @@ const RULES: readonly Rule[] = [
         // Topics are called so, too; only that of commands is no table.
         ...quoted(architecture).filter(
           (word) =>
-            /^(identity|directory|"group"|log|keys)\.(?!commands$)\w+$/.test(word) &&
-            !new RegExp(`(TABLE|VIEW|FUNCTION) ${word}\\b`).test(project.get('docs/schema.sql')!),
+            new RegExp(`^(${schemas.join('|')})\\.(?!commands$)\\w+$`).test(word) &&
+            !new RegExp(`(TABLE|VIEW|FUNCTION) ${word}\\b`).test(database),
         ),
         ...[...quoted(readme), ...quoted(architecture)].filter(
           (word) => /^(?=.*[a-z][A-Z]|[A-Z])\w+$/.test(word) && !new RegExp(`\\b${word}\\b`).test(code),

@@ -135,7 +135,7 @@ describe('the roles', () => {
     const inOrder = async (url: string, prefix: string): Promise<string[]> =>
       (await query<{ object: string; acl: string | null }>(url, grants)).map(({ object, acl }) =>
         `${object} ${(acl ?? '').replace(/[{}]/g, '').split(',').sort().join()}`.replaceAll(
-          new RegExp(`\\b${prefix}_(?=gateway|admin_api|identity|directory|group|log)`, 'g'),
+          new RegExp(`\\b${prefix}_(?=${ROLES.join('|')})`, 'g'),
           '*_',
         ),
       );
