@@ -50,6 +50,18 @@ module.exports = {
       { path: '^(apps|deploy|libs/(?!runtime/))' },
     ),
     rule(
+      'host-imports-runtime',
+      'it keeps processes running, and knows nothing of what they do',
+      { path: '^libs/host/', pathNot: TESTS },
+      { path: '^(apps|deploy|libs/(?!(host|runtime)/))' },
+    ),
+    rule(
+      'host-is-for-programs',
+      'only muster and deploy start processes: an owner, a face or a lib works in one that runs',
+      { path: '^(apps/(?!muster/)|libs/(?!host/))', pathNot: TESTS },
+      { path: '^libs/host/' },
+    ),
+    rule(
       'owner-imports-no-app',
       'it is what every owner is made of, and knows none',
       { path: '^libs/owner/', pathNot: TESTS },

@@ -8,7 +8,8 @@ import { roleOf, userOf } from '#contracts';
 import { ownRoleUrl } from '#event-store';
 import { SERVICES } from '../apps/muster/src/owners.js';
 import { whatToRun } from '../apps/muster/src/server.module.js';
-import { POSTGRES_SETTINGS, readConfig } from '#runtime';
+import { POSTGRES_SETTINGS } from '#host';
+import { readConfig } from '#runtime';
 import { databasePasswordOf, kafkaPasswordOf } from './environments.js';
 import { settings } from './kafka-broker.js';
 

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { userOf } from '#contracts';
 import { setUpKafka, type KafkaConnection } from '#log';
-import { boundLog, freePort, keyFile, lastLine, lives, makeFolder, stopChild, UsageError, whenEnded } from '#runtime';
+import { boundLog, freePort, lastLine, lives, stopChild, whenEnded } from '#host';
+import { keyFile, makeFolder, UsageError } from '#runtime';
 import { ACCESS } from '../apps/muster/src/owners.js';
 import { javaCommand, kafkaClassPath } from './kafka-jars.js';
 

@@ -4,22 +4,24 @@ import pg from 'pg';
 import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
 import {
   answers,
-  apiKeyOf,
   freePort,
-  isTerminal,
   keptPostgres,
+  runSupervisor,
+  RuntimeFile,
+  startNode,
+  urlHere,
+  type Kept,
+  type Running,
+} from '#host';
+import {
+  apiKeyOf,
+  isTerminal,
   masterKeySource,
   readConfig,
   refuseArguments,
-  runSupervisor,
-  RuntimeFile,
   sayAsJson,
   sayLine,
-  startNode,
-  urlHere,
   type Config,
-  type Kept,
-  type Running,
 } from '#runtime';
 import { SERVICES } from '../apps/muster/src/owners.js';
 import { environmentOf, type Secrets, type Service } from './environments.js';

@@ -46,6 +46,11 @@ const ROWS: readonly Row[] = [
   broken('runtime-imports-nothing-of-ours', 'libs/runtime/src/a.ts', '#contracts'),
   broken('runtime-imports-nothing-of-ours', 'libs/runtime/src/b.ts', '../../../apps/identity/src/user.queries.js'),
   allowed('libs/runtime/src/d.ts', 'pg', 'node:fs'),
+  broken('host-imports-runtime', 'libs/host/src/a.ts', '#contracts'),
+  broken('host-imports-runtime', 'libs/host/src/b.ts', '../../../apps/identity/src/user.queries.js'),
+  allowed('libs/host/src/d.ts', '#runtime', 'pg', 'node:child_process'),
+  broken('host-is-for-programs', 'apps/identity/src/n.queries.ts', '#host'),
+  broken('host-is-for-programs', 'libs/owner/src/c.ts', '#host'),
   broken('owner-imports-no-app', 'libs/owner/src/a.ts', '../../../apps/identity/src/user.queries.js'),
   broken('owner-imports-no-app', 'libs/owner/src/b.ts', '#scim'),
   allowed('libs/owner/src/d.ts', '#contracts', '#event-store', '#log', '#runtime', '@nestjs/common'),
@@ -105,11 +110,11 @@ const ROWS: readonly Row[] = [
   broken('every-import-resolves', 'apps/identity/src/j.queries.ts', './nowhere.js'),
   broken('every-package-is-named', 'apps/identity/src/k.queries.ts', 'unnamed'),
   broken('no-tools-in-the-product', 'apps/identity/src/l.queries.ts', 'vitest'),
-  allowed('deploy/stack.ts', '#runtime'),
+  allowed('deploy/stack.ts', '#host', '#runtime'),
   broken('no-cycles', 'libs/runtime/src/e.ts', './f.js'),
   broken('no-dead-files', 'apps/identity/src/m.ts'),
   broken('no-dead-files', 'libs/log/src/kafka/b.ts', './a.js'),
-  allowed('apps/muster/src/server.ts', '#contracts', '#event-store', '#log', '#owner', '#runtime', '#scim'),
+  allowed('apps/muster/src/server.ts', '#contracts', '#event-store', '#host', '#log', '#owner', '#runtime', '#scim'),
 ];
 
 /** The rows import these files: the shape of the project. */
@@ -123,6 +128,7 @@ const FRAME: Readonly<Record<string, readonly string[]>> = {
   'libs/contracts/src/index.ts': ['./user.js'],
   'libs/contracts/src/user.ts': [],
   'libs/event-store/src/index.ts': [],
+  'libs/host/src/index.ts': [],
   'libs/log/src/index.ts': [],
   'libs/owner/src/index.ts': [],
   'libs/runtime/src/index.ts': [],

@@ -12,7 +12,7 @@ import {
   type Migration,
   type RoleSettings,
 } from '#event-store';
-import { startPostgres, type PostgresProcess } from '#runtime';
+import { startPostgres, type PostgresProcess } from '#host';
 import { dumpSchema } from './support/dump-schema.js';
 import { query } from './support/postgres.js';
 

@@ -51,7 +51,7 @@ const TERMINAL = [
   COMMANDS,
   /^deploy\/[^/]+\.ts$/,
   /^test\/(bench|fault|hostile)\//,
-  /^libs\/runtime\/src\/(first|say|supervise|runtime-file)\.ts$/,
+  /^libs\/(runtime\/src\/(first|say)|host\/src\/(supervise|runtime-file))\.ts$/,
 ];
 
 /** Names with a word that is refused elsewhere, each with its reason. */
@@ -300,7 +300,7 @@ const RULES: readonly Rule[] = [
         (path) =>
           !/\.(spec|contract)\.ts$/.test(path) &&
           path !== 'apps/muster/src/owners.ts' &&
-          /^(libs\/(event-store|log|owner|runtime)|apps\/muster|deploy)\//.test(path),
+          /^(libs\/(event-store|host|log|owner|runtime)|apps\/muster|deploy)\//.test(path),
       )(project);
     },
     broken: [

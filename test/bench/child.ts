@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { stopChild } from '#runtime';
+import { stopChild } from '#host';
 import { projectRoot } from './installation.js';
 import type { Job, LoadMessage, LoadResult } from './load.js';
 

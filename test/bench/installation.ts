@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { answers, freePort, lives } from '#runtime';
+import { answers, freePort, lives } from '#host';
 import { SERVICES } from '../../apps/muster/src/owners.js';
 import type { Target } from './cycle.js';
 import { processorMs } from './processor-time.js';

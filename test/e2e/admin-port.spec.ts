@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { createLogger, freePort, readConfig } from '#runtime';
+import { freePort } from '#host';
+import { createLogger, readConfig } from '#runtime';
 import { startServer } from '../../apps/muster/src/server.module.js';
 import { startMuster } from '../support/muster.js';
 

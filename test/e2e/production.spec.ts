@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { answers } from '#runtime';
+import { answers } from '#host';
 import { cleanEnvironment } from '../bench/installation.js';
 
 /** Packages are installed in 10 s from npm's cache; on a machine without it they come from the registry. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { migrate, untilMigrated } from '#event-store';
-import { answers, freePort, isAlive, startPostgres, type PostgresProcess } from '#runtime';
+import { answers, freePort, isAlive, startPostgres, type PostgresProcess } from '#host';
 import { cleanEnvironment } from '../bench/installation.js';
 
 /** `npm start` as a user has it: the built program with its children. A start takes 2 to 4 s. */

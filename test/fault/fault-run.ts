@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAlive } from '#runtime';
+import { isAlive } from '#host';
 import { SERVICES } from '../../apps/muster/src/owners.js';
 import { Installation, SERVING, until, type LogKind, type ProcessName } from '../bench/installation.js';
 import { Clients, type Counts } from './clients.js';

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { partitionOf } from '#contracts';
-import { lives, stopChild } from '#runtime';
+import { lives, stopChild } from '#host';
 import { HttpConnection, requestText } from '../bench/http-connection.js';
 import { Installation, projectRoot, until, type LogKind, SERVING } from '../bench/installation.js';
 import { summarise, type Summary } from '../bench/latencies.js';

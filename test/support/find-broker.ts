@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, readConfig } from '#runtime';
+import { freePort } from '#host';
+import { readConfig } from '#runtime';
 import { startKafkaBroker, whatKafkaMisses, type KafkaBroker } from '../../deploy/kafka-broker.js';
 import { kafkaOf } from './kafka-client.js';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '#event-store';
-import { startPostgres } from '#runtime';
+import { startPostgres } from '#host';
 import { ask } from './ask.js';
 
 /** A migrated database of the caller's own, on the server that the suites of this run share: the owner's URL. */

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
-import { backUpPostgres, isUsageError, readConfig, UsageError } from '#runtime';
+import { backUpPostgres } from '#host';
+import { isUsageError, readConfig, UsageError } from '#runtime';
 
 /** `npm run backup -- <folder>`: a copy of the embedded database while it serves. */
 

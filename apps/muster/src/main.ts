@@ -1,21 +1,15 @@
 import '#first';
 import { fileURLToPath } from 'node:url';
+import { freePort, keptPostgres, runSupervisor, RuntimeFile, startNode, urlHere, type Supervisor } from '#host';
 import {
   environmentWith,
-  freePort,
   isPerson,
   isTerminal,
-  keptPostgres,
   readConfig,
   refuseArguments,
-  runSupervisor,
-  RuntimeFile,
   sayAsJson,
-  startNode,
-  urlHere,
   VERSION,
   type Config,
-  type Supervisor,
 } from '#runtime';
 import { SHOW_TOKEN } from './show-token.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { migrate, roleUrl, allRoles, untilMigrated, type RoleSettings } from '#event-store';
-import { startPostgres, type PostgresProcess } from '#runtime';
+import { startPostgres, type PostgresProcess } from '#host';
 import { query } from '../../../test/support/postgres.js';
 
 const ROLES = allRoles();

@@ -18,8 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
-import { makeFolder } from './private-folder.js';
-import { UsageError } from './usage-error.js';
+import { makeFolder, UsageError } from '#runtime';
 
 export interface BackupReport {
   /** Everything that was acknowledged before this moment is in the copy. */

@@ -19,8 +19,7 @@ import {
 } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { keyFile, readKeyFile } from './key-file.js';
-import { unusableDataDirectory, UsageError } from './usage-error.js';
+import { keyFile, readKeyFile, unusableDataDirectory, UsageError } from '#runtime';
 
 /**
  * The user who runs the server: Postgres refuses root, so root lends it to a user without rights. Empty = the user of

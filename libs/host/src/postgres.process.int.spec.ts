@@ -17,9 +17,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { UsageError } from '#runtime';
 import { keptPostgres, startPostgres, type PostgresProcess } from './postgres.process.js';
 import { createSupervisor } from './supervise.js';
-import { UsageError } from './usage-error.js';
 
 // A start of Postgres takes 1 to 3 s, more on a machine that does other work.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -60,7 +60,7 @@ const portOf = ({ url }: PostgresProcess): number => Number(new URL(url).port);
 
 /** Starts Postgres from a process that is then killed. It runs the built files, as `npm start` does. */
 const startAndKill = async (): Promise<{ pid: number; url: string }> => {
-  const script = `import { startPostgres } from '#runtime';
+  const script = `import { startPostgres } from '#host';
     const { pid, url } = await startPostgres(process.argv[1]);
     console.log(JSON.stringify({ pid, url }));`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script, home], {

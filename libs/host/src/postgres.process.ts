@@ -4,13 +4,13 @@ import { platform } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { UsageError } from '#runtime';
 import { boundLog } from './bounded-log.js';
 import { isAlive, lastLine, lives, whenEnded } from './child-process.js';
 import { freePort } from './free-port.js';
 import { fullDisk } from './full-disk.js';
 import { ENVIRONMENT, prepareCluster, type Cluster } from './postgres.cluster.js';
 import type { Kept } from './supervise.js';
-import { UsageError } from './usage-error.js';
 
 export interface PostgresProcess {
   /** The owner's URL: postgres://muster:password@127.0.0.1:port/muster */

@@ -1,12 +1,8 @@
 import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import type { Config } from './config.js';
-import { apiKeyOf } from './key-file.js';
-import { makePrivate } from './private-folder.js';
-import { sayLine } from './say.js';
+import { apiKeyOf, type Config, makePrivate, sayLine, unusableDataDirectory } from '#runtime';
 import type { Kept, Running } from './supervise.js';
-import { unusableDataDirectory } from './usage-error.js';
 
 /** The host by which this machine reaches a server that listens on an address. */
 export const urlHere = (host: string, port: number): string => {

@@ -169,7 +169,7 @@ it('starts nothing any more once it stops', async () => {
 
 /** Starts the program from a process that is then killed. Resolves when both have ended: its output is the parent's. */
 const killParentOf = async (file: string): Promise<void> => {
-  const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
+  const script = `import { startNode } from './dist/libs/host/src/supervise.js';
     await startNode({ file: ${JSON.stringify(file)}, environment: process.env, onMessage: () => console.log('up') });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -199,7 +199,7 @@ it('leaves no service behind when it is killed while that one starts', async () 
 it('puts the name before each line where there are several', async () => {
   const file = join(folder, 'talks.mjs');
   writeFileSync(file, "process.stdout.write('one\\ntw'); process.stdout.write('o\\n'); console.error('three');");
-  const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
+  const script = `import { startNode } from './dist/libs/host/src/supervise.js';
     await startNode({ file: ${JSON.stringify(file)}, environment: process.env, prefix: 'talks | ' });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = Promise.all([parent.stdout, parent.stderr].map(async (stream) => (await stream.toArray()).join('')));
@@ -209,7 +209,7 @@ it('puts the name before each line where there are several', async () => {
 it('makes JSON lines of what a crash leaves on standard error', async () => {
   const file = join(folder, 'crashes.mjs');
   writeFileSync(file, "console.log('its own'); throw new Error('early');");
-  const script = `import { startNode } from './dist/libs/runtime/src/supervise.js';
+  const script = `import { startNode } from './dist/libs/host/src/supervise.js';
     await startNode({ file: ${JSON.stringify(file)}, environment: process.env });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr] = await Promise.all(

@@ -3,10 +3,20 @@ import { once } from 'node:events';
 import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import {
+  EXIT_USAGE,
+  isTerminal,
+  isUsageError,
+  outliveReaders,
+  PRIVATE_UMASK,
+  sayAsJson,
+  sayEnd,
+  sayError,
+  sayLine,
+  sayStart,
+  UsageError,
+} from '#runtime';
 import { stopChild, whenEnded } from './child-process.js';
-import { PRIVATE_UMASK } from './private-folder.js';
-import { isTerminal, outliveReaders, sayAsJson, sayEnd, sayError, sayLine, sayStart } from './say.js';
-import { EXIT_USAGE, isUsageError, UsageError } from './usage-error.js';
 
 /** A process that runs. */
 export interface Running {

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commandsOf, eventsOf, outcomesOf, type Message, type OutcomeData } from '#contracts';
 import { BatchHandler, connectDatabase, migrate, roleUrl, type Behaviour } from '#event-store';
-import { startPostgres, type PostgresProcess } from '#runtime';
+import { startPostgres, type PostgresProcess } from '#host';
 import { append, Consumer, idsOf, itIsALog, newMessages, newTenant, numbersOf, Signal } from '../log.contract.js';
 import { LogUnavailable } from '../log.js';
 import { PostgresLog } from './postgres-log.js';

@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 /** The size of one file of Postgres's log. With less room than that it cannot go on, or will soon come to its end. */
 const FULL_BELOW_BYTES = 16 * 1_048_576;
 
-/** What an administrator has to do about a disk that is full, in one line; null = there is room, or it cannot be told. */
+/** Tells an administrator what to do about a full disk, in one line; null = there is room, or nobody can say. */
 export const fullDisk = (folder: string): string | null => {
   let freeBytes: number;
   try {
