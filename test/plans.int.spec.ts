@@ -7,7 +7,7 @@ import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#sc
 import { MemberQueries } from '../apps/gateway/src/read/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/read/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
-import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
+import { loadSql, NOBODY_PARTS, type Touched } from '../apps/identity/src/user-load.queries.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
 import { newDatabase } from './support/postgres.js';
 
@@ -180,6 +180,16 @@ it.each([
   const ofUsers = [...OF_EACH_USER, ...expected];
   expect(await scans({ [part]: [{}] })).toEqual(ofUsers.sort());
   expect(await scans({ [part]: [{}], tenants: [{}] })).toEqual([...ofUsers, ...OF_ITS_TENANT].sort());
+});
+
+it.each([
+  ['claims', ['claims_pkey (tenant, kind, value)']],
+  ['former_upns', ['users_by_former_upn (former_upn_key, tenant)']],
+  ['emails', ['users_by_work_email (work_email_folded, tenant)', 'users_by_work_email_key (work_email_key, tenant)']],
+  ['external_ids', ['users_by_external_id (external_id, tenant)']],
+])('that nobody bears one of the %s is seen by an index when a new user is written', async (part, expected) => {
+  const { sql } = NOBODY_PARTS.find(({ name }) => name === `nobody_by_${part}`)!;
+  expect(await scansIn(identity, sql('$1::json'), ['[]'])).toEqual(expected.sort());
 });
 
 /** Says what a statement reads, and by which columns, as it is planned without its parameters. */

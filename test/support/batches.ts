@@ -4,16 +4,17 @@ import { uuidv7 } from '#runtime';
 
 /**
  * Hands messages to a lane as the log does: the next ones of the tenant's partition. Returns what was told about each,
- * by command id.
+ * by command id. `from` = where the lane is; one that has to be asked forgets what it remembers of its last batches.
  */
 export const handOver = async <Command>(
   handler: BatchHandler<Command>,
   topic: string,
   tenant: string,
   messages: readonly Message[],
+  from?: { readonly epoch: string; readonly nextOffset: number },
 ): Promise<ReadonlyMap<string, Outcome>> => {
   const partition = partitionOf(tenant);
-  const { epoch, nextOffset } = await handler.position(partition);
+  const { epoch, nextOffset } = from ?? (await handler.position(partition));
   const told: Message<OutcomeData>[] = [];
   await handler.handle(
     {

@@ -17,7 +17,7 @@ import {
   type SignIn,
   type UserCommand,
 } from '#contracts';
-import type { Command } from '#event-store';
+import type { Command, WritePart } from '#event-store';
 import {
   externalIdKey,
   signInKey,
@@ -77,13 +77,15 @@ export interface Touched {
   readonly emails: { tenant: string; value: string }[];
   readonly external_ids: { tenant: string; directory: string; value: string }[];
   readonly tenants: string[];
+  /** Nothing is loaded: that nobody bears these keys is assumed, and the write statement looks. */
+  readonly isAssumed?: boolean;
 }
 
 /**
  * SQL of the users that each part names. OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by
  * statistics, and these say nothing of an empty table.
  */
-const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants'>]: string } = {
+const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'isAssumed'>]: string } = {
   users: "SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)",
   claims: `
     SELECT t.tenant, c.holder FROM json_to_recordset(($json)->'claims') AS t(tenant uuid, kind text, value text)
@@ -121,7 +123,41 @@ export const isMemberOf = (tenant: string, user: string): string =>
 
 /** Whether there is nothing that has to be loaded. */
 export const asksNothing = (touched: Touched): boolean =>
-  touched.tenants.length === 0 && NAMING.every((part) => touched[part].length === 0);
+  touched.isAssumed === true || (touched.tenants.length === 0 && NAMING.every((part) => touched[part].length === 0));
+
+/** The keys by which somebody new might be somebody who is known. */
+const KEYS_OF_NEW = ['claims', 'former_upns', 'emails', 'external_ids'] as const;
+
+/** Parts of the write statement, each of which makes its one row where nobody bears any of the keys. */
+export const NOBODY_PARTS: readonly WritePart[] = KEYS_OF_NEW.map((part) => ({
+  name: `nobody_by_${part}`,
+  sql: (rows) => `
+    SELECT WHERE NOT EXISTS (
+      SELECT FROM (${NAMED_BY[part].replace(`($json)->'${part}'`, rows)}) AS named(tenant, id) WHERE named.id IS NOT NULL)`,
+  written: () => 1,
+}));
+export const nobodyRows = (touched: Touched): Record<string, readonly unknown[]> =>
+  touched.isAssumed ? Object.fromEntries(KEYS_OF_NEW.map((part) => [`nobody_by_${part}`, touched[part]])) : {};
+
+/**
+ * Whether commands are about users who are remembered, and about new ones whom next to always nobody is: the load would
+ * find nothing, and the write statement says whether there was something to find.
+ */
+const mayAssume = (
+  commands: readonly Command<UserCommand>[],
+  wanted: readonly TenantKey[],
+  memory: UserMemory | undefined,
+): boolean =>
+  memory?.mayAssume === true &&
+  wanted.length === 0 &&
+  commands.every(
+    ({ tenant, directory, command }) =>
+      memory.tenant(tenant) !== undefined &&
+      (command.type === 'CreateUser' ||
+        (memory.user(tenant, command.userId) !== undefined &&
+          command.type !== 'UnlinkUser' &&
+          Object.values(mentioned(command, directory)).every((keys: readonly unknown[]) => keys.length === 0))),
+  );
 
 /**
  * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and
@@ -226,9 +262,12 @@ export const touches = (
       }
     }
   }
-  return Object.fromEntries(
-    Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])]),
-  ) as unknown as Touched;
+  return {
+    ...(Object.fromEntries(
+      Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])]),
+    ) as unknown as Touched),
+    isAssumed: mayAssume(commands, wanted, memory),
+  };
 };
 
 const distinct = <T>(rows: T[]): T[] =>

@@ -12,7 +12,7 @@ import {
 import { BatchHandler, connectDatabase, roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import type { Json } from '#scim';
-import { commandMessage } from '../../../test/support/batches.js';
+import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { userBehaviour } from './user.projection.js';
 
@@ -76,10 +76,10 @@ const message = (command: UserCommand): Message<CommandData<UserCommand>> =>
     { type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, time: NOW },
     command,
   );
-const create = (userId: string, userName: string, title = 'x'): UserCommand => ({
+const create = (userId: string, userName: string, title = 'x', more: Record<string, Json> = {}): UserCommand => ({
   type: 'CreateUser',
   userId,
-  resource: { userName, active: true, title },
+  resource: { userName, active: true, title, ...more },
 });
 const patch = (userId: string, value: Json, path = 'title'): UserCommand => ({
   type: 'PatchUser',
@@ -90,19 +90,9 @@ const patch = (userId: string, value: Json, path = 'title'): UserCommand => ({
 /** Carries out one command; resolves with its outcome and the number of loads. */
 const send = async (sent: Message<CommandData<UserCommand>>): Promise<{ outcome: Outcome; loads: number }> => {
   loads = [];
-  let outcome: Outcome | undefined;
-  const offset = position.nextOffset++;
-  await handler.handle(
-    {
-      topic: 'identity.commands',
-      partition: partitionOf(tenant),
-      epoch: position.epoch,
-      nextOffset: offset + 1,
-      received: [{ offset, message: sent }],
-    },
-    ({ outcomes }) => (outcome = outcomes[0]?.data.outcome),
-  );
-  return { outcome: outcome!, loads: loads.length };
+  const told = await handOver(handler, 'identity.commands', tenant, [sent], position);
+  position.nextOffset++;
+  return { outcome: told.get(sent.id)!, loads: loads.length };
 };
 const stored = async (id: string): Promise<{ version: number; title: string }> =>
   (await owner.query("SELECT version, resource->>'title' AS title FROM identity.users WHERE id = $1", [id])).rows[0];
@@ -141,6 +131,48 @@ describe('a user that was just written', () => {
     elapsedMs += MAX_MEMORY_MS + 1;
     expect((await send(message(patch(id, 'one')))).loads).toBe(1);
     expect((await send(message(patch(id, 'two')))).loads).toBe(0);
+  });
+});
+
+describe('a new user, after some batches', () => {
+  const emails = (value: string): Record<string, Json> => ({ emails: [{ type: 'work', value }] });
+  beforeEach(async () => {
+    for (let batches = 0; batches < 10; batches++) await given();
+  });
+
+  it('is nobody who is known: nothing is loaded', async () => {
+    const id = uuidv7();
+    expect(await send(message(create(id, `new-${id}`, 'x', emails(`${id}@x`))))).toMatchObject({
+      loads: 0,
+      outcome: { status: 'done', value: { id } },
+    });
+  });
+
+  it('is refused where the name is taken, whatever the lane remembers', async () => {
+    const id = await given();
+    expect(await send(message(create(uuidv7(), `USER-${id}`)))).toMatchObject({
+      loads: 1,
+      outcome: { status: 'rejected', code: 'uniqueness' },
+    });
+  });
+
+  it.each<[string, Record<string, Json>]>([
+    ['e-mail', emails('M@x')],
+    ['externalId', { externalId: 'e1' }],
+  ])('is decided on what is there where somebody has the same %s', async (_key, more) => {
+    const [id, other] = [uuidv7(), uuidv7()];
+    await send(message(create(id, `user-${id}`, 'x', more)));
+    for (let batches = 0; batches < 10; batches++) await given();
+    expect((await send(message(create(other, `user-${other}`, 'x', more)))).loads).toBe(1);
+  });
+
+  it('may have a name that was given back', async () => {
+    const id = await given();
+    await send(message({ type: 'DeleteUser', userId: id, ifMatch: null }));
+    expect(await send(message(create(uuidv7(), `user-${id}`)))).toMatchObject({
+      loads: 0,
+      outcome: { status: 'done' },
+    });
   });
 });
 

@@ -6,6 +6,11 @@ const MAX_REMEMBERED_BYTES = 1_048_576;
 /** A user of more bytes is loaded again: it would make the lane forget many others. */
 const MAX_USER_BYTES = 16_384;
 const MAX_REMEMBERED_TENANTS = 1_000;
+/**
+ * A wrong assumption costs a write statement and all that is remembered. Whoever sends one name after the other that is
+ * taken costs the lane no more than every tenth batch.
+ */
+const MIN_BATCHES = 9;
 
 export interface RememberedUser {
   readonly state: NonNullable<UserState>;
@@ -32,6 +37,17 @@ export class UserMemory {
   private readonly users = new Map<string, RememberedUser & { readonly bytes: number }>();
   private readonly tenants = new Map<string, RememberedTenant>();
   private bytes = 0;
+  private batches = 0;
+
+  /** Whether it may be assumed that new users are nobody who is known. */
+  get mayAssume(): boolean {
+    return this.batches >= MIN_BATCHES;
+  }
+
+  /** A batch was carried out since the memory began. */
+  committed(): void {
+    this.batches++;
+  }
 
   user(tenant: string, id: string): RememberedUser | undefined {
     return this.users.get(`${tenant}/${id}`);

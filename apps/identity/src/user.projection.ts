@@ -24,6 +24,8 @@ import {
   keyText,
   loadSql,
   lookedUp,
+  NOBODY_PARTS,
+  nobodyRows,
   revisionOf,
   touches,
   type Links,
@@ -93,6 +95,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
         ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
     },
     ...KEY_PARTS,
+    ...NOBODY_PARTS,
     {
       name: 'tenants_as_remembered',
       sql: (rows) => `
@@ -108,7 +111,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
   begin: (loaded, now, touched, memory) =>
     new UserWorkingSet(
       (loaded ?? {}) as Partial<LoadedUsers>,
-      lookedUp(touched as Touched),
+      touched as Touched,
       now.toISOString(),
       masterKey,
       maxResourceBytes,
@@ -143,17 +146,20 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();
   private readonly keys: PersonKeys;
+  /** The keys whose bearers are known, as texts. */
+  private readonly lookedUp: ReadonlySet<string>;
   /** The users and tenants that were taken from the memory. */
   private readonly remembered = { users: new Map<string, unknown>(), tenants: new Map<string, unknown>() };
 
   constructor(
     private readonly loaded: Partial<LoadedUsers>,
-    private readonly lookedUp: ReadonlySet<string>,
+    private readonly touched: Touched,
     private readonly now: string,
     masterKey: Buffer,
     private readonly maxResourceBytes: number,
     private readonly memory: UserMemory | undefined,
   ) {
+    this.lookedUp = lookedUp(touched);
     this.keys = new PersonKeys(masterKey, loaded.tenant_keys ?? []);
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
@@ -233,6 +239,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       ),
       upserted_claims: [...this.claims.values()],
       ...this.keys.rows(),
+      ...nobodyRows(this.touched),
       tenants_as_remembered: [...this.remembered.tenants.values()],
       members_as_remembered: [...this.remembered.users.values()],
     };
@@ -241,6 +248,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Only with open keys: one that was not opened may be none that is stored. */
   remember(bytes: number): void {
     if (!this.memory) return;
+    this.memory.committed();
     const changed = [...this.users].filter(([, user]) => user.changed);
     for (const [name, { tenant, state }] of changed) {
       const id = name.slice(tenant.length + 1);

@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { USER_COMMAND_TYPES, type CommandData, type Message, type Outcome, type UserCommand } from '#contracts';
+import {
+  partitionOf,
+  USER_COMMAND_TYPES,
+  type CommandData,
+  type Message,
+  type Outcome,
+  type UserCommand,
+} from '#contracts';
 import { BatchHandler, connectDatabase, roleUrl, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { USER, type Json, type PatchOperation } from '#scim';
@@ -51,8 +58,16 @@ afterAll(async () => {
   await database?.end();
 });
 
-const handle = (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> =>
-  handOver(handler, 'identity.commands', tenant, messages);
+/** Where the lanes are, so that they go on with what they remember. */
+const positions = new Map<number, { epoch: string; nextOffset: number }>();
+const handle = async (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> => {
+  const partition = partitionOf(tenant);
+  const from = positions.get(partition) ?? (await handler.position(partition));
+  positions.delete(partition);
+  const told = await handOver(handler, 'identity.commands', tenant, messages, from);
+  positions.set(partition, { ...from, nextOffset: from.nextOffset + messages.length });
+  return told;
+};
 const message = (tenant: string, directory: string | null, command: UserCommand): Message<CommandData<UserCommand>> =>
   commandMessage(
     { type: USER_COMMAND_TYPES[command.type], subject: command.userId, tenant, directory, time: NOW },

@@ -45,5 +45,5 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
       "log.expect('position', (SELECT count(*) FROM moved), 1)",
       "log.expect('messages', log.append($8, $9, $10, $11, $12), cardinality($8::text[]))",
       ...expected,
-    ].join(',\n')}`;
+    ].join(' AND\n')} AS held`;
 };
