@@ -106,7 +106,7 @@ describe('with the .env that its head makes', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** What `docker compose` puts in the place of variables: `:-` is their default, and `:?` stops it. */
+  /** Replaces variables as `docker compose` does: `:-` is their default, and `:?` stops it. */
   const interpolated = (text: string): string =>
     text.replace(/\$\$|\$\{(\w+):([-?])([^}]*)\}/g, (whole, name: string | undefined, kind, rest: string) => {
       if (name === undefined) return '$';
@@ -122,7 +122,7 @@ describe('with the .env that its head makes', () => {
     ) as { services: Readonly<Record<string, { environment: Environment }>> };
     return services[service]!.environment;
   };
-  /** What the image sets, which the environment of a container is laid over. */
+  /** The variables that the image sets; the environment of a container overrides them. */
   const imageEnvironment = Object.fromEntries(
     [...readFileSync('deploy/Dockerfile', 'utf8').matchAll(/^ENV (.*)$/gm)].flatMap(([, pairs]) =>
       pairs!.split(' ').map((pair) => pair.split('=')),

@@ -121,7 +121,7 @@ export const revisionOf = (tenant: string): string =>
 export const isMemberOf = (tenant: string, user: string): string =>
   `EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = ${tenant} AND m.member = ${user})`;
 
-/** Whether there is nothing that has to be loaded. */
+/** Tells whether nothing has to be loaded. */
 export const asksNothing = (touched: Touched): boolean =>
   touched.isAssumed === true || (touched.tenants.length === 0 && NAMING.every((part) => touched[part].length === 0));
 

@@ -23,7 +23,7 @@ let owner: pg.Client;
 let handler: BatchHandler<UserCommand>;
 let tenant: string;
 let directory: string;
-/** Where the lane is; whoever asks it makes it forget all. */
+/** The position of the lane; asking for it makes the lane forget everything. */
 let position: { epoch: string; nextOffset: number };
 let elapsedMs = 0;
 /** The statements that loaded anything. */

@@ -14,7 +14,7 @@ const MIN_BATCHES = 9;
 
 export interface RememberedUser {
   readonly state: NonNullable<UserState>;
-  /** Whether the user is in any group, which group may have changed meanwhile: the write statement asks. */
+  /** True if the user is in any group. Group may have changed that meanwhile: the write statement asks. */
   readonly isMember: boolean;
   readonly key: Buffer;
 }
@@ -23,7 +23,7 @@ export interface RememberedTenant {
   /** The last event of the tenant's directories and schemas; while it is the last, what follows is true. */
   readonly revision: number;
   readonly directories: readonly Directory[];
-  /** Where the tenant has schemas of its own. */
+  /** Undefined if the tenant has no schemas of its own. */
   readonly definitions: Definitions | undefined;
   readonly key: Buffer;
 }

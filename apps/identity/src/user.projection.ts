@@ -141,7 +141,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly unclear = new Set<string>();
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly tenants = new Map<string, Omit<RememberedTenant, 'key'>>();
-  /** Of the loaded tenants, where they have schemas of their own. */
+  /** Definitions of the loaded tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();

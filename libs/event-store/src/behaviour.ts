@@ -60,7 +60,7 @@ export interface Behaviour<C> {
    * loaded.
    */
   touches(commands: readonly Command<C>[], wanted: readonly unknown[], memory: unknown): unknown;
-  /** Whether all of it is in the memory; left out = never. */
+  /** Tells whether all of it is in the memory; left out = never. */
   asksNothing?(touched: unknown): boolean;
   /**
    * Makes an empty memory: what a lane keeps from batch to batch, so that it is not loaded again. It is thrown away

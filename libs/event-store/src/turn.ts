@@ -47,7 +47,7 @@ export interface LaneMemory {
   readonly generation: number;
   readonly ends: Map<string, number>;
   readonly sequences: Map<string, number>;
-  /** What the owner remembers, and since when, in ms of a clock that only goes forward. */
+  /** The memory of the owner, and since when, in ms of a clock that only goes forward. */
   owned: { readonly memory: unknown; readonly sinceMs: number };
 }
 
