@@ -37,8 +37,9 @@ it('says in one line what is wrong with how it was called', async () => {
 });
 
 it('--all are those whose rows follow from their own events, and another one is told by name how its rows are checked', async () => {
-  const recorder: OwnerDefinition = { ...OWNERS[0]!, name: 'recorder', fold: undefined };
-  expect(chosen(undefined, true, [recorder, ...OWNERS])).toEqual(OWNERS);
+  const [one] = OWNERS;
+  const recorder: OwnerDefinition = { ...one!, name: 'recorder', fold: undefined };
+  expect(chosen(undefined, true, [recorder, one!])).toEqual([one]);
   await expect(rebuildOwner('postgres://nowhere', { make: null } as never, recorder)).rejects.toThrow(
     /^No row of recorder follows from its own events.* npm run -s verify$/,
   );
