@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cleanEnvironment } from '../bench/installation.js';
+import { startMuster } from '../support/muster.js';
 
 /** A start takes 2 to 4 s. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
@@ -95,4 +96,23 @@ describe.skipIf(isSkipped)(`in a terminal${isSkipped ? ` (skipped: it needs ${mi
       expect(await shown(environment, marks)).not.toMatch(TOKEN);
     },
   );
+
+  describe('while Muster runs', () => {
+    const muster = startMuster({ log: 'Postgres' });
+
+    it('a rebuild shows a bar, and at the end only what it did', async () => {
+      const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User'];
+      expect((await muster.scim('POST', '/Users', { schemas, userName: 'ada@example.org' })).status).toBe(201);
+      const command = `exec '${process.execPath}' dist/apps/muster/src/rebuild.js identity`;
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        env: { ...cleanEnvironment(), DATA_DIR: muster.environment.DATA_DIR!, DATABASE_URL: muster.database },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      let output = '';
+      child.stdout.on('data', (chunk) => (output += String(chunk)));
+      expect(await once(child, 'close')).toEqual([0, null]);
+      expect(output).toMatch(/identity \S{20,} \d+% of 1 events, \d+ rows checked, 0 mended/);
+      expect(output).toMatch(/identity: 1 streams of 1 events replayed, [^\r\n]+\r?\nCome to its end\.\r?\n/);
+    });
+  });
 });
