@@ -20,6 +20,8 @@ export interface LaneOptions {
 }
 
 const RETRY_AFTER_MS = 200;
+/** As much as one fetch brings of a partition, unless a message is longer. */
+const MAX_WAITING_CHARACTERS = 1_048_576;
 
 /**
  * One partition of a subscription, in order, one batch at a time. It begins at the position row whenever the partition
@@ -37,6 +39,8 @@ export class Lane {
   private turn = 0;
   private handling: Promise<void> | null = null;
   private paused = false;
+  /** Called when there may be room for more. */
+  private onRoom = (): void => undefined;
 
   constructor(private readonly options: LaneOptions) {}
 
@@ -79,6 +83,7 @@ export class Lane {
    */
   close(): number {
     this.waiting = [];
+    this.onRoom();
     this.next = null;
     this.opening = false;
     return ++this.turn;
@@ -111,21 +116,35 @@ export class Lane {
   }
 
   /**
-   * Resolves when all messages that were taken have been handled, or after `timeoutMs`: then nothing more is fetched of
-   * this partition until they are, and the other partitions go on.
+   * Resolves when more may be fetched: the next batch gathers while this one is handled, because a lane that fetched it
+   * only afterwards would stand idle meanwhile. Where enough is waiting it resolves when that has been begun, or after
+   * `timeoutMs`: then nothing more is fetched of this partition until all is handled, and the other partitions go on.
    */
-  async settled(timeoutMs: number): Promise<void> {
-    const timer = new AbortController();
-    const late = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([this.handling, late]);
-    timer.abort();
-    if (this.handling !== null && this.next !== null) this.pause();
+  async hasRoom(timeoutMs: number): Promise<void> {
+    if (!this.isFull()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.onRoom = (): void => {
+        if (this.isFull()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    if (this.isFull() && this.next !== null) this.pause();
+  }
+
+  private isFull(): boolean {
+    return (
+      this.waiting.length >= this.options.maxBatchMessages ||
+      this.waiting.reduce((sum, { raw = '' }) => sum + raw.length, 0) >= MAX_WAITING_CHARACTERS
+    );
   }
 
   private async handleAll(turn: number): Promise<void> {
     const { subscription, partition, epoch } = this.options;
     while (turn === this.turn && this.waiting.length > 0) {
       const received = this.waiting.splice(0, this.options.maxBatchMessages);
+      this.onRoom();
       const nextOffset = received[received.length - 1]!.offset + 1;
       try {
         await subscription.handleBatch({ topic: subscription.topic, partition, epoch, received, nextOffset });

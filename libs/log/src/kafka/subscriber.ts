@@ -73,7 +73,7 @@ export class Subscriber {
         if (isStale()) return;
         const lane = this.lanes[batch.partition]!;
         lane.take(batch.messages.map(fromKafka));
-        await lane.settled(MAX_WAIT_MS);
+        await lane.hasRoom(MAX_WAIT_MS);
       },
     });
     await begun;
