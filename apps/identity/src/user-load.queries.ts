@@ -161,10 +161,12 @@ const mayAssume = (
 
 /**
  * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and
- * hardly ever another one.
+ * hardly ever another one. Where nobody is named, the lane proves that it can load whatever a command may need: all
+ * parts.
  */
 export const loadSql = (touched: Touched): string => {
-  const naming = NAMING.filter((part) => part === 'users' || touched[part].length > 0);
+  const isProof = asksNothing(touched);
+  const naming = NAMING.filter((part) => isProof || part === 'users' || touched[part].length > 0);
   const ofTenants = `,
     'revisions', (SELECT json_agg(json_build_object('tenant', t.tenant, 'revision', ${revisionOf('t.tenant::uuid')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)),
@@ -183,7 +185,7 @@ export const loadSql = (touched: Touched): string => {
         'is_member', ${isMemberOf('t.tenant', 't.id')}))
       FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
-      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true)${touched.tenants.length > 0 ? ofTenants : ''}
+      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true)${isProof || touched.tenants.length > 0 ? ofTenants : ''}
   )`;
 };
 

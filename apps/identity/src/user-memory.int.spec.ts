@@ -18,6 +18,8 @@ import { userBehaviour } from './user.projection.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const MAX_MEMORY_MS = 60_000;
+const masterKey = randomBytes(32);
+let url: string;
 let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<UserCommand>;
@@ -30,14 +32,14 @@ let elapsedMs = 0;
 let loads: string[] = [];
 
 beforeAll(async () => {
-  const url = await newDatabase();
+  url = await newDatabase();
   database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
     poolConnections: 2,
     queryTimeoutMs: 10_000,
   });
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
-  const behaviour = userBehaviour(randomBytes(32), 262_144);
+  const behaviour = userBehaviour(masterKey, 262_144);
   const observed = {
     ...behaviour,
     loadSql: (touched: unknown) => {
@@ -239,4 +241,37 @@ describe('what somebody else has changed meanwhile is noticed, and loaded', () =
       outcome: { value: { resource: { displayName: 'mended' } } },
     });
   });
+});
+
+it('nobody is set aside while directories or schemas cannot be loaded: the lane proves that it can load all', async () => {
+  const impatient = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
+    poolConnections: 2,
+    queryTimeoutMs: 500,
+  });
+  try {
+    for (const table of ['directories', 'schemas']) {
+      const dead: unknown[] = [];
+      const lane = new BatchHandler(
+        impatient,
+        userBehaviour(masterKey, 262_144),
+        () => new Date(NOW),
+        (error) => dead.push(error),
+      );
+      const id = uuidv7();
+      const sent = message(create(id, `user-${id}`));
+      await owner.query(`BEGIN; LOCK TABLE directory.${table} IN ACCESS EXCLUSIVE MODE`);
+      try {
+        await expect(handOver(lane, 'identity.commands', tenant, [sent]), table).rejects.toMatchObject({
+          code: '57014',
+        });
+      } finally {
+        await owner.query('ROLLBACK');
+      }
+      expect(dead).toEqual([]);
+      const told = await handOver(lane, 'identity.commands', tenant, [sent]);
+      expect(told.get(sent.id), table).toMatchObject({ status: 'done', value: { id } });
+    }
+  } finally {
+    await impatient.end();
+  }
 });

@@ -282,7 +282,9 @@ export class LaneTransaction<C> {
           });
     const touched = readable(() => this.behaviour.touches(commands, wanted, memory.owned.memory));
     // A command that was answered before is not looked for either: its outcome is there, and cannot be written again.
-    if (tenants.length === 0 && commands.length === due.length && this.behaviour.asksNothing?.(touched))
+    // Without commands it is the proof that all can be loaded.
+    const areAllKnown = tenants.length === 0 && commands.length === due.length && due.length > 0;
+    if (areAllKnown && this.behaviour.asksNothing?.(touched))
       return { answered: null, sequences: null, loaded: null, bytes: 0, touched };
     const maxBytes = due.length > 1 ? Math.min(this.options.maxBytes, MAX_LOAD_BYTES) : MAX_LONE_LOAD_BYTES;
     const { rows } = await client.query<Loaded>({
