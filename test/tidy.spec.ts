@@ -380,6 +380,19 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    title: 'a query never writes',
+    check: banned(
+      /\b(?:INSERT INTO|DELETE FROM|MERGE INTO|TRUNCATE|UPDATE (?:ONLY )?[\w."${}]+(?: (?:AS )?\w+)? SET)\b/g,
+      'a .projection, a .job or a command',
+      (path) => path.endsWith('.queries.ts'),
+    ),
+    broken: [
+      { 'apps/identity/src/a.queries.ts': "pool.query('INSERT INTO identity.users VALUES ($1)');" },
+      { 'apps/admin-api/src/tokens/a.queries.ts': 'pool.query(`UPDATE ${TOKENS} t SET sealed = NULL`);' },
+      { 'apps/group/src/a.queries.ts': 'pool.query(\'DELETE FROM "group".members\');' },
+    ],
+  },
+  {
     title: 'a terminal is spoken to by programs for a terminal; services log',
     check: banned(
       /\bconsole\.\w+|\bdebugger\b/g,
