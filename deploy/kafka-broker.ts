@@ -59,7 +59,7 @@ export const startKafkaBroker = async (
   const folder = resolve(dataDir, 'kafka');
   const logFile = join(folder, 'broker.log');
   makeFolder(folder);
-  // An older version made it for everybody.
+  // A copy may have been made with other rights.
   chmodSync(folder, 0o700);
   // They are not the broker's own, so that they outlive a broker that is made anew.
   const passwords = new Map(services.map((service) => [service, keyFile(dataDir, passwordFile(service))]));
@@ -190,7 +190,7 @@ const writeSettings = (folder: string, logs: string, ports: Ports, password: str
   );
 
 const writePrivately = (file: string, text: string): string => {
-  // One of an older version could be read by everybody, and would stay so.
+  // A file that is there keeps its rights when it is written, and a copy may have been made with others.
   rmSync(file, { force: true });
   writeFileSync(file, text, { mode: 0o600 });
   return file;

@@ -64,7 +64,7 @@ const keptService = (service: Service, config: Config, healthPort: number, envir
   };
 };
 
-/** Base64. Of the database, before several could make one. */
+/** In base64. It is made here, before the services could make one each. */
 const masterKey = async (ownerUrl: string, config: Config): Promise<string> => {
   const owner = new pg.Client({ connectionString: ownerUrl });
   await owner.connect();

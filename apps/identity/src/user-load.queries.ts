@@ -140,8 +140,8 @@ export const nobodyRows = (touched: Touched): Record<string, readonly unknown[]>
   touched.isAssumed ? Object.fromEntries(KEYS_OF_NEW.map((part) => [`nobody_by_${part}`, touched[part]])) : {};
 
 /**
- * Whether commands are about users who are remembered, and about new ones whom next to always nobody is: the load would
- * find nothing, and the write statement says whether there was something to find.
+ * Tells whether commands are only about users who are remembered, and about new ones, whose names nearly always belong
+ * to nobody: the load would find nothing, and the write statement notices if there was something to find.
  */
 const mayAssume = (
   commands: readonly Command<UserCommand>[],

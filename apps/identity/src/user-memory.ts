@@ -39,7 +39,7 @@ export class UserMemory {
   private bytes = 0;
   private batches = 0;
 
-  /** Whether it may be assumed that new users are nobody who is known. */
+  /** True if it may be assumed that the names of new users belong to nobody. */
   get mayAssume(): boolean {
     return this.batches >= MIN_BATCHES;
   }

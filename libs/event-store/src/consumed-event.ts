@@ -70,8 +70,8 @@ const MAX_PAGE_EVENTS = 1_000;
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 
 /**
- * The events of a tenant between two sequences, without these, in pages. For a tenant that is older than this consumer
- * these are all events that it ever had.
+ * The events of a tenant between two sequences, both excluded, in pages. For a tenant that is older than this consumer
+ * they are all events that it ever had.
  */
 export async function* eventsBetween(
   pool: Pool,

@@ -4,7 +4,7 @@ import type { BatchToHandle } from './turn.js';
 
 /** Bytes loaded and written for one command of a tenant of which nothing else is known. */
 const ORDINARY_BYTES = 8_192;
-/** A tenant whose commands need no more is not remembered: next to all are like that. */
+/** A tenant whose commands need no more is not remembered, and nearly all are like that. */
 const LIGHT_BYTES = 16_384;
 /** A heavy command may follow on many light ones, so a tenant is forgotten slowly: half after 23 transactions. */
 const KEPT_SHARE = 0.97;
@@ -90,7 +90,7 @@ export class Texts {
 /**
  * Bytes loaded and written for one command of each tenant of a transaction, and the time of slow decisions as if it
  * were bytes: a short command on a short resource may take long to decide. The tenants of loaded rows are looked at
- * only where the rows are many bytes: saying it of all would cost an ordinary batch more than it is worth.
+ * only where the rows are many bytes: looking at all would cost an ordinary batch more than it is worth.
  */
 export const costsOf = (
   commands: readonly string[],
@@ -115,7 +115,7 @@ export const costsOf = (
   );
 };
 
-/** Every row and every message says whose it is. */
+/** Every row and every message names its tenant. */
 const add = (bytesOf: Map<string, number>, value: unknown, bytes: number): void => {
   const { tenant } = value as { tenant?: string };
   if (tenant !== undefined) bytesOf.set(tenant, (bytesOf.get(tenant) ?? 0) + bytes);

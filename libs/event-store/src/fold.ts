@@ -82,7 +82,7 @@ export interface Fold<State = any> {
   readonly claims?: FoldClaims;
   /** Reads what the events of these streams are opened with, and what their rows depend on besides. */
   begin(client: ClientBase, streams: readonly StreamId[]): Promise<Folding<State>>;
-  /** Once all rows are mended: what follows from them outside of the fold. */
+  /** Is called once all rows are mended, for effects of theirs that the fold does not have. */
   settle?(client: ClientBase): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export interface Folded extends StreamId {
   version: number;
   state: unknown;
   folding: Folding<unknown>;
-  /** Why it cannot be folded: nothing is known of its rows. */
+  /** The reason why it cannot be folded, so that its rows cannot be compared; null = it can. */
   fault: Finding | null;
 }
 
@@ -113,8 +113,8 @@ export class Unfoldable extends Error {}
 const MAX_ROWS = 10_000;
 
 /**
- * The streams of an owner after one of them, in the order of their ids: at once come as many as end in a page of
- * events.
+ * The streams of an owner that come after a given one, in the order of their ids. Each step gives those that end in one
+ * page of events.
  */
 export async function* foldedStreams(
   client: ClientBase,

@@ -31,9 +31,7 @@ const MAX_LOAD_BYTES = 2 * 1_048_576;
  * be had at all.
  */
 const MAX_LONE_LOAD_BYTES = 128 * 1_048_576;
-/**
- * What an owner remembers is loaded anew after so long: where a rebuild of another owner mended rows, no event says so.
- */
+/** The longest that an owner trusts its memory: when a rebuild mends the rows of another owner, no event says so. */
 const MAX_MEMORY_MS = 60_000;
 /** Postgres refuses a message of 1 GiB by ending the connection, which would look as if the database were away. */
 const MAX_STATEMENT_BYTES = 256 * 1_048_576;

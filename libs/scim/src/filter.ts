@@ -51,7 +51,7 @@ interface Token {
 const fail = (detail: string, at: number): Rejected =>
   new Rejected('invalidFilter', `${detail}, at character ${at} of the filter (RFC 7644 §3.4.2.2).`);
 
-/** Quotation marks around a word, which are those of no string, so that they do not become part of a value. */
+/** Quotation marks that enclose no string: around a word they would become part of its value, so they are refused. */
 const OTHER_QUOTES = /^[`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]|['`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a]$/;
 
 /**

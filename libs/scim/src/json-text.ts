@@ -2,15 +2,15 @@ import { Rejected } from './error.js';
 import { MAX_DEPTH_LEVELS } from './json.js';
 
 /**
- * Values and names that are read at once: the marks that begin or part them are counted. Objects of ever other shapes
- * take V8 0.7 microseconds for each, a megabyte of them 70 ms; so many marks take 25. The most that a request of an
- * identity provider has are 95,000, of 13,000 members with three names each.
+ * Values and names that are read at once: the marks that begin or part them are counted. An object of a new shape takes
+ * V8 0.7 microseconds, a megabyte of such objects 70 ms, and so many marks 25 ms. The largest request that an identity
+ * provider sends has 95,000: 13,000 members with three names each.
  */
 export const MAX_MARKS = 120_000;
 
 /**
- * The same of a text in pieces, as a whole: each piece becomes objects, which are held until all are done. 8 MB of the
- * shortest PATCHes have 1,050,000.
+ * The same for all pieces of a text together, because the objects of each piece are held until all are done. 8 MB of
+ * the shortest PATCHes have 1,050,000.
  */
 const MAX_MARKS_OF_ALL = 1_200_000;
 
@@ -34,7 +34,7 @@ const insideDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const [QUOTE, BACKSLASH, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [
   0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
 ];
-/** By byte: 1 if it says something outside of strings, and 0 for the others, which are most. */
+/** By byte: 1 if it means something outside of strings, and 0 if not, as most do. */
 const SPEAKS = new Uint8Array(256);
 for (const byte of [QUOTE, COLON, COMMA, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST]) SPEAKS[byte] = 1;
 /** `d` and `u` of an escape, and the same as capitals: bit 0x20 makes them small. */

@@ -158,8 +158,8 @@ const textComparison = (operator: Operator, right: string): ((left: string) => b
 const MAX_SHORT_CHARACTERS = 32;
 
 /**
- * Tells whether `text` holds `part`, in linear time (Knuth, Morris and Pratt): with 4,000 times a, a b in the middle,
- * V8 looked 35 ms through 65,536 times a, and one PATCH can ask a hundred times.
+ * Tells whether `text` holds `part`, in linear time (Knuth, Morris and Pratt). V8 took 35 ms to look for 4,000 times the
+ * letter a, with a b in the middle, in 65,536 times a, and one PATCH can ask a hundred times.
  */
 const contains = (text: string, part: string): boolean => {
   if (part.length <= MAX_SHORT_CHARACTERS || part.length >= text.length) return text.includes(part);

@@ -25,9 +25,7 @@ const ofValue = (value: Json | undefined): number => {
   return sum;
 };
 
-/**
- * The object with a part in the place of the one that it had, undefined = without it; itself when it is that already.
- */
+/** The object with this part in place of its old one; undefined takes the part away. Itself where nothing changes. */
 export const withPart = (object: JsonObject, name: string, value: Json | undefined): JsonObject => {
   if (value !== undefined) return isEqual(object[name], value) ? object : { ...object, [name]: value };
   if (!Object.hasOwn(object, name)) return object;

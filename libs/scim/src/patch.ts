@@ -63,7 +63,7 @@ export const parsePatch = (definition: ResourceDefinition, body: unknown): Parse
     throw new Rejected('invalidSyntax', 'The body must be a JSON object with Operations (RFC 7644 §3.5.2).');
   requireUrns(field(body, 'schemas'));
   const operations = field(body, 'operations');
-  // An empty one asks for no change: so do clients whose differences turned out to be none.
+  // An empty list asks for no change: clients send it when they found no difference.
   if (!Array.isArray(operations)) throw new Rejected('invalidSyntax', 'Operations must be an array of operations.');
   requireFewOperations(operations.length);
   const parsed: Reading = { operations: [], ignored: [], pathsCharacters: 0 };
@@ -281,7 +281,7 @@ export const toChange = (
   const given = isWhole ? unwrapped(path.attribute, value) : value;
   const isNull = isNone(path.subAttribute ?? path.attribute, isWhole, given);
   if (path.attribute.name === 'active' && !path.extension && (op === 'remove' || isNull)) {
-    // It would reactivate whom nobody meant to reactivate.
+    // Without `active` a user counts as active, and nobody asked for that.
     throw new Rejected('mutability', 'active must be true or false; it cannot be removed.');
   }
   if (isNull) {
@@ -306,8 +306,8 @@ const removal = (target: Target, isWhole: boolean, value: unknown, ignored: stri
   const list = asList(value);
   const values = parseValue(attribute, list, target.text, ignored);
   if (values !== undefined) return { target, op: 'remove', value: values };
-  // A list of nothing is no request to remove everything. One of which nothing is understood asked for more than
-  // nothing.
+  // A list without values does not ask to remove everything. A list with values of which none is understood asked to
+  // remove something.
   const isUnknown = (element: unknown): boolean =>
     isObject(element) && !Object.keys(element).some((name) => findSubAttribute(attribute, name));
   if (!Array.isArray(list) || !list.some(isUnknown)) return undefined;

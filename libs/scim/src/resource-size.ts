@@ -3,9 +3,9 @@ import type { Json, JsonObject } from './json.js';
 import type { Resource } from './resource.js';
 import type { ResourceDefinition } from './schema.js';
 
-/** JSON in UTF-8 takes no more for each UTF-16 unit of a text: six for a control character. */
+/** The most that JSON in UTF-8 takes for a UTF-16 unit of a text, which is a control character. */
 const MAX_BYTES_PER_UNIT = 6;
-/** Nor for a number, a name or a mark: quotes, a colon and a comma, or a sign, 17 digits, a point and an exponent. */
+/** The most that a value takes besides: quotes, a colon and a comma, or a sign, 17 digits, a point and an exponent. */
 const MAX_BYTES_BESIDE = 26;
 
 /**

@@ -21,7 +21,7 @@ export interface Search {
   /** From 1. */
   readonly startIndex: number;
   readonly count: number;
-  /** null = paged by startIndex: the way of whoever names neither (RFC 9865 §2.4). */
+  /** null = paged by startIndex: so is a list for which the client names neither (RFC 9865 §2.4). */
   readonly cursor: CursorRequest | null;
 }
 

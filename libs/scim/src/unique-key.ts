@@ -47,8 +47,8 @@ export const uniqueKey = (text: string): string => {
 };
 
 /**
- * The key for a column beside the folded text: null where it says nothing else, as of nearly all names; of nothing; and
- * of what was stored before a length was asked for and no index takes.
+ * The key for a column beside the folded text. It is null where it equals that text, as with nearly all names; where
+ * nothing is left of the name; and where it is too long for an index.
  */
 export const keyBeside = (text: string, folded: string): string | null => {
   const key = uniqueKey(text);

@@ -81,8 +81,8 @@ export class ValueList {
   }
 
   /**
-   * Tells whether a listed value hits none, although one may be meant: by what is no value, or by a value that is there
-   * with another type.
+   * Tells whether a listed value hits none although the client may mean one: it lists parts that no value has, or a
+   * value that is there with another type.
    */
   isMissedBy(entry: Json): boolean {
     if (!isJsonObject(entry)) return false;

@@ -4,8 +4,7 @@ import { WEB_ROLES, type WebRole } from './schema.js';
 
 const NAMED: ReadonlyMap<string, WebRole> = new Map(WEB_ROLES.map((role) => [fold(role), role]));
 /**
- * Folding makes no text shorter that becomes one of these names: a longer one, and there may be a megabyte of them, is
- * not folded.
+ * Folding never shortens a text to one of these names, so a longer text need not be folded: it may have a megabyte.
  */
 const MAX_NAME_CHARACTERS = Math.max(...WEB_ROLES.map(({ length }) => length));
 

@@ -15,7 +15,7 @@ let end: () => void;
 const messages = (from: number, to: number, raw = ''): Received[] =>
   Array.from({ length: to - from }, (_, index) => ({ offset: from + index, message: null, raw }));
 const turn = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
-/** Whether more may be fetched now. */
+/** `hasRoom` is true if more may be fetched now. */
 const asked = async (): Promise<{ hasRoom: boolean }> => {
   const answer = { hasRoom: false };
   void lane.hasRoom(TIMEOUT_MS).then(() => (answer.hasRoom = true));
