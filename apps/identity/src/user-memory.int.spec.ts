@@ -136,6 +136,18 @@ describe('a user that was just written', () => {
   });
 });
 
+it('a new user is looked for in nine batches of ten, so that a lane seldom assumes wrongly, whatever is sent', async () => {
+  const createNext = (userName = `user-${uuidv7()}`): ReturnType<typeof send> =>
+    send(message(create(uuidv7(), userName)));
+  const loadsOfEach: number[] = [];
+  for (let batches = 0; batches < 10; batches++) loadsOfEach.push((await createNext()).loads);
+  expect(loadsOfEach).toEqual([...Array<number>(9).fill(1), 0]);
+  const id = await given();
+  expect(await createNext(`user-${id}`)).toMatchObject({ loads: 1, outcome: { status: 'rejected' } });
+  // It has assumed wrongly, so it begins to count again.
+  expect((await createNext()).loads).toBe(1);
+});
+
 describe('a new user, after some batches', () => {
   const emails = (value: string): Record<string, Json> => ({ emails: [{ type: 'work', value }] });
   beforeEach(async () => {
