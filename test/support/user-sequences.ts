@@ -230,16 +230,16 @@ export interface Step {
 
 /**
  * Does all actions. Each source remembers which user a person is, as Entra does; administrators and newcomers go by the
- * last one.
+ * last one. `remembered` is what they remember of actions before.
  */
 export const play = (
   world: UserWorld,
   sources: readonly [string, string],
   sequence: readonly Action[],
   newId: () => string,
-): Step[] => {
-  const remembered = new Map<string, string>();
-  return sequence.map((action) => {
+  remembered: Map<string, string> = new Map(),
+): Step[] =>
+  sequence.map((action) => {
     const { source, person } = action;
     const target = remembered.get(`${source}/${person}`) ?? remembered.get(`${person}`);
     const { sender, command } = commandOf(action, sources, target, newId());
@@ -249,4 +249,3 @@ export const play = (
     if (result.userId) remembered.set(`${person}`, result.userId);
     return { action, sender, command, before, result };
   });
-};

@@ -128,6 +128,15 @@ describe('a user that was just written', () => {
     expect((await send(message(patch(id, 'shorter')))).loads).toBe(0);
   });
 
+  it('is loaded where it is so long, also if it was written together with many that are short', async () => {
+    const ids = Array.from({ length: 16 }, () => uuidv7());
+    const sent = ids.map((id, index) => message(create(id, `user-${id}`, 'x'.repeat(index === 0 ? 20_000 : 1))));
+    await handOver(handler, 'identity.commands', tenant, sent, position);
+    position.nextOffset += sent.length;
+    expect((await send(message(patch(ids[0]!, 'short')))).loads).toBe(1);
+    expect((await send(message(patch(ids[1]!, 'shorter')))).loads).toBe(0);
+  });
+
   it('is loaded again after a minute', async () => {
     const id = await given();
     elapsedMs += MAX_MEMORY_MS + 1;

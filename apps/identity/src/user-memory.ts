@@ -1,8 +1,8 @@
 import type { Definitions } from '#scim';
 import type { Directory, UserState } from './user.js';
 
-/** A lane remembers users for which so many bytes were written: some 300 ordinary ones. */
-const MAX_REMEMBERED_BYTES = 1_048_576;
+/** A lane remembers users whose rows have so many bytes: some 600 ordinary ones. */
+const MAX_REMEMBERED_BYTES = 524_288;
 /** A user of more bytes is loaded again: it would make the lane forget many others. */
 const MAX_USER_BYTES = 16_384;
 const MAX_REMEMBERED_TENANTS = 1_000;
@@ -57,7 +57,7 @@ export class UserMemory {
     return this.tenants.get(tenant);
   }
 
-  /** `user` null = it was deleted; `bytes` = what was written for it. */
+  /** `user` null = it was deleted; `bytes` = those of its row. */
   rememberUser(tenant: string, id: string, user: RememberedUser | null, bytes: number): void {
     this.forget(`${tenant}/${id}`);
     if (!user || bytes > MAX_USER_BYTES) return;

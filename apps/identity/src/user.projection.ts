@@ -246,15 +246,17 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   }
 
   /** Only with open keys: one that was not opened may be none that is stored. */
-  remember(bytes: number): void {
+  remember(bytesOf: (part: string) => readonly number[]): void {
     if (!this.memory) return;
     this.memory.committed();
-    const changed = [...this.users].filter(([, user]) => user.changed);
-    for (const [name, { tenant, state }] of changed) {
+    // The rows are in the same order.
+    const bytes = bytesOf('upserted_users').values();
+    for (const [name, { tenant, state, changed }] of this.users) {
+      if (!changed) continue;
       const id = name.slice(tenant.length + 1);
       const key = this.keys.openOfPerson(tenant, id);
       const user = state && key ? { state, isMember: this.members.has(name), key } : null;
-      this.memory.rememberUser(tenant, id, user, bytes / changed.length);
+      this.memory.rememberUser(tenant, id, user, state ? bytes.next().value! : 0);
     }
     for (const { tenant } of this.loaded.revisions ?? []) {
       const key = this.keys.openOfTenant(tenant);

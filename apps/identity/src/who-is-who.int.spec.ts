@@ -10,7 +10,7 @@ import {
   type Outcome,
   type UserCommand,
 } from '#contracts';
-import { BatchHandler, connectDatabase, roleUrl, verifyStore } from '#event-store';
+import { BatchHandler, connectDatabase, rebuild, roleUrl, verifyStore } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { USER, type Json, type PatchOperation } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
@@ -19,19 +19,57 @@ import { directoriesOf, muddled, play, settings, tellable } from '../../../test/
 import { directory, UserWorld } from '../../../test/support/user-world.js';
 import { storedAnswer, type Directory } from './user.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
+import { userFold } from './user-fold.queries.js';
+import { UserMemory } from './user-memory.js';
 import { userBehaviour, userRow } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const masterKey = randomBytes(32);
+let url: string;
 let database: pg.Pool;
 let owner: pg.Client;
 let handler: BatchHandler<UserCommand>;
+/** The same lanes in another process. */
+let elsewhere: BatchHandler<UserCommand>;
 /** The number of loads. */
 let loads = 0;
+/** The number of batches that loaded nothing. */
+let unloaded = 0;
+let elapsedMs = 0;
+
+const frozen = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null) for (const part of Object.values(Object.freeze(value))) frozen(part);
+  return value;
+};
+/** Whoever changes what is remembered gets a TypeError, and nothing is remembered that the database would not give back. */
+class FrozenMemory extends UserMemory {
+  static readonly faults: unknown[] = [];
+  /** If true, new users are assumed to be nobody who is known from the first batch on. */
+  static assumes = false;
+
+  override get mayAssume(): boolean {
+    return FrozenMemory.assumes || super.mayAssume;
+  }
+
+  override rememberUser(...[tenant, id, user, bytes]: Parameters<UserMemory['rememberUser']>): void {
+    try {
+      if (user) expect(JSON.parse(JSON.stringify(user.state))).toStrictEqual(structuredClone(user.state));
+    } catch (error) {
+      FrozenMemory.faults.push(error);
+    }
+    frozen(user?.state);
+    super.rememberUser(tenant, id, user, bytes);
+  }
+
+  override rememberTenant(...[tenant, known]: Parameters<UserMemory['rememberTenant']>): void {
+    frozen(known.directories);
+    super.rememberTenant(tenant, known);
+  }
+}
 
 beforeAll(async () => {
-  const url = await newDatabase();
+  url = await newDatabase();
   database = await connectDatabase(roleUrl(url, 'identity'), 'identity', {
     poolConnections: 2,
     queryTimeoutMs: 10_000,
@@ -42,15 +80,24 @@ beforeAll(async () => {
   const counted = {
     ...behaviour,
     touches: (...args: Parameters<typeof behaviour.touches>) => (loads++, behaviour.touches(...args)),
-  };
-  handler = new BatchHandler(
-    database,
-    counted,
-    () => new Date(NOW),
-    (error) => {
-      throw error as Error;
+    asksNothing: (touched: unknown) => {
+      const isKnown = behaviour.asksNothing!(touched);
+      if (isKnown) unloaded++;
+      return isKnown;
     },
-  );
+    memory: () => new FrozenMemory(),
+  };
+  const newHandler = (): BatchHandler<UserCommand> =>
+    new BatchHandler(
+      database,
+      counted,
+      () => new Date(NOW),
+      (error) => {
+        throw error as Error;
+      },
+      { maxBytes: 8 * 1_048_576, elapsedMs: () => elapsedMs },
+    );
+  [handler, elsewhere] = [newHandler(), newHandler()];
 }, 60_000);
 
 afterAll(async () => {
@@ -60,11 +107,16 @@ afterAll(async () => {
 
 /** Where the lanes are, so that they go on with what they remember. */
 const positions = new Map<number, { epoch: string; nextOffset: number }>();
-const handle = async (tenant: string, messages: readonly Message[]): ReturnType<typeof handOver> => {
+const handle = async (tenant: string, messages: readonly Message[], by = handler): ReturnType<typeof handOver> => {
   const partition = partitionOf(tenant);
-  const from = positions.get(partition) ?? (await handler.position(partition));
+  const from = positions.get(partition) ?? (await by.position(partition));
   positions.delete(partition);
-  const told = await handOver(handler, 'identity.commands', tenant, messages, from);
+  const handOn = (): ReturnType<typeof handOver> => handOver(by, 'identity.commands', tenant, messages, from);
+  // A lane that missed what somebody else did says so, and is handed the same batch again.
+  const told = await handOn().catch((error: Error) => {
+    if (!error.message.startsWith('write statement: position ')) throw error;
+    return handOn();
+  });
   positions.set(partition, { ...from, nextOffset: from.nextOffset + messages.length });
   return told;
 };
@@ -285,41 +337,140 @@ it('of the many who share an e-mail one may change in the same batch, and it is 
   ).toMatchObject({ outcome: { status: 'done' }, loads: 1 });
 });
 
-it('random sequences in random batches become what the pure code says, row by row, and every invariant holds', async () => {
+/** What happens between two batches. */
+const HAPPENINGS = ['membership', 'settings', 'rebuild', 'again', 'elsewhere', 'forgotten', 'a minute'] as const;
+type Happening = (typeof HAPPENINGS)[number];
+/** What the write statement compares is the likeliest; a rebuild reads the events of all cases before. */
+const WEIGHTS: { readonly [happening in Happening]?: number } = { membership: 10, settings: 10, rebuild: 1 };
+const happenings = fc.array(
+  fc.oneof(
+    { weight: 50, arbitrary: fc.constant(null) },
+    ...HAPPENINGS.map((happening) => ({ weight: WEIGHTS[happening] ?? 4, arbitrary: fc.constant(happening) })),
+  ),
+  { minLength: 1, maxLength: 40, size: 'max' },
+);
+
+const rebuildUsers = async (): Promise<void> => {
+  const clients = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })] as const;
+  await Promise.all(clients.map((client) => client.connect()));
+  try {
+    expect((await rebuild(...clients, userFold(masterKey), { version: '1' })).unfolded).toBe(0);
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+};
+/** The outcome as it is told: it says who is in a group, which the world of the pure code does not know. */
+const shown = (outcome: Outcome, members: ReadonlySet<string>): Outcome => {
+  const value = outcome.status === 'done' ? (outcome.value as { id?: string; resource?: unknown } | null) : null;
+  return value?.resource && members.has(value.id!)
+    ? ({ status: 'done', value: { ...value, isMember: true } } as Outcome)
+    : outcome;
+};
+
+/** As directory writes it: the row and its event. */
+const change = async (
+  tenant: string,
+  { id, version, offerExistingUsers, emailIsLoginName }: Directory,
+): Promise<void> => {
+  await owner.query('UPDATE directory.directories SET version = $2, settings = $3 WHERE id = $1', [
+    id,
+    version,
+    { offerExistingUsers, emailIsLoginName },
+  ]);
+  await owner.query(
+    `INSERT INTO directory.events (tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, data)
+     SELECT $1::uuid, coalesce(max(sequence), 0) + 1, $2::uuid, $3::int, 'muster.directory.changed.v1', $4::timestamptz, $5::uuid, '', 'test', '{}'
+     FROM directory.events WHERE tenant = $1::uuid`,
+    [tenant, id, version, NOW, uuidv7()],
+  );
+};
+
+it('random sequences in random batches become what the pure code says, row by row, and every invariant holds, whatever happens meanwhile', async () => {
+  const happened = new Set<Happening>();
   await fc.assert(
     fc.asyncProperty(
       fc.oneof(tellable, muddled, muddled),
       settings,
-      fc.array(fc.constantFrom(1, 1, 1, 2, 5, 20), { minLength: 1, maxLength: 20 }),
-      async (sequence, chosen, sizes) => {
+      fc.array(fc.constantFrom(1, 1, 1, 1, 2, 5, 20), { minLength: 1, maxLength: 20 }),
+      happenings,
+      fc.boolean(),
+      async (sequence, chosen, sizes, between, assumes) => {
+        FrozenMemory.assumes = assumes;
         const sources = [uuidv7(), uuidv7()] as const;
         const directories = directoriesOf(sources, chosen);
         const tenant = await newTenant(directories);
         const world = new UserWorld(directories, NOW);
-        const steps = play(world, sources, sequence, uuidv7);
-        const messages = steps.map(({ sender, command }) => message(tenant, sender, command));
-        const told = new Map<string, Outcome>();
-        for (let done = 0, batch = 0; done < messages.length; batch++) {
+        const people = new Map<string, string>();
+        const members = new Set<string>();
+        /** The outcomes that are stored. */
+        const kept = new Map<string, Outcome>();
+        let messages: Message[] = [];
+        for (let done = 0, batch = 0; done < sequence.length; batch++) {
+          const happening = between[batch % between.length] ?? null;
+          if (happening) happened.add(happening);
+          switch (happening) {
+            case 'membership':
+              for (const id of world.users.keys()) {
+                const wasMember = members.delete(id);
+                if (!wasMember) members.add(id);
+                await owner.query(
+                  wasMember
+                    ? 'DELETE FROM "group".members WHERE tenant = $1 AND member = $2'
+                    : `INSERT INTO "group".members (tenant, group_id, member, kind) VALUES ($1, gen_random_uuid(), $2, 'u')`,
+                  [tenant, id],
+                );
+              }
+              break;
+            case 'settings': {
+              const index = batch % 2;
+              const { id, version, offerExistingUsers, emailIsLoginName } = directories[index]!;
+              directories[index] = {
+                ...directory(id, {
+                  offerExistingUsers: batch % 3 === 0 ? offerExistingUsers : !offerExistingUsers,
+                  emailIsLoginName: batch % 3 === 0 ? !emailIsLoginName : emailIsLoginName,
+                }),
+                version: version + 1,
+              };
+              await change(tenant, directories[index]);
+              break;
+            }
+            case 'rebuild':
+              await owner.query(
+                `UPDATE identity.users SET version = version + 1, resource = resource || '{"title": "wrong"}' WHERE tenant = $1`,
+                [tenant],
+              );
+              await rebuildUsers();
+              break;
+            case 'again': {
+              const told = await handle(tenant, messages);
+              for (const { id } of messages) expect(told.get(id)).toEqual(kept.get(id));
+              break;
+            }
+            case 'forgotten':
+              handler.forget(partitionOf(tenant));
+              break;
+            case 'a minute':
+              elapsedMs += 60_001;
+          }
           const size = sizes[batch % sizes.length]!;
-          for (const [id, outcome] of await handle(tenant, messages.slice(done, done + size))) told.set(id, outcome);
+          const steps = play(world, sources, sequence.slice(done, done + size), uuidv7, people);
           done += size;
+          messages = steps.map(({ sender, command }) => message(tenant, sender, command));
+          if (happening === 'elsewhere') elsewhere.forget(partitionOf(tenant));
+          const told = await handle(tenant, messages, happening === 'elsewhere' ? elsewhere : handler);
+          for (const [index, { result, command }] of steps.entries()) {
+            const { id } = messages[index]!;
+            const outcome = shown(result.outcome, members);
+            expect(told.get(id), command.type).toEqual(outcome);
+            kept.set(
+              id,
+              outcome.status === 'done'
+                ? { status: 'done', value: storedAnswer(outcome.value as Parameters<typeof storedAnswer>[0]) }
+                : outcome,
+            );
+          }
         }
-        const outcomes = await outcomesOf(tenant);
-        for (const [
-          index,
-          {
-            result: { outcome },
-            command,
-          },
-        ] of steps.entries()) {
-          const { id } = messages[index]!;
-          expect(told.get(id), command.type).toEqual(outcome);
-          expect(outcomes.get(id), command.type).toEqual(
-            outcome.status === 'done'
-              ? { status: 'done', value: storedAnswer(outcome.value as Parameters<typeof storedAnswer>[0]) }
-              : outcome,
-          );
-        }
+        expect(await outcomesOf(tenant)).toEqual(kept);
         const { rows } = await owner.query<{ row: Record<string, unknown> }>(
           'SELECT to_jsonb(u) AS row FROM identity.users u WHERE tenant = $1',
           [tenant],
@@ -336,6 +487,9 @@ it('random sequences in random batches become what the pure code says, row by ro
     ),
     { numRuns: 150 },
   );
+  expect(FrozenMemory.faults).toEqual([]);
+  expect(happened).toEqual(new Set(HAPPENINGS));
+  expect(unloaded).toBeGreaterThan(50);
   const { compared, findings } = await verifyUsers(owner, masterKey);
   expect(findings).toEqual([]);
   expect(compared['user streams']).toBeGreaterThan(300);

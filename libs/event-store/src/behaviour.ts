@@ -86,8 +86,8 @@ export interface WorkingSet<C> {
   buried?(command: Command<C>): void;
   /** The rows of each part, by its name. */
   rows(): Readonly<Record<string, readonly unknown[]>>;
-  /** They are committed: the memory may have them. `bytes` = what was written for all of them. */
-  remember?(bytes: number): void;
+  /** They are committed: the memory may have them. `bytesOf` = what was written for each row of a part. */
+  remember?(bytesOf: (part: string) => readonly number[]): void;
   /**
    * Decisions asked for these, which had not been loaded: unless there are none, the decisions count for nothing and
    * the batch is loaded once more.

@@ -61,6 +61,7 @@ export class Costs {
 /** The JSON that is written, counted by tenant. */
 export class Texts {
   readonly byTenant = new Map<string, number>();
+  private readonly lengths = new Map<readonly unknown[], readonly number[]>();
 
   constructor(
     private bytes: number,
@@ -83,7 +84,17 @@ export class Texts {
 
   /** An array. */
   ofAll(values: readonly unknown[]): string {
-    return `[${values.map((value) => this.of(value)).join()}]`;
+    const texts = values.map((value) => this.of(value));
+    this.lengths.set(
+      values,
+      texts.map(({ length }) => length),
+    );
+    return `[${texts.join()}]`;
+  }
+
+  /** The bytes of each element of an array that was written. */
+  bytesOf(values: readonly unknown[]): readonly number[] {
+    return this.lengths.get(values) ?? [];
   }
 }
 

@@ -143,8 +143,8 @@ export class LaneTransaction<C> {
       // The next command of a tenant that ran into a limit is alone from the beginning.
       const costs = isCostly(poison)
         ? new Map(tenants.map((tenant) => [tenant, this.options.maxBytes]))
-        : costsOf(tenants, turn.loaded, written, turn.slowMs);
-      turn.remember([...written.values()].reduce((sum, bytes) => sum + bytes, 0));
+        : costsOf(tenants, turn.loaded, written.byTenant, turn.slowMs);
+      turn.remember((part) => written.bytesOf(turn.parts[part] ?? []));
       const outcomes = turn.tell(costs);
       for (const { reason, message } of turn.dead) this.onDead(reason, message);
       memory.position = { epoch: batch.epoch, nextOffset: batch.nextOffset };
@@ -346,7 +346,7 @@ export class LaneTransaction<C> {
     const turn = new Turn(this.behaviour.owner, batch, now, memory, this.behaviour.secrets);
     const answered = new Map((loaded.answered ?? []).map(({ command_id, outcome }) => [command_id, outcome]));
     const work = this.behaviour.begin(loaded.loaded, now, loaded.touched, memory.owned.memory);
-    turn.remember = (bytes) => work.remember?.(bytes);
+    turn.remember = (bytesOf) => work.remember?.(bytesOf);
     const nowText = now.toISOString();
     const { elapsedMs } = this;
     const begunMs = elapsedMs();
@@ -398,7 +398,7 @@ export class LaneTransaction<C> {
     memory: LaneMemory,
     turn: Turn,
     partsToUse?: readonly WritePart[],
-  ): Promise<ReadonlyMap<string, number>> {
+  ): Promise<Texts> {
     const rows: Readonly<Record<string, readonly unknown[]>> = {
       ...turn.parts,
       stored_outcomes: turn.outcomes,
@@ -432,7 +432,7 @@ export class LaneTransaction<C> {
         ]),
       ],
     });
-    return texts.byTenant;
+    return texts;
   }
 
   /**

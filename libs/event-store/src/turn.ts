@@ -69,8 +69,8 @@ export class Turn {
   decided = 0;
   /** The time of all decisions together. */
   decidingMs = 0;
-  /** Lets the owner remember what is committed; `bytes` = what was written. */
-  remember: (bytes: number) => void = () => undefined;
+  /** Lets the owner remember what is committed; `bytesOf` = what was written for each row of a part. */
+  remember: (bytesOf: (part: string) => readonly number[]) => void = () => undefined;
   /** The time of the slow decisions, by tenant. */
   readonly slowMs = new Map<string, number>();
   /** The dead letters of this round and their reasons: they are reported once they are committed. */
