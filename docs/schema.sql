@@ -306,17 +306,23 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION log.ends(text[]) TO muster_directory, muster_group, muster_identity;
 
-CREATE OR REPLACE FUNCTION log.expect(part text, actual bigint, expected bigint)
+CREATE OR REPLACE FUNCTION log.expect(parts text[], actual bigint[], expected bigint[])
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  IF actual IS DISTINCT FROM expected THEN
-    RAISE EXCEPTION 'write statement: % wrote % rows instead of %', part, actual, expected USING ERRCODE = 'MU001';
+  IF actual = expected THEN
+    RETURN true;
   END IF;
-  RETURN true;
+  FOR n IN 1..cardinality(parts) LOOP
+    IF actual[n] IS DISTINCT FROM expected[n] THEN
+      RAISE EXCEPTION 'write statement: % wrote % rows instead of %', parts[n], actual[n], expected[n]
+        USING ERRCODE = 'MU001';
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION 'write statement: % parts, and % numbers of rows', cardinality(parts), cardinality(expected);
 END $function$;
-GRANT EXECUTE ON FUNCTION log.expect(text,bigint,bigint) TO muster_directory, muster_group, muster_identity;
+GRANT EXECUTE ON FUNCTION log.expect(text[],bigint[],bigint[]) TO muster_directory, muster_group, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.may_use(topic text)
  RETURNS boolean

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { StreamableFile } from '@nestjs/common';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -7,7 +8,8 @@ import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#sc
 import { MemberQueries } from '../apps/gateway/src/read/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/read/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
-import { loadSql, NOBODY_PARTS, type Touched } from '../apps/identity/src/user-load.queries.js';
+import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
+import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
 import { newDatabase } from './support/postgres.js';
 
@@ -182,14 +184,20 @@ it.each([
   expect(await scans({ [part]: [{}], tenants: [{}] })).toEqual([...ofUsers, ...OF_ITS_TENANT].sort());
 });
 
-it.each([
-  ['claims', ['claims_pkey (tenant, kind, value)']],
-  ['former_upns', ['users_by_former_upn (former_upn_key, tenant)']],
-  ['emails', ['users_by_work_email (work_email_folded, tenant)', 'users_by_work_email_key (work_email_key, tenant)']],
-  ['external_ids', ['users_by_external_id (external_id, tenant)']],
-])('that nobody bears one of the %s is seen by an index when a new user is written', async (part, expected) => {
-  const { sql } = NOBODY_PARTS.find(({ name }) => name === `nobody_by_${part}`)!;
-  expect(await scansIn(identity, sql('$1::json'), ['[]'])).toEqual(expected.sort());
+it('that nobody bears the keys of a new user, and that what a lane remembers is as it was, is seen by indexes', async () => {
+  const { parts } = userBehaviour(randomBytes(32), 262_144);
+  const scans = (name: string): Promise<string[]> =>
+    scansIn(identity, parts.find((part) => part.name === name)!.sql('$1::json'), ['[]']);
+  expect(await scans('nobody_known')).toEqual(
+    [
+      'claims_pkey (tenant, kind, value)',
+      'users_by_former_upn (former_upn_key, tenant)',
+      'users_by_work_email (work_email_folded, tenant)',
+      'users_by_work_email_key (work_email_key, tenant)',
+      'users_by_external_id (external_id, tenant)',
+    ].sort(),
+  );
+  expect(await scans('as_remembered')).toEqual(['events_pkey (tenant)', 'members_by_member (member)']);
 });
 
 /** Says what a statement reads, and by which columns, as it is planned without its parameters. */

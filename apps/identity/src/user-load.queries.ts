@@ -20,6 +20,7 @@ import {
 import type { Command, WritePart } from '#event-store';
 import {
   externalIdKey,
+  keysOf,
   signInKey,
   upnOf,
   withoutTombstone,
@@ -29,7 +30,7 @@ import {
 } from './identifiers.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
-import type { UserMemory } from './user-memory.js';
+import type { RememberedUser, UserMemory } from './user-memory.js';
 import type { Directory } from './user.js';
 
 /**
@@ -115,7 +116,7 @@ const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 
 /** SQL: the last event of a tenant's directories and schemas. */
 export const revisionOf = (tenant: string): string =>
-  `coalesce((SELECT max(r.revision) FROM ${REVISIONS_VIEW} r WHERE r.tenant = ${tenant}), 0)`;
+  `coalesce((SELECT r.revision FROM ${REVISIONS_VIEW} r WHERE r.tenant = ${tenant} ORDER BY r.revision DESC LIMIT 1), 0)`;
 
 /** SQL: whether a user is in any group. */
 export const isMemberOf = (tenant: string, user: string): string =>
@@ -128,16 +129,18 @@ export const asksNothing = (touched: Touched): boolean =>
 /** The keys by which somebody new might be somebody who is known. */
 const KEYS_OF_NEW = ['claims', 'former_upns', 'emails', 'external_ids'] as const;
 
-/** Parts of the write statement, each of which makes its one row where nobody bears any of the keys. */
-export const NOBODY_PARTS: readonly WritePart[] = KEYS_OF_NEW.map((part) => ({
-  name: `nobody_by_${part}`,
+/** A part of the write statement that makes its one row where nobody bears any of the keys. */
+export const NOBODY_PART: WritePart = {
+  name: 'nobody_known',
   sql: (rows) => `
-    SELECT WHERE NOT EXISTS (
-      SELECT FROM (${NAMED_BY[part].replace(`($json)->'${part}'`, rows)}) AS named(tenant, id) WHERE named.id IS NOT NULL)`,
+    SELECT WHERE NOT EXISTS (SELECT FROM (${KEYS_OF_NEW.map((part) => NAMED_BY[part].replace('($json)', `(${rows}->0)`)).join(' UNION ALL ')})
+      AS named(tenant, id) WHERE named.id IS NOT NULL)`,
   written: () => 1,
-}));
-export const nobodyRows = (touched: Touched): Record<string, readonly unknown[]> =>
-  touched.isAssumed ? Object.fromEntries(KEYS_OF_NEW.map((part) => [`nobody_by_${part}`, touched[part]])) : {};
+};
+export const nobodyRows = ({ isAssumed, claims, former_upns, emails, external_ids }: Touched): readonly unknown[] =>
+  isAssumed === true && claims.length + former_upns.length + emails.length + external_ids.length > 0
+    ? [{ claims, former_upns, emails, external_ids }]
+    : [];
 
 /**
  * Tells whether commands are only about users who are remembered, and about new ones, whose names nearly always belong
@@ -154,10 +157,23 @@ const mayAssume = (
     ({ tenant, directory, command }) =>
       memory.tenant(tenant) !== undefined &&
       (command.type === 'CreateUser' ||
-        (memory.user(tenant, command.userId) !== undefined &&
-          command.type !== 'UnlinkUser' &&
-          Object.values(mentioned(command, directory)).every((keys: readonly unknown[]) => keys.length === 0))),
+        (command.type !== 'UnlinkUser' &&
+          command.type !== 'RecordSignIn' &&
+          mentionsNone(command, directory, memory.user(tenant, command.userId)))),
   );
+
+/** Tells whether a command mentions no key that its user bears, whom the statement would find. */
+const mentionsNone = (command: UserCommand, directory: string | null, user: RememberedUser | undefined): boolean => {
+  if (!user) return false;
+  const { userNames = [], emails = [], externalIds = [] } = mentioned(command, directory);
+  if (userNames.length + emails.length + externalIds.length === 0) return true;
+  const own = new Set(keysOf(user.state).map(({ kind, value }) => `${kind}/${value}`));
+  return !(
+    userNames.some((name) => own.has(`userName/${uniqueKey(name)}`)) ||
+    emails.some((email) => own.has(`email/${uniqueKey(email)}`)) ||
+    (directory !== null && externalIds.some((id) => own.has(`externalId/${externalIdKey(directory, id)}`)))
+  );
+};
 
 /**
  * Only the parts that name somebody: beginning one costs, also when it finds nothing, and a PATCH names its user and

@@ -24,7 +24,7 @@ import {
   keyText,
   loadSql,
   lookedUp,
-  NOBODY_PARTS,
+  NOBODY_PART,
   nobodyRows,
   revisionOf,
   touches,
@@ -95,17 +95,13 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
         ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
     },
     ...KEY_PARTS,
-    ...NOBODY_PARTS,
+    NOBODY_PART,
     {
-      name: 'tenants_as_remembered',
+      name: 'as_remembered',
       sql: (rows) => `
-        SELECT FROM json_to_recordset(${rows}) AS t(tenant uuid, revision bigint) WHERE t.revision = ${revisionOf('t.tenant')}`,
-    },
-    {
-      name: 'members_as_remembered',
-      sql: (rows) => `
-        SELECT FROM json_to_recordset(${rows}) AS r(tenant uuid, id uuid, is_member boolean)
-        WHERE is_member = ${isMemberOf('r.tenant', 'r.id')}`,
+        SELECT FROM json_to_recordset(${rows}) AS t(tenant uuid, revision bigint, id uuid, is_member boolean)
+        WHERE (t.revision IS NULL OR t.revision = ${revisionOf('t.tenant')})
+          AND (t.id IS NULL OR t.is_member = ${isMemberOf('t.tenant', 't.id')})`,
     },
   ],
   begin: (loaded, now, touched, memory) =>
@@ -118,6 +114,14 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
       memory as UserMemory | undefined,
     ),
 });
+
+/** What was taken from the memory, and others may have changed: of a tenant, of a user, or of both. */
+interface Remembered {
+  readonly tenant: string;
+  revision?: number;
+  readonly id?: string;
+  readonly is_member?: boolean;
+}
 
 interface Known {
   readonly tenant: string;
@@ -149,7 +153,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** The keys whose bearers are known, as texts. */
   private readonly lookedUp: ReadonlySet<string>;
   /** The users and tenants that were taken from the memory. */
-  private readonly remembered = { users: new Map<string, unknown>(), tenants: new Map<string, unknown>() };
+  private readonly remembered: Remembered[] = [];
 
   constructor(
     private readonly loaded: Partial<LoadedUsers>,
@@ -239,9 +243,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       ),
       upserted_claims: [...this.claims.values()],
       ...this.keys.rows(),
-      ...nobodyRows(this.touched),
-      tenants_as_remembered: [...this.remembered.tenants.values()],
-      members_as_remembered: [...this.remembered.users.values()],
+      nobody_known: nobodyRows(this.touched),
+      as_remembered: this.remembered,
     };
   }
 
@@ -271,7 +274,9 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     const remembered = this.memory?.user(tenant, id);
     if (!remembered) return undefined;
     const { state, isMember, key } = remembered;
-    this.remembered.users.set(name, { tenant, id, is_member: isMember });
+    const row = this.remembered.find((one) => one.tenant === tenant && one.id === undefined);
+    if (row) Object.assign(row, { id, is_member: isMember });
+    else this.remembered.push({ tenant, id, is_member: isMember });
     if (isMember) this.members.add(name);
     this.keys.rememberPerson(tenant, id, key);
     const user: Known = { tenant, state, stored: true, changed: false };
@@ -284,7 +289,9 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     if (known) return known;
     const remembered = this.memory?.tenant(tenant);
     if (remembered) {
-      this.remembered.tenants.set(tenant, { tenant, revision: remembered.revision });
+      const row = this.remembered.find((one) => one.tenant === tenant);
+      if (row) row.revision = remembered.revision;
+      else this.remembered.push({ tenant, revision: remembered.revision });
       this.keys.rememberTenant(tenant, remembered.key);
     }
     const found = remembered ?? {

@@ -275,8 +275,9 @@ export class EventConsumer {
           source,
           [...now.keys()],
           [...now.values()],
+          [1, now.size, ...written.map(({ count }) => count)],
           ...(dead.length > 0 ? [topic, dead.map(({ id }) => id), dead.map((one) => JSON.stringify(one))] : []),
-          ...written.flatMap(({ text, count }) => [text, count]),
+          ...written.map(({ text }) => text),
         ],
       });
       firstDead = Number(rows[0]!.first_dead ?? 0);

@@ -426,10 +426,12 @@ export class LaneTransaction<C> {
         appended.map(({ id }) => id),
         messages,
         memory.generation,
-        ...parts.flatMap((part, index) => [
-          written[index],
-          part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0,
-        ]),
+        [
+          1,
+          appended.length,
+          ...parts.map((part) => part.written?.(rows[part.name] ?? []) ?? rows[part.name]?.length ?? 0),
+        ],
+        ...written,
       ],
     });
     return texts;

@@ -17,22 +17,17 @@ export const storeParts = (owner: Owner): readonly WritePart[] => [
 ];
 
 /**
- * Before the parameters of the parts, which are the rows and their number, are those of the position, of the messages
- * column by column, and the generation of the owner's rows.
+ * Before the rows of the parts are the parameters of the position, of the messages column by column, the generation of
+ * the owner's rows, and the numbers of rows: of the position, of the messages, of each part.
  */
-const FIRST_PART_PARAMETER = 14;
+const FIRST_PART_PARAMETER = 15;
 
 /**
  * One statement for everything. Its parts are CTEs, which do not see each other's effects and run in no promised order:
  * each row is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
 export const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
-  const all = parts.map((part, index) => {
-    const rows = FIRST_PART_PARAMETER + 2 * index;
-    return { ...part, rows: `$${rows}::json`, count: `$${rows + 1}::int` };
-  });
-  const written = all.map(({ name, sql, rows }) => `${name} AS (${sql(rows)})`);
-  const expected = all.map(({ name, count }) => `log.expect('${name}', (SELECT count(*) FROM ${name}), ${count})`);
+  const written = parts.map(({ name, sql }, index) => `${name} AS (${sql(`$${FIRST_PART_PARAMETER + index}::json`)})`);
   return `
     WITH ${[
       `moved AS (
@@ -41,9 +36,16 @@ export const writeStatement = (owner: Owner, parts: readonly WritePart[]): strin
     )`,
       ...written,
     ].join(',\n')}
-    SELECT ${[
-      "log.expect('position', (SELECT count(*) FROM moved), 1)",
-      "log.expect('messages', log.append($8, $9, $10, $11, $12), cardinality($8::text[]))",
-      ...expected,
-    ].join(' AND\n')} AS held`;
+    SELECT ${expectation(
+      [
+        ['position', '(SELECT count(*) FROM moved)'],
+        ['messages', 'log.append($8, $9, $10, $11, $12)'],
+        ...parts.map(({ name }) => [name, `(SELECT count(*) FROM ${name})`] as const),
+      ],
+      '$14',
+    )}`;
 };
+
+/** SQL that raises unless each part wrote as many rows as the parameter says, which is an array. */
+export const expectation = (parts: readonly (readonly [name: string, count: string])[], expected: string): string =>
+  `log.expect(ARRAY[${parts.map(([name]) => `'${name}'`).join()}], ARRAY[${parts.map(([, count]) => count).join()}], ${expected}::bigint[])`;

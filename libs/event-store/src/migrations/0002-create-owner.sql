@@ -5,14 +5,20 @@ BEGIN
   RAISE EXCEPTION 'Events are append-only: % on %.% is refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME;
 END $$;
 
--- Raises unless a part of the write statement wrote the number of rows that it should have: the whole statement is then
--- undone. MU001 = another process has moved on (the fence); everything in memory is dropped and loaded again.
-CREATE FUNCTION log.expect(part text, actual bigint, expected bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Raises unless each part of the write statement wrote the number of rows that it should have: the whole statement is
+-- then undone. MU001 = another process has moved on (the fence); everything in memory is dropped and loaded again.
+CREATE FUNCTION log.expect(parts text[], actual bigint[], expected bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  IF actual IS DISTINCT FROM expected THEN
-    RAISE EXCEPTION 'write statement: % wrote % rows instead of %', part, actual, expected USING ERRCODE = 'MU001';
+  IF actual = expected THEN
+    RETURN true;
   END IF;
-  RETURN true;
+  FOR n IN 1..cardinality(parts) LOOP
+    IF actual[n] IS DISTINCT FROM expected[n] THEN
+      RAISE EXCEPTION 'write statement: % wrote % rows instead of %', parts[n], actual[n], expected[n]
+        USING ERRCODE = 'MU001';
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION 'write statement: % parts, and % numbers of rows', cardinality(parts), cardinality(expected);
 END $$;
 
 -- The keys with which personal data is encrypted. The one row of master_check is sealed with the master key, so that a
