@@ -15,6 +15,7 @@ import type { Json } from '#scim';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { userBehaviour } from './user.projection.js';
+import { UserMemory, type RememberedTenant } from './user-memory.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const MAX_MEMORY_MS = 60_000;
@@ -262,6 +263,32 @@ describe('what somebody else has changed meanwhile is noticed, and loaded', () =
       outcome: { value: { resource: { displayName: 'mended' } } },
     });
   });
+});
+
+it('of tenants with so many directories and schemas that they would fill the memory the first are forgotten', () => {
+  const memory = new UserMemory();
+  const known: RememberedTenant = { revision: 1, directories: [], definitions: undefined, key: randomBytes(32) };
+  for (const name of ['one', 'two', 'three']) memory.rememberTenant(name, known, 400_000);
+  expect(['one', 'two', 'three'].filter((name) => memory.tenant(name))).toEqual(['two', 'three']);
+  memory.rememberTenant('three', known, 500_000);
+  expect(['one', 'two', 'three'].filter((name) => memory.tenant(name))).toEqual(['two', 'three']);
+  memory.rememberTenant('four', known, 2_000_000);
+  for (let index = 0; index < 10_000; index++) memory.rememberTenant(`small ${index}`, known, 2);
+  const small = Array.from({ length: 10_000 }, (_, index) => memory.tenant(`small ${index}`));
+  expect(['two', 'three', 'four'].filter((name) => memory.tenant(name))).toEqual([]);
+  expect(small.filter(Boolean).length).toBeLessThan(5_000);
+  expect(small.at(-1)).toBeDefined();
+});
+
+it('a tenant counts for its directories and schemas', async () => {
+  await owner.query(
+    `INSERT INTO directory.directories (id, tenant, version, created, name, kind, settings)
+     SELECT gen_random_uuid(), $1, 1, $2, repeat('x', 100) || n, 'scim', '{}' FROM generate_series(1, 8000) AS n`,
+    [tenant, NOW],
+  );
+  const id = await given();
+  expect((await send(message(patch(id, 'one')))).loads).toBe(1);
+  expect((await send(message(patch(id, 'two')))).loads).toBe(1);
 });
 
 it('nobody is set aside while directories or schemas cannot be loaded: the lane proves that it can load all', async () => {

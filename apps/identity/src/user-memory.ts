@@ -5,7 +5,10 @@ import type { Directory, UserState } from './user.js';
 const MAX_REMEMBERED_BYTES = 524_288;
 /** A user of more bytes is loaded again: it would make the lane forget many others. */
 const MAX_USER_BYTES = 16_384;
-const MAX_REMEMBERED_TENANTS = 1_000;
+/** A tenant may have 500 KiB of schemas, and what is made of them takes several times as much. */
+const MAX_TENANTS_BYTES = 1_048_576;
+/** What is remembered of any tenant: its key, and its places in the tables. */
+const TENANT_BYTES = 256;
 /**
  * A wrong assumption costs a write statement and all that is remembered. Whoever sends one name after the other that is
  * taken costs the lane no more than every tenth batch.
@@ -35,8 +38,9 @@ export interface RememberedTenant {
  */
 export class UserMemory {
   private readonly users = new Map<string, RememberedUser & { readonly bytes: number }>();
-  private readonly tenants = new Map<string, RememberedTenant>();
+  private readonly tenants = new Map<string, { readonly known: RememberedTenant; readonly bytes: number }>();
   private bytes = 0;
+  private tenantsBytes = 0;
   private batches = 0;
 
   /** True if it may be assumed that the names of new users belong to nobody. */
@@ -54,7 +58,7 @@ export class UserMemory {
   }
 
   tenant(tenant: string): RememberedTenant | undefined {
-    return this.tenants.get(tenant);
+    return this.tenants.get(tenant)?.known;
   }
 
   /** `user` null = it was deleted; `bytes` = those of its row. */
@@ -69,9 +73,20 @@ export class UserMemory {
     }
   }
 
-  rememberTenant(tenant: string, known: RememberedTenant): void {
-    if (this.tenants.size >= MAX_REMEMBERED_TENANTS) this.tenants.clear();
-    this.tenants.set(tenant, known);
+  /** `bytes` = those of its directories and schemas. */
+  rememberTenant(tenant: string, known: RememberedTenant, bytes: number): void {
+    this.forgetTenant(tenant);
+    this.tenants.set(tenant, { known, bytes: bytes + TENANT_BYTES });
+    this.tenantsBytes += bytes + TENANT_BYTES;
+    for (const first of this.tenants.keys()) {
+      if (this.tenantsBytes <= MAX_TENANTS_BYTES) break;
+      this.forgetTenant(first);
+    }
+  }
+
+  private forgetTenant(tenant: string): void {
+    this.tenantsBytes -= this.tenants.get(tenant)?.bytes ?? 0;
+    this.tenants.delete(tenant);
   }
 
   private forget(key: string): void {

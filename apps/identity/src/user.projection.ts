@@ -263,7 +263,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     }
     for (const { tenant } of this.loaded.revisions ?? []) {
       const key = this.keys.openOfTenant(tenant);
-      if (key) this.memory.rememberTenant(tenant, { ...this.tenantOf(tenant), key });
+      if (!key) continue;
+      const known = { ...this.tenantOf(tenant), key };
+      const schemas = (this.loaded.schemas ?? []).filter((row) => row.tenant === tenant);
+      this.memory.rememberTenant(tenant, known, JSON.stringify([known.directories, schemas]).length);
     }
   }
 

@@ -62,9 +62,9 @@ class FrozenMemory extends UserMemory {
     super.rememberUser(tenant, id, user, bytes);
   }
 
-  override rememberTenant(...[tenant, known]: Parameters<UserMemory['rememberTenant']>): void {
+  override rememberTenant(...[tenant, known, bytes]: Parameters<UserMemory['rememberTenant']>): void {
     frozen(known.directories);
-    super.rememberTenant(tenant, known);
+    super.rememberTenant(tenant, known, bytes);
   }
 }
 
