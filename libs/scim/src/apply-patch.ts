@@ -43,12 +43,36 @@ export const applyPatch = (
   return result;
 };
 
+/**
+ * Writes values into a resource, each as a PATCH that replaces what is at its target would. Never changes the resource
+ * that it was given. Throws Rejected for a value that does not fit, and at the end for a required one that is missing.
+ */
+export const startWriting = (
+  definition: ResourceDefinition,
+  resource: Resource,
+): { readonly set: (target: Target, value: unknown) => void; readonly result: () => Resource } => {
+  const patch = new Patch(resource);
+  return {
+    set: (target, value) => {
+      const change = toChange(target, 'replace', value, []);
+      if (change) patch.apply(change);
+    },
+    result: () => {
+      const result = patch.result();
+      requireAttributes(definition, result);
+      return result;
+    },
+  };
+};
+
 /** A resource as the operations of one request have made it so far. */
 class Patch {
   private looked = 0;
   /** The multi-valued attributes that were changed, by attribute, until all operations are applied. */
   private readonly lists = new Map<Attribute, { readonly path: AttributePath; readonly list: ValueList }>();
   private readonly foldOnce = rememberingFold();
+  /** The resource itself, once it is a copy that nobody else has. */
+  private own: { [attribute: string]: Json } | null = null;
 
   constructor(private resource: Resource) {}
 
@@ -91,11 +115,23 @@ class Patch {
 
   private write({ attribute: { name }, schema, extension }: AttributePath, value: Json | undefined): void {
     if (!extension) {
-      this.resource = withPart(this.resource, name, value);
+      this.put(name, value);
       return;
     }
     const holder = this.resource[schema];
-    this.resource = withPart(this.resource, schema, orNone(withPart(isJsonObject(holder) ? holder : {}, name, value)));
+    this.put(schema, orNone(withPart(isJsonObject(holder) ? holder : {}, name, value)));
+  }
+
+  /** The resource is copied for the first value that changes, and not for each: ten copies took a third of a mapping. */
+  private put(name: string, value: Json | undefined): void {
+    if (value === undefined) {
+      this.resource = withPart(this.resource, name, undefined);
+      this.own = null;
+    } else if (!isEqual(this.resource[name], value)) {
+      this.own ??= { ...this.resource };
+      this.own[name] = value;
+      this.resource = this.own;
+    }
   }
 
   /** Throws Rejected when it was too much: see MAX_PATCH_LOOK_CHARACTERS. */

@@ -1,4 +1,4 @@
-export { applyPatch, comparisonsOf } from './apply-patch.js';
+export { applyPatch, comparisonsOf, startWriting } from './apply-patch.js';
 export { readBulkBody } from './bulk-body.js';
 export { orderBulk } from './bulk-order.js';
 export {
@@ -29,12 +29,13 @@ export { parseFilter, type Filter, type Operator } from './filter.js';
 export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
 export { outlineOf, parseJson } from './json-text.js';
-export { checkText, isEqual, quote, type Json, type JsonObject } from './json.js';
+export { checkText, isEqual, isJsonObject, isObject, quote, type Json, type JsonObject } from './json.js';
 export { listResponse, type PagingLimits, type Place } from './list.js';
 export { matches, rememberingFold, valueMatcher } from './matches.js';
-export { parsePatch, parseTarget, touchesUserName, type PatchOperation } from './patch.js';
+export { isReadOnly, parsePatch, parseTarget, touchesUserName, type PatchOperation, type Target } from './patch.js';
 export {
   applyChanges,
+  attributeValue,
   diffResource,
   parseReplacement,
   parseResource,
@@ -48,6 +49,7 @@ export {
   definitionsByTenant,
   definitionsOf,
   ENTERPRISE_USER_URN,
+  findPath,
   findSchema,
   GROUP,
   STANDARD,
