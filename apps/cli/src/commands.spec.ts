@@ -15,11 +15,13 @@ const helpOf = (command: Command): string => {
 
 /** The words of a shell command up to a redirection, without their quotes. */
 const words = (line: string): string[] =>
-  [...line.split(' > ')[0]!.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+  [...line.split(' > ')[0]!.matchAll(/"([^"]*)"|'([^']*)'|\S+/g)].map(
+    ([word, double, single]) => double ?? single ?? word,
+  );
 
 const COMMANDS = leavesOf(newProgram()).map((command) => [pathOf(command).join(' '), command] as const);
 
-it('has the nouns of the admin API', () => {
+it('has the nouns of the admin API, and mapping', () => {
   expect(newProgram().commands.map((noun) => noun.name())).toEqual([
     'tenant',
     'directory',
@@ -27,6 +29,7 @@ it('has the nouns of the admin API', () => {
     'schema',
     'user',
     'group',
+    'mapping',
   ]);
 });
 

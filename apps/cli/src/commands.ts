@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { EXIT_CODES } from './commands/command.js';
 import { addDirectory } from './commands/directory.js';
 import { addGroup } from './commands/group.js';
+import { addMapping } from './commands/mapping.js';
 import { addSchema } from './commands/schema.js';
 import { addTenant } from './commands/tenant.js';
 import { addToken } from './commands/token.js';
@@ -18,6 +19,6 @@ export const newProgram = (): Command => {
     .addHelpText('afterAll', EXIT_CODES)
     .showHelpAfterError('(--help shows how it is used)')
     .exitOverride();
-  for (const add of [addTenant, addDirectory, addToken, addSchema, addUser, addGroup]) add(program);
+  for (const add of [addTenant, addDirectory, addToken, addSchema, addUser, addGroup, addMapping]) add(program);
   return program;
 };
