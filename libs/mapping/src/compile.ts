@@ -5,7 +5,7 @@ import { ExpressionFault } from './fault.js';
 import { LIST_FUNCTIONS } from './list-functions.js';
 import { LOGIC_FUNCTIONS } from './logic-functions.js';
 import { parseExpression } from './parse.js';
-import { ATTRIBUTE_LEFT_OUT, LeftOut, OBJECT_LEFT_OUT, Run, type Given, type Result, type Tally } from './run.js';
+import { ATTRIBUTE_LEFT_OUT, LeftOut, OBJECT_LEFT_OUT, Run, type Given, type Result, type Spent } from './run.js';
 import type { Call, Comparison, Compare, Expression } from './syntax.js';
 import { TEXT_FUNCTIONS } from './text-functions.js';
 import { Instant, isList, numberOf, textOf, wellFormed, type Value } from './value.js';
@@ -26,7 +26,7 @@ export interface CompiledExpression {
   run(
     attributes: JsonObject,
     given: Given,
-    tally: Tally,
+    spent: Spent,
   ): { readonly value: Value; readonly isRedacted: boolean } | LeftOut;
 }
 
@@ -47,9 +47,9 @@ export const compileExpression = (text: string, sources: Sources): CompiledExpre
   const run = (
     attributes: JsonObject,
     given: Given,
-    tally?: Tally,
+    spent?: Spent,
   ): { value: Value; isRedacted: boolean } | LeftOut => {
-    const current = new Run(text, attributes, given, tally);
+    const current = new Run(text, attributes, given, spent);
     try {
       return { value: evaluate(current), isRedacted: current.isRedacted };
     } catch (error) {

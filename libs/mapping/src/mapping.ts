@@ -182,11 +182,11 @@ export const applyMapping = (
   if (lines.length === 0) return { resource: incoming, written: NOTHING, isIgnored: false };
   const writing = startWriting(definition, incoming);
   const written: Written[] = [];
-  const tally = { steps: 0 };
+  const spent = { steps: 0 };
   for (const { index, target, present, when, expression } of lines) {
     if (when !== 'always' && when !== operation && (when !== 'absent' || !isEmpty(present(incoming)))) continue;
     try {
-      const done = expression.run(incoming, given, tally);
+      const done = expression.run(incoming, given, spent);
       if (done instanceof LeftOut) {
         if (done.what === 'object') return { resource: incoming, written: NOTHING, isIgnored: true };
         continue;

@@ -36,7 +36,7 @@ export const ATTRIBUTE_LEFT_OUT = new LeftOut('attribute');
 export const OBJECT_LEFT_OUT = new LeftOut('object');
 
 /** The steps of one evaluation, or of several together. */
-export interface Tally {
+export interface Spent {
   steps: number;
 }
 
@@ -49,12 +49,12 @@ export class Run {
     private readonly text: string,
     readonly attributes: JsonObject,
     readonly given: Given,
-    private readonly tally: Tally = { steps: 0 },
+    private readonly spent: Spent = { steps: 0 },
   ) {}
 
   readonly charge = (steps: number): void => {
-    this.tally.steps += steps;
-    if (this.tally.steps <= MAX_EVALUATION_STEPS) return;
+    this.spent.steps += steps;
+    if (this.spent.steps <= MAX_EVALUATION_STEPS) return;
     throw this.fault(
       'The evaluation takes too much work',
       `at most ${MAX_EVALUATION_STEPS} steps: write simpler patterns, or fewer calls`,
