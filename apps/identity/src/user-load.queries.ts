@@ -148,31 +148,20 @@ export const nobodyRows = ({ isAssumed, claims, former_upns, emails, external_id
  */
 const mayAssume = (
   commands: readonly Command<UserCommand>[],
+  touched: Touched,
   wanted: readonly TenantKey[],
   memory: UserMemory | undefined,
-): boolean =>
-  memory?.mayAssume === true &&
-  wanted.length === 0 &&
-  commands.every(
-    ({ tenant, directory, command }) =>
-      memory.tenant(tenant) !== undefined &&
-      (command.type === 'CreateUser' ||
-        (command.type !== 'UnlinkUser' &&
-          command.type !== 'RecordSignIn' &&
-          mentionsNone(command, directory, memory.user(tenant, command.userId)))),
-  );
-
-/** Tells whether a command mentions no key that its user bears, whom the statement would find. */
-const mentionsNone = (command: UserCommand, directory: string | null, user: RememberedUser | undefined): boolean => {
-  if (!user) return false;
-  const { userNames = [], emails = [], externalIds = [] } = mentioned(command, directory);
-  if (userNames.length + emails.length + externalIds.length === 0) return true;
-  const own = new Set(keysOf(user.state).map(({ kind, value }) => `${kind}/${value}`));
-  return !(
-    userNames.some((name) => own.has(`userName/${uniqueKey(name)}`)) ||
-    emails.some((email) => own.has(`email/${uniqueKey(email)}`)) ||
-    (directory !== null && externalIds.some((id) => own.has(`externalId/${externalIdKey(directory, id)}`)))
-  );
+): boolean => {
+  if (!memory?.mayAssume || touched.tenants.length + touched.unlinked.length + wanted.length > 0) return false;
+  const keys = lookedUp(touched);
+  // The write statement would find a user who bears such a key already.
+  const bears = (tenant: string, { state }: RememberedUser): boolean =>
+    keys.size > 0 && keysOf(state).some((key) => keys.has(keyText({ tenant, ...key })));
+  return commands.every(({ tenant, command }) => {
+    if (command.type === 'CreateUser') return true;
+    const user = command.type === 'RecordSignIn' ? undefined : memory.user(tenant, command.userId);
+    return user !== undefined && !bears(tenant, user);
+  });
 };
 
 /**
@@ -284,7 +273,7 @@ export const touches = (
     ...(Object.fromEntries(
       Object.entries(touched).map(([name, rows]) => [name, distinct(rows as unknown[])]),
     ) as unknown as Touched),
-    isAssumed: mayAssume(commands, wanted, memory),
+    isAssumed: mayAssume(commands, touched, wanted, memory),
   };
 };
 

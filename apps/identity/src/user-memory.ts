@@ -7,7 +7,7 @@ const MAX_REMEMBERED_BYTES = 524_288;
 const MAX_USER_BYTES = 16_384;
 /** A tenant may have 500 KiB of schemas, and what is made of them takes several times as much. */
 const MAX_TENANTS_BYTES = 1_048_576;
-/** What is remembered of any tenant: its key, and its places in the tables. */
+/** A tenant without directories and schemas takes so much: its key, and its places in the tables. */
 const TENANT_BYTES = 256;
 /**
  * A wrong assumption costs a write statement and all that is remembered. Whoever sends one name after the other that is

@@ -115,7 +115,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
     ),
 });
 
-/** What was taken from the memory, and others may have changed: of a tenant, of a user, or of both. */
+/** A tenant, a user or both, as they were taken from the memory: others may have changed them. */
 interface Remembered {
   readonly tenant: string;
   revision?: number;

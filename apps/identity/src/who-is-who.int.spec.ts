@@ -42,7 +42,7 @@ const frozen = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null) for (const part of Object.values(Object.freeze(value))) frozen(part);
   return value;
 };
-/** Whoever changes what is remembered gets a TypeError, and nothing is remembered that the database would not give back. */
+/** A change of what is remembered throws, and nothing is remembered that the database would not give back. */
 class FrozenMemory extends UserMemory {
   static readonly faults: unknown[] = [];
   /** If true, new users are assumed to be nobody who is known from the first batch on. */
@@ -339,10 +339,10 @@ it('of the many who share an e-mail one may change in the same batch, and it is 
   ).toMatchObject({ outcome: { status: 'done' }, loads: 1 });
 });
 
-/** What happens between two batches. */
+/** A happening between two batches. */
 const HAPPENINGS = ['membership', 'settings', 'rebuild', 'again', 'elsewhere', 'forgotten', 'a minute'] as const;
 type Happening = (typeof HAPPENINGS)[number];
-/** What the write statement compares is the likeliest; a rebuild reads the events of all cases before. */
+/** Changes that the write statement compares are the likeliest; a rebuild reads the events of all cases before. */
 const WEIGHTS: { readonly [happening in Happening]?: number } = { membership: 10, settings: 10, rebuild: 1 };
 const happenings = fc.array(
   fc.oneof(
