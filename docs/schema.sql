@@ -846,8 +846,8 @@ CREATE VIEW directory.events_v1 AS
     correlation_id,
     actor,
     directory,
-        CASE type
-            WHEN 'muster.token.created.v1'::text THEN ((((data)::jsonb - 'hash'::text) - 'sealed'::text))::json
+        CASE
+            WHEN ((data)::jsonb ?| ARRAY['hash'::text, 'sealed'::text]) THEN ((((data)::jsonb - 'hash'::text) - 'sealed'::text))::json
             ELSE data
         END AS data
    FROM directory.events;

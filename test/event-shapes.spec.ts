@@ -6,7 +6,7 @@ import type { Behaviour } from '#event-store';
 import type { Attribute, AttributeType, Schema } from '#scim';
 import { directoryBehaviour } from '../apps/directory/src/directory.projection.js';
 import { upcastDirectory } from '../apps/directory/src/directory-fold.queries.js';
-import { evolve as evolveDirectory, type DirectoryState } from '../apps/directory/src/directory.js';
+import { evolve as evolveDirectory, type DirectoryOwnerState } from '../apps/directory/src/aggregates.js';
 import { upcastGroup } from '../apps/group/src/group-fold.queries.js';
 import { evolve as evolveGroup, type GroupState } from '../apps/group/src/group.js';
 import { groupBehaviour } from '../apps/group/src/group.projection.js';
@@ -36,7 +36,7 @@ interface Fixture {
   /** Opened. */
   readonly personal: object | null;
   /** The state to which today's code folds the stream. */
-  readonly state: UserState | DirectoryState | GroupState;
+  readonly state: UserState | DirectoryOwnerState | GroupState;
 }
 
 const FOLDER = 'test/fixtures/events';
@@ -228,7 +228,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
   ];
 };
 
-const fold = (wire: string): UserState | DirectoryState | GroupState => {
+const fold = (wire: string): UserState | DirectoryOwnerState | GroupState => {
   const { after } = FIXTURES.get(wire)!;
   const shapes = [...after, wire].map((name) => FIXTURES.get(name)!);
   if (wire.startsWith('muster.user.')) {
@@ -243,7 +243,7 @@ const fold = (wire: string): UserState | DirectoryState | GroupState => {
       null,
     );
   }
-  return shapes.reduce<DirectoryState>(
+  return shapes.reduce<DirectoryOwnerState>(
     (state, { type, data }) => evolveDirectory(state, upcastDirectory(type, { ...data }), NOW),
     null,
   );

@@ -2,13 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { ENTERPRISE_USER_URN, orRejection, USER_URN, type Rejection, type Schema } from '#scim';
 import type { DirectoryEvent, ExtendedType } from '#contracts';
 import { accepted, refused } from '../../../test/support/decisions.js';
-import { decide, evolve, type DirectoryState } from './directory.js';
+import { stateAfter, worldAfter } from '../../../test/support/directory-world.js';
+import type { Decided } from './aggregate.js';
+import { decide } from './aggregates.js';
 import {
+  defineSchema,
   MAX_ATTRIBUTES_PER_SCHEMA,
   MAX_SCHEMA_CHARACTERS,
   MAX_SCHEMAS_PER_TENANT,
   MAX_URN_CHARACTERS,
   parseSchema,
+  schema as schemas,
+  type SchemaState,
 } from './schema.js';
 
 const URN = 'urn:example:hr:2.0:User';
@@ -26,18 +31,11 @@ const schema = (attributes: readonly object[] = [{ name: 'badge', type: 'string'
   ({ id: URN, name: 'HR', attributes, ...rest }) as unknown as Schema;
 const define = (
   wanted: Schema,
-  state: DirectoryState = null,
+  state: SchemaState | null = null,
   otherSchemas: readonly Schema[] = [],
   resourceType: ExtendedType = 'User',
-): DirectoryEvent[] | Rejection =>
-  decide({ type: 'DefineSchema', schemaId: 'new', resourceType, schema: wanted }, state, {
-    tenantExists: true,
-    directoryExists: () => true,
-    directoryNames: [],
-    otherSchemas,
-  });
-const given = (...events: readonly DirectoryEvent[]): DirectoryState =>
-  events.reduce<DirectoryState>((state, event) => evolve(state, event, '2026-01-01T00:00:00.000Z'), null);
+): Decided =>
+  defineSchema({ type: 'DefineSchema', schemaId: 'new', resourceType, schema: wanted }, state, otherSchemas);
 const rejection = (attempt: () => unknown): Rejection => refused(orRejection(attempt));
 
 describe('a new schema', () => {
@@ -96,16 +94,7 @@ describe('a new schema', () => {
 
   it('belongs to a tenant that exists', () => {
     const command = { type: 'DefineSchema', schemaId: 's', resourceType: 'User', schema: schema() } as const;
-    expect(
-      rejection(() =>
-        decide(command, null, {
-          tenantExists: false,
-          directoryExists: () => true,
-          directoryNames: [],
-          otherSchemas: [],
-        }),
-      ).code,
-    ).toBe('notFound');
+    expect(rejection(() => decide(command, worldAfter({})).events).code).toBe('notFound');
   });
 
   const attribute = (rest: object): object => ({ name: 'badge', type: 'string', ...rest });
@@ -222,10 +211,11 @@ describe('a schema that is there', () => {
     multiValued: true,
     subAttributes: parts,
   });
-  const state = given(
-    ...accepted(define(schema([{ name: 'badge', type: 'string' }, desks([{ name: 'floor', type: 'integer' }])]))),
+  const [defined] = accepted(
+    define(schema([{ name: 'badge', type: 'string' }, desks([{ name: 'floor', type: 'integer' }])])),
   );
-  const now = (...attributes: readonly object[]): DirectoryEvent[] | Rejection => define(schema(attributes), state);
+  const state = stateAfter(defined as DirectoryEvent) as SchemaState;
+  const now = (...attributes: readonly object[]): Decided => define(schema(attributes), state);
   const [badge, floor] = [
     { name: 'badge', type: 'string' },
     { name: 'floor', type: 'integer' },
@@ -246,7 +236,10 @@ describe('a schema that is there', () => {
       type: 'SchemaChanged',
       schema: { attributes: [{ description: 'New' }, { subAttributes: [{}, { name: 'side' }] }, { name: 'level' }] },
     });
-    expect(evolve(state, event!, 'later')).toMatchObject({ version: 2, schema: { attributes: { length: 3 } } });
+    expect(schemas.evolve(state, event as never, 'later')).toMatchObject({
+      version: 2,
+      schema: { attributes: { length: 3 } },
+    });
     expect(define(schema([badge, desks([floor])], { name: 'People' }), state)).toHaveLength(1);
   });
 

@@ -1,5 +1,6 @@
 import {
   findSchema,
+  fold,
   GROUP,
   isEqual,
   isRejection,
@@ -13,13 +14,13 @@ import {
   type Rejection,
   type Schema,
 } from '#scim';
-import { EXTENDED_TYPES, type DirectoryCommand, type DirectoryEvent, type ExtendedType } from '#contracts';
+import { EXTENDED_TYPES, type ExtendedType } from '#contracts';
+import type { Aggregate, CommandOf, Decided, Known, State, World } from './aggregate.js';
+import { hasTenant } from './tenant.js';
 
 /** An extension schema of a tenant: the fold of its events. */
-export interface SchemaState {
+export interface SchemaState extends State {
   readonly kind: 'schema';
-  readonly version: number;
-  readonly created: string;
   readonly resourceType: ExtendedType;
   readonly schema: Schema;
 }
@@ -52,16 +53,66 @@ const URN = /^urn:[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-zA-Z0-9](:[\w.-]+)+$/;
 const NAME = /^[a-z][\w$-]*$/i;
 const STANDARD_URNS = [USER, GROUP].flatMap(({ schema, extensions }) => [schema.id, ...extensions.map(({ id }) => id)]);
 
+export const schema: Aggregate<SchemaState, 'DefineSchema', 'SchemaDefined' | 'SchemaChanged'> = {
+  kind: 'schema',
+  table: 'schemas',
+  columns: {
+    id: 'uuid',
+    tenant: 'uuid',
+    version: 'int',
+    created: 'timestamptz',
+    urn: 'text',
+    urn_folded: 'text',
+    resource_type: 'text',
+    schema: 'json',
+  },
+  changing: ['version', 'schema'],
+  unique: [['tenant', 'urn_folded']],
+  commands: ['DefineSchema'],
+  events: ['SchemaDefined', 'SchemaChanged'],
+  // `schemaId` is the id that a new one gets: one that is there already is found by its URN.
+  streamOf: (command, world) => schemaNamed(command.schema, world)?.id ?? command.schemaId,
+  decide: (command, state, world) => {
+    if (!hasTenant(world)) return rejection('notFound', 'There is no such tenant.');
+    if (!state && world.get(command.schemaId)) return rejection('conflict', `The id ${command.schemaId} is taken.`);
+    const known = world.all(schema).map((one) => one.state);
+    return defineSchema(
+      command,
+      state,
+      known.filter((one) => one !== state).map((one) => one.schema),
+    );
+  },
+  evolve: (state, event, recordedAt) => {
+    if (event.type === 'SchemaChanged') return state && { ...state, version: state.version + 1, schema: event.schema };
+    const { resourceType, schema: defined } = event;
+    return { kind: 'schema', version: 1, created: recordedAt, resourceType, schema: defined };
+  },
+  rowOf: ({ schema: { id: urn }, schema: defined, resourceType }) => ({
+    urn,
+    urn_folded: fold(urn),
+    resource_type: resourceType,
+    schema: defined,
+  }),
+  stateOf: ({ resource_type: resourceType, schema: defined }) =>
+    ({ resourceType, schema: defined }) as Omit<SchemaState, keyof State>,
+};
+
+/** A URN is compared without its case (RFC 8141 §3.1). */
+const schemaNamed = (named: { readonly id?: unknown } | null, world: World): Known<SchemaState> | undefined => {
+  const urn = typeof named?.id === 'string' ? fold(named.id) : null;
+  return world.all(schema).find(({ state }) => fold(state.schema.id) === urn);
+};
+
 /**
  * Returns the events that should happen to the schema in `state`, null = there is none of this URN; `others` are the
  * tenant's other ones. [] means that nothing changed. A rejection is an invalidValue that names what is wrong, or a
  * conflict with values that may be stored.
  */
 export const defineSchema = (
-  command: Extract<DirectoryCommand, { type: 'DefineSchema' }>,
+  command: CommandOf<'DefineSchema'>,
   state: SchemaState | null,
   others: readonly Schema[],
-): DirectoryEvent[] | Rejection => {
+): Decided => {
   const { resourceType } = command;
   if (!EXTENDED_TYPES.includes(resourceType))
     return rejection('invalidValue', `resourceType must be ${EXTENDED_TYPES.join(' or ')}.`);

@@ -1,43 +1,39 @@
 import { expect, it } from 'vitest';
-import type { DirectoryEvent } from '#contracts';
+import type { DirectoryCommand, DirectoryEvent } from '#contracts';
 import { refused } from '../../../test/support/decisions.js';
-import { decide, evolve, type DirectoryState } from './directory.js';
+import { stateAfter, worldAfter } from '../../../test/support/directory-world.js';
+import type { Decided } from './aggregate.js';
+import { decide } from './aggregates.js';
 
-const at = '2026-01-01T00:00:00.000Z';
-const given = (...events: DirectoryEvent[]): DirectoryState =>
-  events.reduce<DirectoryState>((state, event) => evolve(state, event, at), null);
-const everything = { tenantExists: true, directoryExists: () => true, directoryNames: [], otherSchemas: [] };
+const DIRECTORY: readonly DirectoryEvent[] = [{ type: 'DirectoryCreated', name: 'n', kind: 'entra' }];
 const token = { description: 'd', hash: 'h', sealed: 's', expiresAt: null, directoryId: 'dir' };
+const CREATED: DirectoryEvent = { type: 'TokenCreated', ...token };
+
+/** Given a directory and these events of a token, when the command comes: the decision. */
+const decided = (command: DirectoryCommand, ...given: readonly DirectoryEvent[]): Decided =>
+  decide(command, worldAfter({ dir: DIRECTORY, ...(given.length > 0 ? { t: given } : {}) })).events;
 
 it('makes a token for a directory that exists', () => {
-  expect(decide({ type: 'CreateToken', tokenId: 't', ...token }, null, everything)).toEqual([
-    { type: 'TokenCreated', ...token },
-  ]);
-  expect(
-    refused(
-      decide({ type: 'CreateToken', tokenId: 't', ...token }, null, { ...everything, directoryExists: () => false }),
-    ).detail,
-  ).toMatch(/dir/);
+  const create = { type: 'CreateToken', tokenId: 't', ...token } as const;
+  expect(decided(create)).toEqual([CREATED]);
+  expect(refused(decide(create, worldAfter({})).events).detail).toMatch(/dir/);
+  expect(refused(decided(create, CREATED))).toMatchObject({ code: 'conflict' });
 });
 
 it('revokes a token once; again changes nothing', () => {
-  const active = given({ type: 'TokenCreated', ...token });
-  expect(decide({ type: 'RevokeToken', tokenId: 't' }, active, everything)).toEqual([{ type: 'TokenRevoked' }]);
-  expect(
-    decide({ type: 'RevokeToken', tokenId: 't' }, evolve(active, { type: 'TokenRevoked' }, at), everything),
-  ).toEqual([]);
-  expect(refused(decide({ type: 'RevokeToken', tokenId: 't' }, null, everything)).detail).toMatch(/no token/);
+  const revoke = { type: 'RevokeToken', tokenId: 't' } as const;
+  expect(decided(revoke, CREATED)).toEqual([{ type: 'TokenRevoked' }]);
+  expect(decided(revoke, CREATED, { type: 'TokenRevoked' })).toEqual([]);
+  expect(refused(decided(revoke)).detail).toMatch(/no token/);
 });
 
 it('reveals a token that is not revoked, each time it is asked for', () => {
-  const made = given({ type: 'TokenCreated', ...token });
   const reveal = { type: 'RevealToken', tokenId: 't' } as const;
-  expect(decide(reveal, made, everything)).toEqual([{ type: 'TokenRevealed' }]);
-  const revealed = evolve(made, { type: 'TokenRevealed' }, at);
-  expect(revealed).toEqual({ ...made, version: 2 });
-  expect(decide(reveal, revealed, everything)).toEqual([{ type: 'TokenRevealed' }]);
-  expect(refused(decide(reveal, evolve(revealed, { type: 'TokenRevoked' }, at), everything))).toMatchObject({
+  expect(decided(reveal, CREATED)).toEqual([{ type: 'TokenRevealed' }]);
+  expect(stateAfter(CREATED, { type: 'TokenRevealed' })).toEqual({ ...stateAfter(CREATED), version: 2 });
+  expect(decided(reveal, CREATED, { type: 'TokenRevealed' })).toEqual([{ type: 'TokenRevealed' }]);
+  expect(refused(decided(reveal, CREATED, { type: 'TokenRevealed' }, { type: 'TokenRevoked' }))).toMatchObject({
     code: 'conflict',
   });
-  expect(refused(decide(reveal, null, everything))).toMatchObject({ code: 'notFound' });
+  expect(refused(decided(reveal))).toMatchObject({ code: 'notFound' });
 });

@@ -64,12 +64,20 @@ export type DirectoryEvent =
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
 
 /**
- * An event on the directory owner's topic. The store keeps of a token what it is compared with and shown by; nobody
- * else needs that.
+ * Properties of events, at their top, that only the store keeps: a token and a key are compared with their hash, and
+ * shown by their sealed text. Nobody else needs these.
  */
-export type PublishedDirectoryEvent =
-  | Exclude<DirectoryEvent, { readonly type: 'TokenCreated' }>
-  | Omit<Extract<DirectoryEvent, { readonly type: 'TokenCreated' }>, 'hash' | 'sealed'>;
+export const SECRETS_OF_EVENTS = ['hash', 'sealed'] as const;
+
+/** An event on the directory owner's topic. */
+export type PublishedDirectoryEvent = Published<DirectoryEvent>;
+type Published<Event> = Event extends unknown ? Omit<Event, (typeof SECRETS_OF_EVENTS)[number]> : never;
+
+/**
+ * Aggregates of the whole installation, which belong to no tenant, live in a lane of their own, under this id in the
+ * place of a tenant's.
+ */
+export const INSTALLATION = '00000000-0000-7000-8000-000000000000';
 
 export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
