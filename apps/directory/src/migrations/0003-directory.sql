@@ -1,7 +1,6 @@
 -- Directory owns tenants, directories, tokens and the extension schemas of tenants.
 SELECT create_owner('directory');
--- A token or a key is compared with its hash and shown by its sealed text: both are in the events, and no consumer needs
--- them.
+-- A token is compared with its hash and shown by its sealed text: both are in the events, and no consumer needs them.
 CREATE OR REPLACE VIEW directory.events_v1 AS
   SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory,
     CASE WHEN data::jsonb ?| ARRAY['hash', 'sealed'] THEN (data::jsonb - 'hash' - 'sealed')::json
