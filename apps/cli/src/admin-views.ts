@@ -13,6 +13,7 @@ export interface DirectoryView {
   readonly name: string;
   readonly kind: string;
   readonly settings: DirectorySettings;
+  readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
   readonly tokens: readonly {
     readonly id: string;

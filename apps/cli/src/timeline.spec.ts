@@ -15,6 +15,7 @@ const directory: DirectoryView = {
   name: 'Contoso',
   kind: 'entra',
   settings: settingsOf({}),
+  warnings: [],
   scimBaseUrl: '',
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };

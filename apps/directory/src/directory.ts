@@ -1,5 +1,12 @@
-import { rejection, uniqueKey } from '#scim';
-import { directorySettings, settingsOf, type DirectorySettings } from '#contracts';
+import { isEqual, rejection, uniqueKey, type Json } from '#scim';
+import {
+  directorySettings,
+  PRESETS,
+  settingsOf,
+  type DirectoryEvent,
+  type DirectorySettings,
+  type SettingChanges,
+} from '#contracts';
 import type { Aggregate, CommandOf, Decided, State, World } from './aggregate.js';
 import { hasTenant } from './tenant.js';
 
@@ -33,19 +40,14 @@ export const directory: Aggregate<DirectoryState, Commands, 'DirectoryCreated' |
   decide: (command, state, world) => {
     if (command.type === 'CreateDirectory') return created(command, world);
     if (!state) return noDirectory(command.directoryId);
-    const now = settingsOf(state.settings);
-    const changed = directorySettings().flatMap(([name]) => {
-      const value = command.settings[name];
-      return value === undefined || value === now[name] ? [] : [[name, value] as const];
-    });
-    return changed.length === 0 ? [] : [{ type: 'DirectoryChanged', settings: Object.fromEntries(changed) }];
+    return settingsChanged(changedSettings(state.settings, command.settings));
   },
   evolve: (state, event, recordedAt) => {
     if (event.type === 'DirectoryCreated') {
       const { name, kind: directoryKind } = event;
       return { kind: 'directory', version: 1, created: recordedAt, name, directoryKind, settings: {} };
     }
-    return state && { ...state, version: state.version + 1, settings: { ...state.settings, ...event.settings } };
+    return state && { ...state, version: state.version + 1, settings: withChanges(state.settings, event.settings) };
   },
   rowOf: ({ name, directoryKind: kind, settings }) => ({ name, kind, settings }),
   stateOf: ({ name, kind, settings }) => ({
@@ -61,10 +63,28 @@ export const noDirectory = (id: string): Decided => rejection('notFound', `There
 const created = ({ directoryId, name, kind }: CommandOf<'CreateDirectory'>, world: World): Decided => {
   if (!hasTenant(world)) return rejection('notFound', 'There is no such tenant.');
   if (world.get(directoryId)) return rejection('conflict', 'The directory exists already.');
-  return nameTaken(name, world) ?? [{ type: 'DirectoryCreated', name, kind }];
+  return nameTaken(name, world) ?? [{ type: 'DirectoryCreated', name, kind }, ...settingsChanged(PRESETS[kind])];
 };
 
 const nameTaken = (name: string, world: World): Decided | null =>
   world.all(directory).some(({ state }) => uniqueKey(state.name) === uniqueKey(name))
     ? rejection('conflict', `The tenant has a directory of the name "${name}" already. Choose another name.`)
     : null;
+
+const settingsChanged = (settings: SettingChanges): DirectoryEvent[] =>
+  Object.keys(settings).length === 0 ? [] : [{ type: 'DirectoryChanged', settings }];
+
+/** Returns what is not so already; what nobody has set has its default. */
+const changedSettings = (set: Partial<DirectorySettings>, wanted: SettingChanges): SettingChanges => {
+  const now = settingsOf(set);
+  return Object.fromEntries(
+    directorySettings().flatMap(([name]) => {
+      const value = wanted[name];
+      const isSo = value === null ? set[name] === undefined : isEqual(value as Json | undefined, now[name] as Json);
+      return value === undefined || isSo ? [] : [[name, value] as const];
+    }),
+  );
+};
+
+const withChanges = (set: Partial<DirectorySettings>, changes: SettingChanges): Partial<DirectorySettings> =>
+  Object.fromEntries(Object.entries({ ...set, ...changes }).filter(([, value]) => value !== null));

@@ -1,18 +1,12 @@
-/** The types that a setting may have, and what a value of each is. */
-export const SETTING_TYPES = {
-  boolean: { values: 'true or false', is: (value: unknown): boolean => typeof value === 'boolean' },
-} as const;
-export type SettingType = keyof typeof SETTING_TYPES;
+import type { SettingShape, ValueOf } from './setting-types.js';
 
-export interface DirectorySetting {
-  readonly type: SettingType;
-  /** Its value in a directory where nobody has set it. */
-  readonly default: boolean;
-  /** For administrators: one sentence that says what happens where it is on. */
+/** A setting: its type with its limits and the value in a directory where nobody has set it, and what it does. */
+export type DirectorySetting = SettingShape & {
+  /** For administrators: one sentence that says what happens where it is on, or what it holds. */
   readonly description: string;
   /** The services that read it. */
   readonly readBy: readonly string[];
-}
+};
 
 /**
  * THE settings of a directory. The check of the admin API, the options of `directory set`, their documentation and the
@@ -41,10 +35,9 @@ export const DIRECTORY_SETTINGS = {
 
 type Declared = typeof DIRECTORY_SETTINGS;
 export type SettingName = keyof Declared;
-interface Values {
-  readonly boolean: boolean;
-}
-export type DirectorySettings = { readonly [name in SettingName]: Values[Declared[name]['type']] };
+export type DirectorySettings = { readonly [name in SettingName]: ValueOf<Declared[name]> };
+/** A change of settings; null = back to the default. */
+export type SettingChanges = { readonly [name in SettingName]?: DirectorySettings[name] | null };
 
 /** The settings that a service reads. */
 export type SettingsReadBy<Service extends string> = {
@@ -63,9 +56,23 @@ export const settingsOf = (stored: Partial<DirectorySettings>): DirectorySetting
     directorySettings().map(([name, setting]) => [name, stored[name] ?? setting.default]),
   ) as unknown as DirectorySettings;
 
+/** Two settings that may contradict each other, and the sentence that says how, which names both. */
+interface Contradiction {
+  readonly between: readonly [SettingName, SettingName];
+  readonly isThere: (settings: DirectorySettings) => boolean;
+  readonly warning: string;
+}
+const CONTRADICTIONS: readonly Contradiction[] = [];
+
+/** Settings that contradict each other are allowed, because one of them is changed first: a sentence for each pair. */
+export const settingWarnings = (
+  settings: DirectorySettings,
+  contradictions: readonly Contradiction[] = CONTRADICTIONS,
+): readonly string[] => contradictions.flatMap(({ isThere, warning }) => (isThere(settings) ? [warning] : []));
+
 /** SQL: the value of a setting as jsonb; `stored` is the column `settings` of a published view. */
 export const settingSql = (name: SettingName, stored: string): string =>
-  `coalesce(${stored}->'${name}', '${JSON.stringify(DIRECTORY_SETTINGS[name].default)}'::jsonb)`;
+  `coalesce(${stored}->'${name}', '${JSON.stringify(DIRECTORY_SETTINGS[name].default).replaceAll("'", "''")}'::jsonb)`;
 
 /** SQL: names and values of all settings that a service reads, as arguments of json_build_object. */
 export const settingsSql = (reader: string, stored: string): string =>

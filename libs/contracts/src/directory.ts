@@ -1,5 +1,5 @@
 import type { Schema } from '#scim';
-import type { DirectorySettings } from './directory-settings.js';
+import type { SettingChanges } from './directory-settings.js';
 
 /**
  * Commands about a tenant, its directories, their SCIM tokens and its own schemas; the directory owner decides on all
@@ -13,7 +13,7 @@ export type DirectoryCommand =
       readonly name: string;
       readonly kind: DirectoryKind;
     }
-  | { readonly type: 'ChangeDirectory'; readonly directoryId: string; readonly settings: Partial<DirectorySettings> }
+  | { readonly type: 'ChangeDirectory'; readonly directoryId: string; readonly settings: SettingChanges }
   | {
       readonly type: 'CreateToken';
       readonly tokenId: string;
@@ -41,14 +41,14 @@ export type DirectoryCommand =
 export const EXTENDED_TYPES = ['User', 'Group'] as const;
 export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 
-/** Microsoft Entra ID; Okta; any other SCIM client. */
-export const DIRECTORY_KINDS = ['entra', 'okta', 'scim'] as const;
+/** Microsoft Entra ID; Okta; any other SCIM client; one that is held to the letter. */
+export const DIRECTORY_KINDS = ['entra', 'okta', 'scim', 'strict'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
 export type DirectoryEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }
   | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
-  | { readonly type: 'DirectoryChanged'; readonly settings: Partial<DirectorySettings> }
+  | { readonly type: 'DirectoryChanged'; readonly settings: SettingChanges }
   | {
       readonly type: 'TokenCreated';
       readonly directoryId: string;

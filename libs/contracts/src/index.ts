@@ -5,6 +5,8 @@ export * from './envelope.js';
 export * from './group.js';
 export * from './outcome.js';
 export * from './page-by-bytes.js';
+export * from './presets.js';
+export * from './setting-types.js';
 export * from './topics.js';
 export * from './user.js';
 export * from './views.js';

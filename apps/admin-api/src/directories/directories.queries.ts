@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, settingsOf, type DirectorySettings } from '#contracts';
+import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, settingsOf, settingWarnings, type DirectorySettings } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { POOL, SCIM_BASE_URL } from '../injected.js';
@@ -12,6 +12,8 @@ export interface DirectoryView {
   readonly name: string;
   readonly kind: string;
   readonly settings: DirectorySettings;
+  /** Sentences, one for each pair of settings that contradict each other. */
+  readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
   /** Its tokens, the newest first. */
   readonly tokens: readonly {
@@ -75,6 +77,7 @@ export class Directories {
     return rows.map(({ settings, tokens, ...row }) => ({
       ...row,
       settings: settingsOf(settings),
+      warnings: settingWarnings(settingsOf(settings)),
       scimBaseUrl: this.scimBaseUrl,
       tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
         id,

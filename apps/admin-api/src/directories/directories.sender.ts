@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { DirectoryKind, DirectorySettings } from '#contracts';
+import type { DirectoryKind, SettingChanges } from '#contracts';
 import { LogUnavailable } from '#log';
 import { uuidv7 } from '#runtime';
 import { Commands } from '../http/commands.sender.js';
@@ -35,7 +35,7 @@ export class ChangedDirectories {
   }
 
   /** Changes what is named, and leaves the rest. Throws Rejected(notFound). */
-  async change(directoryId: string, settings: Partial<DirectorySettings>): Promise<DirectoryView> {
+  async change(directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
     const { id, tenant } = await this.directories.show(directoryId);
     await this.commands.toDirectory(tenant, { type: 'ChangeDirectory', directoryId: id, settings });
     return this.directories.show(id);

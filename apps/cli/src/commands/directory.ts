@@ -1,21 +1,9 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { directorySettings, type SettingType } from '#contracts';
+import { Option, type Command } from 'commander';
+import { DIRECTORY_KINDS, directorySettings, type SettingName } from '#contracts';
 import { call } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
+import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
-
-const isOn = (value: string): boolean => {
-  if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('It is either on or off.');
-  return value === 'on';
-};
-
-/** The notation of a value on the command line, by type. */
-const OPTIONS = {
-  boolean: { argument: '<on|off>', parse: isOn, text: (value: boolean) => (value ? 'on' : 'off') },
-} as const satisfies Readonly<Record<SettingType, object>>;
-
-/** The option of a setting: `--offer-local-groups` of `offerLocalGroups`. */
-const optionOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -26,15 +14,21 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
     `  SCIM base URL  ${directory.scimBaseUrl}`,
     ...('token' in directory ? [tokenLine(directory)] : []),
     ...directorySettings().flatMap(([name, setting]) =>
-      directory.settings[name] === setting.default
+      JSON.stringify(directory.settings[name]) === JSON.stringify(setting.default)
         ? []
-        : [`  ${optionOf(name)} ${OPTIONS[setting.type].text(directory.settings[name])}`],
+        : settingAsOptions(name, setting, directory.settings[name]).map((option) => `  ${option}`),
     ),
+    ...directory.warnings.map((warning) => `  Warning: ${warning}`),
     ...directory.tokens.map(
       ({ id, status, expiresAt, description }) =>
         `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`,
     ),
   ].join('\n');
+
+type SetOptions = Partial<DirectoryView['settings']> & {
+  readonly json?: boolean;
+  readonly reset?: readonly SettingName[];
+};
 
 export const addDirectory = (program: Command): void => {
   const directory = program.command('directory').description('connections to identity providers');
@@ -56,7 +50,7 @@ export const addDirectory = (program: Command): void => {
     });
   addCommand(directory, 'create', 'make a directory and its first token', '"Contoso Entra" --kind entra')
     .argument('<name>')
-    .addOption(new Option('--kind <kind>', 'its identity provider').choices(['entra', 'okta', 'scim']).default('entra'))
+    .addOption(new Option('--kind <kind>', 'its identity provider').choices(DIRECTORY_KINDS).default('entra'))
     .option(...OF_TENANT)
     .option(...AS_JSON)
     .action(async (name: string, { json, ...rest }: { kind: string; tenant?: string; json?: boolean }) => {
@@ -69,13 +63,16 @@ export const addDirectory = (program: Command): void => {
     'change the settings of a directory',
     '<id> --offer-existing-users on',
   ).argument('<id>');
-  for (const [name, { type, description }] of directorySettings()) {
-    const { argument, parse } = OPTIONS[type];
-    set.option(`${optionOf(name)} ${argument}`, description, parse);
-  }
+  for (const [name, setting] of directorySettings())
+    set.option(flagsOf(name, setting), setting.description + repetitionOf(setting), parseSetting(setting));
   set
+    .option('--reset <name>', 'back to the default; repeat the option for several', (name, before: string[] = []) => [
+      ...before,
+      settingNamed(name),
+    ])
     .option(...AS_JSON)
-    .action(async (id: string, { json, ...settings }: Partial<DirectoryView['settings']> & { json?: boolean }) => {
+    .action(async (id: string, { json, reset = [], ...set }: SetOptions) => {
+      const settings = { ...set, ...Object.fromEntries(reset.map((name) => [name, null])) };
       if (Object.keys(settings).length === 0) throw new WrongUse('Name at least one setting; --help lists them.');
       const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
       print(json, changed, describe(changed));

@@ -1,0 +1,14 @@
+import type { DirectoryKind } from './directory.js';
+import type { DirectorySettings } from './directory-settings.js';
+
+/**
+ * What a directory of a kind is made with, as settings that somebody has set: they are shown and can be changed, and
+ * stay as they are when a later release of Muster makes new directories differently. Only what differs from the
+ * defaults is named.
+ */
+export const PRESETS: { readonly [kind in DirectoryKind]: Partial<DirectorySettings> } = {
+  entra: {},
+  okta: {},
+  scim: {},
+  strict: {},
+};
