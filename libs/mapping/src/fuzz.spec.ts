@@ -186,12 +186,7 @@ describe('whatever list is typed as a mapping', () => {
         const read = readMapping(USER, list);
         if ('faults' in read) return;
         try {
-          const { resource } = applyMapping(
-            read.mapping,
-            'create',
-            { userName: 'a', roles: [{ value: 'User' }] },
-            GIVEN,
-          );
+          const { resource } = applyMapping(read.mapping, null, { userName: 'a', roles: [{ value: 'User' }] }, GIVEN);
           expect(JSON.stringify(resource).isWellFormed()).toBe(true);
         } catch (error) {
           if (!(error instanceof Rejected)) throw error;

@@ -3,7 +3,7 @@
  *
  * - `readMapping(definition, list)` checks the mapping of a directory as somebody typed it, and gives it ready to use or
  *   every fault with its line, its place and what is expected there. Once for each version of a mapping: 0.1 ms a line.
- * - `applyMapping(mapping, 'create' | 'update', resource, given)` for each user. It throws Rejected where an expression has
+ * - `applyMapping(mapping, current, resource, given)` for each user. It throws Rejected where an expression has
  *   no result for this user.
  * - `compileExpression(text, sources)` for a single expression, with `anySources` to try one on any object.
  */

@@ -51,7 +51,7 @@ const read = (...lines: AttributeMapping[]): Mapping => {
   return result.mapping;
 };
 const apply = (lines: AttributeMapping[], operation: 'create' | 'update' = 'create', resource = ADA) =>
-  applyMapping(read(...lines), operation, resource, GIVEN);
+  applyMapping(read(...lines), operation === 'create' ? null : { userName: 'ada' }, resource, GIVEN);
 const valueOf = (expression: string): Json | undefined => apply([line('nickName', expression)]).resource.nickName;
 
 describe("Entra's names are those of SCIM paths", () => {
@@ -135,6 +135,26 @@ describe('a mapping writes', () => {
     expect(shown('update')).toEqual({ nickName: 'updated', ...both, by: [1, 3, 4] });
   });
 
+  it('on create only: an update leaves what is there, whatever came in', () => {
+    const current: Resource = {
+      ...ADA,
+      userName: 'ada1',
+      title: 'Countess',
+      emails: [{ type: 'work', value: 'ada1@x.example' }],
+    };
+    const lines = [
+      line('userName', 'Append([mailNickname], "1")', 'create'),
+      line('emails[type eq "work"].value', '[mail]', 'create'),
+      line('title', '"made"', 'create'),
+      line('title', '"changed"', 'update'),
+      line('nickName', '"made"', 'create'),
+      line('locale', 'IgnoreFlowIfNullOrEmpty([timezone])'),
+    ];
+    const { resource } = applyMapping(read(...lines), { ...current, locale: 'de' }, { ...ADA, nickName: 'Ada' }, GIVEN);
+    expect(resource).toMatchObject({ userName: 'ada1', title: 'changed', nickName: 'Ada', locale: 'de' });
+    expect(resource.emails).toContainEqual({ type: 'work', value: 'ada1@x.example', primary: true });
+  });
+
   it('from what came in, never from what another line wrote', () => {
     const { resource } = apply([line('title', '"changed"'), line('nickName', '[title]')]);
     expect(resource).toMatchObject({ title: 'changed', nickName: 'Analyst' });
@@ -180,7 +200,7 @@ describe('a mapping writes', () => {
     const before = structuredClone(ADA);
     apply([line('title', '"x"'), line('name.givenName', '"y"'), line(`${ACME}:floor`, '1')]);
     expect(ADA).toEqual(before);
-    expect(applyMapping(read(), 'create', ADA, GIVEN).resource).toBe(ADA);
+    expect(applyMapping(read(), null, ADA, GIVEN).resource).toBe(ADA);
   });
 
   it.each([

@@ -21,7 +21,10 @@ export const MAX_MAPPINGS = 200;
 /** Length of all expressions of a mapping, in UTF-16 units: more than are compiled in 100 ms. */
 export const MAX_MAPPING_CHARACTERS = 65_536;
 
-/** The times at which a line writes: `absent` = on create and update, if no value came in at its target. */
+/**
+ * The times at which a line writes: `absent` = on create and update, if no value came in at its target. Where a line
+ * writes on create only, an update leaves what is at its target, whatever came in.
+ */
 export const WHEN = ['always', 'create', 'update', 'absent'] as const;
 export type When = (typeof WHEN)[number];
 
@@ -98,10 +101,10 @@ export const readMapping = (
   return faults.length > 0 ? { faults } : { mapping: { definition, lines, warnings } };
 };
 
+const isSameTarget = (a: Line, b: Line): boolean => a.target.text.toLowerCase() === b.target.text.toLowerCase();
+
 const isSameTime = (a: Line, b: Line): boolean =>
-  a.target.text.toLowerCase() === b.target.text.toLowerCase() &&
-  !(a.when === 'create' && b.when === 'update') &&
-  !(a.when === 'update' && b.when === 'create');
+  isSameTarget(a, b) && !(a.when === 'create' && b.when === 'update') && !(a.when === 'update' && b.when === 'create');
 
 const readLine = (
   definition: ResourceDefinition,
@@ -169,13 +172,14 @@ export interface Written {
 const NOTHING: readonly Written[] = [];
 
 /**
- * The resource with what the mapping writes into it. All expressions read what came in, never what another one wrote.
- * Null writes nothing, and "" is written as it is. Throws Rejected that names the line and the target of an expression
- * without a result, or of a value that does not fit.
+ * The resource with what the mapping writes into it. `current` is the resource that an update changes; null = it is
+ * created. All expressions read what came in, never what another one wrote. Null writes nothing, and "" is written as
+ * it is. Throws Rejected that names the line and the target of an expression without a result, or of a value that does
+ * not fit.
  */
 export const applyMapping = (
   { definition, lines }: Mapping,
-  operation: 'create' | 'update',
+  current: Resource | null,
   incoming: Resource,
   given: Given,
 ): Mapped => {
@@ -183,12 +187,22 @@ export const applyMapping = (
   const writing = startWriting(definition, incoming);
   const written: Written[] = [];
   const spent = { steps: 0 };
-  for (const { index, target, present, when, expression } of lines) {
-    if (when !== 'always' && when !== operation && (when !== 'absent' || !isEmpty(present(incoming)))) continue;
+  const operation = current ? 'update' : 'create';
+  const keep = ({ target, present }: Line): void => {
+    const value = current && present(current);
+    if (value !== null && !(isList(value) && target.path.subAttribute)) writing.set(target, value as Json);
+  };
+  for (const line of lines) {
+    const { index, target, present, when, expression } = line;
+    if (when !== 'always' && when !== operation && (when !== 'absent' || !isEmpty(present(incoming)))) {
+      if (when === 'create' && !lines.some((other) => other !== line && isSameTarget(other, line))) keep(line);
+      continue;
+    }
     try {
       const done = expression.run(incoming, given, spent);
       if (done instanceof LeftOut) {
         if (done.what === 'object') return { resource: incoming, written: NOTHING, isIgnored: true };
+        keep(line);
         continue;
       }
       if (done.value === null) continue;
