@@ -602,7 +602,8 @@ CREATE TABLE directory.tenants (
   id uuid NOT NULL,
   version integer NOT NULL,
   created timestamp with time zone NOT NULL,
-  name text NOT NULL
+  name text NOT NULL,
+  reveal_tokens boolean DEFAULT true NOT NULL
 );
 ALTER TABLE directory.tenants ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
 GRANT INSERT, SELECT, UPDATE ON TABLE directory.tenants TO muster_directory;
@@ -617,11 +618,14 @@ CREATE TABLE directory.tokens (
   hash text NOT NULL,
   sealed text NOT NULL,
   status text NOT NULL,
-  expires_at timestamp with time zone
+  expires_at timestamp with time zone,
+  replaced_by uuid,
+  warned integer
 );
 ALTER TABLE directory.tokens ADD CONSTRAINT tokens_pkey PRIMARY KEY (id);
 ALTER TABLE directory.tokens ADD CONSTRAINT tokens_hash_key UNIQUE (hash);
 CREATE INDEX tokens_by_directory ON directory.tokens USING btree (tenant, directory, id);
+CREATE INDEX tokens_by_expiry ON directory.tokens USING btree (expires_at) WHERE (status = 'active'::text);
 GRANT INSERT, SELECT, UPDATE ON TABLE directory.tokens TO muster_directory;
 
 CREATE TABLE directory.unfinished_rebuild (
@@ -858,7 +862,9 @@ CREATE VIEW directory.listed_tokens_v1 AS
     directory,
     description,
     status,
-    expires_at
+    expires_at,
+    created,
+    replaced_by
    FROM directory.tokens;
 GRANT SELECT ON TABLE directory.listed_tokens_v1 TO muster_admin_api;
 
@@ -898,7 +904,9 @@ GRANT SELECT ON TABLE directory.schemas_v1 TO muster_admin_api, muster_gateway, 
 CREATE VIEW directory.tenants_v1 AS
  SELECT id,
     version,
-    name
+    name,
+    created,
+    reveal_tokens
    FROM directory.tenants;
 GRANT SELECT ON TABLE directory.tenants_v1 TO muster_admin_api;
 

@@ -58,6 +58,8 @@ const GROUP = '01980000-0000-7000-8000-000000000006';
 const NESTED_GROUP = '01980000-0000-7000-8000-000000000007';
 const TOKEN = '01980000-0000-7000-8000-000000000004';
 const SCHEMA = '01980000-0000-7000-8000-000000000008';
+const EXPIRING_TOKEN = '01980000-0000-7000-8000-000000000009';
+const NEW_TOKEN = '01980000-0000-7000-8000-00000000000a';
 const NOW = '2026-01-02T03:04:05.678Z';
 
 const attribute = (name: string, type: AttributeType, rest: Partial<Attribute> = {}): Attribute => ({
@@ -161,6 +163,9 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
   ];
   const directoryCommands: DirectoryCommand[] = [
     { type: 'CreateTenant', tenantId: TENANT, name: 'Default' },
+    { type: 'RenameTenant', tenantId: TENANT, name: 'Contoso' },
+    { type: 'ChangeTenant', tenantId: TENANT, settings: { revealTokens: false } },
+    { type: 'ChangeTenant', tenantId: TENANT, settings: { revealTokens: true } },
     { type: 'CreateDirectory', directoryId: DIRECTORY, name: 'Microsoft Entra ID', kind: 'entra' },
     { type: 'ChangeDirectory', directoryId: DIRECTORY, settings: { offerExistingUsers: true, emailIsLoginName: true } },
     {
@@ -173,6 +178,16 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       expiresAt: '2027-01-01T00:00:00.000Z',
     },
     { type: 'RevealToken', tokenId: TOKEN },
+    { type: 'ChangeToken', tokenId: TOKEN, description: 'Entra', status: 'inactive' },
+    { type: 'WarnOfExpiry', tokenId: EXPIRING_TOKEN },
+    {
+      type: 'RotateToken',
+      tokenId: TOKEN,
+      newTokenId: NEW_TOKEN,
+      hash: 'ff00',
+      sealed: 'c2VhbGVk',
+      overlapSeconds: 86_400,
+    },
     { type: 'RevokeToken', tokenId: TOKEN },
     { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
     {
@@ -182,6 +197,20 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       schema: { ...HR, attributes: [...HR.attributes, attribute('hireDate', 'dateTime')] },
     },
   ];
+  const expiring = {
+    tenant: TENANT,
+    id: EXPIRING_TOKEN,
+    directory: DIRECTORY,
+    version: 1,
+    created: '2025-01-02T03:04:05.678Z',
+    description: '',
+    hash: '0ff0',
+    sealed: 'c2VhbGVk',
+    status: 'active',
+    expires_at: '2026-01-05T03:04:05.678Z',
+    replaced_by: null,
+    warned: null,
+  };
   const groupCommands: GroupCommand[] = [
     {
       type: 'CreateGroup',
@@ -221,7 +250,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     ),
     ...write(
       directoryBehaviour(),
-      { tenants: null, directories: null, tokens: null, schemas: null },
+      { tenants: null, directories: null, tokens: [expiring], schemas: null },
       directoryCommands,
       () => () => null,
     ),

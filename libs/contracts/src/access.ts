@@ -27,6 +27,8 @@ export interface OwnerOnLog {
   readonly name: Owner;
   /** Events of a source cause commands of its own, or are recorded. */
   readonly consumes?: readonly { readonly source: Owner; readonly record?: unknown }[];
+  /** A job of its own sends commands to its lane: a timer, for example. */
+  readonly sendsToItself?: true;
 }
 /** A face sends commands, and hears outcomes of some owners; those of others it looks up in the database. */
 export interface FaceOnLog {
@@ -36,13 +38,13 @@ export interface FaceOnLog {
 }
 
 /** An owner alone says what became of its commands. */
-const ownerAccess = ({ name, consumes = [] }: OwnerOnLog): TopicAccess => {
+const ownerAccess = ({ name, consumes = [], sendsToItself }: OwnerOnLog): TopicAccess => {
   const sources = consumes.map(({ source }) => source);
   const reacts = consumes.some(({ record }) => record === undefined);
   const written = writtenBy(name, sources);
   return {
     read: [commandsOf(name), ...sources.map(eventsOf)],
-    write: [...written, ...(reacts ? [commandsOf(name)] : [])],
+    write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : [])],
     make: [commandsOf(name), ...written],
   };
 };

@@ -7,6 +7,8 @@ import type { SettingChanges } from './directory-settings.js';
  */
 export type DirectoryCommand =
   | { readonly type: 'CreateTenant'; readonly tenantId: string; readonly name: string }
+  | { readonly type: 'RenameTenant'; readonly tenantId: string; readonly name: string }
+  | { readonly type: 'ChangeTenant'; readonly tenantId: string; readonly settings: Partial<TenantSettings> }
   | {
       readonly type: 'CreateDirectory';
       readonly directoryId: string;
@@ -26,7 +28,23 @@ export type DirectoryCommand =
       /** ISO 8601, UTC; null = never. */
       readonly expiresAt: string | null;
     }
+  | ({ readonly type: 'ChangeToken'; readonly tokenId: string } & TokenChanges)
+  /** Makes another token in the place of this one, which lives on for a while. */
+  | {
+      readonly type: 'RotateToken';
+      readonly tokenId: string;
+      readonly newTokenId: string;
+      readonly hash: string;
+      readonly sealed: string;
+      /** ISO 8601, UTC; null = never; left out = it lives as long as the old one was to live. */
+      readonly expiresAt?: string | null;
+      /** The old one lives on for so long, but never longer than it would have; 0 = it ends at once. */
+      readonly overlapSeconds: number;
+    }
+  /** For good: a token that may come back is made inactive by ChangeToken. */
   | { readonly type: 'RevokeToken'; readonly tokenId: string }
+  /** The time has come to say that a token expires soon. */
+  | { readonly type: 'WarnOfExpiry'; readonly tokenId: string }
   /** Somebody is to see the token itself: asked for and recorded before anybody opens it. */
   | { readonly type: 'RevealToken'; readonly tokenId: string }
   /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
@@ -36,6 +54,24 @@ export type DirectoryCommand =
       readonly resourceType: ExtendedType;
       readonly schema: Schema;
     };
+
+/** Settings of a tenant. */
+export interface TenantSettings {
+  /** False: nobody is shown a token again after it was made. */
+  readonly revealTokens: boolean;
+}
+
+export interface TokenChanges {
+  readonly description?: string;
+  /** An inactive token opens nothing until it is made active again. */
+  readonly status?: 'active' | 'inactive';
+}
+/** `revoked` is for good. */
+export type TokenStatus = 'active' | 'inactive' | 'revoked';
+
+/** So many days before a token expires an event says so. */
+export const EXPIRY_WARNING_DAYS = [30, 7, 1] as const;
+export type ExpiryWarningDays = (typeof EXPIRY_WARNING_DAYS)[number];
 
 /** Resource types that a tenant may extend. */
 export const EXTENDED_TYPES = ['User', 'Group'] as const;
@@ -47,6 +83,8 @@ export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
 export type DirectoryEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }
+  | { readonly type: 'TenantRenamed'; readonly name: string }
+  | { readonly type: 'TenantChanged'; readonly settings: Partial<TenantSettings> }
   | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
   | { readonly type: 'DirectoryChanged'; readonly settings: SettingChanges }
   | {
@@ -57,6 +95,11 @@ export type DirectoryEvent =
       readonly sealed: string;
       readonly expiresAt: string | null;
     }
+  | ({ readonly type: 'TokenChanged' } & TokenChanges)
+  /** Another token takes its place, and it ends at `expiresAt` (ISO 8601, UTC). */
+  | { readonly type: 'TokenRotated'; readonly newTokenId: string; readonly expiresAt: string }
+  /** It expires in `days` days or less: nobody has to remember to look. */
+  | { readonly type: 'TokenExpiring'; readonly days: ExpiryWarningDays; readonly expiresAt: string }
   | { readonly type: 'TokenRevoked' }
   | { readonly type: 'TokenRevealed' }
   | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
@@ -81,18 +124,28 @@ export const INSTALLATION = '00000000-0000-7000-8000-000000000000';
 
 export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type']]: string } = {
   CreateTenant: 'muster.tenant.create.v1',
+  RenameTenant: 'muster.tenant.rename.v1',
+  ChangeTenant: 'muster.tenant.change.v1',
   CreateDirectory: 'muster.directory.create.v1',
   ChangeDirectory: 'muster.directory.change.v1',
   CreateToken: 'muster.token.create.v1',
+  ChangeToken: 'muster.token.change.v1',
+  RotateToken: 'muster.token.rotate.v1',
+  WarnOfExpiry: 'muster.token.warn-of-expiry.v1',
   RevokeToken: 'muster.token.revoke.v1',
   RevealToken: 'muster.token.reveal.v1',
   DefineSchema: 'muster.schema.define.v1',
 };
 export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]: string } = {
   TenantCreated: 'muster.tenant.created.v1',
+  TenantRenamed: 'muster.tenant.renamed.v1',
+  TenantChanged: 'muster.tenant.changed.v1',
   DirectoryCreated: 'muster.directory.created.v1',
   DirectoryChanged: 'muster.directory.changed.v1',
   TokenCreated: 'muster.token.created.v1',
+  TokenChanged: 'muster.token.changed.v1',
+  TokenRotated: 'muster.token.rotated.v1',
+  TokenExpiring: 'muster.token.expiring.v1',
   TokenRevoked: 'muster.token.revoked.v1',
   TokenRevealed: 'muster.token.revealed.v1',
   SchemaDefined: 'muster.schema.defined.v1',

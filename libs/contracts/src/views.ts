@@ -1,6 +1,6 @@
 import type { Resource, TenantSchema } from '#scim';
 import type { SettingsReadBy } from './directory-settings.js';
-import type { DirectoryKind } from './directory.js';
+import type { DirectoryKind, TokenStatus } from './directory.js';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
 import { schemaOf, type Owner } from './topics.js';
@@ -100,7 +100,7 @@ export interface TokenRow {
   readonly id: string;
   readonly tenant: string;
   readonly directory: string;
-  readonly status: 'active' | 'revoked';
+  readonly status: TokenStatus;
   readonly expiresAt: Date | null;
   /** The kind of the directory. */
   readonly kind: DirectoryKind;

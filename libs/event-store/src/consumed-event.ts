@@ -121,6 +121,12 @@ export const causedId = (
 export const followingId = (commandId: string): string =>
   derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
 
+/**
+ * The id of a command that a timer sends: the same each time for one cause. `at` is the moment that the timer waited
+ * for, in ms, and `cause` says what for.
+ */
+export const timedId = (at: number, cause: string): string => derivedId(at.toString(16).padStart(12, '0'), cause);
+
 /** `at` is the time as the first 48 bits of the id, in hex. */
 const derivedId = (at: string, cause: string): string => {
   const hash = createHash('sha256').update(cause).digest('hex');

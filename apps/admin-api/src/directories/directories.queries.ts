@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DIRECTORIES_VIEW, LISTED_TOKENS_VIEW, settingsOf, settingWarnings, type DirectorySettings } from '#contracts';
+import {
+  DIRECTORIES_VIEW,
+  LISTED_TOKENS_VIEW,
+  settingsOf,
+  settingWarnings,
+  type DirectorySettings,
+  type TokenStatus,
+} from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { POOL, SCIM_BASE_URL } from '../injected.js';
@@ -19,7 +26,7 @@ export interface DirectoryView {
   readonly tokens: readonly {
     readonly id: string;
     readonly description: string;
-    readonly status: 'active' | 'revoked' | 'expired';
+    readonly status: TokenStatus | 'expired';
     readonly expiresAt: string | null;
   }[];
 }
@@ -30,7 +37,7 @@ interface DirectoryRow {
   name: string;
   kind: string;
   settings: Partial<DirectorySettings>;
-  tokens: { id: string; description: string; status: 'active' | 'revoked'; expires_at: string | null }[] | null;
+  tokens: { id: string; description: string; status: TokenStatus; expires_at: string | null }[] | null;
 }
 
 /** Reads what is published of directories and their tokens. No query opens a token: tokens.sender.ts reveals one. */

@@ -1,3 +1,4 @@
+import type { TokenStatus } from '#contracts';
 import { Rejected } from '#scim';
 
 /** RFC 3339: a day, a time and its distance from UTC. A day alone would be another moment in each place. */
@@ -43,9 +44,5 @@ export const lastsLongestFirst = (
 };
 
 /** The state of a token now: as it was recorded, unless its time is over. */
-export const statusOf = (
-  status: 'active' | 'revoked',
-  expiresAt: string | null,
-  now: number,
-): 'active' | 'revoked' | 'expired' =>
-  status === 'active' && expiresAt !== null && Date.parse(expiresAt) <= now ? 'expired' : status;
+export const statusOf = (status: TokenStatus, expiresAt: string | null, now: number): TokenStatus | 'expired' =>
+  status !== 'revoked' && expiresAt !== null && Date.parse(expiresAt) <= now ? 'expired' : status;

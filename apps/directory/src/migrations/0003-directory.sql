@@ -8,9 +8,10 @@ CREATE OR REPLACE VIEW directory.events_v1 AS
   FROM directory.events;
 
 CREATE TABLE directory.tenants (
-  id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL
+  id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL,
+  reveal_tokens boolean NOT NULL DEFAULT true
 );
-CREATE VIEW directory.tenants_v1 AS SELECT id, version, name FROM directory.tenants;
+CREATE VIEW directory.tenants_v1 AS SELECT id, version, name, created, reveal_tokens FROM directory.tenants;
 
 -- `settings` holds those that somebody has set: libs/contracts/src/directory-settings.ts says what the others are.
 CREATE TABLE directory.directories (
@@ -24,15 +25,16 @@ CREATE VIEW directory.directories_v1 AS
 CREATE TABLE directory.tokens (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL,
   created timestamptz NOT NULL, description text NOT NULL, hash text NOT NULL UNIQUE, sealed text NOT NULL,
-  status text NOT NULL, expires_at timestamptz
+  status text NOT NULL, expires_at timestamptz, replaced_by uuid, warned int
 );
 CREATE INDEX tokens_by_directory ON directory.tokens (tenant, directory, id);
+CREATE INDEX tokens_by_expiry ON directory.tokens (expires_at) WHERE status = 'active';
 -- A token, and what its directory lets it see.
 CREATE VIEW directory.tokens_v1 AS
   SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.settings
   FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
 CREATE VIEW directory.listed_tokens_v1 AS
-  SELECT id, tenant, directory, description, status, expires_at FROM directory.tokens;
+  SELECT id, tenant, directory, description, status, expires_at, created, replaced_by FROM directory.tokens;
 -- The admin API opens tokens, and can read none before an event says that it was to be seen.
 CREATE VIEW directory.revealed_tokens_v1 AS
   SELECT t.id, t.tenant, t.sealed FROM directory.tokens t

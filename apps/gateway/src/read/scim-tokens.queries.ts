@@ -109,6 +109,11 @@ export class ScimTokens {
 
 const accepted = (row: Found): KnownToken => {
   if (!row) throw new Rejected('unauthorized', 'The token is not known. Copy the token of the directory anew.');
+  if (row.status === 'inactive')
+    throw new Rejected(
+      'unauthorized',
+      'The token is inactive. Let an administrator activate it, or use another token of the directory.',
+    );
   if (row.status !== 'active')
     throw new Rejected('unauthorized', 'The token has been revoked. Use another token of the directory.');
   if (row.expiresAt && row.expiresAt.getTime() <= Date.now())
