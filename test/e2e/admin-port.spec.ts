@@ -27,37 +27,37 @@ const get = (port: number, path: string, key: string | null, method = 'GET'): Pr
 
 /** Ways to write the path of the tenants, some of which a proxy or a router may take for it. */
 const SPELLINGS = [
-  '/api/admin/tenants',
-  '//api/admin/tenants',
-  '/api//admin//tenants',
-  '/api/admin/tenants/',
-  '/api/admin/tenants?a=/api/scim/v2',
-  '/api/%61dmin/tenants',
-  '/%61%70%69/%61%64%6d%69%6e/%74enants',
-  '/api/%2561dmin/tenants',
+  '/api/admin/v1/tenants',
+  '//api/admin/v1/tenants',
+  '/api//admin//v1//tenants',
+  '/api/admin/v1/tenants/',
+  '/api/admin/v1/tenants?a=/api/scim/v2',
+  '/api/%61dmin/v1/tenants',
+  '/%61%70%69/%61%64%6d%69%6e/v1/%74enants',
+  '/api/%2561dmin/v1/tenants',
   '/API/ADMIN/tenants',
-  '/api/Admin/tenants',
-  '/api/admin./tenants',
-  '/api/admin/tenants.',
-  '/api/./admin/tenants',
-  '/api/scim/../admin/tenants',
-  '/api/scim/v2/../../admin/tenants',
-  '/api/scim/%2e%2e/admin/tenants',
-  '/api/scim/v2/..%2f..%2fadmin/tenants',
-  '/api%2fadmin%2ftenants',
-  '/api/admin%2ftenants',
-  '/api/admin;a=b/tenants',
-  '/api/admin/tenants;a=b',
-  '/api/admin/tenants%00',
-  '/api/admin/tenants%20',
-  '\\api\\admin\\tenants',
-  '/api/scim/v2\\..\\..\\admin/tenants',
-  'http://scim.example.org/api/admin/tenants',
-  'HTTP://scim.example.org//api/admin/tenants',
-  'https://127.0.0.1/api/%61dmin/tenants',
-  'http://scim.example.org@127.0.0.1/api/admin/tenants',
-  '/api/admin/directories/first',
-  '/x/../api/admin/tenants',
+  '/api/Admin/v1/tenants',
+  '/api/admin./v1/tenants',
+  '/api/admin/v1/tenants.',
+  '/api/./admin/v1/tenants',
+  '/api/scim/../admin/v1/tenants',
+  '/api/scim/v2/../../admin/v1/tenants',
+  '/api/scim/%2e%2e/admin/v1/tenants',
+  '/api/scim/v2/..%2f..%2fadmin/v1/tenants',
+  '/api%2fadmin%2fv1%2ftenants',
+  '/api/admin%2fv1%2ftenants',
+  '/api/admin;a=b/v1/tenants',
+  '/api/admin/v1/tenants;a=b',
+  '/api/admin/v1/tenants%00',
+  '/api/admin/v1/tenants%20',
+  '\\api\\admin\\v1\\tenants',
+  '/api/scim/v2\\..\\..\\admin/v1/tenants',
+  'http://scim.example.org/api/admin/v1/tenants',
+  'HTTP://scim.example.org//api/admin/v1/tenants',
+  'https://127.0.0.1/api/%61dmin/v1/tenants',
+  'http://scim.example.org@127.0.0.1/api/admin/v1/tenants',
+  '/api/admin/v1/directories/first',
+  '/x/../api/admin/v1/tenants',
 ];
 
 describe.each(SPELLINGS)('%s', (path) => {
@@ -82,7 +82,7 @@ describe.each(SPELLINGS)('%s', (path) => {
 it('each port serves its own API alone, and both say how they are', async () => {
   const { port, adminPort, apiKey } = muster.server;
   expect(adminPort).not.toBe(port);
-  expect((await get(adminPort, '/api/admin/tenants', apiKey)).status).toBe(200);
+  expect((await get(adminPort, '/api/admin/v1/tenants', apiKey)).status).toBe(200);
   expect((await get(adminPort, '/api/scim/v2/Users', muster.token)).status).toBe(404);
   expect((await get(adminPort, '/api/scim/v2/ServiceProviderConfig', null)).status).toBe(404);
   for (const one of [port, adminPort])
@@ -99,7 +99,7 @@ it('with ADMIN_PORT like PORT both are on one port, and the key is asked for in 
   );
   try {
     expect([server.port, server.adminPort]).toEqual([Number(port), Number(port)]);
-    expect((await get(server.port, '/api/admin/tenants', server.apiKey)).status).toBe(200);
+    expect((await get(server.port, '/api/admin/v1/tenants', server.apiKey)).status).toBe(200);
     expect((await get(server.port, '/api/scim/v2/Users', muster.token)).status).toBe(200);
     for (const path of SPELLINGS) {
       const { status, body } = await get(server.port, path, null);

@@ -30,16 +30,16 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
   const { status, body } = await events(id);
   expect(status).toBe(200);
   expect(body.next).toBeNull();
-  expect(body.events.map(({ version, type }: { version: number; type: string }) => [version, type])).toEqual([
+  expect(body.items.map(({ version, type }: { version: number; type: string }) => [version, type])).toEqual([
     [1, 'muster.user.created.v2'],
     [2, 'muster.user.changed.v1'],
     [3, 'muster.user.changed.v1'],
     [4, 'muster.user.deactivated.v1'],
     [5, 'muster.user.deleted.v1'],
   ]);
-  expect(body.events[1].data.attributes.sort()).toEqual(['displayName', 'title']);
+  expect(body.items[1].data.attributes.sort()).toEqual(['displayName', 'title']);
   const [token] = muster.server.directory.tokens;
-  for (const event of body.events) {
+  for (const event of body.items) {
     expect(event).toMatchObject({
       stream: id,
       tenant: muster.server.directory.tenant,
@@ -48,26 +48,25 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
     });
     expect(new Date(event.recordedAt).toISOString()).toBe(event.recordedAt);
   }
-  expect(body.events[2].commandId).toBe(body.events[3].commandId);
-  expect(body.events[3].sequence).toBe(body.events[2].sequence + 1);
+  expect(body.items[2].commandId).toBe(body.items[3].commandId);
+  expect(body.items[3].sequence).toBe(body.items[2].sequence + 1);
   expect(JSON.stringify(body)).not.toMatch(/ada@example|Readable Name|Another Name|personal/);
 });
 
 it('gives the events by pages, each exactly once', async () => {
   const id = await formerUser('grace@example.org');
   const versions: number[] = [];
-  for (let after: number | null = 0; after !== null;) {
-    const { body }: { body: { events: { version: number }[]; next: number | null } } = await events(
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const { body }: { body: { items: { version: number }[]; next: string | null } } = await events(
       id,
-      `?after=${after}&limit=2`,
+      `?cursor=${cursor}&limit=2`,
     );
-    expect(body.events.length).toBeLessThanOrEqual(2);
-    versions.push(...body.events.map(({ version }) => version));
-    after = body.next;
+    expect(body.items.length).toBeLessThanOrEqual(2);
+    versions.push(...body.items.map(({ version }) => version));
+    cursor = body.next;
   }
   expect(versions).toEqual([1, 2, 3, 4, 5]);
-  expect((await events(id, '?after=5')).body).toEqual({ events: [], next: null });
-  expect((await events(id, '?limit=1000000')).body.events).toHaveLength(5);
+  expect((await events(id, '?limit=1000000')).body.items).toHaveLength(5);
 });
 
 it('ends a page of long events where it is long enough', async () => {
@@ -85,13 +84,13 @@ it('ends a page of long events where it is long enough', async () => {
   );
   await muster.owner.query('ALTER TABLE "group".events ENABLE TRIGGER append_only');
   const pages: number[][] = [];
-  for (let after: number | null = 0; after !== null;) {
-    const { body }: { body: { events: { version: number }[]; next: number | null } } = await muster.admin(
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const { body }: { body: { items: { version: number }[]; next: string | null } } = await muster.admin(
       'GET',
-      `/groups/${group.id}/events?after=${after}&limit=1000`,
+      `/groups/${group.id}/events?cursor=${cursor}&limit=1000`,
     );
-    pages.push(body.events.map(({ version }) => version));
-    after = body.next;
+    pages.push(body.items.map(({ version }) => version));
+    cursor = body.next;
   }
   expect(pages.map(({ length }) => length)).toEqual([11, 10]);
   expect(pages.flat()).toEqual(Array.from({ length: 21 }, (_, index) => index + 1));
@@ -99,16 +98,15 @@ it('ends a page of long events where it is long enough', async () => {
 
 it.each([
   ['a user who never was', () => events(uuidv7()), 404, /never was a user/],
-  ['what is no id', () => events('nobody', '?after=3'), 404, /never was a user/],
+  ['what is no id', () => events('nobody'), 404, /never was a user/],
   ['a page that is no number', () => events(uuidv7(), '?limit=many'), 400, /limit/],
-  ['a negative version', () => events(uuidv7(), '?after=-1'), 400, /after/],
-  ['a version larger than any', () => events(uuidv7(), '?after=99999999999'), 400, /after/],
+  ['a cursor that nobody gave out', () => events(uuidv7(), '?cursor=MQ'), 400, /cursor is none of this list/],
   ['a SCIM token', () => events(uuidv7(), '', { authorization: `Bearer ${muster.token}` }), 401, /MUSTER_API_KEY/],
 ] as const)('%s gets an error that says what is wrong', async (_name, ask, status, detail) => {
   const answer = await ask();
   expect(answer.status).toBe(status);
-  expect(answer.body).toMatchObject({ status: String(status), detail: expect.stringMatching(detail) });
-  expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+  expect(answer.body).toMatchObject({ status, detail: expect.stringMatching(detail) });
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json$/);
   if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
 });
 
@@ -127,7 +125,7 @@ describe('the cycles of npm run demo', () => {
       expect(problems).toEqual([]);
       expect(rows.find(({ step }) => step === 'Hard delete')!.statuses).toEqual(new Map([[204, 2]]));
       const { body } = await events(ids.get(first)!);
-      expect(body.events.map(({ type }: { type: string }) => type.split('.')[2])).toEqual([
+      expect(body.items.map(({ type }: { type: string }) => type.split('.')[2])).toEqual([
         'created',
         'changed',
         'changed',

@@ -22,10 +22,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const changed = await admin('PATCH', `/groups/${id}`, { displayName: 'Wardens', add: [bob], remove: [ada] });
       expect(changed).toMatchObject({ status: 200, body: { displayName: 'Wardens', members: 1 } });
       expect((await admin('GET', `/groups/${id}/members`)).body).toEqual({
-        members: [{ id: bob, type: 'User' }],
+        items: [{ id: bob, type: 'User' }],
         next: null,
       });
-      expect((await admin('GET', '/groups')).body.groups).toContainEqual(changed.body);
+      expect((await admin('GET', '/groups')).body.items).toContainEqual(changed.body);
       expect((await admin('DELETE', `/groups/${id}`)).status).toBe(204);
       expect((await admin('GET', `/groups/${id}`)).status).toBe(404);
     });
@@ -58,7 +58,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         for (const displayName of ['CHOIR', 'Choir\u200b', ' ｃhoir'])
           expect(await admin('POST', '/groups', { displayName })).toMatchObject({
             status: 409,
-            body: { scimType: 'uniqueness' },
+            body: { code: 'uniqueness' },
           });
         expect((await admin('POST', '/groups', { displayName: '\u200b' })).status).toBe(400);
       } finally {
@@ -87,24 +87,20 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { id: inner } = (await admin('POST', '/groups', { displayName: 'Inner', members: [bob, eve] })).body;
       const { id: outer } = (await admin('POST', '/groups', { displayName: 'Outer', members: [ada, inner] })).body;
       const effective = async (): Promise<string[]> =>
-        (await admin('GET', `/groups/${outer}/members?effective=true`)).body.members.map(
-          ({ id }: { id: string }) => id,
-        );
+        (await admin('GET', `/groups/${outer}/members?effective=true`)).body.items.map(({ id }: { id: string }) => id);
       expect(await effective()).toEqual([ada, bob]);
       await scim('PATCH', `/Users/${eve}`, { Operations: [{ op: 'Replace', path: 'active', value: 'True' }] });
       await scim('PATCH', `/Users/${ada}`, { Operations: [{ op: 'Replace', path: 'active', value: 'False' }] });
       expect(await effective()).toEqual([bob, eve]);
-      expect((await admin('GET', `/groups/${inner}/members?limit=1`)).body).toEqual({
-        members: [{ id: bob, type: 'User' }],
-        next: bob,
-      });
-      expect((await admin('GET', `/groups/${inner}/members?limit=1&after=${bob}`)).body).toEqual({
-        members: [{ id: eve, type: 'User' }],
+      const { body: first } = await admin('GET', `/groups/${inner}/members?limit=1`);
+      expect(first.items).toEqual([{ id: bob, type: 'User' }]);
+      expect((await admin('GET', `/groups/${inner}/members?limit=1&cursor=${first.next}`)).body).toEqual({
+        items: [{ id: eve, type: 'User' }],
         next: null,
       });
       expect(await admin('PATCH', `/groups/${inner}`, { add: [outer] })).toMatchObject({
         status: 400,
-        body: { scimType: 'invalidValue', detail: expect.stringContaining(outer) },
+        body: { code: 'invalidValue', detail: expect.stringContaining(outer) },
       });
     });
 
@@ -117,7 +113,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       for (const displayName of ['  ', null, 7]) {
         expect(await admin('POST', '/groups', { displayName })).toMatchObject({
           status: 400,
-          body: { scimType: 'invalidValue', detail: expect.stringContaining('displayName') },
+          body: { code: 'invalidValue', detail: expect.stringContaining('displayName') },
         });
       }
       const { id } = (await admin('POST', '/groups', { displayName: 'Y' })).body;
@@ -128,7 +124,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       for (const wrong of [{ constructor: { a: 1 } }, [{ constructor: null }]]) {
         expect(await admin('PATCH', `/groups/${id}`, { add: wrong })).toMatchObject({
           status: 400,
-          body: { scimType: 'invalidValue', detail: expect.stringContaining('constructor') },
+          body: { code: 'invalidValue', detail: expect.stringContaining('constructor') },
         });
       }
       expect(await admin('POST', '/groups', { displayName: 'X', members: ['me'] })).toMatchObject({
@@ -140,12 +136,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         body: { detail: expect.stringContaining(nobody) },
       });
       expect(
-        (await admin('GET', '/groups')).body.groups.map(({ displayName }: { displayName: string }) => displayName),
+        (await admin('GET', '/groups')).body.items.map(({ displayName }: { displayName: string }) => displayName),
       ).not.toContain('X');
       for (const path of [`groups/${nobody}`, 'groups/x', `groups/${nobody}/members`])
         expect((await admin('GET', `/${path}`)).status, path).toBe(404);
       expect((await admin('GET', '/groups?limit=0')).status).toBe(400);
-      expect((await admin('GET', '/groups?after=x')).status).toBe(400);
+      expect((await admin('GET', '/groups?cursor=x')).status).toBe(400);
       expect((await admin('POST', '/groups', { displayName: 'X', tenant: nobody })).status).toBe(404);
     });
   });

@@ -491,7 +491,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         }),
       ).toMatchObject({ status: 200, body: { version: 2, schema: { id: U } } });
       expect(
-        (await admin('GET', `/schemas?tenant=${tenant}`)).body.map(({ version, schema: { id } }: any) => [id, version]),
+        (await admin('GET', `/schemas?tenant=${tenant}`)).body.items.map(({ version, schema: { id } }: any) => [
+          id,
+          version,
+        ]),
       ).toEqual([
         [U, 2],
         [G, 1],

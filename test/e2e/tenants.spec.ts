@@ -19,8 +19,8 @@ it('a tenant is made, listed and given a directory', async () => {
   const made = await admin('POST', '/tenants', { name: 'Branch office' });
   expect(made).toMatchObject({ status: 201, body: { name: 'Branch office', directories: 0 } });
   await muster.newDirectory('Okta', made.body.id);
-  expect((await admin('GET', '/tenants')).body).toContainEqual({ ...made.body, directories: 1 });
-  expect((await admin('GET', '/directories')).body).toContainEqual(
+  expect((await admin('GET', '/tenants')).body.items).toContainEqual({ ...made.body, directories: 1 });
+  expect((await admin('GET', '/directories')).body.items).toContainEqual(
     expect.objectContaining({ name: 'Okta', tenant: made.body.id }),
   );
 });
@@ -119,7 +119,7 @@ it('a token that cannot be opened breaks no list, and can be revoked', async () 
   const { status, body } = await admin('GET', `/directories/${id}`);
   expect({ status, body }).toMatchObject({ status: 200, body: { tokens: [{ status: 'active' }] } });
   expect((await reveal(id)).body).toMatchObject({ token: null, tokenExpiresAt: null, tokens: [{ status: 'active' }] });
-  expect((await admin('GET', '/directories')).body.length).toBeGreaterThan(1);
+  expect((await admin('GET', '/directories')).body.items.length).toBeGreaterThan(1);
   expect(token).toMatch(/^muster_/);
   expect((await scim('GET', '/Users?count=1')).status).toBe(200);
   expect((await admin('DELETE', `/tokens/${body.tokens[0].id}`)).status).toBe(204);
@@ -136,7 +136,9 @@ it('no query shows a token: to reveal it is an act of its own, which is recorded
       )
     ).rows;
   const shown = await admin('GET', `/directories/${id}`);
-  const listed = (await admin('GET', '/directories')).body.find((directory: { id: string }) => directory.id === id);
+  const listed = (await admin('GET', '/directories')).body.items.find(
+    (directory: { id: string }) => directory.id === id,
+  );
   for (const answer of [shown.body, listed]) {
     expect(answer).toMatchObject({ id, tokens: [{ status: 'active' }] });
     expect(answer).not.toHaveProperty('token');
@@ -225,6 +227,7 @@ it('a tenant that another process keeps waiting is refused after a while, with w
       body: { detail: expect.stringMatching(/making a tenant.*Send this again/) },
     });
     expect(answer.headers.get('retry-after')).toBe('1');
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
   } finally {
     await muster.owner.query('SELECT pg_advisory_unlock(7216004)');
   }

@@ -20,7 +20,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       (await scim(directory, 'GET', `?filter=${encodeURIComponent(filter)}`)).body.Resources.map(
         ({ id }: { id: string }) => id,
       );
-    const events = async (id: string): Promise<any[]> => (await admin('GET', `/users/${id}/events`)).body.events;
+    const events = async (id: string): Promise<any[]> => (await admin('GET', `/users/${id}/events`)).body.items;
     const signIn = (directory: Directory, providerId: string, upn: string, rest: object = {}) =>
       admin('POST', '/sign-ins', { directory: directory.id, loginType: 'oidc', providerId, upn, ...rest });
     const mail = (value: string): object => ({ emails: [{ type: 'work', value }] });

@@ -156,7 +156,7 @@ const neighbours = async (muster: Installation): Promise<[Prey, Prey]> => {
     apiKey: string;
   };
   const make = async (path: string, body: object): Promise<{ id: string; token: string }> => {
-    const response = await fetch(`${adminUrl}/api/admin/${path}`, {
+    const response = await fetch(`${adminUrl}/api/admin/v1/${path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),

@@ -64,11 +64,11 @@ describe('without a token, or with a wrong one, no body is read', () => {
   });
 
   it.each([
-    ['POST', '/api/admin/tenants', 401],
-    ['PUT', '/api/admin/schemas/urn:x', 401],
-    ['POST', '/api/admin//users/x/unlink/', 401],
-    ['POST', '/api/%61dmin/tenants', 401],
-    ['POST', '/api/admin/nothing', 404],
+    ['POST', '/api/admin/v1/tenants', 401],
+    ['PUT', '/api/admin/v1/schemas/urn:x', 401],
+    ['POST', '/api/admin/v1//users/x/unlink/', 401],
+    ['POST', '/api/%61dmin/v1/tenants', 401],
+    ['POST', '/api/admin/v1/nothing', 404],
   ])('of the admin API: %s %s', async (method, path, status) => {
     for (const token of [null, 'wrong', muster.token]) {
       const asked = connection(muster.server.adminPort).send(

@@ -124,7 +124,7 @@ class Muster {
   readonly scim: Client = (...request) => this.send('scim/v2', this.token, ...request);
 
   /** With its API key, of paths as `/tenants`. */
-  readonly admin: Client = (...request) => this.send('admin', this.server.apiKey, ...request);
+  readonly admin: Client = (...request) => this.send('admin/v1', this.server.apiKey, ...request);
 
   /** Without a tenant: in a new one. */
   readonly newDirectory = async (name: string, tenant?: string, kind: DirectoryKind = 'scim'): Promise<Directory> => {
@@ -140,16 +140,16 @@ class Muster {
     return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));
   }
 
-  private urlOf(api: 'admin' | 'scim/v2'): string {
-    return `http://127.0.0.1:${api === 'admin' ? this.server.adminPort : this.server.port}/api/${api}`;
+  private urlOf(api: 'admin/v1' | 'scim/v2'): string {
+    return `http://127.0.0.1:${api === 'admin/v1' ? this.server.adminPort : this.server.port}/api/${api}`;
   }
 
   private async send(
-    api: 'admin' | 'scim/v2',
+    api: 'admin/v1' | 'scim/v2',
     token: string,
     ...[method, path, body, headers]: Parameters<Client>
   ): Promise<Answer> {
-    const contentType = api === 'admin' ? 'application/json' : 'application/scim+json';
+    const contentType = api === 'admin/v1' ? 'application/json' : 'application/scim+json';
     const response = await fetch(`${this.urlOf(api)}${path}`, {
       method,
       headers: {

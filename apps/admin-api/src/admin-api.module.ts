@@ -10,8 +10,9 @@ import { Groups } from './groups/groups.queries.js';
 import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
 import { Commands } from './http/commands.sender.js';
-import { RejectedFilter } from './http/rejected.filter.js';
-import { API_KEY, LOGGER, OWNER_REQUESTS, POOL, SCIM_BASE_URL, TOKEN_SEAL } from './injected.js';
+import { Pages } from './http/pages.queries.js';
+import { Problems } from './http/problem.filter.js';
+import { API_KEY, CURSOR_SEAL, OWNER_REQUESTS, POOL, SCIM_BASE_URL, TOKEN_SEAL } from './injected.js';
 import { SchemasController } from './schemas/schemas.controller.js';
 import { Schemas } from './schemas/schemas.queries.js';
 import { DefinedSchemas } from './schemas/schemas.sender.js';
@@ -26,7 +27,7 @@ import { UserLinks } from './users/user-links.sender.js';
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
-  static register({ config, pool, requests, masterSeal, apiKey, logger }: FaceTools): DynamicModule {
+  static register({ config, pool, requests, masterSeal, apiKey, seal }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
       controllers: [
@@ -52,11 +53,11 @@ export class AdminApiModule {
         Groups,
         LocalGroups,
         ApiKeyGuard,
-        RejectedFilter,
-        { provide: LOGGER, useValue: logger },
+        Pages,
         { provide: POOL, useValue: pool },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },
+        { provide: CURSOR_SEAL, useValue: seal('cursor') },
         { provide: API_KEY, useValue: apiKey() },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
       ],
@@ -77,10 +78,13 @@ export const adminApi: FaceDefinition = {
   }),
   make: (tools) => ({
     module: AdminApiModule.register(tools),
-    prepare: (app, isAlone) => {
-      if (isAlone) app.useGlobalFilters(new RejectedFilter(tools.logger));
+    prepare: (app) => {
+      const fastify = app.getHttpAdapter().getInstance();
+      if (fastify.hasContentTypeParser('text/plain')) fastify.removeContentTypeParser('text/plain');
       requireApiKeyFirst(app);
     },
+    basePath: '/api/admin',
+    errors: new Problems(tools.logger),
     begin: (app) => app.get(ChangedDirectories).firstStart(),
   }),
 };

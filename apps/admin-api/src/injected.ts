@@ -4,4 +4,4 @@ export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
 export const TOKEN_SEAL = Symbol('TokenSeal');
 export const SCIM_BASE_URL = Symbol('SCIM base URL');
 export const API_KEY = Symbol('key of the admin API');
-export const LOGGER = Symbol('Logger of the admin API');
+export const CURSOR_SEAL = Symbol('CursorSeal of the admin API');

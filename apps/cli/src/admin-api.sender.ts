@@ -43,7 +43,7 @@ export const call = async <T>(method: string, path: string, body?: object): Prom
   const { url, apiKey } = findServer();
   let response: Response;
   try {
-    response = await fetch(new URL(`/api/admin/${path}`, url), {
+    response = await fetch(new URL(`/api/admin/v1/${path}`, url), {
       method,
       signal: AbortSignal.timeout(15_000),
       headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
@@ -66,32 +66,18 @@ const readJson = (text: string, status: number): unknown => {
   }
 };
 
-/** All events of a user or a group, page by page. */
-export const listEvents = async (of: 'users' | 'groups', id: string): Promise<RecordedEvent[]> => {
-  const all: RecordedEvent[] = [];
-  for (let after: number | null = 0; after !== null;) {
-    const page: { events: RecordedEvent[]; next: number | null } = await call(
-      'GET',
-      `${of}/${encodeURIComponent(id)}/events?after=${after}&limit=1000`,
-    );
-    all.push(...page.events);
-    after = page.next;
+/** All rows of a list, page by page. */
+export const listAll = async <Row>(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<Row[]> => {
+  const all: Row[] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const query = new URLSearchParams({ ...parameters, limit: '1000', ...(cursor === undefined ? {} : { cursor }) });
+    const page: { items: Row[]; next: string | null } = await call('GET', `${path}?${query.toString()}`);
+    all.push(...page.items);
+    cursor = page.next;
   }
   return all;
 };
 
-/** All rows of a list that is paged by ids. `name` is that of the list in the answer. */
-export const listAll = async <Row>(
-  path: string,
-  name: string,
-  parameters: Readonly<Record<string, string>>,
-): Promise<Row[]> => {
-  const all: Row[] = [];
-  for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
-    const query = new URLSearchParams({ ...parameters, limit: '1000', ...(after === undefined ? {} : { after }) });
-    const page = await call<Record<string, unknown>>('GET', `${path}?${query.toString()}`);
-    all.push(...(page[name] as Row[]));
-    after = (page.next as string | null) ?? undefined;
-  }
-  return all;
-};
+/** All events of a user or a group. */
+export const listEvents = (of: 'users' | 'groups', id: string): Promise<RecordedEvent[]> =>
+  listAll(`${of}/${encodeURIComponent(id)}/events`);

@@ -66,6 +66,8 @@ export interface RecordedEvent {
     readonly changes?: Readonly<Record<string, unknown>>;
     readonly added?: readonly { readonly value: string }[];
     readonly removed?: readonly { readonly value: string }[];
+    /** Why, in the words of the administrator. */
+    readonly reason?: string;
   };
 }
 

@@ -91,3 +91,17 @@ it('names the members that came and went, by the ends of their ids', () => {
     'changed          displayName',
   ]);
 });
+
+it('shows below a change why it was made', () => {
+  const word = 'x'.repeat(40);
+  const changed: RecordedEvent = {
+    ...event(1, 'unlinked', undefined, 'admin'),
+    data: { reason: `She works for herself now, as of the first of May; ${word}` },
+  };
+  expect(
+    renderTimeline([changed], describeActors([]))
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(37).trim()),
+  ).toEqual(['admin', 'because: She works for herself', 'now, as of the first of May;', 'x'.repeat(34), 'x'.repeat(6)]);
+});

@@ -1,6 +1,8 @@
 import type { DirectoryView, RecordedEvent } from './admin-views.js';
 
 const DETAILS_WIDTH = 34;
+/** A word that is longer is broken. */
+const REASON_LINE = new RegExp(`\\S.{0,${DETAILS_WIDTH - 1}}(?!\\S)|\\S{${DETAILS_WIDTH}}`, 'gu');
 const MAX_TOLD_MEMBERS = 3;
 
 /**
@@ -28,6 +30,7 @@ export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: st
       ...moved('added', data.added),
       ...moved('removed', data.removed),
     ]);
+    more.push(...because(data.reason));
     const time = recordedAt.replace('T', ' ').replace('Z', '');
     return [
       [String(version), time, type.split('.')[2] ?? type, details, who(actor)],
@@ -49,6 +52,10 @@ export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: st
 /** Says how a user was found who had to be looked for. */
 const foundBy = (rule: string | undefined): string[] =>
   ({ providerId: ['found by provider id'], upn: ['found by UPN'], email: ['found by e-mail'] })[rule ?? ''] ?? [];
+
+/** The reason of a change, in lines of their own below it. */
+const because = (reason: string | undefined): string[] =>
+  reason === undefined ? [] : (`because: ${reason}`.match(REASON_LINE) ?? []);
 
 /** Names the first members that came or went, and says how many more there are. */
 const moved = (word: string, members: readonly { readonly value: string }[] = []): string[] => {

@@ -6,7 +6,7 @@ import { RequestLimits } from './http/request-limits.guard.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';
-import { unreadable } from './http/scim-error.filter.js';
+import { ScimErrors } from './http/scim-error.filter.js';
 import { SearchController } from './http/search.controller.js';
 import { speakScim } from './http/speak-scim.guard.js';
 import { UsersController } from './http/users.controller.js';
@@ -96,7 +96,8 @@ export const gateway: FaceDefinition = {
   address: ({ HOST: host, PORT: port }) => ({ host, port }),
   make: (tools) => ({
     module: GatewayModule.register(tools),
-    prepare: (app) => speakScim(app, tools.logger),
-    unreadable: unreadable(tools.logger, tools.config.MAX_BODY_BYTES),
+    prepare: speakScim,
+    basePath: '/api/scim',
+    errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
   }),
 };

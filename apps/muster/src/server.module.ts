@@ -5,6 +5,7 @@ import type { Log } from '#log';
 import { run, type Running } from '#owner';
 import { apiKeyOf, UsageError, type Config, type Logger } from '#runtime';
 import { adminApi } from '../../admin-api/src/admin-api.module.js';
+import { BY_ITSELF } from '../../admin-api/src/http/asked.guard.js';
 import { Tokens, type RevealedDirectory } from '../../admin-api/src/tokens/tokens.sender.js';
 import { gateway } from '../../gateway/src/gateway.module.js';
 import { FACES, OWNERS, SERVICES } from './owners.js';
@@ -83,7 +84,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     apiKey: apiKeyOf(config),
     ...(admin.begun as { readonly directory: RevealedDirectory; readonly isNew: boolean }),
     log,
-    reveal: () => admin.app.get(Tokens).reveal(),
+    reveal: () => admin.app.get(Tokens).reveal(BY_ITSELF),
     stop,
   };
 };

@@ -20,10 +20,15 @@ export interface Message<Data = unknown> {
   readonly data: Data;
 }
 
+/** An administrator may say why something is changed, in so many characters at most. */
+export const MAX_REASON_CHARACTERS = 500;
+
 /** The content of a command message: who wants it, until when it is worth doing, and the command itself. */
 export interface CommandData<Command> {
   /** The one who asked, for the record: `token:<id>`, `admin`. */
   readonly actor: string;
+  /** Why, in the words of the one who asked: it is kept in each event that the command makes. */
+  readonly reason?: string;
   /** ISO 8601, UTC. After it the owner refuses: the client was told 503 and may have gone on to something else. */
   readonly expiresAt: string;
   readonly command: Command;
@@ -34,5 +39,7 @@ export interface EventData<Event> {
   readonly sequence: number;
   readonly version: number;
   readonly actor: string;
+  /** Why, in the words of the one who asked; left out = nobody said. */
+  readonly reason?: string;
   readonly event: Event;
 }

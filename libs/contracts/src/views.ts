@@ -92,6 +92,8 @@ export interface EventRow {
     readonly changes?: AttributeChanges;
     readonly added?: readonly Member[];
     readonly removed?: readonly Member[];
+    /** Why, in the words of the administrator. */
+    readonly reason?: string;
   };
 }
 

@@ -20,7 +20,7 @@ export interface NewEvent<E> {
    * The part that the store keeps readable, and the one that it keeps sealed with the person's key (`personal` is
    * ciphertext already).
    */
-  readonly stored: { readonly data: unknown; readonly personal: string | null };
+  readonly stored: { readonly data: object; readonly personal: string | null };
 }
 
 export interface Decision<E> {

@@ -109,10 +109,10 @@ export class Turn {
   }
 
   record(command: Message, { events, outcome, stored: kept }: Decision<unknown>): void {
+    const { actor, reason } = command.data as CommandData<unknown>;
     for (const { stream, version, type, event, stored } of events) {
       const sequence = (this.sequences.get(command.tenant) ?? this.memory.sequences.get(command.tenant) ?? 0) + 1;
       this.sequences.set(command.tenant, sequence);
-      const { actor } = command.data as CommandData<unknown>;
       this.events.push({
         tenant: command.tenant,
         sequence,
@@ -125,8 +125,9 @@ export class Turn {
         actor,
         directory: command.directory,
         ...stored,
+        ...(reason === undefined ? {} : { data: { ...stored.data, reason } }),
       });
-      const data: EventData<unknown> = { sequence, version, actor, event };
+      const data: EventData<unknown> = { sequence, version, actor, ...(reason === undefined ? {} : { reason }), event };
       this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
     }
     this.answer(command, outcome, kept);

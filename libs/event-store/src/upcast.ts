@@ -22,7 +22,11 @@ export const upcaster = <Event>(
   const newest = new Map(Object.entries(types).map(([type, wire]) => [wire, type]));
   const upcast = (wire: string, shape: Shape): Event => {
     const type = newest.get(wire);
-    if (type !== undefined) return { ...shape, type } as Event;
+    if (type !== undefined) {
+      // The reason is beside what happened: no fold is to see it.
+      const { reason: _reason, ...fact } = shape;
+      return { ...fact, type } as Event;
+    }
     const step = steps.get(wire);
     if (!step) throw new Error(`unknown event type ${wire}`);
     return upcast(step.to, step.change(shape));

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { KeySeal, RoleSeal } from '#event-store';
 import type { RequestReply } from '#log';
 import type { FaceOnLog } from '#contracts';
-import type { Config, HttpApplication, Logger } from '#runtime';
+import type { Config, HttpErrors, Logger } from '#runtime';
 import type { Secret } from './definition.js';
 
 /** The tools that a face works with. */
@@ -26,9 +26,14 @@ export interface FaceTools {
 /** A face as it is made for one process. */
 export interface FaceParts {
   readonly module: DynamicModule;
-  /** `isAlone` = no other face answers on its port. */
-  prepare(app: NestFastifyApplication, isAlone: boolean): void;
-  readonly unreadable?: HttpApplication['unreadable'];
+  prepare(app: NestFastifyApplication): void;
+  /** The beginning of its paths. */
+  readonly basePath: string;
+  /**
+   * The answers to errors. Where several faces share a port, each answers for the paths below its own, and the last
+   * face for all others.
+   */
+  readonly errors: HttpErrors;
   /** Runs when the process can serve, and before anybody is answered. What it returns is in `Running.begun`. */
   begin?(app: NestFastifyApplication): Promise<unknown>;
 }

@@ -18,6 +18,7 @@ import {
   startService,
   type Config,
   type HttpApplication,
+  type HttpErrors,
   type Logger,
   type Part,
 } from '#runtime';
@@ -187,11 +188,31 @@ const doorsOf = (config: Config, made: readonly (readonly [FaceDefinition, FaceP
       application: {
         ...faces[0]![0].address(config),
         module: isAlone ? faces[0]![1].module : FacesModule.with(faces.map(([, { module }]) => module)),
-        prepare: (app) => faces.forEach(([, face]) => face.prepare(app, isAlone)),
-        ...Object.assign({}, ...faces.map(([, { unreadable }]) => unreadable && { unreadable })),
+        prepare: (app) => faces.forEach(([, face]) => face.prepare(app)),
+        errors: errorsOf(faces.map(([, face]) => face)),
       },
     };
   });
+};
+
+const errorsOf = (faces: readonly FaceParts[]): HttpErrors => {
+  const last = faces.at(-1)!;
+  const faceOf = (path: string): FaceParts => faces.find(({ basePath }) => path.startsWith(`${basePath}/`)) ?? last;
+  return {
+    send: (error, reply) =>
+      faceOf(reply.request.routeOptions.url ?? writtenPath(reply.request.url)).errors.send(error, reply),
+    unread: (code) => last.errors.unread(code),
+  };
+};
+
+/** The path as a route would see it, where it can be decoded. */
+const writtenPath = (url: string): string => {
+  const path = url.split('?')[0]!.replace(/\/{2,}/g, '/');
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 };
 
 /** One of them tells whether the database answers; all of them are closed at the end. */

@@ -1,9 +1,10 @@
+import { STATUS_CODES } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DynamicModule } from '@nestjs/common';
+import { Catch, type ArgumentsHost, type DynamicModule, type ExceptionFilter } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyServerOptions } from 'fastify';
+import type { FastifyReply, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
 import { limitConnections } from './http-limits.js';
 import { createLogger, type Logger } from './logger.js';
@@ -38,11 +39,19 @@ export interface HttpApplication {
   readonly port: number;
   readonly host: string;
   readonly prepare?: (app: NestFastifyApplication) => void;
+  /** Left out = an application whose routes never fail. */
+  readonly errors?: HttpErrors;
+}
+
+/** The answers to what goes wrong, in the shape that the clients of an application know. */
+export interface HttpErrors {
+  /** Answers an error of a request: of its route, or because it has none, or cannot be read. */
+  send(error: unknown, reply: FastifyReply): void;
   /**
-   * Answers requests that no route ever sees: those that are not HTTP, not all there in time, or whose path cannot be
-   * decoded.
+   * The answer to what never becomes a request, because it is not HTTP or not all there in time; `code` is that of
+   * Node.
    */
-  readonly unreadable?: Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'>;
+  unread(code: string): { readonly status: number; readonly mediaType: string; readonly body: string };
 }
 
 export interface ServiceOptions {
@@ -111,7 +120,7 @@ const makeApp = async (
   isStopping: () => boolean,
 ): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
-    ...application.unreadable,
+    ...(application.errors && unreadable(application.errors)),
     bodyLimit: config.MAX_BODY_BYTES,
     keepAliveTimeout: 65_000,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
@@ -140,6 +149,7 @@ const makeApp = async (
     maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
   });
+  if (application.errors) app.useGlobalFilters(new EveryError(application.errors));
   application.prepare?.(app);
   const fastify = app.getHttpAdapter().getInstance();
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
@@ -159,6 +169,27 @@ const makeApp = async (
   });
   return app;
 };
+
+@Catch()
+class EveryError implements ExceptionFilter {
+  constructor(private readonly errors: HttpErrors) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    this.errors.send(error, host.switchToHttp().getResponse<FastifyReply>());
+  }
+}
+
+/** Answers requests that no route ever sees. */
+const unreadable = (errors: HttpErrors): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => ({
+  frameworkErrors: (error, _request, reply) => errors.send(error, reply as unknown as FastifyReply),
+  clientErrorHandler: ({ code }, socket) => {
+    if (code === 'ECONNRESET' || !socket.writable) return;
+    const { status, mediaType, body } = errors.unread(code);
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${mediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  },
+});
 
 /**
  * The query as a text, which is read when somebody has been let in: 12 kB of names take 0.4 ms, and whoever had no

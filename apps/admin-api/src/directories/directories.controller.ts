@@ -1,9 +1,10 @@
-import { Body, Controller, Get, Param, Patch, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Body, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { AdminController } from '../http/admin.controller.js';
+import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
-import { RejectedFilter } from '../http/rejected.filter.js';
+import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { ChangedDirectories } from './directories.sender.js';
@@ -16,18 +17,19 @@ class NewDirectory {
   @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
 }
 
-@Controller('api/admin/directories')
-@UseGuards(ApiKeyGuard)
-@UseFilters(RejectedFilter)
+@AdminController('directories')
 export class DirectoriesController {
   constructor(
     private readonly directories: Directories,
     private readonly changed: ChangedDirectories,
+    private readonly pages: Pages,
   ) {}
 
   @Get()
-  list(): Promise<DirectoryView[]> {
-    return this.directories.list();
+  list(@Query() query: unknown): Promise<Listed<DirectoryView>> {
+    const read = (after: string | null, limit: number): Promise<DirectoryView[]> =>
+      this.directories.page(after ?? LEAST_ID, limit);
+    return this.pages.list(['directories'], checked(PageQuery, query), read, byId);
   }
 
   @Get(':id')
@@ -36,13 +38,13 @@ export class DirectoriesController {
   }
 
   @Post()
-  create(@Body() body: unknown): Promise<RevealedDirectory> {
+  create(@Body() body: unknown, @Asks() asked: Asked): Promise<RevealedDirectory> {
     const { name, kind, tenant } = checked(NewDirectory, body);
-    return this.changed.create(name, kind, tenant);
+    return this.changed.create(asked, name, kind, tenant);
   }
 
   @Patch(':id')
-  change(@Param('id') id: string, @Body() body: unknown): Promise<DirectoryView> {
-    return this.changed.change(id, settingsIn(body));
+  change(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
+    return this.changed.change(asked, id, settingsIn(body));
   }
 }

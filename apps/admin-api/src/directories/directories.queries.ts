@@ -48,9 +48,9 @@ export class Directories {
     @Inject(SCIM_BASE_URL) private readonly scimBaseUrl: string,
   ) {}
 
-  /** All directories, the oldest first. */
-  list(): Promise<DirectoryView[]> {
-    return this.read('ORDER BY d.id');
+  /** Those after `after`, the oldest first. */
+  page(after: string, limit: number): Promise<DirectoryView[]> {
+    return this.read('WHERE d.id > $1 ORDER BY d.id LIMIT $2', [after, limit]);
   }
 
   /** The oldest directory, if there is any. */
@@ -70,7 +70,7 @@ export class Directories {
     return found;
   }
 
-  private async read(which: string, values: readonly string[] = []): Promise<DirectoryView[]> {
+  private async read(which: string, values: readonly (string | number)[] = []): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(
       `
       SELECT d.id, d.tenant, d.name, d.kind, d.settings,

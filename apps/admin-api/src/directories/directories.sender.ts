@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { DirectoryKind, SettingChanges } from '#contracts';
 import { LogUnavailable } from '#log';
-import { uuidv7 } from '#runtime';
+import { BY_ITSELF, type Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { NewTenants } from '../tenants/tenants.sender.js';
@@ -27,17 +27,17 @@ export class ChangedDirectories {
    * Makes a directory and its first token, which is shown to the one who asked for it. Without a tenant: in the first
    * one. Throws Rejected.
    */
-  async create(name: string, kind: DirectoryKind, tenant?: string): Promise<RevealedDirectory> {
+  async create(asked: Asked, name: string, kind: DirectoryKind, tenant?: string): Promise<RevealedDirectory> {
     const owner = await this.tenants.idOf(tenant);
-    const directoryId = uuidv7();
-    await this.commands.toDirectory(owner, { type: 'CreateDirectory', directoryId, name, kind });
-    return this.withNewToken(owner, directoryId);
+    const directoryId = asked.newId();
+    await this.commands.toDirectory(asked, owner, { type: 'CreateDirectory', directoryId, name, kind });
+    return this.withNewToken(asked, owner, directoryId);
   }
 
   /** Changes what is named, and leaves the rest. Throws Rejected(notFound). */
-  async change(directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
+  async change(asked: Asked, directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
     const { id, tenant } = await this.directories.show(directoryId);
-    await this.commands.toDirectory(tenant, { type: 'ChangeDirectory', directoryId: id, settings });
+    await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings });
     return this.directories.show(id);
   }
 
@@ -52,17 +52,17 @@ export class ChangedDirectories {
         const first = await this.directories.first();
         if (first && first.tokens.length > 0)
           return { directory: { ...first, token: null, tokenExpiresAt: null }, isNew: false };
-        if (first) return { directory: await this.withNewToken(first.tenant, first.id), isNew: true };
-        const tenant = (await this.tenants.list())[0] ?? (await this.newTenants.create('Default'));
-        return { directory: await this.create('Microsoft Entra ID', 'entra', tenant.id), isNew: true };
+        if (first) return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id), isNew: true };
+        const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
+        return { directory: await this.create(BY_ITSELF, 'Microsoft Entra ID', 'entra', tenant.id), isNew: true };
       } catch (error) {
         if (!(error instanceof LogUnavailable) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
 
-  private async withNewToken(tenant: string, directoryId: string): Promise<RevealedDirectory> {
-    const { token } = await this.tokens.createIn(tenant, directoryId, FIRST_TOKEN, null);
+  private async withNewToken(asked: Asked, tenant: string, directoryId: string): Promise<RevealedDirectory> {
+    const { token } = await this.tokens.createIn(asked, tenant, directoryId, FIRST_TOKEN, null);
     return { ...(await this.directories.show(directoryId)), token, tokenExpiresAt: null };
   }
 }

@@ -1,27 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Type } from 'class-transformer';
-import { IsInt, Max, Min } from 'class-validator';
 import type { Pool } from 'pg';
 import { eventsViewOf, pageByBytes, type EventRow } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
+import { Pages, rowsOf, type Listed, type PageQuery } from '../http/pages.queries.js';
 import { POOL } from '../injected.js';
 
-const MAX_PAGE_EVENTS = 1_000;
 /**
  * A page ends with the event that reaches it: an event of a group may hold 1,000 members, or all that a long group has.
  */
 const MAX_PAGE_BYTES = 4 * 1_048_576;
-/** The largest number that fits into an int of Postgres, which versions are. */
-const MAX_VERSION = 2_147_483_647;
-
-export class EventsPage {
-  /** The version after which the page begins. */
-  @Type(() => Number) @IsInt() @Min(0) @Max(MAX_VERSION) after = 0;
-  /** More than the most is the most. */
-  @Type(() => Number) @IsInt() @Min(1) limit = 100;
-}
-
 const VIEWS = { user: eventsViewOf('identity'), group: eventsViewOf('group') };
 const nextEvents = (view: string): string =>
   pageByBytes({
@@ -48,23 +36,23 @@ const NEXT_EVENTS = { user: nextEvents(VIEWS.user), group: nextEvents(VIEWS.grou
 /** Reads of the published views of events. */
 @Injectable()
 export class StreamEvents {
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly pages: Pages,
+  ) {}
 
-  /**
-   * The events of one user or group, also of one that is deleted. `next` is the `after` of the next page; null on the
-   * last one. Throws Rejected(notFound).
-   */
-  async list(
-    kind: keyof typeof VIEWS,
-    id: string,
-    { after, limit: wanted }: EventsPage,
-  ): Promise<{ events: EventRow[]; next: number | null }> {
-    const events = isUuid(id) ? await this.page(kind, id, after, Math.min(wanted, MAX_PAGE_EVENTS)) : [];
-    // A page behind the last event is empty; what has no first one never was.
-    const exists = events.length > 0 || (after > 0 && isUuid(id) && (await this.page(kind, id, 0, 1)).length > 0);
-    if (!exists) throw new Rejected('notFound', `There never was a ${kind} with the id ${id}.`);
-    const last = events.at(-1)?.version;
-    return { events, next: last !== undefined && (await this.hasMore(kind, id, last)) ? last : null };
+  /** The events of one user or group, also of one that is deleted, the oldest first. Throws Rejected(notFound). */
+  async list(kind: keyof typeof VIEWS, id: string, query: PageQuery): Promise<Listed<EventRow>> {
+    const of = ['events', kind, id.toLowerCase()];
+    const after = this.pages.placeIn<number>(of, query);
+    const items = isUuid(id) ? await this.page(kind, id, after ?? 0, rowsOf(query)) : [];
+    if (items.length === 0 && after === null)
+      throw new Rejected('notFound', `There never was a ${kind} with the id ${id}.`);
+    const last = items.at(-1)?.version;
+    return {
+      items,
+      next: last !== undefined && (await this.hasMore(kind, id, last)) ? this.pages.cursorOf(of, last) : null,
+    };
   }
 
   private async hasMore(kind: keyof typeof VIEWS, id: string, after: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { uuidv7 } from '#runtime';
 import type { PatchOperation } from '#scim';
+import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { Groups, type GroupView } from './groups.queries.js';
@@ -15,9 +15,9 @@ export class LocalGroups {
   ) {}
 
   /** A local group. Without a tenant: in the first one. Throws Rejected. */
-  async create(displayName: string, members: readonly string[], tenant?: string): Promise<GroupView> {
-    const groupId = uuidv7();
-    await this.commands.toGroup(await this.tenants.idOf(tenant), {
+  async create(asked: Asked, displayName: string, members: readonly string[], tenant?: string): Promise<GroupView> {
+    const groupId = asked.newId();
+    await this.commands.toGroup(asked, await this.tenants.idOf(tenant), {
       type: 'CreateGroup',
       groupId,
       resource: { displayName },
@@ -28,6 +28,7 @@ export class LocalGroups {
 
   /** All or nothing. Throws Rejected: conflict naming the owner of what is no local group. */
   async change(
+    asked: Asked,
     id: string,
     change: { readonly displayName?: string; readonly add?: readonly string[]; readonly remove?: readonly string[] },
   ): Promise<GroupView> {
@@ -40,12 +41,17 @@ export class LocalGroups {
       ...(change.remove?.length ? [{ op: 'remove', path: 'members', value: listed(change.remove) } as const] : []),
       ...(change.add?.length ? [{ op: 'add', path: 'members', value: listed(change.add) } as const] : []),
     ];
-    await this.commands.toGroup(tenant, { type: 'PatchGroup', groupId: id.toLowerCase(), operations, ifMatch: null });
+    await this.commands.toGroup(asked, tenant, {
+      type: 'PatchGroup',
+      groupId: id.toLowerCase(),
+      operations,
+      ifMatch: null,
+    });
     return this.groups.show(id);
   }
 
-  async delete(id: string): Promise<void> {
+  async delete(asked: Asked, id: string): Promise<void> {
     const { tenant } = await this.groups.show(id);
-    await this.commands.toGroup(tenant, { type: 'DeleteGroup', groupId: id.toLowerCase(), ifMatch: null });
+    await this.commands.toGroup(asked, tenant, { type: 'DeleteGroup', groupId: id.toLowerCase(), ifMatch: null });
   }
 }

@@ -3,12 +3,11 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { MIN_API_KEY_CHARACTERS, UsageError } from '#runtime';
-import { errorBody, errorStatus, Rejected } from '#scim';
+import { Rejected } from '#scim';
 import { API_KEY } from '../injected.js';
+import { BASE_PATH } from './version.js';
 
 const NO_KEY = 'The admin API needs the key of this installation: DATA_DIR/admin.key or MUSTER_API_KEY.';
-/** RFC 9110 §11.6.1: the header is part of every 401. */
-export const CHALLENGE = 'Bearer realm="muster admin"';
 
 /** The admin API takes the key of the installation as its bearer token. */
 @Injectable()
@@ -36,11 +35,8 @@ export const requireApiKeyFirst = (app: NestFastifyApplication): void => {
   app
     .getHttpAdapter()
     .getInstance()
-    .addHook('onRequest', async (request, reply) => {
-      if (!request.routeOptions.url?.startsWith('/api/admin') || guard.isOpenTo(request)) return;
-      await reply
-        .status(errorStatus('unauthorized'))
-        .header('www-authenticate', CHALLENGE)
-        .send(errorBody('unauthorized', NO_KEY));
+    .addHook('onRequest', (request, _reply, done) => {
+      const isOpen = !request.routeOptions.url?.startsWith(`${BASE_PATH}/`) || guard.isOpenTo(request);
+      done(isOpen ? undefined : new Rejected('unauthorized', NO_KEY));
     });
 };

@@ -18,6 +18,8 @@ export const isGiven = (_object: object, value: unknown): boolean => value !== u
 
 /** Throws Rejected(invalidValue) that names what is wrong. */
 export const checked = <T extends object>(type: new () => T, body: unknown): T => {
+  if (body !== undefined && (typeof body !== 'object' || body === null || Array.isArray(body)))
+    throw new Rejected('invalidValue', 'The body must be a JSON object.');
   // Postgres refuses what a JSON text may hold: NUL characters and lone surrogates.
   checkText(body);
   if (namesConstructor(body))

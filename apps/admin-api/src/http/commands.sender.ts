@@ -14,6 +14,7 @@ import type { RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
 import { OWNER_REQUESTS } from '../injected.js';
+import type { Asked } from './asked.guard.js';
 
 const COMMAND_TIMEOUT_MS = 10_000;
 
@@ -36,23 +37,24 @@ interface AdministratorsCommand {
 export class Commands {
   constructor(@Inject(OWNER_REQUESTS) private readonly requestsTo: (owner: Owner) => RequestReply) {}
 
-  async toDirectory(tenant: string, command: DirectoryCommand): Promise<void> {
+  async toDirectory(asked: Asked, tenant: string, command: DirectoryCommand): Promise<void> {
     const type = DIRECTORY_COMMAND_TYPES[command.type];
-    await this.send('directory', { type, subject: tenant, tenant, directory: null, command });
+    await this.send(asked, 'directory', { type, subject: tenant, tenant, directory: null, command });
   }
 
   /** `directory`: the one through which it came; null = none. */
-  toIdentity(tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
+  toIdentity(asked: Asked, tenant: string, directory: string | null, command: UserCommand): Promise<unknown> {
     const type = USER_COMMAND_TYPES[command.type];
-    return this.send('identity', { type, subject: command.userId, tenant, directory, command });
+    return this.send(asked, 'identity', { type, subject: command.userId, tenant, directory, command });
   }
 
-  async toGroup(tenant: string, command: Exclude<GroupCommand, { type: 'LeaveGroups' }>): Promise<void> {
+  async toGroup(asked: Asked, tenant: string, command: Exclude<GroupCommand, { type: 'LeaveGroups' }>): Promise<void> {
     const type = GROUP_COMMAND_TYPES[command.type];
-    await this.send('group', { type, subject: command.groupId, tenant, directory: null, command });
+    await this.send(asked, 'group', { type, subject: command.groupId, tenant, directory: null, command });
   }
 
   private async send(
+    { actor, reason }: Asked,
     owner: Owner,
     { type, subject, tenant, directory, command }: AdministratorsCommand,
   ): Promise<unknown> {
@@ -68,7 +70,12 @@ export class Commands {
       directory,
       correlationId: id,
       causationId: null,
-      data: { actor: 'admin', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
+      data: {
+        actor,
+        ...(reason === undefined ? {} : { reason }),
+        expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(),
+        command,
+      },
     };
     const outcome = await this.requestsTo(owner).request(message);
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);

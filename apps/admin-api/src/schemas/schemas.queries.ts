@@ -5,6 +5,7 @@ import type { Schema } from '#scim';
 import { POOL } from '../injected.js';
 
 export interface SchemaView {
+  readonly id: string;
   readonly tenant: string;
   /** The resource type that it extends. */
   readonly resourceType: ExtendedType;
@@ -12,17 +13,25 @@ export interface SchemaView {
   readonly schema: Schema;
 }
 
+const SELECT = `SELECT id, tenant, resource_type AS "resourceType", version, schema FROM ${SCHEMAS_VIEW}`;
+
 /** The extension schemas of tenants. */
 @Injectable()
 export class Schemas {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** Those of one tenant, or of all; the oldest first. */
-  async list(tenant: string | undefined): Promise<SchemaView[]> {
+  /** Those of one tenant, or of all, after `after`; the oldest first. */
+  async page(tenant: string | undefined, after: string, limit: number): Promise<SchemaView[]> {
     const { rows } = await this.pool.query<SchemaView>(
-      `SELECT tenant, resource_type AS "resourceType", version, schema FROM ${SCHEMAS_VIEW} WHERE $1::uuid IS NULL OR tenant = $1 ORDER BY tenant, id`,
-      [tenant ?? null],
+      `${SELECT} WHERE ($1::uuid IS NULL OR tenant = $1) AND id > $2 ORDER BY id LIMIT $3`,
+      [tenant ?? null, after, limit],
     );
     return rows;
+  }
+
+  /** The schema of a tenant that has this URN, in whatever case it was written. */
+  async ofUrn(tenant: string, urn: string): Promise<SchemaView | undefined> {
+    const { rows } = await this.pool.query<SchemaView>(`${SELECT} WHERE tenant = $1`, [tenant]);
+    return rows.find(({ schema }) => schema.id.toLowerCase() === urn.toLowerCase());
   }
 }

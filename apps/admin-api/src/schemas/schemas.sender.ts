@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ExtendedType } from '#contracts';
-import { uuidv7 } from '#runtime';
 import type { Schema } from '#scim';
+import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { Schemas, type SchemaView } from './schemas.queries.js';
@@ -16,10 +16,19 @@ export class DefinedSchemas {
   ) {}
 
   /** Makes the schema or extends the one of this URN. Without a tenant: of the first one. Throws Rejected. */
-  async define(tenant: string | undefined, resourceType: ExtendedType, schema: Schema): Promise<SchemaView> {
+  async define(
+    asked: Asked,
+    tenant: string | undefined,
+    resourceType: ExtendedType,
+    schema: Schema,
+  ): Promise<SchemaView> {
     const owner = await this.tenants.idOf(tenant);
-    await this.commands.toDirectory(owner, { type: 'DefineSchema', schemaId: uuidv7(), resourceType, schema });
-    const urn = schema.id.toLowerCase();
-    return (await this.schemas.list(owner)).find((one) => one.schema.id.toLowerCase() === urn)!;
+    await this.commands.toDirectory(asked, owner, {
+      type: 'DefineSchema',
+      schemaId: asked.newId(),
+      resourceType,
+      schema,
+    });
+    return (await this.schemas.ofUrn(owner, schema.id))!;
   }
 }

@@ -1,8 +1,9 @@
-import { Body, Controller, Get, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Body, Get, Post, Query } from '@nestjs/common';
 import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { AdminController } from '../http/admin.controller.js';
+import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
-import { RejectedFilter } from '../http/rejected.filter.js';
+import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
 import { Tenants, type TenantView } from './tenants.queries.js';
 import { NewTenants } from './tenants.sender.js';
 
@@ -10,22 +11,23 @@ class NewTenant {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
 }
 
-@Controller('api/admin/tenants')
-@UseGuards(ApiKeyGuard)
-@UseFilters(RejectedFilter)
+@AdminController('tenants')
 export class TenantsController {
   constructor(
     private readonly tenants: Tenants,
     private readonly newTenants: NewTenants,
+    private readonly pages: Pages,
   ) {}
 
   @Get()
-  list(): Promise<TenantView[]> {
-    return this.tenants.list();
+  list(@Query() query: unknown): Promise<Listed<TenantView>> {
+    const read = (after: string | null, limit: number): Promise<TenantView[]> =>
+      this.tenants.page(after ?? LEAST_ID, limit);
+    return this.pages.list(['tenants'], checked(PageQuery, query), read, byId);
   }
 
   @Post()
-  create(@Body() body: unknown): Promise<TenantView> {
-    return this.newTenants.create(checked(NewTenant, body).name);
+  create(@Body() body: unknown, @Asks() asked: Asked): Promise<TenantView> {
+    return this.newTenants.create(asked, checked(NewTenant, body).name);
   }
 }

@@ -15,11 +15,22 @@ export interface TenantView {
 export class Tenants {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** All tenants, the oldest first. */
-  async list(): Promise<TenantView[]> {
-    const { rows } = await this.pool.query<TenantView>(`
+  /** Those after `after`, the oldest first. */
+  async page(after: string, limit: number): Promise<TenantView[]> {
+    const { rows } = await this.pool.query<TenantView>(
+      `
       SELECT t.id, t.name, (SELECT count(*)::int FROM ${DIRECTORIES_VIEW} d WHERE d.tenant = t.id) AS directories
-      FROM ${TENANTS_VIEW} t ORDER BY t.id`);
+      FROM ${TENANTS_VIEW} t WHERE t.id > $1 ORDER BY t.id LIMIT $2`,
+      [after, limit],
+    );
+    return rows;
+  }
+
+  /** The ids and names of all tenants, the oldest first. */
+  async all(): Promise<Pick<TenantView, 'id' | 'name'>[]> {
+    const { rows } = await this.pool.query<Pick<TenantView, 'id' | 'name'>>(
+      `SELECT id, name FROM ${TENANTS_VIEW} ORDER BY id`,
+    );
     return rows;
   }
 

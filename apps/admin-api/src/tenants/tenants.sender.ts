@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool, PoolClient } from 'pg';
-import { uuidv7 } from '#runtime';
 import { Rejected, uniqueKey } from '#scim';
+import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { POOL } from '../injected.js';
 import { Tenants, type TenantView } from './tenants.queries.js';
@@ -28,8 +28,8 @@ export class NewTenants {
   ) {}
 
   /** Throws Rejected(conflict) when there is one of this name. */
-  create(name: string): Promise<TenantView> {
-    const made = this.making.then(() => this.make(name));
+  create(asked: Asked, name: string): Promise<TenantView> {
+    const made = this.making.then(() => this.make(asked, name));
     this.making = made.then(
       () => undefined,
       () => undefined,
@@ -37,19 +37,19 @@ export class NewTenants {
     return made;
   }
 
-  private async make(name: string): Promise<TenantView> {
+  private async make(asked: Asked, name: string): Promise<TenantView> {
     const connection = await this.pool.connect();
     let broken: Error | undefined;
     try {
       await waitForTurn(connection);
-      const same = (await this.tenants.list()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
+      const same = (await this.tenants.all()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
       if (same)
         throw new Rejected(
           'conflict',
           `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`,
         );
-      const id = uuidv7();
-      await this.commands.toDirectory(id, { type: 'CreateTenant', tenantId: id, name });
+      const id = asked.newId();
+      await this.commands.toDirectory(asked, id, { type: 'CreateTenant', tenantId: id, name });
       return { id, name, directories: 0 };
     } finally {
       await connection.query('SELECT pg_advisory_unlock_all()').catch((error: Error) => (broken = error));

@@ -1,8 +1,8 @@
-import { Body, Controller, Delete, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Body, Delete, HttpCode, Param, Post } from '@nestjs/common';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { AdminController } from '../http/admin.controller.js';
+import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
-import { RejectedFilter } from '../http/rejected.filter.js';
 import { expiryOf } from './expiry.js';
 import { Tokens, type RevealedDirectory } from './tokens.sender.js';
 
@@ -12,16 +12,15 @@ class NewToken {
   @IsOptional() @IsString() expiresAt?: string;
 }
 
-@Controller('api/admin')
-@UseGuards(ApiKeyGuard)
-@UseFilters(RejectedFilter)
+@AdminController()
 export class TokensController {
   constructor(private readonly tokens: Tokens) {}
 
   @Post('directories/:id/tokens')
-  create(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; token: string }> {
+  create(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<{ id: string; token: string }> {
     const { description, expiresAt } = checked(NewToken, body);
     return this.tokens.create(
+      asked,
       id,
       description,
       expiresAt === undefined || expiresAt === null ? null : expiryOf(expiresAt, Date.now()),
@@ -31,13 +30,13 @@ export class TokensController {
   /** The directory with a token to be seen. It is recorded who saw it, so it is no GET (RFC 9110 §9.2.1). */
   @Post('directories/:id/reveal-token')
   @HttpCode(200)
-  reveal(@Param('id') id: string): Promise<RevealedDirectory> {
-    return this.tokens.reveal(id === 'first' ? undefined : id);
+  reveal(@Param('id') id: string, @Asks() asked: Asked): Promise<RevealedDirectory> {
+    return this.tokens.reveal(asked, id === 'first' ? undefined : id);
   }
 
   @Delete('tokens/:id')
   @HttpCode(204)
-  revoke(@Param('id') id: string): Promise<void> {
-    return this.tokens.revoke(id);
+  revoke(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {
+    return this.tokens.revoke(asked, id);
   }
 }

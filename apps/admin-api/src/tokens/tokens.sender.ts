@@ -2,9 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { LISTED_TOKENS_VIEW, REVEALED_TOKENS_VIEW } from '#contracts';
-import { isUuid, uuidv7 } from '#runtime';
+import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { Directories, type DirectoryView } from '../directories/directories.queries.js';
+import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { POOL, TOKEN_SEAL } from '../injected.js';
 import { lastsLongestFirst } from './expiry.js';
@@ -46,24 +47,26 @@ export class Tokens {
 
   /** `expiresAt` is ISO 8601; null = never. Throws Rejected(notFound). */
   async create(
+    asked: Asked,
     directoryId: string,
     description: string,
     expiresAt: string | null,
   ): Promise<{ id: string; token: string }> {
     const { id, tenant } = await this.directories.show(directoryId);
-    return this.createIn(tenant, id, description, expiresAt);
+    return this.createIn(asked, tenant, id, description, expiresAt);
   }
 
   /** The same in a directory of which the tenant is known. */
   async createIn(
+    asked: Asked,
     tenant: string,
     directoryId: string,
     description: string,
     expiresAt: string | null,
   ): Promise<{ id: string; token: string }> {
-    const tokenId = uuidv7();
+    const tokenId = asked.newId();
     const token = `muster_${randomBytes(32).toString('base64url')}`;
-    await this.commands.toDirectory(tenant, {
+    await this.commands.toDirectory(asked, tenant, {
       type: 'CreateToken',
       tokenId,
       directoryId,
@@ -76,7 +79,7 @@ export class Tokens {
   }
 
   /** Throws Rejected(notFound). */
-  async revoke(tokenId: string): Promise<void> {
+  async revoke(asked: Asked, tokenId: string): Promise<void> {
     const { rows } = isUuid(tokenId)
       ? await this.pool.query<{ id: string; tenant: string }>(
           `SELECT id, tenant FROM ${LISTED_TOKENS_VIEW} WHERE id = $1`,
@@ -84,18 +87,18 @@ export class Tokens {
         )
       : { rows: [] };
     if (!rows[0]) throw new Rejected('notFound', `There is no token with the id ${tokenId}.`);
-    await this.commands.toDirectory(rows[0].tenant, { type: 'RevokeToken', tokenId: rows[0].id });
+    await this.commands.toDirectory(asked, rows[0].tenant, { type: 'RevokeToken', tokenId: rows[0].id });
   }
 
   /**
    * Records that somebody is to see the token that works longest, and then opens it. Without an id: that of the first
    * directory. Throws Rejected(notFound).
    */
-  async reveal(directoryId?: string): Promise<RevealedDirectory> {
+  async reveal(asked: Asked, directoryId?: string): Promise<RevealedDirectory> {
     const directory = await this.directories.show(directoryId);
     const working = directory.tokens.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst);
     for (const { id, expiresAt } of working.slice(0, MAX_TRIED_TOKENS)) {
-      await this.commands.toDirectory(directory.tenant, { type: 'RevealToken', tokenId: id });
+      await this.commands.toDirectory(asked, directory.tenant, { type: 'RevealToken', tokenId: id });
       const token = await this.open(directory.tenant, id);
       if (token !== null) return { ...directory, token, tokenExpiresAt: expiresAt };
     }

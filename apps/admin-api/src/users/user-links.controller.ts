@@ -1,11 +1,11 @@
-import { Body, Controller, HttpCode, Param, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { Body, HttpCode, Param, Post } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, IsUUID, MaxLength, ValidateNested } from 'class-validator';
 import { LOGIN_TYPES, type LoginType, type RecordedSignIn } from '#contracts';
 import { MAX_KEY_CHARACTERS } from '#scim';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { AdminController } from '../http/admin.controller.js';
+import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
-import { RejectedFilter } from '../http/rejected.filter.js';
 import { UserLinks } from './user-links.sender.js';
 
 const MAX_NAME_CHARACTERS = 400;
@@ -37,16 +37,14 @@ class Transfer {
 }
 
 /** Links users to directories. `sign-ins` is for the program that has verified a sign-in. */
-@Controller('api/admin')
-@UseGuards(ApiKeyGuard)
-@UseFilters(RejectedFilter)
+@AdminController()
 export class UserLinksController {
   constructor(private readonly links: UserLinks) {}
 
   @Post('sign-ins')
-  recordSignIn(@Body() body: unknown): Promise<RecordedSignIn> {
+  recordSignIn(@Body() body: unknown, @Asks() asked: Asked): Promise<RecordedSignIn> {
     const { directory, loginType, providerId, upn, email, displayName } = checked(NewSignIn, body);
-    return this.links.recordSignIn(directory, {
+    return this.links.recordSignIn(asked, directory, {
       loginType,
       providerId,
       upn,
@@ -57,14 +55,22 @@ export class UserLinksController {
 
   @Post('users/:id/unlink')
   @HttpCode(200)
-  async unlink(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; version: number }> {
+  async unlink(
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Asks() asked: Asked,
+  ): Promise<{ id: string; version: number }> {
     const { signIn } = checked(WhatToUnlink, body);
-    return { id, version: await this.links.unlink(id.toLowerCase(), signIn ?? null) };
+    return { id, version: await this.links.unlink(asked, id.toLowerCase(), signIn ?? null) };
   }
 
   @Post('users/:id/transfer')
   @HttpCode(200)
-  async transfer(@Param('id') id: string, @Body() body: unknown): Promise<{ id: string; version: number }> {
-    return { id, version: await this.links.transfer(id.toLowerCase(), checked(Transfer, body).directory) };
+  async transfer(
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Asks() asked: Asked,
+  ): Promise<{ id: string; version: number }> {
+    return { id, version: await this.links.transfer(asked, id.toLowerCase(), checked(Transfer, body).directory) };
   }
 }

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { LoginType, RecordedSignIn, SignIn, UserSnapshot } from '#contracts';
-import { isUuid, uuidv7 } from '#runtime';
+import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { Directories } from '../directories/directories.queries.js';
 import { StreamEvents } from '../events/stream-events.queries.js';
+import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 
 /** The person of a sign-in. */
@@ -27,18 +28,18 @@ export class UserLinks {
   ) {}
 
   /** Without a directory: through the first one. Throws Rejected. */
-  async recordSignIn(directoryId: string | undefined, seen: SeenAtSignIn): Promise<RecordedSignIn> {
+  async recordSignIn(asked: Asked, directoryId: string | undefined, seen: SeenAtSignIn): Promise<RecordedSignIn> {
     const { id, tenant } = await this.directories.show(directoryId);
-    return (await this.commands.toIdentity(tenant, id, {
+    return (await this.commands.toIdentity(asked, tenant, id, {
       type: 'RecordSignIn',
-      userId: uuidv7(),
+      userId: asked.newId(),
       ...seen,
     })) as RecordedSignIn;
   }
 
   /** `signIn` null = from its directory. Throws Rejected. Returns the version that the user has now. */
-  async unlink(userId: string, signIn: SignIn | null): Promise<number> {
-    const user = (await this.commands.toIdentity(await this.tenantOf(userId), null, {
+  async unlink(asked: Asked, userId: string, signIn: SignIn | null): Promise<number> {
+    const user = (await this.commands.toIdentity(asked, await this.tenantOf(userId), null, {
       type: 'UnlinkUser',
       userId,
       signIn,
@@ -47,8 +48,8 @@ export class UserLinks {
   }
 
   /** Throws Rejected. Returns the version that the user has now. */
-  async transfer(userId: string, directoryId: string): Promise<number> {
-    const user = (await this.commands.toIdentity(await this.tenantOf(userId), null, {
+  async transfer(asked: Asked, userId: string, directoryId: string): Promise<number> {
+    const user = (await this.commands.toIdentity(asked, await this.tenantOf(userId), null, {
       type: 'TransferUser',
       userId,
       directoryId,

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { DIRECTORY_KINDS, directorySettings, type SettingName } from '#contracts';
-import { call } from '../admin-api.sender.js';
+import { call, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
@@ -35,7 +35,7 @@ export const addDirectory = (program: Command): void => {
   addCommand(directory, 'list', 'list all directories', '')
     .option(...AS_JSON)
     .action(async ({ json }: { json?: boolean }) => {
-      printAll(json, await call<DirectoryView[]>('GET', 'directories'), describe, '\n\n');
+      printAll(json, await listAll<DirectoryView>('directories'), describe, '\n\n');
     });
   addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory; it is recorded', '--json')
     .argument('[id]', 'id of the directory (default: the first one)')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { call, listEvents } from '../admin-api.sender.js';
+import { listAll, listEvents } from '../admin-api.sender.js';
 import type { DirectoryView } from '../admin-views.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 import { addCommand, AS_JSON, print } from './command.js';
@@ -11,9 +11,7 @@ export const addEvents = (noun: Command, path: 'users' | 'groups', description: 
     .option(...AS_JSON)
     .action(async (id: string, { json }: { json?: boolean }) => {
       const events = await listEvents(path, id);
-      const text = json
-        ? ''
-        : renderTimeline(events, describeActors(await call<DirectoryView[]>('GET', 'directories')));
+      const text = json ? '' : renderTimeline(events, describeActors(await listAll<DirectoryView>('directories')));
       print(json, events, text);
     });
 };

@@ -25,7 +25,7 @@ export const addGroup = (program: Command): void => {
     .option(...OF_TENANT)
     .option(...AS_JSON)
     .action(async ({ tenant, json }: Options) => {
-      const all = await listAll<GroupView>('groups', 'groups', tenant === undefined ? {} : { tenant });
+      const all = await listAll<GroupView>('groups', tenant === undefined ? {} : { tenant });
       printAll(json, all, describe);
     });
   addEvents(group, 'groups', 'show everything that happened to one group, the oldest first: also who came and went');
@@ -35,7 +35,7 @@ export const addGroup = (program: Command): void => {
     .option(...AS_JSON)
     .action(async (id: string, { effective = false, json }: Options & { effective?: boolean }) => {
       const path = `groups/${encodeURIComponent(id)}/members`;
-      const all = await listAll<MemberView>(path, 'members', { effective: String(effective) });
+      const all = await listAll<MemberView>(path, { effective: String(effective) });
       printAll(json, all, ({ id: member, type }) => `${type.padEnd(5)}  ${member}`);
     });
   addCommand(group, 'create', 'make a local group', '"Works council" --member <id> <id>')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { call } from '../admin-api.sender.js';
+import { call, listAll } from '../admin-api.sender.js';
 import type { AttributeView, SchemaView } from '../admin-views.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
 
@@ -27,7 +27,7 @@ const describe = ({ resourceType, tenant, version, schema: { id, name, attribute
   ].join('\n');
 
 const list = (tenant: string | undefined): Promise<SchemaView[]> =>
-  call('GET', `schemas${tenant === undefined ? '' : `?tenant=${encodeURIComponent(tenant)}`}`);
+  listAll('schemas', tenant === undefined ? {} : { tenant });
 
 /** Throws WrongUse for what is no schema with a URN. */
 const read = (file: string): { readonly id: string } => {

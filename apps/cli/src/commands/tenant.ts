@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { call } from '../admin-api.sender.js';
+import { call, listAll } from '../admin-api.sender.js';
 import type { TenantView } from '../admin-views.js';
 import { addCommand, AS_JSON, print, printAll } from './command.js';
 
@@ -11,7 +11,7 @@ export const addTenant = (program: Command): void => {
   addCommand(tenant, 'list', 'list all tenants', '')
     .option(...AS_JSON)
     .action(async ({ json }: { json?: boolean }) => {
-      printAll(json, await call<TenantView[]>('GET', 'tenants'), describe);
+      printAll(json, await listAll<TenantView>('tenants'), describe);
     });
   addCommand(tenant, 'create', 'make a tenant, which needs a directory next', '"Contoso"')
     .argument('<name>')

@@ -1,7 +1,7 @@
 import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { call, findServer, listEvents } from '../admin-api.sender.js';
+import { call, findServer, listAll, listEvents } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
@@ -26,7 +26,7 @@ const newBar = (): cliProgress.SingleBar =>
   });
 
 const findDirectory = async (): Promise<DirectoryView | undefined> =>
-  (await call<DirectoryView[]>('GET', 'directories')).find(({ name }) => name === DIRECTORY_NAME);
+  (await listAll<DirectoryView>('directories')).find(({ name }) => name === DIRECTORY_NAME);
 
 /** Returns the directory of the demo, which is made when there is none, with a token that works. */
 const prepareDirectory = async (): Promise<RevealedDirectory> => {
@@ -83,7 +83,7 @@ const tellProblems = (problems: readonly string[]): void => {
 const tellHistory = async (person: Person, id: string): Promise<void> => {
   console.log(`\nWhat Muster recorded of ${displayNameOf(person)}, ${person.upn}:\n`);
   console.log(
-    renderTimeline(await listEvents('users', id), describeActors(await call<DirectoryView[]>('GET', 'directories'))),
+    renderTimeline(await listEvents('users', id), describeActors(await listAll<DirectoryView>('directories'))),
   );
   console.log('\nThe values are in the events too, encrypted with a key of that person. See it again:');
   console.log(`  npm run -s cli -- user events ${id}`);
@@ -97,7 +97,7 @@ const tellGroup = async (department: string, id: string): Promise<void> => {
   console.log(
     renderTimeline(
       [...events.slice(0, 3), ...events.slice(3).slice(-3)],
-      describeActors(await call<DirectoryView[]>('GET', 'directories')),
+      describeActors(await listAll<DirectoryView>('directories')),
     ),
   );
   console.log('\nSee all of it, or who is in it:');

@@ -1,8 +1,7 @@
-import { STATUS_CODES } from 'node:http';
-import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply, FastifyServerOptions } from 'fastify';
+import { HttpException } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { errorBody, errorStatus, Rejected } from '#scim';
-import { isDatabaseAway, isOver, isTimeOut, logAway, MAX_HEADER_BYTES, type Logger } from '#runtime';
+import { isDatabaseAway, isOver, isTimeOut, logAway, MAX_HEADER_BYTES, type HttpErrors, type Logger } from '#runtime';
 
 /**
  * RFC 7644 §8.1 registers this media type without parameters, and JSON is always UTF-8. Some clients compare it letter
@@ -21,8 +20,7 @@ export const mediaTypeFor = (accept = ''): string =>
     : SCIM_MEDIA_TYPE;
 
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
-@Catch()
-export class ScimErrorFilter implements ExceptionFilter {
+export class ScimErrors implements HttpErrors {
   private readonly logAway: (error: Error) => void;
 
   constructor(
@@ -30,10 +28,6 @@ export class ScimErrorFilter implements ExceptionFilter {
     private readonly maxBodyBytes: number,
   ) {
     this.logAway = logAway(logger);
-  }
-
-  catch(error: unknown, host: ArgumentsHost): void {
-    this.send(error, host.switchToHttp().getResponse<FastifyReply>());
   }
 
   send(error: unknown, reply: FastifyReply): void {
@@ -45,6 +39,15 @@ export class ScimErrorFilter implements ExceptionFilter {
       .status(status)
       .header('content-type', mediaTypeFor(reply.request.headers.accept))
       .send(Buffer.from(JSON.stringify(errorBody(code, detail))));
+  }
+
+  unread(code: string): ReturnType<HttpErrors['unread']> {
+    const { code: rejection, detail } = unread(code);
+    return {
+      status: errorStatus(rejection),
+      mediaType: SCIM_MEDIA_TYPE,
+      body: JSON.stringify(errorBody(rejection, detail)),
+    };
   }
 
   private rejected(error: unknown, reply: FastifyReply): Rejected {
@@ -108,23 +111,4 @@ const unread = (code: string): Rejected => {
         'This is no HTTP request that can be read: is everything in its path percent-encoded, and its length right?',
       );
   }
-};
-
-/** Answers, in the shape of SCIM errors, what never becomes a request of a route. */
-export const unreadable = (
-  logger: Logger,
-  maxBodyBytes: number,
-): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => {
-  const filter = new ScimErrorFilter(logger, maxBodyBytes);
-  return {
-    frameworkErrors: (error, _request, reply) => filter.send(error, reply as unknown as FastifyReply),
-    clientErrorHandler: ({ code }, socket) => {
-      if (code === 'ECONNRESET' || !socket.writable) return;
-      const { code: rejection, detail } = unread(code);
-      const [status, body] = [errorStatus(rejection), JSON.stringify(errorBody(rejection, detail))];
-      socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${SCIM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
-    },
-  };
 };

@@ -1,17 +1,16 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Config, Logger } from '#runtime';
+import type { Config } from '#runtime';
 import { quote, Rejected } from '#scim';
 import { CONFIG } from '../injected.js';
 import { RequestLimits } from './request-limits.guard.js';
 import { parseBody } from './scim-body.js';
-import { mediaTypeFor, ScimErrorFilter, WRONG_TYPE } from './scim-error.filter.js';
+import { mediaTypeFor, WRONG_TYPE } from './scim-error.filter.js';
 import { methodsOf, pathOf, SERVICE_PROVIDER_CONFIG } from './scim-paths.js';
 
-/** Makes the HTTP server speak SCIM: media types, body, errors, unknown paths and methods. */
-export const speakScim = (app: NestFastifyApplication, logger: Logger): void => {
-  const { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } = app.get<Config>(CONFIG);
-  app.useGlobalFilters(new ScimErrorFilter(logger, MAX_BODY_BYTES));
+/** Makes the HTTP server speak SCIM: media types, body, unknown paths and methods. */
+export const speakScim = (app: NestFastifyApplication): void => {
+  const { MAX_BULK_BODY_BYTES } = app.get<Config>(CONFIG);
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRoute', (route) => {
     if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
