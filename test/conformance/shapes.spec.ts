@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { DirectoryKind } from '#contracts';
 import { startMuster, type Answer } from '../support/muster.js';
 
 /**
@@ -52,6 +53,8 @@ interface Step {
 interface Shape {
   readonly says: string;
   readonly source: string;
+  /** Settings of a directory that is made for this file. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];
 }
 
@@ -135,6 +138,16 @@ const check = (title: string, { headers, answer }: Step, got: Answer, names: Rea
   }
 };
 
+const tokenWith = async (
+  settings: Readonly<Record<string, unknown>>,
+  name: string,
+  kind: DirectoryKind,
+): Promise<string> => {
+  const { id, token } = await muster.newDirectory(`${name} ${randomUUID()}`, undefined, kind);
+  expect((await muster.admin('PATCH', `/directories/${id}`, settings)).status).toBe(200);
+  return token;
+};
+
 describe.each([
   ['entra', 'entra'],
   ['okta', 'okta'],
@@ -158,10 +171,11 @@ describe.each([
 
   it.each(shapes)('%s', async (_name, shape) => {
     const names = new Map<string, string>([['unique', randomUUID()]]);
+    const bearer = shape.settings ? await tokenWith(shape.settings, folder, kind) : token;
     let made = 0;
     for (const [index, step] of shape.steps.entries()) {
       names.set('step', String(index + 1));
-      const got = await send(token, step, names);
+      const got = await send(bearer, step, names);
       const { id } = (got.body ?? {}) as { id?: unknown };
       if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++made}`, id);
       check(`${shape.says} (${shape.source})\nstep ${index + 1}: ${step.send.slice(0, 200)}`, step, got, names);

@@ -141,6 +141,9 @@ describe('the cycles of npm run demo', () => {
   });
 
   it('tell of each person about whom Entra would not accept an answer', async () => {
+    // The demo maps the objectId to externalId.
+    const { id } = (await muster.admin('GET', '/directories/first')).body;
+    expect((await muster.admin('PATCH', `/directories/${id}`, { externalIdIsProviderId: true })).status).toBe(200);
     await run('taken');
     const { problems } = await run('taken');
     // Everybody is there already, or trips over what a predecessor took. But one was deleted for good and can be made

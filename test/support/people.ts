@@ -37,6 +37,7 @@ export const sent = (userName: string, rest: Partial<Person> = {}): Person => ({
   directory: 'entra',
   signIn: null,
   externalId: null,
+  externalIdIsProviderId: true,
   userName,
   upn: userName,
   email: null,

@@ -118,6 +118,11 @@ const oneDirectory = fc.record({
   emailIsLoginName: fc.constantFrom(false, false, true),
 });
 export const settings = fc.tuple(oneDirectory, oneDirectory);
+/** The same, and whatever else a decision looks at: not all of it lets people be told apart. */
+const anyDirectory = fc
+  .tuple(oneDirectory, fc.record({ externalIdIsProviderId: fc.constantFrom(true, true, false) }))
+  .map(([some, more]) => ({ ...some, ...more }));
+export const anySettings = fc.tuple(anyDirectory, anyDirectory);
 export const directoriesOf = (
   ids: readonly [string, string],
   chosen: readonly [Partial<Directory>, Partial<Directory>],

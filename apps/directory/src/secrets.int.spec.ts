@@ -64,7 +64,7 @@ it('the hash of a token and the sealed token are in the store, and in nothing th
   const token = message(createToken('First'));
   const told = await handOver(handler, topic, tenant, [
     message({ type: 'CreateTenant', tenantId: tenant, name: 'Default' }),
-    message({ type: 'CreateDirectory', directoryId, name: 'Entra', kind: 'entra' }),
+    message({ type: 'CreateDirectory', directoryId, name: 'Entra', kind: 'scim' }),
     token,
     // A command that nobody knows is set aside, and so is one that the database refuses.
     message(createToken('Unknown'), 'muster.token.create.v9'),

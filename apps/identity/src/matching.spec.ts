@@ -132,6 +132,37 @@ const CASES: Readonly<Record<string, Case>> = {
     when: sent('bob', { email: 'm@x' }),
     then: matched('create', 'a'),
   },
+  // The externalId is no id of the provider: two may share it, and it is given again.
+  'an externalId that proves nothing: the archived user who has it is somebody else': {
+    given: [user('a', 'ada', { externalId: 'nick', email: 'a@x', ...archived })],
+    when: sent('bob', { externalId: 'nick', email: 'b@x', externalIdIsProviderId: false }),
+    then: matched('create'),
+  },
+  'the same of an active user': {
+    given: [user('a', 'ada', { externalId: 'nick' })],
+    when: sent('bob', { externalId: 'nick', externalIdIsProviderId: false }),
+    then: matched('create'),
+  },
+  'an externalId that proves nothing, but the UPN agrees: back': {
+    given: [user('a', 'ada', { externalId: 'nick', ...archived })],
+    when: sent('ada', { externalId: 'nick', externalIdIsProviderId: false }),
+    then: matched('upn', 'a'),
+  },
+  'an externalId that proves nothing, but the e-mail agrees: back': {
+    given: [user('a', 'ada', { externalId: 'nick', email: 'm@x', ...archived }), user('b', 'cleo', { email: 'm@x' })],
+    when: sent('bob', { externalId: 'nick', email: 'M@x', externalIdIsProviderId: false }),
+    then: matched('email', 'a'),
+  },
+  'both agree, but with an active user: two who share a mailbox': {
+    given: [user('a', 'ada', { externalId: 'nick', email: 'm@x' })],
+    when: sent('bob', { externalId: 'nick', email: 'm@x', externalIdIsProviderId: false }),
+    then: matched('create', 'a'),
+  },
+  'the e-mail of an archived user with another externalId that proves nothing: names tell them apart': {
+    given: [user('a', 'ada', { email: 'm@x', ...archived })],
+    when: sent('bob', { externalId: 'nick', email: 'm@x', externalIdIsProviderId: false }),
+    then: matched('create', 'a'),
+  },
   'a tombstone that comes first is the person': {
     given: [user('a', 'ada@x', nobody)],
     when: sent(`${DIGITS}ada@x`, { upn: 'ada@x' }),

@@ -1,8 +1,9 @@
 import { fold, uniqueKey, type Resource } from '#scim';
-import type { Matching, MatchingRule, SignIn, UserCommand } from '#contracts';
+import type { DirectorySettings, Matching, MatchingRule, SignIn, UserCommand } from '#contracts';
 import {
   externalIdKey,
   externalIdOf,
+  isActive,
   signInKey,
   signInOf,
   upnOf,
@@ -38,6 +39,8 @@ export interface Person {
   /** Null = it is provisioned: the directory is going to manage the user. */
   readonly signIn: SignIn | null;
   readonly externalId: string | null;
+  /** Tells whether the directory says who somebody is by the externalId. */
+  readonly externalIdIsProviderId: boolean;
   readonly userName: string;
   /** A user name of its own, or the one before a soft deletion. */
   readonly upn: string;
@@ -85,13 +88,16 @@ export const explained = ({ rule, candidates, result }: Found, newId: string): M
 /** The person whom a command means. */
 export const personOf = (
   command: Extract<UserCommand, { type: 'CreateUser' | 'RecordSignIn' }>,
-  directory: string,
+  {
+    id: directory,
+    externalIdIsProviderId,
+  }: Pick<DirectorySettings, 'externalIdIsProviderId'> & { readonly id: string },
 ): Person => {
   const { userId } = command;
   if (command.type === 'RecordSignIn') {
     const { upn, email } = command;
     const signIn = signInOf(directory, command);
-    return { userId, directory, signIn, externalId: null, userName: upn, upn, email };
+    return { userId, directory, signIn, externalId: null, externalIdIsProviderId, userName: upn, upn, email };
   }
   const { resource } = command;
   return {
@@ -99,15 +105,19 @@ export const personOf = (
     directory,
     signIn: null,
     externalId: externalIdOf(resource),
+    externalIdIsProviderId,
     userName: String(resource.userName),
     upn: upnOf(resource),
     email: workEmailOf(withoutTombstone(resource)),
   };
 };
 
-const byProviderId = ({ directory, signIn, externalId }: Person, bearersOf: BearersOf): readonly Candidate[] => {
+const byProviderId = (person: Person, bearersOf: BearersOf): readonly Candidate[] => {
+  const { directory, signIn, externalId, externalIdIsProviderId } = person;
   if (signIn) return bearersOf('signIn', signInKey(signIn));
-  return externalId === null ? [] : bearersOf('externalId', externalIdKey(directory, externalId));
+  return externalId === null || !externalIdIsProviderId
+    ? []
+    : bearersOf('externalId', externalIdKey(directory, externalId));
 };
 
 /** The user who bears the name goes before one who bore it until a soft deletion freed it. */
@@ -131,23 +141,41 @@ export const isNamed = ({ userName, upn }: Person, { resource }: Candidate): boo
   return names.includes(fold(userName)) || names.includes(fold(upn));
 };
 
-const byEmail = ({ directory, signIn, email }: Person, bearersOf: BearersOf): readonly Candidate[] => {
+const byEmail = (person: Person, bearersOf: BearersOf): readonly Candidate[] => {
+  const { directory, signIn, email } = person;
   const found = email === null ? [] : bearersOf('email', uniqueKey(email));
   if (email === null || found.length >= MAX_EMAIL_BEARERS) return [];
   const mine = signIn ? signInKey(signIn) : directory;
-  return found.filter(
+  const same = found.filter(
     ({ refused, resource }) => !refused.includes(mine) && fold(workEmailOf(resource) ?? '') === fold(email),
   );
+  const back = same.filter((candidate) => isBackByTwo(person, candidate));
+  return back.length > 0 ? back : same;
 };
+
+/** An externalId that is no provider's id proves nothing by itself; an archived user who has the e-mail, too, is back. */
+const isBackByTwo = (
+  { directory, externalId, externalIdIsProviderId }: Person,
+  { directory: manager, resource }: Candidate,
+): boolean =>
+  !externalIdIsProviderId &&
+  externalId !== null &&
+  manager === directory &&
+  !isActive(resource) &&
+  externalIdOf(resource) === externalId;
 
 /**
  * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their
  * names where it gives no ids. An id beside none tells nothing apart, nor does a directory that has not sent one of
  * them yet.
  */
-const isSomebodyElse = ({ directory, signIn, externalId }: Person, candidate: Candidate): boolean =>
-  signIn
+const isSomebodyElse = (person: Person, candidate: Candidate): boolean => {
+  const { directory, signIn, externalId, externalIdIsProviderId } = person;
+  return signIn
     ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
     : candidate.directory === directory &&
-      !candidate.awaited &&
-      (externalIdOf(candidate.resource) === null) === (externalId === null);
+        !candidate.awaited &&
+        (externalIdIsProviderId
+          ? (externalIdOf(candidate.resource) === null) === (externalId === null)
+          : !isBackByTwo(person, candidate));
+};

@@ -3,11 +3,12 @@ import { LOOKS_ALIKE } from './admission.js';
 import { externalIdKey, externalIdOf, workEmailOf } from './identifiers.js';
 import type { BearersOf, Candidate } from './matching.js';
 
-/** A directory, as far as names are concerned: people may sign in there with their e-mail. */
+/** A directory, as far as names are concerned: by what its people are told apart, and sign in. */
 interface Known {
   readonly id: string;
   readonly name: string;
   readonly emailIsLoginName: boolean;
+  readonly externalIdIsProviderId: boolean;
 }
 
 /** The knowledge of who bears a name. */
@@ -44,7 +45,7 @@ const externalIdTaken = (
   directory: Known,
   context: Bearers,
 ): Rejection | null => {
-  const externalId = externalIdOf(after);
+  const externalId = directory.externalIdIsProviderId ? externalIdOf(after) : null;
   if (externalId === null || (user?.directory === directory.id && user.resource.externalId === externalId)) return null;
   const bearers = context.bearersOf('externalId', externalIdKey(directory.id, externalId));
   return borneByAnother(bearers, user, `externalId ${externalId}`, context);

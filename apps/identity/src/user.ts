@@ -76,7 +76,7 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   if (isRejection(directory)) return directory;
   const unfit = command.type === 'RecordSignIn' ? unfitAsKey('upn', command.upn) : null;
   if (unfit) return unfit;
-  const person = personOf(command, directory.id);
+  const person = personOf(command, directory);
   const found = match(person, context.bearersOf);
   return notAdmitted(person, found, (id) => context.directoryOf(id)?.name ?? id) ?? explained(found, command.userId);
 };

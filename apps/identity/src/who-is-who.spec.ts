@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fold } from '#scim';
-import { directoriesOf, muddled, play, settings, tellable, type Step } from '../../../test/support/user-sequences.js';
+import {
+  anySettings,
+  directoriesOf,
+  muddled,
+  play,
+  settings,
+  tellable,
+  type Step,
+} from '../../../test/support/user-sequences.js';
 import { UserWorld, type User } from '../../../test/support/user-world.js';
 import type { Directory } from './user.js';
 
@@ -26,7 +34,8 @@ const mailOf = ({ resource }: User): string | null => {
   return first ? fold(first.value!) : null;
 };
 
-const expectUniqueKeys = (users: readonly User[]): void => {
+const expectUniqueKeys = (users: readonly User[], directories: readonly Directory[]): void => {
+  const isProviderId = new Map(directories.map((one) => [one.id, one.externalIdIsProviderId]));
   expect(shared(users.map(nameOf)), 'user names').toEqual([]);
   expect(
     shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))),
@@ -35,7 +44,9 @@ const expectUniqueKeys = (users: readonly User[]): void => {
   expect(
     shared(
       users.map(({ directory, resource }) =>
-        directory && resource.externalId ? `${directory} ${String(resource.externalId)}` : null,
+        directory && isProviderId.get(directory) && resource.externalId
+          ? `${directory} ${String(resource.externalId)}`
+          : null,
       ),
     ),
     'externalIds',
@@ -65,14 +76,18 @@ const expectLeaversOut = ({ action, command, before, sender, result: { outcome }
 };
 
 /** A new user is made only when nobody who is there could be the person. */
-const expectNobodyMeant = ({ action, before, sender }: Step): void => {
+const expectNobodyMeant = ({ action, before, sender }: Step, directories: readonly Directory[]): void => {
+  const isProviderId = directories.find(({ id }) => id === sender)?.externalIdIsProviderId === true;
   const isSignIn = action.what === 'signIn';
   const users = [...before.values()];
   const identity = JSON.stringify({ directory: sender, loginType: action.loginType, providerId: action.providerId });
   const meant = users.filter((user) => {
     const sameId = isSignIn
       ? user.signIns.some((signIn) => JSON.stringify(signIn) === identity)
-      : user.directory === sender && action.externalId !== null && user.resource.externalId === action.externalId;
+      : isProviderId &&
+        user.directory === sender &&
+        action.externalId !== null &&
+        user.resource.externalId === action.externalId;
     const sameName = bare(nameOf(user)) === fold(action.userName) || nameOf(user) === fold(action.userName);
     return sameId || sameName;
   });
@@ -85,7 +100,14 @@ const expectNobodyMeant = ({ action, before, sender }: Step): void => {
     const isUndone = user.refused.length > 0;
     const isToldApart = isSignIn
       ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType)
-      : user.directory === sender && !user.awaited && 'externalId' in user.resource === (action.externalId !== null);
+      : user.directory === sender &&
+        !user.awaited &&
+        (isProviderId
+          ? 'externalId' in user.resource === (action.externalId !== null)
+          : // Archived, with the same externalId and the same e-mail: that is who is meant.
+            user.resource.active !== false ||
+            action.externalId === null ||
+            user.resource.externalId !== action.externalId);
     return !isUndone && !isToldApart;
   });
   expect(
@@ -99,7 +121,8 @@ describe('random sequences from two directories and a sign-in source', () => {
     const reached = { linked: 0, back: 0, signedIn: 0 };
     fc.assert(
       fc.property(tellable, settings, (sequence, chosen) => {
-        const world = new UserWorld(directoriesOf(SOURCES, chosen));
+        const directories = directoriesOf(SOURCES, chosen);
+        const world = new UserWorld(directories);
         const owner = new Map<string, number>();
         for (const step of play(world, SOURCES, sequence, ids())) {
           const { action, before, result } = step;
@@ -116,7 +139,7 @@ describe('random sequences from two directories and a sign-in source', () => {
         // After every step would be slower by the length of the sequence and find the same: a prefix is a sequence too.
         const people = [...world.users.keys()].map((id) => owner.get(id)!);
         expect(new Set(people).size, 'as many users as people').toBe(people.length);
-        expectUniqueKeys([...world.users.values()]);
+        expectUniqueKeys([...world.users.values()], directories);
       }),
       { numRuns: 1_500 },
     );
@@ -126,17 +149,17 @@ describe('random sequences from two directories and a sign-in source', () => {
   it('people who share names, e-mails and ids: keys stay unique, and nobody new is made of somebody known', () => {
     let created = 0;
     fc.assert(
-      fc.property(muddled, settings, (sequence, chosen) => {
+      fc.property(muddled, anySettings, (sequence, chosen) => {
         const directories = directoriesOf(SOURCES, chosen);
         const world = new UserWorld(directories);
         for (const step of play(world, SOURCES, sequence, ids())) {
           expectLeaversOut(step);
           if (step.result.events.some(({ type }) => type === 'UserCreated')) {
             created++;
-            expectNobodyMeant(step);
+            expectNobodyMeant(step, directories);
           }
         }
-        expectUniqueKeys([...world.users.values()]);
+        expectUniqueKeys([...world.users.values()], directories);
         expectUniqueLoginNames([...world.users.values()], directories);
       }),
       { numRuns: 1_500 },

@@ -25,6 +25,13 @@ export const DIRECTORY_SETTINGS = {
     description: 'The work e-mail is what people sign in with, and therefore unique in the tenant.',
     readBy: ['identity'],
   },
+  externalIdIsProviderId: {
+    type: 'boolean',
+    default: true,
+    description:
+      'The externalId is the id by which the identity provider tells people apart: unique in the directory, and a person is found by it alone. People who share one when this is switched on keep it; nobody else gets it.',
+    readBy: ['identity'],
+  },
   offerLocalGroups: {
     type: 'boolean',
     default: false,

@@ -7,7 +7,8 @@ import type { DirectorySettings } from './directory-settings.js';
  * defaults is named.
  */
 export const PRESETS: { readonly [kind in DirectoryKind]: Partial<DirectorySettings> } = {
-  entra: {},
+  // By default Entra sends the mail nickname, which two people of two domains share, and which is given again.
+  entra: { externalIdIsProviderId: false },
   okta: {},
   scim: {},
   strict: {},
