@@ -8,8 +8,8 @@ import { LogUnavailable, type Batch, type Log, type LogRow, type Subscription } 
 export interface Adapter {
   /** The database with the position rows and the Postgres log: its owner's URL. */
   databaseUrl(): string;
-  /** A log as one process has it, not started. */
-  newLog(options: { readonly maxBatchMessages: number }): Log;
+  /** A log as one process has it, not started. Where it needs a pool of the database, it uses this one. */
+  newLog(options: { readonly maxBatchMessages: number; readonly pool: pg.Pool }): Log;
   /** Kills what the log works on. Resolves when it has ended. */
   kill(): Promise<void>;
   /** Starts it again where it was. */
@@ -173,7 +173,7 @@ export const itIsALog = (adapter: Adapter): void => {
   afterAll(() => pool.end());
 
   const newLog = (maxBatchMessages = 100): Log => {
-    const log = adapter.newLog({ maxBatchMessages });
+    const log = adapter.newLog({ maxBatchMessages, pool });
     logs.push(log);
     return log;
   };
@@ -410,25 +410,27 @@ export const itIsALog = (adapter: Adapter): void => {
   });
 
   it('stops when the batch that is being handled is done, begins no other, and leaves nothing open', async () => {
-    const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    // Without those of the pool, which opens and closes them when it likes to. Others may still be closing at first.
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length - pool.totalCount;
     const tenant = newTenant();
     const messages = newMessages(tenant, 20);
     const consumer = new Consumer(pool, EVENTS);
-    await pool.query('SELECT 1');
     const before = sockets();
     const log = await started([consumer, new Consumer(pool)], 5);
+    expect(sockets()).toBeGreaterThan(before);
     let stopped: Promise<void> | undefined;
     consumer.before = async () => {
       stopped ??= log.stop();
       // More round trips than a stop that does not wait would take.
-      for (let trip = 0; trip < 50; trip++) await pool.query('SELECT 1');
+      for (let trip = 0; trip < 500; trip++) await pool.query('SELECT 1');
     };
     await commit(log, EVENTS, messages);
     await consumer.signal.until(() => consumer.begun.length > 0);
     await stopped;
     expect(consumer.begun).toHaveLength(1);
     expect(consumer.handled).toHaveLength(1);
-    await vi.waitFor(() => expect(sockets()).toBe(before), { timeout: TIMEOUT_MS });
+    await vi.waitFor(() => expect(sockets()).toBeLessThanOrEqual(before), { timeout: TIMEOUT_MS });
     const next = new Consumer(pool, EVENTS);
     await started([next]);
     await next.has(messages.slice(consumer.handled[0]!.received.length));

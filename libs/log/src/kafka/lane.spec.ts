@@ -9,6 +9,8 @@ let lane: Lane;
 let said: string[];
 /** The offsets of the batches that were handed over. */
 let begun: number[][];
+/** The first thing that the handler of a batch does. */
+let onBegin: () => void;
 /** Ends the batch that is being handled. */
 let end: () => void;
 
@@ -27,12 +29,14 @@ beforeEach(async () => {
   vi.useFakeTimers();
   said = [];
   begun = [];
+  onBegin = () => undefined;
   lane = new Lane({
     subscription: {
       topic: 'identity.commands',
       position: async () => ({ epoch: 'e', nextOffset: 0 }),
       handleBatch: ({ received }: Batch) => {
         begun.push(received.map(({ offset }) => offset));
+        onBegin();
         return new Promise((resolve) => (end = resolve));
       },
     },
@@ -109,4 +113,15 @@ it('holds nobody up when its partition is taken away', async () => {
   lane.close();
   await turn();
   expect([answer, said]).toEqual([{ hasRoom: true }, []]);
+});
+
+it('is stopped when the batch that was begun is done, also by the handler itself, and begins no other', async () => {
+  const answer = { isStopped: false };
+  onBegin = () => void lane.stop().then(() => (answer.isStopped = true));
+  lane.take(messages(0, 6));
+  await turn();
+  expect(answer).toEqual({ isStopped: false });
+  end();
+  await turn();
+  expect([answer, begun]).toEqual([{ isStopped: true }, [[0, 1, 2]]]);
 });

@@ -112,7 +112,11 @@ export class Lane {
     }
     this.waiting.push(...received);
     this.next = received[received.length - 1]!.offset + 1;
-    this.handling ??= this.handleAll(this.turn);
+    if (this.handling) return;
+    // Known before the handler is called, which may stop the log at once: a stop waits for it.
+    const handled = Promise.withResolvers<void>();
+    this.handling = handled.promise;
+    void this.handleAll(this.turn).then(handled.resolve);
   }
 
   /**
