@@ -71,11 +71,14 @@ it('a connection whose client does not read is closed, and what it was sent is f
     expect.stringMatching(/do not read.*MAX_UNSENT_BYTES/),
   ]);
   await isServed();
-  const stuck = await vi.waitFor(() => {
-    const found = all.filter(({ socket }) => socket.writableLength > 0);
-    expect(found.length).toBeGreaterThan(0);
-    return found;
-  });
+  const stuck = await vi.waitFor(
+    () => {
+      const found = all.filter(({ socket }) => socket.writableLength > 0);
+      expect(found.length).toBeGreaterThan(0);
+      return found;
+    },
+    { timeout: 30_000 },
+  );
   await Promise.all(stuck.map(({ closed }) => closed));
   expect((await attacker.scim('GET', '/Users?count=1')).status).toBe(200);
   await isServed();

@@ -141,7 +141,7 @@ describe('the Postgres log', () => {
       for (let at = from; at < to; at += 50) log.committed(await append(pool, topic, messages.slice(at, at + 50)));
     };
     await commit(0, 2_500);
-    await vi.waitFor(() => expect(held(log, `${topic}/6`)).toBe(1_000));
+    await vi.waitFor(() => expect(held(log, `${topic}/6`)).toBe(1_000), { timeout: 60_000 });
     hold.resolve();
     let most = 0;
     consumer.before = () => {
