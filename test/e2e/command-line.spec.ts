@@ -64,7 +64,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  active  second`));
     const wellKnown = { authorization: `Bearer ${token}` };
     expect((await muster.scim('GET', '/Schemas', undefined, wellKnown)).status).toBe(200);
-    expect(await said('token', 'revoke', id)).toBe(`Token ${id} is revoked.`);
+    expect(await said('token', 'revoke', id, '--yes')).toBe(`Token ${id} is revoked.`);
     expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked  second`));
   });
 
@@ -104,7 +104,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(await said('user', 'transfer', ada, directory.id)).toContain(
       `belongs to the directory ${directory.id} now.`,
     );
-    expect(await said('group', 'delete', group.id)).toBe(`The group ${group.id} is deleted.`);
+    expect(await said('group', 'delete', group.id, '--yes')).toBe(`The group ${group.id} is deleted.`);
   });
 
   const NOBODY = '00000000-0000-7000-8000-000000000000';
@@ -153,5 +153,37 @@ describe('the command line', { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await cli(args, { MUSTER_URL: 'http://127.0.0.1:1' });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^(error: |Name at least one setting|nowhere\.json cannot be read|Usage: )/);
+  });
+
+  it('takes names for ids, and says which there are where none or several have one', async () => {
+    const tenant = await shown('tenant', 'create', 'Named', '--reason', 'A branch');
+    await shown('directory', 'create', 'Named Entra', '--tenant', 'named');
+    await shown('group', 'create', 'Choir', '--tenant', 'Named');
+    const renamed = await shown('group', 'rename', 'choir', 'Band', '--tenant', 'Named', '--reason', 'They play now');
+    expect(renamed).toMatchObject({ displayName: 'Band', tenant: tenant.id });
+    const events = await shown('group', 'events', renamed.id);
+    expect(events[1].data.reason).toBe('They play now');
+    expect(await said('group', 'events', renamed.id)).toContain('because: They play now');
+    expect(await shown('directory', 'set', 'named entra', '--offer-local-groups', 'on')).toMatchObject({
+      settings: { offerLocalGroups: true },
+    });
+    const unknown = await cli(['group', 'members', 'Choir', '--tenant', tenant.id]);
+    expect(unknown).toMatchObject({ code: 1, stdout: '' });
+    expect(unknown.stderr).toContain(`There is no group "Choir". There are:\n  ${renamed.id}  Band`);
+    await shown('directory', 'create', 'named ENTRA');
+    const several = await cli(['directory', 'show', 'Named Entra']);
+    expect(several).toMatchObject({ code: 1, stderr: expect.stringMatching(/^There are 2 of the name "Named Entra"/) });
+  });
+
+  it('destroys nothing without --yes where nobody can be asked', async () => {
+    const group = await shown('group', 'create', 'Kept');
+    const asked = await cli(['group', 'delete', 'Kept']);
+    expect(asked).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('add --yes') });
+    expect(await shown('group', 'members', group.id)).toEqual([]);
+    expect(await shown('group', 'delete', 'Kept', '--yes', '--reason', 'Nobody is in it')).toEqual({
+      id: group.id,
+      deleted: true,
+    });
+    expect((await shown('group', 'events', group.id)).at(-1).data.reason).toBe('Nobody is in it');
   });
 });

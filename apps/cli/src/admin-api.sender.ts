@@ -39,11 +39,17 @@ export const findServer = (): { url: string; apiKey: string; gatewayUrl: string 
   }
 };
 
-export const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
+/** Of DELETE, which has no body, what would be in it is sent as its query. */
+export const call = async <T>(method: string, path: string, content?: object): Promise<T> => {
   const { url, apiKey } = findServer();
+  const body = method === 'DELETE' ? undefined : content;
+  const target = new URL(`/api/admin/v1/${path}`, url);
+  if (method === 'DELETE')
+    for (const [name, value] of Object.entries(content ?? {}))
+      if (value !== undefined) target.searchParams.set(name, String(value));
   let response: Response;
   try {
-    response = await fetch(new URL(`/api/admin/v1/${path}`, url), {
+    response = await fetch(target, {
       method,
       signal: AbortSignal.timeout(15_000),
       headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },

@@ -49,3 +49,14 @@ it.each(COMMANDS)('the help of %s says what the exit codes mean', (_path, comman
     /Exit codes:\n {2}0 {2}done\n {2}1 {2}not done: .+\n {2}2 {2}the command line is wrong/,
   );
 });
+
+/** The commands that only look. */
+const LOOKS = /^(list|events|members|try|find|guide|check|trace-auth)$|^schema show$/;
+
+it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
+  const names = command.options.map(({ long }) => long);
+  expect(names).toContain('--json');
+  const looks = LOOKS.test(path) || LOOKS.test(command.name());
+  expect(names.includes('--reason'), 'a command that changes something takes a reason').toBe(!looks);
+  if (/^(delete|revoke)$/.test(command.name())) expect(names).toContain('--yes');
+});

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import { CommanderError, type Command } from 'commander';
 
 /** The command line was wrong in a way that only the work itself found, such as a file that cannot be read. */
@@ -12,7 +13,27 @@ Exit codes:
   ${EXIT_WRONG_USE}  the command line is wrong: nothing was sent`;
 
 export const AS_JSON = ['--json', 'print JSON, for scripts'] as const;
-export const OF_TENANT = ['--tenant <id>', 'id of the tenant (default: the first one)'] as const;
+export const OF_TENANT = ['--tenant <tenant>', 'name or id of the tenant (default: the first one)'] as const;
+/** Of each command that changes something. */
+export const WITH_REASON = [
+  '--reason <text>',
+  'why, for the record: it is kept with what the command changes',
+] as const;
+/** Of each command that destroys something; `confirm` asks unless it is given. */
+export const AND_YES = ['--yes', 'do not ask whether it is meant'] as const;
+
+/**
+ * Asks on a terminal whether what a command destroys is meant. Throws WrongUse where nobody can be asked, and an error
+ * when the answer is not yes.
+ */
+export const confirm = async (what: string, yes: boolean | undefined): Promise<void> => {
+  if (yes) return;
+  if (!process.stdin.isTTY || !process.stderr.isTTY)
+    throw new WrongUse(`${what} Nobody can be asked here whether that is meant: add --yes.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${what} Type yes to go on: `).finally(() => terminal.close());
+  if (answer.trim().toLowerCase() !== 'yes') throw new Error('Nothing was done.');
+};
 
 /** Adds a command to a noun; its help ends with the example, which is what follows the noun. */
 export const addCommand = (noun: Command, name: string, description: string, example: string): Command =>

@@ -3,7 +3,8 @@ import { DIRECTORY_KINDS, directorySettings, type SettingName } from '#contracts
 import { call, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
-import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
+import { directoryOf, inTenant } from '../named.sender.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -27,8 +28,16 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
 
 type SetOptions = Partial<DirectoryView['settings']> & {
   readonly json?: boolean;
+  readonly reason?: string;
   readonly reset?: readonly SettingName[];
 };
+
+interface CreateOptions {
+  readonly kind: string;
+  readonly tenant?: string;
+  readonly reason?: string;
+  readonly json?: boolean;
+}
 
 export const addDirectory = (program: Command): void => {
   const directory = program.command('directory').description('connections to identity providers');
@@ -38,12 +47,14 @@ export const addDirectory = (program: Command): void => {
       printAll(json, await listAll<DirectoryView>('directories'), describe, '\n\n');
     });
   addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory; it is recorded', '--json')
-    .argument('[id]', 'id of the directory (default: the first one)')
+    .argument('[id]', 'name or id of the directory (default: the first one)')
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (id: string | undefined, { json }: { json?: boolean }) => {
+    .action(async (id: string | undefined, { reason, json }: { reason?: string; json?: boolean }) => {
       const found = await call<RevealedDirectory>(
         'POST',
-        `directories/${encodeURIComponent(id ?? 'first')}/reveal-token`,
+        `directories/${encodeURIComponent(await directoryOf(id))}/reveal-token`,
+        { reason },
       );
       const { scimBaseUrl, token, tokenExpiresAt } = found;
       print(json, { scimBaseUrl, token, tokenExpiresAt }, describe(found));
@@ -52,17 +63,19 @@ export const addDirectory = (program: Command): void => {
     .argument('<name>')
     .addOption(new Option('--kind <kind>', 'its identity provider').choices(DIRECTORY_KINDS).default('entra'))
     .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (name: string, { json, ...rest }: { kind: string; tenant?: string; json?: boolean }) => {
-      const made = await call<RevealedDirectory>('POST', 'directories', { name, ...rest });
+    .action(async (name: string, { tenant, kind, reason, json }: CreateOptions) => {
+      const content = { name, kind, reason, ...(await inTenant(tenant)) };
+      const made = await call<RevealedDirectory>('POST', 'directories', content);
       print(json, made, describe(made));
     });
   const set = addCommand(
     directory,
     'set',
     'change the settings of a directory',
-    '<id> --offer-existing-users on',
-  ).argument('<id>');
+    '"Contoso Entra" --offer-existing-users on',
+  ).argument('<directory>', 'name or id of the directory');
   for (const [name, setting] of directorySettings())
     set.option(flagsOf(name, setting), setting.description + repetitionOf(setting), parseSetting(setting));
   set
@@ -70,11 +83,15 @@ export const addDirectory = (program: Command): void => {
       ...before,
       settingNamed(name),
     ])
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (id: string, { json, reset = [], ...set }: SetOptions) => {
+    .action(async (name: string, { json, reason, reset = [], ...set }: SetOptions) => {
       const settings = { ...set, ...Object.fromEntries(reset.map((name) => [name, null])) };
       if (Object.keys(settings).length === 0) throw new WrongUse('Name at least one setting; --help lists them.');
-      const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(id)}`, settings);
+      const changed = await call<DirectoryView>('PATCH', `directories/${encodeURIComponent(await directoryOf(name))}`, {
+        ...settings,
+        reason,
+      });
       print(json, changed, describe(changed));
     });
 };

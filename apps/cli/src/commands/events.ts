@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { listAll, listEvents } from '../admin-api.sender.js';
 import type { DirectoryView } from '../admin-views.js';
+import { groupOf } from '../named.sender.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 import { addCommand, AS_JSON, print } from './command.js';
 
@@ -9,8 +10,8 @@ export const addEvents = (noun: Command, path: 'users' | 'groups', description: 
   addCommand(noun, 'events', description, '<id>')
     .argument('<id>')
     .option(...AS_JSON)
-    .action(async (id: string, { json }: { json?: boolean }) => {
-      const events = await listEvents(path, id);
+    .action(async (given: string, { json }: { json?: boolean }) => {
+      const events = await listEvents(path, path === 'groups' ? await groupOf(given, undefined) : given);
       const text = json ? '' : renderTimeline(events, describeActors(await listAll<DirectoryView>('directories')));
       print(json, events, text);
     });

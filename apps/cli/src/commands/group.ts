@@ -1,19 +1,24 @@
 import type { Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { GroupView, MemberView } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print, printAll } from './command.js';
+import { groupOf, inTenant } from '../named.sender.js';
+import { addCommand, AND_YES, AS_JSON, confirm, OF_TENANT, print, printAll, WITH_REASON } from './command.js';
 import { addEvents } from './events.js';
 
 interface Options {
   readonly tenant?: string;
+  readonly reason?: string;
   readonly json?: boolean;
 }
+
+const GROUP = ['<group>', 'name or id of the group'] as const;
 
 const describe = ({ id, displayName, directory, members }: GroupView): string =>
   `${displayName}  ${id}  ${members} ${members === 1 ? 'member' : 'members'}  ${directory ? `of the directory "${directory.name}"` : 'local'}`;
 
-const change = async (id: string, changes: object, { json }: Options): Promise<void> => {
-  const changed = await call<GroupView>('PATCH', `groups/${encodeURIComponent(id)}`, changes);
+const change = async (group: string, changes: object, { tenant, reason, json }: Options): Promise<void> => {
+  const path = `groups/${encodeURIComponent(await groupOf(group, tenant))}`;
+  const changed = await call<GroupView>('PATCH', path, { ...changes, reason });
   print(json, changed, describe(changed));
 };
 
@@ -25,16 +30,16 @@ export const addGroup = (program: Command): void => {
     .option(...OF_TENANT)
     .option(...AS_JSON)
     .action(async ({ tenant, json }: Options) => {
-      const all = await listAll<GroupView>('groups', tenant === undefined ? {} : { tenant });
-      printAll(json, all, describe);
+      printAll(json, await listAll<GroupView>('groups', await inTenant(tenant)), describe);
     });
   addEvents(group, 'groups', 'show everything that happened to one group, the oldest first: also who came and went');
-  addCommand(group, 'members', 'show who is in a group', '<id> --effective')
-    .argument('<id>')
+  addCommand(group, 'members', 'show who is in a group', '"Works council" --effective')
+    .argument(...GROUP)
     .option('--effective', 'the users who may act, also those who are in it through other groups')
+    .option(...OF_TENANT)
     .option(...AS_JSON)
-    .action(async (id: string, { effective = false, json }: Options & { effective?: boolean }) => {
-      const path = `groups/${encodeURIComponent(id)}/members`;
+    .action(async (name: string, { effective = false, tenant, json }: Options & { effective?: boolean }) => {
+      const path = `groups/${encodeURIComponent(await groupOf(name, tenant))}/members`;
       const all = await listAll<MemberView>(path, { effective: String(effective) });
       printAll(json, all, ({ id: member, type }) => `${type.padEnd(5)}  ${member}`);
     });
@@ -42,30 +47,44 @@ export const addGroup = (program: Command): void => {
     .argument('<name>')
     .option('--member <id...>', 'ids of users or groups', [])
     .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (displayName: string, { member: members, tenant, json }: Options & { member: string[] }) => {
-      const made = await call<GroupView>('POST', 'groups', { displayName, members, tenant });
+    .action(async (displayName: string, { member: members, tenant, reason, json }: Options & { member: string[] }) => {
+      const content = { displayName, members, reason, ...(await inTenant(tenant)) };
+      const made = await call<GroupView>('POST', 'groups', content);
       print(json, made, describe(made));
     });
-  addCommand(group, 'add', 'add members to a local group', '<id> <member>')
-    .argument('<id>')
+  addCommand(group, 'add', 'add members to a local group', '"Works council" <member>')
+    .argument(...GROUP)
     .argument('<members...>', 'ids of users or groups')
+    .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action((id: string, add: string[], options: Options) => change(id, { add }, options));
-  addCommand(group, 'remove', 'remove members from a local group', '<id> <member>')
-    .argument('<id>')
+    .action((name: string, add: string[], options: Options) => change(name, { add }, options));
+  addCommand(group, 'remove', 'remove members from a local group', '"Works council" <member>')
+    .argument(...GROUP)
     .argument('<members...>', 'ids of users or groups')
+    .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action((id: string, remove: string[], options: Options) => change(id, { remove }, options));
-  addCommand(group, 'rename', 'give a local group another name', '<id> "Works council"')
-    .argument('<id>')
+    .action((name: string, remove: string[], options: Options) => change(name, { remove }, options));
+  addCommand(group, 'rename', 'give a local group another name', '"Works council" "Staff council"')
+    .argument(...GROUP)
     .argument('<name>')
+    .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action((id: string, displayName: string, options: Options) => change(id, { displayName }, options));
-  addCommand(group, 'delete', 'delete a local group', '<id>')
-    .argument('<id>')
-    .action(async (id: string) => {
-      await call('DELETE', `groups/${encodeURIComponent(id)}`);
-      console.log(`The group ${id} is deleted.`);
+    .action((name: string, displayName: string, options: Options) => change(name, { displayName }, options));
+  addCommand(group, 'delete', 'delete a local group', '"Works council" --yes')
+    .argument(...GROUP)
+    .option(...OF_TENANT)
+    .option(...WITH_REASON)
+    .option(...AND_YES)
+    .option(...AS_JSON)
+    .action(async (name: string, { tenant, reason, yes, json }: Options & { yes?: boolean }) => {
+      const id = await groupOf(name, tenant);
+      await confirm(`The group ${name} will be deleted, and cannot be brought back.`, yes);
+      await call('DELETE', `groups/${encodeURIComponent(id)}`, { reason });
+      print(json, { id, deleted: true }, `The group ${id} is deleted.`);
     });
 };

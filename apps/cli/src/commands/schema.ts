@@ -2,14 +2,15 @@ import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { AttributeView, SchemaView } from '../admin-views.js';
-import { addCommand, AS_JSON, OF_TENANT, print, printAll, WrongUse } from './command.js';
+import { inTenant } from '../named.sender.js';
+import { addCommand, AS_JSON, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 interface Options {
   readonly tenant?: string;
   readonly json?: boolean;
 }
 
-const ANY_TENANT = ['--tenant <id>', 'id of the tenant (default: all)'] as const;
+const ANY_TENANT = ['--tenant <tenant>', 'name or id of the tenant (default: all)'] as const;
 
 const describeAttribute = (
   { name, type, multiValued, description, subAttributes = [] }: AttributeView,
@@ -26,8 +27,7 @@ const describe = ({ resourceType, tenant, version, schema: { id, name, attribute
     ...attributes.map((attribute) => describeAttribute(attribute)),
   ].join('\n');
 
-const list = (tenant: string | undefined): Promise<SchemaView[]> =>
-  listAll('schemas', tenant === undefined ? {} : { tenant });
+const list = async (tenant: string | undefined): Promise<SchemaView[]> => listAll('schemas', await inTenant(tenant));
 
 /** Throws WrongUse for what is no schema with a URN. */
 const read = (file: string): { readonly id: string } => {
@@ -69,14 +69,18 @@ export const addSchema = (program: Command): void => {
     .argument('<file.json>', 'a schema as /Schemas shows it (RFC 7643 §7)')
     .addOption(new Option('--for <type>', 'whose attributes they are').choices(['User', 'Group']).default('User'))
     .option(...OF_TENANT)
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (file: string, { for: resourceType, tenant, json }: Options & { for: string }) => {
-      const content = read(file);
-      const defined = await call<SchemaView>('PUT', `schemas/${encodeURIComponent(content.id)}`, {
-        ...content,
-        resourceType,
-        tenant,
-      });
-      print(json, defined.schema, describe(defined));
-    });
+    .action(
+      async (file: string, { for: resourceType, tenant, reason, json }: Options & { for: string; reason?: string }) => {
+        const content = read(file);
+        const defined = await call<SchemaView>('PUT', `schemas/${encodeURIComponent(content.id)}`, {
+          ...content,
+          resourceType,
+          reason,
+          ...(await inTenant(tenant)),
+        });
+        print(json, defined.schema, describe(defined));
+      },
+    );
 };

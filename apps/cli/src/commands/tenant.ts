@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { TenantView } from '../admin-views.js';
-import { addCommand, AS_JSON, print, printAll } from './command.js';
+import { addCommand, AS_JSON, print, printAll, WITH_REASON } from './command.js';
 
 const describe = ({ id, name, directories }: TenantView): string =>
   `${name}  ${id}  ${directories} ${directories === 1 ? 'directory' : 'directories'}`;
@@ -15,9 +15,10 @@ export const addTenant = (program: Command): void => {
     });
   addCommand(tenant, 'create', 'make a tenant, which needs a directory next', '"Contoso"')
     .argument('<name>')
+    .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (name: string, { json }: { json?: boolean }) => {
-      const made = await call<TenantView>('POST', 'tenants', { name });
+    .action(async (name: string, { reason, json }: { reason?: string; json?: boolean }) => {
+      const made = await call<TenantView>('POST', 'tenants', { name, reason });
       print(json, made, `${describe(made)}\nNext: npm run -s cli -- directory create <name> --tenant ${made.id}`);
     });
 };

@@ -1,0 +1,48 @@
+import { call, listAll } from './admin-api.sender.js';
+import type { DirectoryView, GroupView, TenantView } from './admin-views.js';
+
+/** Names are accepted wherever an id is: one thing has it, or the error lists those that were meant perhaps. */
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MAX_TOLD = 10;
+
+const told = (rows: readonly Named[]): string => {
+  const lines = rows.slice(0, MAX_TOLD).map(({ id, name }) => `\n  ${id}  ${name}`);
+  return lines.join('') + (rows.length > MAX_TOLD ? `\n  and ${rows.length - MAX_TOLD} more` : '');
+};
+
+const sameName = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();
+
+/** The only one that has this name. `noun` is the word for one of the rows. Throws an error that lists what there is. */
+export const onlyOne = (noun: string, name: string, rows: readonly Named[]): Named => {
+  const found = rows.filter((row) => sameName(row.name, name));
+  if (found.length === 1) return found[0]!;
+  if (found.length > 1)
+    throw new Error(`There are ${found.length} of the name "${name}"; give the id of one:${told(found)}`);
+  throw new Error(`There is no ${noun} "${name}".${rows.length > 0 ? ` There are:${told(rows)}` : ''}`);
+};
+
+/** Gives the id that was typed, or that of the only one of the name that was typed. */
+const idOf = async (noun: string, given: string, list: () => Promise<readonly Named[]>): Promise<string> =>
+  UUID.test(given) ? given.toLowerCase() : onlyOne(noun, given, await list()).id;
+
+/** The option --tenant, or nothing where it is left out. */
+export const inTenant = async (given: string | undefined): Promise<{ readonly tenant?: string }> =>
+  given === undefined ? {} : { tenant: await idOf('tenant', given, () => listAll<TenantView>('tenants')) };
+
+/** Without a name or an id: the first one. */
+export const directoryOf = async (given: string | undefined): Promise<string> =>
+  given === undefined
+    ? (await call<DirectoryView>('GET', 'directories/first')).id
+    : idOf('directory', given, () => listAll<DirectoryView>('directories'));
+
+/** Names of groups are looked for in one tenant. */
+export const groupOf = (given: string, tenant: string | undefined): Promise<string> =>
+  idOf('group', given, async () =>
+    (await listAll<GroupView>('groups', await inTenant(tenant))).map(({ id, displayName: name }) => ({ id, name })),
+  );
