@@ -41,7 +41,8 @@ beforeAll(async () => {
   await owner.query('CREATE TABLE public.counters (id int PRIMARY KEY, value int NOT NULL)');
   await owner.query('INSERT INTO public.counters SELECT id, 0 FROM generate_series(1, 9) AS id');
   await owner.query('GRANT SELECT, UPDATE ON public.counters TO muster_identity');
-  await owner.query('CREATE SEQUENCE public.whole_limits; GRANT USAGE ON public.whole_limits TO muster_identity');
+  for (const name of ['attempts', 'whole_limits'])
+    await owner.query(`CREATE SEQUENCE public.${name}; GRANT USAGE ON public.${name} TO muster_identity`);
 }, 60_000);
 afterAll(async () => {
   await owner?.end();
@@ -267,13 +268,16 @@ it('a command that was cancelled once is carried out', async () => {
   };
   let cancelled: Promise<void> = Promise.resolve();
   const { outcomes, dead } = await handled(
-    [{ sql: '(SELECT count(pg_sleep(0.2)) FROM generate_series(1, 1))' }],
+    // It sleeps until it is cancelled, and what is patient lets it.
+    [{ sql: "(SELECT count(pg_sleep(60)) FROM generate_series(1, 1) WHERE nextval('public.attempts') = 1)", loads: 1 }],
     () => {
       cancelled = cancel();
     },
   );
   await cancelled;
   expect([outcomes, dead]).toEqual([['done'], []]);
+  const { rows } = await owner.query('SELECT last_value::int AS count FROM public.attempts');
+  expect(rows).toEqual([{ count: 2 }]);
 }, 60_000);
 
 it('what comes too late is answered, and nothing is loaded for it', async () => {
