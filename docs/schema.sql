@@ -230,6 +230,19 @@ BEGIN
   EXECUTE format('GRANT EXECUTE ON FUNCTION log.expect, log.append, log.read_some, log.ends, log.roll TO %s', own);
 END $function$;
 
+CREATE OR REPLACE FUNCTION directory.record_uses(used uuid[], at timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'directory', 'pg_temp'
+AS $function$
+  INSERT INTO directory.last_uses AS l (id, last_used_at)
+  SELECT u.id, max(least(u.at, now())) FROM unnest(used, at) AS u(id, at)
+  WHERE EXISTS (SELECT FROM directory.events e WHERE e.stream = u.id) GROUP BY u.id ORDER BY u.id
+  ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at WHERE l.last_used_at < excluded.last_used_at
+$function$;
+GRANT EXECUTE ON FUNCTION directory.record_uses(uuid[],timestamp with time zone[]) TO muster_admin_api, muster_gateway;
+
 CREATE OR REPLACE FUNCTION identity.of_tenant(tenant uuid, texts text[])
  RETURNS text[]
  LANGUAGE sql
@@ -547,6 +560,12 @@ ALTER TABLE directory.events ADD CONSTRAINT events_stream_version_key UNIQUE (st
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON directory.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 GRANT INSERT, SELECT ON TABLE directory.events TO muster_directory;
 
+CREATE TABLE directory.last_uses (
+  id uuid NOT NULL,
+  last_used_at timestamp with time zone NOT NULL
+);
+ALTER TABLE directory.last_uses ADD CONSTRAINT last_uses_pkey PRIMARY KEY (id);
+
 CREATE TABLE directory.outcome_retention (
   one boolean DEFAULT true NOT NULL,
   deleted_before timestamp with time zone NOT NULL,
@@ -855,6 +874,12 @@ CREATE VIEW directory.events_v1 AS
             ELSE data
         END AS data
    FROM directory.events;
+
+CREATE VIEW directory.last_uses_v1 AS
+ SELECT id,
+    last_used_at
+   FROM directory.last_uses;
+GRANT SELECT ON TABLE directory.last_uses_v1 TO muster_admin_api;
 
 CREATE VIEW directory.listed_tokens_v1 AS
  SELECT id,

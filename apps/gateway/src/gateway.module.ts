@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { GroupRow, UserRow } from '#contracts';
-import type { FaceDefinition, FaceTools } from '#owner';
+import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
 import { Pace, Slots, type Config } from '#runtime';
 import { RequestLimits } from './http/request-limits.guard.js';
 import { BulkController } from './http/bulk.controller.js';
@@ -25,7 +25,8 @@ export class GatewayModule {
   static register({ config, pool, seal, requests, logger }: FaceTools): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
-    const limits = new RequestLimits(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config);
+    const uses = new LastUses(pool);
+    const limits = new RequestLimits(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config, uses);
     const reading: ReadingLimits = {
       ...slotsOf(config, pace),
       maxPageBytes: config.MAX_PAGE_BYTES,
@@ -50,6 +51,7 @@ export class GatewayModule {
         { provide: IDENTITY_REQUESTS, useValue: requests('identity') },
         { provide: GROUP_REQUESTS, useValue: requests('group') },
         { provide: IgnoredAttributes, useValue: new IgnoredAttributes(logger) },
+        { provide: LastUses, useValue: uses },
         { provide: RequestLimits, useValue: limits },
         { provide: Pace, useValue: pace },
       ],

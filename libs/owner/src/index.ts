@@ -1,3 +1,4 @@
 export * from './definition.js';
 export * from './face.js';
+export * from './last-uses.js';
 export { run, type Running } from './run.js';

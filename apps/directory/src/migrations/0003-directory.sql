@@ -48,6 +48,19 @@ CREATE TABLE directory.schemas (
 CREATE UNIQUE INDEX schemas_by_urn ON directory.schemas (tenant, urn_folded);
 CREATE VIEW directory.schemas_v1 AS SELECT id, tenant, version, urn, resource_type, schema FROM directory.schemas;
 
+-- The last use of a token, a key of the admin API or a client, to a minute. It follows from no event, so that verify
+-- and rebuild leave this table out: a face sees the uses, and may move a moment forward and nothing else. An id that
+-- has no events is none of this owner's.
+CREATE TABLE directory.last_uses (id uuid PRIMARY KEY, last_used_at timestamptz NOT NULL);
+CREATE VIEW directory.last_uses_v1 AS SELECT id, last_used_at FROM directory.last_uses;
+CREATE FUNCTION directory.record_uses(used uuid[], at timestamptz[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = directory, pg_temp AS $$
+  INSERT INTO directory.last_uses AS l (id, last_used_at)
+  SELECT u.id, max(least(u.at, now())) FROM unnest(used, at) AS u(id, at)
+  WHERE EXISTS (SELECT FROM directory.events e WHERE e.stream = u.id) GROUP BY u.id ORDER BY u.id
+  ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at WHERE l.last_used_at < excluded.last_used_at
+$$;
+
 -- While the last one of a tenant is the same, so are its directories and schemas.
 CREATE VIEW directory.revisions_v1 AS SELECT tenant, sequence AS revision FROM directory.events;
 
@@ -64,3 +77,7 @@ GRANT SELECT ON directory.tenants_v1, directory.listed_tokens_v1, directory.reve
 -- The admin API seals tokens.
 GRANT USAGE ON SCHEMA keys TO muster_admin_api;
 GRANT SELECT, INSERT ON keys.master_check TO muster_admin_api;
+
+-- The faces look tokens and keys up.
+GRANT EXECUTE ON FUNCTION directory.record_uses TO muster_gateway, muster_admin_api;
+GRANT SELECT ON directory.last_uses_v1 TO muster_admin_api;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { LastUses } from '#owner';
 import { isOver, nextSlice, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
@@ -60,6 +61,7 @@ export class RequestLimits {
     private readonly tokens: ScimTokens,
     private readonly pace: Pace,
     private readonly config: Config,
+    private readonly uses: Pick<LastUses, 'seen'>,
   ) {
     this.held = new HeldBytes(config);
     const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
@@ -139,6 +141,7 @@ export class RequestLimits {
       answerBytes: 0,
     };
     Object.assign(request, { caller, visit });
+    this.uses.seen(id);
     requireClient(reply);
     // This is planned before anything can be refused, because the answer that refuses is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));
