@@ -122,6 +122,8 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     version: 3,
     name: id,
     ...contracts.settingsOf({}),
+    // Writes what was sent, so that other events are as they are without a mapping.
+    attributeMapping: [{ target: 'userName', expression: '[userPrincipalName]' }],
   }));
   const userCommands: UserCommand[] = [
     {

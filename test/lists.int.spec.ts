@@ -223,6 +223,7 @@ describe('a search', () => {
                   awaited: false,
                   refused: [],
                   before: null,
+                  mapping: null,
                 },
                 USER,
               ),

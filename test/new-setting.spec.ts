@@ -16,6 +16,7 @@ const MADE_UP: { readonly [type in SettingShape['type']]: string } = {
   number: 'min: 0, max: 10, default: 1',
   list: "maxItems: 3, maxCharacters: 20, default: ['one']",
   map: "choices: ['one', 'other'], maxItems: 3, maxCharacters: 20, default: {}",
+  mapping: 'maxItems: 3, default: []',
 };
 
 /**

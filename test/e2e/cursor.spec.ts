@@ -377,6 +377,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
             awaited: false,
             refused: [],
             before: null,
+            mapping: null,
           };
         });
         await muster.owner.query(INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);

@@ -433,7 +433,15 @@ export const insert = async (
   const rows = users.map((user) =>
     userRow(
       tenant,
-      { ...user, directory: directoryOf(user.managedBy), signIns: [], awaited: false, refused: [], before: null },
+      {
+        ...user,
+        directory: directoryOf(user.managedBy),
+        signIns: [],
+        awaited: false,
+        refused: [],
+        before: null,
+        mapping: null,
+      },
       type,
     ),
   );

@@ -1,10 +1,12 @@
 import { isRejection, USER, type Rejection } from '#scim';
 import { settingsOf, type Outcome, type UserCommand, type UserEvent } from '#contracts';
+import { chanceOf } from '../../apps/identity/src/incoming.js';
 import { keysOf } from '../../apps/identity/src/identifiers.js';
 import {
   answerTo,
   decide,
   evolve,
+  incomingOf,
   matchingOf,
   type Directory,
   type UserContext,
@@ -40,6 +42,8 @@ export class UserWorld {
     return {
       directory: sender,
       matching: null,
+      incoming: null,
+      chance: chanceOf('a command', Date.parse(this.now)),
       definition: USER,
       maxResourceBytes: 262_144,
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
@@ -53,11 +57,13 @@ export class UserWorld {
   /** The events that would happen. */
   decide(sender: string | null, command: UserCommand): Decided | Rejection {
     const context = this.context(sender);
-    const matching = matchingOf(command, context);
+    const incoming = incomingOf(command, context);
+    if (isRejection(incoming)) return incoming;
+    const matching = matchingOf(command, { ...context, incoming });
     if (isRejection(matching)) return matching;
     const userId = matching?.result ?? command.userId;
     const before = this.users.get(userId) ?? null;
-    const events = decide(command, before, { ...context, matching });
+    const events = decide(command, before, { ...context, incoming, matching });
     if (isRejection(events)) return events;
     const after = events.reduce<UserState>((state, event) => evolve(state, event, userId, this.now), before);
     return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching, false) } };

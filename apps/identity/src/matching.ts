@@ -85,13 +85,14 @@ export const explained = ({ rule, candidates, result }: Found, newId: string): M
   result: result?.id ?? newId,
 });
 
-/** The person whom a command means. */
+/** The person whom a command means; `mapped` is what the directory makes of the resource that it brings. */
 export const personOf = (
   command: Extract<UserCommand, { type: 'CreateUser' | 'RecordSignIn' }>,
   {
     id: directory,
     externalIdIsProviderId,
   }: Pick<DirectorySettings, 'externalIdIsProviderId'> & { readonly id: string },
+  mapped?: Resource,
 ): Person => {
   const { userId } = command;
   if (command.type === 'RecordSignIn') {
@@ -99,7 +100,7 @@ export const personOf = (
     const signIn = signInOf(directory, command);
     return { userId, directory, signIn, externalId: null, externalIdIsProviderId, userName: upn, upn, email };
   }
-  const { resource } = command;
+  const resource = mapped ?? command.resource;
   return {
     userId,
     directory,

@@ -17,7 +17,8 @@ export const divided = (event: UserEvent): DividedEvent => {
     case 'UserChanged':
     case 'UserLinked':
     case 'UserUnlinked':
-    case 'UserTransferred': {
+    case 'UserTransferred':
+    case 'AttributesMapped': {
       const { changes, ...data } = event;
       return { data: { ...data, attributes: Object.keys(changes) }, personal: { changes } };
     }

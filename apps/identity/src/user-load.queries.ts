@@ -1,5 +1,7 @@
 import {
+  isRejection,
   MAX_KEY_CHARACTERS,
+  STANDARD,
   touchesUserName,
   uniqueKey,
   USER_URN,
@@ -28,9 +30,10 @@ import {
   type Key,
   type KeyKind,
 } from './identifiers.js';
+import { chanceOf, incoming, type MappedAttributes } from './incoming.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
-import type { RememberedUser, UserMemory } from './user-memory.js';
+import type { RememberedTenant, RememberedUser, UserMemory } from './user-memory.js';
 import type { Directory } from './user.js';
 
 /**
@@ -67,6 +70,7 @@ export interface Links {
   readonly nameBefore: string | null;
   readonly refused: readonly string[];
   readonly awaited: boolean;
+  readonly mapping: MappedAttributes | null;
 }
 
 export interface Touched {
@@ -230,8 +234,10 @@ export const touches = (
     external_ids: [],
     tenants: [],
   };
-  for (const { tenant, directory, command } of commands) {
-    if (!memory?.tenant(tenant)) touched.tenants.push(tenant);
+  for (const { id, tenant, directory, command: sent } of commands) {
+    const remembered = memory?.tenant(tenant);
+    if (!remembered) touched.tenants.push(tenant);
+    const command = remembered && directory ? mapped(id, sent, directory, remembered) : sent;
     if (typeof command.userId === 'string' && !memory?.user(tenant, command.userId))
       touched.users.push({ tenant, id: command.userId });
     const {
@@ -279,6 +285,28 @@ export const touches = (
 
 const distinct = <T>(rows: T[]): T[] =>
   rows.length < 2 ? rows : [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
+
+/**
+ * A new user as the mapping of its directory has it, so that one load finds who bears the names that are stored. A
+ * tenant that is not remembered is loaded in any case, and then asked for those once more.
+ */
+const mapped = (
+  id: string,
+  command: UserCommand,
+  directory: string,
+  { directories, definitions }: RememberedTenant,
+): UserCommand => {
+  if (command.type !== 'CreateUser' || typeof command.resource?.userName !== 'string') return command;
+  const known = directories.find((one) => one.id === directory);
+  if (!known || known.attributeMapping.length === 0) return command;
+  const made = incoming(command.resource, null, known, {
+    definition: (definitions ?? STANDARD).user,
+    maxResourceBytes: Number.POSITIVE_INFINITY,
+    bearersOf: () => [],
+    chance: chanceOf(id, Date.now()),
+  });
+  return isRejection(made) ? command : { ...command, resource: made.resource };
+};
 
 interface Mentioned {
   readonly userNames?: readonly string[];

@@ -158,6 +158,23 @@ it('a new user is looked for in nine batches of ten, so that a lane seldom assum
   expect((await createNext()).loads).toBe(1);
 });
 
+it('a new user of a directory that maps names is loaded for as often as one of any other', async () => {
+  const attributeMapping = [{ target: 'userName', expression: 'Append([userPrincipalName], "@x.example")' }];
+  await owner.query('UPDATE directory.directories SET settings = $2 WHERE id = $1', [
+    directory,
+    JSON.stringify({ attributeMapping }),
+  ]);
+  position = { ...(await handler.position(partitionOf(tenant))) };
+  const loadsOfEach: number[] = [];
+  for (let batches = 0; batches < 11; batches++) {
+    const { loads: taken, outcome } = await send(message(create(uuidv7(), `user-${uuidv7()}`)));
+    expect(outcome).toMatchObject({ value: { resource: { userName: expect.stringMatching(/@x\.example$/) } } });
+    loadsOfEach.push(taken);
+  }
+  // The first one finds out what the directory maps.
+  expect(loadsOfEach).toEqual([2, ...Array<number>(8).fill(1), 0, 0]);
+});
+
 describe('a new user, after some batches', () => {
   const emails = (value: string): Record<string, Json> => ({ emails: [{ type: 'work', value }] });
   beforeEach(async () => {

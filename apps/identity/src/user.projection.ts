@@ -13,6 +13,7 @@ import {
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { chanceOf } from './incoming.js';
 import { isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
@@ -33,7 +34,16 @@ import {
   type TenantKey,
   type Touched,
 } from './user-load.queries.js';
-import { answerTo, decide, evolve, matchingOf, storedAnswer, type UserContext, type UserState } from './user.js';
+import {
+  answerTo,
+  decide,
+  evolve,
+  incomingOf,
+  matchingOf,
+  storedAnswer,
+  type UserContext,
+  type UserState,
+} from './user.js';
 
 /** The columns of the projection and their types. */
 export const USER_COLUMNS = {
@@ -150,6 +160,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
   private readonly members = new Set<string>();
   private readonly keys: PersonKeys;
+  private readonly nowMs: number;
   /** The keys whose bearers are known, as texts. */
   private readonly lookedUp: ReadonlySet<string>;
   /** The users and tenants that were taken from the memory. */
@@ -163,6 +174,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     private readonly maxResourceBytes: number,
     private readonly memory: UserMemory | undefined,
   ) {
+    this.nowMs = Date.parse(now);
     this.lookedUp = lookedUp(touched);
     this.keys = new PersonKeys(masterKey, loaded.tenant_keys ?? []);
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
@@ -177,6 +189,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         before: links?.before ?? null,
         refused: links?.refused ?? [],
         awaited: links?.awaited ?? false,
+        mapping: links?.mapping ?? null,
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.keys.know({ tenant, person: row.id, wrapped });
@@ -186,25 +199,29 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     this.definitions = definitionsByTenant(loaded.schemas ?? null);
   }
 
-  decide({ tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> | Rejection {
+  decide({ id, tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> | Rejection {
     const context: UserContext = {
       directory,
       matching: null,
+      incoming: null,
+      chance: chanceOf(id, this.nowMs),
       definition: this.definitionOf(tenant),
       maxResourceBytes: this.maxResourceBytes,
-      directoryOf: (id) => this.tenantOf(tenant).directories.find((directory) => directory.id === id) ?? null,
+      directoryOf: (wanted) => this.tenantOf(tenant).directories.find((known) => known.id === wanted) ?? null,
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
         if (!this.lookedUp.has(key) || this.unclear.has(key)) this.wanted.push({ tenant, kind, value });
-        return [...(this.bearers.get(key) ?? [])].sort().map((id) => this.users.get(`${tenant}/${id}`)!.state!);
+        return [...(this.bearers.get(key) ?? [])].sort().map((bearer) => this.users.get(`${tenant}/${bearer}`)!.state!);
       },
     };
-    const matching = matchingOf(command, context);
+    const incoming = incomingOf(command, context);
+    if (isRejection(incoming)) return incoming;
+    const matching = matchingOf(command, { ...context, incoming });
     if (isRejection(matching)) return matching;
     const userId = matching?.result ?? command.userId;
     const known = this.userOf(tenant, userId);
     const before = known?.state ?? null;
-    const events = decide(command, before, { ...context, matching });
+    const events = decide(command, before, { ...context, incoming, matching });
     if (isRejection(events)) return events;
     let state = before;
     let version = before?.version ?? 0;
@@ -382,7 +399,7 @@ export const userRow = (
   };
 };
 
-const linksOf = ({ signIns, before, refused, awaited }: NonNullable<UserState>): Links | null =>
-  signIns.length === 0 && before === null && refused.length === 0 && !awaited
+const linksOf = ({ signIns, before, refused, awaited, mapping }: NonNullable<UserState>): Links | null =>
+  signIns.length === 0 && before === null && refused.length === 0 && !awaited && mapping === null
     ? null
-    : { signIns, before, nameBefore: before && uniqueKey(String(before.userName)), refused, awaited };
+    : { signIns, before, nameBefore: before && uniqueKey(String(before.userName)), refused, awaited, mapping };

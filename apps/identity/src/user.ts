@@ -27,6 +27,7 @@ import type {
   UserSnapshot,
 } from '#contracts';
 import { anUnlinkGivesNoAccess, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
+import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
 import { isActive, signInKey, signInOf, withEmailsOf, withoutTombstone } from './identifiers.js';
 import { explained, match, personOf, type BearersOf, type Candidate } from './matching.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
@@ -40,6 +41,8 @@ export type UserState =
       readonly lastModified: string;
       /** The user as it was when nobody managed it yet: an unlink brings that back. */
       readonly before: Resource | null;
+      /** Null = the directory that manages the user maps nothing. */
+      readonly mapping: MappedAttributes | null;
     })
   | null;
 type User = NonNullable<UserState>;
@@ -59,12 +62,23 @@ export interface UserContext {
   readonly definition: ResourceDefinition;
   /** Up to where a user may grow. */
   readonly maxResourceBytes: number;
+  /** For attribute mappings. */
+  readonly chance: Chance;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
   readonly bearersOf: BearersOf;
   /** The user who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
   readonly matching: Matching | null;
+  /** The user as the directory sends it with a CreateUser, and as its mapping has it; null for other commands. */
+  readonly incoming: Incoming | null;
 }
+
+/** What the directory makes of the user that a CreateUser brings; null = the command brings none. */
+export const incomingOf = (command: UserCommand, context: UserContext): Incoming | Rejection | null => {
+  if (command.type !== 'CreateUser') return null;
+  const directory = sender(context);
+  return isRejection(directory) ? directory : incoming(command.resource, null, directory, context);
+};
 
 /**
  * Finds the user who is meant by a command that does not say so: it is decided about the user in `result`. Null = the
@@ -76,7 +90,7 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   if (isRejection(directory)) return directory;
   const unfit = command.type === 'RecordSignIn' ? unfitAsKey('upn', command.upn) : null;
   if (unfit) return unfit;
-  const person = personOf(command, directory);
+  const person = personOf(command, directory, context.incoming?.resource);
   const found = match(person, context.bearersOf);
   return notAdmitted(person, found, (id) => context.directoryOf(id)?.name ?? id) ?? explained(found, command.userId);
 };
@@ -88,14 +102,16 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const directory = sender(context);
       if (isRejection(directory)) return directory;
       const { matching } = context;
-      if (state && matching && matching.rule !== 'create')
-        return linked(state, command.resource, matching, directory, context);
+      const received = context.incoming!;
+      if (state && matching && matching.rule !== 'create') return linked(state, received, matching, directory, context);
       if (state) return rejection('uniqueness', `A user with the id ${command.userId} exists already.`);
-      const resource = withoutTombstone(command.resource);
+      const resource = withoutTombstone(received.resource);
       return (
         tooLarge(context.definition, null, resource, context.maxResourceBytes) ??
-        taken(resource, null, directory, context) ??
-        created(resource, directory.id, matching, directory)
+        taken(resource, null, directory, context) ?? [
+          ...created(resource, directory.id, matching, directory),
+          ...mappedEvents(null, received, under(directory)),
+        ]
       );
     }
     case 'PatchUser': {
@@ -103,7 +119,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       if (isRejection(target)) return target;
       const { user, directory } = target;
       const wanted = orRejection(() =>
-        applyPatch(context.definition, user.resource, command.operations, readOnlyOf(context.definition, user)),
+        applyPatch(context.definition, sentOf(user), command.operations, readOnlyOf(context.definition, user)),
       );
       return isRejection(wanted) ? wanted : written(user, wanted, directory, context);
     }
@@ -111,7 +127,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const target = targetOf(command, state, context);
       if (isRejection(target)) return target;
       const { user, directory } = target;
-      return written(user, silenceGivesNoAccess(command.resource, user.resource), directory, context);
+      return written(user, silenceGivesNoAccess(command.resource, sentOf(user)), directory, context);
     }
     case 'DeleteUser': {
       const target = targetOf(command, state, context);
@@ -161,6 +177,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       resource: event.resource,
       signIns: [],
       before: null,
+      mapping: null,
       refused: [],
       awaited: false,
     };
@@ -194,6 +211,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         resource: applyChanges(state.resource, event.changes),
         awaited: false,
         before: null,
+        mapping: null,
         // Only a link that was found is a mistake when it is undone.
         refused:
           state.before === null || state.refused.includes(event.directory)
@@ -207,6 +225,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         resource: applyChanges(state.resource, event.changes),
         awaited: true,
         before: null,
+        mapping: null,
         refused: state.refused.filter((key) => key !== event.directory),
       };
     // Clients see the same user as before, so the time of its last change stays.
@@ -229,6 +248,8 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         refused: state.refused.includes(key) ? state.refused : [...state.refused, key],
       };
     }
+    case 'AttributesMapped':
+      return { ...next, mapping: afterMapping(state.mapping, event) };
     default:
       return unreachable(event);
   }
@@ -275,34 +296,42 @@ const created = (
  * manages links it.
  */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] | Rejection => {
+  const received = incoming(wanted, user, directory, context);
+  if (isRejection(received)) return received;
   if (user.directory === null)
-    return linked(user, wanted, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
-  const after = withEmailsOf(user.resource, wanted);
+    return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
+  const after = withEmailsOf(user.resource, received.resource);
   const changes = diffResource(user.resource, after);
-  if (Object.keys(changes).length === 0) return [];
+  const mapped = mappedEvents(user.mapping, received, under(directory));
+  if (Object.keys(changes).length === 0) return mapped;
   return (
     unfitting(user, after, changes, context) ??
     taken(after, user, directory, context) ?? [
       { type: 'UserChanged', changes, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
+      ...mapped,
     ]
   );
 };
 
+/** The user as its directory sent it: the next PATCH changes that. */
+const sentOf = ({ mapping, resource }: User): Resource => mapping?.sent ?? resource;
+
 const linked = (
   user: User,
-  wanted: Resource,
+  received: Incoming,
   matching: Matching,
   directory: Directory,
   context: UserContext,
 ): UserEvent[] | Rejection => {
-  const after = withEmailsOf(user.resource, wanted);
+  const after = withEmailsOf(user.resource, received.resource);
   const changes = diffResource(user.resource, after);
   return (
     unfitting(user, after, changes, context) ??
     taken(after, user, directory, context) ?? [
       { type: 'UserLinked', matching, changes, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
+      ...mappedEvents(user.mapping, received, under(directory)),
     ]
   );
 };

@@ -38,6 +38,14 @@ export const DIRECTORY_SETTINGS = {
     description: 'The identity provider also sees local groups, which it cannot change.',
     readBy: ['gateway', 'group'],
   },
+  attributeMapping: {
+    type: 'mapping',
+    maxItems: 200,
+    default: [],
+    description:
+      'What is stored of the attributes that the identity provider sends: each target gets what its expression makes of them; what no line writes is stored as it comes.',
+    readBy: ['identity'],
+  },
 } as const satisfies Readonly<Record<string, DirectorySetting>>;
 
 type Declared = typeof DIRECTORY_SETTINGS;

@@ -19,7 +19,23 @@ export type SettingShape =
       readonly maxItems: number;
       readonly maxCharacters: number;
       readonly default: Readonly<Record<string, string>>;
-    };
+    }
+  /** Lines of an attribute mapping. */
+  | { readonly type: 'mapping'; readonly maxItems: number; readonly default: readonly MappingLine[] };
+
+/** One line of an attribute mapping: libs/mapping says what it means, and checks it as a whole. */
+export interface MappingLine {
+  /** A SCIM path. */
+  readonly target: string;
+  readonly expression: string;
+  /** Left out = always. */
+  readonly when?: (typeof WHEN_MAPPED)[number];
+}
+const WHEN_MAPPED = ['always', 'create', 'update', 'absent'] as const;
+const MAX_TARGET_CHARACTERS = 500;
+/** The limit of Entra itself. */
+const MAX_EXPRESSION_CHARACTERS = 10_000;
+
 export type SettingType = SettingShape['type'];
 type Shape<Type extends SettingType> = Extract<SettingShape, { readonly type: Type }>;
 
@@ -36,8 +52,16 @@ export type ValueOf<Declared extends { readonly type: SettingType }> = Declared 
           ? readonly string[]
           : Declared extends { readonly type: 'map'; readonly choices: readonly (infer Choice)[] }
             ? Readonly<Record<string, Choice>>
-            : never;
-export type SettingValue = boolean | string | number | readonly string[] | Readonly<Record<string, string>>;
+            : Declared extends { readonly type: 'mapping' }
+              ? readonly MappingLine[]
+              : never;
+export type SettingValue =
+  | boolean
+  | string
+  | number
+  | readonly string[]
+  | Readonly<Record<string, string>>
+  | readonly MappingLine[];
 
 interface TypeOfSetting<Type extends SettingType> {
   /** For administrators: what a value is, as the end of "it must be …". */
@@ -47,6 +71,16 @@ interface TypeOfSetting<Type extends SettingType> {
 
 const isText = (value: unknown, min: number, max: number): value is string =>
   typeof value === 'string' && value.length >= min && value.length <= max;
+const isLine = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { target, expression, when = 'always', ...rest } = value as { [name: string]: unknown };
+  return (
+    isText(target, 1, MAX_TARGET_CHARACTERS) &&
+    isText(expression, 1, MAX_EXPRESSION_CHARACTERS) &&
+    WHEN_MAPPED.some((one) => one === when) &&
+    Object.keys(rest).length === 0
+  );
+};
 const oneOf = (choices: readonly string[]): string => choices.join(', ').replace(/, ([^,]*)$/, ' or $1');
 
 const TYPES: { readonly [type in SettingType]: TypeOfSetting<type> } = {
@@ -82,6 +116,11 @@ const TYPES: { readonly [type in SettingType]: TypeOfSetting<type> } = {
         )
       );
     },
+  },
+  mapping: {
+    values: ({ maxItems }) =>
+      `a list of at most ${maxItems} lines {target, expression, when}; when is ${oneOf(WHEN_MAPPED)}`,
+    is: (value, { maxItems }) => Array.isArray(value) && value.length <= maxItems && value.every(isLine),
   },
 };
 

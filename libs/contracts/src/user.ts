@@ -102,7 +102,23 @@ export type UserEvent =
       readonly providerId: string;
       readonly matching: Matching;
     } & DecidedUnder)
-  | ({ readonly type: 'SignInUnlinked'; readonly loginType: LoginType; readonly providerId: string } & DecidedUnder);
+  | ({ readonly type: 'SignInUnlinked'; readonly loginType: LoginType; readonly providerId: string } & DecidedUnder)
+  /**
+   * What the identity provider sent is not what is stored: the attribute mapping of the directory made others of them.
+   * `changes` are those of the attributes as they were sent.
+   */
+  | ({
+      readonly type: 'AttributesMapped';
+      readonly changes: AttributeChanges;
+      readonly mapped: readonly MappedLine[];
+    } & DecidedUnder);
+
+/** An attribute that a line of a mapping wrote. */
+export interface MappedLine {
+  readonly target: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
 
 /** Attribute → its new value; null = it went. */
 export type AttributeChanges = { readonly [attribute: string]: Json | null };
@@ -128,4 +144,5 @@ export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } 
   UserTransferred: 'muster.user.transferred.v1',
   UserSignedIn: 'muster.user.signed-in.v1',
   SignInUnlinked: 'muster.user.sign-in-unlinked.v1',
+  AttributesMapped: 'muster.user.attributes-mapped.v1',
 };

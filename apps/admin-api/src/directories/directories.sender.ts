@@ -3,10 +3,12 @@ import type { DirectoryKind, SettingChanges } from '#contracts';
 import { LogUnavailable } from '#log';
 import { BY_ITSELF, type Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
+import { Schemas } from '../schemas/schemas.queries.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { NewTenants } from '../tenants/tenants.sender.js';
 import { Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
+import { checkMapping } from './mapping.js';
 
 const FIRST_TOKEN = 'Made with the directory';
 /** Each try lasts as long as a command is waited for: the owner of directories may start after the admin API. */
@@ -21,6 +23,7 @@ export class ChangedDirectories {
     private readonly tenants: Tenants,
     private readonly newTenants: NewTenants,
     private readonly commands: Commands,
+    private readonly schemas: Schemas,
   ) {}
 
   /**
@@ -34,11 +37,14 @@ export class ChangedDirectories {
     return this.withNewToken(asked, owner, directoryId);
   }
 
-  /** Changes what is named, and leaves the rest. Throws Rejected(notFound). */
+  /** Changes what is named, and leaves the rest. Throws Rejected. */
   async change(asked: Asked, directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
     const { id, tenant } = await this.directories.show(directoryId);
+    const { attributeMapping } = settings;
+    const warnings = attributeMapping ? checkMapping(attributeMapping, await this.schemas.ofTenant(tenant)) : [];
     await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings });
-    return this.directories.show(id);
+    const changed = await this.directories.show(id);
+    return { ...changed, warnings: [...changed.warnings, ...warnings] };
   }
 
   /**

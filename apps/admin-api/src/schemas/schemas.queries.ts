@@ -29,9 +29,13 @@ export class Schemas {
     return rows;
   }
 
+  /** All of a tenant: they are few. */
+  async ofTenant(tenant: string): Promise<SchemaView[]> {
+    return (await this.pool.query<SchemaView>(`${SELECT} WHERE tenant = $1`, [tenant])).rows;
+  }
+
   /** The schema of a tenant that has this URN, in whatever case it was written. */
   async ofUrn(tenant: string, urn: string): Promise<SchemaView | undefined> {
-    const { rows } = await this.pool.query<SchemaView>(`${SELECT} WHERE tenant = $1`, [tenant]);
-    return rows.find(({ schema }) => schema.id.toLowerCase() === urn.toLowerCase());
+    return (await this.ofTenant(tenant)).find(({ schema }) => schema.id.toLowerCase() === urn.toLowerCase());
   }
 }

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import {
   directorySettings,
   isValueOf,
   valuesOf,
+  type MappingLine,
   type SettingShape,
   type SettingType,
   type SettingValue,
@@ -27,6 +29,26 @@ const entryIn = (text: string): readonly [string, string] => {
   const end = text.lastIndexOf('=');
   if (end < 1) throw new InvalidArgumentError('It is a name, an equals sign and a choice.');
   return [text.slice(0, end), text.slice(end + 1)];
+};
+
+/**
+ * One line, as `target=expression` or `target@when=expression`, or with `@` a JSON file of all lines. A target has no
+ * equals sign.
+ */
+const linesIn = (text: string): readonly MappingLine[] => {
+  if (text.startsWith('@')) return linesOfFile(text.slice(1));
+  const [, target, when, expression] = /^([^=]*?)(?:@([a-z]+))?=(.*)$/s.exec(text) ?? [];
+  if (target === undefined || expression === undefined)
+    throw new InvalidArgumentError('It is a target, an equals sign and an expression, or @ and the name of a file.');
+  return [{ target: target.trim(), expression, ...(when ? { when: when as NonNullable<MappingLine['when']> } : {}) }];
+};
+
+const linesOfFile = (path: string): readonly MappingLine[] => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as MappingLine[];
+  } catch (error) {
+    throw new InvalidArgumentError(`${path} cannot be read as JSON: ${(error as Error).message}`);
+  }
 };
 
 const NOTATIONS: { readonly [type in SettingType]: Notation<type> } = {
@@ -54,6 +76,19 @@ const NOTATIONS: { readonly [type in SettingType]: Notation<type> } = {
       Object.fromEntries([...Object.entries(before ?? {}), ...(text === '' ? [] : [entryIn(text)])]),
     texts: (value) => orEmpty(Object.entries(value).map(([name, choice]) => `${name}=${choice}`)),
   },
+  mapping: {
+    argument: () => '<target=expression|@file>',
+    parse: (text, before) => [
+      ...((before as readonly MappingLine[] | undefined) ?? []),
+      ...(text === '' ? [] : linesIn(text)),
+    ],
+    texts: (value) =>
+      orEmpty(
+        (value as readonly MappingLine[]).map(
+          ({ target, expression, when = 'always' }) => `${target}${when === 'always' ? '' : `@${when}`}=${expression}`,
+        ),
+      ),
+  },
 };
 
 const orEmpty = (texts: readonly string[]): readonly string[] => (texts.length === 0 ? [''] : texts);
@@ -68,7 +103,7 @@ export const flagsOf = (name: string, setting: SettingShape): string =>
 
 /** Help: some options come once for each of their values. */
 export const repetitionOf = ({ type }: SettingShape): string =>
-  type === 'list' || type === 'map' ? ' Repeat the option for each of several; "" is none.' : '';
+  type === 'list' || type === 'map' || type === 'mapping' ? ' Repeat the option for each of several; "" is none.' : '';
 
 /** Reads one argument of the option of a setting. Throws InvalidArgumentError, which says what a value is. */
 export const parseSetting =
