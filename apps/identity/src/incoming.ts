@@ -12,10 +12,9 @@ import {
   type Resource,
   type ResourceDefinition,
 } from '#scim';
-import type { AttributeChanges, DecidedUnder, MappedLine, UserEvent } from '#contracts';
+import type { AttributeChanges, DecidedUnder, MappedLine, SettingsReadBy, UserEvent } from '#contracts';
 import { applyMapping, readMapping, type Given, type Mapping } from '#mapping';
 import type { BearersOf, Candidate } from './matching.js';
-import type { Directory } from './user.js';
 
 /** A user as a directory sends it, and as it is stored. */
 export interface Incoming {
@@ -32,6 +31,9 @@ export interface MappedAttributes {
   readonly sent: Resource;
   readonly mapped: readonly MappedLine[];
 }
+
+/** A directory, as far as mappings are concerned. */
+type Maps = Pick<SettingsReadBy<'identity'>, 'attributeMapping'> & { readonly name: string };
 
 /** Everything that a mapping needs beside the user. */
 export interface MappingContext {
@@ -60,7 +62,7 @@ export const chanceOf = (commandId: string, nowMs: number): Chance => {
 export const incoming = (
   sent: Resource,
   current: Pick<Candidate, 'id' | 'resource'> | null,
-  directory: Directory,
+  directory: Maps,
   context: MappingContext,
 ): Incoming | Rejection => {
   const mapping = mappingOf(directory, context.definition);
@@ -108,9 +110,9 @@ const NAMES = ['userName', 'email'] as const;
 
 type Read = Mapping | Rejection | null;
 /** Mappings by the directory that has them: a directory as it was loaded is one object, and never changes. */
-const READ = new WeakMap<Directory, { readonly definition: ResourceDefinition; readonly mapping: Read }>();
+const READ = new WeakMap<Maps, { readonly definition: ResourceDefinition; readonly mapping: Read }>();
 
-const mappingOf = (directory: Directory, definition: ResourceDefinition): Read => {
+const mappingOf = (directory: Maps, definition: ResourceDefinition): Read => {
   if (directory.attributeMapping.length === 0) return null;
   const known = READ.get(directory);
   if (known?.definition === definition) return known.mapping;
