@@ -8,10 +8,10 @@ CREATE SCHEMA directory;
 GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA "group";
-GRANT USAGE ON SCHEMA "group" TO muster_admin_api, muster_gateway, muster_group, muster_identity;
+GRANT USAGE ON SCHEMA "group" TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA identity;
-GRANT USAGE ON SCHEMA identity TO muster_admin_api, muster_gateway, muster_group, muster_identity;
+GRANT USAGE ON SCHEMA identity TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA keys;
 GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_identity;
@@ -535,11 +535,14 @@ CREATE TABLE directory.directories (
   created timestamp with time zone NOT NULL,
   name text NOT NULL,
   kind text NOT NULL,
-  settings jsonb NOT NULL
+  settings jsonb NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  disconnected_at timestamp with time zone,
+  moved_version integer
 );
 ALTER TABLE directory.directories ADD CONSTRAINT directories_pkey PRIMARY KEY (id);
 CREATE INDEX directories_by_tenant ON directory.directories USING btree (tenant, id);
-GRANT INSERT, SELECT, UPDATE ON TABLE directory.directories TO muster_directory;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE directory.directories TO muster_directory;
 
 CREATE TABLE directory.events (
   tenant uuid NOT NULL,
@@ -831,7 +834,7 @@ CREATE VIEW "group".groups_v1 AS
     folded,
     member_count
    FROM "group".groups;
-GRANT SELECT ON TABLE "group".groups_v1 TO muster_admin_api, muster_gateway, muster_identity;
+GRANT SELECT ON TABLE "group".groups_v1 TO muster_admin_api, muster_directory, muster_gateway, muster_identity;
 
 CREATE VIEW "group".members_v1 AS
  SELECT tenant,
@@ -854,7 +857,10 @@ CREATE VIEW directory.directories_v1 AS
     version,
     name,
     kind,
-    settings
+    settings,
+    status,
+    disconnected_at,
+    moved_version
    FROM directory.directories;
 GRANT SELECT ON TABLE directory.directories_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity;
 
@@ -943,7 +949,10 @@ CREATE VIEW directory.tokens_v1 AS
     t.status,
     t.expires_at,
     d.kind,
-    d.settings
+    d.settings,
+    d.name AS directory_name,
+    d.status AS directory_status,
+    d.moved_version
    FROM (directory.tokens t
      JOIN directory.directories d ON ((d.id = t.directory)));
 GRANT SELECT ON TABLE directory.tokens_v1 TO muster_gateway;
@@ -984,4 +993,4 @@ CREATE VIEW identity.users_v1 AS
     other_work_emails_folded,
     folded
    FROM identity.users;
-GRANT SELECT ON TABLE identity.users_v1 TO muster_gateway, muster_group;
+GRANT SELECT ON TABLE identity.users_v1 TO muster_directory, muster_gateway, muster_group;

@@ -121,6 +121,8 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     id,
     version: 3,
     name: id,
+    status: 'active',
+    movedVersion: null,
     ...contracts.settingsOf({}),
     // Writes what was sent, so that other events are as they are without a mapping.
     attributeMapping: [{ target: 'userName', expression: '[userPrincipalName]' }],
@@ -216,6 +218,18 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     replaced_by: null,
     warned: null,
   };
+  const longDisconnected = {
+    id: DIRECTORY,
+    tenant: TENANT,
+    version: 2,
+    created: '2026-01-01T00:00:00.000Z',
+    name: 'Microsoft Entra ID',
+    kind: 'entra',
+    settings: {},
+    status: 'disconnected',
+    disconnected_at: '2026-01-01T00:00:00.000Z',
+    moved_version: null,
+  };
   const groupCommands: GroupCommand[] = [
     {
       type: 'CreateGroup',
@@ -238,7 +252,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
   return [
     ...write(
       groupBehaviour(262_144),
-      { groups: null, claims: null, present: null, known, directories: null },
+      { groups: null, claims: null, present: null, known, directories },
       groupCommands,
       () => () => null,
     ),
@@ -259,6 +273,26 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       directoryCommands,
       () => () => null,
     ).filter(({ data }) => !isPreset(data)),
+    ...write(
+      directoryBehaviour(),
+      {
+        directories: [
+          longDisconnected,
+          { ...longDisconnected, id: OTHER_DIRECTORY, name: 'Other', status: 'active', disconnected_at: null },
+        ],
+        belongings: [{ tenant: TENANT, id: DIRECTORY, users: 0, groups: 0 }],
+      },
+      [
+        { type: 'RenameDirectory', directoryId: OTHER_DIRECTORY, name: 'Contoso' },
+        { type: 'DisableDirectory', directoryId: OTHER_DIRECTORY },
+        { type: 'EnableDirectory', directoryId: OTHER_DIRECTORY },
+        { type: 'DisconnectDirectory', directoryId: OTHER_DIRECTORY },
+        { type: 'ConnectDirectory', directoryId: OTHER_DIRECTORY },
+        { type: 'MoveDirectory', directoryId: OTHER_DIRECTORY, kind: 'okta' },
+        { type: 'DeleteDirectory', directoryId: DIRECTORY },
+      ],
+      () => () => null,
+    ),
   ];
 };
 

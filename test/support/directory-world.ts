@@ -1,5 +1,5 @@
 import type { DirectoryEvent } from '#contracts';
-import type { Known, State, World } from '../../apps/directory/src/aggregate.js';
+import type { Belongings, Known, State, World } from '../../apps/directory/src/aggregate.js';
 import { evolve, type DirectoryOwnerState } from '../../apps/directory/src/aggregates.js';
 
 const RECORDED_AT = '2026-01-01T00:00:00.000Z';
@@ -12,10 +12,12 @@ export const stateAfter = (...events: readonly DirectoryEvent[]): DirectoryOwner
 export const worldAfter = (
   streams: Readonly<Record<string, readonly DirectoryEvent[]>>,
   now = '2026-06-01T00:00:00.000Z',
+  belongings: Belongings = { users: 0, groups: 0 },
 ): World => {
   const states = Object.entries(streams).map(([id, events]) => [id, stateAfter(...events)] as const);
   return {
     now,
+    belongingTo: () => belongings,
     get: (id) => states.find(([known]) => known === id)?.[1] ?? null,
     all: <Kind extends State>({ kind }: { readonly kind: Kind['kind'] }) =>
       states.flatMap(([id, state]): Known<Kind>[] => (state?.kind === kind ? [{ id, state: state as Kind }] : [])),

@@ -1,5 +1,5 @@
 import { GROUP, isRejection, type Rejection } from '#scim';
-import type { GroupCommand, GroupEvent, Member, MemberType, Outcome } from '#contracts';
+import type { DirectoryStatus, GroupCommand, GroupEvent, Member, MemberType, Outcome } from '#contracts';
 import { decide, evolve, nameKey, snapshotOf, type GroupContext, type GroupState } from '../../apps/group/src/group.js';
 
 type Group = NonNullable<GroupState>;
@@ -22,6 +22,7 @@ export class GroupWorld {
     users: readonly string[],
     private readonly seeing: readonly string[] = [],
     private readonly now = '2026-01-01T00:00:00.000Z',
+    private readonly statuses: Readonly<Record<string, DirectoryStatus>> = {},
   ) {
     this.users = new Set(users);
   }
@@ -33,6 +34,7 @@ export class GroupWorld {
       maxResourceBytes: 262_144,
       seesLocalGroups: sender !== null && this.seeing.includes(sender),
       nameOf: (id) => `Directory ${id}`,
+      statusOf: (id) => this.statuses[id] ?? 'active',
       bearerOf: (key) =>
         [...this.groups.values()].find(({ directory, resource }) => nameKey(directory, resource) === key)?.id ?? null,
       memberOf: (groupId, id) => this.members.get(groupId)?.get(id) ?? null,

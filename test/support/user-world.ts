@@ -19,6 +19,7 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   id,
   version: 1,
   name: `Directory ${id}`,
+  status: 'active',
   ...settingsOf({}),
   ...settings,
 });

@@ -24,9 +24,18 @@ export interface World {
   readonly now: string;
   /** The aggregate with this id, of any kind; null = there is none. */
   get(id: string): State | null;
+  /** How much belongs to a directory, up to a limit; only a DeleteDirectory asks. */
+  belongingTo(directory: string): Belongings;
   /** All aggregates of one kind, with their ids. */
   all<Kind extends State>(of: { readonly kind: Kind['kind']; readonly isOfKind?: Kind }): readonly Known<Kind>[];
 }
+/** What other owners keep for a directory; more than MAX_BELONGINGS are not counted. */
+export interface Belongings {
+  readonly users: number;
+  readonly groups: number;
+}
+export const MAX_BELONGINGS = 1_000;
+
 export interface Known<Kind extends State> {
   readonly id: string;
   readonly state: Kind;
@@ -68,6 +77,11 @@ export interface Aggregate<Kind extends State, Commands extends CommandType, Eve
   decide(command: CommandOf<Commands>, state: Kind | null, world: World): Decided;
   /** Returns the state after an event that has happened; null = it is gone. Never throws. */
   evolve(state: Kind | null, event: EventOf<Events>, recordedAt: string): Kind | null;
+  /**
+   * The event by which it ends with the access of its directory's identity provider; null = it does not. Left out = it
+   * gives no access.
+   */
+  disconnected?(state: Kind, directoryId: string): EventOf<Events> | null;
   /** The row of its table, without id and tenant, version and time of creation. */
   rowOf(state: Kind, id: string): Columns;
   /** The state that a row shows, but for its kind, version and time of creation. */

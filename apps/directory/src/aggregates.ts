@@ -1,5 +1,6 @@
 import type { DirectoryCommand, DirectoryEvent } from '#contracts';
-import type { Aggregate, CommandType, Decided, EventType, State, World } from './aggregate.js';
+import { isRejection, type Rejection } from '#scim';
+import type { Aggregate, CommandType, Decided, Elsewhere, EventType, State, World } from './aggregate.js';
 import { directory } from './directory.js';
 import { schema } from './schema.js';
 import { tenant } from './tenant.js';
@@ -34,8 +35,20 @@ export const decide = (
   if (!aggregate) throw new Error(`unknown command ${JSON.stringify(command)}`);
   const stream = aggregate.streamOf(command, world);
   const state = world.get(stream);
-  return { stream, events: aggregate.decide(command, state?.kind === aggregate.kind ? state : null, world) };
+  const events = aggregate.decide(command, state?.kind === aggregate.kind ? state : null, world);
+  return { stream, events: isRejection(events) ? events : [...events, ...endOfAccess(stream, events, world)] };
 };
+
+/** An identity provider that is disconnected, or that another one follows, can no longer use what it was given. */
+const endOfAccess = (directoryId: string, events: Exclude<Decided, Rejection>, world: World): readonly Elsewhere[] =>
+  events.some((one) => 'type' in one && (one.type === 'DirectoryDisconnected' || one.type === 'DirectoryMoved'))
+    ? AGGREGATES.flatMap((aggregate) =>
+        world.all<State>(aggregate).flatMap(({ id, state }): Elsewhere[] => {
+          const event = aggregate.disconnected?.(state, directoryId);
+          return event ? [{ at: id, event: event as DirectoryEvent }] : [];
+        }),
+      )
+    : [];
 
 /** Returns the state after an event that has happened. Never throws. */
 export const evolve = (state: DirectoryOwnerState, event: DirectoryEvent, recordedAt: string): DirectoryOwnerState => {

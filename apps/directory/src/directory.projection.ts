@@ -1,18 +1,35 @@
 import {
   DIRECTORY_COMMAND_TYPES,
   DIRECTORY_EVENT_TYPES,
+  GROUPS_VIEW,
   SECRETS_OF_EVENTS,
+  USERS_VIEW,
   type DirectoryCommand,
   type DirectoryEvent,
   type PublishedDirectoryEvent,
 } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { isUuid } from '#runtime';
 import { isRejection, type Rejection } from '#scim';
+import { MAX_BELONGINGS } from './aggregate.js';
 import type { Columns, Known, State, World } from './aggregate.js';
 import { aggregateOf, AGGREGATES, decide, evolve, type AnyAggregate } from './aggregates.js';
 
 /** Table → its rows; null = none. */
 type LoadedDirectories = Readonly<Record<string, Columns[] | null>>;
+
+/** What a batch loads: all aggregates of its tenants, and what belongs to the directories that are to be deleted. */
+interface Touched {
+  readonly tenants: readonly string[];
+  readonly deleted: readonly { readonly tenant: string; readonly directory: string }[];
+}
+
+const BELONGINGS = 'belongings';
+const countOf = (view: string): string =>
+  `(SELECT count(*) FROM (SELECT FROM ${view} WHERE tenant = t.tenant AND directory = t.directory LIMIT ${MAX_BELONGINGS + 1}) c)`;
+const BELONGINGS_SQL = `'${BELONGINGS}', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.directory,
+    'users', ${countOf(USERS_VIEW)}, 'groups', ${countOf(GROUPS_VIEW)}))
+  FROM json_to_recordset(($json)->'deleted') AS t(tenant uuid, directory uuid))`;
 
 const upsert = ({ table, columns, changing }: AnyAggregate, rows: string): string => `
   INSERT INTO directory.${table} (${Object.keys(columns).join(', ')}) SELECT r.* FROM json_to_recordset(${rows})
@@ -28,7 +45,7 @@ const deletion = ({ table }: AnyAggregate, rows: string): string =>
 const gone = (table: string): string => `gone_${table}`;
 
 const ofTenants = ({ table, tenant = 'tenant' }: AnyAggregate): string =>
-  `'${table}', (SELECT json_agg(t) FROM directory.${table} t WHERE t.${tenant} IN (SELECT x::uuid FROM json_array_elements_text($json) x))`;
+  `'${table}', (SELECT json_agg(t) FROM directory.${table} t WHERE t.${tenant} IN (SELECT x::uuid FROM json_array_elements_text(($json)->'tenants') x))`;
 
 /**
  * The owner of directories brings to the transaction its aggregates. They are few: a batch loads those of its tenants.
@@ -36,8 +53,16 @@ const ofTenants = ({ table, tenant = 'tenant' }: AnyAggregate): string =>
 export const directoryBehaviour = (): Behaviour<DirectoryCommand> => ({
   owner: 'directory',
   commandTypes: new Set(Object.values(DIRECTORY_COMMAND_TYPES)),
-  loadSql: () => `SELECT json_build_object(${AGGREGATES.map(ofTenants).join(',\n')})`,
-  touches: (commands) => [...new Set(commands.map(({ tenant }) => tenant))],
+  loadSql: (touched) =>
+    `SELECT json_build_object(${[...AGGREGATES.map(ofTenants), ...((touched as Touched).deleted.length > 0 ? [BELONGINGS_SQL] : [])].join(',\n')})`,
+  touches: (commands): Touched => ({
+    tenants: [...new Set(commands.map(({ tenant }) => tenant))],
+    deleted: commands.flatMap(({ tenant, command }) =>
+      command.type === 'DeleteDirectory' && isUuid(command.directoryId)
+        ? [{ tenant, directory: command.directoryId }]
+        : [],
+    ),
+  }),
   parts: AGGREGATES.flatMap((aggregate) => [
     { name: aggregate.table, sql: (rows) => upsert(aggregate, rows) },
     ...(aggregate.mayGo ? [{ name: gone(aggregate.table), sql: (rows: string) => deletion(aggregate, rows) }] : []),
@@ -65,7 +90,7 @@ class DirectoryWorkingSet implements WorkingSet<DirectoryCommand> {
   private readonly streams = new Map<string, Stream>();
 
   constructor(
-    loaded: LoadedDirectories,
+    private readonly loaded: LoadedDirectories,
     private readonly now: string,
   ) {
     for (const { kind, table, tenant: ofTenant = 'tenant', stateOf } of AGGREGATES) {
@@ -106,6 +131,11 @@ class DirectoryWorkingSet implements WorkingSet<DirectoryCommand> {
   private worldOf(tenant: string): World {
     return {
       now: this.now,
+      belongingTo: (directory) => {
+        const found = this.loaded[BELONGINGS]?.find((row) => row.tenant === tenant && row.id === directory);
+        if (!found) throw new Error(`it was not loaded what belongs to the directory ${directory}`);
+        return { users: Number(found.users), groups: Number(found.groups) };
+      },
       get: (id) => this.streamOf(tenant, id)?.state ?? null,
       all: <Kind extends State>({ kind }: { readonly kind: Kind['kind'] }) =>
         [...this.streams].flatMap(([id, { tenant: owner, state }]): Known<Kind>[] =>

@@ -1,7 +1,7 @@
 import { rejection } from '#scim';
 import type { TokenStatus } from '#contracts';
 import type { Aggregate, CommandOf, Decided, State, World } from './aggregate.js';
-import { directory, noDirectory } from './directory.js';
+import { directory, isDisconnected, noDirectory, type DirectoryState } from './directory.js';
 import { warningAt, warningDue } from './expiry-warnings.js';
 import { tenantOf } from './tenant.js';
 
@@ -105,6 +105,8 @@ export const token: Aggregate<TokenState, Commands, Events> = {
         return next;
     }
   },
+  disconnected: (state, directoryId) =>
+    state.directoryId === directoryId && state.status !== 'revoked' ? { type: 'TokenRevoked' } : null,
   rowOf: ({ directoryId, description, hash, sealed, status, expiresAt, replacedBy, warned }) => ({
     directory: directoryId,
     description,
@@ -129,7 +131,9 @@ export const token: Aggregate<TokenState, Commands, Events> = {
 };
 
 const created = ({ type: _type, tokenId, ...made }: CommandOf<'CreateToken'>, world: World): Decided => {
-  if (world.get(made.directoryId)?.kind !== directory.kind) return noDirectory(made.directoryId);
+  const of = world.get(made.directoryId);
+  if (of?.kind !== directory.kind) return noDirectory(made.directoryId);
+  if ((of as DirectoryState).status === 'disconnected') return isDisconnected(made.directoryId);
   if (world.get(tokenId)) return rejection('conflict', 'The token exists already.');
   return tooMany(made.directoryId, world) ?? [{ type: 'TokenCreated', ...made }];
 };

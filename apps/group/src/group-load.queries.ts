@@ -3,6 +3,7 @@ import {
   schemasAsJson,
   settingsSql,
   USERS_VIEW,
+  type DirectoryStatus,
   type GroupCommand,
   type SettingsReadBy,
 } from '#contracts';
@@ -46,7 +47,9 @@ export interface LoadedGroups {
    * group = there are more than the most.
    */
   readonly above?: { tenant: string; member: string | null; groups: string[] | null }[] | null;
-  readonly directories: (SettingsReadBy<'group'> & { tenant: string; id: string; name: string })[] | null;
+  readonly directories:
+    | (SettingsReadBy<'group'> & { tenant: string; id: string; name: string; status: DirectoryStatus })[]
+    | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
 }
 
@@ -165,8 +168,8 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
           SELECT id, 'U' AS kind FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid
           UNION ALL SELECT id, 'G' FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid LIMIT 1) k))
       FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
-    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name,
-        ${settingsSql('group', 'd.settings')}))
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'status', d.status,
+                ${settingsSql('group', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'schemas', ${schemasAsJson("= ANY (ARRAY(SELECT json_array_elements_text(($json)->'tenants')::uuid))")}

@@ -13,6 +13,7 @@ import {
 import {
   GROUP_COMMAND_TYPES,
   GROUP_EVENT_TYPES,
+  type DirectoryStatus,
   type GroupCommand,
   type GroupEvent,
   type Member,
@@ -159,7 +160,10 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   /** Tenant → what it has under an id. */
   private readonly types = new Map<string, Map<string, MemberType>>();
   private readonly leaving: Leaving;
-  private readonly directories: ReadonlyMap<string, { readonly name: string; readonly offerLocalGroups: boolean }>;
+  private readonly directories: ReadonlyMap<
+    string,
+    { readonly name: string; readonly status: DirectoryStatus; readonly offerLocalGroups: boolean }
+  >;
   /** Definitions by tenant, where a tenant has schemas of its own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
 
@@ -284,6 +288,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       maxResourceBytes: this.maxResourceBytes,
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
+      statusOf: (id) => this.directories.get(`${tenant}/${id}`)?.status ?? null,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,
       memberOf: (groupId, id) => {
         if (groupId !== askedGroup)

@@ -14,7 +14,7 @@ import {
   type Resource,
   type ResourceDefinition,
 } from '#scim';
-import type { Conditions, GroupCommand, GroupEvent, GroupSnapshot, StoredValue } from '#contracts';
+import type { Conditions, DirectoryStatus, GroupCommand, GroupEvent, GroupSnapshot, StoredValue } from '#contracts';
 import { membershipEvents, type MembersContext } from './member-moves.js';
 import { splitOperations, type MemberChange } from './membership.js';
 
@@ -44,6 +44,8 @@ export interface GroupContext extends MembersContext {
   /** True if that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
   readonly nameOf: (directory: string) => string;
+  /** Null = there is no such directory. */
+  readonly statusOf: (directory: string) => DirectoryStatus | null;
   /** The group that bears a name in its directory, or among the local ones; null = none. */
   readonly bearerOf: (nameKey: string) => string | null;
 }
@@ -53,6 +55,8 @@ export interface GroupContext extends MembersContext {
  * changed. A DeleteGroup or LeaveGroups is also decided about each group in which the one that goes is a member.
  */
 export const decide = (command: GroupCommand, state: GroupState, context: GroupContext): GroupEvent[] | Rejection => {
+  const silenced = command.type === 'LeaveGroups' ? null : anInactiveDirectoryIsSilent(context);
+  if (silenced) return silenced;
   switch (command.type) {
     case 'CreateGroup': {
       const { groupId, resource, members } = command;
@@ -163,12 +167,20 @@ const changed = (group: Group, after: Resource, context: GroupContext): GroupEve
 
 /** The group that a command is about, if its sender may write it as the command asks. */
 const targetOf = (
-  command: { readonly groupId: string } & Conditions,
+  command: { readonly type: GroupCommand['type']; readonly groupId: string } & Conditions,
   state: GroupState,
   context: GroupContext,
 ): Group | Rejection => {
-  const group = writable(command.groupId, state, context);
+  const group = writable(command, state, context);
   return isRejection(group) ? group : (preconditionFailed('group', command, group.version) ?? group);
+};
+
+const anInactiveDirectoryIsSilent = ({ directory, statusOf, nameOf }: GroupContext): Rejection | null => {
+  const status = directory === null ? 'active' : statusOf(directory);
+  // One that is gone was disconnected for longer than its commands live.
+  return status === 'active' || status === null
+    ? null
+    : rejection('forbidden', `The directory "${nameOf(directory!)}" is ${status}.`);
 };
 
 /**
@@ -176,11 +188,14 @@ const targetOf = (
  * conflict that names the owner.
  */
 const writable = (
-  groupId: string,
+  { type, groupId }: { readonly type: GroupCommand['type']; readonly groupId: string },
   state: GroupState,
-  { directory, seesLocalGroups, nameOf }: GroupContext,
+  { directory, seesLocalGroups, nameOf, statusOf }: GroupContext,
 ): Group | Rejection => {
   if (state && state.directory === directory) return state;
+  // Nobody else could delete it, and a directory that owns groups cannot be deleted.
+  if (state?.directory && directory === null && type === 'DeleteGroup' && statusOf(state.directory) === 'disconnected')
+    return state;
   if (!state || (directory !== null && !(state.directory === null && seesLocalGroups)))
     return rejection('notFound', `There is no group with the id ${groupId}.`);
   return rejection(

@@ -179,8 +179,8 @@ export const loadSql = (touched: Touched): string => {
   const ofTenants = `,
     'revisions', (SELECT json_agg(json_build_object('tenant', t.tenant, 'revision', ${revisionOf('t.tenant::uuid')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)),
-    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name,
-        ${settingsSql('identity', 'd.settings')}))
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name, 'status', d.status,
+                ${settingsSql('identity', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))

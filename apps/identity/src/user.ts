@@ -10,6 +10,7 @@ import {
   tooLarge,
   unfitAsKey,
   type Rejection,
+  type RejectionCode,
   type Resource,
   type ResourceDefinition,
 } from '#scim';
@@ -17,6 +18,7 @@ import type {
   AttributeChanges,
   Conditions,
   DecidedUnder,
+  DirectoryStatus,
   SettingsReadBy,
   Matching,
   RecordedSignIn,
@@ -52,6 +54,7 @@ export interface Directory extends SettingsReadBy<'identity'> {
   readonly id: string;
   readonly version: number;
   readonly name: string;
+  readonly status: DirectoryStatus;
 }
 
 /** A decision may look at this besides the user itself. */
@@ -151,6 +154,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       if (!state) return noUser(command.userId);
       const directory = known(command.directoryId, context);
       if (isRejection(directory)) return directory;
+      if (directory.status === 'disconnected') return refused('conflict', directory);
       if (state.directory === directory.id) return [];
       return (
         emailTaken(state.resource, state, directory, context) ?? [
@@ -396,8 +400,13 @@ const targetOf = (
 
 const sender = (context: UserContext): Directory | Rejection => {
   if (!context.directory) throw new Error('this command names its directory');
-  return known(context.directory, context);
+  const directory = known(context.directory, context);
+  if (isRejection(directory) || directory.status === 'active') return directory;
+  return refused('forbidden', directory);
 };
+
+const refused = (code: RejectionCode, { name, status }: Directory): Rejection =>
+  rejection(code, `The directory "${name}" is ${status}.`);
 
 const known = (id: string, context: UserContext): Directory | Rejection =>
   context.directoryOf(id) ?? rejection('notFound', `There is no directory with the id ${id}.`);

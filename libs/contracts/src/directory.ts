@@ -16,6 +16,17 @@ export type DirectoryCommand =
       readonly kind: DirectoryKind;
     }
   | { readonly type: 'ChangeDirectory'; readonly directoryId: string; readonly settings: SettingChanges }
+  | { readonly type: 'RenameDirectory'; readonly directoryId: string; readonly name: string }
+  /** It answers nobody, and can be enabled again: ids, users, tokens and settings stay. */
+  | { readonly type: 'DisableDirectory'; readonly directoryId: string }
+  | { readonly type: 'EnableDirectory'; readonly directoryId: string }
+  /** Its identity provider is to have no access any more: what it shows to get in is revoked, ids and users stay. */
+  | { readonly type: 'DisconnectDirectory'; readonly directoryId: string }
+  | { readonly type: 'ConnectDirectory'; readonly directoryId: string }
+  /** Another identity provider takes over: users and groups keep their ids, and the ids that the old one gave are void. */
+  | { readonly type: 'MoveDirectory'; readonly directoryId: string; readonly kind: DirectoryKind }
+  /** Only of a disconnected one, and an empty one. */
+  | { readonly type: 'DeleteDirectory'; readonly directoryId: string }
   | {
       readonly type: 'CreateToken';
       readonly tokenId: string;
@@ -81,11 +92,31 @@ export type ExtendedType = (typeof EXTENDED_TYPES)[number];
 export const DIRECTORY_KINDS = ['entra', 'okta', 'scim', 'strict'] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
+/**
+ * A directory that is not active answers nobody: `disabled` for a while, `disconnected` without tokens, so that its
+ * identity provider has to be connected again.
+ */
+export const DIRECTORY_STATUSES = ['active', 'disabled', 'disconnected'] as const;
+export type DirectoryStatus = (typeof DIRECTORY_STATUSES)[number];
+
+/**
+ * A directory may be deleted so long after it was disconnected. Owners read its status when they begin a batch, and a
+ * batch is committed within twice QUERY_TIMEOUT_MS, so that by then nothing more can come into it.
+ */
+export const DELETABLE_AFTER_MS = 15_000;
+
 export type DirectoryEvent =
   | { readonly type: 'TenantCreated'; readonly name: string }
   | { readonly type: 'TenantRenamed'; readonly name: string }
   | { readonly type: 'TenantChanged'; readonly settings: Partial<TenantSettings> }
   | { readonly type: 'DirectoryCreated'; readonly name: string; readonly kind: DirectoryKind }
+  | { readonly type: 'DirectoryRenamed'; readonly name: string }
+  | { readonly type: 'DirectoryDisabled' }
+  | { readonly type: 'DirectoryEnabled' }
+  | { readonly type: 'DirectoryDisconnected' }
+  | { readonly type: 'DirectoryConnected' }
+  | { readonly type: 'DirectoryMoved'; readonly kind: DirectoryKind }
+  | { readonly type: 'DirectoryDeleted' }
   | { readonly type: 'DirectoryChanged'; readonly settings: SettingChanges }
   | {
       readonly type: 'TokenCreated';
@@ -128,6 +159,13 @@ export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type
   ChangeTenant: 'muster.tenant.change.v1',
   CreateDirectory: 'muster.directory.create.v1',
   ChangeDirectory: 'muster.directory.change.v1',
+  RenameDirectory: 'muster.directory.rename.v1',
+  DisableDirectory: 'muster.directory.disable.v1',
+  EnableDirectory: 'muster.directory.enable.v1',
+  DisconnectDirectory: 'muster.directory.disconnect.v1',
+  ConnectDirectory: 'muster.directory.connect.v1',
+  MoveDirectory: 'muster.directory.move.v1',
+  DeleteDirectory: 'muster.directory.delete.v1',
   CreateToken: 'muster.token.create.v1',
   ChangeToken: 'muster.token.change.v1',
   RotateToken: 'muster.token.rotate.v1',
@@ -142,6 +180,13 @@ export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]:
   TenantChanged: 'muster.tenant.changed.v1',
   DirectoryCreated: 'muster.directory.created.v1',
   DirectoryChanged: 'muster.directory.changed.v1',
+  DirectoryRenamed: 'muster.directory.renamed.v1',
+  DirectoryDisabled: 'muster.directory.disabled.v1',
+  DirectoryEnabled: 'muster.directory.enabled.v1',
+  DirectoryDisconnected: 'muster.directory.disconnected.v1',
+  DirectoryConnected: 'muster.directory.connected.v1',
+  DirectoryMoved: 'muster.directory.moved.v1',
+  DirectoryDeleted: 'muster.directory.deleted.v1',
   TokenCreated: 'muster.token.created.v1',
   TokenChanged: 'muster.token.changed.v1',
   TokenRotated: 'muster.token.rotated.v1',

@@ -1,6 +1,6 @@
 import type { Resource, TenantSchema } from '#scim';
 import type { SettingsReadBy } from './directory-settings.js';
-import type { DirectoryKind, TokenStatus } from './directory.js';
+import type { DirectoryKind, DirectoryStatus, TokenStatus } from './directory.js';
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
 import { schemaOf, type Owner } from './topics.js';
@@ -110,6 +110,10 @@ export interface TokenRow {
   readonly expiresAt: Date | null;
   /** The kind of the directory. */
   readonly kind: DirectoryKind;
+  readonly directoryName: string;
+  readonly directoryStatus: DirectoryStatus;
+  /** The version with which the directory moved to another identity provider last; null = it never did. */
+  readonly movedVersion: number | null;
   readonly settings: SettingsReadBy<'gateway'>;
   /** Beside the view: what the tenant has defined; null = nothing. */
   readonly schemas: readonly TenantSchema[] | null;

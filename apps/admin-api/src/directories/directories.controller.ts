@@ -1,4 +1,4 @@
-import { Body, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { AdminController } from '../http/admin.controller.js';
@@ -15,6 +15,14 @@ class NewDirectory {
   /** The id of a tenant; without it the first one. */
   @IsOptional() @IsUUID() tenant?: string;
   @IsIn(DIRECTORY_KINDS) kind: DirectoryKind = 'entra';
+}
+
+class NewName {
+  @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
+}
+
+class NewKind {
+  @IsIn(DIRECTORY_KINDS) kind!: DirectoryKind;
 }
 
 @AdminController('directories')
@@ -46,5 +54,52 @@ export class DirectoriesController {
   @Patch(':id')
   change(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.change(asked, id, settingsIn(body));
+  }
+
+  @Post(':id/rename')
+  @HttpCode(200)
+  rename(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
+    return this.changed.rename(asked, id, checked(NewName, body).name);
+  }
+
+  /** Its identity provider is answered 403 until it is enabled again. */
+  @Post(':id/disable')
+  @HttpCode(200)
+  disable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
+    return this.changed.setStatus(asked, id, 'DisableDirectory');
+  }
+
+  @Post(':id/enable')
+  @HttpCode(200)
+  enable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
+    return this.changed.setStatus(asked, id, 'EnableDirectory');
+  }
+
+  /** Revokes its tokens. Users and groups stay, with their ids. */
+  @Post(':id/disconnect')
+  @HttpCode(200)
+  disconnect(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
+    return this.changed.setStatus(asked, id, 'DisconnectDirectory');
+  }
+
+  /** Connects it again, and makes a token. */
+  @Post(':id/connect')
+  @HttpCode(200)
+  connect(@Param('id') id: string, @Asks() asked: Asked): Promise<RevealedDirectory> {
+    return this.changed.connect(asked, id);
+  }
+
+  /** Another identity provider takes over: a new token, and the ids that the old one gave do not count. */
+  @Post(':id/move')
+  @HttpCode(200)
+  move(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<RevealedDirectory> {
+    return this.changed.move(asked, id, checked(NewKind, body).kind);
+  }
+
+  /** Only a disconnected one to which nothing belongs. */
+  @Delete(':id')
+  @HttpCode(204)
+  delete(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {
+    return this.changed.delete(asked, id);
   }
 }

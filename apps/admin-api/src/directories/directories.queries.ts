@@ -1,11 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import {
+  DELETABLE_AFTER_MS,
   DIRECTORIES_VIEW,
   LISTED_TOKENS_VIEW,
   settingsOf,
   settingWarnings,
+  type DirectoryKind,
   type DirectorySettings,
+  type DirectoryStatus,
   type TokenStatus,
 } from '#contracts';
 import { isUuid } from '#runtime';
@@ -17,7 +20,10 @@ export interface DirectoryView {
   readonly id: string;
   readonly tenant: string;
   readonly name: string;
-  readonly kind: string;
+  readonly kind: DirectoryKind;
+  readonly status: DirectoryStatus;
+  /** When it may be deleted, if it is empty by then, ISO 8601; null = it has to be disconnected first. */
+  readonly deletableAt: string | null;
   readonly settings: DirectorySettings;
   /** Sentences, one for each pair of settings that contradict each other. */
   readonly warnings: readonly string[];
@@ -35,7 +41,9 @@ interface DirectoryRow {
   id: string;
   tenant: string;
   name: string;
-  kind: string;
+  kind: DirectoryKind;
+  status: DirectoryStatus;
+  disconnected_at: Date | null;
   settings: Partial<DirectorySettings>;
   tokens: { id: string; description: string; status: TokenStatus; expires_at: string | null }[] | null;
 }
@@ -73,7 +81,7 @@ export class Directories {
   private async read(which: string, values: readonly (string | number)[] = []): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(
       `
-      SELECT d.id, d.tenant, d.name, d.kind, d.settings,
+      SELECT d.id, d.tenant, d.name, d.kind, d.settings, d.status, d.disconnected_at,
         (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status,
           'expires_at', t.expires_at) ORDER BY t.id DESC) FROM ${LISTED_TOKENS_VIEW} t
          WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
@@ -81,8 +89,9 @@ export class Directories {
       [...values],
     );
     const now = Date.now();
-    return rows.map(({ settings, tokens, ...row }) => ({
+    return rows.map(({ settings, tokens, disconnected_at: disconnectedAt, ...row }) => ({
       ...row,
+      deletableAt: disconnectedAt && new Date(disconnectedAt.getTime() + DELETABLE_AFTER_MS).toISOString(),
       settings: settingsOf(settings),
       warnings: settingWarnings(settingsOf(settings)),
       scimBaseUrl: this.scimBaseUrl,

@@ -11,6 +11,8 @@ import { Directories, type DirectoryView } from './directories.queries.js';
 import { checkMapping } from './mapping.js';
 
 const FIRST_TOKEN = 'Made with the directory';
+const TOKEN_OF_CONNECTING = 'Made when the directory was connected again';
+const TOKEN_OF_MOVING = 'Made when the directory moved to another identity provider';
 /** Each try lasts as long as a command is waited for: the owner of directories may start after the admin API. */
 const MAX_ATTEMPTS = 6;
 
@@ -34,7 +36,7 @@ export class ChangedDirectories {
     const owner = await this.tenants.idOf(tenant);
     const directoryId = asked.newId();
     await this.commands.toDirectory(asked, owner, { type: 'CreateDirectory', directoryId, name, kind });
-    return this.withNewToken(asked, owner, directoryId);
+    return this.withNewToken(asked, owner, directoryId, FIRST_TOKEN);
   }
 
   /** Changes what is named, and leaves the rest. Throws Rejected. */
@@ -45,6 +47,55 @@ export class ChangedDirectories {
     await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings });
     const changed = await this.directories.show(id);
     return { ...changed, warnings: [...changed.warnings, ...warnings] };
+  }
+
+  /** Throws Rejected: notFound, or a conflict with a directory of that name. */
+  async rename(asked: Asked, directoryId: string, name: string): Promise<DirectoryView> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    await this.commands.toDirectory(asked, tenant, { type: 'RenameDirectory', directoryId: id, name });
+    return this.directories.show(id);
+  }
+
+  /** Throws Rejected: notFound, or a conflict that names the step that has to come before. */
+  async setStatus(
+    asked: Asked,
+    directoryId: string,
+    type: 'DisableDirectory' | 'EnableDirectory' | 'DisconnectDirectory',
+  ): Promise<DirectoryView> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    await this.commands.toDirectory(asked, tenant, { type, directoryId: id });
+    return this.directories.show(id);
+  }
+
+  /**
+   * Connects a directory that was disconnected, and makes a token, which is shown to the one who asked for it. One that
+   * is connected stays as it is: its token is null. Throws Rejected.
+   */
+  async connect(asked: Asked, directoryId: string): Promise<RevealedDirectory> {
+    const { id, tenant, tokens } = await this.directories.show(directoryId);
+    await this.commands.toDirectory(asked, tenant, { type: 'ConnectDirectory', directoryId: id });
+    // A connect that was killed before it made its token is finished by the next one.
+    return tokens.some(({ status }) => status === 'active')
+      ? { ...(await this.directories.show(id)), token: null, tokenExpiresAt: null }
+      : this.withNewToken(asked, tenant, id, TOKEN_OF_CONNECTING);
+  }
+
+  /**
+   * Gives a directory to another identity provider. The tokens of the old one are revoked, and the new one gets one,
+   * unless the directory is disconnected. Throws Rejected.
+   */
+  async move(asked: Asked, directoryId: string, kind: DirectoryKind): Promise<RevealedDirectory> {
+    const { id, tenant, status } = await this.directories.show(directoryId);
+    await this.commands.toDirectory(asked, tenant, { type: 'MoveDirectory', directoryId: id, kind });
+    return status === 'disconnected'
+      ? { ...(await this.directories.show(id)), token: null, tokenExpiresAt: null }
+      : this.withNewToken(asked, tenant, id, TOKEN_OF_MOVING);
+  }
+
+  /** Throws Rejected: notFound, or a conflict that says what is in the way. */
+  async delete(asked: Asked, directoryId: string): Promise<void> {
+    const { id, tenant } = await this.directories.show(directoryId);
+    await this.commands.toDirectory(asked, tenant, { type: 'DeleteDirectory', directoryId: id });
   }
 
   /**
@@ -58,7 +109,8 @@ export class ChangedDirectories {
         const first = await this.directories.first();
         if (first && first.tokens.length > 0)
           return { directory: { ...first, token: null, tokenExpiresAt: null }, isNew: false };
-        if (first) return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id), isNew: true };
+        if (first)
+          return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id, FIRST_TOKEN), isNew: true };
         const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
         return { directory: await this.create(BY_ITSELF, 'Microsoft Entra ID', 'entra', tenant.id), isNew: true };
       } catch (error) {
@@ -67,8 +119,13 @@ export class ChangedDirectories {
     }
   }
 
-  private async withNewToken(asked: Asked, tenant: string, directoryId: string): Promise<RevealedDirectory> {
-    const { token } = await this.tokens.createIn(asked, tenant, directoryId, FIRST_TOKEN, null);
+  private async withNewToken(
+    asked: Asked,
+    tenant: string,
+    directoryId: string,
+    description: string,
+  ): Promise<RevealedDirectory> {
+    const { token } = await this.tokens.createIn(asked, tenant, directoryId, description, null);
     return { ...(await this.directories.show(directoryId)), token, tokenExpiresAt: null };
   }
 }

@@ -16,11 +16,14 @@ CREATE VIEW directory.tenants_v1 AS SELECT id, version, name, created, reveal_to
 -- `settings` holds those that somebody has set: libs/contracts/src/directory-settings.ts says what the others are.
 CREATE TABLE directory.directories (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
-  name text NOT NULL, kind text NOT NULL, settings jsonb NOT NULL
+  name text NOT NULL, kind text NOT NULL, settings jsonb NOT NULL, status text NOT NULL DEFAULT 'active',
+  -- When it was disconnected, and the version with which it moved to another identity provider last.
+  disconnected_at timestamptz, moved_version int
 );
 CREATE INDEX directories_by_tenant ON directory.directories (tenant, id);
 CREATE VIEW directory.directories_v1 AS
-  SELECT id, tenant, version, name, kind, settings FROM directory.directories;
+  SELECT id, tenant, version, name, kind, settings, status, disconnected_at, moved_version
+  FROM directory.directories;
 
 CREATE TABLE directory.tokens (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL,
@@ -31,7 +34,8 @@ CREATE INDEX tokens_by_directory ON directory.tokens (tenant, directory, id);
 CREATE INDEX tokens_by_expiry ON directory.tokens (expires_at) WHERE status = 'active';
 -- A token, and what its directory lets it see.
 CREATE VIEW directory.tokens_v1 AS
-  SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.settings
+  SELECT t.id, t.tenant, t.directory, t.hash, t.status, t.expires_at, d.kind, d.settings,
+    d.name AS directory_name, d.status AS directory_status, d.moved_version
   FROM directory.tokens t JOIN directory.directories d ON d.id = t.directory;
 CREATE VIEW directory.listed_tokens_v1 AS
   SELECT id, tenant, directory, description, status, expires_at, created, replaced_by FROM directory.tokens;
@@ -66,6 +70,7 @@ CREATE VIEW directory.revisions_v1 AS SELECT tenant, sequence AS revision FROM d
 
 GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas
   TO muster_directory;
+GRANT DELETE ON directory.directories TO muster_directory;
 GRANT USAGE ON SCHEMA directory TO muster_gateway, muster_admin_api, muster_identity, muster_group;
 GRANT SELECT ON directory.directories_v1, directory.schemas_v1
   TO muster_gateway, muster_admin_api, muster_identity, muster_group;

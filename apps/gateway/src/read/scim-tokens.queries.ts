@@ -93,6 +93,7 @@ export class ScimTokens {
     const { rows } = await this.pool.query<TokenRow & { readonly hash: string }>({
       name: 'tokens-by-hash',
       text: `SELECT hash, id, tenant, directory, kind, status, expires_at AS "expiresAt",
+        directory_name AS "directoryName", directory_status AS "directoryStatus", moved_version AS "movedVersion",
         json_build_object(${settingsSql('gateway', 't.settings')}) AS settings,
         ${schemasAsJson('= t.tenant')} AS schemas
         FROM ${TOKENS_VIEW} t WHERE hash = ANY ($1)`,
@@ -109,6 +110,11 @@ export class ScimTokens {
 
 const accepted = (row: Found): KnownToken => {
   if (!row) throw new Rejected('unauthorized', 'The token is not known. Copy the token of the directory anew.');
+  if (row.status !== 'active' && row.directoryStatus === 'disconnected')
+    throw new Rejected(
+      'unauthorized',
+      `The directory "${row.directoryName}" is disconnected, and its tokens are revoked. Connect it again, and use its new token.`,
+    );
   if (row.status === 'inactive')
     throw new Rejected(
       'unauthorized',
@@ -118,6 +124,11 @@ const accepted = (row: Found): KnownToken => {
     throw new Rejected('unauthorized', 'The token has been revoked. Use another token of the directory.');
   if (row.expiresAt && row.expiresAt.getTime() <= Date.now())
     throw new Rejected('unauthorized', `The token expired on ${row.expiresAt.toISOString()}. Make a new one.`);
+  if (row.directoryStatus !== 'active')
+    throw new Rejected(
+      'forbidden',
+      `The directory "${row.directoryName}" is ${row.directoryStatus}, and takes no requests until an administrator of Muster enables it again.`,
+    );
   return row;
 };
 

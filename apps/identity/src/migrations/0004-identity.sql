@@ -60,8 +60,9 @@ CREATE TABLE identity.claims (
 GRANT SELECT, INSERT, UPDATE, DELETE ON identity.users TO muster_identity;
 GRANT SELECT, INSERT, UPDATE ON identity.claims TO muster_identity;
 GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_gateway, muster_identity;
-GRANT USAGE ON SCHEMA identity TO muster_gateway, muster_admin_api, muster_group;
-GRANT SELECT ON identity.users_v1 TO muster_gateway, muster_group;
+GRANT USAGE ON SCHEMA identity TO muster_gateway, muster_admin_api, muster_group, muster_directory;
+-- A directory is deleted only when it manages nobody and owns no groups.
+GRANT SELECT ON identity.users_v1 TO muster_gateway, muster_group, muster_directory;
 GRANT SELECT ON identity.outcomes_v1 TO muster_gateway, muster_admin_api;
 -- The history of a user, for administrators.
 GRANT SELECT ON identity.events_v1 TO muster_admin_api;
