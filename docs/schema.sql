@@ -250,7 +250,7 @@ CREATE OR REPLACE FUNCTION identity.of_tenant(tenant uuid, texts text[])
 AS $function$
   SELECT array_agg(tenant::text || '/' || t) FROM unnest(texts) AS t
 $function$;
-GRANT EXECUTE ON FUNCTION identity.of_tenant(uuid,text[]) TO muster_gateway, muster_identity;
+GRANT EXECUTE ON FUNCTION identity.of_tenant(uuid,text[]) TO muster_admin_api, muster_gateway, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.append(topics text[], partitions integer[], offsets bigint[], ids uuid[], messages json)
  RETURNS bigint
@@ -666,6 +666,21 @@ CREATE TABLE identity.claims (
 ALTER TABLE identity.claims ADD CONSTRAINT claims_pkey PRIMARY KEY (tenant, kind, value);
 GRANT INSERT, SELECT, UPDATE ON TABLE identity.claims TO muster_identity;
 
+CREATE TABLE identity.deleted_users (
+  tenant uuid NOT NULL,
+  id uuid NOT NULL,
+  directory uuid,
+  version integer NOT NULL,
+  created timestamp with time zone NOT NULL,
+  deleted timestamp with time zone NOT NULL,
+  user_name text NOT NULL,
+  display_name text,
+  email text,
+  external_id text
+);
+ALTER TABLE identity.deleted_users ADD CONSTRAINT deleted_users_pkey PRIMARY KEY (tenant, id);
+GRANT INSERT, SELECT ON TABLE identity.deleted_users TO muster_identity;
+
 CREATE TABLE identity.events (
   tenant uuid NOT NULL,
   sequence bigint NOT NULL,
@@ -684,6 +699,18 @@ ALTER TABLE identity.events ADD CONSTRAINT events_pkey PRIMARY KEY (tenant, sequ
 ALTER TABLE identity.events ADD CONSTRAINT events_stream_version_key UNIQUE (stream, version);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON identity.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 GRANT INSERT, SELECT ON TABLE identity.events TO muster_identity;
+
+CREATE TABLE identity.known_as (
+  tenant uuid NOT NULL,
+  id uuid NOT NULL,
+  version integer NOT NULL,
+  n smallint NOT NULL,
+  kind text NOT NULL,
+  value text COLLATE "C" NOT NULL
+);
+ALTER TABLE identity.known_as ADD CONSTRAINT known_as_pkey PRIMARY KEY (id, version, n);
+CREATE INDEX known_as_by_value ON identity.known_as USING btree (value, tenant);
+GRANT INSERT, SELECT ON TABLE identity.known_as TO muster_identity;
 
 CREATE TABLE identity.outcome_retention (
   one boolean DEFAULT true NOT NULL,
@@ -745,7 +772,8 @@ CREATE TABLE identity.users (
   links jsonb,
   folded jsonb NOT NULL,
   name_key text COLLATE "C",
-  work_email_key text COLLATE "C"
+  work_email_key text COLLATE "C",
+  archived boolean
 ) WITH (fillfactor=85);
 CREATE INDEX users_by_external_id ON identity.users USING btree (external_id, tenant) WHERE (external_id IS NOT NULL);
 CREATE INDEX users_by_work_email ON identity.users USING btree (work_email_folded, tenant) WHERE (work_email_folded IS NOT NULL);
@@ -754,6 +782,7 @@ ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (tenant, id) IN
 CREATE INDEX users_by_user_name ON identity.users USING btree (user_name_folded, tenant);
 CREATE INDEX users_by_work_email_key ON identity.users USING btree (work_email_key, tenant) WHERE (work_email_key IS NOT NULL);
 CREATE INDEX users_by_other_work_email ON identity.users USING gin (identity.of_tenant(tenant, other_work_emails_folded)) WHERE (other_work_emails_folded IS NOT NULL);
+CREATE INDEX users_archived ON identity.users USING btree (tenant, id) INCLUDE (directory) WHERE archived;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE identity.users TO muster_identity;
 
 CREATE TABLE keys.master_check (
@@ -957,6 +986,41 @@ CREATE VIEW directory.tokens_v1 AS
      JOIN directory.directories d ON ((d.id = t.directory)));
 GRANT SELECT ON TABLE directory.tokens_v1 TO muster_gateway;
 
+CREATE VIEW identity.administered_users_v1 AS
+ SELECT tenant,
+    id,
+    directory,
+    version,
+    created,
+    last_modified,
+    resource,
+    user_name_folded,
+    name_key,
+    former_upn_key,
+    external_id,
+    work_email_folded,
+    work_email_key,
+    other_work_emails_folded,
+    archived,
+    (links -> 'signIns'::text) AS sign_ins,
+    (links -> 'archival'::text) AS archival
+   FROM identity.users;
+GRANT SELECT ON TABLE identity.administered_users_v1 TO muster_admin_api;
+
+CREATE VIEW identity.deleted_users_v1 AS
+ SELECT tenant,
+    id,
+    directory,
+    version,
+    created,
+    deleted,
+    user_name,
+    display_name,
+    email,
+    external_id
+   FROM identity.deleted_users;
+GRANT SELECT ON TABLE identity.deleted_users_v1 TO muster_admin_api;
+
 CREATE VIEW identity.events_v1 AS
  SELECT tenant,
     sequence,
@@ -971,6 +1035,15 @@ CREATE VIEW identity.events_v1 AS
     data
    FROM identity.events;
 GRANT SELECT ON TABLE identity.events_v1 TO muster_admin_api, muster_group;
+
+CREATE VIEW identity.known_as_v1 AS
+ SELECT tenant,
+    id,
+    version,
+    kind,
+    value
+   FROM identity.known_as;
+GRANT SELECT ON TABLE identity.known_as_v1 TO muster_admin_api;
 
 CREATE VIEW identity.outcomes_v1 AS
  SELECT command_id,

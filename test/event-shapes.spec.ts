@@ -166,6 +166,14 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       userId: USER,
       resource: { userName: 'ada@example.org', active: true, displayName: 'Ada Lovelace' },
     },
+    { type: 'ArchiveUser', userId: USER },
+    {
+      type: 'PatchUser',
+      userId: USER,
+      ifMatch: null,
+      operations: [{ op: 'replace', path: 'active', value: false }],
+    },
+    { type: 'RestoreUser', userId: USER },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
   const directoryCommands: DirectoryCommand[] = [

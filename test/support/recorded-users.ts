@@ -5,7 +5,7 @@ import { uuidv7 } from '#runtime';
 import { STANDARD } from '#scim';
 import { isClaimed, keysOf } from '../../apps/identity/src/identifiers.js';
 import { divided, keyContext, sealContext } from '../../apps/identity/src/person-keys.js';
-import { USER_COLUMNS, userRow } from '../../apps/identity/src/user.projection.js';
+import { knownAsRows, USER_COLUMNS, userRow } from '../../apps/identity/src/user.projection.js';
 import { evolve, type UserState } from '../../apps/identity/src/user.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -35,6 +35,7 @@ export const recordUsers = async (
       'identity.outcomes': [],
       'identity.users': [],
       'identity.claims': [],
+      'identity.known_as': [],
     };
     for (let user = from; user < Math.min(users, from + PAGE_USERS); user++) {
       const [id, key] = [uuidv7(), newKey()];
@@ -64,7 +65,9 @@ export const recordUsers = async (
           outcome: { status: 'done', value: { id, version } },
           recorded_at: NOW,
         });
+        const before = state;
         state = evolve(state, event, id, NOW);
+        tables['identity.known_as']!.push(...knownAsRows(tenant, id, version, before, state));
       }
       tables['identity.users']!.push(userRow(tenant, state!, STANDARD.user));
       for (const { kind, value } of keysOf(state!))

@@ -23,7 +23,7 @@ const MEMBERS: FoldTable = {
   key: ['group_id', 'member', 'tenant'],
   tenant: 'tenant',
   stream: 'group_id',
-  part: 'member',
+  part: ['member'],
   // Those of a group that is gone are deleted bit by bit.
   condition: 'NOT EXISTS (SELECT FROM "group".emptying e WHERE e.tenant = t.tenant AND e.group_id = t.group_id)',
 };

@@ -101,5 +101,5 @@ export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
   return now.emails === undefined ? rest : { ...rest, emails: now.emails };
 };
 
-const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
+export const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
   Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];

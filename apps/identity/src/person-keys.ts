@@ -18,7 +18,9 @@ export const divided = (event: UserEvent): DividedEvent => {
     case 'UserLinked':
     case 'UserUnlinked':
     case 'UserTransferred':
-    case 'AttributesMapped': {
+    case 'AttributesMapped':
+    case 'UserArchived':
+    case 'UserRestored': {
       const { changes, ...data } = event;
       return { data: { ...data, attributes: Object.keys(changes) }, personal: { changes } };
     }

@@ -1,10 +1,17 @@
 import { schemasAsJson, USER_EVENT_TYPES, type UserEvent } from '#contracts';
-import { Unfoldable, upcaster, type Fold, type FoldTable } from '#event-store';
+import { Unfoldable, upcaster, type Fold, type FoldTable, type Row } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { isClaimed, keysOf } from './identifiers.js';
 import { OLD_USER_EVENTS } from './old-events.js';
 import { openPersonal, openPersonKey, openTenantKey, personKey } from './person-keys.projection.js';
-import { USER_COLUMNS, userRow } from './user.projection.js';
+import {
+  DELETED_COLUMNS,
+  deletedRow,
+  KNOWN_AS_COLUMNS,
+  knownAsRows,
+  USER_COLUMNS,
+  userRow,
+} from './user.projection.js';
 import { evolve, type UserState } from './user.js';
 
 export const upcastUser = upcaster<UserEvent>(USER_EVENT_TYPES, OLD_USER_EVENTS);
@@ -17,6 +24,32 @@ const USERS: FoldTable = {
   tenant: 'tenant',
   stream: 'id',
 };
+
+const KNOWN_AS: FoldTable = {
+  name: 'identity.known_as',
+  noun: 'former identifier',
+  columns: KNOWN_AS_COLUMNS,
+  key: ['id', 'version', 'n'],
+  tenant: 'tenant',
+  stream: 'id',
+  part: ['version', 'n'],
+  parent: 'user',
+};
+const DELETED_USERS: FoldTable = {
+  name: 'identity.deleted_users',
+  noun: 'deleted user',
+  columns: DELETED_COLUMNS,
+  key: ['tenant', 'id'],
+  tenant: 'tenant',
+  stream: 'id',
+};
+
+/** A user with everything by which it was known, which is kept when the user is gone. */
+interface Remembered {
+  readonly user: UserState;
+  readonly knownAs: Row[];
+  readonly deleted: Row | null;
+}
 
 /** SQL: a sign-in identity as it is claimed. */
 export const signInClaim = (signIn: string): string =>
@@ -33,12 +66,12 @@ export const isBorne = (claim: string): string => `EXISTS (
  * Makes the rows of users from their events. `masterKey` opens the keys of the tenants, which open those of the
  * persons.
  */
-export const userFold = (masterKey: Buffer): Fold<UserState> => {
+export const userFold = (masterKey: Buffer): Fold<Remembered> => {
   const tenantKeys = new Map<string, Buffer>();
   return {
     owner: 'identity',
     noun: 'user',
-    tables: [USERS],
+    tables: [USERS, KNOWN_AS, DELETED_USERS],
     claims: { name: 'identity.claims', isBorne },
     begin: async (client, streams) => {
       const { rows } = await client.query<{
@@ -74,12 +107,31 @@ export const userFold = (masterKey: Buffer): Fold<UserState> => {
         evolve: (state, event) => {
           const { tenant, stream, type, data, recorded_at } = event;
           const shape = { ...(data as object), ...openPersonal(keyOf(tenant, stream), event) };
-          return evolve(state, upcastUser(type, shape), stream, recorded_at.toISOString());
+          const at = recorded_at.toISOString();
+          const before = state?.user ?? null;
+          const user = evolve(before, upcastUser(type, shape), stream, at);
+          const came = knownAsRows(tenant, stream, event.version, before, user);
+          state?.knownAs.push(...came);
+          return {
+            user,
+            knownAs: state?.knownAs ?? came,
+            deleted: before && !user ? deletedRow(tenant, before, event.version, at) : (state?.deleted ?? null),
+          };
         },
         rowsOf: ({ tenant }, state) =>
-          state ? { [USERS.name]: [userRow(tenant, state, (definitions.get(tenant) ?? STANDARD).user)] } : {},
+          state
+            ? {
+                [USERS.name]: state.user
+                  ? [userRow(tenant, state.user, (definitions.get(tenant) ?? STANDARD).user)]
+                  : [],
+                [KNOWN_AS.name]: state.knownAs,
+                [DELETED_USERS.name]: state.deleted ? [state.deleted] : [],
+              }
+            : {},
         claimsOf: (_id, state) =>
-          state ? keysOf(state).flatMap(({ kind, value }) => (isClaimed(kind) ? [[kind, value] as const] : [])) : [],
+          state?.user
+            ? keysOf(state.user).flatMap(({ kind, value }) => (isClaimed(kind) ? [[kind, value] as const] : []))
+            : [],
       };
     },
   };

@@ -34,6 +34,7 @@ import { chanceOf, incoming, type MappedAttributes } from './incoming.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
 import type { RememberedTenant, RememberedUser, UserMemory } from './user-memory.js';
+import type { Archival } from './archiving.js';
 import type { Directory } from './user.js';
 
 /**
@@ -71,6 +72,8 @@ export interface Links {
   readonly refused: readonly string[];
   readonly awaited: boolean;
   readonly mapping: MappedAttributes | null;
+  /** Left out = no administrator keeps the user archived. */
+  readonly archival?: Archival;
 }
 
 export interface Touched {

@@ -64,9 +64,11 @@ it('rows that are right are written by nobody, and no lane notices', async () =>
 });
 
 it('all rows that were lost come back, each as it was, and so do the names', async () => {
-  const [users, claims] = [await table('users'), await table('claims')];
-  await owner.query('DELETE FROM identity.users; DELETE FROM identity.claims');
-  expect(await rebuilt()).toMatchObject({ events: EVENTS, mended: 2 * USERS });
+  const [users, claims, names] = [await table('users'), await table('claims'), await table('known_as')];
+  expect(names).toHaveLength(EVENTS);
+  await owner.query('DELETE FROM identity.users; DELETE FROM identity.claims; DELETE FROM identity.known_as');
+  expect(await rebuilt()).toMatchObject({ events: EVENTS, mended: 2 * USERS + EVENTS });
+  expect(await table('known_as')).toEqual(names);
   expect(await table('users')).toEqual(users);
   expect(await table('claims')).toEqual(claims);
   expect(await findings()).toEqual([]);

@@ -14,7 +14,8 @@ import {
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { chanceOf } from './incoming.js';
-import { isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
+import { isActive, isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
+import { knownAs, lastSeenOf } from './known-as.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
 import { divided } from './person-keys.js';
@@ -63,10 +64,39 @@ export const USER_COLUMNS = {
   other_work_emails_folded: 'text[]',
   links: 'jsonb',
   folded: 'jsonb',
+  archived: 'boolean',
+};
+/** The identifiers of users that their rows do not have: those of before, and names. */
+export const KNOWN_AS_COLUMNS = {
+  tenant: 'uuid',
+  id: 'uuid',
+  version: 'int',
+  n: 'smallint',
+  kind: 'text',
+  value: 'text',
+};
+export const DELETED_COLUMNS = {
+  tenant: 'uuid',
+  id: 'uuid',
+  directory: 'uuid',
+  version: 'int',
+  created: 'timestamptz',
+  deleted: 'timestamptz',
+  user_name: 'text',
+  display_name: 'text',
+  email: 'text',
+  external_id: 'text',
 };
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'created'];
 const columns = Object.keys(USER_COLUMNS);
+const typed = (ofTable: Readonly<Record<string, string>>): string =>
+  Object.entries(ofTable)
+    .map(([name, type]) => `${name} ${type}`)
+    .join(', ');
+const inserted = (table: string, ofTable: Readonly<Record<string, string>>, rows: string): string => `
+        INSERT INTO ${table} (${Object.keys(ofTable).join(', ')})
+        SELECT r.* FROM json_to_recordset(${rows}) AS r(${typed(ofTable)})`;
 
 /** Identity's part of the transaction. `masterKey` wraps the tenants' keys, which wrap the persons' keys. */
 export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Behaviour<UserCommand> => ({
@@ -81,10 +111,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
     {
       name: 'upserted_users',
       sql: (rows) => `
-        INSERT INTO identity.users (${columns.join(', ')})
-        SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(USER_COLUMNS)
-          .map(([name, type]) => `${name} ${type}`)
-          .join(', ')})
+        ${inserted('identity.users', USER_COLUMNS, rows)}
         ON CONFLICT (tenant, id) DO UPDATE SET
           ${columns
             .filter((name) => !FIXED.includes(name))
@@ -103,6 +130,11 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
       sql: (rows) => `
         INSERT INTO identity.claims SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, kind text, value text, holder uuid)
         ON CONFLICT (tenant, kind, value) DO UPDATE SET holder = excluded.holder RETURNING 1`,
+    },
+    { name: 'known_as', sql: (rows) => `${inserted('identity.known_as', KNOWN_AS_COLUMNS, rows)} RETURNING 1` },
+    {
+      name: 'kept_deleted_users',
+      sql: (rows) => `${inserted('identity.deleted_users', DELETED_COLUMNS, rows)} RETURNING 1`,
     },
     ...KEY_PARTS,
     NOBODY_PART,
@@ -153,6 +185,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
    * who is left.
    */
   private readonly unclear = new Set<string>();
+  private readonly knownAs: ReturnType<typeof knownAsRows> = [];
+  private readonly deletedUsers: ReturnType<typeof deletedRow>[] = [];
   private readonly claims = new Map<string, { tenant: string; kind: string; value: string; holder: string | null }>();
   private readonly tenants = new Map<string, Omit<RememberedTenant, 'key'>>();
   /** Definitions of the loaded tenants that have schemas of their own. */
@@ -190,6 +224,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         refused: links?.refused ?? [],
         awaited: links?.awaited ?? false,
         mapping: links?.mapping ?? null,
+        ...(links?.archival ? { archival: links.archival } : {}),
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.keys.know({ tenant, person: row.id, wrapped });
@@ -228,7 +263,10 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     const recorded: NewEvent<UserEvent>[] = [];
     for (const event of events) {
       version++;
+      const was = state;
       state = evolve(state, event, userId, this.now);
+      this.knownAs.push(...knownAsRows(tenant, userId, version, was, state));
+      if (was && !state) this.deletedUsers.push(deletedRow(tenant, was, version, this.now));
       recorded.push({
         stream: userId,
         version,
@@ -259,6 +297,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         stored && !state ? [{ tenant, id: key.slice(tenant.length + 1) }] : [],
       ),
       upserted_claims: [...this.claims.values()],
+      known_as: this.knownAs,
+      kept_deleted_users: this.deletedUsers,
       ...this.keys.rows(),
       nobody_known: nobodyRows(this.touched),
       as_remembered: this.remembered,
@@ -396,10 +436,45 @@ export const userRow = (
     other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null,
     links: linksOf(state),
     folded: foldedAttributes(definition, state.resource),
+    archived: isActive(state.resource) ? null : true,
   };
 };
 
-const linksOf = ({ signIns, before, refused, awaited, mapping }: NonNullable<UserState>): Links | null =>
-  signIns.length === 0 && before === null && refused.length === 0 && !awaited && mapping === null
+/** The rows of the identifiers that one event adds to those by which the user is found. */
+export const knownAsRows = (
+  tenant: string,
+  id: string,
+  version: number,
+  before: UserState,
+  after: UserState,
+): Record<keyof typeof KNOWN_AS_COLUMNS, unknown>[] =>
+  knownAs(before, after).map(([kind, value], n) => ({ tenant, id, version, n, kind, value }));
+
+/** The row that is kept of a user who was deleted by the event of that version. */
+export const deletedRow = (
+  tenant: string,
+  user: NonNullable<UserState>,
+  version: number,
+  deleted: string,
+): Record<keyof typeof DELETED_COLUMNS, unknown> => ({
+  tenant,
+  id: user.id,
+  directory: user.directory,
+  version,
+  created: user.created,
+  deleted,
+  ...lastSeenOf(user),
+});
+
+const linksOf = ({ signIns, before, refused, awaited, mapping, archival }: NonNullable<UserState>): Links | null =>
+  signIns.length === 0 && before === null && refused.length === 0 && !awaited && mapping === null && !archival
     ? null
-    : { signIns, before, nameBefore: before && uniqueKey(String(before.userName)), refused, awaited, mapping };
+    : {
+        signIns,
+        before,
+        nameBefore: before && uniqueKey(String(before.userName)),
+        refused,
+        awaited,
+        mapping,
+        ...(archival ? { archival } : {}),
+      };

@@ -30,6 +30,7 @@ import type {
 } from '#contracts';
 import { anUnlinkGivesNoAccess, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
+import { archived, asItsDirectoryHasIt, deferred, restored, staysArchived, type Archival } from './archiving.js';
 import { isActive, signInKey, signInOf, withEmailsOf, withoutTombstone } from './identifiers.js';
 import { explained, match, personOf, type BearersOf, type Candidate } from './matching.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
@@ -45,6 +46,8 @@ export type UserState =
       readonly before: Resource | null;
       /** Null = the directory that manages the user maps nothing. */
       readonly mapping: MappedAttributes | null;
+      /** Left out = no administrator keeps the user archived. */
+      readonly archival?: Archival;
     })
   | null;
 type User = NonNullable<UserState>;
@@ -162,6 +165,10 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
         ]
       );
     }
+    case 'ArchiveUser':
+      return state ? archived(state) : noUser(command.userId);
+    case 'RestoreUser':
+      return state ? restored(state, context) : noUser(command.userId);
     default:
       return unreachable(command);
   }
@@ -254,6 +261,19 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
     }
     case 'AttributesMapped':
       return { ...next, mapping: afterMapping(state.mapping, event) };
+    case 'UserArchived':
+      return {
+        ...next,
+        resource: applyChanges(state.resource, event.changes),
+        archival: { active: isActive(state.resource) },
+      };
+    case 'UserRestored': {
+      const { archival: _over, ...rest } = next;
+      return { ...rest, resource: applyChanges(state.resource, event.changes) };
+    }
+    // Clients see the same user as before.
+    case 'ActiveDeferred':
+      return { ...state, version, archival: { active: event.active } };
     default:
       return unreachable(event);
   }
@@ -300,13 +320,16 @@ const created = (
  * manages links it.
  */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] | Rejection => {
-  const received = incoming(wanted, user, directory, context);
+  const received = incoming(wanted, { id: user.id, resource: asItsDirectoryHasIt(user) }, directory, context);
   if (isRejection(received)) return received;
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
-  const after = withEmailsOf(user.resource, received.resource);
+  const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
   const changes = diffResource(user.resource, after);
-  const mapped = mappedEvents(user.mapping, received, under(directory));
+  const mapped = [
+    ...mappedEvents(user.mapping, received, under(directory)),
+    ...deferred(user, received.resource, under(directory)),
+  ];
   if (Object.keys(changes).length === 0) return mapped;
   return (
     unfitting(user, after, changes, context) ??
@@ -319,7 +342,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
 };
 
 /** The user as its directory sent it: the next PATCH changes that. */
-const sentOf = ({ mapping, resource }: User): Resource => mapping?.sent ?? resource;
+const sentOf = (user: User): Resource => user.mapping?.sent ?? asItsDirectoryHasIt(user);
 
 const linked = (
   user: User,
@@ -328,7 +351,7 @@ const linked = (
   directory: Directory,
   context: UserContext,
 ): UserEvent[] | Rejection => {
-  const after = withEmailsOf(user.resource, received.resource);
+  const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
   const changes = diffResource(user.resource, after);
   return (
     unfitting(user, after, changes, context) ??
@@ -336,6 +359,7 @@ const linked = (
       { type: 'UserLinked', matching, changes, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mappedEvents(user.mapping, received, under(directory)),
+      ...deferred(user, received.resource, under(directory)),
     ]
   );
 };

@@ -32,7 +32,10 @@ export type UserCommand =
     }
   /** Undoes a link: that of the managing directory, or with `signIn` that of one sign-in identity. */
   | { readonly type: 'UnlinkUser'; readonly userId: string; readonly signIn: SignIn | null }
-  | { readonly type: 'TransferUser'; readonly userId: string; readonly directoryId: string };
+  | { readonly type: 'TransferUser'; readonly userId: string; readonly directoryId: string }
+  /** An administrator takes access from a user, who stays archived until an administrator restores it. */
+  | { readonly type: 'ArchiveUser'; readonly userId: string }
+  | { readonly type: 'RestoreUser'; readonly userId: string };
 
 export const LOGIN_TYPES = ['oidc', 'saml'] as const;
 export type LoginType = (typeof LOGIN_TYPES)[number];
@@ -111,7 +114,13 @@ export type UserEvent =
       readonly type: 'AttributesMapped';
       readonly changes: AttributeChanges;
       readonly mapped: readonly MappedLine[];
-    } & DecidedUnder);
+    } & DecidedUnder)
+  /** By an administrator. Whoever was active may act no longer, and what its directory says of that has no effect. */
+  | { readonly type: 'UserArchived'; readonly changes: AttributeChanges }
+  /** By an administrator. The changes say whether the user is active again. */
+  | { readonly type: 'UserRestored'; readonly changes: AttributeChanges }
+  /** The directory says of a user whom an administrator keeps archived whether it is active. */
+  | ({ readonly type: 'ActiveDeferred'; readonly active: boolean } & DecidedUnder);
 
 /** An attribute that a line of a mapping wrote. */
 export interface MappedLine {
@@ -132,6 +141,8 @@ export const USER_COMMAND_TYPES: { readonly [type in UserCommand['type']]: strin
   RecordSignIn: 'muster.user.record-sign-in.v1',
   UnlinkUser: 'muster.user.unlink.v1',
   TransferUser: 'muster.user.transfer.v1',
+  ArchiveUser: 'muster.user.archive.v1',
+  RestoreUser: 'muster.user.restore.v1',
 };
 export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } = {
   UserCreated: 'muster.user.created.v2',
@@ -145,4 +156,7 @@ export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } 
   UserSignedIn: 'muster.user.signed-in.v1',
   SignInUnlinked: 'muster.user.sign-in-unlinked.v1',
   AttributesMapped: 'muster.user.attributes-mapped.v1',
+  UserArchived: 'muster.user.archived.v1',
+  UserRestored: 'muster.user.restored.v1',
+  ActiveDeferred: 'muster.user.active-deferred.v1',
 };

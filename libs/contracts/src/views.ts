@@ -8,6 +8,14 @@ import type { AttributeChanges, Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
 export const USERS_VIEW = 'identity.users_v1';
+/** Users for administrators. */
+export const ADMINISTERED_USERS_VIEW = 'identity.administered_users_v1';
+/** What users were called, and with what they signed in, that their rows do not say: those of deleted users, too. */
+export const KNOWN_AS_VIEW = 'identity.known_as_v1';
+/** The kinds of identifiers there. Names are keys (nameKey, uniqueKey), the last two are as they were sent. */
+export type KnownAsKind = 'displayName' | 'userName' | 'email' | 'externalId' | 'providerId';
+/** Users who were deleted. */
+export const DELETED_USERS_VIEW = 'identity.deleted_users_v1';
 export const GROUPS_VIEW = '"group".groups_v1';
 export const MEMBERS_VIEW = '"group".members_v1';
 /**

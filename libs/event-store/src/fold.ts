@@ -36,8 +36,8 @@ export interface FoldTable {
   readonly tenant: string;
   /** The column with the id of the stream; with the tenant, or alone, it begins an index. */
   readonly stream: string;
-  /** The column that tells the rows of one stream apart; left out = a stream has one row at most. */
-  readonly part?: string;
+  /** The columns that tell the rows of one stream apart; left out = a stream has one row at most. */
+  readonly part?: readonly string[];
   /** The noun of what they are parts of. */
   readonly parent?: string;
   /** Other columns that are unique together. */
@@ -284,7 +284,13 @@ async function* rowsOfStreams(
   for (let page = rows; ;) {
     yield page;
     if (page.length <= MAX_ROWS) return;
-    page = await readRows(client, table, streams, String(page.at(-1)![table.part!]));
+    const last = page.at(-1)!;
+    page = await readRows(
+      client,
+      table,
+      streams,
+      table.part!.map((column) => last[column]),
+    );
   }
 }
 
@@ -292,16 +298,18 @@ const readRows = async (
   client: ClientBase,
   { name, columns, tenant, stream, part, condition = 'true' }: FoldTable,
   streams: readonly StreamId[],
-  after: string | null,
+  after: readonly unknown[] | null,
 ): Promise<readonly Row[]> => {
-  const isOne = part !== undefined && streams.length === 1;
+  const parts = part !== undefined && streams.length === 1 ? part : [];
+  const behind = parts.map((column, index) => `$${index + 3}::${columns[column]}`);
   const { rows } = await client.query<{ row: Row }>(
     `SELECT to_json(f) AS row FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, stream) CROSS JOIN LATERAL (
        SELECT ${Object.keys(columns).join(', ')} FROM ${name} t
        WHERE t.${tenant} = s.tenant AND t.${stream} = s.stream AND ${condition}
-       ${isOne ? `AND ($3::uuid IS NULL OR t.${part} > $3) ORDER BY t.${part} LIMIT ${MAX_ROWS + 1}` : 'AND $3::uuid IS NULL'} OFFSET 0
+       ${after ? `AND (${parts.join(', ')}) > (${behind.join(', ')})` : ''}
+       ${parts.length > 0 ? `ORDER BY ${parts.join(', ')} LIMIT ${MAX_ROWS + 1}` : ''} OFFSET 0
      ) f LIMIT ${MAX_ROWS + 1}`,
-    [streams.map((one) => one.tenant), streams.map((one) => one.stream), after],
+    [streams.map((one) => one.tenant), streams.map((one) => one.stream), ...(after ?? [])],
   );
   return rows.map(({ row }) => row);
 };

@@ -132,7 +132,8 @@ const inOneSnapshot = async (client: ClientBase, fold: Fold, suspects: readonly 
 const described = ({ of: { stream }, table, due, actual }: Difference): Finding[] => {
   const { noun, part, parent } = table;
   if (part !== undefined) {
-    const one = `${noun} ${String((due ?? actual)![part])}`;
+    const row = (due ?? actual)!;
+    const one = `${noun} ${part.map((column) => String(row[column])).join('/')}`;
     const detail = due
       ? actual
         ? `${parent} ${stream} has the ${one} otherwise than its events say`

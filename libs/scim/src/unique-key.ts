@@ -55,6 +55,19 @@ export const keyBeside = (text: string, folded: string): string | null => {
   return key === folded || key === '' || key.length > MAX_UNIQUE_KEY_CHARACTERS ? null : key;
 };
 
+/**
+ * The key by which the name that people see is looked up: that of its first characters, so that it fits into an index,
+ * however long it is.
+ */
+export const nameKey = (name: string): string => {
+  const beginning = name.length <= MAX_KEY_CHARACTERS ? name : withoutHalf(name.slice(0, MAX_KEY_CHARACTERS));
+  const key = uniqueKey(beginning);
+  return key.length <= MAX_UNIQUE_KEY_CHARACTERS ? key : withoutHalf(key.slice(0, MAX_UNIQUE_KEY_CHARACTERS));
+};
+
+/** Half of a character at the end is none, and Postgres refuses it. */
+const withoutHalf = (text: string): string => text.replace(/[\ud800-\udbff]$/, '');
+
 /** Rejects (invalidValue) a name of which nothing is left, or of which a ligature makes very much. */
 export const unfitAsKey = (path: string, name: string): Rejection | null => {
   const { length } = uniqueKey(name);

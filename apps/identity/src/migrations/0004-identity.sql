@@ -24,7 +24,9 @@ CREATE TABLE identity.users (
   folded jsonb NOT NULL,
   -- NULL where the key (uniqueKey of libs/scim) is the folded text, as it is for nearly all users.
   name_key text COLLATE "C",
-  work_email_key text COLLATE "C"
+  work_email_key text COLLATE "C",
+  -- NULL where it is false: then it costs a row nothing, and the index holds archived users alone.
+  archived boolean
 ) WITH (fillfactor = 85);
 -- Each index begins with what is looked up: none can stand in for another, whatever the planner knows. Without
 -- statistics it takes the newest of those that look alike to it, so the order of their making counts
@@ -45,6 +47,7 @@ $$;
 CREATE INDEX users_by_other_work_email ON identity.users
   USING gin (identity.of_tenant(tenant, other_work_emails_folded) COLLATE "C")
   WHERE other_work_emails_folded IS NOT NULL;
+CREATE INDEX users_archived ON identity.users (tenant, id) INCLUDE (directory) WHERE archived;
 CREATE VIEW identity.users_v1 AS
   SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
          work_email_folded, other_work_emails_folded, folded
@@ -57,6 +60,39 @@ CREATE TABLE identity.claims (
   PRIMARY KEY (tenant, kind, value)
 ) WITH (fillfactor = 85);
 
+-- By these administrators find users besides by their rows: the names that people see, whenever they came; sign-in
+-- identities; and all other identifiers, when they went, those of deleted users among them. Rows are only added: an
+-- index of names on the users themselves would make each change of one write all of their indexes. They are personal
+-- data, and can be deleted.
+CREATE TABLE identity.known_as (
+  tenant uuid NOT NULL, id uuid NOT NULL,
+  -- Of the event that added it, and which one of those that the event added.
+  version int NOT NULL, n smallint NOT NULL,
+  kind text NOT NULL, value text COLLATE "C" NOT NULL,
+  PRIMARY KEY (id, version, n)
+);
+CREATE INDEX known_as_by_value ON identity.known_as (value, tenant);
+CREATE VIEW identity.known_as_v1 AS SELECT tenant, id, version, kind, value FROM identity.known_as;
+-- The part of deleted users that administrators are still shown.
+CREATE TABLE identity.deleted_users (
+  tenant uuid NOT NULL, id uuid NOT NULL, directory uuid, version int NOT NULL,
+  created timestamptz NOT NULL, deleted timestamptz NOT NULL,
+  user_name text NOT NULL, display_name text, email text, external_id text,
+  PRIMARY KEY (tenant, id)
+);
+CREATE VIEW identity.deleted_users_v1 AS
+  SELECT tenant, id, directory, version, created, deleted, user_name, display_name, email, external_id
+  FROM identity.deleted_users;
+-- Users for administrators.
+CREATE VIEW identity.administered_users_v1 AS
+  SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, name_key, former_upn_key,
+         external_id, work_email_folded, work_email_key, other_work_emails_folded,
+         archived, links->'signIns' AS sign_ins, links->'archival' AS archival
+  FROM identity.users;
+
+GRANT SELECT, INSERT ON identity.known_as, identity.deleted_users TO muster_identity;
+GRANT SELECT ON identity.known_as_v1, identity.deleted_users_v1, identity.administered_users_v1 TO muster_admin_api;
+GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_admin_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON identity.users TO muster_identity;
 GRANT SELECT, INSERT, UPDATE ON identity.claims TO muster_identity;
 GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_gateway, muster_identity;
