@@ -167,12 +167,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       resource: { userName: 'ada@example.org', active: true, displayName: 'Ada Lovelace' },
     },
     { type: 'ArchiveUser', userId: USER },
-    {
-      type: 'PatchUser',
-      userId: USER,
-      ifMatch: null,
-      operations: [{ op: 'replace', path: 'active', value: false }],
-    },
+    { type: 'PatchUser', userId: USER, ifMatch: null, operations: [{ op: 'replace', path: 'active', value: false }] },
     { type: 'RestoreUser', userId: USER },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
