@@ -528,6 +528,23 @@ CREATE TABLE "group".unfinished_rebuild (
 );
 ALTER TABLE "group".unfinished_rebuild ADD CONSTRAINT unfinished_rebuild_pkey PRIMARY KEY (one);
 
+CREATE TABLE directory.api_keys (
+  id uuid NOT NULL,
+  tenant uuid NOT NULL,
+  version integer NOT NULL,
+  created timestamp with time zone NOT NULL,
+  name text NOT NULL,
+  scopes jsonb NOT NULL,
+  of_tenant uuid,
+  hash text NOT NULL,
+  status text NOT NULL,
+  expires_at timestamp with time zone
+);
+ALTER TABLE directory.api_keys ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+ALTER TABLE directory.api_keys ADD CONSTRAINT api_keys_hash_key UNIQUE (hash);
+CREATE INDEX api_keys_by_tenant ON directory.api_keys USING btree (tenant, id);
+GRANT INSERT, SELECT, UPDATE ON TABLE directory.api_keys TO muster_directory;
+
 CREATE TABLE directory.directories (
   id uuid NOT NULL,
   tenant uuid NOT NULL,
@@ -880,6 +897,18 @@ CREATE VIEW "group".outcomes_v1 AS
    FROM "group".outcomes;
 GRANT SELECT ON TABLE "group".outcomes_v1 TO muster_admin_api, muster_gateway;
 
+CREATE VIEW directory.api_keys_v1 AS
+ SELECT id,
+    created,
+    name,
+    scopes,
+    of_tenant,
+    hash,
+    status,
+    expires_at
+   FROM directory.api_keys;
+GRANT SELECT ON TABLE directory.api_keys_v1 TO muster_admin_api;
+
 CREATE VIEW directory.directories_v1 AS
  SELECT id,
     tenant,
@@ -909,6 +938,7 @@ CREATE VIEW directory.events_v1 AS
             ELSE data
         END AS data
    FROM directory.events;
+GRANT SELECT ON TABLE directory.events_v1 TO muster_admin_api;
 
 CREATE VIEW directory.last_uses_v1 AS
  SELECT id,

@@ -60,6 +60,7 @@ const TOKEN = '01980000-0000-7000-8000-000000000004';
 const SCHEMA = '01980000-0000-7000-8000-000000000008';
 const EXPIRING_TOKEN = '01980000-0000-7000-8000-000000000009';
 const NEW_TOKEN = '01980000-0000-7000-8000-00000000000a';
+const KEY = '01980000-0000-7000-8000-00000000000b';
 const NOW = '2026-01-02T03:04:05.678Z';
 
 const attribute = (name: string, type: AttributeType, rest: Partial<Attribute> = {}): Attribute => ({
@@ -199,6 +200,16 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       overlapSeconds: 86_400,
     },
     { type: 'RevokeToken', tokenId: TOKEN },
+    {
+      type: 'CreateApiKey',
+      keyId: KEY,
+      name: 'Ada',
+      scopes: ['read', 'manage'],
+      tenantId: TENANT,
+      hash: '0f0f',
+      expiresAt: '2027-01-01T00:00:00.000Z',
+    },
+    { type: 'RevokeApiKey', keyId: KEY },
     { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
     {
       type: 'DefineSchema',

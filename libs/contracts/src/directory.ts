@@ -58,6 +58,9 @@ export type DirectoryCommand =
   | { readonly type: 'WarnOfExpiry'; readonly tokenId: string }
   /** Somebody is to see the token itself: asked for and recorded before anybody opens it. */
   | { readonly type: 'RevealToken'; readonly tokenId: string }
+  /** Of the whole installation: it goes to the lane of INSTALLATION. */
+  | ({ readonly type: 'CreateApiKey'; readonly keyId: string } & NewApiKey)
+  | { readonly type: 'RevokeApiKey'; readonly keyId: string }
   /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
   | {
       readonly type: 'DefineSchema';
@@ -65,6 +68,26 @@ export type DirectoryCommand =
       readonly resourceType: ExtendedType;
       readonly schema: Schema;
     };
+
+/**
+ * What the bearer of a key of the admin API may do: read; change, and make tokens and secrets, which are shown once; be
+ * shown a token again.
+ */
+export const KEY_SCOPES = ['read', 'manage', 'reveal'] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+
+/** A key of the admin API. */
+export interface NewApiKey {
+  /** Names an administrator or a program, uniquely in the installation. */
+  readonly name: string;
+  readonly scopes: readonly KeyScope[];
+  /** The tenant that it may see and change; null = the whole installation. */
+  readonly tenantId: string | null;
+  /** SHA-256 of the key, hex: keys are compared by hash, and the key itself is kept nowhere. */
+  readonly hash: string;
+  /** ISO 8601, UTC; null = never. */
+  readonly expiresAt: string | null;
+}
 
 /** Settings of a tenant. */
 export interface TenantSettings {
@@ -133,6 +156,8 @@ export type DirectoryEvent =
   | { readonly type: 'TokenExpiring'; readonly days: ExpiryWarningDays; readonly expiresAt: string }
   | { readonly type: 'TokenRevoked' }
   | { readonly type: 'TokenRevealed' }
+  | ({ readonly type: 'ApiKeyCreated' } & NewApiKey)
+  | { readonly type: 'ApiKeyRevoked' }
   | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
   /** The schema as it is from now on. */
   | { readonly type: 'SchemaChanged'; readonly schema: Schema };
@@ -172,6 +197,8 @@ export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type
   WarnOfExpiry: 'muster.token.warn-of-expiry.v1',
   RevokeToken: 'muster.token.revoke.v1',
   RevealToken: 'muster.token.reveal.v1',
+  CreateApiKey: 'muster.api-key.create.v1',
+  RevokeApiKey: 'muster.api-key.revoke.v1',
   DefineSchema: 'muster.schema.define.v1',
 };
 export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]: string } = {
@@ -193,6 +220,8 @@ export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]:
   TokenExpiring: 'muster.token.expiring.v1',
   TokenRevoked: 'muster.token.revoked.v1',
   TokenRevealed: 'muster.token.revealed.v1',
+  ApiKeyCreated: 'muster.api-key.created.v1',
+  ApiKeyRevoked: 'muster.api-key.revoked.v1',
   SchemaDefined: 'muster.schema.defined.v1',
   SchemaChanged: 'muster.schema.changed.v1',
 };

@@ -39,6 +39,8 @@ export const REVISIONS_VIEW = 'directory.revisions_v1';
 export const TOKENS_VIEW = 'directory.tokens_v1';
 /** Tokens for those who list them: neither the hash nor the sealed token. */
 export const LISTED_TOKENS_VIEW = 'directory.listed_tokens_v1';
+/** Keys of the admin API, with their hashes. */
+export const API_KEYS_VIEW = 'directory.api_keys_v1';
 /** When each token, key of the admin API or client was used last, by its id. */
 export const LAST_USES_VIEW = 'directory.last_uses_v1';
 /** A function of ids and moments, by which faces record uses. */

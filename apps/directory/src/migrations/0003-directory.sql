@@ -52,6 +52,17 @@ CREATE TABLE directory.schemas (
 CREATE UNIQUE INDEX schemas_by_urn ON directory.schemas (tenant, urn_folded);
 CREATE VIEW directory.schemas_v1 AS SELECT id, tenant, version, urn, resource_type, schema FROM directory.schemas;
 
+-- Keys of the admin API. `tenant` is the lane of the installation, in which all of them live; a key is good for the
+-- tenant `of_tenant`, or for all of them.
+CREATE TABLE directory.api_keys (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
+  name text NOT NULL, scopes jsonb NOT NULL, of_tenant uuid, hash text NOT NULL UNIQUE, status text NOT NULL,
+  expires_at timestamptz
+);
+CREATE INDEX api_keys_by_tenant ON directory.api_keys (tenant, id);
+CREATE VIEW directory.api_keys_v1 AS
+  SELECT id, created, name, scopes, of_tenant, hash, status, expires_at FROM directory.api_keys;
+
 -- The last use of a token, a key of the admin API or a client, to a minute. It follows from no event, so that verify
 -- and rebuild leave this table out: a face sees the uses, and may move a moment forward and nothing else. An id that
 -- has no events is none of this owner's.
@@ -86,3 +97,6 @@ GRANT SELECT, INSERT ON keys.master_check TO muster_admin_api;
 -- The faces look tokens and keys up.
 GRANT EXECUTE ON FUNCTION directory.record_uses TO muster_gateway, muster_admin_api;
 GRANT SELECT ON directory.last_uses_v1 TO muster_admin_api;
+-- The admin API lets in by key, and asks of each id that the key of one tenant names whose it is.
+GRANT SELECT, INSERT, UPDATE ON directory.api_keys TO muster_directory;
+GRANT SELECT ON directory.api_keys_v1, directory.events_v1 TO muster_admin_api;
