@@ -4,6 +4,7 @@ import { EVERYTHING, groupPrefixOf, userOf } from '#contracts';
 import { ACCESS } from '../apps/muster/src/owners.js';
 import { Config, SETTINGS } from '#runtime';
 import { composeDocument } from './support/compose-document.js';
+import { openApiDocument } from './support/openapi-document.js';
 import { settingsDocument } from './support/settings-document.js';
 
 /** `npm run docs` writes what this makes; without it the test compares. */
@@ -77,4 +78,8 @@ it('docker-compose.yml has a service, its passwords and its secrets for each own
   await expect(composeDocument(readFileSync('docker-compose.yml', 'utf8'))).toMatchFileSnapshot(
     '../docker-compose.yml',
   );
+});
+
+it('docs/openapi.json says what the routes of the admin API take and answer: npm run docs makes it', async () => {
+  await expect(`${JSON.stringify(await openApiDocument(), null, 2)}\n`).toMatchFileSnapshot('../docs/openapi.json');
 });

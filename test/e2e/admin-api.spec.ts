@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '#host';
 import { createLogger, readConfig, uuidv7 } from '#runtime';
@@ -221,5 +222,47 @@ describe('the reason of a change', () => {
 
   it('does not change what events make: nothing is found by verify', async () => {
     expect((await muster.verify()).findings).toEqual([]);
+  });
+});
+
+describe('the page of the API', () => {
+  const get = async (path: string): Promise<{ status: number; headers: Headers; text: string }> => {
+    const answer = await fetch(`http://127.0.0.1:${muster.server.adminPort}/api/admin/v1/${path}`);
+    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  };
+
+  it('is read without a key, loads nothing from elsewhere, and runs no script but its own files', async () => {
+    const page = await get('docs');
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
+    expect(page.text).not.toMatch(/https?:|<script(?![^>]* src=)| style=| on\w+=/);
+    const files = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
+    expect(files).toHaveLength(4);
+    for (const path of files) {
+      const file = await fetch(`http://127.0.0.1:${muster.server.adminPort}${path}`);
+      expect(file.status, path).toBe(200);
+      expect((await file.arrayBuffer()).byteLength).toBeGreaterThan(50);
+      expect(file.headers.get('x-content-type-options')).toBe('nosniff');
+    }
+  });
+
+  it('shows docs/openapi.json', async () => {
+    const { status, text } = await get('openapi.json');
+    expect(status).toBe(200);
+    expect(text).toBe(readFileSync('docs/openapi.json', 'utf8'));
+  });
+
+  it('opens nothing else', async () => {
+    for (const path of [
+      'docs/package.json',
+      'docs/..%2ftenants',
+      'docs/../tenants',
+      'openapi.json/',
+      'docs%2f../tenants',
+    ])
+      expect([200, 401, 404]).toContain((await get(path)).status);
+    expect((await get('tenants')).status).toBe(401);
+    expect((await get('docs/../tenants')).status).toBe(401);
+    expect((await get('docs/package.json')).status).toBe(404);
   });
 });

@@ -9,6 +9,7 @@ import { GroupsAdminController } from './groups/groups.controller.js';
 import { Groups } from './groups/groups.queries.js';
 import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
+import { serveApiPage } from './http/api-page.controller.js';
 import { Commands } from './http/commands.sender.js';
 import { Pages } from './http/pages.queries.js';
 import { Problems } from './http/problem.filter.js';
@@ -24,21 +25,24 @@ import { Tokens } from './tokens/tokens.sender.js';
 import { UserLinksController } from './users/user-links.controller.js';
 import { UserLinks } from './users/user-links.sender.js';
 
+/** The routes, which docs/openapi.json is made of. */
+export const CONTROLLERS = [
+  TenantsController,
+  DirectoriesController,
+  TokensController,
+  SchemasController,
+  StreamEventsController,
+  UserLinksController,
+  GroupsAdminController,
+] as const;
+
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
   static register({ config, pool, requests, masterSeal, apiKey, seal }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
-      controllers: [
-        TenantsController,
-        DirectoriesController,
-        TokensController,
-        SchemasController,
-        StreamEventsController,
-        UserLinksController,
-        GroupsAdminController,
-      ],
+      controllers: [...CONTROLLERS],
       providers: [
         Commands,
         Tenants,
@@ -82,6 +86,7 @@ export const adminApi: FaceDefinition = {
       const fastify = app.getHttpAdapter().getInstance();
       if (fastify.hasContentTypeParser('text/plain')) fastify.removeContentTypeParser('text/plain');
       requireApiKeyFirst(app);
+      serveApiPage(app);
     },
     basePath: '/api/admin',
     errors: new Problems(tools.logger),

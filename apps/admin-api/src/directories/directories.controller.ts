@@ -4,10 +4,13 @@ import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { AdminController } from '../http/admin.controller.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
+import { pageOf } from '../http/shapes.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { ChangedDirectories } from './directories.sender.js';
+import { DIRECTORY, REVEALED, SETTING_CHANGES } from './directory-shapes.controller.js';
 import { settingsIn } from './settings.js';
 
 class NewDirectory {
@@ -34,6 +37,7 @@ export class DirectoriesController {
   ) {}
 
   @Get()
+  @Documented({ summary: 'List all directories', query: PageQuery, answer: pageOf(DIRECTORY) })
   list(@Query() query: unknown): Promise<Listed<DirectoryView>> {
     const read = (after: string | null, limit: number): Promise<DirectoryView[]> =>
       this.directories.page(after ?? LEAST_ID, limit);
@@ -41,22 +45,35 @@ export class DirectoriesController {
   }
 
   @Get(':id')
+  @Documented({
+    summary: 'Show a directory, without its tokens',
+    description: '`id` may be `first`.',
+    answer: DIRECTORY,
+  })
   show(@Param('id') id: string): Promise<DirectoryView> {
     return this.directories.show(id === 'first' ? undefined : id);
   }
 
   @Post()
+  @Documented({ summary: 'Make a directory and its first token, which is shown', body: NewDirectory, answer: REVEALED })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<RevealedDirectory> {
     const { name, kind, tenant } = checked(NewDirectory, body);
     return this.changed.create(asked, name, kind, tenant);
   }
 
   @Patch(':id')
+  @Documented({
+    summary: 'Change the settings of a directory',
+    description: 'What is not named stays; null = back to the default.',
+    body: SETTING_CHANGES,
+    answer: DIRECTORY,
+  })
   change(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.change(asked, id, settingsIn(body));
   }
 
   @Post(':id/rename')
+  @Documented({ summary: 'Give a directory another name', body: NewName, answer: DIRECTORY })
   @HttpCode(200)
   rename(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.rename(asked, id, checked(NewName, body).name);
@@ -64,12 +81,14 @@ export class DirectoriesController {
 
   /** Its identity provider is answered 403 until it is enabled again. */
   @Post(':id/disable')
+  @Documented({ summary: 'Disable a directory: its identity provider is answered 403', answer: DIRECTORY })
   @HttpCode(200)
   disable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.setStatus(asked, id, 'DisableDirectory');
   }
 
   @Post(':id/enable')
+  @Documented({ summary: 'Enable a directory again', answer: DIRECTORY })
   @HttpCode(200)
   enable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.setStatus(asked, id, 'EnableDirectory');
@@ -77,6 +96,10 @@ export class DirectoriesController {
 
   /** Revokes its tokens. Users and groups stay, with their ids. */
   @Post(':id/disconnect')
+  @Documented({
+    summary: 'Disconnect a directory: its tokens are revoked, users and groups stay with their ids',
+    answer: DIRECTORY,
+  })
   @HttpCode(200)
   disconnect(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
     return this.changed.setStatus(asked, id, 'DisconnectDirectory');
@@ -84,6 +107,7 @@ export class DirectoriesController {
 
   /** Connects it again, and makes a token. */
   @Post(':id/connect')
+  @Documented({ summary: 'Connect a directory again, with a new token, which is shown', answer: REVEALED })
   @HttpCode(200)
   connect(@Param('id') id: string, @Asks() asked: Asked): Promise<RevealedDirectory> {
     return this.changed.connect(asked, id);
@@ -91,6 +115,11 @@ export class DirectoriesController {
 
   /** Another identity provider takes over: a new token, and the ids that the old one gave do not count. */
   @Post(':id/move')
+  @Documented({
+    summary: 'Let another identity provider take over a directory, with a new token, which is shown',
+    body: NewKind,
+    answer: REVEALED,
+  })
   @HttpCode(200)
   move(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<RevealedDirectory> {
     return this.changed.move(asked, id, checked(NewKind, body).kind);
@@ -98,6 +127,7 @@ export class DirectoriesController {
 
   /** Only a disconnected one to which nothing belongs. */
   @Delete(':id')
+  @Documented({ summary: 'Delete a disconnected directory to which nothing belongs', answer: null })
   @HttpCode(204)
   delete(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {
     return this.changed.delete(asked, id);

@@ -15,7 +15,9 @@ import { MAX_MEMBERS_PER_REQUEST } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked, isGiven } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
+import { ID, nullable, NUMBER, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
 import { Groups, type GroupView, type MemberView } from './groups.queries.js';
 import { LocalGroups } from './groups.sender.js';
 
@@ -63,6 +65,19 @@ class ChangedGroup {
   remove?: string[];
 }
 
+const GROUP = objectOf<GroupView>(
+  {
+    id: ID,
+    tenant: ID,
+    displayName: TEXT,
+    directory: nullable(objectOf<NonNullable<GroupView['directory']>>({ id: ID, name: TEXT })),
+    members: NUMBER,
+    version: NUMBER,
+  },
+  'Group',
+);
+const MEMBER = objectOf<MemberView>({ id: ID, type: oneOf(['User', 'Group']) }, 'Member');
+
 /** Groups of every owner; local ones can be made and changed, with any users of the tenant. */
 @AdminController('groups')
 export class GroupsAdminController {
@@ -73,6 +88,7 @@ export class GroupsAdminController {
   ) {}
 
   @Get()
+  @Documented({ summary: 'List the groups of a tenant', query: GroupsPage, answer: pageOf(GROUP) })
   list(@Query() query: unknown): Promise<Listed<GroupView>> {
     const page = checked(GroupsPage, query);
     const read = (after: string | null, limit: number): Promise<GroupView[]> =>
@@ -81,11 +97,13 @@ export class GroupsAdminController {
   }
 
   @Get(':id')
+  @Documented({ summary: 'Show a group', answer: GROUP })
   show(@Param('id') id: string): Promise<GroupView> {
     return this.groups.show(id);
   }
 
   @Get(':id/members')
+  @Documented({ summary: 'List the members of a group', query: MembersPage, answer: pageOf(MEMBER) })
   members(@Param('id') id: string, @Query() query: unknown): Promise<Listed<MemberView>> {
     const page = checked(MembersPage, query);
     const read = (after: string | null, limit: number): Promise<MemberView[]> =>
@@ -94,6 +112,7 @@ export class GroupsAdminController {
   }
 
   @Post()
+  @Documented({ summary: 'Make a local group', body: NewGroup, answer: GROUP })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<GroupView> {
     const { displayName, members, tenant } = checked(NewGroup, body);
     return this.local.create(asked, displayName, members, tenant);
@@ -101,6 +120,12 @@ export class GroupsAdminController {
 
   /** Members that are removed go first. */
   @Patch(':id')
+  @Documented({
+    summary: 'Change a local group',
+    description: 'Members that are removed go first.',
+    body: ChangedGroup,
+    answer: GROUP,
+  })
   change(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<GroupView> {
     const { displayName, add, remove } = checked(ChangedGroup, body);
     return this.local.change(asked, id, {
@@ -111,6 +136,7 @@ export class GroupsAdminController {
   }
 
   @Delete(':id')
+  @Documented({ summary: 'Delete a local group', answer: null })
   @HttpCode(204)
   delete(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {
     return this.local.delete(asked, id);

@@ -36,7 +36,8 @@ export const requireApiKeyFirst = (app: NestFastifyApplication): void => {
     .getHttpAdapter()
     .getInstance()
     .addHook('onRequest', (request, _reply, done) => {
-      const isOpen = !request.routeOptions.url?.startsWith(`${BASE_PATH}/`) || guard.isOpenTo(request);
+      const { url, config } = request.routeOptions;
+      const isOpen = !url?.startsWith(`${BASE_PATH}/`) || config.withoutKey || guard.isOpenTo(request);
       done(isOpen ? undefined : new Rejected('unauthorized', NO_KEY));
     });
 };

@@ -5,7 +5,9 @@ import { Rejected, type Schema } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
+import { ID, NUMBER, OBJECT, objectOf, oneOf, pageOf } from '../http/shapes.js';
 import { Schemas, type SchemaView } from './schemas.queries.js';
 import { DefinedSchemas } from './schemas.sender.js';
 
@@ -20,6 +22,11 @@ class NewSchema {
   @IsIn(EXTENDED_TYPES) resourceType: ExtendedType = 'User';
 }
 
+const SCHEMA = objectOf<SchemaView>(
+  { id: ID, tenant: ID, resourceType: oneOf(EXTENDED_TYPES), version: NUMBER, schema: OBJECT },
+  'Schema',
+);
+
 /** The extension schemas of tenants. Its owner checks what is in one. */
 @AdminController('schemas')
 export class SchemasController {
@@ -30,6 +37,7 @@ export class SchemasController {
   ) {}
 
   @Get()
+  @Documented({ summary: 'List the schemas that tenants have defined', query: SchemasPage, answer: pageOf(SCHEMA) })
   list(@Query() query: unknown): Promise<Listed<SchemaView>> {
     const page = checked(SchemasPage, query);
     const read = (after: string | null, limit: number): Promise<SchemaView[]> =>
@@ -39,6 +47,12 @@ export class SchemasController {
 
   /** The body is a schema as /Schemas shows it (RFC 7643 §7), and beside it `tenant`, `resourceType` and `reason`. */
   @Put(':urn')
+  @Documented({
+    summary: 'Make a schema, or add attributes to the one of its URN',
+    description: 'The body is a schema as `/Schemas` of SCIM shows it (RFC 7643 §7).',
+    body: NewSchema,
+    answer: SCHEMA,
+  })
   define(@Param('urn') urn: string, @Body() body: unknown, @Asks() asked: Asked): Promise<SchemaView> {
     const { tenant, resourceType } = checked(NewSchema, body);
     const {

@@ -3,13 +3,17 @@ import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
 import { AdminController } from '../http/admin.controller.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
+import { NUMBER, ID, objectOf, pageOf, TEXT } from '../http/shapes.js';
 import { Tenants, type TenantView } from './tenants.queries.js';
 import { NewTenants } from './tenants.sender.js';
 
 class NewTenant {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
 }
+
+const TENANT = objectOf<TenantView>({ id: ID, name: TEXT, directories: NUMBER }, 'Tenant');
 
 @AdminController('tenants')
 export class TenantsController {
@@ -20,6 +24,7 @@ export class TenantsController {
   ) {}
 
   @Get()
+  @Documented({ summary: 'List all tenants', query: PageQuery, answer: pageOf(TENANT) })
   list(@Query() query: unknown): Promise<Listed<TenantView>> {
     const read = (after: string | null, limit: number): Promise<TenantView[]> =>
       this.tenants.page(after ?? LEAST_ID, limit);
@@ -27,6 +32,7 @@ export class TenantsController {
   }
 
   @Post()
+  @Documented({ summary: 'Make a tenant', body: NewTenant, answer: TENANT })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<TenantView> {
     return this.newTenants.create(asked, checked(NewTenant, body).name);
   }

@@ -6,6 +6,8 @@ import { MAX_KEY_CHARACTERS } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
+import { ID, listOf, NUMBER, objectOf, TEXT } from '../http/shapes.js';
 import { UserLinks } from './user-links.sender.js';
 
 const MAX_NAME_CHARACTERS = 400;
@@ -36,12 +38,19 @@ class Transfer {
   @IsUUID() directory!: string;
 }
 
+const SIGN_IN = objectOf<RecordedSignIn>(
+  { userId: ID, matching: objectOf<RecordedSignIn['matching']>({ rule: TEXT, candidates: listOf(ID), result: ID }) },
+  'RecordedSignIn',
+);
+const VERSION_OF_USER = objectOf<{ id: string; version: number }>({ id: ID, version: NUMBER }, 'VersionOfUser');
+
 /** Links users to directories. `sign-ins` is for the program that has verified a sign-in. */
 @AdminController()
 export class UserLinksController {
   constructor(private readonly links: UserLinks) {}
 
   @Post('sign-ins')
+  @Documented({ summary: 'Record a sign-in, and find or make its user', body: NewSignIn, answer: SIGN_IN })
   recordSignIn(@Body() body: unknown, @Asks() asked: Asked): Promise<RecordedSignIn> {
     const { directory, loginType, providerId, upn, email, displayName } = checked(NewSignIn, body);
     return this.links.recordSignIn(asked, directory, {
@@ -54,6 +63,11 @@ export class UserLinksController {
   }
 
   @Post('users/:id/unlink')
+  @Documented({
+    summary: 'Take a user from its directory, or a sign-in from a user',
+    body: WhatToUnlink,
+    answer: VERSION_OF_USER,
+  })
   @HttpCode(200)
   async unlink(
     @Param('id') id: string,
@@ -65,6 +79,7 @@ export class UserLinksController {
   }
 
   @Post('users/:id/transfer')
+  @Documented({ summary: 'Let another directory manage a user', body: Transfer, answer: VERSION_OF_USER })
   @HttpCode(200)
   async transfer(
     @Param('id') id: string,
