@@ -60,7 +60,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'test/support/shared-servers.ts': 'the suites of a run do share them',
 };
 /** Named after what a client sends: the manager of a user is an attribute. */
-const SHAPES = /^test\/conformance\/\w+\/[\w-]+\.json$/;
+const SHAPES = /^apps\/cli\/src\/check\/cases\/\w+\/[\w-]+\.json$/;
 
 const MAX_LINES = 500;
 /** A table of cases is read row by row, not as a whole. */

@@ -6,7 +6,7 @@ import { startMuster, type Answer as AnswerOf } from '../support/muster.js';
 
 /**
  * Requests that no client of good will sends. The faults of a body or a filter are in the files of
- * test/conformance/rfc.
+ * apps/cli/src/check/cases/rfc.
  */
 const BASE = '/api/scim/v2';
 const PAGE_BYTES = 200_000;

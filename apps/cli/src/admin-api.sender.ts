@@ -39,6 +39,12 @@ export const findServer = (): { url: string; apiKey: string; gatewayUrl: string 
   }
 };
 
+/** The SCIM base URL as it is reached from here: the public one need not lead back to this installation. */
+export const baseUrlOf = ({ scimBaseUrl }: { readonly scimBaseUrl: string }): string => {
+  const { gatewayUrl } = findServer();
+  return gatewayUrl ? `${gatewayUrl}/api/scim/v2` : scimBaseUrl;
+};
+
 /** Of DELETE, which has no body, what would be in it is sent as its query. */
 export const call = async <T>(method: string, path: string, content?: object): Promise<T> => {
   const { url, apiKey } = findServer();

@@ -10,6 +10,7 @@ export interface TenantView {
 
 export interface DirectoryView {
   readonly id: string;
+  readonly tenant: string;
   readonly name: string;
   readonly kind: string;
   readonly settings: DirectorySettings;

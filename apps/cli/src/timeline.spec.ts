@@ -16,6 +16,7 @@ const directory: DirectoryView = {
   kind: 'entra',
   settings: settingsOf({}),
   warnings: [],
+  tenant: 't',
   scimBaseUrl: '',
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };

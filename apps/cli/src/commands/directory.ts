@@ -4,6 +4,7 @@ import { call, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { directoryOf, inTenant } from '../named.sender.js';
+import { addCheck } from './check.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
@@ -94,4 +95,5 @@ export const addDirectory = (program: Command): void => {
       });
       print(json, changed, describe(changed));
     });
+  addCheck(directory);
 };

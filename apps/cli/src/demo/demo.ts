@@ -1,7 +1,7 @@
 import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { call, findServer, listAll, listEvents } from '../admin-api.sender.js';
+import { baseUrlOf, call, listAll, listEvents } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
@@ -38,12 +38,6 @@ const prepareDirectory = async (): Promise<RevealedDirectory> => {
     description: 'npm run demo',
   });
   return { ...directory, token, tokenExpiresAt: null };
-};
-
-/** The SCIM base URL as it is reached from here: the public one need not lead back to this installation. */
-const baseUrlOf = (directory: DirectoryView): string => {
-  const { gatewayUrl } = findServer();
-  return gatewayUrl ? `${gatewayUrl}/api/scim/v2` : directory.scimBaseUrl;
 };
 
 const demonstrate = async (users: number): Promise<void> => {

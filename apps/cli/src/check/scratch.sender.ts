@@ -1,0 +1,48 @@
+import { call, listAll } from '../admin-api.sender.js';
+import type { Case } from './case.js';
+import type { DirectoryView, RevealedDirectory, SchemaView, TenantView } from '../admin-views.js';
+
+/** The tenant that checks are made in: nobody of it is ever seen by another one. */
+const SCRATCH_TENANT = 'Conformance checks';
+
+/**
+ * Makes ready a directory that is like `of`: of its kind, with its settings and the schemas of its tenant, in the
+ * tenant for checks. There is one for each kind, which the next check uses again; between checks it is disconnected.
+ */
+export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory> => {
+  const tenant =
+    (await listAll<TenantView>('tenants')).find(({ name }) => name === SCRATCH_TENANT) ??
+    (await call<TenantView>('POST', 'tenants', { name: SCRATCH_TENANT }));
+  for (const { resourceType, schema } of await listAll<SchemaView>('schemas', { tenant: of.tenant }))
+    await call('POST', 'schemas', { tenant: tenant.id, resourceType, schema });
+  const name = `Like ${of.kind}`;
+  const found = (await listAll<DirectoryView>('directories')).find(
+    (directory) => directory.tenant === tenant.id && directory.name === name,
+  );
+  const scratch = found
+    ? await call<RevealedDirectory>('POST', `directories/${found.id}/connect`)
+    : await call<RevealedDirectory>('POST', 'directories', { name, kind: of.kind, tenant: tenant.id });
+  await call('PATCH', `directories/${scratch.id}`, of.settings);
+  return scratch;
+};
+
+/** Some cases are about one setting: they run under it, whatever the directory has. */
+export const withSettings = async <T>(
+  { id }: DirectoryView,
+  usual: DirectoryView['settings'],
+  { settings }: Case,
+  run: () => Promise<T>,
+): Promise<T> => {
+  if (!settings) return run();
+  await call('PATCH', `directories/${id}`, settings);
+  try {
+    return await run();
+  } finally {
+    await call('PATCH', `directories/${id}`, usual);
+  }
+};
+
+/** Revokes the tokens of a directory that was made for a check. */
+export const closeScratch = async ({ id }: DirectoryView): Promise<void> => {
+  await call('POST', `directories/${id}/disconnect`);
+};

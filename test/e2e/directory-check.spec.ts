@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMuster } from '../support/muster.js';
+
+/** `directory check` as built, in a process of its own, against a running Muster. */
+describe('directory check', { timeout: 180_000 }, () => {
+  const muster = startMuster();
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'muster-check-'));
+    const { adminPort, apiKey } = muster.server;
+    const url = muster.scimUrl.replace('/api/scim/v2', '');
+    writeFileSync(
+      join(folder, 'runtime.json'),
+      JSON.stringify({ url, adminUrl: `http://127.0.0.1:${adminPort}`, apiKey }),
+    );
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const check = (...args: string[]): Promise<{ code: number; stdout: string }> =>
+    promisify(execFile)(process.execPath, ['dist/apps/cli/src/main.js', 'directory', 'check', ...args], {
+      env: { ...process.env, DATA_DIR: folder, MUSTER_URL: '', MUSTER_API_KEY: '' },
+      maxBuffer: 16 * 1_048_576,
+    }).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
+    );
+  const users = async (tenant: string): Promise<number> =>
+    Number((await muster.owner.query('SELECT count(*) FROM identity.users WHERE tenant = $1', [tenant])).rows[0].count);
+
+  it('finds nothing wrong with directories as they are made, and touches nobody of their tenant', async () => {
+    const before = await muster.newDirectory('As made', undefined, 'entra');
+    const { code, stdout } = await check('As made', '--json');
+    const found = JSON.parse(stdout) as { group: string; name: string; isExpected: boolean; passed: boolean }[];
+    expect(found.filter(({ isExpected, passed }) => isExpected && !passed)).toEqual([]);
+    expect(code).toBe(0);
+    expect(Object.keys(Object.groupBy(found, ({ group }) => group))).toEqual([
+      'gallery',
+      'validator',
+      'entra',
+      'okta',
+      'interop',
+    ]);
+    expect(await users(before.tenant)).toBe(0);
+  });
+
+  it('runs under the settings of the directory, and says which step found what', async () => {
+    const { id } = await muster.newDirectory('Changes titles', undefined, 'scim');
+    await muster.admin('PATCH', `/directories/${id}`, {
+      attributeMapping: [{ target: 'title', expression: 'Append([title], "!")' }],
+    });
+    const { code, stdout } = await check('Changes titles');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /atomic-patch: .*\n.*step 3, GET \/Users\/.*\n.*title of the body is "before!" instead of "before"/,
+    );
+    expect(stdout).toMatch(/Okta: \d+ of \d+ passed, which a directory of the kind scim need not pass/);
+    // It can be run again, and leaves no token that works behind.
+    expect((await check('Changes titles')).code).toBe(1);
+    const { rows } = await muster.owner.query(
+      "SELECT d.status FROM directory.directories d JOIN directory.tenants t ON t.id = d.tenant WHERE t.name = 'Conformance checks'",
+    );
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.every(({ status }) => status === 'disconnected')).toBe(true);
+  });
+});
