@@ -1094,6 +1094,7 @@ CREATE VIEW identity.users_v1 AS
     external_id,
     work_email_folded,
     other_work_emails_folded,
-    folded
+    folded,
+    ((links ->> 'movedVersion'::text))::integer AS moved_version
    FROM identity.users;
 GRANT SELECT ON TABLE identity.users_v1 TO muster_directory, muster_gateway, muster_group;

@@ -95,6 +95,53 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await act(directory, 'rename', { name: '' })).status).toBe(400);
     });
 
+    it('a directory that moves to another identity provider keeps users, groups and their ids, and finds people again', async () => {
+      const directory = await muster.newDirectory('Moving', undefined, 'entra');
+      await admin('PATCH', `/directories/${directory.id}`, { externalIdIsProviderId: true });
+      const people = ['ada', 'bob', 'cleo'].map((userName, index) => ({
+        userName: `${userName}@x.org`,
+        externalId: String(index),
+        emails: [{ type: 'work', value: `${userName}@mail.org` }],
+      }));
+      const ids: string[] = [];
+      for (const person of people) ids.push((await directory.scim('POST', '/Users', person)).body.id);
+      const { body: group } = await directory.scim('POST', '/Groups', {
+        displayName: 'Staff',
+        members: [{ value: ids[0] }],
+      });
+      const moved = await act(directory, 'move', { kind: 'okta' });
+      expect(moved).toMatchObject({
+        status: 200,
+        body: { id: directory.id, kind: 'okta', status: 'active', token: expect.stringMatching(/^muster_/) },
+      });
+      expect((await directory.scim('GET', '/Users')).status).toBe(401);
+      const okta = withToken(directory, moved.body.token);
+      const found = async (filter: string) =>
+        (await okta.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)).body.Resources.map(
+          ({ id }: { id: string }) => id,
+        );
+      expect(await found('externalId eq "0"')).toEqual([]);
+      expect(await found('userName eq "ADA@x.org"')).toEqual([ids[0]]);
+      expect(await found('emails[type eq "work"].value eq "bob@mail.org"')).toEqual([ids[1]]);
+      // Each is found again as the new one asks: by a POST with the UPN, with the e-mail, and by a PATCH.
+      expect(await okta.scim('POST', '/Users', { ...people[0], externalId: '1' })).toMatchObject({
+        status: 201,
+        body: { id: ids[0], externalId: '1' },
+      });
+      expect(
+        await okta.scim('POST', '/Users', { ...people[1], userName: 'robert@x.org', externalId: '2' }),
+      ).toMatchObject({ status: 201, body: { id: ids[1], externalId: '2', userName: 'robert@x.org' } });
+      expect(
+        await okta.scim('PATCH', `/Users/${ids[2]}`, { Operations: [{ op: 'replace', path: 'title', value: 'Dr' }] }),
+      ).toMatchObject({ status: 200, body: { title: 'Dr' } });
+      expect((await okta.scim('GET', `/Users/${ids[2]}`)).body).not.toHaveProperty('externalId');
+      expect(await found('externalId eq "1"')).toEqual([ids[0]]);
+      expect(await found('externalId eq "2" and title pr')).toEqual([]);
+      expect(await found('externalId eq "2" and userName sw "rob"')).toEqual([ids[1]]);
+      expect((await okta.scim('GET', `/Groups/${group.id}`)).body.members).toMatchObject([{ value: ids[0] }]);
+      expect((await okta.scim('POST', '/Users', people[0])).status).toBe(409);
+    });
+
     it('a directory is deleted when it is disconnected and nothing belongs to it', async () => {
       const directory = await muster.newDirectory('Done with');
       const remove = () => admin('DELETE', `/directories/${directory.id}`);

@@ -20,6 +20,7 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   version: 1,
   name: `Directory ${id}`,
   status: 'active',
+  movedVersion: null,
   ...settingsOf({}),
   ...settings,
 });

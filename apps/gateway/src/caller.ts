@@ -12,6 +12,8 @@ export interface Caller {
   readonly seesUnmanaged: boolean;
   /** True if it also sees local groups. */
   readonly seesLocalGroups: boolean;
+  /** The version with which the directory moved to another identity provider last; null = it never did. */
+  readonly movedVersion: number | null;
   /** The length of the body of the request. */
   readonly bodyBytes: number;
   /** The attributes that users and groups of its tenant may have. */

@@ -14,14 +14,13 @@ export interface Key {
 /** An absent `active` is true, as at the creation of a user. */
 export const isActive = ({ active }: Resource): boolean => active !== false;
 
-export const signInOf = (directory: string, { loginType, providerId }: Omit<SignIn, 'directory'>): SignIn => ({
-  directory,
-  loginType,
-  providerId,
-});
+export const signInOf = (
+  directory: string,
+  { loginType, providerId, movedVersion }: Omit<SignIn, 'directory'>,
+): SignIn => ({ directory, loginType, providerId, ...(movedVersion === undefined ? {} : { movedVersion }) });
 
-export const signInKey = ({ directory, loginType, providerId }: SignIn): string =>
-  `${directory}/${loginType}/${providerId}`;
+export const signInKey = ({ directory, loginType, providerId, movedVersion }: SignIn): string =>
+  `${directory}/${movedVersion === undefined ? '' : `${movedVersion}/`}${loginType}/${providerId}`;
 export const externalIdKey = (directory: string, externalId: string): string => `${directory}/${externalId}`;
 
 /** Tells whether a key is unique in the tenant. */

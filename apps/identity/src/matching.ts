@@ -21,6 +21,8 @@ export interface Candidate {
   readonly signIns: readonly SignIn[];
   /** An administrator gave the user to its directory, which has not sent it yet. */
   readonly awaited: boolean;
+  /** The last move of its directory when that wrote it; undefined = it had not moved by then. */
+  readonly movedVersion?: number;
   /** Those who were matched with this user by mistake: directories by id, sign-in identities by key. */
   readonly refused: readonly string[];
 }
@@ -78,6 +80,31 @@ export const match = (person: Person, bearersOf: BearersOf): Found => {
   return { rule: 'create', candidates: byEmail(person, bearersOf), result: null };
 };
 
+/**
+ * The user as the directory knows it. The identity provider that it had before its last move is gone, and the ids that
+ * it gave with it: the user is awaited until the new one has sent it.
+ */
+export const sinceMove = <User extends Candidate>(
+  user: User,
+  { id, movedVersion }: { readonly id: string; readonly movedVersion: number | null },
+): User => {
+  if (movedVersion === null || user.directory !== id || user.movedVersion === movedVersion) return user;
+  const { externalId: _void, ...resource } = user.resource;
+  return { ...user, resource, awaited: true };
+};
+
+/** Those who bear a key as the directory knows them. */
+export const bearersSinceMove = (
+  directory: { readonly id: string; readonly movedVersion: number | null },
+  bearersOf: BearersOf,
+): BearersOf =>
+  directory.movedVersion === null
+    ? bearersOf
+    : (kind, value) =>
+        bearersOf(kind, value)
+          .map((bearer) => sinceMove(bearer, directory))
+          .filter(({ resource }) => kind !== 'externalId' || externalIdOf(resource) !== null);
+
 /** The decision as events and answers keep it. `newId` is the id that a new user gets. */
 export const explained = ({ rule, candidates, result }: Found, newId: string): Matching => ({
   rule,
@@ -91,13 +118,14 @@ export const personOf = (
   {
     id: directory,
     externalIdIsProviderId,
-  }: Pick<DirectorySettings, 'externalIdIsProviderId'> & { readonly id: string },
+    movedVersion,
+  }: Pick<DirectorySettings, 'externalIdIsProviderId'> & { readonly id: string; readonly movedVersion: number | null },
   mapped?: Resource,
 ): Person => {
   const { userId } = command;
   if (command.type === 'RecordSignIn') {
     const { upn, email } = command;
-    const signIn = signInOf(directory, command);
+    const signIn = signInOf(directory, { ...command, ...(movedVersion === null ? {} : { movedVersion }) });
     return { userId, directory, signIn, externalId: null, externalIdIsProviderId, userName: upn, upn, email };
   }
   const resource = mapped ?? command.resource;
@@ -173,7 +201,12 @@ const isBackByTwo = (
 const isSomebodyElse = (person: Person, candidate: Candidate): boolean => {
   const { directory, signIn, externalId, externalIdIsProviderId } = person;
   return signIn
-    ? candidate.signIns.some((known) => known.directory === directory && known.loginType === signIn.loginType)
+    ? candidate.signIns.some(
+        (known) =>
+          known.directory === directory &&
+          known.loginType === signIn.loginType &&
+          known.movedVersion === signIn.movedVersion,
+      )
     : candidate.directory === directory &&
         !candidate.awaited &&
         (externalIdIsProviderId

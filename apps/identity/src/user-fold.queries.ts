@@ -53,7 +53,7 @@ interface Remembered {
 
 /** SQL: a sign-in identity as it is claimed. */
 export const signInClaim = (signIn: string): string =>
-  `concat_ws('/', ${signIn}->>'directory', ${signIn}->>'loginType', ${signIn}->>'providerId')`;
+  `concat_ws('/', ${signIn}->>'directory', ${signIn}->>'movedVersion', ${signIn}->>'loginType', ${signIn}->>'providerId')`;
 
 /** SQL: whether the holder of a claim is there, and bears it. */
 export const isBorne = (claim: string): string => `EXISTS (

@@ -74,6 +74,7 @@ export interface Links {
   readonly mapping: MappedAttributes | null;
   /** Left out = no administrator keeps the user archived. */
   readonly archival?: Archival;
+  readonly movedVersion?: number;
 }
 
 export interface Touched {
@@ -182,7 +183,7 @@ export const loadSql = (touched: Touched): string => {
   const ofTenants = `,
     'revisions', (SELECT json_agg(json_build_object('tenant', t.tenant, 'revision', ${revisionOf('t.tenant::uuid')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)),
-    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name, 'status', d.status,
+    'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'version', d.version, 'name', d.name, 'status', d.status, 'movedVersion', d.moved_version,
                 ${settingsSql('identity', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),

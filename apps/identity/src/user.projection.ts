@@ -225,6 +225,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         awaited: links?.awaited ?? false,
         mapping: links?.mapping ?? null,
         ...(links?.archival ? { archival: links.archival } : {}),
+        ...(links?.movedVersion === undefined ? {} : { movedVersion: links.movedVersion }),
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.keys.know({ tenant, person: row.id, wrapped });
@@ -466,8 +467,22 @@ export const deletedRow = (
   ...lastSeenOf(user),
 });
 
-const linksOf = ({ signIns, before, refused, awaited, mapping, archival }: NonNullable<UserState>): Links | null =>
-  signIns.length === 0 && before === null && refused.length === 0 && !awaited && mapping === null && !archival
+const linksOf = ({
+  signIns,
+  before,
+  refused,
+  awaited,
+  mapping,
+  archival,
+  movedVersion,
+}: NonNullable<UserState>): Links | null =>
+  signIns.length === 0 &&
+  before === null &&
+  refused.length === 0 &&
+  !awaited &&
+  mapping === null &&
+  !archival &&
+  movedVersion === undefined
     ? null
     : {
         signIns,
@@ -477,4 +492,5 @@ const linksOf = ({ signIns, before, refused, awaited, mapping, archival }: NonNu
         awaited,
         mapping,
         ...(archival ? { archival } : {}),
+        ...(movedVersion === undefined ? {} : { movedVersion }),
       };

@@ -32,7 +32,7 @@ import { anUnlinkGivesNoAccess, notAdmitted, noUser, silenceGivesNoAccess, writa
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
 import { archived, asItsDirectoryHasIt, deferred, restored, staysArchived, type Archival } from './archiving.js';
 import { isActive, signInKey, signInOf, withEmailsOf, withoutTombstone } from './identifiers.js';
-import { explained, match, personOf, type BearersOf, type Candidate } from './matching.js';
+import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -58,6 +58,8 @@ export interface Directory extends SettingsReadBy<'identity'> {
   readonly version: number;
   readonly name: string;
   readonly status: DirectoryStatus;
+  /** The version with which it moved to another identity provider last; null = it never did. */
+  readonly movedVersion: number | null;
 }
 
 /** A decision may look at this besides the user itself. */
@@ -97,12 +99,15 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   const unfit = command.type === 'RecordSignIn' ? unfitAsKey('upn', command.upn) : null;
   if (unfit) return unfit;
   const person = personOf(command, directory, context.incoming?.resource);
-  const found = match(person, context.bearersOf);
+  const found = match(person, bearersSinceMove(directory, context.bearersOf));
   return notAdmitted(person, found, (id) => context.directoryOf(id)?.name ?? id) ?? explained(found, command.userId);
 };
 
 /** Returns the events that should happen. Reads nothing but its arguments; [] means that nothing changed. */
-export const decide = (command: UserCommand, state: UserState, context: UserContext): UserEvent[] | Rejection => {
+export const decide = (command: UserCommand, state: UserState, given: UserContext): UserEvent[] | Rejection => {
+  const sending = given.directory === null ? null : given.directoryOf(given.directory);
+  const context =
+    sending?.movedVersion == null ? given : { ...given, bearersOf: bearersSinceMove(sending, given.bearersOf) };
   switch (command.type) {
     case 'CreateUser': {
       const directory = sender(context);
@@ -125,7 +130,12 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       if (isRejection(target)) return target;
       const { user, directory } = target;
       const wanted = orRejection(() =>
-        applyPatch(context.definition, sentOf(user), command.operations, readOnlyOf(context.definition, user)),
+        applyPatch(
+          context.definition,
+          sentOf(user, directory),
+          command.operations,
+          readOnlyOf(context.definition, user),
+        ),
       );
       return isRejection(wanted) ? wanted : written(user, wanted, directory, context);
     }
@@ -133,7 +143,7 @@ export const decide = (command: UserCommand, state: UserState, context: UserCont
       const target = targetOf(command, state, context);
       if (isRejection(target)) return target;
       const { user, directory } = target;
-      return written(user, silenceGivesNoAccess(command.resource, sentOf(user)), directory, context);
+      return written(user, silenceGivesNoAccess(command.resource, sentOf(user, directory)), directory, context);
     }
     case 'DeleteUser': {
       const target = targetOf(command, state, context);
@@ -191,6 +201,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       mapping: null,
       refused: [],
       awaited: false,
+      ...(event.manager === null ? {} : sinceOf(event)),
     };
   }
   if (!state) return null;
@@ -200,7 +211,12 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
   const next = { ...state, version, lastModified };
   switch (event.type) {
     case 'UserChanged':
-      return { ...next, resource: applyChanges(state.resource, event.changes), awaited: false };
+      return {
+        ...withoutMove(next),
+        ...sinceOf(event),
+        resource: applyChanges(state.resource, event.changes),
+        awaited: false,
+      };
     case 'UserDeactivated':
     case 'UserReactivated':
       return next;
@@ -208,7 +224,8 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       return null;
     case 'UserLinked':
       return {
-        ...next,
+        ...withoutMove(next),
+        ...sinceOf(event),
         directory: event.directory,
         resource: applyChanges(state.resource, event.changes),
         awaited: false,
@@ -217,7 +234,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       };
     case 'UserUnlinked':
       return {
-        ...next,
+        ...withoutMove(next),
         directory: null,
         resource: applyChanges(state.resource, event.changes),
         awaited: false,
@@ -231,7 +248,8 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       };
     case 'UserTransferred':
       return {
-        ...next,
+        ...withoutMove(next),
+        ...sinceOf(event),
         directory: event.directory,
         resource: applyChanges(state.resource, event.changes),
         awaited: true,
@@ -303,7 +321,17 @@ export const answerTo = (
 ): UserSnapshot | RecordedSignIn | null =>
   command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state, isMember);
 
-const under = ({ id, version }: Directory): DecidedUnder => ({ directory: id, directoryVersion: version });
+/** After which move of its directory a user is known by what that says; nothing = the directory has not moved. */
+const sinceOf = ({ movedVersion }: DecidedUnder): Pick<User, 'movedVersion'> =>
+  movedVersion === undefined ? {} : { movedVersion };
+
+const withoutMove = ({ movedVersion: _before, ...user }: User): User => user;
+
+const under = ({ id, version, movedVersion }: Directory): DecidedUnder => ({
+  directory: id,
+  directoryVersion: version,
+  ...(movedVersion === null ? {} : { movedVersion }),
+});
 
 const created = (
   resource: Resource,
@@ -325,7 +353,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
   const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
-  const changes = diffResource(user.resource, after);
+  const changes = changesOf(user, after, directory);
   const mapped = [
     ...mappedEvents(user.mapping, received, under(directory)),
     ...deferred(user, received.resource, under(directory)),
@@ -333,7 +361,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   if (Object.keys(changes).length === 0) return mapped;
   return (
     unfitting(user, after, changes, context) ??
-    taken(after, user, directory, context) ?? [
+    taken(after, sinceMove(user, directory), directory, context) ?? [
       { type: 'UserChanged', changes, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mapped,
@@ -342,7 +370,8 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
 };
 
 /** The user as its directory sent it: the next PATCH changes that. */
-const sentOf = (user: User): Resource => user.mapping?.sent ?? asItsDirectoryHasIt(user);
+const sentOf = (user: User, directory: Directory): Resource =>
+  sinceMove({ ...user, resource: user.mapping?.sent ?? asItsDirectoryHasIt(user) }, directory).resource;
 
 const linked = (
   user: User,
@@ -352,16 +381,25 @@ const linked = (
   context: UserContext,
 ): UserEvent[] | Rejection => {
   const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
-  const changes = diffResource(user.resource, after);
+  const changes = changesOf(user, after, directory);
   return (
     unfitting(user, after, changes, context) ??
-    taken(after, user, directory, context) ?? [
+    taken(after, sinceMove(user, directory), directory, context) ?? [
       { type: 'UserLinked', matching, changes, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mappedEvents(user.mapping, received, under(directory)),
       ...deferred(user, received.resource, under(directory)),
     ]
   );
+};
+
+/** An externalId from before a move is void, so that the same one is news when it comes from the new identity provider. */
+const changesOf = (user: User, after: Resource, directory: Directory): AttributeChanges => {
+  const known = sinceMove(user, directory);
+  const changes = diffResource(known.resource, after);
+  return known === user || after.externalId !== undefined
+    ? changes
+    : { ...changes, ...withoutExternalId(user.resource) };
 };
 
 /** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
@@ -393,10 +431,14 @@ const unlinked = (user: User, context: UserContext): UserEvent[] | Rejection => 
 
 const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserEvent[] | Rejection => {
   const { directory, loginType, providerId } = signIn;
-  if (!user.signIns.some((one) => signInKey(one) === signInKey(signIn)))
+  // The same id may have been given by each identity provider that the directory has had.
+  const unlinked = user.signIns.filter(
+    (one) => one.directory === directory && one.loginType === loginType && one.providerId === providerId,
+  );
+  if (unlinked.length === 0)
     return rejection('notFound', `The user with the id ${user.id} has no such sign-in identity.`);
   const directoryVersion = context.directoryOf(directory)?.version ?? 0;
-  return [{ type: 'SignInUnlinked', loginType, providerId, directory, directoryVersion }];
+  return unlinked.map((one) => ({ type: 'SignInUnlinked', ...one, directoryVersion }));
 };
 
 const withoutExternalId = (resource: Resource): AttributeChanges =>

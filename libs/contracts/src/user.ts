@@ -48,6 +48,8 @@ export interface SignIn {
   readonly directory: string;
   readonly loginType: LoginType;
   readonly providerId: string;
+  /** Of which of the directory's identity providers it is: the version of the move to it; left out = the first one. */
+  readonly movedVersion?: number;
 }
 
 /**
@@ -75,6 +77,8 @@ export interface RecordedSignIn {
 export interface DecidedUnder {
   readonly directory: string;
   readonly directoryVersion: number;
+  /** The version with which the directory moved to another identity provider last; left out = it never did. */
+  readonly movedVersion?: number;
 }
 
 /**

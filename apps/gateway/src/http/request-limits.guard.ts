@@ -105,7 +105,7 @@ export class RequestLimits {
   }
 
   private letIn(
-    { id, tenant, directory, kind, settings, definitions }: KnownToken,
+    { id, tenant, directory, kind, settings, definitions, movedVersion }: KnownToken,
     tokenHash: string,
     request: FastifyRequest,
     reply: FastifyReply,
@@ -119,6 +119,7 @@ export class RequestLimits {
       seesUnmanaged: settings.offerExistingUsers,
       seesLocalGroups: settings.offerLocalGroups,
       definitions,
+      movedVersion,
       bodyBytes: Number(request.headers['content-length'] ?? 0),
       requireToken: () => {
         const token = this.require(tokenHash, reply);

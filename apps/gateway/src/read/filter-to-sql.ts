@@ -64,6 +64,19 @@ export const compileFilter = (columns: ResourceColumns, filter: Filter, first: n
   };
 };
 
+/** Tells whether a filter compares an attribute of the resource itself. */
+export const asksFor = (filter: Filter, name: string): boolean => {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return asksFor(filter.left, name) || asksFor(filter.right, name);
+    case 'not':
+      return asksFor(filter.filter, name);
+    default:
+      return filter.path.attribute.name === name;
+  }
+};
+
 const allOf = (conditions: readonly string[]): string =>
   conditions.length === 1 ? conditions[0]! : `(${conditions.join(' AND ') || 'true'})`;
 

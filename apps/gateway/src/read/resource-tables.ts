@@ -6,7 +6,7 @@ import { plain, ResourceColumns, uuid, type Value } from './resource-columns.js'
 
 /** The part of a tenant that a request may see, and the client that waits for it, if any. */
 export type Scope = Pick<Caller, 'tenant' | 'directory' | 'seesUnmanaged' | 'seesLocalGroups' | 'definitions'> &
-  Partial<Pick<Caller, 'requireClient'>>;
+  Partial<Pick<Caller, 'requireClient' | 'movedVersion'>>;
 
 /**
  * The tables and columns by which resources of one type are read. In all SQL `$1` is the tenant and `$2` the directory.
@@ -22,6 +22,11 @@ export interface ResourceTable {
   readonly seesUnowned: (scope: Scope) => boolean;
   /** Attributes whose values are unique: SQL of a value → the condition that a resource has it. */
   readonly unique: { readonly [lookUp in NonNullable<CompiledFilter['lookUp']>]?: (value: string) => string };
+  /**
+   * The condition that the identity provider of a directory that has moved has sent a resource, from the version of the
+   * move; left out = it is not asked.
+   */
+  readonly isSince?: (movedVersion: number) => string;
   /** Conditions by which resources are looked up, for people. */
   readonly advice: string;
 }
@@ -81,6 +86,7 @@ export const resourceTables = (baseUrl: string): { readonly users: ResourceTable
     }),
     seesUnowned: ({ seesUnmanaged }) => seesUnmanaged,
     unique: { id: isId, userName: (name) => `u.user_name_folded = ${name}` },
+    isSince: (movedVersion) => `u.moved_version = ${movedVersion}`,
     advice: 'userName eq, externalId eq, emails[type eq "work"].value eq',
   },
   groups: {

@@ -1,9 +1,16 @@
 import type { Pool } from 'pg';
 import type { GroupRow, UserRow } from '#contracts';
 import { inSlices, isTimeOut, isUnreadable, NoSlot, type Slots } from '#runtime';
-import { Rejected, type Position, type Search, type Selection } from '#scim';
+import { Rejected, type Filter, type Position, type Search, type Selection } from '#scim';
 import type { Begin } from './cursors.js';
-import { compileBehind, compileFilter, compileOrder, compileSort, type CompiledFilter } from './filter-to-sql.js';
+import {
+  asksFor,
+  compileBehind,
+  compileFilter,
+  compileOrder,
+  compileSort,
+  type CompiledFilter,
+} from './filter-to-sql.js';
 import { GroupsOfUsers, isMember } from './groups-of-users.queries.js';
 import { LookUps } from './look-ups.queries.js';
 import type { ResourceTable, Scope } from './resource-tables.js';
@@ -147,8 +154,8 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
    * slot until it is made, so that there are never more pages in memory than slots.
    */
   async page<Shown>(scope: Scope, search: Search, show: (row: Row) => Shown, begin?: Begin): Promise<Page<Shown>> {
-    const { columns, unique, name, advice } = this.table;
-    const compiled = search.filter ? compileFilter(columns(scope), search.filter, 3) : ALL;
+    const { unique, name, advice } = this.table;
+    const compiled = search.filter ? this.compiled(scope, search.filter) : ALL;
     const { lookUp, values } = compiled;
     if (lookUp && unique[lookUp])
       return this.pageOfOne(scope, await this.only(scope, lookUp, values[0]!), search, show, begin);
@@ -354,6 +361,22 @@ export class ResourceQueries<Row extends UserRow | GroupRow> {
   }
 
   /** SQL: what a directory sees. There are two texts, so that each is planned for what it asks. */
+  /** After a move an externalId that the old identity provider gave finds nobody: it may be that of somebody else now. */
+  private compiled(scope: Scope, filter: Filter): CompiledFilter {
+    const compiled = compileFilter(this.table.columns(scope), filter, 3);
+    const { isSince } = this.table;
+    if (!scope.movedVersion || !isSince || !asksFor(filter, 'externalId')) return compiled;
+    const also = (sql: string): string => `(${sql} AND ${isSince(scope.movedVersion!)})`;
+    const { indexed } = compiled;
+    // It is no prepared look-up: their texts are the same in all directories.
+    return {
+      ...compiled,
+      sql: also(compiled.sql),
+      lookUp: null,
+      indexed: indexed && { ...indexed, rest: also(indexed.rest) },
+    };
+  }
+
   private isSeen(scope: Scope): string {
     return `tenant = $1 AND ${this.table.seesUnowned(scope) ? '(directory = $2 OR directory IS NULL)' : 'directory = $2'}`;
   }

@@ -50,7 +50,8 @@ CREATE INDEX users_by_other_work_email ON identity.users
 CREATE INDEX users_archived ON identity.users (tenant, id) INCLUDE (directory) WHERE archived;
 CREATE VIEW identity.users_v1 AS
   SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
-         work_email_folded, other_work_emails_folded, folded
+         work_email_folded, other_work_emails_folded, folded,
+         (links->>'movedVersion')::int AS moved_version
   FROM identity.users;
 
 -- Unique names and who holds them; a freed name keeps its row with holder NULL, because one statement may not delete
