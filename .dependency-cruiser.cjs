@@ -56,6 +56,12 @@ module.exports = {
       { path: '^(apps|deploy|libs/(?!runtime/))' },
     ),
     rule(
+      'auth-imports-runtime',
+      'a token alone tells it who somebody is: it knows no commands, no events and no faces',
+      { path: '^libs/auth/', pathNot: TESTS },
+      { path: '^(apps|deploy|libs/(?!(auth|runtime)/))' },
+    ),
+    rule(
       'host-imports-runtime',
       'it keeps processes running, and knows nothing of what they do',
       { path: '^libs/host/', pathNot: TESTS },
@@ -88,7 +94,7 @@ module.exports = {
     rule(
       'faces-hold-no-state',
       'they read published views and write commands; main.ts connects',
-      { path: '^apps/(gateway|admin-api)/', pathNot: [ENTRIES, TESTS] },
+      { path: '^apps/(gateway|admin-api|sign-in)/', pathNot: [ENTRIES, TESTS] },
       { path: '^libs/event-store/' },
     ),
     rule(

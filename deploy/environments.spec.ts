@@ -39,6 +39,7 @@ const GIVEN = {
 const NEED_MORE: Readonly<Record<string, readonly string[]>> = {
   identity: ['MASTER_KEY'],
   'admin-api': ['MASTER_KEY', 'MUSTER_API_KEY'],
+  'sign-in': ['MASTER_KEY'],
 };
 const needsOf = (app: string): readonly string[] => ['DATABASE_URL', ...(NEED_MORE[app] ?? [])];
 

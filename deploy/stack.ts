@@ -32,7 +32,7 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
  * all on Ctrl-C.
  */
 
-const PORTS = ['PORT', 'ADMIN_PORT'] as const;
+const PORTS = ['PORT', 'ADMIN_PORT', 'SIGN_IN_PORT'] as const;
 const NAMES = SERVICES.map(({ name }) => name);
 const WIDTH = Math.max(...NAMES.map(({ length }) => length));
 

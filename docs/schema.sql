@@ -5,7 +5,7 @@ SET check_function_bodies = off;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 CREATE SCHEMA directory;
-GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
+GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_sign_in;
 
 CREATE SCHEMA "group";
 GRANT USAGE ON SCHEMA "group" TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
@@ -14,13 +14,13 @@ CREATE SCHEMA identity;
 GRANT USAGE ON SCHEMA identity TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA keys;
-GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_identity;
+GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_identity, muster_sign_in;
 
 CREATE SCHEMA log;
 GRANT USAGE ON SCHEMA log TO muster_directory, muster_group, muster_identity, muster_log;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log;
+GRANT USAGE ON SCHEMA public TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
 
 CREATE OR REPLACE FUNCTION "group".delete_members()
  RETURNS trigger
@@ -242,6 +242,20 @@ AS $function$
   ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at WHERE l.last_used_at < excluded.last_used_at
 $function$;
 GRANT EXECUTE ON FUNCTION directory.record_uses(uuid[],timestamp with time zone[]) TO muster_admin_api, muster_gateway;
+
+CREATE OR REPLACE FUNCTION directory.trace_authentications(traces json)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'directory', 'pg_temp'
+AS $function$
+  INSERT INTO directory.authentications AS a (directory, accepted, at, trace)
+  SELECT r.directory, r.accepted, r.at, r.trace
+  FROM json_to_recordset(traces) AS r(directory uuid, accepted boolean, at timestamptz, trace json)
+  JOIN directory.directories d ON d.id = r.directory
+  ON CONFLICT (directory, accepted) DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE a.at <= excluded.at
+$function$;
+GRANT EXECUTE ON FUNCTION directory.trace_authentications(json) TO muster_gateway, muster_sign_in;
 
 CREATE OR REPLACE FUNCTION identity.of_tenant(tenant uuid, texts text[])
  RETURNS text[]
@@ -545,6 +559,30 @@ ALTER TABLE directory.api_keys ADD CONSTRAINT api_keys_hash_key UNIQUE (hash);
 CREATE INDEX api_keys_by_tenant ON directory.api_keys USING btree (tenant, id);
 GRANT INSERT, SELECT, UPDATE ON TABLE directory.api_keys TO muster_directory;
 
+CREATE TABLE directory.authentications (
+  directory uuid NOT NULL,
+  accepted boolean NOT NULL,
+  at timestamp with time zone NOT NULL,
+  trace json NOT NULL,
+  CONSTRAINT authentications_trace_check CHECK ((octet_length((trace)::text) <= 32768))
+);
+ALTER TABLE directory.authentications ADD CONSTRAINT authentications_pkey PRIMARY KEY (directory, accepted);
+
+CREATE TABLE directory.clients (
+  id uuid NOT NULL,
+  tenant uuid NOT NULL,
+  directory uuid NOT NULL,
+  version integer NOT NULL,
+  created timestamp with time zone NOT NULL,
+  name text NOT NULL,
+  federation jsonb,
+  status text NOT NULL,
+  secrets jsonb NOT NULL
+);
+ALTER TABLE directory.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
+CREATE INDEX clients_by_directory ON directory.clients USING btree (tenant, directory, id);
+GRANT INSERT, SELECT, UPDATE ON TABLE directory.clients TO muster_directory;
+
 CREATE TABLE directory.directories (
   id uuid NOT NULL,
   tenant uuid NOT NULL,
@@ -559,6 +597,7 @@ CREATE TABLE directory.directories (
 );
 ALTER TABLE directory.directories ADD CONSTRAINT directories_pkey PRIMARY KEY (id);
 CREATE INDEX directories_by_tenant ON directory.directories USING btree (tenant, id);
+CREATE UNIQUE INDEX directories_by_entra_tenant ON directory.directories USING btree (((settings ->> 'entraTenantId'::text))) WHERE ((settings ->> 'entraTenantId'::text) <> ''::text);
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE directory.directories TO muster_directory;
 
 CREATE TABLE directory.events (
@@ -636,6 +675,17 @@ CREATE TABLE directory.schemas (
 ALTER TABLE directory.schemas ADD CONSTRAINT schemas_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX schemas_by_urn ON directory.schemas USING btree (tenant, urn_folded);
 GRANT INSERT, SELECT, UPDATE ON TABLE directory.schemas TO muster_directory;
+
+CREATE TABLE directory.signing_keys (
+  id uuid NOT NULL,
+  tenant uuid NOT NULL,
+  version integer NOT NULL,
+  created timestamp with time zone NOT NULL,
+  public_key jsonb NOT NULL,
+  sealed text NOT NULL
+);
+ALTER TABLE directory.signing_keys ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT, UPDATE ON TABLE directory.signing_keys TO muster_directory;
 
 CREATE TABLE directory.tenants (
   id uuid NOT NULL,
@@ -808,7 +858,7 @@ CREATE TABLE keys.master_check (
   CONSTRAINT master_check_one_check CHECK (one)
 );
 ALTER TABLE keys.master_check ADD CONSTRAINT master_check_pkey PRIMARY KEY (one);
-GRANT INSERT, SELECT ON TABLE keys.master_check TO muster_admin_api, muster_identity;
+GRANT INSERT, SELECT ON TABLE keys.master_check TO muster_admin_api, muster_identity, muster_sign_in;
 
 CREATE TABLE keys.persons (
   tenant uuid NOT NULL,
@@ -850,7 +900,7 @@ CREATE TABLE muster_migrations (
   applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE muster_migrations ADD CONSTRAINT muster_migrations_pkey PRIMARY KEY (name);
-GRANT SELECT ON TABLE muster_migrations TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log;
+GRANT SELECT ON TABLE muster_migrations TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
 
 CREATE VIEW "group".events_v1 AS
  SELECT tenant,
@@ -909,6 +959,39 @@ CREATE VIEW directory.api_keys_v1 AS
    FROM directory.api_keys;
 GRANT SELECT ON TABLE directory.api_keys_v1 TO muster_admin_api;
 
+CREATE VIEW directory.authentications_v1 AS
+ SELECT directory,
+    accepted,
+    at,
+    trace
+   FROM directory.authentications;
+GRANT SELECT ON TABLE directory.authentications_v1 TO muster_admin_api;
+
+CREATE VIEW directory.client_secrets_v1 AS
+ SELECT id,
+    tenant,
+    directory,
+    name,
+    status,
+    secrets,
+    federation
+   FROM directory.clients c;
+GRANT SELECT ON TABLE directory.client_secrets_v1 TO muster_sign_in;
+
+CREATE VIEW directory.clients_v1 AS
+ SELECT c.id,
+    c.tenant,
+    c.directory,
+    c.status,
+    d.kind,
+    d.settings,
+    d.name AS directory_name,
+    d.status AS directory_status,
+    d.moved_version
+   FROM (directory.clients c
+     JOIN directory.directories d ON ((d.id = c.directory)));
+GRANT SELECT ON TABLE directory.clients_v1 TO muster_gateway;
+
 CREATE VIEW directory.directories_v1 AS
  SELECT id,
     tenant,
@@ -920,7 +1003,7 @@ CREATE VIEW directory.directories_v1 AS
     disconnected_at,
     moved_version
    FROM directory.directories;
-GRANT SELECT ON TABLE directory.directories_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity;
+GRANT SELECT ON TABLE directory.directories_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity, muster_sign_in;
 
 CREATE VIEW directory.events_v1 AS
  SELECT tenant,
@@ -946,6 +1029,19 @@ CREATE VIEW directory.last_uses_v1 AS
    FROM directory.last_uses;
 GRANT SELECT ON TABLE directory.last_uses_v1 TO muster_admin_api;
 
+CREATE VIEW directory.listed_clients_v1 AS
+ SELECT id,
+    tenant,
+    directory,
+    created,
+    name,
+    status,
+    federation,
+    ( SELECT COALESCE(json_agg((s.value - 'hash'::text)), '[]'::json) AS "coalesce"
+           FROM jsonb_array_elements(clients.secrets) s(value)) AS secrets
+   FROM directory.clients;
+GRANT SELECT ON TABLE directory.listed_clients_v1 TO muster_admin_api;
+
 CREATE VIEW directory.listed_tokens_v1 AS
  SELECT id,
     tenant,
@@ -963,7 +1059,17 @@ CREATE VIEW directory.outcomes_v1 AS
     tenant,
     outcome
    FROM directory.outcomes;
-GRANT SELECT ON TABLE directory.outcomes_v1 TO muster_admin_api;
+GRANT SELECT ON TABLE directory.outcomes_v1 TO muster_admin_api, muster_sign_in;
+
+CREATE VIEW directory.public_keys_v1 AS
+ SELECT id,
+    public_key
+   FROM ( SELECT signing_keys.id,
+            signing_keys.public_key,
+            lead(signing_keys.created) OVER (ORDER BY signing_keys.id) AS replaced
+           FROM directory.signing_keys) k
+  WHERE ((replaced IS NULL) OR (replaced > (now() - '06:05:00'::interval)));
+GRANT SELECT ON TABLE directory.public_keys_v1 TO muster_gateway, muster_sign_in;
 
 CREATE VIEW directory.revealed_tokens_v1 AS
  SELECT id,
@@ -990,6 +1096,15 @@ CREATE VIEW directory.schemas_v1 AS
     schema
    FROM directory.schemas;
 GRANT SELECT ON TABLE directory.schemas_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity;
+
+CREATE VIEW directory.signing_keys_v1 AS
+ SELECT id,
+    created,
+    sealed
+   FROM directory.signing_keys
+  ORDER BY id DESC
+ LIMIT 1;
+GRANT SELECT ON TABLE directory.signing_keys_v1 TO muster_sign_in;
 
 CREATE VIEW directory.tenants_v1 AS
  SELECT id,

@@ -61,6 +61,9 @@ const SCHEMA = '01980000-0000-7000-8000-000000000008';
 const EXPIRING_TOKEN = '01980000-0000-7000-8000-000000000009';
 const NEW_TOKEN = '01980000-0000-7000-8000-00000000000a';
 const KEY = '01980000-0000-7000-8000-00000000000b';
+const CLIENT = '01980000-0000-7000-8000-00000000000d';
+const SECRET = '01980000-0000-7000-8000-00000000000a';
+const SIGNING_KEY = '01980000-0000-7000-8000-00000000000c';
 const NOW = '2026-01-02T03:04:05.678Z';
 
 const attribute = (name: string, type: AttributeType, rest: Partial<Attribute> = {}): Attribute => ({
@@ -244,6 +247,26 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     disconnected_at: '2026-01-01T00:00:00.000Z',
     moved_version: null,
   };
+  directoryCommands.push(
+    { type: 'CreateClient', clientId: CLIENT, directoryId: DIRECTORY, name: 'Entra', federation: null },
+    {
+      type: 'AddClientSecret',
+      clientId: CLIENT,
+      secretId: SECRET,
+      description: '2026',
+      hash: '00ff',
+      expiresAt: '2027-01-01T00:00:00.000Z',
+    },
+    { type: 'RemoveClientSecret', clientId: CLIENT, secretId: SECRET },
+    { type: 'RevokeClient', clientId: CLIENT },
+    {
+      type: 'AddSigningKey',
+      keyId: SIGNING_KEY,
+      publicKey: { kty: 'EC', crv: 'P-256', x: 'eA', y: 'eQ' },
+      sealed: 'c2VhbGVk',
+      replaces: null,
+    },
+  );
   const groupCommands: GroupCommand[] = [
     {
       type: 'CreateGroup',

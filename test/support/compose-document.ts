@@ -11,10 +11,14 @@ const required = (variable: string): string =>
 const NAMES = Object.fromEntries(SETTINGS.map(({ name }) => [name, name])) as unknown as Config;
 const DEFAULTS = new Config() as unknown as Readonly<Record<string, unknown>>;
 
+/** Beside those of the gateway, of the admin API and of health endpoints. */
+const SIGN_IN_PORT = 8083;
+
 const serviceOf = ({ name, secrets = [] }: Service): string => {
   const database = `muster_${roleOf(name)}:${required(databasePasswordOf(name))}@postgres:5432/muster?sslmode=disable`;
   const { host, port } = FACES.find((face) => face.name === name)?.address(NAMES) ?? {};
-  const number = port && String(DEFAULTS[port]);
+  // A face that has no port of its own in one process has this one here.
+  const number = port && String(DEFAULTS[port] ?? SIGN_IN_PORT);
   return [
     '',
     `  ${name}:`,
@@ -26,6 +30,7 @@ const serviceOf = ({ name, secrets = [] }: Service): string => {
     ...secrets.map((secret) => `      ${secret}: ${required(secret)}`),
     `      KAFKA_SASL_USERNAME: ${userOf(name)}`,
     `      KAFKA_SASL_PASSWORD: ${required(kafkaPasswordOf(name))}`,
+    ...(port && DEFAULTS[port] === undefined ? [`      ${port}: ${number}`] : []),
     // The image opens HOST itself.
     ...(host && host !== 'HOST' ? ['      # Published on loopback below.', `      ${host}: 0.0.0.0`] : []),
     ...(port && secrets.includes('MUSTER_API_KEY')

@@ -120,6 +120,20 @@ class Muster {
     return this.urlOf('scim/v2');
   }
 
+  /** Posts a form to its token endpoint of a directory. */
+  readonly askForToken = async (
+    directory: string,
+    form: Readonly<Record<string, string>> | string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> => {
+    const response = await fetch(`http://127.0.0.1:${this.server.signInPort}/oauth/v1/${directory}/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body: typeof form === 'string' ? form : new URLSearchParams(form).toString(),
+    });
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  };
+
   /** With the token of its first directory, of paths as `/Users`. */
   readonly scim: Client = (...request) => this.send('scim/v2', this.token, ...request);
 

@@ -1,5 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { FaceDefinition, FaceTools } from '#owner';
+import { ClientsController } from './clients/clients.controller.js';
+import { Clients } from './clients/clients.queries.js';
+import { ChangedClients } from './clients/clients.sender.js';
 import { DirectoriesController } from './directories/directories.controller.js';
 import { Directories } from './directories/directories.queries.js';
 import { ChangedDirectories } from './directories/directories.sender.js';
@@ -13,7 +16,7 @@ import { serveApiPage } from './http/api-page.controller.js';
 import { Commands } from './http/commands.sender.js';
 import { Pages } from './http/pages.queries.js';
 import { Problems } from './http/problem.filter.js';
-import { API_KEY, CURSOR_SEAL, OWNER_REQUESTS, POOL, SCIM_BASE_URL, TOKEN_SEAL } from './injected.js';
+import { API_KEY, CURSOR_SEAL, OWNER_REQUESTS, POOL, SCIM_BASE_URL, SIGN_IN_URL, TOKEN_SEAL } from './injected.js';
 import { SchemasController } from './schemas/schemas.controller.js';
 import { Schemas } from './schemas/schemas.queries.js';
 import { DefinedSchemas } from './schemas/schemas.sender.js';
@@ -30,6 +33,7 @@ export const CONTROLLERS = [
   TenantsController,
   DirectoriesController,
   TokensController,
+  ClientsController,
   SchemasController,
   StreamEventsController,
   UserLinksController,
@@ -50,6 +54,8 @@ export class AdminApiModule {
         Directories,
         ChangedDirectories,
         Tokens,
+        Clients,
+        ChangedClients,
         Schemas,
         DefinedSchemas,
         StreamEvents,
@@ -63,6 +69,7 @@ export class AdminApiModule {
         { provide: TOKEN_SEAL, useValue: masterSeal() },
         { provide: CURSOR_SEAL, useValue: seal('cursor') },
         { provide: API_KEY, useValue: apiKey() },
+        { provide: SIGN_IN_URL, useValue: config.signInUrl },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
       ],
       exports: [ChangedDirectories, Tokens],

@@ -2,6 +2,7 @@
 export const POOL = Symbol('pg.Pool of the admin API');
 export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
 export const TOKEN_SEAL = Symbol('TokenSeal');
+export const SIGN_IN_URL = Symbol('URL of the sign-in');
 export const SCIM_BASE_URL = Symbol('SCIM base URL');
 export const API_KEY = Symbol('key of the admin API');
 export const CURSOR_SEAL = Symbol('CursorSeal of the admin API');

@@ -16,11 +16,46 @@ export interface DirectoryView {
   readonly settings: DirectorySettings;
   readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
+  readonly tokenEndpoint: string;
+  readonly issuer: string;
   readonly tokens: readonly {
     readonly id: string;
     readonly description: string;
     readonly status: string;
     readonly expiresAt: string | null;
+  }[];
+}
+
+/** A client of OAuth 2.0. */
+export interface ClientView {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly federation: {
+    readonly issuer: string;
+    readonly subject: string;
+    readonly audiences: readonly string[];
+    readonly jwksUri: string | null;
+  } | null;
+  readonly secrets: readonly {
+    readonly id: string;
+    readonly description: string;
+    readonly status: string;
+    readonly expiresAt: string | null;
+  }[];
+}
+
+/** One authentication: what was expected, and what came. */
+export interface AuthenticationView {
+  readonly accepted: boolean;
+  readonly at: string;
+  readonly method: string;
+  readonly client: string | null;
+  readonly checks: readonly {
+    readonly check: string;
+    readonly expected: string;
+    readonly received: string;
+    readonly passed: boolean;
   }[];
 }
 

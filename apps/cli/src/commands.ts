@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { EXIT_CODES } from './commands/command.js';
+import { addClient } from './commands/client.js';
 import { addDirectory } from './commands/directory.js';
 import { addGroup } from './commands/group.js';
 import { addMapping } from './commands/mapping.js';
@@ -19,6 +20,7 @@ export const newProgram = (): Command => {
     .addHelpText('afterAll', EXIT_CODES)
     .showHelpAfterError('(--help shows how it is used)')
     .exitOverride();
-  for (const add of [addTenant, addDirectory, addToken, addSchema, addUser, addGroup, addMapping]) add(program);
+  for (const add of [addTenant, addDirectory, addToken, addClient, addSchema, addUser, addGroup, addMapping])
+    add(program);
   return program;
 };

@@ -18,6 +18,8 @@ const directory: DirectoryView = {
   warnings: [],
   tenant: 't',
   scimBaseUrl: '',
+  tokenEndpoint: '',
+  issuer: '',
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 

@@ -1,7 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { IssuerKeys, Traces } from '#auth';
 import type { GroupRow, UserRow } from '#contracts';
 import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
-import { Pace, Slots, type Config } from '#runtime';
+import { GuardedRequests, Pace, Slots, type Config, type Logger } from '#runtime';
 import { RequestLimits } from './http/request-limits.guard.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
@@ -11,7 +13,10 @@ import { SearchController } from './http/search.controller.js';
 import { speakScim } from './http/speak-scim.guard.js';
 import { UsersController } from './http/users.controller.js';
 import { CONFIG, GATEWAY_POOL, GROUP_QUERIES, GROUP_REQUESTS, IDENTITY_REQUESTS, USER_QUERIES } from './injected.js';
+import { AccessTokens } from './read/access-tokens.queries.js';
+import { Bearers } from './read/bearers.queries.js';
 import { Cursors } from './read/cursors.js';
+import { EntraTokens } from './read/entra-tokens.queries.js';
 import { MemberQueries } from './read/members.queries.js';
 import { ResourceQueries, type ReadingLimits } from './read/resource.queries.js';
 import { resourceTables } from './read/resource-tables.js';
@@ -26,7 +31,7 @@ export class GatewayModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
     const uses = new LastUses(pool);
-    const limits = new RequestLimits(new ScimTokens(pool, config.TOKEN_CACHE_MS), pace, config, uses);
+    const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses);
     const reading: ReadingLimits = {
       ...slotsOf(config, pace),
       maxPageBytes: config.MAX_PAGE_BYTES,
@@ -58,6 +63,22 @@ export class GatewayModule {
     };
   }
 }
+
+/** Entra's set of keys has 20 kB. */
+const MAX_KEYS_BYTES = 262_144;
+
+const bearersOf = (config: Config, pool: Pool, logger: Logger): Bearers => {
+  const traces = new Traces(pool, logger);
+  const outbound = new GuardedRequests({
+    networks: config.outboundNetworks,
+    timeoutMs: config.OUTBOUND_TIMEOUT_MS,
+    maxBodyBytes: MAX_KEYS_BYTES,
+  });
+  return new Bearers(new ScimTokens(pool, config.TOKEN_CACHE_MS), [
+    new AccessTokens(pool, traces, config),
+    new EntraTokens(pool, new IssuerKeys(outbound), traces, config),
+  ]);
+};
 
 /**
  * The share of the slots that one tenant may have while others are there. By default that is one search and two

@@ -5,6 +5,7 @@ import { directory } from '../../directory/src/directory.owner.js';
 import { gateway } from '../../gateway/src/gateway.module.js';
 import { group } from '../../group/src/group.owner.js';
 import { identity } from '../../identity/src/identity.owner.js';
+import { signIn } from '../../sign-in/src/sign-in.module.js';
 
 /**
  * THE list: everything that Muster does for each owner and each face is made of it, also its service in
@@ -12,7 +13,7 @@ import { identity } from '../../identity/src/identity.owner.js';
  * of a rebuild: those of users and groups depend on the schemas of tenants.
  */
 export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group];
-export const FACES: readonly FaceDefinition[] = [adminApi, gateway];
+export const FACES: readonly FaceDefinition[] = [adminApi, signIn, gateway];
 
 /** Each of these can be a process of its own. */
 export const SERVICES = [...OWNERS, ...FACES];

@@ -8,6 +8,7 @@ import { adminApi } from '../../admin-api/src/admin-api.module.js';
 import { BY_ITSELF } from '../../admin-api/src/http/asked.guard.js';
 import { Tokens, type RevealedDirectory } from '../../admin-api/src/tokens/tokens.sender.js';
 import { gateway } from '../../gateway/src/gateway.module.js';
+import { signIn } from '../../sign-in/src/sign-in.module.js';
 import { FACES, OWNERS, SERVICES } from './owners.js';
 
 const EVERYTHING = SERVICES.map(({ name }) => name);
@@ -55,9 +56,10 @@ export interface Server {
   /** The first one, with its token where this start made it. */
   readonly directory: RevealedDirectory;
   readonly isNew: boolean;
-  /** The port of the gateway, and that of the admin API. */
+  /** The ports of the gateway, the admin API and the sign-in. */
   readonly port: number;
   readonly adminPort: number;
+  readonly signInPort: number;
   readonly log: Log;
   /** The first directory, with its token; who sees it is recorded. */
   reveal(): Promise<RevealedDirectory>;
@@ -81,6 +83,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     app: scim.app,
     port: scim.port,
     adminPort: admin.port,
+    signInPort: faces.get(signIn.name)!.port,
     apiKey: apiKeyOf(config),
     ...(admin.begun as { readonly directory: RevealedDirectory; readonly isNew: boolean }),
     log,

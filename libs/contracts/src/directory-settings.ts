@@ -46,6 +46,15 @@ export const DIRECTORY_SETTINGS = {
       'What is stored of the attributes that the identity provider sends: each target gets what its expression makes of them; what no line writes is stored as it comes.',
     readBy: ['identity'],
   },
+  entraTenantId: {
+    type: 'text',
+    minCharacters: 0,
+    maxCharacters: 36,
+    default: '',
+    description:
+      'The id of the tenant at Microsoft Entra ID whose own tokens are taken: Entra sends them where its Secret Token is left empty. Empty = none are.',
+    readBy: ['gateway'],
+  },
 } as const satisfies Readonly<Record<string, DirectorySetting>>;
 
 type Declared = typeof DIRECTORY_SETTINGS;

@@ -67,7 +67,61 @@ export type DirectoryCommand =
       readonly schemaId: string;
       readonly resourceType: ExtendedType;
       readonly schema: Schema;
-    };
+    }
+  | ClientCommand
+  | AddSigningKey;
+
+/** Commands about a client of OAuth 2.0, by which an identity provider gets access tokens of a directory. */
+export type ClientCommand =
+  | {
+      readonly type: 'CreateClient';
+      readonly clientId: string;
+      readonly directoryId: string;
+      readonly name: string;
+      /** Null: it proves by a secret who it is. */
+      readonly federation: Federation | null;
+    }
+  | {
+      readonly type: 'AddClientSecret';
+      readonly clientId: string;
+      readonly secretId: string;
+      readonly description: string;
+      /** SHA-256 of the secret, hex. It is shown once, so no sealed text is kept. */
+      readonly hash: string;
+      /** ISO 8601, UTC; null = never. */
+      readonly expiresAt: string | null;
+    }
+  | { readonly type: 'RemoveClientSecret'; readonly clientId: string; readonly secretId: string }
+  | { readonly type: 'RevokeClient'; readonly clientId: string };
+
+/** The tokens of another issuer that prove who a client is (workload identity federation): each value exactly. */
+export interface Federation {
+  readonly issuer: string;
+  readonly subject: string;
+  /** A token has to be for one of them. */
+  readonly audiences: readonly string[];
+  /** The place of the keys of the issuer; null = its discovery document says it. */
+  readonly jwksUri: string | null;
+}
+
+/** A key by which the installation signs access tokens, in the lane of the installation. */
+export interface AddSigningKey {
+  readonly type: 'AddSigningKey';
+  readonly keyId: string;
+  readonly publicKey: PublicKey;
+  /** The private key as a JWK, sealed with the master key, base64. */
+  readonly sealed: string;
+  /** The newest key that its sender knew; null = none. Of several that want to replace one, the first does. */
+  readonly replaces: string | null;
+}
+
+/** A public key of P-256 as a JWK (RFC 7518 §6.2.1). */
+export interface PublicKey {
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y: string;
+}
 
 /**
  * What the bearer of a key of the admin API may do: read; change, and make tokens and secrets, which are shown once; be
@@ -160,7 +214,23 @@ export type DirectoryEvent =
   | { readonly type: 'ApiKeyRevoked' }
   | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
   /** The schema as it is from now on. */
-  | { readonly type: 'SchemaChanged'; readonly schema: Schema };
+  | { readonly type: 'SchemaChanged'; readonly schema: Schema }
+  | {
+      readonly type: 'ClientCreated';
+      readonly directoryId: string;
+      readonly name: string;
+      readonly federation: Federation | null;
+    }
+  | {
+      readonly type: 'ClientSecretAdded';
+      readonly secretId: string;
+      readonly description: string;
+      readonly hash: string;
+      readonly expiresAt: string | null;
+    }
+  | { readonly type: 'ClientSecretRemoved'; readonly secretId: string }
+  | { readonly type: 'ClientRevoked' }
+  | { readonly type: 'SigningKeyAdded'; readonly publicKey: PublicKey; readonly sealed: string };
 
 /**
  * Properties of events, at their top, that only the store keeps: a token and a key are compared with their hash, and
@@ -200,6 +270,11 @@ export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type
   CreateApiKey: 'muster.api-key.create.v1',
   RevokeApiKey: 'muster.api-key.revoke.v1',
   DefineSchema: 'muster.schema.define.v1',
+  CreateClient: 'muster.client.create.v1',
+  AddClientSecret: 'muster.client.add-secret.v1',
+  RemoveClientSecret: 'muster.client.remove-secret.v1',
+  RevokeClient: 'muster.client.revoke.v1',
+  AddSigningKey: 'muster.signing-key.add.v1',
 };
 export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]: string } = {
   TenantCreated: 'muster.tenant.created.v1',
@@ -224,4 +299,9 @@ export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]:
   ApiKeyRevoked: 'muster.api-key.revoked.v1',
   SchemaDefined: 'muster.schema.defined.v1',
   SchemaChanged: 'muster.schema.changed.v1',
+  ClientCreated: 'muster.client.created.v1',
+  ClientSecretAdded: 'muster.client.secret-added.v1',
+  ClientSecretRemoved: 'muster.client.secret-removed.v1',
+  ClientRevoked: 'muster.client.revoked.v1',
+  SigningKeyAdded: 'muster.signing-key.added.v1',
 };

@@ -3,6 +3,7 @@ export * from './directory.js';
 export * from './directory-settings.js';
 export * from './envelope.js';
 export * from './group.js';
+export * from './oauth.js';
 export * from './outcome.js';
 export * from './page-by-bytes.js';
 export * from './presets.js';

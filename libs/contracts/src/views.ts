@@ -47,6 +47,17 @@ export const LAST_USES_VIEW = 'directory.last_uses_v1';
 export const RECORD_USES = 'directory.record_uses';
 /** Sealed tokens, but only those of which an event says that somebody was to see them. */
 export const REVEALED_TOKENS_VIEW = 'directory.revealed_tokens_v1';
+/** Clients of OAuth 2.0 that have access tokens, with what their directories let them see. */
+export const CLIENTS_VIEW = 'directory.clients_v1';
+/** The same as they ask for one: with the hashes of their secrets. */
+export const CLIENT_SECRETS_VIEW = 'directory.client_secrets_v1';
+/** The same for those who list them: without hashes. */
+export const LISTED_CLIENTS_VIEW = 'directory.listed_clients_v1';
+/** The newest key that signs access tokens, sealed; and the public ones that verify them. */
+export const SIGNING_KEYS_VIEW = 'directory.signing_keys_v1';
+export const PUBLIC_KEYS_VIEW = 'directory.public_keys_v1';
+/** The last accepted and the last refused authentication of each directory. */
+export const AUTHENTICATIONS_VIEW = 'directory.authentications_v1';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
 export const SCHEMAS_VIEW = 'directory.schemas_v1';
 /**

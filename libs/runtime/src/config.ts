@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { plainToInstance, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
 import { checkDatabaseUrl, kafkaConnection } from './connections.js';
+import { isNetwork } from './public-addresses.js';
 import { UsageError } from './usage-error.js';
 
 /** One setting: the checks of readConfig and docs/configuration.md are both made of it. */
@@ -50,6 +51,8 @@ const count = (description: string, min = 1, max = Number.MAX_SAFE_INTEGER): Pro
     Min(min),
     Max(max),
   ]);
+const optionalCount = (description: string, min: number, max: number): PropertyDecorator =>
+  setting(description, `${min} to ${max}`, [Type(() => Number), IsInt(), Min(min), Max(max)], { optional: true });
 const port = (description: string): PropertyDecorator => count(description, 0, 65_535);
 const text = (description: string): PropertyDecorator => setting(description, 'text', [IsString()]);
 const oneOf = (description: string, ...values: string[]): PropertyDecorator =>
@@ -65,12 +68,35 @@ const optionalUrl = (description: string): PropertyDecorator =>
     [IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })],
     { optional: true },
   );
+const url = (description: string): PropertyDecorator =>
+  setting(description, 'http or https URL', [
+    IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] }),
+  ]);
 /** A check of our own; the message begins with `$property`. */
 const fits = (check: (value: string) => boolean, message: string): PropertyDecorator =>
   ValidateBy({
     name: 'fits',
     validator: { validate: (value) => typeof value === 'string' && check(value), defaultMessage: () => message },
   });
+
+const fitsText = (
+  description: string,
+  values: string,
+  check: (value: string) => boolean,
+  message: string,
+): PropertyDecorator => setting(description, values, [fits(check, message)]);
+const networks = (description: string): PropertyDecorator =>
+  setting(
+    description,
+    '10.1.0.0/16,fd00::/8',
+    [
+      fits(
+        (value) => value.split(',').every(isNetwork),
+        '$property must be a network such as 10.1.0.0/16 or fd00::/8, or several of them with a comma and no space between',
+      ),
+    ],
+    { optional: true },
+  );
 
 const isBrokerList = (value: string): boolean =>
   value
@@ -160,10 +186,20 @@ export class Config {
     'The owners and faces that this process runs, such as `gateway` or `gateway,identity`; without it all of them. Several processes need Kafka. A wrong name gets an answer with those that there are.',
   )
   RUN?: string;
+  @optionalCount(
+    'Port of the sign-in: the token endpoint for OAuth clients. Without it that of the gateway, which is possible in one process.',
+    0,
+    65_535,
+  )
+  SIGN_IN_PORT?: number;
   @address('Address that the gateway listens on, and health endpoints of processes without a face.') HOST = '127.0.0.1';
   @address('Address that the admin API listens on, unless it shares the port of the gateway.') ADMIN_HOST = '127.0.0.1';
   @text('Embedded database, generated keys and runtime.json live in this folder.') DATA_DIR = './.data';
   @optionalUrl('What clients see before `/api/scim/v2`; without it `http://localhost:PORT`.') PUBLIC_URL?: string;
+  @optionalUrl(
+    'What clients see before `/oauth/v1` of the sign-in; without it `PUBLIC_URL`, whose proxy leads both there, or `http://localhost:SIGN_IN_PORT`.',
+  )
+  SIGN_IN_URL?: string;
   @secretDatabaseUrl(
     'Postgres 18; without it the embedded one is started. For `npm run migrate` and all in one process the URL of the owner, for a service of its own that of its role. On another machine it says `?sslmode=verify-full`, or aloud `?sslmode=disable`.',
   )
@@ -296,6 +332,22 @@ export class Config {
   )
   QUERY_TIMEOUT_MS = 5_000;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
+  @count('Life of an access token that a client of OAuth 2.0 gets; its client asks for the next one.', 3_600, 21_600)
+  ACCESS_TOKEN_SECONDS = 3_600;
+  @count('A key that signs access tokens is replaced when it is that old.', 1, 365) SIGNING_KEY_DAYS = 30;
+  @networks(
+    'Networks besides the public addresses that URLs typed by administrators of tenants, such as the keys of an issuer, may lead to. In those of this machine, `http` is allowed as well.',
+  )
+  OUTBOUND_NETWORKS?: string;
+  @count('How long a server at such a URL may take to answer.') OUTBOUND_TIMEOUT_MS = 5_000;
+  @fitsText(
+    'The issuer of the tokens that Microsoft Entra ID sends where no secret token is entered; `{tid}` is the id of its tenant. The national clouds have others.',
+    'URL with {tid} in it',
+    (value) => URL.canParse(value) && value.includes('{tid}'),
+    '$property must be a URL with {tid} in it',
+  )
+  ENTRA_ISSUER = 'https://sts.windows.net/{tid}/';
+  @url('The keys of that issuer.') ENTRA_KEYS_URL = 'https://login.microsoftonline.com/common/discovery/keys';
 
   /** The names of the services' roles in the database, and the passwords that are not derived. */
   get databaseRoles(): { readonly prefix: string; readonly passwords: Readonly<Record<string, string>> } {
@@ -308,6 +360,20 @@ export class Config {
 
   get publicUrl(): string {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');
+  }
+
+  /** What clients see before the paths of the sign-in. */
+  get signInUrl(): string {
+    return (this.SIGN_IN_URL ?? this.PUBLIC_URL ?? `http://localhost:${this.signInPort}`).replace(/\/+$/, '');
+  }
+
+  get signInPort(): number {
+    return this.SIGN_IN_PORT ?? this.PORT;
+  }
+
+  /** Networks that servers whose URLs others have typed may be in. */
+  get outboundNetworks(): readonly string[] {
+    return (this.OUTBOUND_NETWORKS ?? '').split(',').filter(Boolean);
   }
 
   /** The connection to Kafka; null = there is no Kafka. */

@@ -3,17 +3,19 @@ import type { Pool } from 'pg';
 import {
   DELETABLE_AFTER_MS,
   DIRECTORIES_VIEW,
+  issuerOf,
   LISTED_TOKENS_VIEW,
   settingsOf,
   settingWarnings,
   type DirectoryKind,
+  tokenEndpointOf,
   type DirectorySettings,
   type DirectoryStatus,
   type TokenStatus,
 } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
-import { POOL, SCIM_BASE_URL } from '../injected.js';
+import { POOL, SCIM_BASE_URL, SIGN_IN_URL } from '../injected.js';
 import { statusOf } from '../tokens/expiry.js';
 
 export interface DirectoryView {
@@ -28,6 +30,9 @@ export interface DirectoryView {
   /** Sentences, one for each pair of settings that contradict each other. */
   readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
+  /** Where clients of OAuth 2.0 get access tokens, and who then has issued them. */
+  readonly tokenEndpoint: string;
+  readonly issuer: string;
   /** Its tokens, the newest first. */
   readonly tokens: readonly {
     readonly id: string;
@@ -54,6 +59,7 @@ export class Directories {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(SCIM_BASE_URL) private readonly scimBaseUrl: string,
+    @Inject(SIGN_IN_URL) private readonly signInUrl: string,
   ) {}
 
   /** Those after `after`, the oldest first. */
@@ -78,6 +84,15 @@ export class Directories {
     return found;
   }
 
+  /** False: another directory takes the tokens of this tenant of Entra. */
+  async mayTakeEntraTenant(id: string, entraTenantId: string): Promise<boolean> {
+    const { rowCount } = await this.pool.query(
+      `SELECT FROM ${DIRECTORIES_VIEW} WHERE settings->>'entraTenantId' = $1 AND id <> $2`,
+      [entraTenantId, id],
+    );
+    return rowCount === 0;
+  }
+
   private async read(which: string, values: readonly (string | number)[] = []): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(
       `
@@ -95,6 +110,8 @@ export class Directories {
       settings: settingsOf(settings),
       warnings: settingWarnings(settingsOf(settings)),
       scimBaseUrl: this.scimBaseUrl,
+      tokenEndpoint: tokenEndpointOf(this.signInUrl, row.id),
+      issuer: issuerOf(this.signInUrl, row.id),
       tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
         id,
         description,

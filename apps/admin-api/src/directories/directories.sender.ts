@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { DirectoryKind, SettingChanges } from '#contracts';
 import { LogUnavailable } from '#log';
+import { isUuid } from '#runtime';
+import { Rejected } from '#scim';
 import { BY_ITSELF, type Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { Schemas } from '../schemas/schemas.queries.js';
@@ -44,7 +46,8 @@ export class ChangedDirectories {
     const { id, tenant } = await this.directories.show(directoryId);
     const { attributeMapping } = settings;
     const warnings = attributeMapping ? checkMapping(attributeMapping, await this.schemas.ofTenant(tenant)) : [];
-    await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings });
+    const changes = await this.withEntraTenant(id, settings);
+    await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings: changes });
     const changed = await this.directories.show(id);
     return { ...changed, warnings: [...changed.warnings, ...warnings] };
   }
@@ -96,6 +99,25 @@ export class ChangedDirectories {
   async delete(asked: Asked, directoryId: string): Promise<void> {
     const { id, tenant } = await this.directories.show(directoryId);
     await this.commands.toDirectory(asked, tenant, { type: 'DeleteDirectory', directoryId: id });
+  }
+
+  /**
+   * A tenant of Entra has one directory in the whole installation, because its tokens name no other; the owner of
+   * directories sees one tenant at a time. Two who ask at the same moment meet the index of the database. Throws
+   * Rejected: invalidValue, conflict.
+   */
+  private async withEntraTenant(id: string, settings: SettingChanges): Promise<SettingChanges> {
+    const entraTenantId = settings.entraTenantId?.toLowerCase();
+    if (!entraTenantId) return settings;
+    if (!isUuid(entraTenantId))
+      throw new Rejected('invalidValue', 'entraTenantId must be the tenant id (a GUID) that Microsoft Entra ID shows.');
+    if (!(await this.directories.mayTakeEntraTenant(id, entraTenantId))) {
+      throw new Rejected(
+        'conflict',
+        `Another directory takes the tokens of the tenant ${entraTenantId} of Microsoft Entra ID already. Let that one go first, or use a token or a client.`,
+      );
+    }
+    return { ...settings, entraTenantId };
   }
 
   /**

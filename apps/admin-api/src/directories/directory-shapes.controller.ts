@@ -56,6 +56,8 @@ const directory = {
   settings: objectOf<DirectorySettings>(shapesOfSettings(valueOf), 'DirectorySettings'),
   warnings: listOf(TEXT),
   scimBaseUrl: TEXT,
+  tokenEndpoint: TEXT,
+  issuer: TEXT,
   tokens: listOf(
     objectOf<DirectoryView['tokens'][number]>(
       {

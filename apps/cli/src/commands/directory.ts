@@ -5,6 +5,7 @@ import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
+import { addTraceAuth } from './client.js';
 import { addCommand, AS_JSON, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
@@ -14,6 +15,8 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
   [
     `${directory.name} (${directory.kind})  ${directory.id}`,
     `  SCIM base URL  ${directory.scimBaseUrl}`,
+    `  Token endpoint ${directory.tokenEndpoint}`,
+    `  Issuer         ${directory.issuer}`,
     ...('token' in directory ? [tokenLine(directory)] : []),
     ...directorySettings().flatMap(([name, setting]) =>
       JSON.stringify(directory.settings[name]) === JSON.stringify(setting.default)
@@ -57,8 +60,8 @@ export const addDirectory = (program: Command): void => {
         `directories/${encodeURIComponent(await directoryOf(id))}/reveal-token`,
         { reason },
       );
-      const { scimBaseUrl, token, tokenExpiresAt } = found;
-      print(json, { scimBaseUrl, token, tokenExpiresAt }, describe(found));
+      const { scimBaseUrl, token, tokenExpiresAt, tokenEndpoint, issuer } = found;
+      print(json, { scimBaseUrl, token, tokenExpiresAt, tokenEndpoint, issuer }, describe(found));
     });
   addCommand(directory, 'create', 'make a directory and its first token', '"Contoso Entra" --kind entra')
     .argument('<name>')
@@ -71,6 +74,7 @@ export const addDirectory = (program: Command): void => {
       const made = await call<RevealedDirectory>('POST', 'directories', content);
       print(json, made, describe(made));
     });
+  addTraceAuth(directory);
   const set = addCommand(
     directory,
     'set',

@@ -21,6 +21,9 @@ CREATE TABLE directory.directories (
   disconnected_at timestamptz, moved_version int
 );
 CREATE INDEX directories_by_tenant ON directory.directories (tenant, id);
+-- Entra's own tokens say which tenant of Entra sent them, and nothing of Muster: each has one directory.
+CREATE UNIQUE INDEX directories_by_entra_tenant ON directory.directories ((settings->>'entraTenantId'))
+  WHERE settings->>'entraTenantId' <> '';
 CREATE VIEW directory.directories_v1 AS
   SELECT id, tenant, version, name, kind, settings, status, disconnected_at, moved_version
   FROM directory.directories;
@@ -76,23 +79,77 @@ LANGUAGE sql SECURITY DEFINER SET search_path = directory, pg_temp AS $$
   ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at WHERE l.last_used_at < excluded.last_used_at
 $$;
 
+-- Clients of OAuth 2.0. `secrets` is a list of {id, description, hash, expiresAt}.
+CREATE TABLE directory.clients (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, directory uuid NOT NULL, version int NOT NULL,
+  created timestamptz NOT NULL, name text NOT NULL, federation jsonb, status text NOT NULL, secrets jsonb NOT NULL
+);
+CREATE INDEX clients_by_directory ON directory.clients (tenant, directory, id);
+-- A client that has an access token, and what its directory lets it see.
+CREATE VIEW directory.clients_v1 AS
+  SELECT c.id, c.tenant, c.directory, c.status, d.kind, d.settings,
+    d.name AS directory_name, d.status AS directory_status, d.moved_version
+  FROM directory.clients c JOIN directory.directories d ON d.id = c.directory;
+-- A client that asks for one: the face that gives it compares it with these.
+CREATE VIEW directory.client_secrets_v1 AS
+  SELECT c.id, c.tenant, c.directory, c.name, c.status, c.secrets, c.federation FROM directory.clients c;
+CREATE VIEW directory.listed_clients_v1 AS
+  SELECT id, tenant, directory, created, name, status, federation,
+    (SELECT coalesce(json_agg(s - 'hash'), '[]') FROM jsonb_array_elements(secrets) s) AS secrets
+  FROM directory.clients;
+
+-- Keys that sign access tokens. The newest one signs; the ones before it verify for as long as a token may live.
+CREATE TABLE directory.signing_keys (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
+  public_key jsonb NOT NULL, sealed text NOT NULL
+);
+CREATE VIEW directory.public_keys_v1 AS
+  SELECT id, public_key FROM (
+    SELECT id, public_key, lead(created) OVER (ORDER BY id) AS replaced FROM directory.signing_keys
+  ) k WHERE replaced IS NULL OR replaced > now() - interval '6 hours 5 minutes';
+CREATE VIEW directory.signing_keys_v1 AS
+  SELECT id, created, sealed FROM directory.signing_keys ORDER BY id DESC LIMIT 1;
+
+-- The last refused and the last accepted authentication of each directory: what was expected, and what came. Faces
+-- write it, best effort; it follows from no event, and holds no secret.
+CREATE TABLE directory.authentications (
+  directory uuid NOT NULL, accepted boolean NOT NULL, at timestamptz NOT NULL, trace json NOT NULL,
+  PRIMARY KEY (directory, accepted), CHECK (octet_length(trace::text) <= 32768)
+);
+CREATE VIEW directory.authentications_v1 AS SELECT directory, accepted, at, trace FROM directory.authentications;
+CREATE FUNCTION directory.trace_authentications(traces json) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = directory, pg_temp AS $$
+  INSERT INTO directory.authentications AS a (directory, accepted, at, trace)
+  SELECT r.directory, r.accepted, r.at, r.trace
+  FROM json_to_recordset(traces) AS r(directory uuid, accepted boolean, at timestamptz, trace json)
+  JOIN directory.directories d ON d.id = r.directory
+  ON CONFLICT (directory, accepted) DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE a.at <= excluded.at
+$$;
+
 -- While the last one of a tenant is the same, so are its directories and schemas.
 CREATE VIEW directory.revisions_v1 AS SELECT tenant, sequence AS revision FROM directory.events;
 
-GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas
-  TO muster_directory;
+GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas,
+  directory.clients, directory.signing_keys TO muster_directory;
 GRANT DELETE ON directory.directories TO muster_directory;
-GRANT USAGE ON SCHEMA directory TO muster_gateway, muster_admin_api, muster_identity, muster_group;
+GRANT USAGE ON SCHEMA directory
+  TO muster_gateway, muster_admin_api, muster_sign_in, muster_identity, muster_group;
 GRANT SELECT ON directory.directories_v1, directory.schemas_v1
   TO muster_gateway, muster_admin_api, muster_identity, muster_group;
+-- Only the face that signs access tokens can read the sealed key.
+GRANT SELECT ON directory.directories_v1, directory.client_secrets_v1, directory.signing_keys_v1,
+  directory.public_keys_v1, directory.outcomes_v1 TO muster_sign_in;
+GRANT SELECT ON directory.clients_v1, directory.public_keys_v1 TO muster_gateway;
+GRANT SELECT ON directory.listed_clients_v1, directory.authentications_v1 TO muster_admin_api;
+GRANT EXECUTE ON FUNCTION directory.trace_authentications TO muster_gateway, muster_sign_in;
 GRANT SELECT ON directory.revisions_v1 TO muster_identity;
 GRANT SELECT ON directory.tokens_v1 TO muster_gateway;
 GRANT SELECT ON directory.tenants_v1, directory.listed_tokens_v1, directory.revealed_tokens_v1, directory.outcomes_v1
   TO muster_admin_api;
 
--- The admin API seals tokens.
-GRANT USAGE ON SCHEMA keys TO muster_admin_api;
-GRANT SELECT, INSERT ON keys.master_check TO muster_admin_api;
+-- The admin API seals tokens, and the sign-in the keys of access tokens.
+GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_sign_in;
+GRANT SELECT, INSERT ON keys.master_check TO muster_admin_api, muster_sign_in;
 
 -- The faces look tokens and keys up.
 GRANT EXECUTE ON FUNCTION directory.record_uses TO muster_gateway, muster_admin_api;

@@ -5,7 +5,8 @@ import { isOver, nextSlice, releaseWhenGone, Room, type Config, type Pace } from
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
 import type { Caller } from '../caller.js';
-import type { KnownToken, ScimTokens } from '../read/scim-tokens.queries.js';
+import type { Bearers } from '../read/bearers.queries.js';
+import type { KnownToken } from '../read/scim-tokens.queries.js';
 import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 
@@ -58,7 +59,7 @@ export class RequestLimits {
   private readonly bulks: Room;
 
   constructor(
-    private readonly tokens: ScimTokens,
+    private readonly bearers: Bearers,
     private readonly pace: Pace,
     private readonly config: Config,
     private readonly uses: Pick<LastUses, 'seen'>,
@@ -84,20 +85,21 @@ export class RequestLimits {
       throw new Rejected('unauthorized', NO_TOKEN);
     }
     const tokenHash = hash('sha256', bearer);
-    const token = this.require(tokenHash, reply);
+    const require = (): KnownToken | Promise<KnownToken> => this.require(bearer, tokenHash, reply);
+    const token = require();
     return token instanceof Promise
-      ? token.then((found) => this.letIn(found, tokenHash, request, reply, route))
-      : this.letIn(token, tokenHash, request, reply, route);
+      ? token.then((found) => this.letIn(found, require, request, reply, route))
+      : this.letIn(token, require, request, reply, route);
   }
 
   /** RFC 6750 §3: the challenge is part of every 401. */
-  private require(tokenHash: string, reply: FastifyReply): KnownToken | Promise<KnownToken> {
+  private require(bearer: string, tokenHash: string, reply: FastifyReply): KnownToken | Promise<KnownToken> {
     const refused = (error: unknown): never => {
       if (error instanceof Rejected && error.code === 'unauthorized') challenge(reply, ', error="invalid_token"');
       throw error;
     };
     try {
-      const token = this.tokens.require(tokenHash);
+      const token = this.bearers.require(bearer, tokenHash);
       return token instanceof Promise ? token.catch(refused) : token;
     } catch (error) {
       return refused(error);
@@ -105,8 +107,8 @@ export class RequestLimits {
   }
 
   private letIn(
-    { id, tenant, directory, kind, settings, definitions, movedVersion }: KnownToken,
-    tokenHash: string,
+    { id, actor, tenant, directory, kind, settings, definitions, movedVersion }: KnownToken,
+    require: () => KnownToken | Promise<KnownToken>,
     request: FastifyRequest,
     reply: FastifyReply,
     { url = '', bodyLimit }: Route,
@@ -115,14 +117,14 @@ export class RequestLimits {
       tenant,
       directory,
       kind,
-      actor: `token:${id}`,
+      actor,
       seesUnmanaged: settings.offerExistingUsers,
       seesLocalGroups: settings.offerLocalGroups,
       definitions,
       movedVersion,
       bodyBytes: Number(request.headers['content-length'] ?? 0),
       requireToken: () => {
-        const token = this.require(tokenHash, reply);
+        const token = require();
         return token instanceof Promise ? token : undefined;
       },
       requireClient: () => requireClient(reply),

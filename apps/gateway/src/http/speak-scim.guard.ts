@@ -15,7 +15,9 @@ export const speakScim = (app: NestFastifyApplication): void => {
   fastify.addHook('onRoute', (route) => {
     if (route.url.endsWith('/Bulk')) route.bodyLimit = MAX_BULK_BODY_BYTES;
   });
-  fastify.removeAllContentTypeParsers();
+  // Those that Fastify has by itself; other faces on this port have theirs.
+  for (const type of ['application/json', 'text/plain'])
+    if (fastify.hasContentTypeParser(type)) fastify.removeContentTypeParser(type);
   const limits = app.get(RequestLimits);
   fastify.addContentTypeParser(
     ['application/scim+json', 'application/json'],
