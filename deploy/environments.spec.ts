@@ -15,6 +15,7 @@ const SECRETS = {
   roles: { prefix: 'muster', passwords: {} },
   masterKey: Buffer.alloc(32, 1).toString('base64'),
   apiKey: 'the-key-of-the-admin-api-of-32-characters',
+  commandLineKey: 'the-key-of-the-command-line-of-32-characters',
 };
 /**
  * The environment of `npm run stack` itself may hold this: every setting, as it is and as a file, and what is nobody's
@@ -38,7 +39,7 @@ const GIVEN = {
 /** The services that get more secrets of an installation than the URL of their role. */
 const NEED_MORE: Readonly<Record<string, readonly string[]>> = {
   identity: ['MASTER_KEY'],
-  'admin-api': ['MASTER_KEY', 'MUSTER_API_KEY'],
+  'admin-api': ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
   'sign-in': ['MASTER_KEY'],
 };
 const needsOf = (app: string): readonly string[] => ['DATABASE_URL', ...(NEED_MORE[app] ?? [])];
@@ -77,6 +78,7 @@ it.each(APPS)('%s gets the settings, the URL of its own role, its own secrets, a
   expect(text).not.toMatch(/the%20password|the password|cloud|"ci"|other|\/run\/secrets/);
   expect(text.includes(SECRETS.masterKey)).toBe(needsOf(app).includes('MASTER_KEY'));
   expect(text.includes(SECRETS.apiKey)).toBe(needsOf(app).includes('MUSTER_API_KEY'));
+  expect(text.includes(SECRETS.commandLineKey)).toBe(needsOf(app).includes('MUSTER_CLI_KEY'));
 });
 
 it('what a service gets it can read', () => {

@@ -13,6 +13,7 @@ export interface Secrets {
   /** Base64. */
   readonly masterKey: string;
   readonly apiKey: string;
+  readonly commandLineKey: string;
 }
 
 /** The variables that hold the passwords of a service where each of them is a container of its own. */
@@ -46,5 +47,6 @@ export const environmentOf = (
     DATABASE_URL: roleUrl(secrets.ownerUrl, roleOf(service), secrets.roles),
     ...(needed.includes('MASTER_KEY') ? { MASTER_KEY: secrets.masterKey } : {}),
     ...(needed.includes('MUSTER_API_KEY') ? { MUSTER_API_KEY: secrets.apiKey } : {}),
+    ...(needed.includes('MUSTER_CLI_KEY') ? { MUSTER_CLI_KEY: secrets.commandLineKey } : {}),
   };
 };

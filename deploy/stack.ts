@@ -15,6 +15,7 @@ import {
 } from '#host';
 import {
   apiKeyOf,
+  commandLineKeyOf,
   isTerminal,
   masterKeySource,
   readConfig,
@@ -110,6 +111,7 @@ runSupervisor(async (supervisor) => {
     roles: config.databaseRoles,
     masterKey: await masterKey(databaseUrl, config),
     apiKey: apiKeyOf(config),
+    commandLineKey: commandLineKeyOf(config),
   };
   // Each service is a user of its own at the broker; at one from outside, all of them are the one that it was given.
   const kafka = (service: string): Readonly<Record<string, string>> =>

@@ -44,7 +44,7 @@ describe('errors are problems (RFC 9457)', () => {
       'unsupportedMediaType',
       /application\/json/,
     ],
-    ['no key', () => admin('GET', '/tenants', undefined, { authorization: '' }), 401, 'unauthorized', /needs the key/],
+    ['no key', () => admin('GET', '/tenants', undefined, { authorization: '' }), 401, 'unauthorized', /needs a key/],
     ['too long a body', () => admin('POST', '/tenants', { name: 'x'.repeat(3e6) }), 413, 'tooLarge', /larger/],
     ['a path that cannot be decoded', () => admin('GET', '/groups/%ff'), 400, 'invalidSyntax', /cannot be decoded/],
   ])('%s', async (_name, ask, status, code, detail) => {

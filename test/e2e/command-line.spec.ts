@@ -120,7 +120,7 @@ describe('the command line', { timeout: 60_000 }, () => {
 
   it.each([
     ['nobody answers', { MUSTER_URL: 'http://127.0.0.1:1' }, 'Muster does not answer at http://127.0.0.1:1'],
-    ['the key is wrong', { MUSTER_API_KEY: 'wrong' }, 'needs the key of this installation'],
+    ['the key is wrong', { MUSTER_API_KEY: 'wrong' }, 'The key is not known'],
     ['nothing says where Muster is', { MUSTER_URL: '', MUSTER_API_KEY: '' }, 'Muster does not seem to run'],
   ])('exit code 1: %s', async (_what, environment, reason) => {
     expect(await cli(['tenant', 'list'], environment)).toEqual({

@@ -157,7 +157,7 @@ it('no query shows a token: to reveal it is an act of its own, which is recorded
     await role.end();
   }
   expect(await events()).toEqual([
-    { type: 'muster.token.revealed.v1', actor: 'admin', data: { type: 'TokenRevealed' } },
+    { type: 'muster.token.revealed.v1', actor: expect.stringMatching(/^key:/), data: { type: 'TokenRevealed' } },
   ]);
   const outcomes = await muster.owner.query('SELECT outcome::text AS text FROM directory.outcomes');
   const messages = await muster.owner.query('SELECT message::text AS text FROM log.messages');

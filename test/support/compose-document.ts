@@ -46,7 +46,7 @@ const names = SERVICES.map(({ name }) => name);
 const PARTS: readonly (readonly [RegExp, string])[] = [
   [
     /(?<=^# {3}for name in )[^;]*(?=; do$)/gm,
-    ['MASTER_KEY MUSTER_API_KEY POSTGRES_PASSWORD KAFKA_PASSWORD']
+    ['MASTER_KEY MUSTER_API_KEY MUSTER_CLI_KEY POSTGRES_PASSWORD KAFKA_PASSWORD']
       .concat(names.map((name) => `${databasePasswordOf(name)} ${kafkaPasswordOf(name)}`))
       .join(' \\\n#     '),
   ],

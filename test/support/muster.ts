@@ -5,7 +5,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { DirectoryKind } from '#contracts';
-import { createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
+import { apiKeyOf, createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/muster/src/server.module.js';
 import { verifyInstallation } from '../../apps/muster/src/verify.js';
 import { sharedKafka } from './kafka.js';
@@ -139,6 +139,17 @@ class Muster {
 
   /** With its API key, of paths as `/tenants`. */
   readonly admin: Client = (...request) => this.send('admin/v1', this.server.apiKey, ...request);
+
+  /** With another key, of paths as `/tenants`. */
+  readonly adminWith =
+    (key: string): Client =>
+    (...request) =>
+      this.send('admin/v1', key, ...request);
+
+  /** The key that makes others. */
+  get bootstrapKey(): string {
+    return apiKeyOf({ DATA_DIR: this.dataDir });
+  }
 
   /** Without a tenant: in a new one. */
   readonly newDirectory = async (name: string, tenant?: string, kind: DirectoryKind = 'scim'): Promise<Directory> => {

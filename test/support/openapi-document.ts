@@ -20,6 +20,7 @@ import { Config } from '#runtime';
 import { errorStatus, type RejectionCode } from '#scim';
 import type { FaceTools } from '#owner';
 import { AdminApiModule, CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
+import { needOf } from '../../apps/admin-api/src/http/api-key.guard.js';
 import { documentationOf, type Documentation } from '../../apps/admin-api/src/http/documented.js';
 import { BASE_PATH } from '../../apps/admin-api/src/http/version.js';
 
@@ -87,7 +88,14 @@ const NO_TOOLS = new Proxy({ config: new Config() } as unknown as FaceTools, {
 });
 
 /** The errors that any route may answer with, and those of changes beside them. */
-const ERRORS: readonly RejectionCode[] = ['invalidValue', 'unauthorized', 'notFound', 'tooManyRequests', 'unavailable'];
+const ERRORS: readonly RejectionCode[] = [
+  'invalidValue',
+  'unauthorized',
+  'forbidden',
+  'notFound',
+  'tooManyRequests',
+  'unavailable',
+];
 const ERRORS_OF_CHANGES: readonly RejectionCode[] = ['conflict', 'tooLarge', 'unsupportedMediaType'];
 
 const problemAnswer = (status: number): MethodDecorator =>
@@ -114,10 +122,13 @@ const document = (controller: Type<object>, name: string): void => {
     (Reflect.getMetadata(HTTP_CODE_METADATA, route) as number | undefined) ??
     (method === RequestMethod.POST ? 201 : 200);
   const { summary, description, query, body, answer } = says;
+  const need = needOf(route as () => unknown);
+  const scope =
+    need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
   const parameters: Schema = query ? schemaOf(query as Type<object>) : {};
   const errors = [...ERRORS, ...(isChange ? ERRORS_OF_CHANGES : [])].map(errorStatus);
   const decorators = [
-    ApiOperation({ summary, ...(description && { description }) }),
+    ApiOperation({ summary, description: [description, scope].filter(Boolean).join('\n\n') }),
     ...[...path.matchAll(/:(\w+)/g)].map(([, parameter]) => ApiParam({ name: parameter!, schema: { type: 'string' } })),
     ...Object.entries(parameters.properties ?? {}).map(([parameter, schema]) =>
       ApiQuery({

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { FaceDefinition, FaceTools } from '#owner';
+import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
+import { WrongCredentials } from '#runtime';
 import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
 import { ChangedClients } from './clients/clients.sender.js';
@@ -13,10 +14,24 @@ import { Groups } from './groups/groups.queries.js';
 import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
 import { serveApiPage } from './http/api-page.controller.js';
-import { Commands } from './http/commands.sender.js';
+import { Commands, untilOwnersAnswer } from './http/commands.sender.js';
+import { OneTenant } from './http/one-tenant.queries.js';
 import { Pages } from './http/pages.queries.js';
 import { Problems } from './http/problem.filter.js';
-import { API_KEY, CURSOR_SEAL, OWNER_REQUESTS, POOL, SCIM_BASE_URL, SIGN_IN_URL, TOKEN_SEAL } from './injected.js';
+import {
+  BOOTSTRAP_KEY,
+  CURSOR_SEAL,
+  OWNER_REQUESTS,
+  OWNERS_SENT_TO,
+  POOL,
+  SCIM_BASE_URL,
+  SIGN_IN_URL,
+  TOKEN_SEAL,
+} from './injected.js';
+import { KeysController } from './keys/keys.controller.js';
+import { Keys } from './keys/keys.queries.js';
+import { ChangedKeys } from './keys/keys.sender.js';
+import { KnownKeys } from './keys/known-keys.queries.js';
 import { SchemasController } from './schemas/schemas.controller.js';
 import { Schemas } from './schemas/schemas.queries.js';
 import { DefinedSchemas } from './schemas/schemas.sender.js';
@@ -30,6 +45,7 @@ import { UserLinks } from './users/user-links.sender.js';
 
 /** The routes, which docs/openapi.json is made of. */
 export const CONTROLLERS = [
+  KeysController,
   TenantsController,
   DirectoriesController,
   TokensController,
@@ -63,12 +79,19 @@ export class AdminApiModule {
         Groups,
         LocalGroups,
         ApiKeyGuard,
+        KnownKeys,
+        Keys,
+        ChangedKeys,
+        OneTenant,
         Pages,
         { provide: POOL, useValue: pool },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },
         { provide: CURSOR_SEAL, useValue: seal('cursor') },
-        { provide: API_KEY, useValue: apiKey() },
+        { provide: BOOTSTRAP_KEY, useValue: apiKey() },
+        { provide: OWNERS_SENT_TO, useValue: adminApi.sendsTo },
+        { provide: LastUses, useValue: new LastUses(pool) },
+        { provide: WrongCredentials, useValue: new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE) },
         { provide: SIGN_IN_URL, useValue: config.signInUrl },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
       ],
@@ -80,7 +103,7 @@ export class AdminApiModule {
 /** For administrators. Its commands are few among many: it looks their outcomes up. */
 export const adminApi: FaceDefinition = {
   name: 'admin-api',
-  secrets: ['MASTER_KEY', 'MUSTER_API_KEY'],
+  secrets: ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
   sendsTo: ['directory', 'identity', 'group'],
   hears: [],
   address: ({ ADMIN_HOST, ADMIN_PORT, HOST, PORT }) => ({
@@ -97,6 +120,10 @@ export const adminApi: FaceDefinition = {
     },
     basePath: '/api/admin',
     errors: new Problems(tools.logger),
-    begin: (app) => app.get(ChangedDirectories).firstStart(),
+    begin: async (app) => {
+      const commandLineKey = tools.commandLineKey();
+      if (commandLineKey !== null) await untilOwnersAnswer(() => app.get(ChangedKeys).forCommandLine(commandLineKey));
+      return untilOwnersAnswer(() => app.get(ChangedDirectories).firstStart());
+    },
   }),
 };

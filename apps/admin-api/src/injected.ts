@@ -4,5 +4,6 @@ export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
 export const TOKEN_SEAL = Symbol('TokenSeal');
 export const SIGN_IN_URL = Symbol('URL of the sign-in');
 export const SCIM_BASE_URL = Symbol('SCIM base URL');
-export const API_KEY = Symbol('key of the admin API');
+export const BOOTSTRAP_KEY = Symbol('key that makes the others');
+export const OWNERS_SENT_TO = Symbol('names of owners');
 export const CURSOR_SEAL = Symbol('CursorSeal of the admin API');

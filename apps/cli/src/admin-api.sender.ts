@@ -4,18 +4,19 @@ import type { RecordedEvent } from './admin-views.js';
 
 /**
  * The admin API of a running Muster, over HTTP only. MUSTER_URL and MUSTER_API_KEY, or the file that
- * MUSTER_API_KEY_FILE names, override what the running installation wrote to DATA_DIR.
+ * MUSTER_API_KEY_FILE names, override what the running installation wrote to DATA_DIR. In a container whose environment
+ * is that of the admin API, MUSTER_API_KEY is the bootstrap key, and MUSTER_CLI_KEY is ours.
  */
 
-const givenKey = (): string | undefined => {
-  const { MUSTER_API_KEY, MUSTER_API_KEY_FILE } = process.env;
-  if (MUSTER_API_KEY || !MUSTER_API_KEY_FILE) return MUSTER_API_KEY || undefined;
+const givenKey = (): string | undefined => secretIn('MUSTER_CLI_KEY') ?? secretIn('MUSTER_API_KEY');
+
+const secretIn = (name: string): string | undefined => {
+  const [value, path] = [process.env[name], process.env[`${name}_FILE`]];
+  if (value || !path) return value || undefined;
   try {
-    return readFileSync(MUSTER_API_KEY_FILE, 'utf8').trim();
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw new Error(`MUSTER_API_KEY_FILE names a file that cannot be read: ${(error as Error).message}.`, {
-      cause: error,
-    });
+    throw new Error(`${name}_FILE names a file that cannot be read: ${(error as Error).message}.`, { cause: error });
   }
 };
 

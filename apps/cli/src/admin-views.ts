@@ -66,6 +66,18 @@ export interface RevealedDirectory extends DirectoryView {
   readonly tokenExpiresAt: string | null;
 }
 
+/** A key of the admin API. */
+export interface KeyView {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** null = the whole installation. */
+  readonly tenant: string | null;
+  readonly status: 'active' | 'revoked' | 'expired';
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+}
+
 export interface AttributeView {
   readonly name: string;
   readonly type: string;

@@ -27,6 +27,7 @@ it('has the nouns of the admin API, and mapping', () => {
     'directory',
     'token',
     'client',
+    'key',
     'schema',
     'user',
     'group',
@@ -52,7 +53,7 @@ it.each(COMMANDS)('the help of %s says what the exit codes mean', (_path, comman
 });
 
 /** The commands that only look. */
-const LOOKS = /^(list|events|members|try|find|guide|check|trace-auth)$|^(schema|client) show$/;
+const LOOKS = /^(list|events|members|try|find|guide|check|trace-auth)$|^(schema|client|key) show$/;
 
 it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
   const names = command.options.map(({ long }) => long);

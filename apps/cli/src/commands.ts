@@ -3,6 +3,7 @@ import { EXIT_CODES } from './commands/command.js';
 import { addClient } from './commands/client.js';
 import { addDirectory } from './commands/directory.js';
 import { addGroup } from './commands/group.js';
+import { addKey } from './commands/key.js';
 import { addMapping } from './commands/mapping.js';
 import { addSchema } from './commands/schema.js';
 import { addTenant } from './commands/tenant.js';
@@ -20,7 +21,7 @@ export const newProgram = (): Command => {
     .addHelpText('afterAll', EXIT_CODES)
     .showHelpAfterError('(--help shows how it is used)')
     .exitOverride();
-  for (const add of [addTenant, addDirectory, addToken, addClient, addSchema, addUser, addGroup, addMapping])
+  for (const add of [addTenant, addDirectory, addToken, addClient, addKey, addSchema, addUser, addGroup, addMapping])
     add(program);
   return program;
 };

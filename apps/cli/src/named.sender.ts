@@ -1,5 +1,5 @@
 import { call, listAll } from './admin-api.sender.js';
-import type { DirectoryView, GroupView, TenantView } from './admin-views.js';
+import type { DirectoryView, GroupView, KeyView, TenantView } from './admin-views.js';
 
 /** Names are accepted wherever an id is: one thing has it, or the error lists those that were meant perhaps. */
 
@@ -40,6 +40,10 @@ export const directoryOf = async (given: string | undefined): Promise<string> =>
   given === undefined
     ? (await call<DirectoryView>('GET', 'directories/first')).id
     : idOf('directory', given, () => listAll<DirectoryView>('directories'));
+
+/** A name is that of the key that is not revoked. */
+export const keyOf = (given: string): Promise<string> =>
+  idOf('key', given, async () => (await listAll<KeyView>('keys')).filter(({ status }) => status !== 'revoked'));
 
 /** Names of groups are looked for in one tenant. */
 export const groupOf = (given: string, tenant: string | undefined): Promise<string> =>

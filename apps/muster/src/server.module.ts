@@ -3,7 +3,7 @@ import { roleOf } from '#contracts';
 import { ownRoleUrl, roleUrl, untilMigrated } from '#event-store';
 import type { Log } from '#log';
 import { run, type Running } from '#owner';
-import { apiKeyOf, UsageError, type Config, type Logger } from '#runtime';
+import { commandLineKeyOf, UsageError, type Config, type Logger } from '#runtime';
 import { adminApi } from '../../admin-api/src/admin-api.module.js';
 import { BY_ITSELF } from '../../admin-api/src/http/asked.guard.js';
 import { Tokens, type RevealedDirectory } from '../../admin-api/src/tokens/tokens.sender.js';
@@ -52,6 +52,7 @@ export const startSome = async (
 
 export interface Server {
   readonly app: NestFastifyApplication;
+  /** That of the command line. */
   readonly apiKey: string;
   /** The first one, with its token where this start made it. */
   readonly directory: RevealedDirectory;
@@ -84,7 +85,7 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     port: scim.port,
     adminPort: admin.port,
     signInPort: faces.get(signIn.name)!.port,
-    apiKey: apiKeyOf(config),
+    apiKey: commandLineKeyOf(config),
     ...(admin.begun as { readonly directory: RevealedDirectory; readonly isNew: boolean }),
     log,
     reveal: () => admin.app.get(Tokens).reveal(BY_ITSELF),

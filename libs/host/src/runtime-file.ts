@@ -1,7 +1,7 @@
 import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { apiKeyOf, type Config, makePrivate, sayLine, unusableDataDirectory } from '#runtime';
+import { commandLineKeyOf, type Config, makePrivate, sayLine, unusableDataDirectory } from '#runtime';
 import type { Kept, Running } from './supervise.js';
 
 /** The host by which this machine reaches a server that listens on an address. */
@@ -33,7 +33,7 @@ export class RuntimeFile {
       throw unusableDataDirectory(DATA_DIR, error);
     }
     this.path = join(DATA_DIR, 'runtime.json');
-    this.apiKey = apiKeyOf(config);
+    this.apiKey = commandLineKeyOf(config);
   }
 
   /** Writes it, and from then on again whenever a process is started. `databaseUrl` is the owner's. */

@@ -12,7 +12,7 @@ import type {
 import type { Config, Logger } from '#runtime';
 
 /** Settings that only those processes are given whose owner or face names them. */
-export type Secret = 'MASTER_KEY' | 'MUSTER_API_KEY';
+export type Secret = 'MASTER_KEY' | 'MUSTER_API_KEY' | 'MUSTER_CLI_KEY';
 
 /** The tools that an owner works with. */
 export interface OwnerTools {

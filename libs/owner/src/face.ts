@@ -21,6 +21,8 @@ export interface FaceTools {
   readonly masterSeal: () => KeySeal;
   /** Throws unless MUSTER_API_KEY is among them. */
   readonly apiKey: () => string;
+  /** Null = it is left to an administrator. Throws unless MUSTER_CLI_KEY is among them. */
+  readonly commandLineKey: () => string | null;
 }
 
 /** A face as it is made for one process. */

@@ -14,6 +14,7 @@ import {
 import { logPart, RequestReply, type Log } from '#log';
 import {
   apiKeyOf,
+  commandLineKeyOf,
   masterKeySource,
   startService,
   type Config,
@@ -79,7 +80,10 @@ export const run = async (options: RunOptions): Promise<Running> => {
   const secretsOf = ({
     name,
     secrets,
-  }: (typeof parts)[number]): Pick<OwnerTools & FaceTools, 'masterKey' | 'masterSeal' | 'apiKey'> => {
+  }: (typeof parts)[number]): Pick<
+    OwnerTools & FaceTools,
+    'masterKey' | 'masterSeal' | 'apiKey' | 'commandLineKey'
+  > => {
     const requireNamed = (secret: Secret): void => {
       if (!secrets?.includes(secret)) throw new Error(`${name} does not name ${secret} among its secrets.`);
     };
@@ -87,6 +91,11 @@ export const run = async (options: RunOptions): Promise<Running> => {
       masterKey: () => (requireNamed('MASTER_KEY'), opened!),
       masterSeal: () => (requireNamed('MASTER_KEY'), keySeal(opened!)),
       apiKey: () => (requireNamed('MUSTER_API_KEY'), apiKeyOf(config)),
+      // A process with some of the owners and faces alone may have no folder.
+      commandLineKey: () => (
+        requireNamed('MUSTER_CLI_KEY'),
+        config.RUN && config.MUSTER_CLI_KEY === undefined ? null : commandLineKeyOf(config)
+      ),
     };
   };
   const watch = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);

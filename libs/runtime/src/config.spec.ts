@@ -59,6 +59,7 @@ const SECRETS: Readonly<Record<string, string>> = {
   KAFKA_SASL_PASSWORD: 's3cret',
   MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
   MUSTER_API_KEY: 'a-key-of-thirty-two-characters-or-more',
+  MUSTER_CLI_KEY: 'another-key-of-thirty-two-characters-or-more',
 };
 
 it('knows which settings are secrets', () => {

@@ -233,8 +233,14 @@ export class Config {
   )
   KAFKA_TOPIC_SUFFIX = '';
   @secretKey('Wraps every other key; without it `DATA_DIR/master.key` is made with mode 0600.') MASTER_KEY?: string;
-  @secretApiKey('Bearer key of the admin API; without it `DATA_DIR/admin.key` is made with mode 0600.')
+  @secretApiKey(
+    'Bootstrap key of the admin API, which only makes, lists and revokes other keys; without it `DATA_DIR/admin.key` is made with mode 0600.',
+  )
   MUSTER_API_KEY?: string;
+  @secretApiKey(
+    'Key of the command line: the admin API makes it at its start, under this name, with all scopes. Without it `DATA_DIR/cli.key` is made with mode 0600; a service of its own then makes none.',
+  )
+  MUSTER_CLI_KEY?: string;
   @oneOf(
     'What is logged, as JSON lines on standard output.',
     'trace',
@@ -331,6 +337,10 @@ export class Config {
     'How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.',
   )
   QUERY_TIMEOUT_MS = 5_000;
+  @count(
+    'Tokens and keys that nobody knows, in a minute from one address (of IPv6: one network of 64 bits); further ones get a 429 with Retry-After instead of a 401. One that is known is let in all the same.',
+  )
+  MAX_WRONG_CREDENTIALS_PER_MINUTE = 100;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
   @count('Life of an access token that a client of OAuth 2.0 gets; its client asks for the next one.', 3_600, 21_600)
   ACCESS_TOKEN_SECONDS = 3_600;

@@ -1,5 +1,6 @@
 export * from './config.js';
 export * from './connections.js';
+export * from './credentials.js';
 export * from './database-away.js';
 export * from './guarded-requests.js';
 export * from './http-limits.js';
@@ -18,3 +19,4 @@ export * from './start.js';
 export * from './usage-error.js';
 export * from './uuid.js';
 export * from './version.js';
+export * from './wrong-credentials.js';

@@ -37,9 +37,13 @@ export const readKeyFile = (dataDir: string, name: string): string | null => {
 export const keyFile = (dataDir: string, name: string): string =>
   readKeyFile(dataDir, name) ?? makeKeyFile(dataDir, name);
 
-/** The bearer key of the admin API. */
+/** The bootstrap key of the admin API. */
 export const apiKeyOf = ({ MUSTER_API_KEY, DATA_DIR }: Pick<Config, 'MUSTER_API_KEY' | 'DATA_DIR'>): string =>
   MUSTER_API_KEY ?? keyFile(DATA_DIR, 'admin.key');
+
+/** The key with which the command line comes to the admin API. */
+export const commandLineKeyOf = ({ MUSTER_CLI_KEY, DATA_DIR }: Pick<Config, 'MUSTER_CLI_KEY' | 'DATA_DIR'>): string =>
+  MUSTER_CLI_KEY ?? keyFile(DATA_DIR, 'cli.key');
 
 /** The master key; the caller knows whether one may be made. */
 export const masterKeySource = ({

@@ -15,6 +15,7 @@ import {
 import type { Federation } from '#contracts';
 import { Directories } from '../directories/directories.queries.js';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -108,6 +109,7 @@ export class ClientsController {
   ) {}
 
   @Get(':id/clients')
+  @Needs('read')
   @Documented({ summary: 'List the OAuth clients of a directory', query: PageQuery, answer: pageOf(CLIENT) })
   async list(@Param('id') id: string, @Query() query: unknown): Promise<Listed<ClientView>> {
     const directory = await this.directories.show(directoryOf(id));
@@ -118,6 +120,7 @@ export class ClientsController {
 
   /** The secret is shown here and nowhere else. */
   @Post(':id/clients')
+  @Needs('manage')
   @Documented({
     summary: 'Make an OAuth client of a directory',
     description: 'It has a first secret, which is shown here and nowhere else, or tokens that another issuer signs.',
@@ -130,12 +133,14 @@ export class ClientsController {
   }
 
   @Get(':id/clients/:client')
+  @Needs('read')
   @Documented({ summary: 'Show an OAuth client, by its id or name', answer: CLIENT })
   async show(@Param('id') id: string, @Param('client') client: string): Promise<ClientView> {
     return this.clients.show((await this.directories.show(directoryOf(id))).id, client);
   }
 
   @Delete(':id/clients/:client')
+  @Needs('manage')
   @Documented({ summary: 'Make a client and its access tokens useless, for good', answer: null })
   @HttpCode(204)
   revoke(@Param('id') id: string, @Param('client') client: string, @Asks() asked: Asked): Promise<void> {
@@ -143,6 +148,7 @@ export class ClientsController {
   }
 
   @Post(':id/clients/:client/secrets')
+  @Needs('manage')
   @Documented({ summary: 'Make another secret of a client', body: NewClientSecret, answer: MADE_SECRET })
   addSecret(
     @Param('id') id: string,
@@ -154,6 +160,7 @@ export class ClientsController {
   }
 
   @Delete(':id/clients/:client/secrets/:secret')
+  @Needs('manage')
   @Documented({ summary: 'Make a secret of a client useless', answer: null })
   @HttpCode(204)
   removeSecret(
@@ -167,6 +174,7 @@ export class ClientsController {
 
   /** The last accepted and the last refused authentication: what was expected, and what came. */
   @Get(':id/authentications')
+  @Needs('read')
   @Documented({
     summary: 'Show the last authentications at a directory',
     description: 'The last that was accepted and the last that was refused: what each check expected, and what came.',

@@ -2,6 +2,7 @@ import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/
 import { IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -12,6 +13,11 @@ import { Directories, type DirectoryView } from './directories.queries.js';
 import { ChangedDirectories } from './directories.sender.js';
 import { DIRECTORY, REVEALED, SETTING_CHANGES } from './directory-shapes.controller.js';
 import { settingsIn } from './settings.js';
+
+class DirectoriesPage extends PageQuery {
+  /** The id of a tenant; without it those of all tenants are listed. */
+  @IsOptional() @IsUUID() tenant?: string;
+}
 
 class NewDirectory {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
@@ -37,14 +43,17 @@ export class DirectoriesController {
   ) {}
 
   @Get()
-  @Documented({ summary: 'List all directories', query: PageQuery, answer: pageOf(DIRECTORY) })
+  @Needs('read')
+  @Documented({ summary: 'List directories', query: DirectoriesPage, answer: pageOf(DIRECTORY) })
   list(@Query() query: unknown): Promise<Listed<DirectoryView>> {
+    const page = checked(DirectoriesPage, query);
     const read = (after: string | null, limit: number): Promise<DirectoryView[]> =>
-      this.directories.page(after ?? LEAST_ID, limit);
-    return this.pages.list(['directories'], checked(PageQuery, query), read, byId);
+      this.directories.page(page.tenant, after ?? LEAST_ID, limit);
+    return this.pages.list(['directories', page.tenant ?? null], page, read, byId);
   }
 
   @Get(':id')
+  @Needs('read')
   @Documented({
     summary: 'Show a directory, without its tokens',
     description: '`id` may be `first`.',
@@ -55,6 +64,7 @@ export class DirectoriesController {
   }
 
   @Post()
+  @Needs('manage')
   @Documented({ summary: 'Make a directory and its first token, which is shown', body: NewDirectory, answer: REVEALED })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<RevealedDirectory> {
     const { name, kind, tenant } = checked(NewDirectory, body);
@@ -62,6 +72,7 @@ export class DirectoriesController {
   }
 
   @Patch(':id')
+  @Needs('manage')
   @Documented({
     summary: 'Change the settings of a directory',
     description: 'What is not named stays; null = back to the default.',
@@ -73,6 +84,7 @@ export class DirectoriesController {
   }
 
   @Post(':id/rename')
+  @Needs('manage')
   @Documented({ summary: 'Give a directory another name', body: NewName, answer: DIRECTORY })
   @HttpCode(200)
   rename(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<DirectoryView> {
@@ -81,6 +93,7 @@ export class DirectoriesController {
 
   /** Its identity provider is answered 403 until it is enabled again. */
   @Post(':id/disable')
+  @Needs('manage')
   @Documented({ summary: 'Disable a directory: its identity provider is answered 403', answer: DIRECTORY })
   @HttpCode(200)
   disable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
@@ -88,6 +101,7 @@ export class DirectoriesController {
   }
 
   @Post(':id/enable')
+  @Needs('manage')
   @Documented({ summary: 'Enable a directory again', answer: DIRECTORY })
   @HttpCode(200)
   enable(@Param('id') id: string, @Asks() asked: Asked): Promise<DirectoryView> {
@@ -96,6 +110,7 @@ export class DirectoriesController {
 
   /** Revokes its tokens. Users and groups stay, with their ids. */
   @Post(':id/disconnect')
+  @Needs('manage')
   @Documented({
     summary: 'Disconnect a directory: its tokens are revoked, users and groups stay with their ids',
     answer: DIRECTORY,
@@ -107,6 +122,7 @@ export class DirectoriesController {
 
   /** Connects it again, and makes a token. */
   @Post(':id/connect')
+  @Needs('manage')
   @Documented({ summary: 'Connect a directory again, with a new token, which is shown', answer: REVEALED })
   @HttpCode(200)
   connect(@Param('id') id: string, @Asks() asked: Asked): Promise<RevealedDirectory> {
@@ -115,6 +131,7 @@ export class DirectoriesController {
 
   /** Another identity provider takes over: a new token, and the ids that the old one gave do not count. */
   @Post(':id/move')
+  @Needs('manage')
   @Documented({
     summary: 'Let another identity provider take over a directory, with a new token, which is shown',
     body: NewKind,
@@ -127,6 +144,7 @@ export class DirectoriesController {
 
   /** Only a disconnected one to which nothing belongs. */
   @Delete(':id')
+  @Needs('manage')
   @Documented({ summary: 'Delete a disconnected directory to which nothing belongs', answer: null })
   @HttpCode(204)
   delete(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {

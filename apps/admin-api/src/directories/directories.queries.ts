@@ -62,9 +62,13 @@ export class Directories {
     @Inject(SIGN_IN_URL) private readonly signInUrl: string,
   ) {}
 
-  /** Those after `after`, the oldest first. */
-  page(after: string, limit: number): Promise<DirectoryView[]> {
-    return this.read('WHERE d.id > $1 ORDER BY d.id LIMIT $2', [after, limit]);
+  /** Those of one tenant, or of all, after `after`; the oldest first. */
+  page(tenant: string | undefined, after: string, limit: number): Promise<DirectoryView[]> {
+    return this.read('WHERE d.id > $1 AND ($3::uuid IS NULL OR d.tenant = $3) ORDER BY d.id LIMIT $2', [
+      after,
+      limit,
+      tenant ?? null,
+    ]);
   }
 
   /** The oldest directory, if there is any. */
@@ -93,7 +97,7 @@ export class Directories {
     return rowCount === 0;
   }
 
-  private async read(which: string, values: readonly (string | number)[] = []): Promise<DirectoryView[]> {
+  private async read(which: string, values: readonly (string | number | null)[] = []): Promise<DirectoryView[]> {
     const { rows } = await this.pool.query<DirectoryRow>(
       `
       SELECT d.id, d.tenant, d.name, d.kind, d.settings, d.status, d.disconnected_at,

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { DirectoryKind, SettingChanges } from '#contracts';
-import { LogUnavailable } from '#log';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { BY_ITSELF, type Asked } from '../http/asked.guard.js';
@@ -15,8 +14,6 @@ import { checkMapping } from './mapping.js';
 const FIRST_TOKEN = 'Made with the directory';
 const TOKEN_OF_CONNECTING = 'Made when the directory was connected again';
 const TOKEN_OF_MOVING = 'Made when the directory moved to another identity provider';
-/** Each try lasts as long as a command is waited for: the owner of directories may start after the admin API. */
-const MAX_ATTEMPTS = 6;
 
 /** Makes directories and changes them, by commands to their owner. */
 @Injectable()
@@ -126,19 +123,13 @@ export class ChangedDirectories {
    * LogUnavailable when no owner of directories answers.
    */
   async firstStart(): Promise<{ readonly directory: RevealedDirectory; readonly isNew: boolean }> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const first = await this.directories.first();
-        if (first && first.tokens.length > 0)
-          return { directory: { ...first, token: null, tokenExpiresAt: null }, isNew: false };
-        if (first)
-          return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id, FIRST_TOKEN), isNew: true };
-        const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
-        return { directory: await this.create(BY_ITSELF, 'Microsoft Entra ID', 'entra', tenant.id), isNew: true };
-      } catch (error) {
-        if (!(error instanceof LogUnavailable) || attempt === MAX_ATTEMPTS) throw error;
-      }
-    }
+    const first = await this.directories.first();
+    if (first && first.tokens.length > 0)
+      return { directory: { ...first, token: null, tokenExpiresAt: null }, isNew: false };
+    if (first)
+      return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id, FIRST_TOKEN), isNew: true };
+    const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
+    return { directory: await this.create(BY_ITSELF, 'Microsoft Entra ID', 'entra', tenant.id), isNew: true };
   }
 
   private async withNewToken(

@@ -1,6 +1,7 @@
 import { Get, Param, Query } from '@nestjs/common';
 import type { EventRow } from '#contracts';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, type Listed } from '../http/pages.queries.js';
@@ -30,6 +31,7 @@ export class StreamEventsController {
   constructor(private readonly events: StreamEvents) {}
 
   @Get('users/:id/events')
+  @Needs('read')
   @Documented({
     summary: 'List everything that happened to a user, the oldest first',
     description: 'Also of a user who was deleted. Personal data is not shown.',
@@ -41,6 +43,7 @@ export class StreamEventsController {
   }
 
   @Get('groups/:id/events')
+  @Needs('read')
   @Documented({
     summary: 'List everything that happened to a group, the oldest first',
     description: 'Also of a group that was deleted, and who came and went.',

@@ -13,6 +13,7 @@ import {
 } from 'class-validator';
 import { MAX_MEMBERS_PER_REQUEST } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked, isGiven } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -88,6 +89,7 @@ export class GroupsAdminController {
   ) {}
 
   @Get()
+  @Needs('read')
   @Documented({ summary: 'List the groups of a tenant', query: GroupsPage, answer: pageOf(GROUP) })
   list(@Query() query: unknown): Promise<Listed<GroupView>> {
     const page = checked(GroupsPage, query);
@@ -97,12 +99,14 @@ export class GroupsAdminController {
   }
 
   @Get(':id')
+  @Needs('read')
   @Documented({ summary: 'Show a group', answer: GROUP })
   show(@Param('id') id: string): Promise<GroupView> {
     return this.groups.show(id);
   }
 
   @Get(':id/members')
+  @Needs('read')
   @Documented({ summary: 'List the members of a group', query: MembersPage, answer: pageOf(MEMBER) })
   members(@Param('id') id: string, @Query() query: unknown): Promise<Listed<MemberView>> {
     const page = checked(MembersPage, query);
@@ -112,6 +116,7 @@ export class GroupsAdminController {
   }
 
   @Post()
+  @Needs('manage')
   @Documented({ summary: 'Make a local group', body: NewGroup, answer: GROUP })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<GroupView> {
     const { displayName, members, tenant } = checked(NewGroup, body);
@@ -120,6 +125,7 @@ export class GroupsAdminController {
 
   /** Members that are removed go first. */
   @Patch(':id')
+  @Needs('manage')
   @Documented({
     summary: 'Change a local group',
     description: 'Members that are removed go first.',
@@ -136,6 +142,7 @@ export class GroupsAdminController {
   }
 
   @Delete(':id')
+  @Needs('manage')
   @Documented({ summary: 'Delete a local group', answer: null })
   @HttpCode(204)
   delete(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {

@@ -1,29 +1,17 @@
 import { expect, it } from 'vitest';
-import type { ExecutionContext } from '@nestjs/common';
-import { ApiKeyGuard } from './api-key.guard.js';
+import { adminRoutes } from '../../../../test/support/admin-routes.js';
 
-const KEY = 'k'.repeat(32);
-const asks = (guard: ApiKeyGuard, authorization?: string): boolean =>
-  guard.canActivate({
-    switchToHttp: () => ({ getRequest: () => ({ headers: { authorization } }) }),
-  } as unknown as ExecutionContext);
+const ROUTES = adminRoutes().map(({ method, path, need }) => [`${method} ${path}`, need] as const);
 
-it.each(['', 'short', 'k'.repeat(31)])('takes no key that is empty or can be guessed: %j', (key) => {
-  expect(() => new ApiKeyGuard(key)).toThrow(/less than 32 characters/);
+it('finds the routes', () => {
+  expect(ROUTES.length).toBeGreaterThan(25);
+  expect(ROUTES.map(([route]) => route)).toContain('POST /directories/:id/reveal-token');
 });
 
-it('lets in with its key alone', () => {
-  const guard = new ApiKeyGuard(KEY);
-  expect(asks(guard, `Bearer ${KEY}`)).toBe(true);
-  for (const wrong of [
-    undefined,
-    '',
-    'Bearer',
-    'Bearer ',
-    `Bearer ${KEY}k`,
-    `Basic ${KEY}`,
-    `Bearer ${'x'.repeat(32)}`,
-  ]) {
-    expect(() => asks(guard, wrong), String(wrong)).toThrow(/needs the key of this installation/);
-  }
+it.each(ROUTES)('%s says which scope a key needs: without that it is open to none', (route, need) => {
+  expect(need?.scope).toBeDefined();
+  // What is read changes nothing, and what changes something is not open to those who may only read.
+  if (route.startsWith('GET')) expect(need!.scope).toBe('read');
+  if (/^(PUT|PATCH|DELETE)/.test(route)) expect(need!.scope).toBe('manage');
+  if (/reveal/.test(route)) expect(need!.scope).toBe('reveal');
 });

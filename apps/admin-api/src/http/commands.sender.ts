@@ -10,13 +10,15 @@ import {
   type Owner,
   type UserCommand,
 } from '#contracts';
-import type { RequestReply } from '#log';
+import { LogUnavailable, type RequestReply } from '#log';
 import { uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
 import { OWNER_REQUESTS } from '../injected.js';
 import type { Asked } from './asked.guard.js';
 
 const COMMAND_TIMEOUT_MS = 10_000;
+/** Each try lasts as long as a command is waited for. */
+const MAX_ATTEMPTS = 6;
 
 /** A command of an administrator, or, with a directory, of a program that acts for one. */
 interface AdministratorsCommand {
@@ -54,10 +56,13 @@ export class Commands {
   }
 
   private async send(
-    { actor, reason }: Asked,
+    { key, reason }: Asked,
     owner: Owner,
     { type, subject, tenant, directory, command }: AdministratorsCommand,
   ): Promise<unknown> {
+    // The last of several checks: whatever a route made of its ids, a key of one tenant changes nothing of another.
+    if (key.tenant !== null && key.tenant !== tenant)
+      throw new Rejected('notFound', 'There is no such thing in the tenant of this key.');
     const id = uuidv7();
     const now = Date.now();
     const message: Message<CommandData<unknown>> = {
@@ -71,7 +76,7 @@ export class Commands {
       correlationId: id,
       causationId: null,
       data: {
-        actor,
+        actor: key.actor,
         ...(reason === undefined ? {} : { reason }),
         expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(),
         command,
@@ -82,3 +87,14 @@ export class Commands {
     return outcome.value;
   }
 }
+
+/** At a start, owners may begin after the admin API. Throws LogUnavailable when none of them answers in a minute. */
+export const untilOwnersAnswer = async <T>(work: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LogUnavailable) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+};

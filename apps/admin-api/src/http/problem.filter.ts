@@ -49,7 +49,8 @@ export class Problems implements HttpErrors {
     const { code, detail } = this.rejected(error);
     const status = errorStatus(code);
     if (status === 401) void reply.header('www-authenticate', CHALLENGE);
-    if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    if ((status === 503 || status === 429) && !reply.hasHeader('retry-after'))
+      void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     // It is sent as bytes: to a text Fastify would add a charset.
     void reply
       .status(status)

@@ -3,6 +3,7 @@ import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import { EXTENDED_TYPES, type ExtendedType } from '#contracts';
 import { Rejected, type Schema } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -37,6 +38,7 @@ export class SchemasController {
   ) {}
 
   @Get()
+  @Needs('read')
   @Documented({ summary: 'List the schemas that tenants have defined', query: SchemasPage, answer: pageOf(SCHEMA) })
   list(@Query() query: unknown): Promise<Listed<SchemaView>> {
     const page = checked(SchemasPage, query);
@@ -47,6 +49,7 @@ export class SchemasController {
 
   /** The body is a schema as /Schemas shows it (RFC 7643 §7), and beside it `tenant`, `resourceType` and `reason`. */
   @Put(':urn')
+  @Needs('manage')
   @Documented({
     summary: 'Make a schema, or add attributes to the one of its URN',
     description: 'The body is a schema as `/Schemas` of SCIM shows it (RFC 7643 §7).',

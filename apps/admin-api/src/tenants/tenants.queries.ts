@@ -15,13 +15,13 @@ export interface TenantView {
 export class Tenants {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** Those after `after`, the oldest first. */
-  async page(after: string, limit: number): Promise<TenantView[]> {
+  /** One tenant, or all, after `after`; the oldest first. */
+  async page(tenant: string | undefined, after: string, limit: number): Promise<TenantView[]> {
     const { rows } = await this.pool.query<TenantView>(
       `
       SELECT t.id, t.name, (SELECT count(*)::int FROM ${DIRECTORIES_VIEW} d WHERE d.tenant = t.id) AS directories
-      FROM ${TENANTS_VIEW} t WHERE t.id > $1 ORDER BY t.id LIMIT $2`,
-      [after, limit],
+      FROM ${TENANTS_VIEW} t WHERE t.id > $1 AND ($3::uuid IS NULL OR t.id = $3) ORDER BY t.id LIMIT $2`,
+      [after, limit, tenant ?? null],
     );
     return rows;
   }

@@ -1,6 +1,7 @@
 import { Body, Delete, HttpCode, Param, Post } from '@nestjs/common';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -22,6 +23,7 @@ export class TokensController {
   constructor(private readonly tokens: Tokens) {}
 
   @Post('directories/:id/tokens')
+  @Needs('manage')
   @Documented({ summary: 'Make a token of a directory', body: NewToken, answer: MADE_TOKEN })
   create(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<{ id: string; token: string }> {
     const { description, expiresAt } = checked(NewToken, body);
@@ -35,6 +37,7 @@ export class TokensController {
 
   /** The directory with a token to be seen. It is recorded who saw it, so it is no GET (RFC 9110 §9.2.1). */
   @Post('directories/:id/reveal-token')
+  @Needs('reveal')
   @HttpCode(200)
   @Documented({
     summary: 'Show the token of a directory that works longest',
@@ -46,6 +49,7 @@ export class TokensController {
   }
 
   @Delete('tokens/:id')
+  @Needs('manage')
   @Documented({ summary: 'Make a token useless, for good', answer: null })
   @HttpCode(204)
   revoke(@Param('id') id: string, @Asks() asked: Asked): Promise<void> {

@@ -4,6 +4,7 @@ import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, IsUUID, MaxLength, Va
 import { LOGIN_TYPES, type LoginType, type RecordedSignIn } from '#contracts';
 import { MAX_KEY_CHARACTERS } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
@@ -50,6 +51,7 @@ export class UserLinksController {
   constructor(private readonly links: UserLinks) {}
 
   @Post('sign-ins')
+  @Needs('manage')
   @Documented({ summary: 'Record a sign-in, and find or make its user', body: NewSignIn, answer: SIGN_IN })
   recordSignIn(@Body() body: unknown, @Asks() asked: Asked): Promise<RecordedSignIn> {
     const { directory, loginType, providerId, upn, email, displayName } = checked(NewSignIn, body);
@@ -63,6 +65,7 @@ export class UserLinksController {
   }
 
   @Post('users/:id/unlink')
+  @Needs('manage')
   @Documented({
     summary: 'Take a user from its directory, or a sign-in from a user',
     body: WhatToUnlink,
@@ -79,6 +82,7 @@ export class UserLinksController {
   }
 
   @Post('users/:id/transfer')
+  @Needs('manage')
   @Documented({ summary: 'Let another directory manage a user', body: Transfer, answer: VERSION_OF_USER })
   @HttpCode(200)
   async transfer(

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LastUses } from '#owner';
-import { isOver, nextSlice, releaseWhenGone, Room, type Config, type Pace } from '#runtime';
+import { isOver, nextSlice, releaseWhenGone, Room, WrongCredentials, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
 import type { Caller } from '../caller.js';
 import type { Bearers } from '../read/bearers.queries.js';
-import type { KnownToken } from '../read/scim-tokens.queries.js';
+import { UnknownToken, type KnownToken } from '../read/scim-tokens.queries.js';
 import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
 
@@ -54,6 +54,7 @@ type LetIn = ScimRequest & { visit: Visit };
  */
 export class RequestLimits {
   private readonly held: HeldBytes;
+  private readonly wrong: WrongCredentials;
   private readonly reads: Room;
   private readonly writes: Room;
   private readonly bulks: Room;
@@ -65,6 +66,7 @@ export class RequestLimits {
     private readonly uses: Pick<LastUses, 'seen'>,
   ) {
     this.held = new HeldBytes(config);
+    this.wrong = new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE);
     const room = { maxSize: Infinity, maxSizeBesideOthers: config.MAX_REQUESTS_AT_ONCE_PER_TENANT, ...WAITING };
     // Reads and writes have rooms of their own, so that a tenant can read while its writes wait.
     this.reads = new Room(pace, room);
@@ -95,6 +97,7 @@ export class RequestLimits {
   /** RFC 6750 §3: the challenge is part of every 401. */
   private require(bearer: string, tokenHash: string, reply: FastifyReply): KnownToken | Promise<KnownToken> {
     const refused = (error: unknown): never => {
+      if (error instanceof UnknownToken) this.countUnknown(reply);
       if (error instanceof Rejected && error.code === 'unauthorized') challenge(reply, ', error="invalid_token"');
       throw error;
     };
@@ -104,6 +107,17 @@ export class RequestLimits {
     } catch (error) {
       return refused(error);
     }
+  }
+
+  /** Throws Rejected(tooManyRequests) above what one address may try. */
+  private countUnknown(reply: FastifyReply): void {
+    const retryAfterSeconds = this.wrong.count(reply.request.ip);
+    if (retryAfterSeconds === null || reply.raw.headersSent) return;
+    void reply.header('retry-after', String(retryAfterSeconds));
+    throw new Rejected(
+      'tooManyRequests',
+      'Too many tokens that nobody knows came from this address (MAX_WRONG_CREDENTIALS_PER_MINUTE). A token that is known is let in all the same.',
+    );
   }
 
   private letIn(

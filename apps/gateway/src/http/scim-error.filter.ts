@@ -33,7 +33,8 @@ export class ScimErrors implements HttpErrors {
   send(error: unknown, reply: FastifyReply): void {
     const { code, detail } = this.rejected(error, reply);
     const status = errorStatus(code);
-    if (status === 503 || status === 429) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    if ((status === 503 || status === 429) && !reply.hasHeader('retry-after'))
+      void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     // It is sent as bytes: to a text Fastify would add a charset, which no hook removes where the request has no route.
     void reply
       .status(status)

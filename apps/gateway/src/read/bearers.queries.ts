@@ -1,7 +1,7 @@
 import { allPassed, check, failureOf, looksLikeJwt, readJwt, type Check, type Jwt } from '#auth';
+import { remember } from '#runtime';
 import { Rejected } from '#scim';
-import { remember } from './known-callers.queries.js';
-import { ofActiveDirectory, type KnownToken, type ScimTokens } from './scim-tokens.queries.js';
+import { ofActiveDirectory, UnknownToken, type KnownToken, type ScimTokens } from './scim-tokens.queries.js';
 
 /** What a JWT says, once its signature has been looked at, and who its caller is now. */
 export interface ReadToken {
@@ -108,4 +108,4 @@ const recheckOf = ({ checks, expiresMs, find, isRight, explain, trace }: ReadTok
   };
 };
 
-export const refused = (why: string): Rejected => new Rejected('unauthorized', `The token is not accepted. ${why}`);
+export const refused = (why: string): Rejected => new UnknownToken(`The token is not accepted. ${why}`);

@@ -22,6 +22,13 @@ export const callerOf = (row: TokenRow, actor: string): KnownToken => ({
   actor,
 });
 
+/** Nobody knows the token, or it is not what it says: whoever tries many is told to wait. */
+export class UnknownToken extends Rejected {
+  constructor(detail: string) {
+    super('unauthorized', detail);
+  }
+}
+
 /** SCIM tokens. They are compared by hash. */
 export class ScimTokens {
   private readonly known: KnownCallers<KnownToken>;
@@ -53,7 +60,7 @@ export class ScimTokens {
 }
 
 const accepted = (row: KnownToken | null): KnownToken => {
-  if (!row) throw new Rejected('unauthorized', 'The token is not known. Copy the token of the directory anew.');
+  if (!row) throw new UnknownToken('The token is not known. Copy the token of the directory anew.');
   if (row.status !== 'active' && row.directoryStatus === 'disconnected')
     throw new Rejected(
       'unauthorized',
