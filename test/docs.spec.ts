@@ -4,6 +4,7 @@ import { EVERYTHING, groupPrefixOf, userOf } from '#contracts';
 import { ACCESS } from '../apps/muster/src/owners.js';
 import { Config, SETTINGS } from '#runtime';
 import { composeDocument } from './support/compose-document.js';
+import { withGuides } from './support/guides.js';
 import { openApiDocument } from './support/openapi-document.js';
 import { settingsDocument } from './support/settings-document.js';
 
@@ -82,4 +83,10 @@ it('docker-compose.yml has a service, its passwords and its secrets for each own
 
 it('docs/openapi.json says what the routes of the admin API take and answer: npm run docs makes it', async () => {
   await expect(`${JSON.stringify(await openApiDocument(), null, 2)}\n`).toMatchFileSnapshot('../docs/openapi.json');
+});
+
+it('the README has the guides of Microsoft Entra ID and Okta: npm run docs writes them', async () => {
+  const readme = readFileSync('README.md', 'utf8');
+  expect(readme.match(/^## Connect (?:Microsoft Entra ID|Okta)\n\n<!-- guide: (?:entra|okta) -->$/gm)).toHaveLength(2);
+  await expect(withGuides(readme)).toMatchFileSnapshot('../README.md');
 });

@@ -69,11 +69,39 @@ describe('the command line', { timeout: 60_000 }, () => {
   });
 
   it('shows where the first directory is reached and by which token', async () => {
-    expect(await shown('directory', 'show')).toEqual({
+    expect(await shown('directory', 'show')).toMatchObject({
       scimBaseUrl: 'https://scim.example.org/api/scim/v2',
       token: muster.token,
       tokenExpiresAt: null,
+      password: muster.token,
+      status: 'active',
     });
+  });
+
+  it('takes a directory through its life, by its name', async () => {
+    await shown('directory', 'create', 'Short life', '--kind', 'entra');
+    expect(await said('directory', 'show', 'short life')).toContain(
+      '--external-id-is-provider-id off  (set by the kind entra)',
+    );
+    expect(await said('directory', 'guide', 'Short life')).toMatch(/^# Connect Short life\n[^]*Tenant URL/);
+    expect(await shown('directory', 'rename', 'Short life', 'Shorter', '--reason', 'a typo')).toMatchObject({
+      name: 'Shorter',
+    });
+    expect(await said('directory', 'disable', 'Shorter')).toMatch(/^Shorter \(entra\) .* disabled$/m);
+    expect(await shown('directory', 'enable', 'Shorter')).toMatchObject({ status: 'active' });
+    expect(await shown('directory', 'move', 'Shorter', '--kind', 'okta')).toMatchObject({
+      kind: 'okta',
+      password: expect.stringMatching(/^muster_/),
+      settings: { externalIdIsProviderId: true },
+    });
+    expect((await cli(['directory', 'disconnect', 'Shorter'])).code).toBe(2);
+    expect(await shown('directory', 'disconnect', 'Shorter', '--yes')).toMatchObject({ status: 'disconnected' });
+    expect(await shown('directory', 'connect', 'Shorter')).toMatchObject({ status: 'active' });
+    await said('directory', 'disconnect', 'Shorter', '--yes');
+    await muster.owner.query(
+      "UPDATE directory.directories SET disconnected_at = disconnected_at - interval '1 minute' WHERE name = 'Shorter'",
+    );
+    expect(await said('directory', 'delete', 'Shorter', '--yes')).toBe('The directory "Shorter" is deleted.');
   });
 
   it('defines a schema from a file, lists and shows it', async () => {

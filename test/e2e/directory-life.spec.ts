@@ -87,6 +87,47 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await act(directory, 'connect')).body).toMatchObject({ status: 'active', token: null });
     });
 
+    it('HTTP Basic is taken with the id of the directory as the user name and its token as the password', async () => {
+      const directory = await muster.newDirectory('Basic');
+      const other = await muster.newDirectory('Beside', directory.tenant);
+      const shown = (await act(directory, 'reveal-token')).body;
+      expect(shown).toMatchObject({ userName: directory.id, token: directory.token, password: directory.token });
+      const answer = (userName: string, password: string) =>
+        directory.scim('GET', '/Users?count=0', undefined, {
+          authorization: `Basic ${Buffer.from(`${userName}:${password}`).toString('base64')}`,
+        });
+      expect((await answer(shown.userName, shown.password)).status).toBe(200);
+      expect((await withToken(directory, shown.password).scim('GET', '/Users?count=0')).status).toBe(200);
+      for (const [userName, password] of [
+        [other.id, shown.password],
+        ['admin', shown.password],
+        [shown.userName, `${shown.password}x`],
+      ] as const) {
+        const refused = await answer(userName, password);
+        expect(refused).toMatchObject({ status: 401, body: { status: '401' } });
+        expect(refused.headers.get('www-authenticate')).toMatch(/^Bearer .*Basic realm="muster"/);
+      }
+    });
+
+    it('its addresses and its guide are shown, and the guide holds no token', async () => {
+      const directory = await muster.newDirectory('Guided', undefined, 'okta');
+      const { body } = await admin('GET', `/directories/${directory.id}`);
+      const at = `https://scim.example.org/sign-in/${directory.id}/oidc`;
+      expect(Object.entries(body.redirectUris)).toEqual([
+        ['publicClient', `${at}/public-client`],
+        ['web', `${at}/web`],
+      ]);
+      const answer = await fetch(
+        `http://127.0.0.1:${muster.server.adminPort}/api/admin/v1/directories/${directory.id}/guide`,
+        { headers: { authorization: `Bearer ${muster.server.apiKey}` } },
+      );
+      expect(answer.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
+      const guide = await answer.text();
+      expect(guide).toMatch(/^# Connect Guided\n/);
+      expect(guide).toContain('`https://scim.example.org/api/scim/v2`');
+      expect(guide).not.toContain(directory.token);
+    });
+
     it('a name is changed, and is unique in the tenant', async () => {
       const directory = await muster.newDirectory('Old name');
       await muster.newDirectory('Taken', directory.tenant);

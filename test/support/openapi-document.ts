@@ -121,7 +121,7 @@ const document = (controller: Type<object>, name: string): void => {
   const status =
     (Reflect.getMetadata(HTTP_CODE_METADATA, route) as number | undefined) ??
     (method === RequestMethod.POST ? 201 : 200);
-  const { summary, description, query, body, answer } = says;
+  const { summary, description, query, body, answer, mediaType = 'application/json' } = says;
   const need = needOf(route as () => unknown);
   const scope =
     need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
@@ -142,7 +142,7 @@ const document = (controller: Type<object>, name: string): void => {
     ApiResponse({
       status,
       description: 'Done.',
-      ...(answer && { content: { 'application/json': { schema: answer as Schema } } }),
+      ...(answer && { content: { [mediaType]: { schema: answer as Schema } } }),
     }),
     ...[...new Set(errors)].map(problemAnswer),
   ];

@@ -48,6 +48,18 @@ export const baseUrlOf = ({ scimBaseUrl }: { readonly scimBaseUrl: string }): st
 
 /** Of DELETE, which has no body, what would be in it is sent as its query. */
 export const call = async <T>(method: string, path: string, content?: object): Promise<T> => {
+  const { text, status } = await send(method, path, content);
+  return (text === '' ? undefined : readJson(text, status)) as T;
+};
+
+/** An answer that is no JSON. */
+export const callText = async (method: string, path: string): Promise<string> => (await send(method, path)).text;
+
+const send = async (
+  method: string,
+  path: string,
+  content?: object,
+): Promise<{ readonly text: string; readonly status: number }> => {
   const { url, apiKey } = findServer();
   const body = method === 'DELETE' ? undefined : content;
   const target = new URL(`/api/admin/v1/${path}`, url);
@@ -66,9 +78,9 @@ export const call = async <T>(method: string, path: string, content?: object): P
     throw new Error(`Muster does not answer at ${url}. Start it with npm start.`);
   }
   const text = await response.text();
-  const answer = (text === '' ? undefined : readJson(text, response.status)) as T;
-  if (!response.ok) throw new Error((answer as { detail?: string })?.detail ?? `Muster answered ${response.status}.`);
-  return answer;
+  if (response.ok) return { text, status: response.status };
+  const problem = (text === '' ? undefined : readJson(text, response.status)) as { detail?: string } | undefined;
+  throw new Error(problem?.detail ?? `Muster answered ${response.status}.`);
 };
 
 const readJson = (text: string, status: number): unknown => {

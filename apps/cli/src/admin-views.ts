@@ -1,4 +1,4 @@
-import type { DirectorySettings } from '#contracts';
+import type { DirectoryKind, DirectorySettings, DirectoryStatus, RedirectUris, SettingName } from '#contracts';
 
 /** The answers of the admin API, as far as the command line looks at them. */
 
@@ -12,12 +12,17 @@ export interface DirectoryView {
   readonly id: string;
   readonly tenant: string;
   readonly name: string;
-  readonly kind: string;
+  readonly kind: DirectoryKind;
+  readonly status: DirectoryStatus;
+  readonly deletableAt: string | null;
   readonly settings: DirectorySettings;
+  readonly presets: readonly SettingName[];
   readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
   readonly tokenEndpoint: string;
   readonly issuer: string;
+  readonly userName: string;
+  readonly redirectUris: RedirectUris;
   readonly tokens: readonly {
     readonly id: string;
     readonly description: string;
@@ -64,6 +69,7 @@ export interface RevealedDirectory extends DirectoryView {
   /** The one that works longest; null = none that is active can be opened. */
   readonly token: string | null;
   readonly tokenExpiresAt: string | null;
+  readonly password: string | null;
 }
 
 /** A key of the admin API. */

@@ -15,11 +15,16 @@ const directory: DirectoryView = {
   name: 'Contoso',
   kind: 'entra',
   settings: settingsOf({}),
+  status: 'active',
+  deletableAt: null,
+  presets: [],
   warnings: [],
   tenant: 't',
   scimBaseUrl: '',
   tokenEndpoint: '',
   issuer: '',
+  userName: 'd',
+  redirectUris: { publicClient: '', web: '' },
   tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
 };
 

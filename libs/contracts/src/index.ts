@@ -1,4 +1,5 @@
 export * from './access.js';
+export * from './addresses.js';
 export * from './directory.js';
 export * from './directory-settings.js';
 export * from './envelope.js';

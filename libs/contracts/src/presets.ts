@@ -1,5 +1,5 @@
 import type { DirectoryKind } from './directory.js';
-import type { DirectorySettings } from './directory-settings.js';
+import type { DirectorySettings, SettingName } from './directory-settings.js';
 
 /**
  * What a directory of a kind is made with, as settings that somebody has set: they are shown and can be changed, and
@@ -13,3 +13,9 @@ export const PRESETS: { readonly [kind in DirectoryKind]: Partial<DirectorySetti
   scim: {},
   strict: {},
 };
+
+/** The settings of a directory that are as its kind sets them. */
+export const presetsIn = (kind: DirectoryKind, settings: Partial<DirectorySettings>): readonly SettingName[] =>
+  (Object.keys(PRESETS[kind]) as SettingName[]).filter(
+    (name) => JSON.stringify(settings[name]) === JSON.stringify(PRESETS[kind][name]),
+  );

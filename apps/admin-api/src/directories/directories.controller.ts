@@ -1,4 +1,4 @@
-import { Body, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { Body, Delete, Get, Header, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { IsIn, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from '#contracts';
 import { AdminController } from '../http/admin.controller.js';
@@ -6,9 +6,10 @@ import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
+import { guideDocument } from '../guides/guide.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
-import { pageOf } from '../http/shapes.js';
+import { pageOf, TEXT } from '../http/shapes.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { ChangedDirectories } from './directories.sender.js';
 import { DIRECTORY, REVEALED, SETTING_CHANGES } from './directory-shapes.controller.js';
@@ -61,6 +62,20 @@ export class DirectoriesController {
   })
   show(@Param('id') id: string): Promise<DirectoryView> {
     return this.directories.show(id === 'first' ? undefined : id);
+  }
+
+  /** How it is connected, as Markdown in the words of its identity provider; no token is in it. */
+  @Get(':id/guide')
+  @Needs('read')
+  @Documented({
+    summary: 'Tell how a directory is connected, as Markdown in the words of its identity provider',
+    description: '`id` may be `first`. No token is in it.',
+    answer: TEXT,
+    mediaType: 'text/markdown',
+  })
+  @Header('content-type', 'text/markdown; charset=utf-8')
+  async guide(@Param('id') id: string): Promise<string> {
+    return guideDocument(await this.directories.show(id === 'first' ? undefined : id));
   }
 
   @Post()

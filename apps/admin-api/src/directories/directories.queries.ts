@@ -5,11 +5,15 @@ import {
   DIRECTORIES_VIEW,
   issuerOf,
   LISTED_TOKENS_VIEW,
+  presetsIn,
+  redirectUrisOf,
   settingsOf,
   settingWarnings,
   type DirectoryKind,
   tokenEndpointOf,
   type DirectorySettings,
+  type RedirectUris,
+  type SettingName,
   type DirectoryStatus,
   type TokenStatus,
 } from '#contracts';
@@ -27,12 +31,17 @@ export interface DirectoryView {
   /** When it may be deleted, if it is empty by then, ISO 8601; null = it has to be disconnected first. */
   readonly deletableAt: string | null;
   readonly settings: DirectorySettings;
+  /** The settings that are as the kind of the directory sets them, and not as the defaults are. */
+  readonly presets: readonly SettingName[];
   /** Sentences, one for each pair of settings that contradict each other. */
   readonly warnings: readonly string[];
   readonly scimBaseUrl: string;
   /** Where clients of OAuth 2.0 get access tokens, and who then has issued them. */
   readonly tokenEndpoint: string;
   readonly issuer: string;
+  /** For HTTP Basic, with a token as the password. */
+  readonly userName: string;
+  readonly redirectUris: RedirectUris;
   /** Its tokens, the newest first. */
   readonly tokens: readonly {
     readonly id: string;
@@ -112,10 +121,13 @@ export class Directories {
       ...row,
       deletableAt: disconnectedAt && new Date(disconnectedAt.getTime() + DELETABLE_AFTER_MS).toISOString(),
       settings: settingsOf(settings),
+      presets: presetsIn(row.kind, settings),
       warnings: settingWarnings(settingsOf(settings)),
       scimBaseUrl: this.scimBaseUrl,
       tokenEndpoint: tokenEndpointOf(this.signInUrl, row.id),
       issuer: issuerOf(this.signInUrl, row.id),
+      userName: row.id,
+      redirectUris: redirectUrisOf(this.signInUrl, row.id),
       tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
         id,
         description,

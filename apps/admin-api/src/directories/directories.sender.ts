@@ -7,7 +7,7 @@ import { Commands } from '../http/commands.sender.js';
 import { Schemas } from '../schemas/schemas.queries.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { NewTenants } from '../tenants/tenants.sender.js';
-import { Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
+import { revealed, Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { checkMapping } from './mapping.js';
 
@@ -76,7 +76,7 @@ export class ChangedDirectories {
     await this.commands.toDirectory(asked, tenant, { type: 'ConnectDirectory', directoryId: id });
     // A connect that was killed before it made its token is finished by the next one.
     return tokens.some(({ status }) => status === 'active')
-      ? { ...(await this.directories.show(id)), token: null, tokenExpiresAt: null }
+      ? revealed(await this.directories.show(id), null)
       : this.withNewToken(asked, tenant, id, TOKEN_OF_CONNECTING);
   }
 
@@ -88,7 +88,7 @@ export class ChangedDirectories {
     const { id, tenant, status } = await this.directories.show(directoryId);
     await this.commands.toDirectory(asked, tenant, { type: 'MoveDirectory', directoryId: id, kind });
     return status === 'disconnected'
-      ? { ...(await this.directories.show(id)), token: null, tokenExpiresAt: null }
+      ? revealed(await this.directories.show(id), null)
       : this.withNewToken(asked, tenant, id, TOKEN_OF_MOVING);
   }
 
@@ -124,8 +124,7 @@ export class ChangedDirectories {
    */
   async firstStart(): Promise<{ readonly directory: RevealedDirectory; readonly isNew: boolean }> {
     const first = await this.directories.first();
-    if (first && first.tokens.length > 0)
-      return { directory: { ...first, token: null, tokenExpiresAt: null }, isNew: false };
+    if (first && first.tokens.length > 0) return { directory: revealed(first, null), isNew: false };
     if (first)
       return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id, FIRST_TOKEN), isNew: true };
     const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
@@ -139,6 +138,6 @@ export class ChangedDirectories {
     description: string,
   ): Promise<RevealedDirectory> {
     const { token } = await this.tokens.createIn(asked, tenant, directoryId, description, null);
-    return { ...(await this.directories.show(directoryId)), token, tokenExpiresAt: null };
+    return revealed(await this.directories.show(directoryId), token);
   }
 }

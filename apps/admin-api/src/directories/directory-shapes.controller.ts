@@ -5,6 +5,7 @@ import {
   type DirectorySetting,
   type DirectorySettings,
   type MappingLine,
+  type RedirectUris,
 } from '#contracts';
 import { BOOLEAN, ID, listOf, MOMENT, nullable, objectOf, oneOf, optional, TEXT, type Shape } from '../http/shapes.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
@@ -54,10 +55,13 @@ const directory = {
   status: oneOf(DIRECTORY_STATUSES),
   deletableAt: nullable(MOMENT),
   settings: objectOf<DirectorySettings>(shapesOfSettings(valueOf), 'DirectorySettings'),
+  presets: listOf(oneOf(directorySettings().map(([name]) => name))),
   warnings: listOf(TEXT),
   scimBaseUrl: TEXT,
   tokenEndpoint: TEXT,
   issuer: TEXT,
+  userName: ID,
+  redirectUris: objectOf<RedirectUris>({ publicClient: TEXT, web: TEXT }, 'RedirectUris'),
   tokens: listOf(
     objectOf<DirectoryView['tokens'][number]>(
       {
@@ -72,6 +76,6 @@ const directory = {
 };
 export const DIRECTORY = objectOf<DirectoryView>(directory, 'Directory');
 export const REVEALED = objectOf<RevealedDirectory>(
-  { ...directory, token: nullable(TEXT), tokenExpiresAt: nullable(MOMENT) },
+  { ...directory, token: nullable(TEXT), tokenExpiresAt: nullable(MOMENT), password: nullable(TEXT) },
   'RevealedDirectory',
 );

@@ -15,6 +15,8 @@ export interface Documentation {
   readonly body?: Checked | Shape;
   /** Its answer when all is well; null = none. */
   readonly answer: Shape | null;
+  /** That of the answer; left out = `application/json`. */
+  readonly mediaType?: string;
 }
 
 const documentations = new WeakMap<object, Documentation>();

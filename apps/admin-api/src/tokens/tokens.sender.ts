@@ -26,7 +26,14 @@ export interface RevealedDirectory extends DirectoryView {
   readonly token: string | null;
   /** When that one expires; null = never, or there is none. */
   readonly tokenExpiresAt: string | null;
+  /** The token once more: HTTP Basic takes it as the password of `userName`. */
+  readonly password: string | null;
 }
+export const revealed = (
+  directory: DirectoryView,
+  token: string | null,
+  tokenExpiresAt: string | null = null,
+): RevealedDirectory => ({ ...directory, token, tokenExpiresAt, password: token });
 
 /** So many tokens of a directory are tried, each by a command, until one can be opened. */
 const MAX_TRIED_TOKENS = 10;
@@ -100,9 +107,9 @@ export class Tokens {
     for (const { id, expiresAt } of working.slice(0, MAX_TRIED_TOKENS)) {
       await this.commands.toDirectory(asked, directory.tenant, { type: 'RevealToken', tokenId: id });
       const token = await this.open(directory.tenant, id);
-      if (token !== null) return { ...directory, token, tokenExpiresAt: expiresAt };
+      if (token !== null) return revealed(directory, token, expiresAt);
     }
-    return { ...directory, token: null, tokenExpiresAt: null };
+    return revealed(directory, null);
   }
 
   /** Null when it was sealed with another master key: it still works for whoever has it, and can be revoked. */

@@ -1,27 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
-import { DIRECTORY_KINDS, directorySettings, type SettingName } from '#contracts';
-import { call, listAll } from '../admin-api.sender.js';
+import {
+  DIRECTORY_KINDS,
+  DIRECTORY_SETTINGS,
+  directorySettings,
+  PRESETS,
+  presetsIn,
+  type DirectoryKind,
+  type SettingName,
+} from '#contracts';
+import { call, callText, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
 import { addTraceAuth } from './client.js';
-import { addCommand, AS_JSON, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
+import { addCommand, AND_YES, AS_JSON, confirm, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
 
+const accessLines = (directory: RevealedDirectory): string[] => [
+  tokenLine(directory),
+  `  User name      ${directory.userName}`,
+  '  Password       the token: for identity providers that ask for HTTP Basic',
+  `  Redirect URIs  ${directory.redirectUris.publicClient}  (public client: mobile & desktop)`,
+  `                 ${directory.redirectUris.web}  (web)`,
+];
+
 const describe = (directory: DirectoryView | RevealedDirectory): string =>
   [
-    `${directory.name} (${directory.kind})  ${directory.id}`,
+    `${directory.name} (${directory.kind})  ${directory.id}${directory.status === 'active' ? '' : `  ${directory.status}`}`,
     `  SCIM base URL  ${directory.scimBaseUrl}`,
     `  Token endpoint ${directory.tokenEndpoint}`,
     `  Issuer         ${directory.issuer}`,
-    ...('token' in directory ? [tokenLine(directory)] : []),
+    ...('token' in directory ? accessLines(directory) : []),
     ...directorySettings().flatMap(([name, setting]) =>
       JSON.stringify(directory.settings[name]) === JSON.stringify(setting.default)
         ? []
-        : settingAsOptions(name, setting, directory.settings[name]).map((option) => `  ${option}`),
+        : settingAsOptions(name, setting, directory.settings[name]).map(
+            (option) => `  ${option}${directory.presets.includes(name) ? `  (set by the kind ${directory.kind})` : ''}`,
+          ),
     ),
     ...directory.warnings.map((warning) => `  Warning: ${warning}`),
     ...directory.tokens.map(
@@ -29,6 +48,114 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
         `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`,
     ),
   ].join('\n');
+
+const NAMES: Readonly<Record<DirectoryKind, string>> = {
+  entra: 'Microsoft Entra ID',
+  okta: 'Okta',
+  scim: 'Generic SCIM: any other client',
+  strict: 'one that has to send what SCIM asks for',
+};
+
+/** The kinds with what each of them sets. */
+const kindOption = (): Option => {
+  const kinds = DIRECTORY_KINDS.map((kind) => {
+    const presets = presetsIn(kind, PRESETS[kind]).flatMap((name) =>
+      settingAsOptions(name, DIRECTORY_SETTINGS[name], PRESETS[kind][name]!),
+    );
+    return `${kind} = ${NAMES[kind]}${presets.length === 0 ? '' : `, sets ${presets.join(' ')}`}`;
+  });
+  return new Option('--kind <kind>', `its identity provider: ${kinds.join('; ')}`).choices(DIRECTORY_KINDS);
+};
+
+/** So much longer than it has to be a wait lasts: the clocks of two machines may differ. */
+const MORE_MS = 1_000;
+
+/** Waits, with a line that says so, until a directory that was disconnected just now can be deleted. */
+const untilDeletable = async ({ deletableAt }: DirectoryView): Promise<void> => {
+  const waitMs = deletableAt === null ? 0 : Date.parse(deletableAt) - Date.now();
+  if (waitMs <= 0) return;
+  console.error(
+    `It was disconnected just now: waiting ${Math.ceil((waitMs + MORE_MS) / 1_000)} s, until none of its requests can be under way …`,
+  );
+  await sleep(waitMs + MORE_MS);
+};
+
+interface ActOptions {
+  readonly reason?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+/** The commands that change what a directory is. */
+const addLife = (directory: Command): void => {
+  const add = (name: string, description: string, example: string): Command =>
+    addCommand(directory, name, description, example)
+      .argument('<directory>', 'name or id of the directory')
+      .option(...WITH_REASON)
+      .option(...AS_JSON);
+  const act = async (given: string, action: string, { json, reason }: ActOptions, more: object = {}): Promise<void> => {
+    const path = `directories/${encodeURIComponent(await directoryOf(given))}/${action}`;
+    const changed = await call<DirectoryView | RevealedDirectory>('POST', path, { ...more, reason });
+    print(json, changed, describe(changed));
+  };
+  const viewOf = async (given: string): Promise<DirectoryView> =>
+    call<DirectoryView>('GET', `directories/${encodeURIComponent(await directoryOf(given))}`);
+
+  addCommand(directory, 'rename', 'give a directory another name', '"Contoso Entra" Contoso')
+    .argument('<directory>', 'name or id of the directory')
+    .argument('<name>', 'its new name')
+    .option(...WITH_REASON)
+    .option(...AS_JSON)
+    .action((given: string, name: string, options: ActOptions) => act(given, 'rename', options, { name }));
+  add(
+    'disable',
+    'answer its identity provider 403 until it is enabled again; all it has stays',
+    '"Contoso Entra"',
+  ).action((given: string, options: ActOptions) => act(given, 'disable', options));
+  add('enable', 'take requests of its identity provider again', '"Contoso Entra"').action(
+    (given: string, options: ActOptions) => act(given, 'enable', options),
+  );
+  add('disconnect', 'revoke all its tokens; users, groups, their ids and settings stay', '"Contoso Entra" --yes')
+    .option(...AND_YES)
+    .action(async (given: string, options: ActOptions) => {
+      const { name } = await viewOf(given);
+      await confirm(`All tokens of the directory "${name}" are revoked.`, options.yes);
+      await act(given, 'disconnect', options);
+    });
+  add('connect', 'take a disconnected directory into use again, with a new token', '"Contoso Entra"').action(
+    (given: string, options: ActOptions) => act(given, 'connect', options),
+  );
+  add(
+    'move',
+    'give a directory to another identity provider: its tokens are revoked, users and groups keep their ids, and are found again by UPN, then by e-mail',
+    '"Contoso Entra" --kind okta',
+  )
+    .addOption(kindOption().makeOptionMandatory())
+    .action((given: string, { kind, ...options }: ActOptions & { readonly kind: string }) =>
+      act(given, 'move', options, { kind }),
+    );
+  add('delete', 'delete a disconnected directory to which nothing belongs', '"Contoso Entra" --yes')
+    .option(...AND_YES)
+    .action(async (given: string, { json, reason, yes }: ActOptions) => {
+      const found = await viewOf(given);
+      await confirm(`The directory "${found.name}" is deleted, with its settings.`, yes);
+      await untilDeletable(found);
+      await call('DELETE', `directories/${found.id}`, { reason });
+      print(json, { id: found.id }, `The directory "${found.name}" is deleted.`);
+    });
+  addCommand(
+    directory,
+    'guide',
+    'print how it is connected, in the words of its identity provider (Markdown)',
+    '"Contoso Entra"',
+  )
+    .argument('[directory]', 'name or id of the directory (default: the first one)')
+    .option(...AS_JSON)
+    .action(async (given: string | undefined, { json }: { readonly json?: boolean }) => {
+      const guide = await callText('GET', `directories/${encodeURIComponent(await directoryOf(given))}/guide`);
+      print(json, { guide }, guide.trimEnd());
+    });
+};
 
 type SetOptions = Partial<DirectoryView['settings']> & {
   readonly json?: boolean;
@@ -50,7 +177,12 @@ export const addDirectory = (program: Command): void => {
     .action(async ({ json }: { json?: boolean }) => {
       printAll(json, await listAll<DirectoryView>('directories'), describe, '\n\n');
     });
-  addCommand(directory, 'show', 'show the SCIM base URL and the token of one directory; it is recorded', '--json')
+  addCommand(
+    directory,
+    'show',
+    'show how a directory is reached: SCIM base URL, token, redirect URIs; it is recorded',
+    '--json',
+  )
     .argument('[id]', 'name or id of the directory (default: the first one)')
     .option(...WITH_REASON)
     .option(...AS_JSON)
@@ -60,12 +192,11 @@ export const addDirectory = (program: Command): void => {
         `directories/${encodeURIComponent(await directoryOf(id))}/reveal-token`,
         { reason },
       );
-      const { scimBaseUrl, token, tokenExpiresAt, tokenEndpoint, issuer } = found;
-      print(json, { scimBaseUrl, token, tokenExpiresAt, tokenEndpoint, issuer }, describe(found));
+      print(json, found, describe(found));
     });
   addCommand(directory, 'create', 'make a directory and its first token', '"Contoso Entra" --kind entra')
     .argument('<name>')
-    .addOption(new Option('--kind <kind>', 'its identity provider').choices(DIRECTORY_KINDS).default('entra'))
+    .addOption(kindOption().default('entra'))
     .option(...OF_TENANT)
     .option(...WITH_REASON)
     .option(...AS_JSON)
@@ -100,4 +231,5 @@ export const addDirectory = (program: Command): void => {
       print(json, changed, describe(changed));
     });
   addCheck(directory);
+  addLife(directory);
 };

@@ -61,6 +61,12 @@ export class DiscoveryController {
           description: 'The token of a directory, sent as "Authorization: Bearer <token>" (RFC 6750)',
           specUri: 'https://www.rfc-editor.org/info/rfc6750',
         },
+        {
+          type: 'httpbasic',
+          name: 'HTTP Basic',
+          description: 'The id of a directory as the user name, and its token as the password (RFC 7617)',
+          specUri: 'https://www.rfc-editor.org/info/rfc7617',
+        },
       ],
       meta: { resourceType: 'ServiceProviderConfig', location: this.location('ServiceProviderConfig') },
     };

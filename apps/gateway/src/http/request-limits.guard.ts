@@ -5,10 +5,11 @@ import { isOver, nextSlice, releaseWhenGone, Room, WrongCredentials, type Config
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
 import type { Caller } from '../caller.js';
+import { credentialsIn, isOfAnother, NO_TOKEN, WRONG_USER_NAME } from '../credentials.js';
 import type { Bearers } from '../read/bearers.queries.js';
 import { UnknownToken, type KnownToken } from '../read/scim-tokens.queries.js';
 import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
-import { NO_TOKEN, type ScimRequest } from './scim-token.guard.js';
+import type { ScimRequest } from './scim-token.guard.js';
 
 /**
  * A tenant may have as many requests under way or waiting as there may be connections: a request that is refused would
@@ -28,7 +29,6 @@ const SHORT_BODY_BYTES = 65_536;
  * objects take a millisecond, and a tenant sent 700 of them in a second.
  */
 const QUICK_BODY_BYTES = 2_048;
-const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
 
 /** The route of a request. Fastify makes a new object each time it is asked for it. */
 type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
@@ -81,20 +81,24 @@ export class RequestLimits {
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
   receive(request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
-    const bearer = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    if (!bearer) {
+    const credentials = credentialsIn(request.headers.authorization);
+    if (!credentials) {
       challenge(reply, '');
       throw new Rejected('unauthorized', NO_TOKEN);
     }
+    const { token: bearer } = credentials;
     const tokenHash = hash('sha256', bearer);
     const require = (): KnownToken | Promise<KnownToken> => this.require(bearer, tokenHash, reply);
     const token = require();
-    return token instanceof Promise
-      ? token.then((found) => this.letIn(found, require, request, reply, route))
-      : this.letIn(token, require, request, reply, route);
+    const go = (found: KnownToken): Promise<void> | undefined => {
+      if (!isOfAnother(credentials, found)) return this.letIn(found, require, request, reply, route);
+      challenge(reply, ', error="invalid_token"');
+      throw new Rejected('unauthorized', WRONG_USER_NAME);
+    };
+    return token instanceof Promise ? token.then(go) : go(token);
   }
 
-  /** RFC 6750 §3: the challenge is part of every 401. */
+  /** RFC 6750 §3, RFC 7617 §2: the challenge is part of every 401. */
   private require(bearer: string, tokenHash: string, reply: FastifyReply): KnownToken | Promise<KnownToken> {
     const refused = (error: unknown): never => {
       if (error instanceof UnknownToken) this.countUnknown(reply);
@@ -293,7 +297,8 @@ const requireClient = (reply: FastifyReply): void => {
 };
 
 const challenge = (reply: FastifyReply, error: string): void => {
-  if (!reply.raw.headersSent) void reply.header('www-authenticate', `Bearer realm="muster"${error}`);
+  if (!reply.raw.headersSent)
+    void reply.header('www-authenticate', [`Bearer realm="muster"${error}`, 'Basic realm="muster", charset="UTF-8"']);
 };
 
 /** The answer to a read that is refused when it is already made. */

@@ -2,11 +2,10 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { Rejected } from '#scim';
 import type { Caller } from '../caller.js';
+import { NO_TOKEN } from '../credentials.js';
 
 /** A request whose token has been accepted. */
 export type ScimRequest = FastifyRequest & { caller: Caller };
-
-export const NO_TOKEN = 'A bearer token is required: "Authorization: Bearer <token>".';
 
 /**
  * The token was accepted before the body was read (request-limits.guard.ts). It is checked again here, because the body may
