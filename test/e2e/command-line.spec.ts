@@ -104,6 +104,25 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(await said('directory', 'delete', 'Shorter', '--yes')).toBe('The directory "Shorter" is deleted.');
   });
 
+  it('makes a key, lists and shows it, and revokes it; the bootstrap key is told what it is for', async () => {
+    const { id: tenant } = await shown('tenant', 'create', 'Fabrikam');
+    const made = await shown('key', 'create', 'Ada', '--scopes', 'read,manage', '--tenant', 'fabrikam');
+    expect(made).toMatchObject({ name: 'Ada', scopes: ['read', 'manage'], tenant, status: 'active', expiresAt: null });
+    expect(await said('key', 'list')).toMatch(/^command line .*\nAda .* read,manage {2}tenant /);
+    expect((await shown('key', 'show', 'ada')).id).toBe(made.id);
+    const byAda = await cli(['tenant', 'list'], { MUSTER_API_KEY: made.key });
+    expect(byAda.stdout).toBe(`Fabrikam  ${tenant}  0 directories\n`);
+    expect((await cli(['key', 'revoke', 'Ada'])).code).toBe(2);
+    expect(await said('key', 'revoke', 'Ada', '--yes')).toBe(`The key ${made.id} is revoked.`);
+    const bootstrap = { MUSTER_API_KEY: muster.bootstrapKey };
+    expect(await cli(['tenant', 'list'], bootstrap)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/only makes, lists and revokes keys.* key create/) as unknown,
+    });
+    expect((await cli(['key', 'list'], bootstrap)).code).toBe(0);
+  });
+
   it('defines a schema from a file, lists and shows it', async () => {
     const id = 'urn:example:params:hr:1.0:User';
     const file = join(folder, 'hr.json');

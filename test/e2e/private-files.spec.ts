@@ -53,6 +53,7 @@ it.each(LOGS)(
       expect(readdirSync(dataDir)).toEqual(
         expect.arrayContaining([
           'admin.key',
+          'cli.key',
           'master.key',
           'postgres',
           'postgres.log',

@@ -44,7 +44,7 @@ const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).cod
 /**
  * Copies the embedded database of `dataDir` to a new data directory while it serves, in Postgres' backup mode: files as
  * they are, and the log of what was written meanwhile, from which the next start makes them whole. The keys are not
- * copied (master.key, admin.key): who has the copy alone must not be able to read the events, or to reach the
+ * copied (master.key, admin.key, cli.key): who has the copy alone must not be able to read the events, or to reach the
  * installation. Throws UsageError when the folder is not empty.
  */
 export const backUpPostgres = async (
