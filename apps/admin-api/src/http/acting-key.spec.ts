@@ -25,14 +25,14 @@ it('a key may do what its scopes say, and one does not imply another', () => {
 it('the key of one tenant has nothing to do with what concerns the installation', () => {
   const ofTenant = key({ tenant: 't' });
   expect(refusalOf(need('read'), ofTenant)).toBe(null);
-  for (const of of ['installation', 'keys'] as const)
-    expect(refusalOf(need('read', of), ofTenant)).toMatch(/the whole installation/);
+  for (const what of ['installation', 'keys'] as const)
+    expect(refusalOf(need('read', what), ofTenant)).toMatch(/the whole installation/);
 });
 
 it('the bootstrap key only makes keys, of every scope', () => {
   expect(refusalOf(need('manage', 'keys'), BOOTSTRAP)).toBe(null);
-  for (const of of ['tenant', 'installation'] as const)
-    expect(refusalOf(need('read', of), BOOTSTRAP)).toMatch(/only makes, lists and revokes keys/);
+  for (const what of ['tenant', 'installation'] as const)
+    expect(refusalOf(need('read', what), BOOTSTRAP)).toMatch(/only makes, lists and revokes keys/);
   expect(notToGive(['read', 'manage', 'reveal'], BOOTSTRAP)).toEqual([]);
 });
 
