@@ -850,6 +850,7 @@ CREATE INDEX users_by_user_name ON identity.users USING btree (user_name_folded,
 CREATE INDEX users_by_work_email_key ON identity.users USING btree (work_email_key, tenant) WHERE (work_email_key IS NOT NULL);
 CREATE INDEX users_by_other_work_email ON identity.users USING gin (identity.of_tenant(tenant, other_work_emails_folded)) WHERE (other_work_emails_folded IS NOT NULL);
 CREATE INDEX users_archived ON identity.users USING btree (tenant, id) INCLUDE (directory) WHERE archived;
+CREATE INDEX users_withdrawn ON identity.users USING btree (id) INCLUDE (tenant) WHERE (directory = '00000000-0000-0000-0000-000000000000'::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE identity.users TO muster_identity;
 
 CREATE TABLE keys.master_check (
@@ -1134,7 +1135,7 @@ GRANT SELECT ON TABLE directory.tokens_v1 TO muster_gateway;
 CREATE VIEW identity.administered_users_v1 AS
  SELECT tenant,
     id,
-    directory,
+    NULLIF(directory, '00000000-0000-0000-0000-000000000000'::uuid) AS directory,
     version,
     created,
     last_modified,
@@ -1148,7 +1149,9 @@ CREATE VIEW identity.administered_users_v1 AS
     other_work_emails_folded,
     archived,
     (links -> 'signIns'::text) AS sign_ins,
-    (links -> 'archival'::text) AS archival
+    (links -> 'archival'::text) AS archival,
+    ((links ->> 'withdrawnFrom'::text))::uuid AS withdrawn_from,
+    (links -> 'holds'::text) AS holds
    FROM identity.users;
 GRANT SELECT ON TABLE identity.administered_users_v1 TO muster_admin_api;
 
@@ -1213,3 +1216,10 @@ CREATE VIEW identity.users_v1 AS
     ((links ->> 'movedVersion'::text))::integer AS moved_version
    FROM identity.users;
 GRANT SELECT ON TABLE identity.users_v1 TO muster_directory, muster_gateway, muster_group;
+
+CREATE VIEW identity.withdrawn_v1 AS
+ SELECT tenant,
+    id
+   FROM identity.users
+  WHERE (directory = '00000000-0000-0000-0000-000000000000'::uuid);
+GRANT SELECT ON TABLE identity.withdrawn_v1 TO muster_gateway;

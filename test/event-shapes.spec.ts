@@ -293,16 +293,24 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       groupCommands,
       () => () => null,
     ),
-    ...write(
-      userBehaviour(masterKey, 262_144),
-      { users: null, directories, tenant_keys: null },
-      userCommands,
-      (rows) => {
-        const [tenant] = rows.new_tenant_keys as [WrappedTenantKey];
-        const [{ wrapped }] = rows.new_person_keys as [WrappedTenantKey];
-        const key = openPersonKey(openTenantKey(masterKey, tenant), { tenant: TENANT, person: USER, wrapped });
-        return (stream, version, personal) => openPersonal(key, { tenant: TENANT, stream, version, personal });
-      },
+    ...[
+      [directories, userCommands] as const,
+      [
+        directories.map((one) => ({ ...one, deleteDeactivated: true })),
+        [userCommands[0]!, userCommands.at(-1)!],
+      ] as const,
+    ].flatMap(([under, commands]) =>
+      write(
+        userBehaviour(masterKey, 262_144),
+        { users: null, directories: under, tenant_keys: null },
+        commands,
+        (rows) => {
+          const [tenant] = rows.new_tenant_keys as [WrappedTenantKey];
+          const [{ wrapped }] = rows.new_person_keys as [WrappedTenantKey];
+          const key = openPersonKey(openTenantKey(masterKey, tenant), { tenant: TENANT, person: USER, wrapped });
+          return (stream, version, personal) => openPersonal(key, { tenant: TENANT, stream, version, personal });
+        },
+      ),
     ),
     ...write(
       directoryBehaviour(),

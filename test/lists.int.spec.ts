@@ -219,6 +219,8 @@ describe('a search', () => {
                   ...all[come]!,
                   id: `0198a000-0000-7000-${come % 2 ? '7' : '9'}000-${come.toString(16).padStart(12, '0')}`,
                   directory: scope.directory,
+                  withdrawnFrom: null,
+                  held: null,
                   signIns: [],
                   awaited: false,
                   refused: [],

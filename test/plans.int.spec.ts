@@ -142,7 +142,12 @@ it.each([
   [
     'the members of a group',
     () => read(ID),
-    ['members_pkey (group_id, member, tenant)', 'users_pkey (tenant, id)', 'groups_pkey (tenant, id)'],
+    [
+      'members_pkey (group_id, member, tenant)',
+      'users_pkey (tenant, id)',
+      'users_withdrawn (id)',
+      'groups_pkey (tenant, id)',
+    ],
   ],
 ] as const)('%s is looked up by its index in a database of which nothing is known', async (what, ask, expected) => {
   asked.length = 0;

@@ -373,6 +373,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
             created: at,
             lastModified: at,
             resource: { userName: `base-${index}`, ...displayName },
+            withdrawnFrom: null,
+            held: null,
             signIns: [],
             awaited: false,
             refused: [],

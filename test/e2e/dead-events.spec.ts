@@ -30,6 +30,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     it('is a dead letter, once, in the table and on the topic, and the ones behind it are taken', async () => {
       const newUser = async (): Promise<string> =>
         (await scim('POST', '/Users', { userName: `${uuidv7()}@example.org` })).body.id as string;
+      await muster.deleteForGood();
       const [poison, next] = [await newUser(), await newUser()];
       const { body } = await scim('POST', '/Groups', {
         displayName: uuidv7(),

@@ -285,7 +285,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       });
 
       it('is sorted, paged and searched by POST, with its members', async () => {
-        const { scim: client } = await muster.newDirectory('Stranger');
+        const { id, scim: client } = await muster.newDirectory('Stranger');
+        await muster.deleteForGood(id);
         const ada = await newUser(client, { displayName: 'b', title: 'Dr' });
         for (const name of ['b', 'C', 'a', 'D']) await newGroup([ada], client, name);
         const names = ({ body }: Answer): string[] =>
@@ -490,11 +491,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         const [ada, bob] = (await newUsers(2)) as [string, string];
         const { scim: client } = await muster.newDirectory('Sibling', muster.server.directory.tenant);
         const [mine, other] = [await newGroup([ada, bob]), await newGroup([ada], client)];
+        await muster.deleteForGood();
         expect((await request('DELETE', `/Users/${ada}`)).status).toBe(204);
         await vi.waitFor(
           async () => expect([await membersOf(mine), await membersOf(other, client)]).toEqual([[bob], []]),
           SOON,
         );
+        await muster.deleteForGood(undefined, null);
         expect(await patchGroup(mine, add(ada))).toMatchObject({
           status: 400,
           body: { scimType: 'invalidValue', detail: expect.stringContaining(ada) },

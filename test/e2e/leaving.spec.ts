@@ -32,6 +32,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { body: group } = await scim('POST', '/Groups', { displayName: uuidv7(), members: [{ value: user.id }] });
       await newGroups(user.id);
       await newGroups(group.id);
+      await muster.deleteForGood();
       expect((await scim('DELETE', `/Groups/${group.id}`)).status).toBe(204);
       expect((await scim('DELETE', `/Users/${user.id}`)).status).toBe(204);
       await muster.stop();

@@ -127,6 +127,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const outer = await newGroup(inner, changed, archived);
       const gone = await newGroup(kept);
       await patch(`/Groups/${outer}`, { op: 'remove', path: `members[value eq "${changed}"]` });
+      await muster.deleteForGood();
       await scim('DELETE', `/Users/${deleted}`);
       await scim('DELETE', `/Groups/${gone}`);
       await expect.poll(() => rowsOf('"group".members', `member = '${deleted}'`), { timeout: 30_000 }).toEqual([]);

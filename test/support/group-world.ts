@@ -33,6 +33,7 @@ export class GroupWorld {
       definition: GROUP,
       maxResourceBytes: 262_144,
       seesLocalGroups: sender !== null && this.seeing.includes(sender),
+      provisionsGroups: true,
       nameOf: (id) => `Directory ${id}`,
       statusOf: (id) => this.statuses[id] ?? 'active',
       bearerOf: (key) =>

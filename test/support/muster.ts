@@ -160,6 +160,12 @@ class Muster {
     return { id, tenant: of, token, scim: (...request) => this.send('scim/v2', token, ...request) };
   };
 
+  /** From now on a DELETE by the directory (the first one) deletes its users; else they are kept as archived. */
+  readonly deleteForGood = async (id?: string, deleteDeactivated: true | null = true): Promise<void> => {
+    const directory = id ?? ((await this.admin('GET', '/directories/first')).body.id as string);
+    expect((await this.admin('PATCH', `/directories/${directory}`, { deleteDeactivated })).status).toBe(200);
+  };
+
   /** The findings of `npm run verify`. */
   verify(): ReturnType<typeof verifyInstallation> {
     return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));

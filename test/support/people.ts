@@ -18,6 +18,7 @@ export const user = (
   return {
     id,
     directory: 'entra',
+    withdrawnFrom: null,
     signIns: [],
     awaited: false,
     refused: [],

@@ -18,6 +18,7 @@ import {
 import { groupsSeen, toGroup, toMember } from '../../apps/gateway/src/read/to-response.js';
 import { groupBehaviour, groupRow } from '../../apps/group/src/group.projection.js';
 import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
+import { ORDINARY } from './user-world.js';
 
 /**
  * Random users in random groups, random filters, and how they come into a database: for what compares SQL with memory.
@@ -431,19 +432,7 @@ export const insert = async (
     managedBy === 'nobody' ? null : managedBy === 'another' ? ids[0]! : tenant;
   const type = definition.name === USER.name ? definition : USER;
   const rows = users.map((user) =>
-    userRow(
-      tenant,
-      {
-        ...user,
-        directory: directoryOf(user.managedBy),
-        signIns: [],
-        awaited: false,
-        refused: [],
-        before: null,
-        mapping: null,
-      },
-      type,
-    ),
+    userRow(tenant, { ...user, directory: directoryOf(user.managedBy), ...ORDINARY }, type),
   );
   await owner.query(INSERT_USERS, [JSON.stringify(rows)]);
   if (groups.length === 0) return { tenant, directory: tenant };

@@ -120,7 +120,18 @@ const oneDirectory = fc.record({
 export const settings = fc.tuple(oneDirectory, oneDirectory);
 /** The same, and whatever else a decision looks at: not all of it lets people be told apart. */
 const anyDirectory = fc
-  .tuple(oneDirectory, fc.record({ externalIdIsProviderId: fc.constantFrom(true, true, false) }))
+  .tuple(
+    oneDirectory,
+    fc.record({
+      externalIdIsProviderId: fc.constantFrom(true, true, false),
+      createUsers: fc.constantFrom(true, true, true, false),
+      updateUsers: fc.constantFrom(true, true, true, false),
+      deactivateUsers: fc.constantFrom(true, true, true, false),
+      deleteUsers: fc.constantFrom(true, true, true, false),
+      deleteDeactivated: fc.constantFrom(true, false, false, false),
+      refusal: fc.constantFrom('quiet' as const, 'error' as const),
+    }),
+  )
   .map(([some, more]) => ({ ...some, ...more }));
 export const anySettings = fc.tuple(anyDirectory, anyDirectory);
 export const directoriesOf = (

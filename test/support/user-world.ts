@@ -15,6 +15,17 @@ import {
 
 export type User = NonNullable<UserState>;
 
+/** The state of a user of whom nothing special is to be kept. */
+export const ORDINARY = {
+  signIns: [],
+  awaited: false,
+  refused: [],
+  before: null,
+  mapping: null,
+  withdrawnFrom: null,
+  held: null,
+} as const;
+
 export const directory = (id: string, settings: Partial<Directory> = {}): Directory => ({
   id,
   version: 1,
@@ -67,8 +78,12 @@ export class UserWorld {
     const before = this.users.get(userId) ?? null;
     const events = decide(command, before, { ...context, incoming, matching });
     if (isRejection(events)) return events;
-    const after = events.reduce<UserState>((state, event) => evolve(state, event, userId, this.now), before);
-    return { userId, events, outcome: { status: 'done', value: answerTo(command, after, matching, false) } };
+    let [state, last] = [before as UserState, before as UserState];
+    for (const event of events) {
+      state = evolve(state, event, userId, this.now);
+      last = state ?? last;
+    }
+    return { userId, events, outcome: { status: 'done', value: answerTo(command, last, matching, false) } };
   }
 
   send(sender: string | null, command: UserCommand): Decided | { userId: null; events: UserEvent[]; outcome: Outcome } {

@@ -3,6 +3,7 @@ import {
   schemasAsJson,
   settingsSql,
   USERS_VIEW,
+  WITHDRAWN,
   type DirectoryStatus,
   type GroupCommand,
   type SettingsReadBy,
@@ -165,7 +166,7 @@ export const loadSql = ({ climbing, leavers }: Touched): string => `${leavers.le
         'users', json_agg(k.id) FILTER (WHERE k.kind = 'U'), 'groups', json_agg(k.id) FILTER (WHERE k.kind = 'G'))
         FROM json_array_elements_text(t.ids) AS one(id)
         CROSS JOIN LATERAL (
-          SELECT id, 'U' AS kind FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid
+          SELECT id, 'U' AS kind FROM ${USERS_VIEW} WHERE tenant = t.tenant AND id = one.id::uuid AND directory IS DISTINCT FROM '${WITHDRAWN}'
           UNION ALL SELECT id, 'G' FROM "group".groups WHERE tenant = t.tenant AND id = one.id::uuid LIMIT 1) k))
       FROM json_to_recordset(($json)->'candidates') AS t(tenant uuid, ids json)),
     'directories', (SELECT json_agg(json_build_object('tenant', t.tenant, 'id', d.id, 'name', d.name, 'status', d.status,

@@ -18,6 +18,7 @@ import {
   type GroupEvent,
   type Member,
   type MemberType,
+  type SettingsReadBy,
 } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import {
@@ -162,7 +163,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
   private readonly leaving: Leaving;
   private readonly directories: ReadonlyMap<
     string,
-    { readonly name: string; readonly status: DirectoryStatus; readonly offerLocalGroups: boolean }
+    SettingsReadBy<'group'> & { readonly name: string; readonly status: DirectoryStatus }
   >;
   /** Definitions by tenant, where a tenant has schemas of its own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
@@ -287,6 +288,7 @@ class GroupWorkingSet implements WorkingSet<GroupCommand> {
       definition: this.definitionOf(tenant),
       maxResourceBytes: this.maxResourceBytes,
       seesLocalGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.offerLocalGroups === true,
+      provisionsGroups: directory !== null && this.directories.get(`${tenant}/${directory}`)?.provisionGroups !== false,
       nameOf: (id) => this.directories.get(`${tenant}/${id}`)?.name ?? id,
       statusOf: (id) => this.directories.get(`${tenant}/${id}`)?.status ?? null,
       bearerOf: (key) => this.bearers.get(`${tenant}/${key}`) ?? null,

@@ -43,6 +43,8 @@ export interface GroupContext extends MembersContext {
   readonly maxResourceBytes: number;
   /** True if that directory is shown local groups. */
   readonly seesLocalGroups: boolean;
+  /** True if that directory makes and changes groups. */
+  readonly provisionsGroups: boolean;
   readonly nameOf: (directory: string) => string;
   /** Null = there is no such directory. */
   readonly statusOf: (directory: string) => DirectoryStatus | null;
@@ -57,6 +59,11 @@ export interface GroupContext extends MembersContext {
 export const decide = (command: GroupCommand, state: GroupState, context: GroupContext): GroupEvent[] | Rejection => {
   const silenced = command.type === 'LeaveGroups' ? null : anInactiveDirectoryIsSilent(context);
   if (silenced) return silenced;
+  if (context.directory !== null && !context.provisionsGroups)
+    return rejection(
+      'forbidden',
+      `The setting provisionGroups of the directory "${context.nameOf(context.directory)}" is off: groups stay as they are. An administrator of Muster can switch it on.`,
+    );
   switch (command.type) {
     case 'CreateGroup': {
       const { groupId, resource, members } = command;

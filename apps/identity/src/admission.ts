@@ -1,6 +1,6 @@
 import { rejection, webRoleOf, type Rejection, type Resource } from '#scim';
 import type { DirectorySettings, MatchingRule } from '#contracts';
-import { isActive } from './identifiers.js';
+import { homeOf, isActive } from './identifiers.js';
 import { isNamed, type Candidate, type Found, type Person } from './matching.js';
 
 /**
@@ -32,7 +32,8 @@ export const writable = <User extends Candidate>(
   user: User | null,
   { id, offerExistingUsers }: Pick<DirectorySettings, 'offerExistingUsers'> & { readonly id: string },
 ): User | Rejection => {
-  if (!user || !(user.directory === id || (user.directory === null && offerExistingUsers))) return noUser(userId);
+  if (!user || user.withdrawnFrom !== null) return noUser(userId);
+  if (!(user.directory === id || (user.directory === null && offerExistingUsers))) return noUser(userId);
   return aWebRoleStaysWithItsDirectory(user, id, `The id ${userId}`) ?? user;
 };
 
@@ -47,6 +48,13 @@ export const silenceGivesNoAccess = (sent: Resource, now: Resource): Resource =>
 /** The user as it was before its link, but archived if it is archived now: an unlink gives back no access either. */
 export const anUnlinkGivesNoAccess = (before: Resource, now: Resource): Resource =>
   isActive(now) ? before : { ...before, active: false };
+
+/** A user as an unlink gives it back: without the externalId of a directory that has deleted it. */
+export const beforeLink = ({ resource, withdrawnFrom }: Candidate): Resource => {
+  if (withdrawnFrom === null) return resource;
+  const { externalId: _externalId, ...rest } = resource;
+  return rest;
+};
 
 export const LOOKS_ALIKE = 'whose name differs only in spaces, in the width of letters or in what is not shown';
 
@@ -80,7 +88,7 @@ const anArchivedUserStaysOut = ({ id, resource }: Candidate, what: string): Reje
  * after the first one would be handed over like one that came before.
  */
 const aWebRoleStaysWithItsDirectory = (user: Candidate, directory: string, what: string): Rejection | null => {
-  const role = user.directory === directory ? null : webRoleOf(user.resource);
+  const role = homeOf(user) === directory ? null : webRoleOf(user.resource);
   return role === null
     ? null
     : rejection(

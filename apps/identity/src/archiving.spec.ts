@@ -92,7 +92,11 @@ describe('a user whom an administrator has archived', () => {
   });
 
   it('may be deleted by its directory', () => {
-    expect(after(create(), ARCHIVE, DELETE).users.size).toBe(0);
+    const gone = after(create({ externalId: 'e' }), ARCHIVE, DELETE);
+    expect(gone.users.get('u')).toMatchObject({ directory: null, withdrawnFrom: 'entra' });
+    // The person who comes back is still archived.
+    accepted(gone.send('entra', create({ externalId: 'e' }, 'new')));
+    expect(gone.users.get('u')).toMatchObject({ directory: 'entra', resource: { active: false } });
   });
 });
 

@@ -48,5 +48,12 @@ export const restored = (
   const userName = upnOf(resource);
   const taken = nameTaken({ ...resource, userName }, user, context);
   if (isRejection(taken)) return taken;
-  return [{ type: 'UserRestored', changes: { active: true, ...(userName === resource.userName ? {} : { userName }) } }];
+  // Nobody manages a user whom its directory has deleted: the externalId was of that directory.
+  const isGone = user.withdrawnFrom !== null && resource.externalId !== undefined;
+  const changes = {
+    active: true,
+    ...(userName === resource.userName ? {} : { userName }),
+    ...(isGone ? { externalId: null } : {}),
+  };
+  return [{ type: 'UserRestored', changes }];
 };

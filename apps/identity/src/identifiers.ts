@@ -1,5 +1,5 @@
 import { fold, uniqueKey, type Resource } from '#scim';
-import type { SignIn } from '#contracts';
+import type { SignIn, UserCommand } from '#contracts';
 
 /**
  * The kinds of keys by which a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and
@@ -26,28 +26,32 @@ export const externalIdKey = (directory: string, externalId: string): string => 
 /** Tells whether a key is unique in the tenant. */
 export const isClaimed = (kind: KeyKind): boolean => kind === 'userName' || kind === 'signIn';
 
-/** All keys of a user. */
-export const keysOf = ({
-  directory,
-  resource,
-  signIns,
-}: {
+/** Whom a user belongs to, or belonged to. */
+interface Managed {
   /** The directory that manages the user; null = nobody does. */
   readonly directory: string | null;
-  readonly resource: Resource;
-  readonly signIns: readonly SignIn[];
-}): Key[] => {
+  /** The directory that has deleted the user, who is kept. */
+  readonly withdrawnFrom: string | null;
+}
+
+/** The directory in which the externalId of a user counts; null = in none. */
+export const homeOf = ({ directory, withdrawnFrom }: Managed): string | null => directory ?? withdrawnFrom;
+
+/** All keys of a user. A user whom its directory has deleted bears no name, but is found by the one that it had. */
+export const keysOf = (user: Managed & { readonly resource: Resource; readonly signIns: readonly SignIn[] }): Key[] => {
+  const { withdrawnFrom, resource, signIns } = user;
+  const home = homeOf(user);
   const userName = String(resource.userName);
   const upn = upnOf(resource);
   const email = workEmailOf(resource);
   const externalId = externalIdOf(resource);
   return [
-    { kind: 'userName', value: uniqueKey(userName) },
-    ...(upn === userName ? [] : [{ kind: 'formerUpn', value: uniqueKey(upn) } as const]),
+    ...(withdrawnFrom === null ? [{ kind: 'userName', value: uniqueKey(userName) } as const] : []),
+    ...(upn === userName && withdrawnFrom === null ? [] : [{ kind: 'formerUpn', value: uniqueKey(upn) } as const]),
     ...(email === null ? [] : [{ kind: 'email', value: uniqueKey(email) } as const]),
-    ...(directory === null || externalId === null
+    ...(home === null || externalId === null
       ? []
-      : [{ kind: 'externalId', value: externalIdKey(directory, externalId) } as const]),
+      : [{ kind: 'externalId', value: externalIdKey(home, externalId) } as const]),
     ...signIns.map((signIn) => ({ kind: 'signIn', value: signInKey(signIn) }) as const),
   ];
 };
@@ -102,3 +106,15 @@ export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
 
 export const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
   Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];
+
+/** A user who signs in before any directory has sent it. */
+export const signedInResource = ({
+  upn,
+  email,
+  displayName,
+}: Extract<UserCommand, { type: 'RecordSignIn' }>): Resource => ({
+  userName: upn,
+  active: true,
+  ...(displayName === null ? {} : { displayName }),
+  ...(email === null ? {} : { emails: [{ type: 'work', value: email, primary: true }] }),
+});

@@ -3,6 +3,7 @@ import type { DirectorySettings, Matching, MatchingRule, SignIn, UserCommand } f
 import {
   externalIdKey,
   externalIdOf,
+  homeOf,
   isActive,
   signInKey,
   signInOf,
@@ -17,6 +18,8 @@ export interface Candidate {
   readonly id: string;
   /** The directory that manages the user; null = nobody does. */
   readonly directory: string | null;
+  /** The directory that has deleted the user, who is kept as archived; null = none. */
+  readonly withdrawnFrom: string | null;
   readonly resource: Resource;
   readonly signIns: readonly SignIn[];
   /** An administrator gave the user to its directory, which has not sent it yet. */
@@ -70,7 +73,7 @@ export const match = (person: Person, bearersOf: BearersOf): Found => {
     ['email', () => byEmail(person, bearersOf)],
   ];
   for (const [rule, look] of rules) {
-    const candidates = look();
+    const candidates = thoseThere(look());
     if (candidates.length === 0) continue;
     if (rule === 'email' && candidates.every((candidate) => isSomebodyElse(person, candidate))) continue;
     const [only, ...others] = candidates;
@@ -88,7 +91,7 @@ export const sinceMove = <User extends Candidate>(
   user: User,
   { id, movedVersion }: { readonly id: string; readonly movedVersion: number | null },
 ): User => {
-  if (movedVersion === null || user.directory !== id || user.movedVersion === movedVersion) return user;
+  if (movedVersion === null || homeOf(user) !== id || user.movedVersion === movedVersion) return user;
   const { externalId: _void, ...resource } = user.resource;
   return { ...user, resource, awaited: true };
 };
@@ -104,6 +107,12 @@ export const bearersSinceMove = (
         bearersOf(kind, value)
           .map((bearer) => sinceMove(bearer, directory))
           .filter(({ resource }) => kind !== 'externalId' || externalIdOf(resource) !== null);
+
+/** Whoever is there goes before somebody whom a directory has deleted. */
+const thoseThere = (candidates: readonly Candidate[]): readonly Candidate[] => {
+  const there = candidates.filter(({ withdrawnFrom }) => withdrawnFrom === null);
+  return there.length > 0 ? there : candidates;
+};
 
 /** The decision as events and answers keep it. `newId` is the id that a new user gets. */
 export const explained = ({ rule, candidates, result }: Found, newId: string): Matching => ({
@@ -183,15 +192,12 @@ const byEmail = (person: Person, bearersOf: BearersOf): readonly Candidate[] => 
 };
 
 /** An externalId that is no provider's id proves nothing by itself; an archived user who has the e-mail, too, is back. */
-const isBackByTwo = (
-  { directory, externalId, externalIdIsProviderId }: Person,
-  { directory: manager, resource }: Candidate,
-): boolean =>
+const isBackByTwo = ({ directory, externalId, externalIdIsProviderId }: Person, candidate: Candidate): boolean =>
   !externalIdIsProviderId &&
   externalId !== null &&
-  manager === directory &&
-  !isActive(resource) &&
-  externalIdOf(resource) === externalId;
+  homeOf(candidate) === directory &&
+  !isActive(candidate.resource) &&
+  externalIdOf(candidate.resource) === externalId;
 
 /**
  * Two whom one identity provider tells apart are two people, though they share an e-mail: by their ids, or by their
@@ -207,7 +213,7 @@ const isSomebodyElse = (person: Person, candidate: Candidate): boolean => {
           known.loginType === signIn.loginType &&
           known.movedVersion === signIn.movedVersion,
       )
-    : candidate.directory === directory &&
+    : homeOf(candidate) === directory &&
         !candidate.awaited &&
         (externalIdIsProviderId
           ? (externalIdOf(candidate.resource) === null) === (externalId === null)

@@ -18,6 +18,7 @@ export const divided = (event: UserEvent): DividedEvent => {
     case 'UserLinked':
     case 'UserUnlinked':
     case 'UserTransferred':
+    case 'UserWithdrawn':
     case 'AttributesMapped':
     case 'UserArchived':
     case 'UserRestored': {

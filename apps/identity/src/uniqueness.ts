@@ -30,10 +30,11 @@ export const taken = (after: Resource, user: Candidate | null, directory: Known,
 
 export const nameTaken = (after: Resource, user: Candidate | null, context: Bearers): Rejection | null => {
   // Nearly no write changes the name.
-  if (user?.resource.userName === after.userName) return null;
+  const bears = user?.withdrawnFrom === null;
+  if (bears && user.resource.userName === after.userName) return null;
   const userName = String(after.userName);
   const key = uniqueKey(userName);
-  if (user && uniqueKey(String(user.resource.userName)) === key) return null;
+  if (bears && uniqueKey(String(user.resource.userName)) === key) return null;
   const bearers = context.bearersOf('userName', key);
   const looksAlike = bearers.some(({ resource }) => fold(String(resource.userName)) !== fold(userName));
   return borneByAnother(bearers, user, `userName ${userName}`, context, looksAlike ? `, ${LOOKS_ALIKE}` : '');
@@ -82,7 +83,8 @@ const borneByAnother = (
   { directory: sender, directoryOf }: Bearers,
   why = '',
 ): Rejection | null => {
-  const other = bearers.find(({ id }) => id !== user?.id);
+  // Nothing is taken by somebody whom a directory has deleted: no client sees who that is.
+  const other = bearers.find(({ id, withdrawnFrom }) => id !== user?.id && withdrawnFrom === null);
   if (!other) return null;
   const owner = other.directory === null || other.directory === sender ? null : directoryOf(other.directory);
   const whom = owner ? `, whom the directory "${owner.name}" manages` : '';

@@ -1,4 +1,4 @@
-import { schemasAsJson, USER_EVENT_TYPES, type UserEvent } from '#contracts';
+import { schemasAsJson, USER_EVENT_TYPES, WITHDRAWN, type UserEvent } from '#contracts';
 import { Unfoldable, upcaster, type Fold, type FoldTable, type Row } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { isClaimed, keysOf } from './identifiers.js';
@@ -58,7 +58,7 @@ export const signInClaim = (signIn: string): string =>
 /** SQL: whether the holder of a claim is there, and bears it. */
 export const isBorne = (claim: string): string => `EXISTS (
   SELECT FROM identity.users u WHERE u.tenant = ${claim}.tenant AND u.id = ${claim}.holder AND CASE ${claim}.kind
-    WHEN 'userName' THEN coalesce(u.name_key, u.user_name_folded) = ${claim}.value
+    WHEN 'userName' THEN coalesce(u.name_key, u.user_name_folded) = ${claim}.value AND u.directory IS DISTINCT FROM '${WITHDRAWN}'
     ELSE EXISTS (SELECT FROM jsonb_array_elements(u.links->'signIns') AS s WHERE ${signInClaim('s')} = ${claim}.value) END
   OFFSET 0)`;
 

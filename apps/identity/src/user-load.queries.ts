@@ -16,6 +16,8 @@ import {
   REVISIONS_VIEW,
   schemasAsJson,
   settingsSql,
+  WITHDRAWN,
+  type Held,
   type SignIn,
   type UserCommand,
 } from '#contracts';
@@ -75,6 +77,8 @@ export interface Links {
   /** Left out = no administrator keeps the user archived. */
   readonly archival?: Archival;
   readonly movedVersion?: number;
+  readonly withdrawnFrom?: string;
+  readonly holds?: Held;
 }
 
 export interface Touched {
@@ -118,7 +122,7 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'isAssume
   external_ids: `
     SELECT t.tenant, u.id FROM json_to_recordset(($json)->'external_ids') AS t(tenant uuid, directory uuid, value text)
     CROSS JOIN LATERAL (SELECT id FROM identity.users
-      WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory = t.directory LIMIT ${MAX_EMAIL_BEARERS}) u`,
+      WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory IN (t.directory, '${WITHDRAWN}') LIMIT ${MAX_EMAIL_BEARERS}) u`,
 };
 const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 

@@ -209,7 +209,8 @@ describe('a new user, after some batches', () => {
 
   it('may have a name that was given back', async () => {
     const id = await given();
-    await send(message({ type: 'DeleteUser', userId: id, ifMatch: null }));
+    const rename = { op: 'replace', path: 'userName', value: `other-${id}` } as const;
+    await send(message({ type: 'PatchUser', userId: id, operations: [rename], ifMatch: null }));
     expect(await send(message(create(uuidv7(), `user-${id}`)))).toMatchObject({
       loads: 0,
       outcome: { status: 'done' },
@@ -218,6 +219,15 @@ describe('a new user, after some batches', () => {
 });
 
 describe('what somebody else has changed meanwhile is noticed, and loaded', () => {
+  it('a user whom its directory has deleted, and who comes back', async () => {
+    const id = await given();
+    await send(message({ type: 'DeleteUser', userId: id, ifMatch: null }));
+    expect(await send(message(create(uuidv7(), `user-${id}`)))).toMatchObject({
+      loads: 1,
+      outcome: { status: 'done', value: { id } },
+    });
+  });
+
   it('a command that was answered gets the same answer', async () => {
     const id = await given();
     const sent = message(patch(id, 'one'));

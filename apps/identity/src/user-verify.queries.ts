@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { WITHDRAWN } from '#contracts';
 import { inPages, MAX_FINDINGS, verifyFold, type Finding, type Progress, type Verification } from '#event-store';
 import { isBorne, signInClaim, userFold } from './user-fold.queries.js';
 
@@ -20,6 +21,8 @@ interface Borne {
   readonly value: string;
   readonly holder: string | null;
   readonly has_events: boolean;
+  /** Its directory has deleted the user: the name is not borne, and not claimed. */
+  readonly is_free: boolean;
 }
 
 /**
@@ -52,8 +55,9 @@ const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ ro
       (
         await client.query<Borne>(
           `
-    SELECT p.tenant, p.id, b.kind, b.value, c.holder, EXISTS (SELECT FROM identity.events e WHERE e.stream = p.id OFFSET 0) AS has_events
-    FROM (SELECT tenant, id, coalesce(name_key, user_name_folded) AS name, links->'signIns' AS sign_ins
+    SELECT p.tenant, p.id, b.kind, b.value, c.holder, b.kind = 'userName' AND p.directory IS NOT DISTINCT FROM '${WITHDRAWN}' AS is_free,
+      EXISTS (SELECT FROM identity.events e WHERE e.stream = p.id OFFSET 0) AS has_events
+    FROM (SELECT tenant, id, directory, coalesce(name_key, user_name_folded) AS name, links->'signIns' AS sign_ins
       FROM identity.users WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3) p
     CROSS JOIN LATERAL (
       SELECT 'userName' AS kind, p.name AS value
@@ -66,14 +70,16 @@ const verifyBorne = async (client: ClientBase, progress: Progress): Promise<{ ro
       ).rows,
   );
   for await (const page of pages) {
-    for (const { id, kind, value, holder, has_events: hasEvents } of page) {
+    for (const { id, kind, value, holder, has_events: hasEvents, is_free: isFree } of page) {
       if (kind === 'userName') users++;
       if (kind === 'userName' && !hasEvents && orphans.length < MAX_FINDINGS)
         orphans.push({ rule: 'row', detail: `user ${id} has a row and no events` });
-      if (holder !== id && claims.length < MAX_FINDINGS)
+      if ((holder === id) === isFree && claims.length < MAX_FINDINGS)
         claims.push({
           rule: 'name',
-          detail: `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}`,
+          detail: isFree
+            ? `${kind} ${value} is claimed by ${id}, whom its directory has deleted`
+            : `${kind} ${value} is claimed by ${holder ?? 'nobody'} and borne by ${id}`,
         });
     }
     progress('user rows', users);

@@ -11,10 +11,10 @@ import {
   type Rejection,
   type ResourceDefinition,
 } from '#scim';
-import { USER_COMMAND_TYPES, USER_EVENT_TYPES, type UserCommand, type UserEvent } from '#contracts';
+import { USER_COMMAND_TYPES, USER_EVENT_TYPES, WITHDRAWN, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
 import { chanceOf } from './incoming.js';
-import { isActive, isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
+import { homeOf, isActive, isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
 import { knownAs, lastSeenOf } from './known-as.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
@@ -214,7 +214,9 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     for (const { tenant, wrapped, links, is_member: isMember, ...row } of loaded.users ?? []) {
       const state: UserState = {
         id: row.id,
-        directory: row.directory,
+        directory: row.directory === WITHDRAWN ? null : row.directory,
+        withdrawnFrom: links?.withdrawnFrom ?? null,
+        held: links?.holds ?? null,
         version: row.version,
         resource: row.resource,
         created: new Date(row.created).toISOString(),
@@ -260,12 +262,14 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     const events = decide(command, before, { ...context, incoming, matching });
     if (isRejection(events)) return events;
     let state = before;
+    let last = before;
     let version = before?.version ?? 0;
     const recorded: NewEvent<UserEvent>[] = [];
     for (const event of events) {
       version++;
       const was = state;
       state = evolve(state, event, userId, this.now);
+      last = state ?? last;
       this.knownAs.push(...knownAsRows(tenant, userId, version, was, state));
       if (was && !state) this.deletedUsers.push(deletedRow(tenant, was, version, this.now));
       recorded.push({
@@ -280,7 +284,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       this.users.set(`${tenant}/${userId}`, { tenant, state, stored: known?.stored ?? false, changed: true });
       this.move(tenant, userId, before, state);
     }
-    const answer = answerTo(command, state, matching, this.members.has(`${tenant}/${userId}`));
+    const answer = answerTo(command, last, matching, this.members.has(`${tenant}/${userId}`));
     return {
       events: recorded,
       outcome: { status: 'done', value: answer },
@@ -423,14 +427,14 @@ export const userRow = (
   return {
     tenant,
     id: state.id,
-    directory: state.directory,
+    directory: state.withdrawnFrom === null ? state.directory : WITHDRAWN,
     version: state.version,
     created: state.created,
     last_modified: state.lastModified,
     resource: state.resource,
     user_name_folded: nameFolded,
     name_key: keyBeside(userName, nameFolded),
-    former_upn_key: upn === userName ? null : keyBeside(upn, ''),
+    former_upn_key: upn === userName && state.withdrawnFrom === null ? null : keyBeside(upn, ''),
     external_id: state.resource.externalId ?? null,
     work_email_folded: workEmail ?? null,
     work_email_key: workEmail === undefined ? null : keyBeside(workEmail, workEmail),
@@ -460,37 +464,27 @@ export const deletedRow = (
 ): Record<keyof typeof DELETED_COLUMNS, unknown> => ({
   tenant,
   id: user.id,
-  directory: user.directory,
+  directory: homeOf(user),
   version,
   created: user.created,
   deleted,
   ...lastSeenOf(user),
 });
 
-const linksOf = ({
-  signIns,
-  before,
-  refused,
-  awaited,
-  mapping,
-  archival,
-  movedVersion,
-}: NonNullable<UserState>): Links | null =>
-  signIns.length === 0 &&
-  before === null &&
-  refused.length === 0 &&
-  !awaited &&
-  mapping === null &&
-  !archival &&
-  movedVersion === undefined
-    ? null
-    : {
-        signIns,
-        before,
-        nameBefore: before && uniqueKey(String(before.userName)),
-        refused,
-        awaited,
-        mapping,
-        ...(archival ? { archival } : {}),
-        ...(movedVersion === undefined ? {} : { movedVersion }),
-      };
+const linksOf = (state: NonNullable<UserState>): Links | null => {
+  const { signIns, before, refused, awaited, mapping, archival, movedVersion, withdrawnFrom, held } = state;
+  const isOrdinary = signIns.length + refused.length === 0 && !before && !awaited && !mapping && !archival;
+  if (isOrdinary && movedVersion === undefined && withdrawnFrom === null && !held) return null;
+  return {
+    signIns,
+    before,
+    nameBefore: before && uniqueKey(String(before.userName)),
+    refused,
+    awaited,
+    mapping,
+    ...(archival ? { archival } : {}),
+    ...(movedVersion === undefined ? {} : { movedVersion }),
+    ...(withdrawnFrom === null ? {} : { withdrawnFrom }),
+    ...(held ? { holds: held } : {}),
+  };
+};

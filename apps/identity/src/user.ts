@@ -19,6 +19,7 @@ import type {
   Conditions,
   DecidedUnder,
   DirectoryStatus,
+  Held,
   SettingsReadBy,
   Matching,
   RecordedSignIn,
@@ -28,11 +29,12 @@ import type {
   UserEvent,
   UserSnapshot,
 } from '#contracts';
-import { anUnlinkGivesNoAccess, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
+import { anUnlinkGivesNoAccess, beforeLink, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
-import { archived, asItsDirectoryHasIt, deferred, restored, staysArchived, type Archival } from './archiving.js';
-import { isActive, signInKey, signInOf, withEmailsOf, withoutTombstone } from './identifiers.js';
+import { archived, deferred, restored, type Archival } from './archiving.js';
+import { homeOf, isActive, signedInResource, signInKey, signInOf, withoutTombstone } from './identifiers.js';
 import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
+import { asSent, becomes, heldBack, heldNow, noNewUsers, whenDeleted } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -44,6 +46,8 @@ export type UserState =
       readonly lastModified: string;
       /** The user as it was when nobody managed it yet: an unlink brings that back. */
       readonly before: Resource | null;
+      /** Why the user is archived although the identity provider wants otherwise; null = it is not. */
+      readonly held: Held | null;
       /** Null = the directory that manages the user maps nothing. */
       readonly mapping: MappedAttributes | null;
       /** Left out = no administrator keeps the user archived. */
@@ -116,11 +120,12 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       const received = context.incoming!;
       if (state && matching && matching.rule !== 'create') return linked(state, received, matching, directory, context);
       if (state) return rejection('uniqueness', `A user with the id ${command.userId} exists already.`);
-      const resource = withoutTombstone(received.resource);
+      const { resource, held } = heldBack(withoutTombstone(received.resource), true, null, directory);
+      if (held && directory.refusal === 'error') return noNewUsers(directory);
       return (
         tooLarge(context.definition, null, resource, context.maxResourceBytes) ??
         taken(resource, null, directory, context) ?? [
-          ...created(resource, directory.id, matching, directory),
+          ...created(resource, directory.id, matching, directory, held),
           ...mappedEvents(null, received, under(directory)),
         ]
       );
@@ -147,7 +152,7 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
     }
     case 'DeleteUser': {
       const target = targetOf(command, state, context);
-      return isRejection(target) ? target : [{ type: 'UserDeleted', ...under(target.directory) }];
+      return isRejection(target) ? target : whenDeleted(target.user, target.directory, under(target.directory));
     }
     case 'RecordSignIn': {
       const directory = sender(context);
@@ -170,6 +175,7 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       if (directory.status === 'disconnected') return refused('conflict', directory);
       if (state.directory === directory.id) return [];
       return (
+        nameTaken(state.resource, state, context) ??
         emailTaken(state.resource, state, directory, context) ?? [
           { type: 'UserTransferred', changes: withoutExternalId(state.resource), ...under(directory) },
         ]
@@ -192,6 +198,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
     return {
       id,
       directory: event.manager,
+      withdrawnFrom: null,
       version: 1,
       created: recordedAt,
       lastModified: recordedAt,
@@ -199,6 +206,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       signIns: [],
       before: null,
       mapping: null,
+      held: event.held ?? null,
       refused: [],
       awaited: false,
       ...(event.manager === null ? {} : sinceOf(event)),
@@ -214,6 +222,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       return {
         ...withoutMove(next),
         ...sinceOf(event),
+        ...heldNow(event),
         resource: applyChanges(state.resource, event.changes),
         awaited: false,
       };
@@ -222,14 +231,26 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       return next;
     case 'UserDeleted':
       return null;
+    case 'UserWithdrawn':
+      return {
+        ...next,
+        directory: null,
+        withdrawnFrom: event.directory,
+        resource: applyChanges(state.resource, event.changes),
+        awaited: false,
+        mapping: null,
+        held: null,
+      };
     case 'UserLinked':
       return {
         ...withoutMove(next),
         ...sinceOf(event),
+        ...heldNow(event),
         directory: event.directory,
+        withdrawnFrom: null,
         resource: applyChanges(state.resource, event.changes),
         awaited: false,
-        before: state.directory === null ? state.resource : state.before,
+        before: homeOf(state) === event.directory ? state.before : beforeLink(state),
         refused: state.refused.filter((key) => key !== event.directory),
       };
     case 'UserUnlinked':
@@ -240,6 +261,7 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         awaited: false,
         before: null,
         mapping: null,
+        held: null,
         // Only a link that was found is a mistake when it is undone.
         refused:
           state.before === null || state.refused.includes(event.directory)
@@ -251,10 +273,12 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
         ...withoutMove(next),
         ...sinceOf(event),
         directory: event.directory,
+        withdrawnFrom: null,
         resource: applyChanges(state.resource, event.changes),
         awaited: true,
         before: null,
         mapping: null,
+        held: null,
         refused: state.refused.filter((key) => key !== event.directory),
       };
     // Clients see the same user as before, so the time of its last change stays.
@@ -287,7 +311,8 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       };
     case 'UserRestored': {
       const { archival: _over, ...rest } = next;
-      return { ...rest, resource: applyChanges(state.resource, event.changes) };
+      const resource = applyChanges(state.resource, event.changes);
+      return isActive(resource) ? { ...rest, resource, withdrawnFrom: null, held: null } : { ...rest, resource };
     }
     // Clients see the same user as before.
     case 'ActiveDeferred':
@@ -312,14 +337,16 @@ export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | 
 export const storedAnswer = (answer: UserSnapshot | RecordedSignIn | null): StoredValue | RecordedSignIn | null =>
   answer && 'resource' in answer ? { id: answer.id, version: answer.version } : answer;
 
-/** The answer to a command. */
+/** The answer to a command; `last` is the user as it became, or was before it was deleted. */
 export const answerTo = (
   command: UserCommand,
-  state: UserState,
+  last: UserState,
   matching: Matching | null,
   isMember: boolean,
-): UserSnapshot | RecordedSignIn | null =>
-  command.type === 'RecordSignIn' ? { userId: state!.id, matching: matching! } : snapshotOf(state, isMember);
+): UserSnapshot | RecordedSignIn | null => {
+  if (command.type === 'RecordSignIn') return { userId: last!.id, matching: matching! };
+  return command.type === 'DeleteUser' ? null : snapshotOf(last, isMember);
+};
 
 /** After which move of its directory a user is known by what that says; nothing = the directory has not moved. */
 const sinceOf = ({ movedVersion }: DecidedUnder): Pick<User, 'movedVersion'> =>
@@ -338,8 +365,9 @@ const created = (
   manager: string | null,
   matching: Matching | null,
   directory: Directory,
+  held: Held | null = null,
 ): UserEvent[] => [
-  { type: 'UserCreated', resource, manager, matching, ...under(directory) },
+  { type: 'UserCreated', resource, manager, matching, ...(held ? { held } : {}), ...under(directory) },
   ...activation(true, resource, directory),
 ];
 
@@ -348,30 +376,33 @@ const created = (
  * manages links it.
  */
 const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] | Rejection => {
-  const received = incoming(wanted, { id: user.id, resource: asItsDirectoryHasIt(user) }, directory, context);
+  const received = incoming(wanted, { id: user.id, resource: asSent(user) }, directory, context);
   if (isRejection(received)) return received;
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
-  const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
-  const changes = changesOf(user, after, directory);
+  const becoming = becomes(user, received.resource, directory, false);
+  if (isRejection(becoming)) return becoming;
+  const { after, changes, holding, wanted: allowed } = becoming;
   const mapped = [
     ...mappedEvents(user.mapping, received, under(directory)),
-    ...deferred(user, received.resource, under(directory)),
+    ...deferred(user, allowed, under(directory)),
   ];
-  if (Object.keys(changes).length === 0) return mapped;
+  if (Object.keys(changes).length === 0 && !('held' in holding)) return mapped;
+  const isLeaving = isActive(user.resource) && !isActive(after);
   return (
     unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
-      { type: 'UserChanged', changes, ...under(directory) },
+      { type: 'UserChanged', changes, ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mapped,
+      ...(isLeaving && directory.deleteDeactivated ? [{ type: 'UserDeleted', ...under(directory) } as const] : []),
     ]
   );
 };
 
 /** The user as its directory sent it: the next PATCH changes that. */
 const sentOf = (user: User, directory: Directory): Resource =>
-  sinceMove({ ...user, resource: user.mapping?.sent ?? asItsDirectoryHasIt(user) }, directory).resource;
+  sinceMove({ ...user, resource: user.mapping?.sent ?? asSent(user) }, directory).resource;
 
 const linked = (
   user: User,
@@ -380,26 +411,18 @@ const linked = (
   directory: Directory,
   context: UserContext,
 ): UserEvent[] | Rejection => {
-  const after = withEmailsOf(user.resource, staysArchived(user, received.resource));
-  const changes = changesOf(user, after, directory);
+  const becoming = becomes(user, received.resource, directory, true);
+  if (isRejection(becoming)) return becoming;
+  const { after, changes, holding, wanted } = becoming;
   return (
     unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
-      { type: 'UserLinked', matching, changes, ...under(directory) },
+      { type: 'UserLinked', matching, changes, ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mappedEvents(user.mapping, received, under(directory)),
-      ...deferred(user, received.resource, under(directory)),
+      ...deferred(user, wanted, under(directory)),
     ]
   );
-};
-
-/** An externalId from before a move is void, so that the same one is news when it comes from the new identity provider. */
-const changesOf = (user: User, after: Resource, directory: Directory): AttributeChanges => {
-  const known = sinceMove(user, directory);
-  const changes = diffResource(known.resource, after);
-  return known === user || after.externalId !== undefined
-    ? changes
-    : { ...changes, ...withoutExternalId(user.resource) };
 };
 
 /** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
@@ -443,13 +466,6 @@ const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserE
 
 const withoutExternalId = (resource: Resource): AttributeChanges =>
   resource.externalId === undefined ? {} : { externalId: null };
-
-const signedInResource = ({ upn, email, displayName }: Extract<UserCommand, { type: 'RecordSignIn' }>): Resource => ({
-  userName: upn,
-  active: true,
-  ...(displayName === null ? {} : { displayName }),
-  ...(email === null ? {} : { emails: [{ type: 'work', value: email, primary: true }] }),
-});
 
 /** The user whom a command of a directory is about, if the directory may write it as the command asks. */
 const targetOf = (

@@ -183,7 +183,7 @@ const lastOf = async (sent: readonly Sent[], together: number): Promise<{ outcom
     JSON.parse([...ids].reduce((text, [id, fresh]) => text.replaceAll(id, fresh), JSON.stringify(value))) as T;
   const directories = [
     directory(LOGIN, { emailIsLoginName: true, offerExistingUsers: true }),
-    directory(PLAIN, { offerExistingUsers: true }),
+    directory(PLAIN, { offerExistingUsers: true, deleteDeactivated: true }),
   ];
   const tenant = await newTenant(renew(directories));
   const messages = sent.map(([sender, command]) => message(tenant, renew(sender), renew(command)));

@@ -11,6 +11,7 @@ import {
   type Step,
 } from '../../../test/support/user-sequences.js';
 import { UserWorld, type User } from '../../../test/support/user-world.js';
+import { homeOf } from './identifiers.js';
 import type { Directory } from './user.js';
 
 const SOURCES = ['entra', 'okta'] as const;
@@ -36,14 +37,15 @@ const mailOf = ({ resource }: User): string | null => {
 
 const expectUniqueKeys = (users: readonly User[], directories: readonly Directory[]): void => {
   const isProviderId = new Map(directories.map((one) => [one.id, one.externalIdIsProviderId]));
-  expect(shared(users.map(nameOf)), 'user names').toEqual([]);
+  const there = users.filter(({ withdrawnFrom }) => withdrawnFrom === null);
+  expect(shared(there.map(nameOf)), 'user names').toEqual([]);
   expect(
     shared(users.flatMap(({ signIns }) => signIns.map((signIn) => JSON.stringify(signIn)))),
     'sign-in identities',
   ).toEqual([]);
   expect(
     shared(
-      users.map(({ directory, resource }) =>
+      there.map(({ directory, resource }) =>
         directory && isProviderId.get(directory) && resource.externalId
           ? `${directory} ${String(resource.externalId)}`
           : null,
@@ -51,7 +53,7 @@ const expectUniqueKeys = (users: readonly User[], directories: readonly Director
     ),
     'externalIds',
   ).toEqual([]);
-  for (const { directory, resource } of users)
+  for (const { directory, resource } of there)
     if (directory === null) expect(resource).not.toHaveProperty('externalId');
 };
 
@@ -62,17 +64,18 @@ const expectUniqueLoginNames = (users: readonly User[], directories: readonly Di
     const mail = mailOf(user);
     if (mail !== null)
       expect(
-        users.filter((other) => mailOf(other) === mail).map(({ id }) => id),
+        users.filter((other) => other.withdrawnFrom === null && mailOf(other) === mail).map(({ id }) => id),
         `login name ${mail}`,
       ).toEqual([user.id]);
   }
 };
 
-/** Nothing but a taken name keeps its own directory from archiving somebody. */
+/** Nothing but a taken name, or a switch, keeps its own directory from archiving somebody. */
 const expectLeaversOut = ({ action, command, before, sender, result: { outcome } }: Step): void => {
   const isLeaving = action.what === 'deactivate' || action.what === 'tombstone';
   if (!isLeaving || before.get(command.userId)?.directory !== sender) return;
-  if (outcome.status === 'rejected') expect(outcome.detail).toMatch(/^userName /);
+  if (outcome.status === 'rejected')
+    expect(outcome.detail).toMatch(/^userName |^The setting (deactivate|update)Users /);
 };
 
 /** A new user is made only when nobody who is there could be the person. */
@@ -85,7 +88,7 @@ const expectNobodyMeant = ({ action, before, sender }: Step, directories: readon
     const sameId = isSignIn
       ? user.signIns.some((signIn) => JSON.stringify(signIn) === identity)
       : isProviderId &&
-        user.directory === sender &&
+        homeOf(user) === sender &&
         action.externalId !== null &&
         user.resource.externalId === action.externalId;
     const sameName = bare(nameOf(user)) === fold(action.userName) || nameOf(user) === fold(action.userName);
@@ -95,12 +98,15 @@ const expectNobodyMeant = ({ action, before, sender }: Step, directories: readon
     meant.map(({ id }) => id),
     `${action.what} of ${action.userName}`,
   ).toEqual([]);
-  const byMail = users.filter((user) => action.email !== null && mailOf(user) === fold(action.email));
+  const byMailAtAll = users.filter((user) => action.email !== null && mailOf(user) === fold(action.email));
+  const there = byMailAtAll.filter(({ withdrawnFrom }) => withdrawnFrom === null);
+  // Whoever is there goes before somebody whom a directory has deleted.
+  const byMail = there.length > 0 ? there : byMailAtAll;
   const others = byMail.filter((user) => {
     const isUndone = user.refused.length > 0;
     const isToldApart = isSignIn
       ? user.signIns.some(({ directory, loginType }) => directory === sender && loginType === action.loginType)
-      : user.directory === sender &&
+      : homeOf(user) === sender &&
         !user.awaited &&
         (isProviderId
           ? 'externalId' in user.resource === (action.externalId !== null)
@@ -164,6 +170,6 @@ describe('random sequences from two directories and a sign-in source', () => {
       }),
       { numRuns: 1_500 },
     );
-    expect(created).toBeGreaterThan(3_000);
+    expect(created).toBeGreaterThan(2_000);
   });
 });

@@ -32,6 +32,52 @@ export const DIRECTORY_SETTINGS = {
       'The externalId is the id by which the identity provider tells people apart: unique in the directory, and a person is found by it alone. People who share one when this is switched on keep it; nobody else gets it.',
     readBy: ['identity'],
   },
+  createUsers: {
+    type: 'boolean',
+    default: true,
+    description: 'The identity provider makes users. Off: whoever is new is kept archived, or refused.',
+    readBy: ['identity'],
+  },
+  updateUsers: {
+    type: 'boolean',
+    default: true,
+    description:
+      'The identity provider changes attributes of users. Off: they stay as they are, but users are archived and reactivated.',
+    readBy: ['identity'],
+  },
+  deactivateUsers: {
+    type: 'boolean',
+    default: true,
+    description: 'The identity provider archives users. Off: `active: false` is not carried out.',
+    readBy: ['identity'],
+  },
+  deleteUsers: {
+    type: 'boolean',
+    default: true,
+    description: 'The identity provider deletes users. Off: a DELETE is not carried out.',
+    readBy: ['identity'],
+  },
+  deleteDeactivated: {
+    type: 'boolean',
+    default: false,
+    description:
+      'Users whom the identity provider archives or deletes are deleted. Off: both are kept as archived, and a deleted one is no longer shown to the identity provider.',
+    readBy: ['identity'],
+  },
+  provisionGroups: {
+    type: 'boolean',
+    default: true,
+    description: 'The identity provider makes, changes and deletes groups. Off: each such request is a 403.',
+    readBy: ['group'],
+  },
+  refusal: {
+    type: 'choice',
+    choices: ['quiet', 'error'],
+    default: 'error',
+    description:
+      'What the identity provider is told when it asks for what is switched off: error is a 403 that says so; quiet is the answer of success, because some providers stop after many errors.',
+    readBy: ['identity'],
+  },
   offerLocalGroups: {
     type: 'boolean',
     default: false,
@@ -86,7 +132,19 @@ interface Contradiction {
   readonly isThere: (settings: DirectorySettings) => boolean;
   readonly warning: string;
 }
-const CONTRADICTIONS: readonly Contradiction[] = [];
+const CONTRADICTIONS: readonly Contradiction[] = [
+  {
+    between: ['deleteDeactivated', 'deleteUsers'],
+    isThere: ({ deleteDeactivated, deleteUsers }) => deleteDeactivated && !deleteUsers,
+    warning:
+      'deleteDeactivated deletes users whom the identity provider archives, although deleteUsers is off: a DELETE is not carried out.',
+  },
+  {
+    between: ['deleteDeactivated', 'deactivateUsers'],
+    isThere: ({ deleteDeactivated, deactivateUsers }) => deleteDeactivated && !deactivateUsers,
+    warning: 'deleteDeactivated is on, but deactivateUsers is off: only a DELETE deletes users.',
+  },
+];
 
 /** Settings that contradict each other are allowed, because one of them is changed first: a sentence for each pair. */
 export const settingWarnings = (

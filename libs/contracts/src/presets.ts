@@ -8,7 +8,8 @@ import type { DirectorySettings, SettingName } from './directory-settings.js';
  */
 export const PRESETS: { readonly [kind in DirectoryKind]: Partial<DirectorySettings> } = {
   // By default Entra sends the mail nickname, which two people of two domains share, and which is given again.
-  entra: { externalIdIsProviderId: false },
+  // Many errors put a directory of Entra into quarantine, and it no longer sends who has left.
+  entra: { externalIdIsProviderId: false, refusal: 'quiet' },
   okta: {},
   scim: {},
   strict: {},

@@ -73,6 +73,18 @@ export interface RecordedSignIn {
   readonly matching: Matching;
 }
 
+/** Why a user is archived although the identity provider wants otherwise. */
+export const HOLD_REASONS = ['create'] as const;
+export type HoldReason = (typeof HOLD_REASONS)[number];
+
+/** A user whom a directory may not let in: archived until no reason is left, as soon as the directory writes again. */
+export interface Held {
+  /** `create`: the directory makes no users. */
+  readonly reasons: readonly HoldReason[];
+  /** What the identity provider says: the user becomes that when no reason is left. */
+  readonly active: boolean;
+}
+
 /** The settings of the directory that were in force when the decision was made. */
 export interface DecidedUnder {
   readonly directory: string;
@@ -92,13 +104,18 @@ export type UserEvent =
       readonly manager: string | null;
       /** Null = decided before matching was recorded. */
       readonly matching: Matching | null;
+      /** Left out = nothing holds the user. */
+      readonly held?: Held;
     } & DecidedUnder)
-  | ({ readonly type: 'UserChanged'; readonly changes: AttributeChanges } & DecidedUnder)
+  | ({ readonly type: 'UserChanged'; readonly changes: AttributeChanges } & HeldNow & DecidedUnder)
   | ({ readonly type: 'UserDeactivated' } & DecidedUnder)
   | ({ readonly type: 'UserReactivated' } & DecidedUnder)
   | ({ readonly type: 'UserDeleted' } & DecidedUnder)
   /** A known person was taken over by the directory, or has come back to it. */
-  | ({ readonly type: 'UserLinked'; readonly matching: Matching; readonly changes: AttributeChanges } & DecidedUnder)
+  | ({ readonly type: 'UserLinked'; readonly matching: Matching; readonly changes: AttributeChanges } & HeldNow &
+      DecidedUnder)
+  /** `directory` has deleted the user, who is kept as archived: nobody manages it, and its name is free. */
+  | ({ readonly type: 'UserWithdrawn'; readonly changes: AttributeChanges } & DecidedUnder)
   /** `directory` no longer manages the user. */
   | ({ readonly type: 'UserUnlinked'; readonly changes: AttributeChanges } & DecidedUnder)
   /** An administrator gave the user to `directory`. */
@@ -133,6 +150,11 @@ export interface MappedLine {
   readonly line: number;
 }
 
+/** Left out = as before; null = nothing holds the user any more. */
+interface HeldNow {
+  readonly held?: Held | null;
+}
+
 /** Attribute → its new value; null = it went. */
 export type AttributeChanges = { readonly [attribute: string]: Json | null };
 
@@ -154,6 +176,7 @@ export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } 
   UserDeactivated: 'muster.user.deactivated.v1',
   UserReactivated: 'muster.user.reactivated.v1',
   UserDeleted: 'muster.user.deleted.v1',
+  UserWithdrawn: 'muster.user.withdrawn.v1',
   UserLinked: 'muster.user.linked.v1',
   UserUnlinked: 'muster.user.unlinked.v1',
   UserTransferred: 'muster.user.transferred.v1',

@@ -4,7 +4,7 @@ import type { DirectoryKind, DirectoryStatus, TokenStatus } from './directory.js
 import type { GroupOfUser } from './outcome.js';
 import type { Member } from './group.js';
 import { schemaOf, type Owner } from './topics.js';
-import type { AttributeChanges, Matching } from './user.js';
+import type { AttributeChanges, Held, Matching } from './user.js';
 
 /** The published views: what one service may read of another. A new shape is a new view, under a new name. */
 export const USERS_VIEW = 'identity.users_v1';
@@ -18,6 +18,10 @@ export type KnownAsKind = 'displayName' | 'userName' | 'email' | 'externalId' | 
 export const DELETED_USERS_VIEW = 'identity.deleted_users_v1';
 export const GROUPS_VIEW = '"group".groups_v1';
 export const MEMBERS_VIEW = '"group".members_v1';
+/** The users whom their directory has deleted, and who are kept as archived: no client is shown them. */
+export const WITHDRAWN_VIEW = 'identity.withdrawn_v1';
+/** Stands in the column `directory` of such a user, so that no directory, and none that is offered users of nobody, sees it. */
+export const WITHDRAWN = '00000000-0000-0000-0000-000000000000';
 /**
  * A function of a tenant and texts: an index holds what it makes of the work e-mails of a user besides the first one.
  */
@@ -114,6 +118,8 @@ export interface EventRow {
   readonly data: {
     readonly attributes?: readonly string[];
     readonly matching?: Matching | null;
+    /** Why a user is kept archived; null = it no longer is. */
+    readonly held?: Held | null;
     readonly changes?: AttributeChanges;
     readonly added?: readonly Member[];
     readonly removed?: readonly Member[];

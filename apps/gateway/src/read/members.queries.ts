@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
-import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, type GroupSnapshot, type Member } from '#contracts';
+import { GROUPS_VIEW, MEMBERS_VIEW, USERS_VIEW, WITHDRAWN_VIEW, type GroupSnapshot, type Member } from '#contracts';
 import { inSlices, nextSlice, NoSlot, type Slots } from '#runtime';
 import { Rejected, type Place, type Selection } from '#scim';
 import type { Caller } from '../caller.js';
@@ -56,6 +56,7 @@ interface MemberRow {
   readonly member: string;
   readonly kind: string;
   readonly display: string | null;
+  readonly hidden: boolean;
 }
 type NameReader = Reader & { readonly wantsNames: boolean };
 
@@ -79,6 +80,10 @@ const DISPLAY = `
   ELSE (
     SELECT left(g.resource->>'displayName', ${MAX_DISPLAY_CHARACTERS})
     FROM ${GROUPS_VIEW} g WHERE g.tenant = $1 AND g.id = m.member AND (g.directory = $2 OR (g.directory IS NULL AND $4))) END`;
+
+/** SQL: whether the directory of a member has deleted it: the membership is kept, but is shown to no client. */
+const HIDDEN = `EXISTS (SELECT FROM ${WITHDRAWN_VIEW} w WHERE w.id = m.member AND w.tenant = $1 OFFSET 0)`;
+const shownOf = (rows: readonly MemberRow[]): readonly NamedMember[] => rows.filter(({ hidden }) => !hidden).map(ofRow);
 
 /**
  * The columns that a statement reads of each member, with its first parameters; `next` is the number of the one after
@@ -201,13 +206,14 @@ export class MemberQueries {
     const { suffix, display, values, next } = asked(reader);
     const rows = await this.read<MemberRow & { group_id: string }>(reader, {
       name: `members-of-groups${suffix}`,
-      text: `SELECT m.group_id, m.member, m.kind, ${display} AS display FROM unnest($${next}::uuid[]) WITH ORDINALITY AS t(id, place)
+      text: `SELECT m.group_id, m.member, m.kind, ${display} AS display, ${HIDDEN} AS hidden FROM unnest($${next}::uuid[]) WITH ORDINALITY AS t(id, place)
         CROSS JOIN LATERAL (SELECT * FROM ${MEMBERS_VIEW} WHERE tenant = $1 AND group_id = t.id ORDER BY member LIMIT ${MEMBERS_PER_PAGE}) m
         ORDER BY t.place, m.member`,
       values: [...values, groups],
     });
     for (const [group, members] of Map.groupBy(rows, ({ group_id }) => group_id)) {
-      yield { group, members: members.map(ofRow) };
+      const shown = shownOf(members);
+      if (shown.length > 0) yield { group, members: shown };
       // The group has grown since its members were counted.
       if (members.length === MEMBERS_PER_PAGE) yield* this.large(reader, group, members.at(-1)!.member);
     }
@@ -218,11 +224,12 @@ export class MemberQueries {
     for (let after = from, full = true; full;) {
       const rows = await this.read<MemberRow>(reader, {
         name: `members-of-group${suffix}`,
-        text: `SELECT m.member, m.kind, ${display} AS display FROM ${MEMBERS_VIEW} m
+        text: `SELECT m.member, m.kind, ${display} AS display, ${HIDDEN} AS hidden FROM ${MEMBERS_VIEW} m
           WHERE m.tenant = $1 AND m.group_id = $${next} AND m.member > $${next + 1} ORDER BY m.member LIMIT ${MEMBERS_PER_PAGE}`,
         values: [...values, group, after],
       });
-      if (rows.length > 0) yield { group, members: rows.map(ofRow) };
+      const members = shownOf(rows);
+      if (members.length > 0) yield { group, members };
       full = rows.length === MEMBERS_PER_PAGE;
       after = rows.at(-1)?.member ?? after;
     }

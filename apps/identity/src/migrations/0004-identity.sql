@@ -48,6 +48,11 @@ CREATE INDEX users_by_other_work_email ON identity.users
   USING gin (identity.of_tenant(tenant, other_work_emails_folded) COLLATE "C")
   WHERE other_work_emails_folded IS NOT NULL;
 CREATE INDEX users_archived ON identity.users (tenant, id) INCLUDE (directory) WHERE archived;
+-- Users whom their directory has deleted, and who are kept: the one index that tells a reader who must not be shown.
+CREATE INDEX users_withdrawn ON identity.users (id) INCLUDE (tenant)
+  WHERE directory = '00000000-0000-0000-0000-000000000000';
+CREATE VIEW identity.withdrawn_v1 AS
+  SELECT tenant, id FROM identity.users WHERE directory = '00000000-0000-0000-0000-000000000000';
 CREATE VIEW identity.users_v1 AS
   SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, external_id,
          work_email_folded, other_work_emails_folded, folded,
@@ -86,9 +91,11 @@ CREATE VIEW identity.deleted_users_v1 AS
   FROM identity.deleted_users;
 -- Users for administrators.
 CREATE VIEW identity.administered_users_v1 AS
-  SELECT tenant, id, directory, version, created, last_modified, resource, user_name_folded, name_key, former_upn_key,
+  SELECT tenant, id, nullif(directory, '00000000-0000-0000-0000-000000000000') AS directory,
+         version, created, last_modified, resource, user_name_folded, name_key, former_upn_key,
          external_id, work_email_folded, work_email_key, other_work_emails_folded,
-         archived, links->'signIns' AS sign_ins, links->'archival' AS archival
+         archived, links->'signIns' AS sign_ins, links->'archival' AS archival,
+         (links->>'withdrawnFrom')::uuid AS withdrawn_from, links->'holds' AS holds
   FROM identity.users;
 
 GRANT SELECT, INSERT ON identity.known_as, identity.deleted_users TO muster_identity;
@@ -100,6 +107,7 @@ GRANT EXECUTE ON FUNCTION identity.of_tenant TO muster_gateway, muster_identity;
 GRANT USAGE ON SCHEMA identity TO muster_gateway, muster_admin_api, muster_group, muster_directory;
 -- A directory is deleted only when it manages nobody and owns no groups.
 GRANT SELECT ON identity.users_v1 TO muster_gateway, muster_group, muster_directory;
+GRANT SELECT ON identity.withdrawn_v1 TO muster_gateway;
 GRANT SELECT ON identity.outcomes_v1 TO muster_gateway, muster_admin_api;
 -- The history of a user, for administrators.
 GRANT SELECT ON identity.events_v1 TO muster_admin_api;
