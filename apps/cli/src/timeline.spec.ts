@@ -66,6 +66,10 @@ it('tells how a user was found', () => {
   ).toEqual(['created  title', 'linked   found by e-mail, title', 'linked   title']);
 });
 
+it('names a key as an actor', () => {
+  expect(describeActors([], [{ id: '0197-4711abcd', name: 'Ada' }])('key:0197-4711abcd')).toBe('Ada (key …4711abcd)');
+});
+
 it('shows an actor whose token it does not know as it was recorded', () => {
   expect(describeActors([directory])('token:unknown')).toBe('token:unknown');
   expect(describeActors([directory])('client:01980000-0000-7000-8000-0000000abcde')).toBe('client …000abcde');

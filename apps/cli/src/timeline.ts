@@ -1,4 +1,4 @@
-import type { DirectoryView, RecordedEvent } from './admin-views.js';
+import type { DirectoryView, KeyView, RecordedEvent } from './admin-views.js';
 
 const DETAILS_WIDTH = 34;
 /** A word that is longer is broken. */
@@ -6,14 +6,18 @@ const REASON_LINE = new RegExp(`\\S.{0,${DETAILS_WIDTH - 1}}(?!\\S)|\\S{${DETAIL
 const MAX_TOLD_MEMBERS = 3;
 
 /**
- * Returns a function that says who an actor is, by the names that directories and tokens have now. An unknown actor is
+ * Returns a function that says who an actor is, by the names that directories, tokens and keys have now. An unknown actor is
  * shown as it was recorded.
  */
-export const describeActors = (directories: readonly DirectoryView[]): ((actor: string) => string) => {
+export const describeActors = (
+  directories: readonly DirectoryView[],
+  keys: readonly Pick<KeyView, 'id' | 'name'>[] = [],
+): ((actor: string) => string) => {
   // The end of an id is shown, because it is random: its beginning is the time.
   const known = new Map<string, string>();
   for (const { name, tokens } of directories)
     for (const { id } of tokens) known.set(`token:${id}`, `${name} (token …${id.slice(-8)})`);
+  for (const { id, name } of keys) known.set(`key:${id}`, `${name} (key …${id.slice(-8)})`);
   return (actor) => known.get(actor) ?? actor.replace(/^(client|entra):.*(.{8})$/, '$1 …$2');
 };
 

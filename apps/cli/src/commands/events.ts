@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { listAll, listEvents } from '../admin-api.sender.js';
-import type { DirectoryView } from '../admin-views.js';
+import type { DirectoryView, KeyView } from '../admin-views.js';
 import { groupOf } from '../named.sender.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 import { addCommand, AS_JSON, print } from './command.js';
@@ -12,7 +12,10 @@ export const addEvents = (noun: Command, path: 'users' | 'groups', description: 
     .option(...AS_JSON)
     .action(async (given: string, { json }: { json?: boolean }) => {
       const events = await listEvents(path, path === 'groups' ? await groupOf(given, undefined) : given);
-      const text = json ? '' : renderTimeline(events, describeActors(await listAll<DirectoryView>('directories')));
-      print(json, events, text);
+      if (json) return print(json, events, '');
+      // A key of one tenant may list no keys: then they are shown by their ids.
+      const keys = await listAll<KeyView>('keys').catch(() => []);
+      const who = describeActors(await listAll<DirectoryView>('directories'), keys);
+      print(json, events, renderTimeline(events, who));
     });
 };
