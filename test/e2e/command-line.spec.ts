@@ -154,6 +154,36 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(await said('group', 'delete', group.id, '--yes')).toBe(`The group ${group.id} is deleted.`);
   });
 
+  it('finds users by what they have and had, shows one, archives and restores it', async () => {
+    const resource = { userName: 'joan@example.org', displayName: 'Joan Clarke', externalId: 'joan' };
+    const { id } = (await muster.scim('POST', '/Users', resource)).body;
+    const Operations = [{ op: 'Replace', path: 'displayName', value: 'Joan Murray' }];
+    await muster.scim('PATCH', `/Users/${id}`, { Operations });
+    expect(await shown('user', 'find', 'joan clarke')).toMatchObject([
+      { id, userName: 'joan@example.org', state: 'active', matchedBy: 'formerDisplayName' },
+    ]);
+    expect(await said('user', 'find', 'Joan*')).toMatch(/^joan@example\.org {2}.*Joan Murray.* found by user name$/);
+    expect(await shown('user', 'find', 'nobody')).toEqual([]);
+    expect(await said('user', 'find', 'nobody')).toBe('(none)');
+    expect(await shown('user', 'show', 'joan')).toMatchObject({ id, attributes: { externalId: 'joan' } });
+    const page = await said('user', 'show', 'Joan Murray');
+    expect(page).toMatch(/^joan@example\.org\n {2}id +\S+\n {2}state +active\n/);
+    expect(page).toContain('SCIM through Microsoft Entra ID');
+    expect(await said('user', 'archive', 'joan', '--reason', 'laptop stolen')).toBe(`The user ${id} is archived.`);
+    expect(await said('user', 'list', '--state', 'archived')).toContain(id);
+    expect(await said('user', 'show', id)).toContain('archived by an administrator');
+    expect(await said('user', 'restore', 'joan@example.org')).toBe(`The user ${id} is active again.`);
+    expect(await said('user', 'events', 'joan')).toContain('because: laptop stolen');
+    await muster.scim('DELETE', `/Users/${id}`);
+    expect(await shown('user', 'find', 'joan@example.org')).toMatchObject([{ id, state: 'archived' }]);
+    expect(await said('user', 'show', 'joan')).toContain('archived by its directory');
+    expect(await cli(['user', 'show', 'nobody'])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('Nobody is called "nobody", and nobody was.'),
+    });
+  });
+
   const NOBODY = '00000000-0000-7000-8000-000000000000';
   it.each([
     ['an id that is not there', ['user', 'transfer', NOBODY, NOBODY]],

@@ -42,6 +42,8 @@ import { TokensController } from './tokens/tokens.controller.js';
 import { Tokens } from './tokens/tokens.sender.js';
 import { UserLinksController } from './users/user-links.controller.js';
 import { UserLinks } from './users/user-links.sender.js';
+import { UsersController } from './users/users.controller.js';
+import { Users } from './users/users.queries.js';
 
 /** The routes, which docs/openapi.json is made of. */
 export const CONTROLLERS = [
@@ -52,6 +54,7 @@ export const CONTROLLERS = [
   ClientsController,
   SchemasController,
   StreamEventsController,
+  UsersController,
   UserLinksController,
   GroupsAdminController,
 ] as const;
@@ -75,6 +78,7 @@ export class AdminApiModule {
         Schemas,
         DefinedSchemas,
         StreamEvents,
+        Users,
         UserLinks,
         Groups,
         LocalGroups,

@@ -84,6 +84,46 @@ export interface KeyView {
   readonly lastUsedAt: string | null;
 }
 
+/** A user in a list; of those who were searched for, `matchedBy` says by what they were found. */
+export interface UserView {
+  readonly id: string;
+  readonly userName: string;
+  readonly state: 'active' | 'archived' | 'deleted';
+  readonly displayName: string | null;
+  readonly email: string | null;
+  readonly externalId: string | null;
+  readonly directory: NameView | null;
+  readonly created: string;
+  readonly lastModified: string;
+}
+
+/** A directory, which has no name any longer once it is deleted. */
+interface NameView {
+  readonly id: string;
+  readonly name: string | null;
+}
+
+export interface FoundUserView extends UserView {
+  readonly matchedBy: string;
+}
+
+/** A user with all that is known of it; `attributes` null = it is deleted. */
+export interface ShownUserView extends UserView {
+  readonly version: number;
+  readonly attributes: Readonly<Record<string, unknown>> | null;
+  readonly archivedBy: 'administrator' | 'directory' | null;
+  readonly webRole: string | null;
+  readonly origin: {
+    readonly by: 'provisioning' | 'sign-in';
+    readonly at: string;
+    readonly directory: NameView | null;
+    readonly matching: { readonly rule: string } | null;
+  } | null;
+  readonly signIns: readonly { readonly directory: string; readonly loginType: string; readonly providerId: string }[];
+  readonly groups: readonly { readonly id: string; readonly display: string; readonly direct: boolean }[];
+  readonly lastEvents: readonly RecordedEvent[];
+}
+
 export interface AttributeView {
   readonly name: string;
   readonly type: string;

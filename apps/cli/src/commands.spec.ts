@@ -53,7 +53,7 @@ it.each(COMMANDS)('the help of %s says what the exit codes mean', (_path, comman
 });
 
 /** The commands that only look. */
-const LOOKS = /^(list|events|members|try|find|guide|check|trace-auth)$|^(schema|client|key) show$/;
+const LOOKS = /^(list|events|members|try|find|guide|check|trace-auth)$|^(schema|client|key|user) show$/;
 
 it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
   const names = command.options.map(({ long }) => long);

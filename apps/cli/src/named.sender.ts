@@ -1,5 +1,5 @@
 import { call, listAll } from './admin-api.sender.js';
-import type { DirectoryView, GroupView, KeyView, TenantView } from './admin-views.js';
+import type { DirectoryView, FoundUserView, GroupView, KeyView, TenantView } from './admin-views.js';
 
 /** Names are accepted wherever an id is: one thing has it, or the error lists those that were meant perhaps. */
 
@@ -50,3 +50,24 @@ export const groupOf = (given: string, tenant: string | undefined): Promise<stri
   idOf('group', given, async () =>
     (await listAll<GroupView>('groups', await inTenant(tenant))).map(({ id, displayName: name }) => ({ id, name })),
   );
+
+/** The users who have an identifier, or had it. */
+export const findUsers = async (text: string, tenant?: string): Promise<readonly FoundUserView[]> => {
+  const query = new URLSearchParams({ text, ...(await inTenant(tenant)) });
+  return (await call<{ items: readonly FoundUserView[] }>('GET', `users/find?${query.toString()}`)).items;
+};
+
+/** The id that was typed, or that of the only user who has this user name, e-mail, name or other identifier, or had it. */
+export const userOf = async (given: string): Promise<string> => {
+  if (UUID.test(given)) return given.toLowerCase();
+  if (given.endsWith('*')) throw new Error(`"${given}" stands for all who begin so; name one of them.`);
+  const found = await findUsers(given);
+  const [only] = found;
+  if (!only) throw new Error(`Nobody is called "${given}", and nobody was.`);
+  if (found.length === 1) return only.id;
+  // Whoever has a user name is meant, not those who had it.
+  const named = found.filter(({ matchedBy }) => matchedBy === 'userName');
+  if (named.length === 1) return named[0]!.id;
+  const rows = found.map(({ id, userName: name }) => ({ id, name }));
+  throw new Error(`There are ${found.length} of whom "${given}" is said; give the id of one:${told(rows)}`);
+};

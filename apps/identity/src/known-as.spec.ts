@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Resource } from '#scim';
-import { displayedNameOf, knownAs, lastSeenOf } from './known-as.js';
+import { displayedNameOf, type Resource } from '#scim';
+import { knownAs, lastSeenOf } from './known-as.js';
 
 const known = (resource: object, ...providerIds: string[]) => ({
   resource: { userName: 'ada@x.org', active: true, ...resource } as Resource,
@@ -37,13 +37,30 @@ describe('identifiers that the row of a user does not have', () => {
     },
     {
       rule: 'a user name, an e-mail and an externalId are added when they go',
-      before: known({ externalId: 'E-1', ...mails('Ada@x.org', 'a@x.org') }),
-      after: known({ userName: 'countess@x.org', externalId: 'E-2', ...mails('countess@x.org', 'a@x.org') }),
+      before: known({ externalId: 'E-1', ...mails('Ada@x.org') }),
+      after: known({ userName: 'countess@x.org', externalId: 'E-2', ...mails('countess@x.org') }),
       then: [
         ['userName', 'ada@x.org'],
         ['email', 'ada@x.org'],
         ['externalId', 'E-1'],
       ],
+    },
+    {
+      rule: 'an e-mail besides the first one for work is added when it comes',
+      before: known(mails('ada@x.org')),
+      after: known({
+        emails: [
+          { type: 'work', value: 'ada@x.org' },
+          { type: 'home', value: 'Ada@home.org' },
+        ],
+      }),
+      then: [['email', 'ada@home.org']],
+    },
+    {
+      rule: 'who has no e-mail for work is found by the others',
+      before: null,
+      after: known({ emails: [{ value: 'Ada@home.org' }] }),
+      then: [['email', 'ada@home.org']],
     },
     {
       rule: 'the same name in other capitals has not gone',

@@ -1,4 +1,4 @@
-import { nameKey, uniqueKey, type Resource } from '#scim';
+import { displayedNameOf, nameKey, uniqueKey, type Resource } from '#scim';
 import type { KnownAsKind, SignIn } from '#contracts';
 import { emailsOf, externalIdOf, upnOf, workEmailOf } from './identifiers.js';
 
@@ -15,9 +15,9 @@ interface Known {
 
 /**
  * The identifiers of a user that an event adds to those by which administrators find people, besides those that the
- * user's own row has. Names and sign-in identities are added when they come, because no index of that row has them: a
- * name in it would make each change of a name move the row, and write all indexes (docs/decisions). The others are
- * added when they go, with the user or without. `null` = there is no user.
+ * user's own row has. Names, sign-in identities and further e-mails are added when they come, because no index of that
+ * row has them: with a name in one, each change of a name would write all of its indexes. The others are added when
+ * they go, with the user or without. `null` = there is no user.
  */
 export const knownAs = (before: Known | null, after: Known | null): (readonly [kind: KnownAsKind, value: string])[] =>
   [...(after ? come(before, after) : []), ...(before ? gone(before, after) : [])].filter(
@@ -31,8 +31,15 @@ const come = (before: Known | null, after: Known): (readonly [KnownAsKind, strin
     ...(name === null || (before && displayedNameOf(before.resource) === name)
       ? []
       : [['displayName', nameKey(name)] as const]),
+    ...otherEmailsThatCame(before?.resource, after.resource).map((email) => ['email', email] as const),
     ...signIns.filter((one) => !before?.signIns.includes(one)).map((one) => ['providerId', one.providerId] as const),
   ];
+};
+
+const otherEmailsThatCame = (was: Resource | undefined, is: Resource): string[] => {
+  if (was?.emails === is.emails || emailsOf(is).length < (workEmailOf(is) === null ? 1 : 2)) return [];
+  const known = was ? otherEmailKeysOf(was) : [];
+  return otherEmailKeysOf(is).filter((email) => !known.includes(email));
 };
 
 const gone = (before: Known, after: Known | null): (readonly [KnownAsKind, string])[] => {
@@ -50,13 +57,10 @@ const gone = (before: Known, after: Known | null): (readonly [KnownAsKind, strin
   ];
 };
 
-/** The name that people see: a user without a display name has the parts of its name. */
-export const displayedNameOf = ({ displayName, name }: Resource): string | null => {
-  if (typeof displayName === 'string' && displayName.trim() !== '') return displayName;
-  const { formatted, givenName, familyName } = (name ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof formatted === 'string' && formatted.trim() !== '') return formatted;
-  const parts = [givenName, familyName].filter((part) => typeof part === 'string' && part.trim() !== '');
-  return parts.length === 0 ? null : parts.join(' ');
+/** The first one for work is looked up in the row of the user. */
+const otherEmailKeysOf = (resource: Resource): string[] => {
+  const first = workEmailOf(resource);
+  return emailKeysOf(resource).filter((email) => first === null || email !== uniqueKey(first));
 };
 
 const emailKeysOf = (resource: Resource): string[] => [

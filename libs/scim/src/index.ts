@@ -69,5 +69,6 @@ export { tooLarge } from './resource-size.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
 export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS } from './value.js';
+export { displayedNameOf } from './displayed-name.js';
 export { keyBeside, nameKey, unfitAsKey, uniqueKey } from './unique-key.js';
 export { webRoleOf } from './web-role.js';

@@ -57,6 +57,16 @@ export class UserLinks {
     return user.version;
   }
 
+  /** Throws Rejected. */
+  async archive(asked: Asked, userId: string): Promise<void> {
+    await this.commands.toIdentity(asked, await this.tenantOf(userId), null, { type: 'ArchiveUser', userId });
+  }
+
+  /** Throws Rejected. */
+  async restore(asked: Asked, userId: string): Promise<void> {
+    await this.commands.toIdentity(asked, await this.tenantOf(userId), null, { type: 'RestoreUser', userId });
+  }
+
   private async tenantOf(userId: string): Promise<string> {
     const [first] = isUuid(userId) ? await this.events.page('user', userId, 0, 1) : [];
     if (!first) throw new Rejected('notFound', `There is no user with the id ${userId}.`);

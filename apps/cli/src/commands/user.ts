@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
-import { call } from '../admin-api.sender.js';
-import { directoryOf } from '../named.sender.js';
-import { addCommand, AS_JSON, print, WITH_REASON } from './command.js';
+import { Option, type Command } from 'commander';
+import { call, listAll } from '../admin-api.sender.js';
+import type { DirectoryView, ShownUserView, UserView } from '../admin-views.js';
+import { directoryOf, findUsers, inTenant, userOf } from '../named.sender.js';
+import { describeFound, describePerson, describeUser } from '../person.js';
+import { addCommand, AS_JSON, print, printAll, WITH_REASON } from './command.js';
 import { addEvents } from './events.js';
 
 interface Options {
@@ -9,25 +11,119 @@ interface Options {
   readonly json?: boolean;
 }
 
+const USER = ['<user>', 'id, user name, e-mail or another identifier that one user alone has'] as const;
+
+/** Changes one user. `path` follows its id. */
+const change = async (
+  name: string,
+  path: string,
+  content: object,
+  { reason, json }: Options,
+  text: (id: string, changed: UserView) => string,
+): Promise<void> => {
+  const id = await userOf(name);
+  const changed = await call<UserView>('POST', `users/${encodeURIComponent(id)}/${path}`, { ...content, reason });
+  print(json, changed, text(id, changed));
+};
+
 export const addUser = (program: Command): void => {
-  const user = program.command('user').description('users: what happened to one, and which directory manages it');
+  const user = program
+    .command('user')
+    .description('users: find them again, see what is known of one, archive and restore one, say who manages it');
+  addCommand(user, 'list', 'list users, also those who were archived or deleted', '--state archived')
+    .addOption(
+      new Option('--state <state>', 'only these (default: active and archived)').choices([
+        'active',
+        'archived',
+        'deleted',
+      ]),
+    )
+    .option('--tenant <tenant>', 'name or id of the tenant (default: all)')
+    .option('--directory <directory>', 'name or id of the directory that manages them')
+    .option(...AS_JSON)
+    .action(
+      async ({
+        state,
+        tenant,
+        directory,
+        json,
+      }: Options & Record<'state' | 'tenant' | 'directory', string | undefined>) => {
+        const chosen = {
+          ...(state === undefined ? {} : { state }),
+          ...(await inTenant(tenant)),
+          ...(directory === undefined ? {} : { directory: await directoryOf(directory) }),
+        };
+        printAll(json, await listAll<UserView>('users', chosen), describeUser);
+      },
+    );
+  addCommand(
+    user,
+    'find',
+    'find users by any identifier that they have or had: user name, e-mail, UPN, externalId, provider id, name, id',
+    'ada@example.org\n  npm run -s cli -- user find "Ada*"',
+  )
+    .argument('<text>', 'the whole identifier, whatever its case, or its beginning and a *')
+    .option('--tenant <tenant>', 'name or id of the tenant (default: all)')
+    .option(...AS_JSON)
+    .action(async (text: string, { tenant, json }: Options & { tenant?: string }) =>
+      printAll(json, await findUsers(text, tenant), describeFound),
+    );
+  addCommand(
+    user,
+    'show',
+    'show what is known of one user: attributes, groups, sign-ins, where it came from',
+    'ada@example.org',
+  )
+    .argument(...USER)
+    .option(...AS_JSON)
+    .action(async (name: string, { json }: Options) => {
+      const shown = await call<ShownUserView>('GET', `users/${encodeURIComponent(await userOf(name))}`);
+      print(json, shown, json ? '' : describePerson(shown, await listAll<DirectoryView>('directories')));
+    });
   addEvents(user, 'users', 'show everything that happened to one user, the oldest first');
-  addCommand(user, 'unlink', 'take a user from its directory, and undo what the link changed', '<id>')
-    .argument('<id>')
+  addCommand(
+    user,
+    'archive',
+    'take access from a user until an administrator restores it, whatever its directory sends',
+    'ada@example.org --reason "laptop stolen"',
+  )
+    .argument(...USER)
     .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (id: string, { reason, json }: Options) => {
-      const changed = await call('POST', `users/${encodeURIComponent(id)}/unlink`, { reason });
-      print(json, changed, `Nobody manages the user ${id} now.`);
-    });
-  addCommand(user, 'transfer', 'let another directory manage a user from now on', '<id> <directory>')
-    .argument('<id>')
+    .action((name: string, options: Options) =>
+      change(name, 'archive', {}, options, (id) => `The user ${id} is archived.`),
+    );
+  addCommand(user, 'restore', 'give access back to a user who is archived', 'ada@example.org')
+    .argument(...USER)
+    .option(...WITH_REASON)
+    .option(...AS_JSON)
+    .action((name: string, options: Options) =>
+      change(name, 'restore', {}, options, (id, { state }) =>
+        state === 'active'
+          ? `The user ${id} is active again.`
+          : `The user ${id} is restored, and stays archived: its directory says that it is not active. Restore it once more to give it access all the same.`,
+      ),
+    );
+  addCommand(user, 'unlink', 'take a user from its directory, and undo what the link changed', 'ada@example.org')
+    .argument(...USER)
+    .option(...WITH_REASON)
+    .option(...AS_JSON)
+    .action((name: string, options: Options) =>
+      change(name, 'unlink', {}, options, (id) => `Nobody manages the user ${id} now.`),
+    );
+  addCommand(user, 'transfer', 'let another directory manage a user from now on', 'ada@example.org "Contoso Entra"')
+    .argument(...USER)
     .argument('<directory>', 'name or id of the directory')
     .option(...WITH_REASON)
     .option(...AS_JSON)
-    .action(async (id: string, name: string, { reason, json }: Options) => {
-      const directory = await directoryOf(name);
-      const changed = await call('POST', `users/${encodeURIComponent(id)}/transfer`, { directory, reason });
-      print(json, changed, `The user ${id} belongs to the directory ${directory} now.`);
+    .action(async (name: string, directoryName: string, options: Options) => {
+      const directory = await directoryOf(directoryName);
+      await change(
+        name,
+        'transfer',
+        { directory },
+        options,
+        (id) => `The user ${id} belongs to the directory ${directory} now.`,
+      );
     });
 };

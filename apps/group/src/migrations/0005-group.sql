@@ -169,7 +169,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON "group".groups, "group".leaving TO muste
 GRANT SELECT, INSERT, DELETE ON "group".members, "group".emptying TO muster_group;
 GRANT SELECT, INSERT, UPDATE ON "group".claims TO muster_group;
 GRANT EXECUTE ON FUNCTION "group".groups_above TO muster_group;
-GRANT EXECUTE ON FUNCTION "group".groups_of TO muster_gateway;
+GRANT EXECUTE ON FUNCTION "group".groups_of TO muster_gateway, muster_admin_api;
 GRANT EXECUTE ON FUNCTION "group".effective_members TO muster_admin_api;
 GRANT USAGE ON SCHEMA "group" TO muster_gateway, muster_admin_api, muster_identity, muster_directory;
 GRANT SELECT ON "group".groups_v1, "group".members_v1 TO muster_gateway, muster_admin_api, muster_identity;

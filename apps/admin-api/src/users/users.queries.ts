@@ -1,0 +1,264 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import {
+  ADMINISTERED_USERS_VIEW,
+  DELETED_USERS_VIEW,
+  DIRECTORIES_VIEW,
+  eventsViewOf,
+  GROUPS_OF,
+  KNOWN_AS_VIEW,
+  type EventRow,
+  type GroupOfUser,
+  type Matching,
+  type SignIn,
+} from '#contracts';
+import { isUuid } from '#runtime';
+import { Rejected, webRoleOf, type Resource } from '#scim';
+import { StreamEvents } from '../events/stream-events.queries.js';
+import { LEAST_ID } from '../http/pages.queries.js';
+import { POOL } from '../injected.js';
+import {
+  isBetter,
+  matchedBy,
+  shown,
+  soughtBy,
+  type MatchedBy,
+  type Sought,
+  type UserColumns,
+  type UserState,
+  type UserView,
+} from './found.js';
+
+/** The tenants that somebody may see; null = all. */
+export type Visible = readonly string[] | null;
+
+/** What chooses the users of a list. */
+export interface Listing {
+  readonly tenants: Visible;
+  /** Left out = active and archived ones. */
+  readonly state?: UserState | undefined;
+  readonly directory?: string | undefined;
+}
+
+/** The place of a user in a list. */
+export type Place = readonly [tenant: string, id: string];
+
+/** A user with everything that is known of it. */
+export interface ShownUser extends UserView {
+  readonly version: number;
+  /** Null = the user is deleted. */
+  readonly attributes: Resource | null;
+  /** Who keeps an archived user from acting: an administrator does so until one restores it. */
+  readonly archivedBy: 'administrator' | 'directory' | null;
+  /** The role on the web; null = none. */
+  readonly webRole: string | null;
+  /** What made the user, when, through which directory, and how it was matched. */
+  readonly origin: {
+    readonly by: 'provisioning' | 'sign-in';
+    readonly at: Date;
+    readonly directory: UserView['directory'];
+    readonly actor: string;
+    readonly matching: Matching | null;
+  } | null;
+  readonly signIns: readonly SignIn[];
+  /** Groups in which the user is, directly or through others, by the order of their ids; some of very many. */
+  readonly groups: readonly GroupOfUser[];
+  readonly lastEvents: readonly Pick<EventRow, 'version' | 'type' | 'recordedAt' | 'actor' | 'data'>[];
+}
+
+export interface FoundUser extends UserView {
+  readonly matchedBy: MatchedBy;
+}
+
+/** A name may be that of everybody: no more are found by one text. */
+const MAX_FOUND = 100;
+/** Rows that each index gives for one text: one user may have several of them. */
+const MAX_CANDIDATES = 2 * MAX_FOUND;
+const MAX_TEXT_CHARACTERS = 400;
+const MAX_EMAILS = 20;
+const MAX_GROUPS = 1_000;
+const LAST_EVENTS = 10;
+/** Comes after each text that begins as the one before it, in the order of COLLATE "C". */
+const LAST_CHARACTER = '\u{10ffff}';
+const EVENTS = eventsViewOf('identity');
+
+const directoryOf = (id: string): string =>
+  `(SELECT json_build_object('id', ${id}, 'name', (SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = ${id})) WHERE ${id} IS NOT NULL)`;
+const text = (value: string): string => `left(${value}, ${MAX_TEXT_CHARACTERS})`;
+
+/** Columns of UserColumns, of users who are there and of those who were deleted. */
+const COLUMNS = `
+  u.id, u.tenant, ${text("u.resource->>'userName'")} AS "userName",
+  CASE WHEN u.archived THEN 'archived' ELSE 'active' END AS state,
+  ${text(`coalesce(nullif(btrim(u.resource->>'displayName'), ''), nullif(btrim(u.resource->'name'->>'formatted'), ''),
+    nullif(concat_ws(' ', nullif(btrim(u.resource->'name'->>'givenName'), ''), nullif(btrim(u.resource->'name'->>'familyName'), '')), ''))`)} AS "displayName",
+  (SELECT json_agg(json_build_object('type', left(e.one->>'type', 20), 'value', ${text("e.one->>'value'")}))
+   FROM (SELECT one FROM jsonb_array_elements(CASE jsonb_typeof(u.resource->'emails') WHEN 'array' THEN u.resource->'emails' ELSE '[]' END) AS t(one) LIMIT ${MAX_EMAILS}) e) AS emails,
+  u.external_id AS "externalId", ${directoryOf('u.directory')} AS directory, u.sign_ins AS "signIns",
+  u.created, u.last_modified AS "lastModified"`;
+const DELETED_COLUMNS = `
+  u.id, u.tenant, u.user_name AS "userName", 'deleted' AS state, ${text('u.display_name')} AS "displayName",
+  json_build_array(json_build_object('type', 'work', 'value', ${text('u.email')})) AS emails,
+  u.external_id AS "externalId", ${directoryOf('u.directory')} AS directory, NULL::jsonb AS "signIns",
+  u.created, u.deleted AS "lastModified"`;
+
+/** SQL: the users who bear what is sought, each look-up by an index of its own. */
+const candidates = ({ isPrefix }: Sought, tenants: string): string => {
+  const is = (column: string, value: string): string =>
+    isPrefix ? `${column} >= ${value} AND ${column} < ${value} || '${LAST_CHARACTER}'` : `${column} = ${value}`;
+  const of = (view: string, kind: string, value: string, condition: string): string =>
+    `(SELECT tenant, id, ${kind} AS kind, ${value} AS value FROM ${view} WHERE ${condition} ${tenants} LIMIT ${MAX_CANDIDATES})`;
+  const ofUsers = (kind: string, column: string, value: string): string =>
+    of(ADMINISTERED_USERS_VIEW, `'${kind}'`, column, is(column, value));
+  return [
+    ofUsers('userName', 'user_name_folded', '$2'),
+    ofUsers('formerUserName', 'former_upn_key', '$3'),
+    ofUsers('email', 'work_email_folded', '$2'),
+    ofUsers('email', 'work_email_key', '$3'),
+    ofUsers('externalId', 'external_id', '$1'),
+    ...(isPrefix
+      ? [of(KNOWN_AS_VIEW, 'kind', 'value', is('value', '$4'))]
+      : ['$1', '$3', '$4'].map((value) => of(KNOWN_AS_VIEW, 'kind', 'value', is('value', value)))),
+  ].join(' UNION ALL ');
+};
+
+/** Users as administrators see them: those that are there, and those that were deleted. */
+@Injectable()
+export class Users {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly events: StreamEvents,
+  ) {}
+
+  /** In the order of tenants and ids, those behind a place. */
+  async page({ tenants, state, directory }: Listing, after: Place | null, limit: number): Promise<UserView[]> {
+    const isDeleted = state === 'deleted';
+    const conditions = [
+      '(u.tenant, u.id) > ($1::uuid, $2::uuid)',
+      ...(tenants ? ['u.tenant = ANY ($4::uuid[])'] : ['$4::uuid[] IS NULL']),
+      ...(directory === undefined ? ['$5::uuid IS NULL'] : ['u.directory = $5::uuid']),
+      ...(state === 'archived' ? ['u.archived'] : []),
+      ...(state === 'active' ? ['u.archived IS NULL'] : []),
+    ];
+    const { rows } = await this.pool.query<UserColumns>(
+      `SELECT ${isDeleted ? DELETED_COLUMNS : COLUMNS} FROM ${isDeleted ? DELETED_USERS_VIEW : ADMINISTERED_USERS_VIEW} u
+       WHERE ${conditions.join(' AND ')} ORDER BY u.tenant, u.id LIMIT $3`,
+      [...(after ?? [LEAST_ID, LEAST_ID]), limit, tenants, directory ?? null],
+    );
+    return rows.map(shown);
+  }
+
+  /**
+   * Everybody who has an identifier, or had it: user name, e-mail, UPN, externalId, provider id, name, id; those who
+   * have it come first. A text that ends in `*` stands for all that begin with it. The first 100 at the most. Throws
+   * Rejected(invalidValue).
+   */
+  async find(tenants: Visible, given: string, limit = MAX_FOUND): Promise<FoundUser[]> {
+    const sought = soughtBy(given);
+    if (sought.key === '') throw new Rejected('invalidValue', 'Nothing can be found by a text that shows nothing.');
+    const { rows } = await this.pool.query<{ tenant: string; id: string; kind: MatchedBy; value: string }>(
+      candidates(sought, tenants ? 'AND tenant = ANY ($5::uuid[])' : 'AND $5::uuid[] IS NULL'),
+      [sought.exact, sought.folded, sought.key, sought.name, tenants],
+    );
+    const id = sought.exact.toLowerCase();
+    const tenant = isUuid(id) ? await this.tenantOf(tenants, id) : null;
+    const found = [...(tenant === null ? [] : [{ tenant, id, kind: 'id' as const, value: id }]), ...rows];
+    const users = await this.byIds(found);
+    const best = new Map<string, FoundUser>();
+    for (const candidate of found) {
+      const user = users.get(candidate.id);
+      if (!user) continue;
+      const by = matchedBy(user, candidate.kind, candidate.value);
+      const known = best.get(candidate.id);
+      if (!known || isBetter(by, known.matchedBy)) best.set(candidate.id, { ...shown(user), matchedBy: by });
+    }
+    return [...best.values()]
+      .sort((a, b) =>
+        isBetter(a.matchedBy, b.matchedBy) ? -1 : isBetter(b.matchedBy, a.matchedBy) ? 1 : a.id < b.id ? -1 : 1,
+      )
+      .slice(0, Math.min(limit, MAX_FOUND));
+  }
+
+  /** Throws Rejected(notFound). */
+  async show(given: string): Promise<ShownUser> {
+    const id = given.toLowerCase();
+    const tenant = isUuid(id) ? await this.tenantOf(null, id) : null;
+    if (tenant === null) throw noUser(id);
+    const user = (await this.byIds([{ tenant, id }])).get(id);
+    if (!user) throw noUser(id);
+    const { rows } = await this.pool.query<{
+      resource: Resource | null;
+      version: number;
+      archival: object | null;
+      groups: readonly GroupOfUser[] | null;
+    }>(
+      `SELECT coalesce(u.version, d.version) AS version, u.resource, u.archival, (SELECT json_agg(g.*) FROM (
+           SELECT id, directory, display, direct FROM ${GROUPS_OF}($1, ARRAY[$2::uuid]) LIMIT ${MAX_GROUPS}) g) AS groups
+       FROM (SELECT) AS one
+       LEFT JOIN ${ADMINISTERED_USERS_VIEW} u ON u.tenant = $1 AND u.id = $2
+       LEFT JOIN ${DELETED_USERS_VIEW} d ON d.tenant = $1 AND d.id = $2`,
+      [tenant, id],
+    );
+    const { resource, version, archival, groups } = rows[0]!;
+    const [first] = await this.events.page('user', id, 0, 1);
+    const last = await this.events.page('user', id, Math.max(0, version - LAST_EVENTS), LAST_EVENTS);
+    return {
+      ...shown(user),
+      version,
+      attributes: resource,
+      archivedBy: user.state !== 'archived' ? null : archival ? 'administrator' : 'directory',
+      webRole: resource && webRoleOf(resource),
+      origin: first ? await this.originOf(first) : null,
+      signIns: user.signIns ?? [],
+      groups: groups ?? [],
+      lastEvents: last.map(({ version: number, type, recordedAt, actor, data }) => ({
+        version: number,
+        type,
+        recordedAt,
+        actor,
+        data,
+      })),
+    };
+  }
+
+  private async tenantOf(tenants: Visible, id: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ tenant: string }>(
+      `SELECT tenant FROM ${EVENTS} WHERE stream = $1 AND version = 1`,
+      [id],
+    );
+    const tenant = rows[0]?.tenant;
+    return tenant !== undefined && (!tenants || tenants.includes(tenant)) ? tenant : null;
+  }
+
+  private async byIds(
+    found: readonly { readonly tenant: string; readonly id: string }[],
+  ): Promise<Map<string, UserColumns>> {
+    const ids = [...new Map(found.map((one) => [one.id, one])).values()];
+    const { rows } = await this.pool.query<UserColumns>(
+      `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
+       CROSS JOIN LATERAL (SELECT * FROM ${ADMINISTERED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u
+       UNION ALL SELECT ${DELETED_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
+       CROSS JOIN LATERAL (SELECT * FROM ${DELETED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u`,
+      [ids.map(({ tenant }) => tenant), ids.map(({ id }) => id)],
+    );
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  private async originOf({ type, recordedAt, directory, actor, data }: EventRow): Promise<ShownUser['origin']> {
+    const { rows } = await this.pool.query<{ directory: UserView['directory'] }>(
+      `SELECT ${directoryOf('s.id')} AS directory FROM (SELECT $1::uuid AS id) s`,
+      [directory],
+    );
+    const isSignIn = type !== 'muster.user.created.v1' && (data as { manager?: string | null }).manager === null;
+    return {
+      by: isSignIn ? 'sign-in' : 'provisioning',
+      at: recordedAt,
+      directory: rows[0]!.directory,
+      actor,
+      matching: data.matching ?? null,
+    };
+  }
+}
+
+const noUser = (id: string): Rejected =>
+  new Rejected('notFound', `There is no user with the id ${id}, and none was deleted.`);

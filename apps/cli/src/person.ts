@@ -1,0 +1,82 @@
+import type { DirectoryView, FoundUserView, ShownUserView, UserView } from './admin-views.js';
+import { describeActors, renderTimeline } from './timeline.js';
+
+const ofDirectory = ({ directory }: Pick<UserView, 'directory'>): string =>
+  directory ? `of the directory "${directory.name ?? directory.id}"` : 'managed by nobody';
+
+/** One line of a list of users. */
+export const describeUser = (user: UserView): string =>
+  [user.userName, user.id, user.state, user.displayName ?? '-', user.email ?? '-', ofDirectory(user)].join('  ');
+
+/** `formerUserName` is for programs: people read "former user name". */
+const WORDS: Readonly<Record<string, string>> = {
+  id: 'id',
+  userName: 'user name',
+  displayName: 'name',
+  email: 'e-mail',
+  externalId: 'externalId',
+  providerId: 'provider id',
+};
+const words = (matchedBy: string): string => {
+  const isFormer = matchedBy.startsWith('former');
+  const kind = isFormer ? `${matchedBy[6]!.toLowerCase()}${matchedBy.slice(7)}` : matchedBy;
+  return `${isFormer ? 'former ' : ''}${WORDS[kind] ?? kind}`;
+};
+
+export const describeFound = (user: FoundUserView): string =>
+  `${describeUser(user)}  found by ${words(user.matchedBy)}`;
+
+const STATES = {
+  active: () => 'active',
+  archived: ({ archivedBy }: ShownUserView) =>
+    `archived by ${archivedBy === 'directory' ? 'its directory' : 'an administrator'}`,
+  deleted: ({ lastModified }: ShownUserView) => `deleted on ${at(lastModified)}`,
+};
+
+const at = (time: string): string => time.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
+
+/** A page about one user, for people. */
+export const describePerson = (user: ShownUserView, directories: readonly DirectoryView[]): string => {
+  const { origin, signIns, groups } = user;
+  const nameOf = (id: string): string => directories.find((directory) => directory.id === id)?.name ?? id;
+  const facts: [string, string][] = [
+    ['id', user.id],
+    ['state', STATES[user.state](user)],
+    ['name', user.displayName ?? '-'],
+    ['e-mail', user.email ?? '-'],
+    ['externalId', user.externalId ?? '-'],
+    ['directory', user.directory ? (user.directory.name ?? user.directory.id) : 'nobody manages the user'],
+    ['web role', user.webRole ?? 'none'],
+    ['came by', origin ? cameBy(origin) : '-'],
+    ['version', `${user.version}, last changed on ${at(user.lastModified)}`],
+    ...listed(
+      'signs in with',
+      signIns.map(({ directory, loginType, providerId }) => `${loginType} ${providerId} (${nameOf(directory)})`),
+    ),
+    ...listed(
+      'is in',
+      groups.map(({ id, display, direct }) => `${display}  ${id}${direct ? '' : '  through other groups'}`),
+    ),
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length));
+  return [
+    user.userName,
+    ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`.trimEnd()),
+    ...(user.attributes ? ['', JSON.stringify(user.attributes, null, 2)] : []),
+    '',
+    renderTimeline(user.lastEvents, describeActors(directories)),
+  ].join('\n');
+};
+
+const RULES: Readonly<Record<string, string>> = {
+  create: 'nobody like that was known',
+  providerId: 'found by provider id',
+  upn: 'found by UPN',
+  email: 'found by e-mail',
+};
+const cameBy = ({ by, at: when, directory, matching }: NonNullable<ShownUserView['origin']>): string =>
+  `${by === 'sign-in' ? 'a sign-in' : 'SCIM'} through ${directory?.name ?? directory?.id ?? 'no directory'} on ${at(when)}${matching ? `: ${RULES[matching.rule] ?? matching.rule}` : ''}`;
+
+/** The name stands in the first line alone. */
+const listed = (name: string, lines: readonly string[]): [string, string][] =>
+  lines.map((line, index) => [index === 0 ? name : '', line]);
