@@ -264,7 +264,7 @@ CREATE OR REPLACE FUNCTION identity.of_tenant(tenant uuid, texts text[])
 AS $function$
   SELECT array_agg(tenant::text || '/' || t) FROM unnest(texts) AS t
 $function$;
-GRANT EXECUTE ON FUNCTION identity.of_tenant(uuid,text[]) TO muster_gateway, muster_identity;
+GRANT EXECUTE ON FUNCTION identity.of_tenant(uuid,text[]) TO muster_admin_api, muster_gateway, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.append(topics text[], partitions integer[], offsets bigint[], ids uuid[], messages json)
  RETURNS bigint
@@ -1141,10 +1141,12 @@ CREATE VIEW identity.administered_users_v1 AS
     last_modified,
     resource,
     user_name_folded,
+    name_key,
     former_upn_key,
     external_id,
     work_email_folded,
     work_email_key,
+    other_work_emails_folded,
     archived,
     (links -> 'signIns'::text) AS sign_ins,
     (links -> 'archival'::text) AS archival,
