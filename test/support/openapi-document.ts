@@ -6,6 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import {
   ApiBearerAuth,
   ApiBody,
+  ApiHeader,
   ApiOperation,
   ApiParam,
   ApiQuery,
@@ -98,6 +99,16 @@ const ERRORS: readonly RejectionCode[] = [
 ];
 const ERRORS_OF_CHANGES: readonly RejectionCode[] = ['conflict', 'tooLarge', 'unsupportedMediaType'];
 
+const ERRORS_OF_REPEATS: readonly RejectionCode[] = ['keyReused'];
+
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Sent again with the same key and content within a day, the request is not carried out again, and shows what was made as it is now.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+} as const;
+
 const problemAnswer = (status: number): MethodDecorator =>
   ApiResponse({
     status,
@@ -126,7 +137,11 @@ const document = (controller: Type<object>, name: string): void => {
   const scope =
     need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
   const parameters: Schema = query ? schemaOf(query as Type<object>) : {};
-  const errors = [...ERRORS, ...(isChange ? ERRORS_OF_CHANGES : [])].map(errorStatus);
+  const errors = [
+    ...ERRORS,
+    ...(isChange ? ERRORS_OF_CHANGES : []),
+    ...(method === RequestMethod.POST ? ERRORS_OF_REPEATS : []),
+  ].map(errorStatus);
   const decorators = [
     ApiOperation({ summary, description: [description, scope].filter(Boolean).join('\n\n') }),
     ...[...path.matchAll(/:(\w+)/g)].map(([, parameter]) => ApiParam({ name: parameter!, schema: { type: 'string' } })),
@@ -137,6 +152,7 @@ const document = (controller: Type<object>, name: string): void => {
         schema: schema as Schema,
       }),
     ),
+    ...(method === RequestMethod.POST ? [ApiHeader(IDEMPOTENCY_KEY)] : []),
     ...(method === RequestMethod.DELETE ? [ApiQuery({ name: 'reason', required: false, schema: REASON })] : []),
     ...(hasBody ? [ApiBody({ schema: bodyOf(body), required: body !== undefined })] : []),
     ApiResponse({

@@ -17,6 +17,7 @@ import { serveApiPage } from './http/api-page.controller.js';
 import { Commands, untilOwnersAnswer } from './http/commands.sender.js';
 import { OneTenant } from './http/one-tenant.queries.js';
 import { Pages } from './http/pages.queries.js';
+import { Repeats } from './http/repeats.queries.js';
 import { Problems } from './http/problem.filter.js';
 import {
   BOOTSTRAP_KEY,
@@ -88,6 +89,7 @@ export class AdminApiModule {
         ChangedKeys,
         OneTenant,
         Pages,
+        Repeats,
         { provide: POOL, useValue: pool },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },

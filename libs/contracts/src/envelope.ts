@@ -23,12 +23,22 @@ export interface Message<Data = unknown> {
 /** An administrator may say why something is changed, in so many characters at most. */
 export const MAX_REASON_CHARACTERS = 500;
 
+/** A request that its sender may repeat, as its commands and their outcomes name it. */
+export interface RepeatableRequest {
+  /** Tells it from another one that was sent with the same key. */
+  readonly fingerprint: string;
+  /** When it came first, ms. */
+  readonly atMs: number;
+}
+
 /** The content of a command message: who wants it, until when it is worth doing, and the command itself. */
 export interface CommandData<Command> {
   /** The one who asked, for the record: `token:<id>`, `admin`. */
   readonly actor: string;
   /** Why, in the words of the one who asked: it is kept in each event that the command makes. */
   readonly reason?: string;
+  /** Kept with the outcome, where there is one. */
+  readonly request?: RepeatableRequest;
   /** ISO 8601, UTC. After it the owner refuses: the client was told 503 and may have gone on to something else. */
   readonly expiresAt: string;
   readonly command: Command;

@@ -1,9 +1,13 @@
 import type { Rejection, Resource } from '#scim';
+import type { RepeatableRequest } from './envelope.js';
 
 export type { Rejection };
 
 /** The outcome of one command. A command has exactly one outcome, however often it is delivered. */
-export type Outcome<Value = unknown> = { readonly status: 'done'; readonly value: Value } | Rejection;
+export type Outcome<Value = unknown> = ({ readonly status: 'done'; readonly value: Value } | Rejection) & {
+  /** The request that asked for it, where that may be repeated. */
+  readonly request?: RepeatableRequest;
+};
 
 /**
  * The stored part of a value that shows a resource. Only those who wait for an outcome are told the resource with it:

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { eventsViewOf, pageByBytes, type EventData, type Message, type Owner } from '#contracts';
+import { derivedId, eventsViewOf, idTime, pageByBytes, type EventData, type Message, type Owner } from '#contracts';
 
 /** An event of another owner, as a consumer gets it. */
 export interface ConsumedEvent {
@@ -112,14 +112,14 @@ export async function* eventsBetween(
 export const causedId = (
   { tenant, sequence, recordedAt }: Pick<ConsumedEvent, 'tenant' | 'sequence' | 'recordedAt'>,
   source: Owner,
-): string => derivedId(Date.parse(recordedAt).toString(16).padStart(12, '0'), `${tenant}|${source}|${sequence}`);
+): string => derivedId(idTime(Date.parse(recordedAt)), sha256(`${tenant}|${source}|${sequence}`));
 
 /**
  * The id of the command that goes on where this one has ended: as with `causedId`, the same each time, and of the time
  * of its cause.
  */
 export const followingId = (commandId: string): string =>
-  derivedId(commandId.replace('-', '').slice(0, 12), `${commandId}|next`);
+  derivedId(commandId.replace('-', '').slice(0, 12), sha256(`${commandId}|next`));
 
 /**
  * The id of a command that a timer sends: the same each time for one cause. `at` is the moment that the timer waited
@@ -127,9 +127,4 @@ export const followingId = (commandId: string): string =>
  */
 export const timedId = (at: number, cause: string): string => derivedId(at.toString(16).padStart(12, '0'), cause);
 
-/** `at` is the time as the first 48 bits of the id, in hex. */
-const derivedId = (at: string, cause: string): string => {
-  const hash = createHash('sha256').update(cause).digest('hex');
-  const variant = ((parseInt(hash[3]!, 16) & 0x3) | 0x8).toString(16);
-  return `${at.slice(0, 8)}-${at.slice(8)}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
-};
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

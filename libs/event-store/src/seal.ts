@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomFillSync } from 'node:crypto';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -54,9 +54,12 @@ export interface KeySeal {
   seal(context: string, text: string): string;
   /** Null: it is not as it was sealed, or not in this context, or with another key. */
   open(context: string, sealed: string): string | null;
+  /** 32 bytes that follow from a text, and that nobody can find without the key. */
+  derive(text: string): Buffer;
 }
 
 export const keySeal = (key: Buffer): KeySeal => ({
+  derive: (text) => createHmac('sha256', key).update(`derived|${text}`).digest(),
   seal: (context, text) => seal(key, context, text),
   open: (context, sealed) => {
     try {

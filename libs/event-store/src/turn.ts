@@ -102,7 +102,11 @@ export class Turn {
     this.told.push({ ...this.envelope(command, OUTCOME_TYPE, command.subject), data });
   }
 
-  answer(command: Message, outcome: Outcome, stored: Outcome = outcome): void {
+  answer(command: Message, decided: Outcome, kept: Outcome = decided): void {
+    const { request } = (command.data ?? {}) as Partial<CommandData<unknown>>;
+    const [outcome, stored] = request
+      ? ([decided, kept].map((one) => ({ ...one, request })) as [Outcome, Outcome])
+      : [decided, kept];
     this.answered.set(command.id, outcome);
     this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome: stored, recorded_at: this.now });
     this.repeat(command, outcome);

@@ -33,6 +33,7 @@ it.each<[RejectionCode, number, boolean]>([
   ['preconditionFailed', 412, false],
   ['tooLarge', 413, false],
   ['unsupportedMediaType', 415, false],
+  ['keyReused', 422, false],
   ['tooManyRequests', 429, false],
   ['headersTooLarge', 431, false],
   ['internal', 500, false],

@@ -23,6 +23,7 @@ export type RejectionCode =
   | 'tooLarge'
   | 'unsupportedMediaType'
   | 'headersTooLarge'
+  | 'keyReused'
   | 'tooManyRequests'
   | 'internal'
   | 'notImplemented'
@@ -98,6 +99,7 @@ const ERRORS: { readonly [code in RejectionCode]: readonly [status: number, isSc
   preconditionFailed: [412, false],
   tooLarge: [413, false],
   unsupportedMediaType: [415, false],
+  keyReused: [422, false],
   tooManyRequests: [429, false],
   headersTooLarge: [431, false],
   internal: [500, false],

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Federation } from '#contracts';
 import { Directories } from '../directories/directories.queries.js';
@@ -82,7 +82,7 @@ export class ChangedClients {
   ): Promise<{ readonly id: string; readonly secret: string }> {
     const secretId = asked.newId();
     // 256 random bits: nobody finds them by trying, so a fast hash does.
-    const secret = `muster_secret_${randomBytes(32).toString('base64url')}`;
+    const secret = `muster_secret_${asked.newSecret(secretId)}`;
     const hash = createHash('sha256').update(secret).digest('hex');
     await this.commands.toDirectory(asked, tenant, {
       type: 'AddClientSecret',

@@ -1,20 +1,32 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { createParamDecorator, Injectable, type ExecutionContext, type PipeTransform } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { MAX_REASON_CHARACTERS } from '#contracts';
 import { uuidv7 } from '#runtime';
 import { checkText, Rejected } from '#scim';
 import { BOOTSTRAP, type ActingKey } from './acting-key.js';
 import type { KeyedRequest } from './api-key.guard.js';
+import { Repeats, type Exchange, type Repeatable } from './repeats.queries.js';
 
 /** The one who asks for a change, and the reason: each command says both, and so does each event that it makes. */
 export interface Asked {
   readonly key: ActingKey;
   readonly reason?: string;
-  /** Makes an id for something new. */
+  /** Makes an id for something new: the same ids, one after the other, for a request that is repeated. */
   newId(): string;
+  /**
+   * Makes a secret, 32 bytes as 43 characters of base64url, for one purpose, such as the id of what it belongs to: the same one for a
+   * request that is repeated.
+   */
+  newSecret(purpose: string): string;
+  /** The part of it that is repeated: of requests with an Idempotency-Key. */
+  readonly repeatable?: Repeatable;
 }
 
+const AT_RANDOM = { newId: uuidv7, newSecret: () => randomBytes(32).toString('base64url') };
+
 /** Muster itself, when it starts for the first time. */
-export const BY_ITSELF: Asked = { key: BOOTSTRAP, newId: uuidv7 };
+export const BY_ITSELF: Asked = { key: BOOTSTRAP, ...AT_RANDOM };
 
 /**
  * A reason is one line, which people read in lists and terminals; blank, or null = none. Throws Rejected(invalidValue).
@@ -39,11 +51,25 @@ export const askedBy = ({
   query,
 }: Pick<KeyedRequest, 'key' | 'method' | 'body' | 'query'>): Asked => ({
   key,
-  newId: uuidv7,
+  ...AT_RANDOM,
   ...reasonIn(memberOf(method === 'DELETE' ? query : body, 'reason')),
 });
 
+const EXCHANGE = createParamDecorator((_data: unknown, context: ExecutionContext): Exchange => ({
+  request: context.switchToHttp().getRequest<KeyedRequest>(),
+  reply: context.switchToHttp().getResponse<FastifyReply>(),
+}));
+
+/** Waits for what is known of a request that is repeated. */
+@Injectable()
+export class AskedPipe implements PipeTransform<Exchange, Promise<Asked>> {
+  constructor(private readonly repeats: Repeats) {}
+
+  async transform(exchange: Exchange): Promise<Asked> {
+    const asked = askedBy(exchange.request);
+    return { ...asked, ...(await this.repeats.recognise(exchange, asked.key.actor)) };
+  }
+}
+
 /** The parameter of each route that changes something. */
-export const Asks = createParamDecorator((_data: unknown, context: ExecutionContext): Asked =>
-  askedBy(context.switchToHttp().getRequest<KeyedRequest>()),
-);
+export const Asks = (): ParameterDecorator => EXCHANGE(AskedPipe);

@@ -8,6 +8,7 @@ import {
   type GroupCommand,
   type Message,
   type Owner,
+  type RepeatableRequest,
   type UserCommand,
 } from '#contracts';
 import { LogUnavailable, type RequestReply } from '#log';
@@ -56,14 +57,14 @@ export class Commands {
   }
 
   private async send(
-    { key, reason }: Asked,
+    { key, reason, repeatable }: Asked,
     owner: Owner,
     { type, subject, tenant, directory, command }: AdministratorsCommand,
   ): Promise<unknown> {
     // The last of several checks: whatever a route made of its ids, a key of one tenant changes nothing of another.
     if (key.tenant !== null && key.tenant !== tenant)
       throw new Rejected('notFound', 'There is no such thing in the tenant of this key.');
-    const id = uuidv7();
+    const id = repeatable?.newCommandId() ?? uuidv7();
     const now = Date.now();
     const message: Message<CommandData<unknown>> = {
       id,
@@ -78,11 +79,18 @@ export class Commands {
       data: {
         actor: key.actor,
         ...(reason === undefined ? {} : { reason }),
+        ...(repeatable && { request: repeatable.request }),
         expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(),
         command,
       },
     };
     const outcome = await this.requestsTo(owner).request(message);
+    // The first request was under way in another process, or was given up here a moment ago.
+    if (repeatable && outcome.request && !isSame(outcome.request, repeatable.request))
+      throw new Rejected(
+        'conflict',
+        'Another request with this Idempotency-Key has just been carried out. Send this again to see what became of it.',
+      );
     if (outcome.status === 'rejected') throw new Rejected(outcome.code, outcome.detail);
     return outcome.value;
   }
@@ -98,3 +106,6 @@ export const untilOwnersAnswer = async <T>(work: () => Promise<T>): Promise<T> =
     }
   }
 };
+
+const isSame = (a: RepeatableRequest, b: RepeatableRequest): boolean =>
+  a.fingerprint === b.fingerprint && a.atMs === b.atMs;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { INSTALLATION, KEY_SCOPES, type KeyScope } from '#contracts';
 import { Rejected } from '#scim';
@@ -36,7 +36,7 @@ export class ChangedKeys {
         `The key "${asked.key.name}" cannot give what it does not have: ${missing.join(', ')}. Use one that has it, or the bootstrap key.`,
       );
     if (wanted.tenant !== null) await this.tenants.idOf(wanted.tenant);
-    const key = `muster_key_${randomBytes(32).toString('base64url')}`;
+    const key = `muster_key_${asked.newSecret(wanted.name)}`;
     const id = await this.make(asked, wanted, key);
     return { ...(await this.keys.show(id)), key };
   }

@@ -42,13 +42,13 @@ export class NewTenants {
     let broken: Error | undefined;
     try {
       await waitForTurn(connection);
+      const id = asked.newId();
       const same = (await this.tenants.all()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
-      if (same)
+      if (same && same.id !== id)
         throw new Rejected(
           'conflict',
           `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`,
         );
-      const id = asked.newId();
       await this.commands.toDirectory(asked, id, { type: 'CreateTenant', tenantId: id, name });
       return { id, name, directories: 0 };
     } finally {

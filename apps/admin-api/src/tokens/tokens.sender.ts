@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { LISTED_TOKENS_VIEW, REVEALED_TOKENS_VIEW } from '#contracts';
@@ -72,7 +72,7 @@ export class Tokens {
     expiresAt: string | null,
   ): Promise<{ id: string; token: string }> {
     const tokenId = asked.newId();
-    const token = `muster_${randomBytes(32).toString('base64url')}`;
+    const token = `muster_${asked.newSecret(tokenId)}`;
     await this.commands.toDirectory(asked, tenant, {
       type: 'CreateToken',
       tokenId,
