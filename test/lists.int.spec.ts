@@ -20,7 +20,7 @@ import {
 import { Cursors } from '../apps/gateway/src/read/cursors.js';
 import { ResourceQueries, type Page } from '../apps/gateway/src/read/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
-import { userRow } from '../apps/identity/src/user.projection.js';
+import { userRow } from '../apps/identity/src/user-rows.projection.js';
 import { newDatabase, query } from './support/postgres.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
 import {

@@ -3,7 +3,8 @@ import { roleSeal, roleUrl } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { parseSearch, STANDARD, USER, type Resource } from '#scim';
 import { Cursors } from '../../apps/gateway/src/read/cursors.js';
-import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
+import { userRow } from '../../apps/identity/src/user-rows.projection.js';
+import { userBehaviour } from '../../apps/identity/src/user.projection.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer, type Directory } from '../support/muster.js';
 

@@ -50,9 +50,14 @@ describe('directory check', { timeout: 180_000 }, () => {
   });
 
   it('runs under the settings of the directory, and says which step found what', async () => {
-    const { id } = await muster.newDirectory('Changes titles', undefined, 'scim');
+    const { id, tenant } = await muster.newDirectory('Changes titles', undefined, 'scim');
+    const schema = { id: 'urn:example:hr:2.0:User', name: 'HR', attributes: [{ name: 'badge', type: 'string' }] };
+    await muster.admin('PUT', `/schemas/${schema.id}`, { ...schema, tenant });
     await muster.admin('PATCH', `/directories/${id}`, {
-      attributeMapping: [{ target: 'title', expression: 'Append([title], "!")' }],
+      attributeMapping: [
+        { target: 'title', expression: 'Append([title], "!")' },
+        { target: `${schema.id}:badge`, expression: '[title]' },
+      ],
     });
     const { code, stdout } = await check('Changes titles');
     expect(code).toBe(1);

@@ -17,7 +17,8 @@ import {
 } from '#scim';
 import { groupsSeen, toGroup, toMember } from '../../apps/gateway/src/read/to-response.js';
 import { groupBehaviour, groupRow } from '../../apps/group/src/group.projection.js';
-import { userBehaviour, userRow } from '../../apps/identity/src/user.projection.js';
+import { userRow } from '../../apps/identity/src/user-rows.projection.js';
+import { userBehaviour } from '../../apps/identity/src/user.projection.js';
 import { ORDINARY } from './user-world.js';
 
 /**

@@ -5,7 +5,7 @@ import { uuidv7 } from '#runtime';
 import { STANDARD } from '#scim';
 import { isClaimed, keysOf } from '../../apps/identity/src/identifiers.js';
 import { divided, keyContext, sealContext } from '../../apps/identity/src/person-keys.js';
-import { knownAsRows, USER_COLUMNS, userRow } from '../../apps/identity/src/user.projection.js';
+import { knownAsRows, USER_COLUMNS, userRow } from '../../apps/identity/src/user-rows.projection.js';
 import { evolve, type UserState } from '../../apps/identity/src/user.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';

@@ -5,6 +5,8 @@ import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
 import { ChangedClients } from './clients/clients.sender.js';
 import { DirectoriesController } from './directories/directories.controller.js';
+import { DryRunsController } from './directories/dry-runs.controller.js';
+import { DirectoryDryRuns } from './directories/dry-runs.sender.js';
 import { Directories } from './directories/directories.queries.js';
 import { ChangedDirectories } from './directories/directories.sender.js';
 import { StreamEventsController } from './events/stream-events.controller.js';
@@ -22,6 +24,7 @@ import { Problems } from './http/problem.filter.js';
 import {
   BOOTSTRAP_KEY,
   CURSOR_SEAL,
+  DRY_RUNS,
   OWNER_REQUESTS,
   OWNERS_SENT_TO,
   POOL,
@@ -51,6 +54,7 @@ export const CONTROLLERS = [
   KeysController,
   TenantsController,
   DirectoriesController,
+  DryRunsController,
   TokensController,
   ClientsController,
   SchemasController,
@@ -63,7 +67,7 @@ export const CONTROLLERS = [
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
-  static register({ config, pool, requests, masterSeal, apiKey, seal }: FaceTools): DynamicModule {
+  static register({ config, pool, requests, masterSeal, apiKey, seal, dryRuns }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
       controllers: [...CONTROLLERS],
@@ -73,6 +77,7 @@ export class AdminApiModule {
         NewTenants,
         Directories,
         ChangedDirectories,
+        DirectoryDryRuns,
         Tokens,
         Clients,
         ChangedClients,
@@ -91,6 +96,7 @@ export class AdminApiModule {
         Pages,
         Repeats,
         { provide: POOL, useValue: pool },
+        { provide: DRY_RUNS, useValue: dryRuns },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },
         { provide: CURSOR_SEAL, useValue: seal('cursor') },
@@ -112,6 +118,7 @@ export const adminApi: FaceDefinition = {
   secrets: ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
   sendsTo: ['directory', 'identity', 'group'],
   hears: [],
+  asks: ['gateway'],
   address: ({ ADMIN_HOST, ADMIN_PORT, HOST, PORT }) => ({
     host: ADMIN_PORT === PORT ? HOST : ADMIN_HOST,
     port: ADMIN_PORT,

@@ -1,4 +1,5 @@
 /** Names under which the module provides what is not a class of its own. */
+export const DRY_RUNS = Symbol('DryRuns of the admin API');
 export const POOL = Symbol('pg.Pool of the admin API');
 export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
 export const TOKEN_SEAL = Symbol('TokenSeal');

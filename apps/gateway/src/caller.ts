@@ -1,4 +1,4 @@
-import type { DirectoryKind } from '#contracts';
+import type { DirectoryKind, Message, Outcome } from '#contracts';
 import type { Definitions } from '#scim';
 
 /** The sender of a request, as its token says. */
@@ -14,6 +14,8 @@ export interface Caller {
   readonly seesLocalGroups: boolean;
   /** The version with which the directory moved to another identity provider last; null = it never did. */
   readonly movedVersion: number | null;
+  /** Null but in a dry run: then it is asked what would become of a command, which is sent to nobody. */
+  readonly ask: ((command: Message) => Promise<Outcome>) | null;
   /** The length of the body of the request. */
   readonly bodyBytes: number;
   /** The attributes that users and groups of its tenant may have. */

@@ -5,6 +5,7 @@ import type { GroupRow, UserRow } from '#contracts';
 import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
 import { GuardedRequests, Pace, Slots, type Config, type Logger } from '#runtime';
 import { RequestLimits } from './http/request-limits.guard.js';
+import { SelfSentRequests } from './http/dry-runs.sender.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';
@@ -27,11 +28,11 @@ import { IgnoredAttributes } from './write/ignored-attributes.job.js';
 /** The SCIM face: it owns HTTP and SCIM syntax, and holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, seal, requests, logger }: FaceTools): DynamicModule {
+  static register({ config, pool, seal, requests, logger }: FaceTools, dryRuns: SelfSentRequests): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const pace = new Pace();
     const uses = new LastUses(pool);
-    const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses);
+    const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses, dryRuns);
     const reading: ReadingLimits = {
       ...slotsOf(config, pace),
       maxPageBytes: config.MAX_PAGE_BYTES,
@@ -116,11 +117,18 @@ export const gateway: FaceDefinition = {
   name: 'gateway',
   sendsTo: ['identity', 'group'],
   hears: ['identity', 'group'],
+  asks: ['identity', 'group'],
+  answersDryRuns: true,
   address: ({ HOST: host, PORT: port }) => ({ host, port }),
-  make: (tools) => ({
-    module: GatewayModule.register(tools),
-    prepare: speakScim,
-    basePath: '/api/scim',
-    errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
-  }),
+  make: (tools) => {
+    const dryRuns = new SelfSentRequests(tools.pool, tools.dryRuns);
+    tools.answerDryRuns((question) => dryRuns.answer(question));
+    return {
+      module: GatewayModule.register(tools, dryRuns),
+      prepare: speakScim,
+      basePath: '/api/scim',
+      errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
+      begin: async (app) => dryRuns.listensAt(app),
+    };
+  },
 };

@@ -9,6 +9,7 @@ import { Leftovers } from './leftovers.job.js';
 /** Owns groups: who is a member of what, their events, their projection. */
 export const group: OwnerDefinition = {
   name: 'group',
+  answersDryRuns: true,
   behaviour: ({ config }) => groupBehaviour(config.MAX_RESOURCE_BYTES),
   // A user who is deleted leaves its groups.
   consumes: [{ source: 'identity', react: toLeaveGroups }],

@@ -6,6 +6,7 @@ import { verifyUsers } from './user-verify.queries.js';
 /** Owns users: who is who, their events, their projection. */
 export const identity: OwnerDefinition = {
   name: 'identity',
+  answersDryRuns: true,
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey, config }) => userBehaviour(masterKey(), config.MAX_RESOURCE_BYTES),
   fold: userFold,

@@ -67,12 +67,7 @@ export interface Found {
 
 /** Finds who is meant: provider id → UPN → e-mail → create. The first rule that knows anybody decides. */
 export const match = (person: Person, bearersOf: BearersOf): Found => {
-  const rules: readonly [MatchingRule, () => readonly Candidate[]][] = [
-    ['providerId', () => byProviderId(person, bearersOf)],
-    ['upn', () => byUpn(person, bearersOf)],
-    ['email', () => byEmail(person, bearersOf)],
-  ];
-  for (const [rule, look] of rules) {
+  for (const [rule, look] of rulesOf(person, bearersOf)) {
     const candidates = thoseThere(look());
     if (candidates.length === 0) continue;
     if (rule === 'email' && candidates.every((candidate) => isSomebodyElse(person, candidate))) continue;
@@ -113,6 +108,16 @@ const thoseThere = (candidates: readonly Candidate[]): readonly Candidate[] => {
   const there = candidates.filter(({ withdrawnFrom }) => withdrawnFrom === null);
   return there.length > 0 ? there : candidates;
 };
+
+/** The rules in their order, each with whom it knows. */
+export const rulesOf = (
+  person: Person,
+  bearersOf: BearersOf,
+): readonly (readonly [MatchingRule, () => readonly Candidate[]])[] => [
+  ['providerId', () => byProviderId(person, bearersOf)],
+  ['upn', () => byUpn(person, bearersOf)],
+  ['email', () => byEmail(person, bearersOf)],
+];
 
 /** The decision as events and answers keep it. `newId` is the id that a new user gets. */
 export const explained = ({ rule, candidates, result }: Found, newId: string): Matching => ({

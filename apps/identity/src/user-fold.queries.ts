@@ -11,7 +11,7 @@ import {
   knownAsRows,
   USER_COLUMNS,
   userRow,
-} from './user.projection.js';
+} from './user-rows.projection.js';
 import { evolve, type UserState } from './user.js';
 
 export const upcastUser = upcaster<UserEvent>(USER_EVENT_TYPES, OLD_USER_EVENTS);

@@ -1,24 +1,27 @@
 import {
   definitionsByTenant,
-  fold,
-  foldedAttributes,
   isRejection,
-  keyBeside,
   STANDARD,
-  uniqueKey,
   type Definitions,
-  type Json,
   type Rejection,
   type ResourceDefinition,
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, WITHDRAWN, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { explanationOf } from './explanation.js';
 import { chanceOf } from './incoming.js';
-import { homeOf, isActive, isClaimed, keysOf, upnOf, type Key } from './identifiers.js';
-import { knownAs, lastSeenOf } from './known-as.js';
+import { isClaimed, keysOf, type Key } from './identifiers.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
 import { divided } from './person-keys.js';
+import {
+  DELETED_COLUMNS,
+  deletedRow,
+  KNOWN_AS_COLUMNS,
+  knownAsRows,
+  USER_COLUMNS,
+  userRow,
+} from './user-rows.projection.js';
 import { UserMemory, type RememberedTenant } from './user-memory.js';
 import {
   asksNothing,
@@ -30,7 +33,6 @@ import {
   nobodyRows,
   revisionOf,
   touches,
-  type Links,
   type LoadedUsers,
   type TenantKey,
   type Touched,
@@ -46,47 +48,6 @@ import {
   type UserState,
 } from './user.js';
 
-/** The columns of the projection and their types. */
-export const USER_COLUMNS = {
-  tenant: 'uuid',
-  id: 'uuid',
-  directory: 'uuid',
-  version: 'int',
-  created: 'timestamptz',
-  last_modified: 'timestamptz',
-  resource: 'jsonb',
-  user_name_folded: 'text',
-  name_key: 'text',
-  former_upn_key: 'text',
-  external_id: 'text',
-  work_email_folded: 'text',
-  work_email_key: 'text',
-  other_work_emails_folded: 'text[]',
-  links: 'jsonb',
-  folded: 'jsonb',
-  archived: 'boolean',
-};
-/** The identifiers of users that their rows do not have: those of before, and names. */
-export const KNOWN_AS_COLUMNS = {
-  tenant: 'uuid',
-  id: 'uuid',
-  version: 'int',
-  n: 'smallint',
-  kind: 'text',
-  value: 'text',
-};
-export const DELETED_COLUMNS = {
-  tenant: 'uuid',
-  id: 'uuid',
-  directory: 'uuid',
-  version: 'int',
-  created: 'timestamptz',
-  deleted: 'timestamptz',
-  user_name: 'text',
-  display_name: 'text',
-  email: 'text',
-  external_id: 'text',
-};
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'created'];
 const columns = Object.keys(USER_COLUMNS);
@@ -237,8 +198,12 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     this.definitions = definitionsByTenant(loaded.schemas ?? null);
   }
 
-  decide({ id, tenant, directory, command }: Command<UserCommand>): Decision<UserEvent> | Rejection {
-    const context: UserContext = {
+  explain(command: Command<UserCommand>): unknown {
+    return explanationOf(command.command, this.contextOf(command));
+  }
+
+  private contextOf({ id, tenant, directory }: Command<UserCommand>): UserContext {
+    return {
       directory,
       matching: null,
       incoming: null,
@@ -252,6 +217,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         return [...(this.bearers.get(key) ?? [])].sort().map((bearer) => this.users.get(`${tenant}/${bearer}`)!.state!);
       },
     };
+  }
+
+  decide(asked: Command<UserCommand>): Decision<UserEvent> | Rejection {
+    const { tenant, command } = asked;
+    const context = this.contextOf(asked);
     const incoming = incomingOf(command, context);
     if (isRejection(incoming)) return incoming;
     const matching = matchingOf(command, { ...context, incoming });
@@ -407,84 +377,3 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
     return { data, personal: personal && this.keys.seal(tenant, person, version, personal) };
   }
 }
-
-/**
- * The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and
- * what else filters compare folded.
- */
-export const userRow = (
-  tenant: string,
-  state: NonNullable<UserState>,
-  definition: ResourceDefinition,
-): Record<string, unknown> => {
-  const workEmails = (Array.isArray(state.resource.emails) ? state.resource.emails : []).flatMap((email) => {
-    const { type, value } = email as { type?: Json; value?: Json };
-    return typeof type === 'string' && fold(type) === 'work' && typeof value === 'string' ? [fold(value)] : [];
-  });
-  const userName = String(state.resource.userName);
-  const upn = upnOf(state.resource);
-  const [nameFolded, workEmail] = [fold(userName), workEmails[0]];
-  return {
-    tenant,
-    id: state.id,
-    directory: state.withdrawnFrom === null ? state.directory : WITHDRAWN,
-    version: state.version,
-    created: state.created,
-    last_modified: state.lastModified,
-    resource: state.resource,
-    user_name_folded: nameFolded,
-    name_key: keyBeside(userName, nameFolded),
-    former_upn_key: upn === userName && state.withdrawnFrom === null ? null : keyBeside(upn, ''),
-    external_id: state.resource.externalId ?? null,
-    work_email_folded: workEmail ?? null,
-    work_email_key: workEmail === undefined ? null : keyBeside(workEmail, workEmail),
-    other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null,
-    links: linksOf(state),
-    folded: foldedAttributes(definition, state.resource),
-    archived: isActive(state.resource) ? null : true,
-  };
-};
-
-/** The rows of the identifiers that one event adds to those by which the user is found. */
-export const knownAsRows = (
-  tenant: string,
-  id: string,
-  version: number,
-  before: UserState,
-  after: UserState,
-): Record<keyof typeof KNOWN_AS_COLUMNS, unknown>[] =>
-  knownAs(before, after).map(([kind, value], n) => ({ tenant, id, version, n, kind, value }));
-
-/** The row that is kept of a user who was deleted by the event of that version. */
-export const deletedRow = (
-  tenant: string,
-  user: NonNullable<UserState>,
-  version: number,
-  deleted: string,
-): Record<keyof typeof DELETED_COLUMNS, unknown> => ({
-  tenant,
-  id: user.id,
-  directory: homeOf(user),
-  version,
-  created: user.created,
-  deleted,
-  ...lastSeenOf(user),
-});
-
-const linksOf = (state: NonNullable<UserState>): Links | null => {
-  const { signIns, before, refused, awaited, mapping, archival, movedVersion, withdrawnFrom, held } = state;
-  const isOrdinary = signIns.length + refused.length === 0 && !before && !awaited && !mapping && !archival;
-  if (isOrdinary && movedVersion === undefined && withdrawnFrom === null && !held) return null;
-  return {
-    signIns,
-    before,
-    nameBefore: before && uniqueKey(String(before.userName)),
-    refused,
-    awaited,
-    mapping,
-    ...(archival ? { archival } : {}),
-    ...(movedVersion === undefined ? {} : { movedVersion }),
-    ...(withdrawnFrom === null ? {} : { withdrawnFrom }),
-    ...(held ? { holds: held } : {}),
-  };
-};

@@ -21,7 +21,8 @@ import { storedAnswer, type Directory } from './user.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { userFold } from './user-fold.queries.js';
 import { UserMemory } from './user-memory.js';
-import { userBehaviour, userRow } from './user.projection.js';
+import { userRow } from './user-rows.projection.js';
+import { userBehaviour } from './user.projection.js';
 import { verifyUsers } from './user-verify.queries.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';

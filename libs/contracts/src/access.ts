@@ -1,3 +1,4 @@
+import { dryRunAnswersOf, dryRunsOf } from './dry-run.js';
 import { commandsOf, eventsOf, outcomesOf, writtenBy, type Owner } from './topics.js';
 
 /**
@@ -29,38 +30,60 @@ export interface OwnerOnLog {
   readonly consumes?: readonly { readonly source: Owner; readonly record?: unknown }[];
   /** A job of its own sends commands to its lane: a timer, for example. */
   readonly sendsToItself?: true;
+  /** It says on request what it would decide. */
+  readonly answersDryRuns?: true;
 }
 /** A face sends commands, and hears outcomes of some owners; those of others it looks up in the database. */
 export interface FaceOnLog {
   readonly name: string;
   readonly sendsTo: readonly Owner[];
   readonly hears: readonly Owner[];
+  /** The services that it asks what they would do. */
+  readonly asks?: readonly string[];
+  /** It is asked itself. */
+  readonly answersDryRuns?: true;
 }
 
+/** The topics of questions to a service and of its answers, which it makes. */
+export const dryRunTopicsOf = ({ name, answersDryRuns }: OwnerOnLog | FaceOnLog): readonly string[] =>
+  answersDryRuns ? [dryRunsOf(name), dryRunAnswersOf(name)] : [];
+
 /** An owner alone says what became of its commands. */
-const ownerAccess = ({ name, consumes = [], sendsToItself }: OwnerOnLog): TopicAccess => {
+const ownerAccess = (owner: OwnerOnLog): TopicAccess => {
+  const { name, consumes = [], sendsToItself } = owner;
+  const dryRuns = dryRunAccess(owner);
   const sources = consumes.map(({ source }) => source);
   const reacts = consumes.some(({ record }) => record === undefined);
   const written = writtenBy(name, sources);
   return {
-    read: [commandsOf(name), ...sources.map(eventsOf)],
-    write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : [])],
-    make: [commandsOf(name), ...written],
+    read: [commandsOf(name), ...sources.map(eventsOf), ...dryRuns.read],
+    write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : []), ...dryRuns.write],
+    make: [commandsOf(name), ...written, ...dryRuns.make],
   };
 };
 
-const faceAccess = ({ sendsTo, hears }: FaceOnLog): TopicAccess => ({
-  read: hears.map(outcomesOf),
-  write: sendsTo.map(commandsOf),
-  make: [],
-});
+/** Who is asked reads the questions and writes the answers. */
+const dryRunAccess = (service: OwnerOnLog | FaceOnLog): TopicAccess => {
+  const make = dryRunTopicsOf(service);
+  return { read: make.slice(0, 1), write: make.slice(1), make };
+};
+
+const faceAccess = (face: FaceOnLog): TopicAccess => {
+  const { sendsTo, hears, asks = [] } = face;
+  const dryRuns = dryRunAccess(face);
+  return {
+    read: [...hears.map(outcomesOf), ...asks.map(dryRunAnswersOf), ...dryRuns.read],
+    write: [...sendsTo.map(commandsOf), ...asks.map(dryRunsOf), ...dryRuns.write],
+    make: dryRuns.make,
+  };
+};
 
 /** The rights of each service on each topic: the ACLs of a broker are made of this. */
 export const accessOf = (
   owners: readonly OwnerOnLog[],
   faces: readonly FaceOnLog[],
 ): ReadonlyMap<string, TopicAccess> => {
-  const topics = owners.flatMap((owner) => ownerAccess(owner).make);
+  const topics = [...owners.map(ownerAccess), ...faces.map(faceAccess)].flatMap(({ make }) => make);
   return new Map([
     ...faces.map((face) => [face.name, faceAccess(face)] as const),
     ...owners.map((owner) => [owner.name, ownerAccess(owner)] as const),

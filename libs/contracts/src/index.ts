@@ -3,6 +3,7 @@ export * from './addresses.js';
 export * from './derived-id.js';
 export * from './directory.js';
 export * from './directory-settings.js';
+export * from './dry-run.js';
 export * from './envelope.js';
 export * from './group.js';
 export * from './oauth.js';

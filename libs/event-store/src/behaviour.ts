@@ -76,6 +76,8 @@ export interface Behaviour<C> {
 }
 
 export interface WorkingSet<C> {
+  /** Says how a decision about the command comes about, for people; it is asked before `decide`, and for dry runs alone. */
+  explain?(command: Command<C>): unknown;
   /** A fault of a client is a rejection, which changes nothing; a command for which it throws is poison. */
   decide(command: Command<C>): Decision<unknown> | Rejection;
   /**

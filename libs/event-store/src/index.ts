@@ -1,6 +1,7 @@
 export { isTimeOut } from './blame.js';
 export * from './behaviour.js';
 export * from './database.js';
+export { dryRun } from './dry-run.js';
 export * from './fold.js';
 export * from './handle-batch.js';
 export { inPages } from './in-pages.js';

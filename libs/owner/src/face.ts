@@ -2,8 +2,8 @@ import type { DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { KeySeal, RoleSeal } from '#event-store';
-import type { RequestReply } from '#log';
-import type { FaceOnLog } from '#contracts';
+import type { DryRuns, RequestReply } from '#log';
+import type { FaceOnLog, Message } from '#contracts';
 import type { Config, HttpErrors, Logger } from '#runtime';
 import type { Secret } from './definition.js';
 
@@ -15,6 +15,10 @@ export interface FaceTools {
   readonly logger: Logger;
   /** Sends commands to an owner, which `sendsTo` has to name, and waits for their outcomes. */
   readonly requests: (owner: string) => RequestReply;
+  /** Asks the services that `asks` names. */
+  readonly dryRuns: DryRuns;
+  /** Answers questions what the face would do. Throws unless it says that it does. */
+  readonly answerDryRuns: (answer: (question: Message) => Promise<unknown>) => void;
   /** Seals texts that clients keep and hand back: the same in all processes of this face. */
   readonly seal: (purpose: string) => RoleSeal;
   /** Seals with the master key. Throws unless MASTER_KEY is among the secrets of the face. */

@@ -1,12 +1,13 @@
 import type { Pool } from 'pg';
+import { dryRunTopicsOf, type FaceOnLog, type OwnerOnLog } from '#contracts';
 import type { LaneWatch } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, PostgresLog, type Log } from '#log';
 import { endWith, logInterruptions, type Config, type Logger } from '#runtime';
 
 interface LogsOptions {
   readonly config: Config;
-  readonly owners: readonly { readonly name: string }[];
-  readonly faces: readonly { readonly name: string }[];
+  readonly owners: readonly OwnerOnLog[];
+  readonly faces: readonly FaceOnLog[];
   readonly urlOf: (role: string) => string;
   readonly pool: (name: string) => Pool;
   readonly watch: LaneWatch;
@@ -30,11 +31,12 @@ export const openLogs = (options: LogsOptions): ReadonlyMap<string, Log> => {
     });
     return new Map([...owners, ...faces].map(({ name }) => [name, log]));
   }
-  const kafka = (name: string, isOwner: boolean): Log =>
+  const kafka = (service: OwnerOnLog | FaceOnLog, isOwner: boolean): Log =>
     new KafkaLog({
       connection,
-      service: name,
-      pool: isOwner ? pool(name) : null,
+      service: service.name,
+      pool: isOwner ? pool(service.name) : null,
+      makes: dryRunTopicsOf(service),
       topicSuffix: config.KAFKA_TOPIC_SUFFIX,
       maxBatchMessages: config.MAX_BATCH_MESSAGES,
       watch,
@@ -42,7 +44,7 @@ export const openLogs = (options: LogsOptions): ReadonlyMap<string, Log> => {
       onDead: endWith(logger),
     });
   return new Map([
-    ...owners.map(({ name }) => [name, kafka(name, true)] as const),
-    ...faces.map(({ name }) => [name, kafka(name, false)] as const),
+    ...owners.map((owner) => [owner.name, kafka(owner, true)] as const),
+    ...faces.map((face) => [face.name, kafka(face, false)] as const),
   ]);
 };

@@ -1,6 +1,6 @@
 import { commandsOf, eventsOf, outcomesOf } from '#contracts';
-import { BatchHandler, causedId, EventConsumer, OutcomeRetention } from '#event-store';
-import type { Log } from '#log';
+import { BatchHandler, causedId, dryRun, EventConsumer, OutcomeRetention } from '#event-store';
+import { answerDryRuns, type Log } from '#log';
 import type { Part } from '#runtime';
 import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition.js';
 
@@ -9,6 +9,15 @@ export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): P
   const jobs = [outcomeRetention(owner, tools), ...(owner.jobs?.(tools) ?? [])];
   openLane(owner, tools, log, jobs);
   for (const consumption of owner.consumes ?? []) consume(owner, consumption, tools, log);
+  if (owner.answersDryRuns) {
+    const behaviour = owner.behaviour(tools);
+    answerDryRuns(
+      log,
+      owner.name,
+      (question) => dryRun(tools.pool, behaviour, question, new Date()),
+      (error) => tools.logger.warn({ error: String(error) }, 'a dry run was not answered'),
+    );
+  }
   return {
     name: `jobs of ${owner.name}`,
     start: async () => {

@@ -11,7 +11,7 @@ import {
   roleSeal,
   watchLanes,
 } from '#event-store';
-import { logPart, RequestReply, type Log } from '#log';
+import { answerDryRuns, DryRuns, logPart, RequestReply, type Log } from '#log';
 import {
   apiKeyOf,
   commandLineKeyOf,
@@ -139,6 +139,13 @@ export const run = async (options: RunOptions): Promise<Running> => {
         pool: pool(name),
         logger,
         requests: (owner) => mine.get(owner)!,
+        dryRuns: new DryRuns(logs.get(name)!, face.asks ?? [], config.COMMAND_EXPIRES_AFTER_MS),
+        answerDryRuns: (answer) => {
+          if (!face.answersDryRuns) throw new Error(`${name} does not say that it answers dry runs.`);
+          answerDryRuns(logs.get(name)!, name, answer, (error) =>
+            logger.warn({ error: String(error) }, 'a dry run was not answered'),
+          );
+        },
         seal: (purpose) => roleSeal(urlOf(name), roleOf(name), purpose),
         ...secretsOf(face),
       }),

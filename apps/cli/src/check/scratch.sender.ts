@@ -14,7 +14,7 @@ export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory>
     (await listAll<TenantView>('tenants')).find(({ name }) => name === SCRATCH_TENANT) ??
     (await call<TenantView>('POST', 'tenants', { name: SCRATCH_TENANT }));
   for (const { resourceType, schema } of await listAll<SchemaView>('schemas', { tenant: of.tenant }))
-    await call('POST', 'schemas', { tenant: tenant.id, resourceType, schema });
+    await call('PUT', `schemas/${encodeURIComponent(schema.id)}`, { ...schema, tenant: tenant.id, resourceType });
   const name = `Like ${of.kind}`;
   const found = (await listAll<DirectoryView>('directories')).find(
     (directory) => directory.tenant === tenant.id && directory.name === name,

@@ -16,6 +16,7 @@ import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
 import { addTraceAuth } from './client.js';
 import { addCommand, AND_YES, AS_JSON, confirm, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
+import { addDryRun } from './dry-run.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
   `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -232,4 +233,5 @@ export const addDirectory = (program: Command): void => {
     });
   addCheck(directory);
   addLife(directory);
+  addDryRun(directory);
 };

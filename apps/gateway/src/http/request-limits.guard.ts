@@ -8,6 +8,7 @@ import type { Caller } from '../caller.js';
 import { credentialsIn, isOfAnother, NO_TOKEN, WRONG_USER_NAME } from '../credentials.js';
 import type { Bearers } from '../read/bearers.queries.js';
 import { UnknownToken, type KnownToken } from '../read/scim-tokens.queries.js';
+import type { DryRun, SelfSentRequests } from './dry-runs.sender.js';
 import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import type { ScimRequest } from './scim-token.guard.js';
 
@@ -64,6 +65,7 @@ export class RequestLimits {
     private readonly pace: Pace,
     private readonly config: Config,
     private readonly uses: Pick<LastUses, 'seen'>,
+    private readonly dryRuns: Pick<SelfSentRequests, 'of'>,
   ) {
     this.held = new HeldBytes(config);
     this.wrong = new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE);
@@ -88,10 +90,12 @@ export class RequestLimits {
     }
     const { token: bearer } = credentials;
     const tokenHash = hash('sha256', bearer);
-    const require = (): KnownToken | Promise<KnownToken> => this.require(bearer, tokenHash, reply);
+    const dryRun = this.dryRuns.of(tokenHash);
+    const require = (): KnownToken | Promise<KnownToken> =>
+      dryRun ? dryRun.token : this.require(bearer, tokenHash, reply);
     const token = require();
     const go = (found: KnownToken): Promise<void> | undefined => {
-      if (!isOfAnother(credentials, found)) return this.letIn(found, require, request, reply, route);
+      if (!isOfAnother(credentials, found)) return this.letIn(found, require, request, reply, route, dryRun);
       challenge(reply, ', error="invalid_token"');
       throw new Rejected('unauthorized', WRONG_USER_NAME);
     };
@@ -130,8 +134,10 @@ export class RequestLimits {
     request: FastifyRequest,
     reply: FastifyReply,
     { url = '', bodyLimit }: Route,
+    dryRun: DryRun | undefined,
   ): Promise<void> | undefined {
     const caller: Caller = {
+      ask: dryRun?.ask ?? null,
       tenant,
       directory,
       kind,
@@ -162,7 +168,7 @@ export class RequestLimits {
       answerBytes: 0,
     };
     Object.assign(request, { caller, visit });
-    this.uses.seen(id);
+    if (!dryRun) this.uses.seen(id);
     requireClient(reply);
     // This is planned before anything can be refused, because the answer that refuses is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));

@@ -70,20 +70,20 @@ export class Commands {
       const turn = this.pace.turn(tenant);
       if (turn) await turn;
       const id = uuidv7();
-      outcome = await owner.request(
-        toCommand(command, {
-          ...caller,
-          id,
-          correlationId: id,
-          now: new Date(),
-          expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
-        }),
-        (cost) => {
-          this.costs.learn(tenant, cost);
-          const slowMs = slowMsOf(cost);
-          if (slowMs > 0) this.pace.spent(tenant, slowMs);
-        },
-      );
+      const message = toCommand(command, {
+        ...caller,
+        id,
+        correlationId: id,
+        now: new Date(),
+        expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
+      });
+      outcome = caller.ask
+        ? await caller.ask(message)
+        : await owner.request(message, (cost) => {
+            this.costs.learn(tenant, cost);
+            const slowMs = slowMsOf(cost);
+            if (slowMs > 0) this.pace.spent(tenant, slowMs);
+          });
     } catch (error) {
       if (error instanceof LogUnavailable) {
         throw new Rejected(

@@ -42,6 +42,8 @@ export interface KafkaLogOptions {
   readonly pool: Pool | null;
   /** A topic that is made anew on the same cluster gets another suffix. */
   readonly topicSuffix: string;
+  /** Topics that it makes besides those of an owner's lane. */
+  readonly makes?: readonly string[];
   readonly maxBatchMessages: number;
   /** Told whether sending succeeds: a broker may be there, and hand over messages, and take none. */
   readonly watch: Watch;
@@ -136,7 +138,9 @@ export class KafkaLog implements Log {
       this.clusterId = await untilKnown(() =>
         this.ask(async (admin) => {
           await makeTopics(admin, {
-            own: (this.owner ? [commandsOf(this.owner), ...this.written] : []).map((topic) => this.named(topic)),
+            own: [...(this.owner ? [commandsOf(this.owner), ...this.written] : []), ...(this.options.makes ?? [])].map(
+              (topic) => this.named(topic),
+            ),
             heard: [...this.subscriptions.map(({ topic }) => topic), ...this.listeners.keys()].map((topic) =>
               this.named(topic),
             ),
