@@ -600,6 +600,22 @@ CREATE INDEX directories_by_tenant ON directory.directories USING btree (tenant,
 CREATE UNIQUE INDEX directories_by_entra_tenant ON directory.directories USING btree (((settings ->> 'entraTenantId'::text))) WHERE ((settings ->> 'entraTenantId'::text) <> ''::text);
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE directory.directories TO muster_directory;
 
+CREATE TABLE directory.domains (
+  id uuid NOT NULL,
+  tenant uuid NOT NULL,
+  version integer NOT NULL,
+  created timestamp with time zone NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  shown_name text NOT NULL,
+  record text NOT NULL,
+  verified_by text,
+  verified_at timestamp with time zone
+);
+ALTER TABLE directory.domains ADD CONSTRAINT domains_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX domains_by_tenant ON directory.domains USING btree (tenant, name);
+CREATE UNIQUE INDEX domains_verified ON directory.domains USING btree (name) WHERE (verified_by IS NOT NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE directory.domains TO muster_directory;
+
 CREATE TABLE directory.events (
   tenant uuid NOT NULL,
   sequence bigint NOT NULL,
@@ -1005,6 +1021,19 @@ CREATE VIEW directory.directories_v1 AS
     moved_version
    FROM directory.directories;
 GRANT SELECT ON TABLE directory.directories_v1 TO muster_admin_api, muster_gateway, muster_group, muster_identity, muster_sign_in;
+
+CREATE VIEW directory.domains_v1 AS
+ SELECT id,
+    tenant,
+    version,
+    created,
+    name,
+    shown_name,
+    record,
+    verified_by,
+    verified_at
+   FROM directory.domains;
+GRANT SELECT ON TABLE directory.domains_v1 TO muster_admin_api, muster_identity;
 
 CREATE VIEW directory.events_v1 AS
  SELECT tenant,

@@ -59,6 +59,7 @@ const NESTED_GROUP = '01980000-0000-7000-8000-000000000007';
 const TOKEN = '01980000-0000-7000-8000-000000000004';
 const SCHEMA = '01980000-0000-7000-8000-000000000008';
 const EXPIRING_TOKEN = '01980000-0000-7000-8000-000000000009';
+const DOMAIN = '01980000-0000-7000-8000-00000000000d';
 const NEW_TOKEN = '01980000-0000-7000-8000-00000000000a';
 const KEY = '01980000-0000-7000-8000-00000000000b';
 const CLIENT = '01980000-0000-7000-8000-00000000000d';
@@ -165,6 +166,8 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     { type: 'UnlinkUser', userId: USER, signIn: { directory: DIRECTORY, loginType: 'oidc', providerId: 'oid-ada' } },
     { type: 'TransferUser', userId: USER, directoryId: OTHER_DIRECTORY },
     { type: 'UnlinkUser', userId: USER, signIn: null },
+    // A first match would leave the e-mails as they are.
+    { type: 'TransferUser', userId: USER, directoryId: DIRECTORY },
     {
       type: 'CreateUser',
       userId: USER,
@@ -213,6 +216,15 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       expiresAt: '2027-01-01T00:00:00.000Z',
     },
     { type: 'RevokeApiKey', keyId: KEY },
+    {
+      type: 'AddDomain',
+      domainId: DOMAIN,
+      name: 'xn--mller-kva.example',
+      shownName: 'müller.example',
+      record: 'muster-verification=abc',
+    },
+    { type: 'VerifyDomain', domainId: DOMAIN, by: 'dns' },
+    { type: 'RemoveDomain', domainId: DOMAIN },
     { type: 'DefineSchema', schemaId: SCHEMA, resourceType: 'User', schema: HR },
     {
       type: 'DefineSchema',

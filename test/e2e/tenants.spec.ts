@@ -224,7 +224,7 @@ it('a tenant that another process keeps waiting is refused after a while, with w
     const answer = await admin('POST', '/tenants', asked);
     expect(answer).toMatchObject({
       status: 503,
-      body: { detail: expect.stringMatching(/making a tenant.*Send this again/) },
+      body: { detail: expect.stringMatching(/changing the same.*Send it again/) },
     });
     expect(answer.headers.get('retry-after')).toBe('1');
     expect(answer.headers.get('content-type')).toBe('application/problem+json');

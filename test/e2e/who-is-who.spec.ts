@@ -25,15 +25,22 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       admin('POST', '/sign-ins', { directory: directory.id, loginType: 'oidc', providerId, upn, ...rest });
     const mail = (value: string): object => ({ emails: [{ type: 'work', value }] });
 
+    /** The e-mail domain of these tests becomes that of this tenant: at most one has it. */
+    const verifyMail = async ({ tenant }: Directory): Promise<void> => {
+      for (const { id } of (await admin('GET', '/domains')).body.items) await admin('DELETE', `/domains/${id}`);
+      await muster.verifyDomain(tenant, 'mail.example');
+    };
+
     /** A tenant of its own with two directories. */
     const twoDirectories = async (): Promise<[Directory, Directory]> => {
       const entra = await muster.newDirectory('Entra');
+      await verifyMail(entra);
       return [entra, await muster.newDirectory('Okta', entra.tenant)];
     };
 
     it('who signed in first is linked by a POST, with the id that the user has, and the decision is in the events', async () => {
       const [entra, okta] = await twoDirectories();
-      const first = await signIn(entra, 'p1', 'ada@x', { email: 'ada@mail', displayName: 'Ada' });
+      const first = await signIn(entra, 'p1', 'ada@x', { email: 'ada@mail.example', displayName: 'Ada' });
       const id = first.body.userId as string;
       expect(first).toMatchObject({ status: 201, body: { matching: { rule: 'create', candidates: [], result: id } } });
       expect((await scim(entra, 'GET', `/${id}`)).status).toBe(404);
@@ -42,7 +49,11 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         matching: { rule: 'providerId', candidates: [id], result: id },
       });
 
-      const linked = await scim(entra, 'POST', '', { userName: 'lovelace@x', externalId: 'e1', ...mail('ADA@mail') });
+      const linked = await scim(entra, 'POST', '', {
+        userName: 'lovelace@x',
+        externalId: 'e1',
+        ...mail('ADA@mail.example'),
+      });
       expect(linked).toMatchObject({ status: 201, body: { id, userName: 'lovelace@x', meta: { version: 'W/"4"' } } });
       expect(await found(entra, 'externalId eq "e1"')).toEqual([id]);
       expect(await scim(entra, 'POST', '', { userName: 'lovelace@x' })).toMatchObject({
@@ -59,12 +70,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ['signed-in', 'providerId'],
         ['linked', 'email'],
       ]);
-      expect(JSON.stringify(await events(id))).not.toMatch(/p1|@x|@mail/);
+      expect(JSON.stringify(await events(id))).not.toMatch(/p1|@x|@mail.example/);
     });
 
     it('a sign-in finds whom a directory manages, and adds nobody', async () => {
       const [entra] = await twoDirectories();
-      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('ada@mail') });
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('ada@mail.example') });
       expect((await signIn(entra, 'p1', 'ADA@x')).body).toMatchObject({ userId: ada.id, matching: { rule: 'upn' } });
       expect(
         (
@@ -73,7 +84,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
             loginType: 'saml',
             providerId: 's1',
             upn: 'other@x',
-            email: 'ada@mail',
+            email: 'ada@mail.example',
           })
         ).body,
       ).toMatchObject({ userId: ada.id, matching: { rule: 'email' } });
@@ -149,8 +160,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra] = await twoDirectories();
       const {
         body: { userId: id },
-      } = await signIn(entra, 'p1', 'ada@x', { email: 'team@mail' });
-      await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail') });
+      } = await signIn(entra, 'p1', 'ada@x', { email: 'team@mail.example' });
+      await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail.example') });
       // Meanwhile somebody is given the name that Ada had.
       const { body: other } = await scim(entra, 'POST', '', { userName: 'ada@x' });
       expect(await admin('POST', `/users/${id}/unlink`, {})).toMatchObject({
@@ -160,7 +171,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       await scim(entra, 'DELETE', `/${other.id}`);
       expect((await admin('POST', `/users/${id}/unlink`, {})).status).toBe(200);
       expect((await signIn(entra, 'p1', 'ada@x')).body.userId).toBe(id);
-      const bob = await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail') });
+      const bob = await scim(entra, 'POST', '', { userName: 'bob@x', externalId: 'e1', ...mail('team@mail.example') });
       expect(bob.status).toBe(201);
       expect(bob.body.id).not.toBe(id);
     });
@@ -242,10 +253,10 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const [entra] = await twoDirectories();
       const {
         body: { userId: id },
-      } = await signIn(entra, 'p1', 'ada@x', { email: 'ada@mail' });
+      } = await signIn(entra, 'p1', 'ada@x', { email: 'ada@mail.example' });
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          scim(entra, 'POST', '', { userName: `Ada${index}@x`, externalId: 'e1', ...mail('ada@mail') }),
+          scim(entra, 'POST', '', { userName: `Ada${index}@x`, externalId: 'e1', ...mail('ada@mail.example') }),
         ),
       );
       expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(409)]);
@@ -314,34 +325,38 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     it('where the e-mail is the login name it is unique in the tenant, and a duplicate is a 409 that names it', async () => {
       const [entra, okta] = await twoDirectories();
-      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada', ...mail('one@mail') });
-      await scim(entra, 'POST', '', { userName: 'twin', ...mail('one@mail') });
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada', ...mail('one@mail.example') });
+      await scim(entra, 'POST', '', { userName: 'twin', ...mail('one@mail.example') });
       await admin('PATCH', `/directories/${entra.id}`, { emailIsLoginName: true });
-      const refused = { status: 409, body: { scimType: 'uniqueness', detail: expect.stringContaining('One@mail') } };
-      expect(await scim(entra, 'POST', '', { userName: 'bob', ...mail('One@mail') })).toMatchObject(refused);
-      const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob', ...mail('bob@mail') });
+      const refused = {
+        status: 409,
+        body: { scimType: 'uniqueness', detail: expect.stringContaining('One@mail.example') },
+      };
+      expect(await scim(entra, 'POST', '', { userName: 'bob', ...mail('One@mail.example') })).toMatchObject(refused);
+      const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob', ...mail('bob@mail.example') });
       expect(
-        await patch(entra, bob.id, { op: 'replace', path: 'emails[type eq "work"].value', value: 'One@mail' }),
+        await patch(entra, bob.id, { op: 'replace', path: 'emails[type eq "work"].value', value: 'One@mail.example' }),
       ).toMatchObject(refused);
       expect(
-        await patch(entra, bob.id, { op: 'replace', value: { emails: [{ type: 'work', value: 'One@mail' }] } }),
+        await patch(entra, bob.id, { op: 'replace', value: { emails: [{ type: 'work', value: 'One@mail.example' }] } }),
       ).toMatchObject(refused);
       expect((await patch(entra, ada.id, { op: 'replace', path: 'title', value: 'Dr' })).status).toBe(200);
       const { body: zoe } = await scim(okta, 'POST', '', { userName: 'zoe' });
       expect(
-        await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'work', value: 'One@mail' }] }),
+        await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'work', value: 'One@mail.example' }] }),
       ).toMatchObject(refused);
       expect(
-        (await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'home', value: 'One@mail' }] })).status,
+        (await patch(okta, zoe.id, { op: 'add', path: 'emails', value: [{ type: 'home', value: 'One@mail.example' }] }))
+          .status,
       ).toBe(200);
       expect(
         await patch(okta, zoe.id, { op: 'replace', path: 'emails[type eq "home"].type', value: 'work' }),
       ).toMatchObject(refused);
-      const { body: ann } = await scim(okta, 'POST', '', { userName: 'ann', ...mail('two@mail') });
-      await scim(okta, 'POST', '', { userName: 'eve', ...mail('two@mail') });
+      const { body: ann } = await scim(okta, 'POST', '', { userName: 'ann', ...mail('two@mail.example') });
+      await scim(okta, 'POST', '', { userName: 'eve', ...mail('two@mail.example') });
       expect(await admin('POST', `/users/${ann.id}/transfer`, { directory: entra.id })).toMatchObject({
         status: 409,
-        body: { detail: expect.stringContaining('two@mail') },
+        body: { detail: expect.stringContaining('two@mail.example') },
       });
     });
 
@@ -422,9 +437,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     it('an e-mail that only looks like a login name is refused, and says nothing about a person', async () => {
       const [entra, okta] = await twoDirectories();
       expect((await admin('PATCH', `/directories/${entra.id}`, { emailIsLoginName: true })).status).toBe(200);
-      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('Ada@mail\u200b') });
+      const { body: ada } = await scim(entra, 'POST', '', { userName: 'ada@x', ...mail('Ada@mail.example\u200b') });
       const { body: bob } = await scim(entra, 'POST', '', { userName: 'bob@x' });
-      for (const look of ['ada@mail', 'ａda@mail', 'ada@mail ']) {
+      for (const look of ['ada@mail.example', 'ａda@mail.example', 'ada@mail.example ']) {
         for (const directory of [entra, okta]) {
           expect(await scim(directory, 'POST', '', { userName: 'carl@x', ...mail(look) }), look).toMatchObject({
             status: 409,
@@ -440,7 +455,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         status: 400,
         body: { scimType: 'invalidValue' },
       });
-      expect(await found(entra, 'emails[type eq "work"].value eq "ada@mail\u200b"')).toEqual([ada.id]);
+      expect(await found(entra, 'emails[type eq "work"].value eq "ada@mail.example\u200b"')).toEqual([ada.id]);
     });
 
     it('settings that are none are refused', async () => {

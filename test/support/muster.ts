@@ -166,6 +166,12 @@ class Muster {
     expect((await this.admin('PATCH', `/directories/${directory}`, { deleteDeactivated })).status).toBe(200);
   };
 
+  /** An administrator says that an e-mail domain is this tenant's: people are then found by their e-mails. */
+  readonly verifyDomain = async (tenant: string, name: string): Promise<void> => {
+    const { body } = await this.admin('POST', '/domains', { name, tenant });
+    expect((await this.admin('POST', `/domains/${body.id}/confirm`)).status, JSON.stringify(body)).toBe(200);
+  };
+
   /** The findings of `npm run verify`. */
   verify(): ReturnType<typeof verifyInstallation> {
     return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));

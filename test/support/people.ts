@@ -1,5 +1,6 @@
 import type { SignIn } from '#contracts';
 import type { Json } from '#scim';
+import type { AdmittingTenant } from '../../apps/identity/src/admission.js';
 import { keysOf } from '../../apps/identity/src/identifiers.js';
 import type { BearersOf, Candidate, Person } from '../../apps/identity/src/matching.js';
 
@@ -60,4 +61,8 @@ export const bearersAmong =
   (users: readonly Candidate[]): BearersOf =>
   (kind, value) =>
     users.filter((known) => keysOf(known).some((key) => key.kind === kind && key.value === value));
-export const nameOf = (directory: string): string => directory[0]!.toUpperCase() + directory.slice(1);
+/** The tenant of the directories, in which these e-mail domains are verified. */
+export const tenantWith = (...domains: readonly string[]): AdmittingTenant => ({
+  nameOf: (directory) => directory[0]!.toUpperCase() + directory.slice(1),
+  isVerified: (domain) => domains.includes(domain),
+});

@@ -1,9 +1,9 @@
 import { isRejection, USER, type Rejection } from '#scim';
 import { settingsOf, type Outcome, type UserCommand, type UserEvent } from '#contracts';
+import { answerTo } from '../../apps/identity/src/answers.js';
 import { chanceOf } from '../../apps/identity/src/incoming.js';
 import { keysOf } from '../../apps/identity/src/identifiers.js';
 import {
-  answerTo,
   decide,
   evolve,
   incomingOf,
@@ -36,6 +36,9 @@ export const directory = (id: string, settings: Partial<Directory> = {}): Direct
   ...settings,
 });
 
+/** The e-mail domains that are verified in the tenants of tests. */
+export const VERIFIED_DOMAINS = ['example.org', 'mail', 'x'];
+
 interface Decided {
   readonly userId: string;
   readonly events: UserEvent[];
@@ -49,6 +52,7 @@ export class UserWorld {
   constructor(
     private readonly directories: readonly Directory[],
     private readonly now = '2026-01-01T00:00:00.000Z',
+    private readonly domains: readonly string[] = VERIFIED_DOMAINS,
   ) {}
 
   context(sender: string | null): UserContext {
@@ -59,6 +63,7 @@ export class UserWorld {
       chance: chanceOf('a command', Date.parse(this.now)),
       definition: USER,
       maxResourceBytes: 262_144,
+      isVerified: (domain) => this.domains.includes(domain),
       directoryOf: (id) => this.directories.find((found) => found.id === id) ?? null,
       bearersOf: (kind, value) =>
         [...this.users.values()]

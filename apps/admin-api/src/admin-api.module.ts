@@ -9,6 +9,9 @@ import { DryRunsController } from './directories/dry-runs.controller.js';
 import { DirectoryDryRuns } from './directories/dry-runs.sender.js';
 import { Directories } from './directories/directories.queries.js';
 import { ChangedDirectories } from './directories/directories.sender.js';
+import { DomainsController } from './domains/domains.controller.js';
+import { Domains } from './domains/domains.queries.js';
+import { ChangedDomains } from './domains/domains.sender.js';
 import { StreamEventsController } from './events/stream-events.controller.js';
 import { StreamEvents } from './events/stream-events.queries.js';
 import { GroupsAdminController } from './groups/groups.controller.js';
@@ -17,6 +20,7 @@ import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
 import { serveApiPage } from './http/api-page.controller.js';
 import { Commands, untilOwnersAnswer } from './http/commands.sender.js';
+import { OneAtATime } from './http/one-at-a-time.guard.js';
 import { OneTenant } from './http/one-tenant.queries.js';
 import { Pages } from './http/pages.queries.js';
 import { Repeats } from './http/repeats.queries.js';
@@ -24,6 +28,7 @@ import { Problems } from './http/problem.filter.js';
 import {
   BOOTSTRAP_KEY,
   CURSOR_SEAL,
+  DNS_SERVERS,
   DRY_RUNS,
   OWNER_REQUESTS,
   OWNERS_SENT_TO,
@@ -41,8 +46,9 @@ import { Schemas } from './schemas/schemas.queries.js';
 import { DefinedSchemas } from './schemas/schemas.sender.js';
 import { TenantsController } from './tenants/tenants.controller.js';
 import { Tenants } from './tenants/tenants.queries.js';
-import { NewTenants } from './tenants/tenants.sender.js';
+import { ChangedTenants } from './tenants/tenants.sender.js';
 import { TokensController } from './tokens/tokens.controller.js';
+import { ListedTokens } from './tokens/tokens.queries.js';
 import { Tokens } from './tokens/tokens.sender.js';
 import { UserLinksController } from './users/user-links.controller.js';
 import { UserLinks } from './users/user-links.sender.js';
@@ -57,6 +63,7 @@ export const CONTROLLERS = [
   DryRunsController,
   TokensController,
   ClientsController,
+  DomainsController,
   SchemasController,
   StreamEventsController,
   UsersController,
@@ -74,7 +81,11 @@ export class AdminApiModule {
       providers: [
         Commands,
         Tenants,
-        NewTenants,
+        ChangedTenants,
+        OneAtATime,
+        ListedTokens,
+        Domains,
+        ChangedDomains,
         Directories,
         ChangedDirectories,
         DirectoryDryRuns,
@@ -105,6 +116,7 @@ export class AdminApiModule {
         { provide: LastUses, useValue: new LastUses(pool) },
         { provide: WrongCredentials, useValue: new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE) },
         { provide: SIGN_IN_URL, useValue: config.signInUrl },
+        { provide: DNS_SERVERS, useValue: config.dnsServers },
         { provide: SCIM_BASE_URL, useValue: config.scimBaseUrl },
       ],
       exports: [ChangedDirectories, Tokens],

@@ -8,3 +8,4 @@ export const SCIM_BASE_URL = Symbol('SCIM base URL');
 export const BOOTSTRAP_KEY = Symbol('key that makes the others');
 export const OWNERS_SENT_TO = Symbol('names of owners');
 export const CURSOR_SEAL = Symbol('CursorSeal of the admin API');
+export const DNS_SERVERS = Symbol('addresses of DNS servers');

@@ -6,6 +6,26 @@ export interface TenantView {
   readonly id: string;
   readonly name: string;
   readonly directories: number;
+  readonly revealTokens: boolean;
+}
+
+/** A token, without the token itself. */
+export interface TokenView {
+  readonly id: string;
+  readonly directory: string;
+  readonly description: string;
+  readonly status: string;
+  readonly expiresAt: string | null;
+  readonly replacedBy: string | null;
+}
+
+export interface DomainView {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly status: string;
+  readonly verifiedBy: string | null;
+  readonly record: { readonly type: string; readonly name: string; readonly value: string };
 }
 
 export interface DirectoryView {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { EXIT_CODES } from './commands/command.js';
 import { addClient } from './commands/client.js';
 import { addDirectory } from './commands/directory.js';
+import { addDomain } from './commands/domain.js';
 import { addGroup } from './commands/group.js';
 import { addKey } from './commands/key.js';
 import { addMapping } from './commands/mapping.js';
@@ -21,7 +22,18 @@ export const newProgram = (): Command => {
     .addHelpText('afterAll', EXIT_CODES)
     .showHelpAfterError('(--help shows how it is used)')
     .exitOverride();
-  for (const add of [addTenant, addDirectory, addToken, addClient, addKey, addSchema, addUser, addGroup, addMapping])
+  for (const add of [
+    addTenant,
+    addDirectory,
+    addToken,
+    addClient,
+    addKey,
+    addDomain,
+    addSchema,
+    addUser,
+    addGroup,
+    addMapping,
+  ])
     add(program);
   return program;
 };

@@ -1,5 +1,5 @@
 import { call, listAll } from './admin-api.sender.js';
-import type { DirectoryView, FoundUserView, GroupView, KeyView, TenantView } from './admin-views.js';
+import type { DirectoryView, DomainView, FoundUserView, GroupView, KeyView, TenantView } from './admin-views.js';
 
 /** Names are accepted wherever an id is: one thing has it, or the error lists those that were meant perhaps. */
 
@@ -33,7 +33,7 @@ const idOf = async (noun: string, given: string, list: () => Promise<readonly Na
 
 /** The option --tenant, or nothing where it is left out. */
 export const inTenant = async (given: string | undefined): Promise<{ readonly tenant?: string }> =>
-  given === undefined ? {} : { tenant: await idOf('tenant', given, () => listAll<TenantView>('tenants')) };
+  given === undefined ? {} : { tenant: await tenantOf(given) };
 
 /** Without a name or an id: the first one. */
 export const directoryOf = async (given: string | undefined): Promise<string> =>
@@ -44,6 +44,12 @@ export const directoryOf = async (given: string | undefined): Promise<string> =>
 /** A name is that of the key that is not revoked. */
 export const keyOf = (given: string): Promise<string> =>
   idOf('key', given, async () => (await listAll<KeyView>('keys')).filter(({ status }) => status !== 'revoked'));
+
+export const tenantOf = (given: string): Promise<string> => idOf('tenant', given, () => listAll<TenantView>('tenants'));
+
+/** Names of e-mail domains are looked for in one tenant, or in all. */
+export const domainOf = (given: string, tenant: string | undefined): Promise<string> =>
+  idOf('domain', given, async () => listAll<DomainView>('domains', await inTenant(tenant)));
 
 /** Names of groups are looked for in one tenant. */
 export const groupOf = (given: string, tenant: string | undefined): Promise<string> =>

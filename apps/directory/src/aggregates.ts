@@ -4,13 +4,14 @@ import type { Aggregate, CommandType, Decided, Elsewhere, EventType, State, Worl
 import { apiKey } from './api-key.js';
 import { client } from './client.js';
 import { directory } from './directory.js';
+import { domain } from './domain.js';
 import { schema } from './schema.js';
 import { signingKey } from './signing-key.js';
 import { tenant } from './tenant.js';
 import { token } from './token.js';
 
 /** THE aggregates of this owner: tables, commands, events, verify and rebuild are made of this. */
-const LIST = [tenant, directory, token, schema, apiKey, client, signingKey] as const;
+const LIST = [tenant, directory, token, domain, schema, apiKey, client, signingKey] as const;
 
 /** The compiler refuses a list in which a command or an event is missing. */
 type Missing =

@@ -6,11 +6,11 @@ import {
   archived,
   bearersAmong,
   DIGITS,
-  nameOf,
   nobody,
   oidc,
   sent,
   signs,
+  tenantWith,
   user,
 } from '../../../test/support/people.js';
 import { anUnlinkGivesNoAccess, notAdmitted, silenceGivesNoAccess, writable } from './admission.js';
@@ -217,6 +217,43 @@ const REFUSED: Readonly<Record<string, Readonly<Record<string, Refused>>>> = {
       because: /web role ReadOnly/,
     },
   },
+  'an e-mail proves nothing where its domain is not verified': {
+    'to a directory that has not managed the user': {
+      given: [user('a', 'ada', { ...nobody, email: 'm@else' })],
+      when: sent('bob', { email: 'M@ELSE' }),
+      found: clear('email', 'a'),
+      then: 'conflict',
+      because: /M@ELSE .* a, .*"else" is no verified domain.*verify the domain.*transfer the user/,
+    },
+    'at a sign-in': {
+      given: [user('a', 'ada', { ...nobody, email: 'm@else' })],
+      when: signs(oidc('p1'), 'bob', 'm@else'),
+      found: clear('email', 'a'),
+      then: 'conflict',
+      because: /m@else .* a, .*no verified domain.*verify the domain/,
+    },
+    'at a sign-in of a user whom another directory manages': {
+      given: [user('a', 'ada', { directory: 'okta', email: 'm@else' })],
+      when: signs(oidc('p1'), 'bob', 'm@else'),
+      found: clear('email', 'a'),
+      then: 'conflict',
+      because: /no verified domain/,
+    },
+    'of a domain below or beside a verified one': {
+      given: [user('a', 'ada', { ...nobody, email: 'm@x@sub.x' })],
+      when: sent('bob', { email: 'm@x@sub.x' }),
+      found: clear('email', 'a'),
+      then: 'conflict',
+      because: /"sub.x" is no verified domain/,
+    },
+    'without a domain': {
+      given: [user('a', 'ada', { ...nobody, email: 'm' })],
+      when: sent('bob', { email: 'm' }),
+      found: clear('email', 'a'),
+      then: 'conflict',
+      because: /it has no domain/,
+    },
+  },
   'an archived user stays out': {
     'by provider id': {
       given: [user('a', 'ada', { ...archived, signIns: [oidc('p1')] })],
@@ -243,6 +280,26 @@ const REFUSED: Readonly<Record<string, Readonly<Record<string, Refused>>>> = {
 };
 
 const ADMITTED: Readonly<Record<string, Case>> = {
+  'an e-mail of a verified domain says who somebody is': {
+    given: [user('a', 'ada', { ...nobody, email: 'm@x' })],
+    when: sent('bob', { email: 'M@X' }),
+    found: clear('email', 'a'),
+  },
+  'an administrator has transferred the user, whatever the domain': {
+    given: [user('a', 'ada', { email: 'm@else', awaited: true })],
+    when: sent('bob', { email: 'm@else' }),
+    found: clear('email', 'a'),
+  },
+  'a sign-in of a user of its own directory, whatever the domain': {
+    given: [user('a', 'ada', { email: 'm@else' })],
+    when: signs(oidc('p1'), 'bob', 'm@else'),
+    found: clear('email', 'a'),
+  },
+  'another name is found whatever the domain': {
+    given: [user('a', 'ada@else', { ...nobody, email: 'm@else' })],
+    when: sent('ada@else', { email: 'm@else' }),
+    found: clear('upn', 'a'),
+  },
   'a web role of this directory is no obstacle': {
     given: [user('a', 'ada', { ...archived, ...admin })],
     when: sent('ada'),
@@ -279,7 +336,7 @@ const foundIn = ({ given, when }: Case): Found => {
   const { rule, candidates, result } = match(when, bearersAmong(given));
   return { rule, candidates: candidates.map(({ id }) => id), result: result && result.id };
 };
-const refusalOf = ({ given, when }: Case) => notAdmitted(when, match(when, bearersAmong(given)), nameOf);
+const refusalOf = ({ given, when }: Case) => notAdmitted(when, match(when, bearersAmong(given)), tenantWith('x'));
 
 describe.each(Object.entries(REFUSED))('%s', (_rule, cases) => {
   it.each(Object.entries(cases))('%s', (_case, refused) => {

@@ -1,6 +1,6 @@
-import { rejection, webRoleOf, type Rejection, type Resource } from '#scim';
+import { quote, rejection, webRoleOf, type Rejection, type Resource } from '#scim';
 import type { DirectorySettings, MatchingRule } from '#contracts';
-import { homeOf, isActive } from './identifiers.js';
+import { domainOf, homeOf, isActive } from './identifiers.js';
 import { isNamed, type Candidate, type Found, type Person } from './matching.js';
 
 /**
@@ -9,18 +9,28 @@ import { isNamed, type Candidate, type Found, type Person } from './matching.js'
  * is kept out, or null. `what` says in a message by what the user was found.
  */
 
+/** The facts about a tenant that these rules ask for. */
+export interface AdmittingTenant {
+  readonly nameOf: (directory: string) => string;
+  /** Tells whether an e-mail domain, folded, is verified. */
+  readonly isVerified: (domain: string) => boolean;
+}
+
 /** Returns why the person may not have the user who was found; null = there is nothing against it. */
-export const notAdmitted = (person: Person, found: Found, nameOf: (directory: string) => string): Rejection | null => {
+export const notAdmitted = (person: Person, found: Found, tenant: AdmittingTenant): Rejection | null => {
   if (found.rule === 'create') return null;
   const what = described(person, found.rule);
   const unclear = aLookAlikeIsNobody(person, found, what) ?? oneOfSeveralIsNobody(found, what);
   if (unclear) return unclear;
   const user = found.result!;
-  return person.signIn
+  const refused = person.signIn
     ? (anArchivedUserStaysOut(user, what) ?? aWebRoleStaysWithItsDirectory(user, person.directory, what))
-    : (anotherDirectoryKeepsItsUser(user, person.directory, what, nameOf) ??
-        aWebRoleStaysWithItsDirectory(user, person.directory, what) ??
-        aUserWhoIsHereIsNotCreated(user, what));
+    : (anotherDirectoryKeepsItsUser(user, person.directory, what, tenant.nameOf) ??
+      aWebRoleStaysWithItsDirectory(user, person.directory, what) ??
+      aUserWhoIsHereIsNotCreated(user, what));
+  return (
+    refused ?? (found.rule === 'email' ? anEmailProvesNothingOfAStrangersDomain(person, user, what, tenant) : null)
+  );
 };
 
 /**
@@ -115,6 +125,25 @@ const aUserWhoIsHereIsNotCreated = ({ id, directory, resource, awaited }: Candid
   directory === null || !isActive(resource) || awaited
     ? null
     : rejection('uniqueness', `${what} is taken by the user with the id ${id}, whom this directory manages already.`);
+
+/**
+ * Everybody can have a directory send any e-mail: it says who somebody is where the tenant has proved that the domain
+ * is its own. A directory that manages the user already could change the e-mail itself, and gains nothing by it.
+ */
+const anEmailProvesNothingOfAStrangersDomain = (
+  { email, directory, signIn }: Person,
+  user: Candidate,
+  what: string,
+  { isVerified }: AdmittingTenant,
+): Rejection | null => {
+  const domain = domainOf(email!);
+  if (homeOf(user) === directory || (domain !== null && isVerified(domain))) return null;
+  const way = signIn ? 'give the person the userName of that user' : 'transfer the user to this directory';
+  return rejection(
+    'conflict',
+    `${what} is that of the user with the id ${user.id}, and ${domain === null ? 'it has no domain' : `${quote(domain)} is no verified domain of this tenant`}. Let an administrator verify the domain (domain add, domain verify), or ${way}.`,
+  );
+};
 
 const described = ({ signIn, externalId, userName, email }: Person, rule: MatchingRule): string => {
   switch (rule) {

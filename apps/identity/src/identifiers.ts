@@ -80,6 +80,12 @@ export const workEmailOf = (resource: Resource): string | null => {
   return typeof found?.value === 'string' && uniqueKey(found.value) !== '' ? found.value : null;
 };
 
+/** The part of an e-mail behind the @, folded; null = there is none. */
+export const domainOf = (email: string): string | null => {
+  const at = email.lastIndexOf('@');
+  return at < 0 ? null : fold(email.slice(at + 1));
+};
+
 /**
  * A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before
  * them.
@@ -103,6 +109,13 @@ export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
   const { emails: _brought, ...rest } = wanted;
   return now.emails === undefined ? rest : { ...rest, emails: now.emails };
 };
+
+/**
+ * A first match leaves e-mails as they are: somebody who was taken for another person must not get that person's mail
+ * by the same request. A user who has none yet gets those that come.
+ */
+export const kept = ({ resource: now }: { readonly resource: Resource }, wanted: Resource): Resource =>
+  now.emails === undefined ? wanted : { ...wanted, emails: now.emails };
 
 export const emailsOf = ({ emails }: Resource): readonly { readonly type?: unknown; readonly value?: unknown }[] =>
   Array.isArray(emails) ? (emails as { type?: unknown; value?: unknown }[]) : [];

@@ -4,12 +4,12 @@ import {
   archived,
   bearersAmong,
   DIGITS,
-  nameOf,
   nobody,
   oidc,
   saml,
   sent,
   signs,
+  tenantWith,
   user,
 } from '../../../test/support/people.js';
 import { notAdmitted } from './admission.js';
@@ -275,5 +275,5 @@ const CASES: Readonly<Record<string, Case>> = {
 it.each(Object.entries(CASES))('provider id → UPN → e-mail → create: %s', (_rule, { given, when, then }) => {
   const found = match(when, bearersAmong(given));
   expect(explained(found, when.userId)).toEqual(then);
-  expect(notAdmitted(when, found, nameOf)).toBeNull();
+  expect(notAdmitted(when, found, tenantWith('x'))).toBeNull();
 });

@@ -1,4 +1,5 @@
 import {
+  fold,
   isRejection,
   MAX_KEY_CHARACTERS,
   STANDARD,
@@ -12,6 +13,7 @@ import {
 } from '#scim';
 import {
   DIRECTORIES_VIEW,
+  DOMAINS_VIEW,
   MEMBERS_VIEW,
   REVISIONS_VIEW,
   schemasAsJson,
@@ -61,7 +63,9 @@ export interface LoadedUsers {
   readonly directories: (Directory & { tenant: string })[] | null;
   readonly tenant_keys: WrappedTenantKey[] | null;
   readonly schemas: (TenantSchema & { tenant: string })[] | null;
-  /** The last event of each tenant's directories and schemas. */
+  /** The e-mail domains that are verified in a tenant. */
+  readonly domains: { tenant: string; name: string; shown_name: string }[] | null;
+  /** The last event of each tenant's directories, schemas and domains. */
   readonly revisions: { tenant: string; revision: number }[] | null;
 }
 
@@ -126,13 +130,17 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'isAssume
 };
 const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
 
-/** SQL: the last event of a tenant's directories and schemas. */
+/** SQL: the last event of a tenant's directories, schemas and domains. */
 export const revisionOf = (tenant: string): string =>
   `coalesce((SELECT r.revision FROM ${REVISIONS_VIEW} r WHERE r.tenant = ${tenant} ORDER BY r.revision DESC LIMIT 1), 0)`;
 
 /** SQL: whether a user is in any group. */
 export const isMemberOf = (tenant: string, user: string): string =>
   `EXISTS (SELECT FROM ${MEMBERS_VIEW} m WHERE m.tenant = ${tenant} AND m.member = ${user})`;
+
+/** The e-mail domains of a tenant, folded, as DNS has them and as people write them. */
+export const domainsOf = (tenant: string, rows: NonNullable<LoadedUsers['domains']>): ReadonlySet<string> =>
+  new Set(rows.flatMap((row) => (row.tenant === tenant ? [fold(row.name), fold(row.shown_name)] : [])));
 
 /** Tells whether nothing has to be loaded. */
 export const asksNothing = (touched: Touched): boolean =>
@@ -191,6 +199,10 @@ export const loadSql = (touched: Touched): string => {
                 ${settingsSql('identity', 'd.settings')}))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL (SELECT * FROM ${DIRECTORIES_VIEW} WHERE tenant = t.tenant::uuid OFFSET 0) d),
+    'domains', (SELECT json_agg(json_build_object('tenant', t.tenant, 'name', d.name, 'shown_name', d.shown_name))
+      FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
+      CROSS JOIN LATERAL (SELECT name, shown_name FROM ${DOMAINS_VIEW}
+        WHERE tenant = t.tenant::uuid AND verified_by IS NOT NULL OFFSET 0) d),
     'tenant_keys', (SELECT json_agg(json_build_object('tenant', t.tenant, 'wrapped', k.wrapped))
       FROM json_array_elements_text(($json)->'tenants') AS t(tenant)
       CROSS JOIN LATERAL ${tenantKey('t.tenant::uuid')} k),

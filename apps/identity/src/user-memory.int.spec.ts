@@ -294,7 +294,13 @@ describe('what somebody else has changed meanwhile is noticed, and loaded', () =
 
 it('of tenants with so many directories and schemas that they would fill the memory the first are forgotten', () => {
   const memory = new UserMemory();
-  const known: RememberedTenant = { revision: 1, directories: [], definitions: undefined, key: randomBytes(32) };
+  const known: RememberedTenant = {
+    revision: 1,
+    directories: [],
+    domains: new Set(),
+    definitions: undefined,
+    key: randomBytes(32),
+  };
   for (const name of ['one', 'two', 'three']) memory.rememberTenant(name, known, 400_000);
   expect(['one', 'two', 'three'].filter((name) => memory.tenant(name))).toEqual(['two', 'three']);
   memory.rememberTenant('three', known, 500_000);

@@ -23,9 +23,11 @@ export interface RememberedUser {
 }
 
 export interface RememberedTenant {
-  /** The last event of the tenant's directories and schemas; while it is the last, what follows is true. */
+  /** The last event of the tenant's directories, schemas and domains; while it is the last, what follows is true. */
   readonly revision: number;
   readonly directories: readonly Directory[];
+  /** The e-mail domains that are verified, folded. */
+  readonly domains: ReadonlySet<string>;
   /** Undefined if the tenant has no schemas of its own. */
   readonly definitions: Definitions | undefined;
   readonly key: Buffer;
@@ -73,7 +75,7 @@ export class UserMemory {
     }
   }
 
-  /** `bytes` = those of its directories and schemas. */
+  /** `bytes` = those of its directories, schemas and domains. */
   rememberTenant(tenant: string, known: RememberedTenant, bytes: number): void {
     this.forgetTenant(tenant);
     this.tenants.set(tenant, { known, bytes: bytes + TENANT_BYTES });

@@ -8,6 +8,7 @@ import {
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, WITHDRAWN, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { answerTo, storedAnswer } from './answers.js';
 import { explanationOf } from './explanation.js';
 import { chanceOf } from './incoming.js';
 import { isClaimed, keysOf, type Key } from './identifiers.js';
@@ -25,6 +26,7 @@ import {
 import { UserMemory, type RememberedTenant } from './user-memory.js';
 import {
   asksNothing,
+  domainsOf,
   isMemberOf,
   keyText,
   loadSql,
@@ -37,16 +39,7 @@ import {
   type TenantKey,
   type Touched,
 } from './user-load.queries.js';
-import {
-  answerTo,
-  decide,
-  evolve,
-  incomingOf,
-  matchingOf,
-  storedAnswer,
-  type UserContext,
-  type UserState,
-} from './user.js';
+import { decide, evolve, incomingOf, matchingOf, type UserContext, type UserState } from './user.js';
 
 /** Columns that never change in a row. */
 const FIXED = ['tenant', 'id', 'created'];
@@ -211,6 +204,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       definition: this.definitionOf(tenant),
       maxResourceBytes: this.maxResourceBytes,
       directoryOf: (wanted) => this.tenantOf(tenant).directories.find((known) => known.id === wanted) ?? null,
+      isVerified: (domain) => this.tenantOf(tenant).domains.has(domain),
       bearersOf: (kind, value) => {
         const key = keyText({ tenant, kind, value });
         if (!this.lookedUp.has(key) || this.unclear.has(key)) this.wanted.push({ tenant, kind, value });
@@ -298,7 +292,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       if (!key) continue;
       const known = { ...this.tenantOf(tenant), key };
       const schemas = (this.loaded.schemas ?? []).filter((row) => row.tenant === tenant);
-      this.memory.rememberTenant(tenant, known, JSON.stringify([known.directories, schemas]).length);
+      const { length } = JSON.stringify([known.directories, schemas, ...known.domains]);
+      this.memory.rememberTenant(tenant, known, length);
     }
   }
 
@@ -333,6 +328,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       revision: this.loaded.revisions?.find((row) => row.tenant === tenant)?.revision ?? 0,
       directories: (this.loaded.directories ?? []).filter((row) => row.tenant === tenant),
       definitions: this.definitions.get(tenant),
+      domains: domainsOf(tenant, this.loaded.domains ?? []),
     };
     this.tenants.set(tenant, found);
     return found;

@@ -246,16 +246,46 @@ describe('decide', () => {
           { ...created(email('m@x')), matching: { rule: 'create', candidates: ['other'], result: 'u' } } as UserEvent,
         ],
       },
-      'whom nobody manages a POST links, and the user becomes what was sent': {
+      'whom nobody manages a POST links, and the user becomes what was sent, but for the e-mails': {
         given: given(created(ada, null)),
         when: create({ userName: 'Ada', externalId: 'e1' }),
         then: [
           {
             type: 'UserLinked',
             matching: byUpn,
-            changes: { userName: 'Ada', externalId: 'e1', displayName: null, emails: null },
+            changes: { userName: 'Ada', externalId: 'e1', displayName: null },
             ...under,
           },
+        ],
+      },
+      'a first match never changes the e-mail in the same request': {
+        given: given(created(ada, null)),
+        when: create({ userName: 'ada', displayName: 'Ada', emails: [{ type: 'work', value: 'eve@example.org' }] }),
+        then: [{ type: 'UserLinked', matching: byUpn, changes: {}, ...under }],
+      },
+      'a user without e-mails gets those of the first match': {
+        given: given(created({ displayName: 'Ada' }, null)),
+        when: create({ userName: 'ada', displayName: 'Ada', emails: [{ type: 'work', value: 'ada@example.org' }] }),
+        then: [
+          {
+            type: 'UserLinked',
+            matching: byUpn,
+            changes: { emails: [{ type: 'work', value: 'ada@example.org' }] },
+            ...under,
+          },
+        ],
+      },
+      'a user of the directory who comes back may have another e-mail': {
+        given: given(created({ active: false, emails: [{ type: 'work', value: 'ada@example.org' }] })),
+        when: create({ userName: 'ada', emails: [{ type: 'work', value: 'eve@example.org' }] }),
+        then: [
+          {
+            type: 'UserLinked',
+            matching: byUpn,
+            changes: { active: true, emails: [{ type: 'work', value: 'eve@example.org' }] },
+            ...under,
+          },
+          { type: 'UserReactivated', ...under },
         ],
       },
       'who comes back after an archive is reactivated': {

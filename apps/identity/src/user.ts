@@ -22,17 +22,14 @@ import type {
   Held,
   SettingsReadBy,
   Matching,
-  RecordedSignIn,
   SignIn,
-  StoredValue,
   UserCommand,
   UserEvent,
-  UserSnapshot,
 } from '#contracts';
 import { anUnlinkGivesNoAccess, beforeLink, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
 import { archived, deferred, restored, type Archival } from './archiving.js';
-import { homeOf, isActive, signedInResource, signInKey, signInOf, withoutTombstone } from './identifiers.js';
+import { homeOf, isActive, kept, signedInResource, signInKey, signInOf, withoutTombstone } from './identifiers.js';
 import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
 import { asSent, becomes, heldBack, heldNow, noNewUsers, whenDeleted } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
@@ -78,6 +75,7 @@ export interface UserContext {
   readonly chance: Chance;
   /** Within the tenant. */
   readonly directoryOf: (id: string) => Directory | null;
+  readonly isVerified: (domain: string) => boolean;
   readonly bearersOf: BearersOf;
   /** The user who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
   readonly matching: Matching | null;
@@ -104,7 +102,10 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   if (unfit) return unfit;
   const person = personOf(command, directory, context.incoming?.resource);
   const found = match(person, bearersSinceMove(directory, context.bearersOf));
-  return notAdmitted(person, found, (id) => context.directoryOf(id)?.name ?? id) ?? explained(found, command.userId);
+  return (
+    notAdmitted(person, found, { ...context, nameOf: (id) => context.directoryOf(id)?.name ?? id }) ??
+    explained(found, command.userId)
+  );
 };
 
 /** Returns the events that should happen. Reads nothing but its arguments; [] means that nothing changed. */
@@ -322,32 +323,6 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
   }
 };
 
-/** The user as an answer shows it. */
-export const snapshotOf = (state: UserState, isMember: boolean): UserSnapshot | null =>
-  state && {
-    id: state.id,
-    version: state.version,
-    created: state.created,
-    lastModified: state.lastModified,
-    resource: state.resource,
-    ...(isMember ? { isMember } : {}),
-  };
-
-/** The part of an answer that is kept: a resource is read where it is kept itself. */
-export const storedAnswer = (answer: UserSnapshot | RecordedSignIn | null): StoredValue | RecordedSignIn | null =>
-  answer && 'resource' in answer ? { id: answer.id, version: answer.version } : answer;
-
-/** The answer to a command; `last` is the user as it became, or was before it was deleted. */
-export const answerTo = (
-  command: UserCommand,
-  last: UserState,
-  matching: Matching | null,
-  isMember: boolean,
-): UserSnapshot | RecordedSignIn | null => {
-  if (command.type === 'RecordSignIn') return { userId: last!.id, matching: matching! };
-  return command.type === 'DeleteUser' ? null : snapshotOf(last, isMember);
-};
-
 /** After which move of its directory a user is known by what that says; nothing = the directory has not moved. */
 const sinceOf = ({ movedVersion }: DecidedUnder): Pick<User, 'movedVersion'> =>
   movedVersion === undefined ? {} : { movedVersion };
@@ -411,7 +386,8 @@ const linked = (
   directory: Directory,
   context: UserContext,
 ): UserEvent[] | Rejection => {
-  const becoming = becomes(user, received.resource, directory, true);
+  const isKnown = matching.rule === 'id' || homeOf(user) === directory.id;
+  const becoming = becomes(user, isKnown ? received.resource : kept(user, received.resource), directory, true);
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted } = becoming;
   return (

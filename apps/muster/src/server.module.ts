@@ -4,6 +4,7 @@ import { ownRoleUrl, roleUrl, untilMigrated } from '#event-store';
 import type { Log } from '#log';
 import { run, type Running } from '#owner';
 import { commandLineKeyOf, UsageError, type Config, type Logger } from '#runtime';
+import { Rejected } from '#scim';
 import { adminApi } from '../../admin-api/src/admin-api.module.js';
 import { BY_ITSELF } from '../../admin-api/src/http/asked.guard.js';
 import { Tokens, type RevealedDirectory } from '../../admin-api/src/tokens/tokens.sender.js';
@@ -80,15 +81,24 @@ export const startServer = async (config: Config, ownerUrl: string, logger: Logg
     logger,
   });
   const [scim, admin] = [faces.get(gateway.name)!, faces.get(adminApi.name)!];
+  const begun = admin.begun as { readonly directory: RevealedDirectory; readonly isNew: boolean };
   return {
     app: scim.app,
     port: scim.port,
     adminPort: admin.port,
     signInPort: faces.get(signIn.name)!.port,
     apiKey: commandLineKeyOf(config),
-    ...(admin.begun as { readonly directory: RevealedDirectory; readonly isNew: boolean }),
+    ...begun,
     log,
-    reveal: () => admin.app.get(Tokens).reveal(BY_ITSELF),
+    reveal: () => admin.app.get(Tokens).revealOf(BY_ITSELF).catch(unlessForbidden(begun.directory)),
     stop,
   };
 };
+
+/** The tenant may have its tokens shown to nobody: that is no reason not to start. */
+const unlessForbidden =
+  (directory: RevealedDirectory) =>
+  (error: unknown): RevealedDirectory => {
+    if (error instanceof Rejected && error.code === 'forbidden') return directory;
+    throw error;
+  };

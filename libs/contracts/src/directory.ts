@@ -61,6 +61,15 @@ export type DirectoryCommand =
   /** Of the whole installation: it goes to the lane of INSTALLATION. */
   | ({ readonly type: 'CreateApiKey'; readonly keyId: string } & NewApiKey)
   | { readonly type: 'RevokeApiKey'; readonly keyId: string }
+  | {
+      readonly type: 'AddDomain';
+      readonly domainId: string;
+      readonly name: string;
+      readonly shownName: string;
+      readonly record: string;
+    }
+  | { readonly type: 'VerifyDomain'; readonly domainId: string; readonly by: VerifiedBy }
+  | { readonly type: 'RemoveDomain'; readonly domainId: string }
   /** `schemaId` is the id that a new schema would get: the URN says which one is meant. */
   | {
       readonly type: 'DefineSchema';
@@ -161,6 +170,10 @@ export type TokenStatus = 'active' | 'inactive' | 'revoked';
 export const EXPIRY_WARNING_DAYS = [30, 7, 1] as const;
 export type ExpiryWarningDays = (typeof EXPIRY_WARNING_DAYS)[number];
 
+/** How it was proved that an e-mail domain belongs to a tenant: by a TXT record, or an administrator says so. */
+export const VERIFICATIONS = ['dns', 'administrator'] as const;
+export type VerifiedBy = (typeof VERIFICATIONS)[number];
+
 /** Resource types that a tenant may extend. */
 export const EXTENDED_TYPES = ['User', 'Group'] as const;
 export type ExtendedType = (typeof EXTENDED_TYPES)[number];
@@ -212,6 +225,13 @@ export type DirectoryEvent =
   | { readonly type: 'TokenRevealed' }
   | ({ readonly type: 'ApiKeyCreated' } & NewApiKey)
   | { readonly type: 'ApiKeyRevoked' }
+  /**
+   * An e-mail domain, as DNS has it and as people write it, and the value of the TXT record that proves that it is the
+   * tenant's.
+   */
+  | { readonly type: 'DomainAdded'; readonly name: string; readonly shownName: string; readonly record: string }
+  | { readonly type: 'DomainVerified'; readonly by: VerifiedBy }
+  | { readonly type: 'DomainRemoved' }
   | { readonly type: 'SchemaDefined'; readonly resourceType: ExtendedType; readonly schema: Schema }
   /** The schema as it is from now on. */
   | { readonly type: 'SchemaChanged'; readonly schema: Schema }
@@ -269,6 +289,9 @@ export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type
   RevealToken: 'muster.token.reveal.v1',
   CreateApiKey: 'muster.api-key.create.v1',
   RevokeApiKey: 'muster.api-key.revoke.v1',
+  AddDomain: 'muster.domain.add.v1',
+  VerifyDomain: 'muster.domain.verify.v1',
+  RemoveDomain: 'muster.domain.remove.v1',
   DefineSchema: 'muster.schema.define.v1',
   CreateClient: 'muster.client.create.v1',
   AddClientSecret: 'muster.client.add-secret.v1',
@@ -297,6 +320,9 @@ export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]:
   TokenRevealed: 'muster.token.revealed.v1',
   ApiKeyCreated: 'muster.api-key.created.v1',
   ApiKeyRevoked: 'muster.api-key.revoked.v1',
+  DomainAdded: 'muster.domain.added.v1',
+  DomainVerified: 'muster.domain.verified.v1',
+  DomainRemoved: 'muster.domain.removed.v1',
   SchemaDefined: 'muster.schema.defined.v1',
   SchemaChanged: 'muster.schema.changed.v1',
   ClientCreated: 'muster.client.created.v1',

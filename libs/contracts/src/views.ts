@@ -62,6 +62,8 @@ export const SIGNING_KEYS_VIEW = 'directory.signing_keys_v1';
 export const PUBLIC_KEYS_VIEW = 'directory.public_keys_v1';
 /** The last accepted and the last refused authentication of each directory. */
 export const AUTHENTICATIONS_VIEW = 'directory.authentications_v1';
+/** E-mail domains of tenants; `verified_by` is null where nothing has proved yet whose they are. */
+export const DOMAINS_VIEW = 'directory.domains_v1';
 /** Extensions that tenants have defined; a row as JSON is a TenantSchema. */
 export const SCHEMAS_VIEW = 'directory.schemas_v1';
 /**

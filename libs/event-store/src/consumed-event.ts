@@ -125,6 +125,7 @@ export const followingId = (commandId: string): string =>
  * The id of a command that a timer sends: the same each time for one cause. `at` is the moment that the timer waited
  * for, in ms, and `cause` says what for.
  */
-export const timedId = (at: number, cause: string): string => derivedId(at.toString(16).padStart(12, '0'), cause);
+export const timedId = (at: number, cause: string): string =>
+  derivedId(at.toString(16).padStart(12, '0'), sha256(cause));
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

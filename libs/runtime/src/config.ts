@@ -113,6 +113,23 @@ const optionalBrokers = (description: string): PropertyDecorator =>
     [fits(isBrokerList, '$property must be host:port, or several of them with a comma and no space between')],
     { optional: true },
   );
+const isDnsServerList = (value: string): boolean =>
+  value.split(',').every((server) => {
+    const [, ipv6, host, port] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(server) ?? [];
+    return isIP(ipv6 ?? host ?? server) !== 0 && Number(port ?? 53) <= 65_535 && Number(port ?? 53) > 0;
+  });
+const optionalDnsServers = (description: string): PropertyDecorator =>
+  setting(
+    description,
+    'address,address:port',
+    [
+      fits(
+        isDnsServerList,
+        '$property must be the address of a server, with :port if that is not 53, or several of them with a comma and no space between',
+      ),
+    ],
+    { optional: true },
+  );
 const address = (description: string): PropertyDecorator =>
   setting(description, 'IP address or host name', [
     fits(
@@ -341,6 +358,10 @@ export class Config {
     'Tokens and keys that nobody knows, in a minute from one address (of IPv6: one network of 64 bits); further ones get a 429 with Retry-After instead of a 401. One that is known is let in all the same.',
   )
   MAX_WRONG_CREDENTIALS_PER_MINUTE = 100;
+  @optionalDnsServers(
+    'DNS servers that are asked for the records of e-mail domains; without it those of this machine. For networks whose own servers do not know the domains of others.',
+  )
+  DNS_SERVERS?: string;
   @count('How long a SCIM token is trusted before it is looked up again.', 0) TOKEN_CACHE_MS = 500;
   @count('Life of an access token that a client of OAuth 2.0 gets; its client asks for the next one.', 3_600, 21_600)
   ACCESS_TOKEN_SECONDS = 3_600;
@@ -366,6 +387,11 @@ export class Config {
       .filter(Boolean)
       .map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const);
     return { prefix: this.DATABASE_ROLE_PREFIX, passwords: Object.fromEntries(pairs) };
+  }
+
+  /** None = those of this machine. */
+  get dnsServers(): readonly string[] {
+    return this.DNS_SERVERS?.split(',') ?? [];
   }
 
   get publicUrl(): string {

@@ -6,7 +6,7 @@ import { BY_ITSELF, type Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { Schemas } from '../schemas/schemas.queries.js';
 import { Tenants } from '../tenants/tenants.queries.js';
-import { NewTenants } from '../tenants/tenants.sender.js';
+import { ChangedTenants } from '../tenants/tenants.sender.js';
 import { revealed, Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 import { checkMapping } from './mapping.js';
@@ -22,7 +22,7 @@ export class ChangedDirectories {
     private readonly directories: Directories,
     private readonly tokens: Tokens,
     private readonly tenants: Tenants,
-    private readonly newTenants: NewTenants,
+    private readonly changedTenants: ChangedTenants,
     private readonly commands: Commands,
     private readonly schemas: Schemas,
   ) {}
@@ -127,7 +127,7 @@ export class ChangedDirectories {
     if (first && first.tokens.length > 0) return { directory: revealed(first, null), isNew: false };
     if (first)
       return { directory: await this.withNewToken(BY_ITSELF, first.tenant, first.id, FIRST_TOKEN), isNew: true };
-    const tenant = (await this.tenants.all())[0] ?? (await this.newTenants.create(BY_ITSELF, 'Default'));
+    const tenant = (await this.tenants.all())[0] ?? (await this.changedTenants.create(BY_ITSELF, 'Default'));
     return { directory: await this.create(BY_ITSELF, 'Microsoft Entra ID', 'entra', tenant.id), isNew: true };
   }
 

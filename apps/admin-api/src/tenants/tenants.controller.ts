@@ -1,14 +1,14 @@
-import { Body, Get, Post, Query } from '@nestjs/common';
-import { IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
+import { Body, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { IsBoolean, IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength, ValidateIf } from 'class-validator';
 import { AdminController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
-import { checked } from '../http/body.guard.js';
+import { checked, isGiven } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
-import { NUMBER, ID, objectOf, pageOf, TEXT } from '../http/shapes.js';
+import { BOOLEAN, ID, NUMBER, objectOf, pageOf, TEXT } from '../http/shapes.js';
 import { Tenants, type TenantView } from './tenants.queries.js';
-import { NewTenants } from './tenants.sender.js';
+import { ChangedTenants } from './tenants.sender.js';
 
 class TenantsPage extends PageQuery {
   /** The id of a tenant: it alone is listed. */
@@ -19,13 +19,19 @@ class NewTenant {
   @IsString() @IsNotEmpty() @MaxLength(200) name!: string;
 }
 
-const TENANT = objectOf<TenantView>({ id: ID, name: TEXT, directories: NUMBER }, 'Tenant');
+class TenantChanges {
+  @ValidateIf(isGiven) @IsString() @IsNotEmpty() @MaxLength(200) name?: string;
+  /** Whether administrators may see tokens again after they were made. */
+  @ValidateIf(isGiven) @IsBoolean() revealTokens?: boolean;
+}
+
+const TENANT = objectOf<TenantView>({ id: ID, name: TEXT, directories: NUMBER, revealTokens: BOOLEAN }, 'Tenant');
 
 @AdminController('tenants')
 export class TenantsController {
   constructor(
     private readonly tenants: Tenants,
-    private readonly newTenants: NewTenants,
+    private readonly changed: ChangedTenants,
     private readonly pages: Pages,
   ) {}
 
@@ -43,6 +49,24 @@ export class TenantsController {
   @Needs('manage', 'installation')
   @Documented({ summary: 'Make a tenant', body: NewTenant, answer: TENANT })
   create(@Body() body: unknown, @Asks() asked: Asked): Promise<TenantView> {
-    return this.newTenants.create(asked, checked(NewTenant, body).name);
+    return this.changed.create(asked, checked(NewTenant, body).name);
+  }
+
+  @Get(':id')
+  @Needs('read')
+  @Documented({ summary: 'Show a tenant', answer: TENANT })
+  show(@Param('id') id: string): Promise<TenantView> {
+    return this.tenants.show(id);
+  }
+
+  @Patch(':id')
+  @Needs('manage', 'installation')
+  @Documented({ summary: 'Rename a tenant, or change its settings', body: TenantChanges, answer: TENANT })
+  change(@Param('id') id: string, @Body() body: unknown, @Asks() asked: Asked): Promise<TenantView> {
+    const { name, revealTokens } = checked(TenantChanges, body);
+    return this.changed.change(asked, id, {
+      ...(name === undefined ? {} : { name }),
+      ...(revealTokens === undefined ? {} : { revealTokens }),
+    });
   }
 }

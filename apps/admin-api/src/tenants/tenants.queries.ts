@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { DIRECTORIES_VIEW, TENANTS_VIEW } from '#contracts';
-import { Rejected } from '#scim';
+import { isUuid } from '#runtime';
+import { quote, Rejected } from '#scim';
 import { POOL } from '../injected.js';
 
 export interface TenantView {
@@ -9,6 +10,8 @@ export interface TenantView {
   readonly name: string;
   /** The number of its directories. */
   readonly directories: number;
+  /** False: nobody is shown a token again after it was made. */
+  readonly revealTokens: boolean;
 }
 
 @Injectable()
@@ -16,14 +19,19 @@ export class Tenants {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** One tenant, or all, after `after`; the oldest first. */
-  async page(tenant: string | undefined, after: string, limit: number): Promise<TenantView[]> {
-    const { rows } = await this.pool.query<TenantView>(
-      `
-      SELECT t.id, t.name, (SELECT count(*)::int FROM ${DIRECTORIES_VIEW} d WHERE d.tenant = t.id) AS directories
-      FROM ${TENANTS_VIEW} t WHERE t.id > $1 AND ($3::uuid IS NULL OR t.id = $3) ORDER BY t.id LIMIT $2`,
-      [after, limit, tenant ?? null],
-    );
-    return rows;
+  page(tenant: string | undefined, after: string, limit: number): Promise<TenantView[]> {
+    return this.read('WHERE t.id > $1 AND ($3::uuid IS NULL OR t.id = $3) ORDER BY t.id LIMIT $2', [
+      after,
+      limit,
+      tenant ?? null,
+    ]);
+  }
+
+  /** Throws Rejected(notFound). */
+  async show(id: string): Promise<TenantView> {
+    const [found] = isUuid(id) ? await this.read('WHERE t.id = $1', [id]) : [];
+    if (!found) throw new Rejected('notFound', `There is no tenant with the id ${quote(id)}.`);
+    return found;
   }
 
   /** The ids and names of all tenants, the oldest first. */
@@ -45,5 +53,15 @@ export class Tenants {
       'notFound',
       id === undefined ? 'There is no tenant yet.' : `There is no tenant with the id ${id}.`,
     );
+  }
+
+  private async read(which: string, values: readonly unknown[]): Promise<TenantView[]> {
+    const { rows } = await this.pool.query<TenantView>(
+      `SELECT t.id, t.name, (SELECT count(*)::int FROM ${DIRECTORIES_VIEW} d WHERE d.tenant = t.id) AS directories,
+         t.reveal_tokens AS "revealTokens"
+       FROM ${TENANTS_VIEW} t ${which}`,
+      [...values],
+    );
+    return rows;
   }
 }

@@ -1,78 +1,56 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable } from '@nestjs/common';
-import type { Pool, PoolClient } from 'pg';
+import { Injectable } from '@nestjs/common';
 import { Rejected, uniqueKey } from '#scim';
+import type { TenantSettings } from '#contracts';
 import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
-import { POOL } from '../injected.js';
+import { OneAtATime } from '../http/one-at-a-time.guard.js';
 import { Tenants, type TenantView } from './tenants.queries.js';
 
-/** Any number that nothing else in the database locks. */
-const TENANTS_LOCK = 7_216_004;
-const LOCK_TIMEOUT_MS = 5_000;
-const LOCK_POLL_MS = 50;
-
-/**
- * Makes tenants, one after the other: each has a lane of its own, so that no decision about one sees the others that
- * are about to be made, and their names are compared here.
- */
+/** Makes tenants and changes them. */
 @Injectable()
-export class NewTenants {
-  /** The tenant that is being made. */
-  private making: Promise<void> = Promise.resolve();
-
+export class ChangedTenants {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     private readonly tenants: Tenants,
     private readonly commands: Commands,
+    private readonly oneAtATime: OneAtATime,
   ) {}
 
   /** Throws Rejected(conflict) when there is one of this name. */
   create(asked: Asked, name: string): Promise<TenantView> {
-    const made = this.making.then(() => this.make(asked, name));
-    this.making = made.then(
-      () => undefined,
-      () => undefined,
-    );
-    return made;
+    return this.oneAtATime.during('names of tenants', async () => {
+      const id = asked.newId();
+      // A request that is repeated has made it already.
+      await this.requireFree(name, id);
+      await this.commands.toDirectory(asked, id, { type: 'CreateTenant', tenantId: id, name });
+      return this.tenants.show(id);
+    });
   }
 
-  private async make(asked: Asked, name: string): Promise<TenantView> {
-    const connection = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
-      await waitForTurn(connection);
-      const id = asked.newId();
-      const same = (await this.tenants.all()).find((tenant) => uniqueKey(tenant.name) === uniqueKey(name));
-      if (same && same.id !== id)
-        throw new Rejected(
-          'conflict',
-          `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`,
-        );
-      await this.commands.toDirectory(asked, id, { type: 'CreateTenant', tenantId: id, name });
-      return { id, name, directories: 0 };
-    } finally {
-      await connection.query('SELECT pg_advisory_unlock_all()').catch((error: Error) => (broken = error));
-      connection.release(broken);
+  /** Changes what is named, and leaves the rest. Throws Rejected: notFound, or conflict when another one has the name. */
+  async change(
+    asked: Asked,
+    tenant: string,
+    { name, ...settings }: { readonly name?: string } & Partial<TenantSettings>,
+  ): Promise<TenantView> {
+    const { id: tenantId } = await this.tenants.show(tenant);
+    if (name !== undefined) {
+      await this.oneAtATime.during('names of tenants', async () => {
+        await this.requireFree(name, tenantId);
+        await this.commands.toDirectory(asked, tenantId, { type: 'RenameTenant', tenantId, name });
+      });
     }
+    await this.commands.toDirectory(asked, tenantId, { type: 'ChangeTenant', tenantId, settings });
+    return this.tenants.show(tenantId);
+  }
+
+  /** `mine` = the tenant that may have the name already. */
+  private async requireFree(name: string, mine?: string): Promise<void> {
+    const all = await this.tenants.all();
+    const same = all.find((tenant) => tenant.id !== mine && uniqueKey(tenant.name) === uniqueKey(name));
+    if (same)
+      throw new Rejected(
+        'conflict',
+        `There is a tenant "${same.name}" already, with the id ${same.id}. Choose another name.`,
+      );
   }
 }
-
-/**
- * Other processes of the admin API make tenants as well, one after the other. A statement that waits would be ended by
- * QUERY_TIMEOUT_MS, as if the database were away. Throws Rejected(unavailable) when it takes too long.
- */
-const waitForTurn = async (connection: PoolClient): Promise<void> => {
-  for (const since = performance.now(); ; await delay(LOCK_POLL_MS)) {
-    const { rows } = await connection.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
-      TENANTS_LOCK,
-    ]);
-    if (rows[0]!.mine) return;
-    if (performance.now() - since > LOCK_TIMEOUT_MS) {
-      throw new Rejected(
-        'unavailable',
-        'Another process of Muster is making a tenant, and no tenant of this name was made. Send this again.',
-      );
-    }
-  }
-};

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { LISTED_TOKENS_VIEW, REVEALED_TOKENS_VIEW } from '#contracts';
-import { isUuid } from '#runtime';
-import { Rejected } from '#scim';
+import { REVEALED_TOKENS_VIEW, type TokenChanges } from '#contracts';
 import { Directories, type DirectoryView } from '../directories/directories.queries.js';
 import type { Asked } from '../http/asked.guard.js';
 import { Commands } from '../http/commands.sender.js';
 import { POOL, TOKEN_SEAL } from '../injected.js';
 import { lastsLongestFirst } from './expiry.js';
+import { ListedTokens, type TokenView } from './tokens.queries.js';
 
 /** Seals with the master key what the database keeps of a token. */
 export interface TokenSeal {
@@ -35,11 +34,28 @@ export const revealed = (
   tokenExpiresAt: string | null = null,
 ): RevealedDirectory => ({ ...directory, token, tokenExpiresAt, password: token });
 
+/** A token as its maker is shown it. */
+export interface MadeToken {
+  readonly id: string;
+  readonly token: string;
+}
+
+export interface RevealedToken extends TokenView {
+  /** Null when it was sealed with another master key. */
+  readonly token: string | null;
+}
+
+/** The new token, and the old one, which lives on until it expires. */
+export interface RotatedToken extends TokenView {
+  readonly token: string;
+  readonly old: TokenView;
+}
+
 /** So many tokens of a directory are tried, each by a command, until one can be opened. */
 const MAX_TRIED_TOKENS = 10;
 
 /**
- * Makes, revokes and reveals tokens. This process seals each new token, so it holds the master key in any case, and is
+ * Makes, changes, rotates, revokes and reveals tokens. This process seals each of them, so it has the master key, and is
  * the only one that opens them: were their owner to do it, the key would lie in two places, and the token in an
  * outcome. The sealed token of a directory cannot be read here before the owner has recorded that it is revealed.
  */
@@ -49,16 +65,12 @@ export class Tokens {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(TOKEN_SEAL) private readonly seal: TokenSeal,
     private readonly directories: Directories,
+    private readonly listed: ListedTokens,
     private readonly commands: Commands,
   ) {}
 
   /** `expiresAt` is ISO 8601; null = never. Throws Rejected(notFound). */
-  async create(
-    asked: Asked,
-    directoryId: string,
-    description: string,
-    expiresAt: string | null,
-  ): Promise<{ id: string; token: string }> {
+  async create(asked: Asked, directoryId: string, description: string, expiresAt: string | null): Promise<MadeToken> {
     const { id, tenant } = await this.directories.show(directoryId);
     return this.createIn(asked, tenant, id, description, expiresAt);
   }
@@ -70,38 +82,69 @@ export class Tokens {
     directoryId: string,
     description: string,
     expiresAt: string | null,
-  ): Promise<{ id: string; token: string }> {
+  ): Promise<MadeToken> {
     const tokenId = asked.newId();
-    const token = `muster_${asked.newSecret(tokenId)}`;
+    const { token, ...kept } = this.newToken(asked, tenant, tokenId);
     await this.commands.toDirectory(asked, tenant, {
       type: 'CreateToken',
       tokenId,
       directoryId,
       description,
       expiresAt,
-      hash: createHash('sha256').update(token).digest('hex'),
-      sealed: this.seal.seal(contextOf(tenant, tokenId), token),
+      ...kept,
     });
     return { id: tokenId, token };
   }
 
+  /**
+   * Makes another token in the place of this one. `expiresAt` is ISO 8601; null = never, undefined = it lives as long as
+   * the old one was to live. Throws Rejected.
+   */
+  async rotate(
+    asked: Asked,
+    id: string,
+    overlapSeconds: number,
+    expiresAt: string | null | undefined,
+  ): Promise<RotatedToken> {
+    const { id: tokenId, tenant } = await this.listed.show(id);
+    const newTokenId = asked.newId();
+    const { token, ...kept } = this.newToken(asked, tenant, newTokenId);
+    await this.commands.toDirectory(asked, tenant, {
+      type: 'RotateToken',
+      tokenId,
+      newTokenId,
+      overlapSeconds,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...kept,
+    });
+    return { ...(await this.listed.show(newTokenId)), token, old: await this.listed.show(tokenId) };
+  }
+
   /** Throws Rejected(notFound). */
-  async revoke(asked: Asked, tokenId: string): Promise<void> {
-    const { rows } = isUuid(tokenId)
-      ? await this.pool.query<{ id: string; tenant: string }>(
-          `SELECT id, tenant FROM ${LISTED_TOKENS_VIEW} WHERE id = $1`,
-          [tokenId],
-        )
-      : { rows: [] };
-    if (!rows[0]) throw new Rejected('notFound', `There is no token with the id ${tokenId}.`);
-    await this.commands.toDirectory(asked, rows[0].tenant, { type: 'RevokeToken', tokenId: rows[0].id });
+  async change(asked: Asked, id: string, changes: TokenChanges): Promise<TokenView> {
+    const { id: tokenId, tenant } = await this.listed.show(id);
+    await this.commands.toDirectory(asked, tenant, { type: 'ChangeToken', tokenId, ...changes });
+    return this.listed.show(tokenId);
+  }
+
+  /** Throws Rejected(notFound). */
+  async revoke(asked: Asked, id: string): Promise<void> {
+    const { id: tokenId, tenant } = await this.listed.show(id);
+    await this.commands.toDirectory(asked, tenant, { type: 'RevokeToken', tokenId });
+  }
+
+  /** Records that somebody is to see the token, and then opens it. Throws Rejected. */
+  async reveal(asked: Asked, id: string): Promise<RevealedToken> {
+    const shown = await this.listed.show(id);
+    await this.commands.toDirectory(asked, shown.tenant, { type: 'RevealToken', tokenId: shown.id });
+    return { ...shown, token: await this.open(shown.tenant, shown.id) };
   }
 
   /**
    * Records that somebody is to see the token that works longest, and then opens it. Without an id: that of the first
    * directory. Throws Rejected(notFound).
    */
-  async reveal(asked: Asked, directoryId?: string): Promise<RevealedDirectory> {
+  async revealOf(asked: Asked, directoryId?: string): Promise<RevealedDirectory> {
     const directory = await this.directories.show(directoryId);
     const working = directory.tokens.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst);
     for (const { id, expiresAt } of working.slice(0, MAX_TRIED_TOKENS)) {
@@ -110,6 +153,16 @@ export class Tokens {
       if (token !== null) return revealed(directory, token, expiresAt);
     }
     return revealed(directory, null);
+  }
+
+  /** A token, and what the database keeps of it. */
+  private newToken(asked: Asked, tenant: string, tokenId: string): { token: string; hash: string; sealed: string } {
+    const token = `muster_${asked.newSecret(tokenId)}`;
+    return {
+      token,
+      hash: createHash('sha256').update(token).digest('hex'),
+      sealed: this.seal.seal(contextOf(tenant, tokenId), token),
+    };
   }
 
   /** Null when it was sealed with another master key: it still works for whoever has it, and can be revoked. */

@@ -47,6 +47,17 @@ CREATE VIEW directory.revealed_tokens_v1 AS
   SELECT t.id, t.tenant, t.sealed FROM directory.tokens t
   WHERE EXISTS (SELECT FROM directory.events e WHERE e.stream = t.id AND e.type = 'muster.token.revealed.v1');
 
+-- An e-mail domain is verified in one tenant of the installation.
+CREATE TABLE directory.domains (
+  id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
+  name text COLLATE "C" NOT NULL, shown_name text NOT NULL, record text NOT NULL, verified_by text,
+  verified_at timestamptz
+);
+CREATE UNIQUE INDEX domains_by_tenant ON directory.domains (tenant, name);
+CREATE UNIQUE INDEX domains_verified ON directory.domains (name) WHERE verified_by IS NOT NULL;
+CREATE VIEW directory.domains_v1 AS
+  SELECT id, tenant, version, created, name, shown_name, record, verified_by, verified_at FROM directory.domains;
+
 -- The schema is json, not jsonb: clients are shown the attributes as they were written down.
 CREATE TABLE directory.schemas (
   id uuid PRIMARY KEY, tenant uuid NOT NULL, version int NOT NULL, created timestamptz NOT NULL,
@@ -130,8 +141,8 @@ $$;
 CREATE VIEW directory.revisions_v1 AS SELECT tenant, sequence AS revision FROM directory.events;
 
 GRANT SELECT, INSERT, UPDATE ON directory.tenants, directory.directories, directory.tokens, directory.schemas,
-  directory.clients, directory.signing_keys TO muster_directory;
-GRANT DELETE ON directory.directories TO muster_directory;
+  directory.clients, directory.signing_keys, directory.domains TO muster_directory;
+GRANT DELETE ON directory.directories, directory.domains TO muster_directory;
 GRANT USAGE ON SCHEMA directory
   TO muster_gateway, muster_admin_api, muster_sign_in, muster_identity, muster_group;
 GRANT SELECT ON directory.directories_v1, directory.schemas_v1
@@ -143,6 +154,7 @@ GRANT SELECT ON directory.clients_v1, directory.public_keys_v1 TO muster_gateway
 GRANT SELECT ON directory.listed_clients_v1, directory.authentications_v1 TO muster_admin_api;
 GRANT EXECUTE ON FUNCTION directory.trace_authentications TO muster_gateway, muster_sign_in;
 GRANT SELECT ON directory.revisions_v1 TO muster_identity;
+GRANT SELECT ON directory.domains_v1 TO muster_admin_api, muster_identity;
 GRANT SELECT ON directory.tokens_v1 TO muster_gateway;
 GRANT SELECT ON directory.tenants_v1, directory.listed_tokens_v1, directory.revealed_tokens_v1, directory.outcomes_v1
   TO muster_admin_api;
