@@ -26,16 +26,35 @@ const TOPICS = ACCESS.get(EVERYTHING)!.make;
 const SERVICES = ['gateway', 'admin-api', 'identity', 'directory', 'group'] as const;
 /** Written down once more, by hand: r = read, w = write. All else is refused. */
 const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r' | 'w' | 'rw'>>>> = {
-  gateway: { 'identity.commands': 'w', 'group.commands': 'w', 'identity.outcomes': 'r', 'group.outcomes': 'r' },
+  gateway: {
+    'identity.commands': 'w',
+    'group.commands': 'w',
+    'identity.outcomes': 'r',
+    'group.outcomes': 'r',
+    'identity.dry-runs': 'w',
+    'identity.dry-run-answers': 'r',
+    'group.dry-runs': 'w',
+    'group.dry-run-answers': 'r',
+    'gateway.dry-runs': 'r',
+    'gateway.dry-run-answers': 'w',
+  },
   identity: {
     'identity.commands': 'r',
     'identity.outcomes': 'w',
     'identity.events': 'w',
     'identity.commands.dead': 'w',
+    'identity.dry-runs': 'r',
+    'identity.dry-run-answers': 'w',
   },
-  'admin-api': { 'directory.commands': 'w', 'identity.commands': 'w', 'group.commands': 'w' },
+  'admin-api': {
+    'directory.commands': 'w',
+    'identity.commands': 'w',
+    'group.commands': 'w',
+    'gateway.dry-runs': 'w',
+    'gateway.dry-run-answers': 'r',
+  },
   directory: {
-    'directory.commands': 'r',
+    'directory.commands': 'rw',
     'directory.outcomes': 'w',
     'directory.events': 'w',
     'directory.commands.dead': 'w',
@@ -47,6 +66,8 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
     'group.events': 'w',
     'group.commands.dead': 'w',
     'group.identity.events.dead': 'w',
+    'group.dry-runs': 'r',
+    'group.dry-run-answers': 'w',
   },
 };
 

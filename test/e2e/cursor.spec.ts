@@ -384,6 +384,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           };
         });
         await muster.owner.query(INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);
+        // Users who have no events cannot be kept as deleted ones.
+        await muster.deleteForGood(large.id);
         leaving.sort(() => Math.random() - 0.5);
       }, 60_000);
 

@@ -225,15 +225,19 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await scim(entra, 'GET', '')).body.totalResults).toBe(1);
     });
 
-    it('who was deleted and comes back is somebody new', async () => {
+    it('who was deleted and comes back is the same one, or somebody new where directories delete for good', async () => {
       const [entra] = await twoDirectories();
       const {
         body: { id },
       } = await scim(entra, 'POST', '', { userName: 'ada@x', externalId: 'e1' });
       expect((await scim(entra, 'DELETE', `/${id}`)).status).toBe(204);
       const again = await scim(entra, 'POST', '', { userName: 'ada@x', externalId: 'e1' });
-      expect(again.status).toBe(201);
-      expect(again.body.id).not.toBe(id);
+      expect(again).toMatchObject({ status: 201, body: { id } });
+      await muster.deleteForGood(entra.id);
+      expect((await scim(entra, 'DELETE', `/${id}`)).status).toBe(204);
+      const anew = await scim(entra, 'POST', '', { userName: 'ada@x', externalId: 'e1' });
+      expect(anew.status).toBe(201);
+      expect(anew.body.id).not.toBe(id);
     });
 
     it('an externalId is that of one user of its directory', async () => {

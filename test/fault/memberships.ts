@@ -19,6 +19,8 @@ type World = ReadonlySet<string>;
 export class Memberships {
   private readonly presences = new Map<string, Presence>();
   private readonly worlds = new Map<string, readonly World[]>();
+  /** Users who may ever have been members, by group: one who is deleted by its directory stays a hidden member. */
+  private readonly been = new Map<string, Set<string>>();
   private mayArrive = false;
 
   /** The ids of all users and groups that it has made. */
@@ -73,7 +75,7 @@ export class Memberships {
   groupCame(group: string, members: readonly string[]): void {
     this.came(group);
     this.mayArrive = false;
-    this.worlds.set(group, [new Set(members)]);
+    this.may(group, [new Set(members)]);
   }
 
   /** Its deletion was acknowledged: it is in no group from now on. */
@@ -81,8 +83,10 @@ export class Memberships {
     this.went(group);
     this.mayArrive = false;
     this.worlds.delete(group);
-    for (const [other, worlds] of this.worlds)
+    for (const [other, worlds] of this.worlds) {
       this.worlds.set(other, distinct(worlds.map((world) => without(world, group))));
+      this.been.get(other)?.delete(group);
+    }
   }
 
   /** The creation or deletion of a group got no answer. */
@@ -94,8 +98,9 @@ export class Memberships {
   acknowledged(group: string, changes: readonly Change[]): string | null {
     this.mayArrive = false;
     const before = this.of(group);
-    const after = before.flatMap((world) => this.after(world, changes) ?? []);
-    this.worlds.set(group, distinct(after.length > 0 ? after : before));
+    const after = before.flatMap((world) => this.after(group, world, changes) ?? []);
+    for (const { op, ids } of changes) if (op === 'remove') for (const id of ids) this.been.get(group)?.delete(id);
+    this.may(group, distinct(after.length > 0 ? after : before));
     return after.length > 0
       ? null
       : violation(group, `${JSON.stringify(changes)} was accepted, but it adds somebody who is gone`);
@@ -122,7 +127,7 @@ export class Memberships {
   /** Nobody knows: it happened wholly, or not at all. */
   lost(group: string, changes: readonly Change[]): void {
     this.mayArrive = true;
-    this.worlds.set(group, distinct(this.of(group).flatMap((world) => [world, this.after(world, changes) ?? world])));
+    this.may(group, distinct(this.of(group).flatMap((world) => [world, this.after(group, world, changes) ?? world])));
   }
 
   /** A read showed these members, of whom this is about its own. It excludes nothing that is still on its way. */
@@ -148,6 +153,13 @@ export class Memberships {
     return null;
   }
 
+  private may(group: string, worlds: readonly World[]): void {
+    this.worlds.set(group, worlds);
+    const been = this.been.get(group) ?? new Set();
+    for (const world of worlds) for (const id of world) been.add(id);
+    this.been.set(group, been);
+  }
+
   private of(group: string): readonly World[] {
     return this.worlds.get(group) ?? [new Set()];
   }
@@ -161,12 +173,16 @@ export class Memberships {
   }
 
   /** The members of the group after the changes; null where they have to be refused. */
-  private after(world: World, changes: readonly Change[]): World | null {
+  private after(group: string, world: World, changes: readonly Change[]): World | null {
     const after = new Set(world);
+    const hidden = new Set(this.been.get(group));
     for (const { op, ids } of changes) {
       if (op === 'replace') for (const id of after) if (!ids.includes(id)) after.delete(id);
       for (const id of ids) {
-        if (op === 'remove') after.delete(id);
+        if (op === 'remove') {
+          after.delete(id);
+          hidden.delete(id);
+        } else if (this.isGone(id) && hidden.has(id)) continue;
         else if (!after.has(id) && (this.isGone(id) || !this.owns(id))) return null;
         else after.add(id);
       }

@@ -68,7 +68,10 @@ export interface Found {
 /** Finds who is meant: provider id → UPN → e-mail → create. The first rule that knows anybody decides. */
 export const match = (person: Person, bearersOf: BearersOf): Found => {
   for (const [rule, look] of rulesOf(person, bearersOf)) {
-    const candidates = thoseThere(look());
+    // A deletion frees the name: a deleted user whose name only looks the same is nobody.
+    const candidates = thoseThere(look()).filter(
+      (one) => rule !== 'upn' || one.withdrawnFrom === null || isNamed(person, one),
+    );
     if (candidates.length === 0) continue;
     if (rule === 'email' && candidates.every((candidate) => isSomebodyElse(person, candidate))) continue;
     const [only, ...others] = candidates;
