@@ -131,6 +131,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     ...contracts.settingsOf({}),
     // Writes what was sent, so that other events are as they are without a mapping.
     attributeMapping: [{ target: 'userName', expression: '[userPrincipalName]' }],
+    localAttributes: ['title'],
   }));
   const userCommands: UserCommand[] = [
     {
@@ -176,6 +177,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     { type: 'ArchiveUser', userId: USER },
     { type: 'PatchUser', userId: USER, ifMatch: null, operations: [{ op: 'replace', path: 'active', value: false }] },
     { type: 'RestoreUser', userId: USER },
+    { type: 'SetAttributes', userId: USER, changes: { title: 'Countess of Lovelace' } },
     { type: 'DeleteUser', userId: USER, ifMatch: null },
   ];
   const directoryCommands: DirectoryCommand[] = [

@@ -50,6 +50,7 @@ import { ChangedTenants } from './tenants/tenants.sender.js';
 import { TokensController } from './tokens/tokens.controller.js';
 import { ListedTokens } from './tokens/tokens.queries.js';
 import { Tokens } from './tokens/tokens.sender.js';
+import { UserAttributesController } from './users/user-attributes.controller.js';
 import { UserLinksController } from './users/user-links.controller.js';
 import { UserLinks } from './users/user-links.sender.js';
 import { UsersController } from './users/users.controller.js';
@@ -68,6 +69,7 @@ export const CONTROLLERS = [
   StreamEventsController,
   UsersController,
   UserLinksController,
+  UserAttributesController,
   GroupsAdminController,
 ] as const;
 

@@ -175,6 +175,8 @@ export interface RecordedEvent {
   readonly actor: string;
   readonly data: {
     readonly attributes?: readonly string[];
+    /** Paths that stayed as administrators have set them. */
+    readonly leftOut?: readonly string[];
     readonly matching?: { readonly rule: string } | null;
     /** Changes of a group: attribute → value. */
     readonly changes?: Readonly<Record<string, unknown>>;

@@ -118,3 +118,11 @@ it('shows below a change why it was made', () => {
       .map((line) => line.slice(37).trim()),
   ).toEqual(['admin', 'because: She works for herself', 'now, as of the first of May;', 'x'.repeat(34), 'x'.repeat(6)]);
 });
+
+it('says which attributes a directory was not to change', () => {
+  const changed: RecordedEvent = {
+    ...event(1, 'changed'),
+    data: { attributes: ['nickName'], leftOut: ['title', 'urn:a:2.0:User:department'] },
+  };
+  expect(renderTimeline([changed], describeActors([]))).toMatch(/nickName, left out title,.*\n.*left out department/s);
+});

@@ -31,6 +31,7 @@ export const renderTimeline = (events: readonly RecordedEvent[], who: (actor: st
     const [details = '', ...more] = wrap([
       ...foundBy(data.matching?.rule),
       ...names.map(shortName),
+      ...(data.leftOut ?? []).map((path) => `left out ${shortPath(path)}`),
       ...moved('added', data.added),
       ...moved('removed', data.removed),
     ]);
@@ -78,6 +79,9 @@ const shortName = (attribute: string): string => {
   const extension = /:extension:(\w+):/.exec(attribute)?.[1];
   return extension ? `${extension} extension` : attribute;
 };
+
+/** `…:User:department` is `department`. */
+const shortPath = (path: string): string => path.slice(path.lastIndexOf(':') + 1);
 
 /** Breaks names into as few lines as they need, with commas between them. */
 const wrap = (names: readonly string[]): string[] => {

@@ -21,7 +21,8 @@ export const divided = (event: UserEvent): DividedEvent => {
     case 'UserWithdrawn':
     case 'AttributesMapped':
     case 'UserArchived':
-    case 'UserRestored': {
+    case 'UserRestored':
+    case 'AttributesSet': {
       const { changes, ...data } = event;
       return { data: { ...data, attributes: Object.keys(changes) }, personal: { changes } };
     }

@@ -19,7 +19,6 @@ import {
   schemasAsJson,
   settingsSql,
   WITHDRAWN,
-  type Held,
   type SignIn,
   type UserCommand,
 } from '#contracts';
@@ -34,11 +33,11 @@ import {
   type Key,
   type KeyKind,
 } from './identifiers.js';
-import { chanceOf, incoming, type MappedAttributes } from './incoming.js';
+import { chanceOf, incoming } from './incoming.js';
+import type { Links } from './links.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { personKey, tenantKey, type WrappedTenantKey } from './person-keys.projection.js';
 import type { RememberedTenant, RememberedUser, UserMemory } from './user-memory.js';
-import type { Archival } from './archiving.js';
 import type { Directory } from './user.js';
 
 /**
@@ -67,22 +66,6 @@ export interface LoadedUsers {
   readonly domains: { tenant: string; name: string; shown_name: string }[] | null;
   /** The last event of each tenant's directories, schemas and domains. */
   readonly revisions: { tenant: string; revision: number }[] | null;
-}
-
-/** The column `links`: it is NULL for nearly all users, and costs them nothing. */
-export interface Links {
-  readonly signIns: readonly SignIn[];
-  readonly before: Resource | null;
-  /** The key of the user name of `before`. */
-  readonly nameBefore: string | null;
-  readonly refused: readonly string[];
-  readonly awaited: boolean;
-  readonly mapping: MappedAttributes | null;
-  /** Left out = no administrator keeps the user archived. */
-  readonly archival?: Archival;
-  readonly movedVersion?: number;
-  readonly withdrawnFrom?: string;
-  readonly holds?: Held;
 }
 
 export interface Touched {

@@ -1,8 +1,8 @@
 import { WITHDRAWN } from '#contracts';
-import { fold, foldedAttributes, keyBeside, uniqueKey, type Json, type ResourceDefinition } from '#scim';
+import { fold, foldedAttributes, keyBeside, type Json, type ResourceDefinition } from '#scim';
 import { homeOf, isActive, upnOf } from './identifiers.js';
 import { knownAs, lastSeenOf } from './known-as.js';
-import type { Links } from './user-load.queries.js';
+import { linksOf } from './links.js';
 import type { UserState } from './user.js';
 
 /** The columns of the projection and their types. */
@@ -109,21 +109,3 @@ export const deletedRow = (
   deleted,
   ...lastSeenOf(user),
 });
-
-const linksOf = (state: NonNullable<UserState>): Links | null => {
-  const { signIns, before, refused, awaited, mapping, archival, movedVersion, withdrawnFrom, held } = state;
-  const isOrdinary = signIns.length + refused.length === 0 && !before && !awaited && !mapping && !archival;
-  if (isOrdinary && movedVersion === undefined && withdrawnFrom === null && !held) return null;
-  return {
-    signIns,
-    before,
-    nameBefore: before && uniqueKey(String(before.userName)),
-    refused,
-    awaited,
-    mapping,
-    ...(archival ? { archival } : {}),
-    ...(movedVersion === undefined ? {} : { movedVersion }),
-    ...(withdrawnFrom === null ? {} : { withdrawnFrom }),
-    ...(held ? { holds: held } : {}),
-  };
-};

@@ -12,6 +12,7 @@ import { answerTo, storedAnswer } from './answers.js';
 import { explanationOf } from './explanation.js';
 import { chanceOf } from './incoming.js';
 import { isClaimed, keysOf, type Key } from './identifiers.js';
+import { withLinks } from './links.js';
 import { MAX_EMAIL_BEARERS } from './matching.js';
 import { KEY_PARTS, PersonKeys } from './person-keys.projection.js';
 import { divided } from './person-keys.js';
@@ -169,19 +170,11 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
       const state: UserState = {
         id: row.id,
         directory: row.directory === WITHDRAWN ? null : row.directory,
-        withdrawnFrom: links?.withdrawnFrom ?? null,
-        held: links?.holds ?? null,
         version: row.version,
         resource: row.resource,
         created: new Date(row.created).toISOString(),
         lastModified: new Date(row.last_modified).toISOString(),
-        signIns: links?.signIns ?? [],
-        before: links?.before ?? null,
-        refused: links?.refused ?? [],
-        awaited: links?.awaited ?? false,
-        mapping: links?.mapping ?? null,
-        ...(links?.archival ? { archival: links.archival } : {}),
-        ...(links?.movedVersion === undefined ? {} : { movedVersion: links.movedVersion }),
+        ...withLinks(links),
       };
       this.users.set(`${tenant}/${row.id}`, { tenant, state, stored: true, changed: false });
       this.keys.know({ tenant, person: row.id, wrapped });

@@ -30,6 +30,14 @@ import { anUnlinkGivesNoAccess, beforeLink, notAdmitted, noUser, silenceGivesNoA
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
 import { archived, deferred, restored, type Archival } from './archiving.js';
 import { homeOf, isActive, kept, signedInResource, signInKey, signInOf, withoutTombstone } from './identifiers.js';
+import {
+  afterSetting,
+  attributesSet,
+  changedByItsDirectory,
+  told,
+  withAllLocal,
+  withLocal,
+} from './local-attributes.js';
 import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
 import { asSent, becomes, heldBack, heldNow, noNewUsers, whenDeleted } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
@@ -49,6 +57,8 @@ export type UserState =
       readonly mapping: MappedAttributes | null;
       /** Left out = no administrator keeps the user archived. */
       readonly archival?: Archival;
+      /** The paths of attributes that administrators have set; left out = none. */
+      readonly local?: readonly string[];
     })
   | null;
 type User = NonNullable<UserState>;
@@ -186,6 +196,8 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       return state ? archived(state) : noUser(command.userId);
     case 'RestoreUser':
       return state ? restored(state, context) : noUser(command.userId);
+    case 'SetAttributes':
+      return state ? attributesSet(state, command.changes, context) : noUser(command.userId);
     default:
       return unreachable(command);
   }
@@ -221,10 +233,9 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
   switch (event.type) {
     case 'UserChanged':
       return {
-        ...withoutMove(next),
+        ...changedByItsDirectory(withoutMove(next), event.changes),
         ...sinceOf(event),
         ...heldNow(event),
-        resource: applyChanges(state.resource, event.changes),
         awaited: false,
       };
     case 'UserDeactivated':
@@ -244,12 +255,11 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
       };
     case 'UserLinked':
       return {
-        ...withoutMove(next),
+        ...changedByItsDirectory(withoutMove(next), event.changes),
         ...sinceOf(event),
         ...heldNow(event),
         directory: event.directory,
         withdrawnFrom: null,
-        resource: applyChanges(state.resource, event.changes),
         awaited: false,
         before: homeOf(state) === event.directory ? state.before : beforeLink(state),
         refused: state.refused.filter((key) => key !== event.directory),
@@ -318,6 +328,8 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
     // Clients see the same user as before.
     case 'ActiveDeferred':
       return { ...state, version, archival: { active: event.active } };
+    case 'AttributesSet':
+      return afterSetting(next, event);
     default:
       return unreachable(event);
   }
@@ -355,7 +367,8 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   if (isRejection(received)) return received;
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
-  const becoming = becomes(user, received.resource, directory, false);
+  const local = withLocal(user, received.resource, directory, context.definition);
+  const becoming = becomes(user, local.resource, directory, false);
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted: allowed } = becoming;
   const mapped = [
@@ -367,7 +380,7 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   return (
     unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
-      { type: 'UserChanged', changes, ...holding, ...under(directory) },
+      { type: 'UserChanged', changes, ...told(local), ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mapped,
       ...(isLeaving && directory.deleteDeactivated ? [{ type: 'UserDeleted', ...under(directory) } as const] : []),
@@ -387,13 +400,15 @@ const linked = (
   context: UserContext,
 ): UserEvent[] | Rejection => {
   const isKnown = matching.rule === 'id' || homeOf(user) === directory.id;
-  const becoming = becomes(user, isKnown ? received.resource : kept(user, received.resource), directory, true);
+  const sent = isKnown ? received.resource : kept(user, received.resource);
+  const local = withLocal(user, sent, directory, context.definition);
+  const becoming = becomes(user, local.resource, directory, true);
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted } = becoming;
   return (
     unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
-      { type: 'UserLinked', matching, changes, ...holding, ...under(directory) },
+      { type: 'UserLinked', matching, changes, ...told(local), ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
       ...mappedEvents(user.mapping, received, under(directory)),
       ...deferred(user, wanted, under(directory)),
@@ -417,7 +432,7 @@ const unlinked = (user: User, context: UserContext): UserEvent[] | Rejection => 
   if (directory === null) return [];
   const decided: DecidedUnder = { directory, directoryVersion: context.directoryOf(directory)?.version ?? 0 };
   if (!before) return [{ type: 'UserUnlinked', changes: withoutExternalId(resource), ...decided }];
-  const after = anUnlinkGivesNoAccess(before, resource);
+  const after = withAllLocal(user, anUnlinkGivesNoAccess(before, resource));
   const isArchived = isActive(resource) && !isActive(after);
   return (
     nameTaken(after, user, context) ??

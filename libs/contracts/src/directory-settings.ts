@@ -101,6 +101,15 @@ export const DIRECTORY_SETTINGS = {
       'The id of the tenant at Microsoft Entra ID whose own tokens are taken: Entra sends them where its Secret Token is left empty. Empty = none are.',
     readBy: ['gateway'],
   },
+  localAttributes: {
+    type: 'list',
+    maxItems: 100,
+    maxCharacters: 500,
+    default: [],
+    description:
+      'Attributes, as paths such as title or name.givenName, that belong to local administrators: the identity provider fills them until an administrator sets one, and from then on it leaves that as it is.',
+    readBy: ['identity'],
+  },
 } as const satisfies Readonly<Record<string, DirectorySetting>>;
 
 type Declared = typeof DIRECTORY_SETTINGS;

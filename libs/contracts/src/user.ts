@@ -35,7 +35,9 @@ export type UserCommand =
   | { readonly type: 'TransferUser'; readonly userId: string; readonly directoryId: string }
   /** An administrator takes access from a user, who stays archived until an administrator restores it. */
   | { readonly type: 'ArchiveUser'; readonly userId: string }
-  | { readonly type: 'RestoreUser'; readonly userId: string };
+  | { readonly type: 'RestoreUser'; readonly userId: string }
+  /** An administrator sets attributes, by their paths; null gives one back to the directory that manages the user. */
+  | { readonly type: 'SetAttributes'; readonly userId: string; readonly changes: AttributeChanges };
 
 export const LOGIN_TYPES = ['oidc', 'saml'] as const;
 export type LoginType = (typeof LOGIN_TYPES)[number];
@@ -107,12 +109,13 @@ export type UserEvent =
       /** Left out = nothing holds the user. */
       readonly held?: Held;
     } & DecidedUnder)
-  | ({ readonly type: 'UserChanged'; readonly changes: AttributeChanges } & HeldNow & DecidedUnder)
+  | ({ readonly type: 'UserChanged'; readonly changes: AttributeChanges } & LeftOut & HeldNow & DecidedUnder)
   | ({ readonly type: 'UserDeactivated' } & DecidedUnder)
   | ({ readonly type: 'UserReactivated' } & DecidedUnder)
   | ({ readonly type: 'UserDeleted' } & DecidedUnder)
   /** A known person was taken over by the directory, or has come back to it. */
-  | ({ readonly type: 'UserLinked'; readonly matching: Matching; readonly changes: AttributeChanges } & HeldNow &
+  | ({ readonly type: 'UserLinked'; readonly matching: Matching; readonly changes: AttributeChanges } & LeftOut &
+      HeldNow &
       DecidedUnder)
   /** `directory` has deleted the user, who is kept as archived: nobody manages it, and its name is free. */
   | ({ readonly type: 'UserWithdrawn'; readonly changes: AttributeChanges } & DecidedUnder)
@@ -141,7 +144,14 @@ export type UserEvent =
   /** By an administrator. The changes say whether the user is active again. */
   | { readonly type: 'UserRestored'; readonly changes: AttributeChanges }
   /** The directory says of a user whom an administrator keeps archived whether it is active. */
-  | ({ readonly type: 'ActiveDeferred'; readonly active: boolean } & DecidedUnder);
+  | ({ readonly type: 'ActiveDeferred'; readonly active: boolean } & DecidedUnder)
+  /** By an administrator. `local` has the paths of all attributes whose values administrators have set. */
+  | { readonly type: 'AttributesSet'; readonly changes: AttributeChanges; readonly local: readonly string[] };
+
+/** The paths of attributes that stay as administrators have set them, though the directory wanted otherwise. */
+interface LeftOut {
+  readonly leftOut?: readonly string[];
+}
 
 /** An attribute that a line of a mapping wrote. */
 export interface MappedLine {
@@ -169,6 +179,7 @@ export const USER_COMMAND_TYPES: { readonly [type in UserCommand['type']]: strin
   TransferUser: 'muster.user.transfer.v1',
   ArchiveUser: 'muster.user.archive.v1',
   RestoreUser: 'muster.user.restore.v1',
+  SetAttributes: 'muster.user.set-attributes.v1',
 };
 export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } = {
   UserCreated: 'muster.user.created.v2',
@@ -186,4 +197,5 @@ export const USER_EVENT_TYPES: { readonly [type in UserEvent['type']]: string } 
   UserArchived: 'muster.user.archived.v1',
   UserRestored: 'muster.user.restored.v1',
   ActiveDeferred: 'muster.user.active-deferred.v1',
+  AttributesSet: 'muster.user.attributes-set.v1',
 };

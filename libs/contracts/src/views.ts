@@ -119,6 +119,10 @@ export interface EventRow {
    */
   readonly data: {
     readonly attributes?: readonly string[];
+    /** The paths of attributes that stayed as administrators have set them. */
+    readonly leftOut?: readonly string[];
+    /** The paths of attributes that administrators have set. */
+    readonly local?: readonly string[];
     readonly matching?: Matching | null;
     /** Why a user is kept archived; null = it no longer is. */
     readonly held?: Held | null;

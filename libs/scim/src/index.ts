@@ -31,6 +31,7 @@ export { foldedAttributes } from './folded.js';
 export { outlineOf, parseJson } from './json-text.js';
 export { checkText, isEqual, isJsonObject, isObject, quote, type Json, type JsonObject } from './json.js';
 export { listResponse, type PagingLimits, type Place } from './list.js';
+export { isWithin, localTarget, valueAt, withValueAt } from './local-attributes.js';
 export { matches, rememberingFold, valueMatcher } from './matches.js';
 export { isReadOnly, parsePatch, parseTarget, touchesUserName, type PatchOperation, type Target } from './patch.js';
 export {

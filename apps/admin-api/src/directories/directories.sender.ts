@@ -8,8 +8,8 @@ import { Schemas } from '../schemas/schemas.queries.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { ChangedTenants } from '../tenants/tenants.sender.js';
 import { revealed, Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
+import { checkAttributes, namesAttributes } from './attribute-settings.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
-import { checkMapping } from './mapping.js';
 
 const FIRST_TOKEN = 'Made with the directory';
 const TOKEN_OF_CONNECTING = 'Made when the directory was connected again';
@@ -41,8 +41,7 @@ export class ChangedDirectories {
   /** Changes what is named, and leaves the rest. Throws Rejected. */
   async change(asked: Asked, directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
     const { id, tenant } = await this.directories.show(directoryId);
-    const { attributeMapping } = settings;
-    const warnings = attributeMapping ? checkMapping(attributeMapping, await this.schemas.ofTenant(tenant)) : [];
+    const warnings = namesAttributes(settings) ? checkAttributes(settings, await this.schemas.ofTenant(tenant)) : [];
     const changes = await this.withEntraTenant(id, settings);
     await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings: changes });
     const changed = await this.directories.show(id);

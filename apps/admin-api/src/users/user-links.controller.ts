@@ -43,7 +43,7 @@ const SIGN_IN = objectOf<RecordedSignIn>(
   { userId: ID, matching: objectOf<RecordedSignIn['matching']>({ rule: TEXT, candidates: listOf(ID), result: ID }) },
   'RecordedSignIn',
 );
-const VERSION_OF_USER = objectOf<{ id: string; version: number }>({ id: ID, version: NUMBER }, 'VersionOfUser');
+export const VERSION_OF_USER = objectOf<{ id: string; version: number }>({ id: ID, version: NUMBER }, 'VersionOfUser');
 
 /** Links users to directories. `sign-ins` is for the program that has verified a sign-in. */
 @AdminController()

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { LoginType, RecordedSignIn, SignIn, UserSnapshot } from '#contracts';
+import type { AttributeChanges, LoginType, RecordedSignIn, SignIn, UserSnapshot } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { Directories } from '../directories/directories.queries.js';
@@ -65,6 +65,16 @@ export class UserLinks {
   /** Throws Rejected. */
   async restore(asked: Asked, userId: string): Promise<void> {
     await this.commands.toIdentity(asked, await this.tenantOf(userId), null, { type: 'RestoreUser', userId });
+  }
+
+  /** Throws Rejected that names the attribute which is not the administrators'. Returns the version of the user. */
+  async setAttributes(asked: Asked, userId: string, changes: AttributeChanges): Promise<number> {
+    const user = (await this.commands.toIdentity(asked, await this.tenantOf(userId), null, {
+      type: 'SetAttributes',
+      userId,
+      changes,
+    })) as UserSnapshot;
+    return user.version;
   }
 
   private async tenantOf(userId: string): Promise<string> {

@@ -1,9 +1,9 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, ShownUserView, UserView } from '../admin-views.js';
 import { directoryOf, findUsers, inTenant, userOf } from '../named.sender.js';
 import { describeFound, describePerson, describeUser } from '../person.js';
-import { addCommand, AS_JSON, print, printAll, WITH_REASON } from './command.js';
+import { addCommand, AS_JSON, print, printAll, WITH_REASON, WrongUse } from './command.js';
 import { addEvents } from './events.js';
 
 interface Options {
@@ -24,6 +24,24 @@ const change = async (
   const id = await userOf(name);
   const changed = await call<UserView>('POST', `users/${encodeURIComponent(id)}/${path}`, { ...content, reason });
   print(json, changed, text(id, changed));
+};
+
+interface SetOptions extends Options {
+  readonly attribute?: Readonly<Record<string, unknown>>;
+  readonly unset?: readonly string[];
+}
+
+/** `title=Countess`: the first equals sign divides. A value that begins like a list or an object is JSON. */
+const withAttribute = (text: string, before: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => {
+  const end = text.indexOf('=');
+  if (end < 1) throw new InvalidArgumentError('It is a path, an equals sign and a value.');
+  const [path, value] = [text.slice(0, end), text.slice(end + 1)];
+  if (!/^[[{]/.test(value)) return { ...before, [path]: value };
+  try {
+    return { ...before, [path]: JSON.parse(value) as unknown };
+  } catch (error) {
+    throw new InvalidArgumentError(`The value of ${path} cannot be read as JSON: ${(error as Error).message}.`);
+  }
 };
 
 export const addUser = (program: Command): void => {
@@ -125,5 +143,31 @@ export const addUser = (program: Command): void => {
         options,
         (id) => `The user ${id} belongs to the directory ${directory} now.`,
       );
+    });
+  addCommand(
+    user,
+    'set',
+    'set attributes that its directory leaves to administrators; the directory leaves them as they are from then on',
+    'ada@contoso.example --attribute title=Countess --attribute name.givenName=Augusta',
+  )
+    .argument(...USER)
+    .option(
+      '--attribute <path=value>',
+      'repeat the option for several; a list is JSON, such as phoneNumbers=\'[{"type": "work", "value": "1"}]\'',
+      withAttribute,
+    )
+    .option('--unset <path>', 'give an attribute back to the directory', (path, before: string[] = []) => [
+      ...before,
+      path,
+    ])
+    .option(...WITH_REASON)
+    .option(...AS_JSON)
+    .action(async (name: string, { attribute = {}, unset = [], reason, json }: SetOptions) => {
+      const attributes = { ...attribute, ...Object.fromEntries(unset.map((path) => [path, null])) };
+      const paths = Object.keys(attributes);
+      if (paths.length === 0) throw new WrongUse('Name at least one attribute, with --attribute or --unset.');
+      const id = await userOf(name);
+      const changed = await call('PATCH', `users/${encodeURIComponent(id)}/attributes`, { attributes, reason });
+      print(json, changed, `The user ${id} has ${paths.join(', ')} as you set ${paths.length === 1 ? 'it' : 'them'}.`);
     });
 };
