@@ -35,7 +35,7 @@ it('tells what happened to a user, by whom, also after it is deleted, and shows 
     [2, 'muster.user.changed.v1'],
     [3, 'muster.user.changed.v1'],
     [4, 'muster.user.deactivated.v1'],
-    [5, 'muster.user.deleted.v1'],
+    [5, 'muster.user.withdrawn.v1'],
   ]);
   expect(body.items[1].data.attributes.sort()).toEqual(['displayName', 'title']);
   const [token] = muster.server.directory.tokens;

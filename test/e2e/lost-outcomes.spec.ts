@@ -145,6 +145,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     }, 60_000);
 
     it('is a 404 that says so where the resource has been deleted since', async () => {
+      hold.resolve();
+      await muster.deleteForGood();
       const [user, group] = [await newUser(), await newGroup()];
       const gone = async (table: string, path: string, id: string, body: object): Promise<Answer> => {
         hold = Promise.withResolvers();

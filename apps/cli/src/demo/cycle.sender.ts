@@ -252,8 +252,8 @@ const lookUpAndCreate = async (
     createBody(person),
     theUser(
       201,
-      'a new id, its userName and active true',
-      (user) => user.id !== before && user.userName === upn && isActive(user),
+      'its userName, active true and the id that it had, if it was there before',
+      (user) => (before === undefined || user.id === before) && user.userName === upn && isActive(user),
     ),
   );
   ids.set(person, id!);
