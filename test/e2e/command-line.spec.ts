@@ -54,7 +54,12 @@ describe('the command line', { timeout: 60_000 }, () => {
 
   it('makes a tenant, its directory and its tokens, and takes a token back', async () => {
     const tenant = await shown('tenant', 'create', 'Contoso');
-    expect(await shown('tenant', 'list')).toContainEqual({ id: tenant.id, name: 'Contoso', directories: 0 });
+    expect(await shown('tenant', 'list')).toContainEqual({
+      id: tenant.id,
+      name: 'Contoso',
+      directories: 0,
+      revealTokens: true,
+    });
     const directory = await shown('directory', 'create', 'Contoso Entra', '--kind', 'okta', '--tenant', tenant.id);
     expect(directory).toMatchObject({ name: 'Contoso Entra', kind: 'okta', settings: { offerLocalGroups: false } });
     expect(await said('directory', 'list')).toContain(`Contoso Entra (okta)  ${directory.id}`);
