@@ -160,6 +160,7 @@ it.each([
 const OF_EACH_USER = ['users_pkey (tenant, id)', 'persons_pkey (tenant, person)', 'members_by_member (member)'];
 const OF_ITS_TENANT = [
   'directories_by_tenant (tenant)',
+  'domains_by_tenant (tenant)',
   'tenants_pkey (tenant)',
   'schemas_by_urn (tenant)',
   'events_pkey (tenant)',
