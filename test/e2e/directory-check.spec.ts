@@ -8,7 +8,7 @@ import { startMuster } from '../support/muster.js';
 
 /** `directory check` as built, in a process of its own, against a running Muster. */
 describe('directory check', { timeout: 180_000 }, () => {
-  const muster = startMuster();
+  const muster = startMuster({ settings: { PUBLIC_URL: 'https://elsewhere.example.net:8443/below' } });
   let folder: string;
 
   beforeAll(() => {

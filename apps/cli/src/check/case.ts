@@ -41,7 +41,8 @@ export interface Got {
 
 /**
  * Fills a text: {{unique}} is new for each run of a case, {{id}} the last user or group that was made, {{id1}} the
- * first, {{step}} counts, and {{x*400}} is an x 400 times.
+ * first, {{base}} the SCIM base URL that clients are shown, {{basePattern}} the same in a pattern, {{step}} counts, and
+ * {{x*400}} is an x 400 times.
  */
 export const filled = (text: string, names: ReadonlyMap<string, string>): string =>
   text.replace(

@@ -25,16 +25,25 @@ export interface Fault {
   readonly answer: string;
 }
 
+/** The SCIM base URL, as it ends with `/api/scim/v2`: where it is reached from here, and as clients are shown it. */
+export interface BaseUrls {
+  readonly reached: string;
+  readonly shown: string;
+}
+
 /**
- * Sends the steps of a case, up to the first that is answered wrong; null = none is. `baseUrl` ends with
- * `/api/scim/v2`. Throws when there is no answer.
+ * Sends the steps of a case, up to the first that is answered wrong; null = none is. Throws when there is no answer.
  */
-export const runCase = async (baseUrl: string, token: string, { steps }: Case): Promise<Fault | null> => {
-  const names = new Map<string, string>([['unique', randomUUID()]]);
+export const runCase = async ({ reached, shown }: BaseUrls, token: string, { steps }: Case): Promise<Fault | null> => {
+  const names = new Map<string, string>([
+    ['unique', randomUUID()],
+    ['base', shown],
+    ['basePattern', shown.replace(/[^\w-]/g, String.raw`\$&`)],
+  ]);
   let made = 0;
   for (const [index, step] of steps.entries()) {
     names.set('step', String(index + 1));
-    const got = await send(baseUrl, token, step, names);
+    const got = await send(reached, token, step, names);
     const { id } = (got.body ?? {}) as { id?: unknown };
     if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++made}`, id);
     const faults = faultsOf(step, got, names);

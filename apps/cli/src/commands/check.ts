@@ -66,7 +66,7 @@ export const addCheck = (directory: Command): void => {
         for (const { group, title, one } of cases) {
           bar.increment(1, { what: `${group.title}: ${title}` });
           const fault = await withSettings(scratch, checked.settings, one, () =>
-            runCase(baseUrlOf(scratch), scratch.token!, one),
+            runCase({ reached: baseUrlOf(scratch), shown: scratch.scimBaseUrl }, scratch.token!, one),
           );
           const isExpected = group.kinds.some((kind) => kind === checked.kind);
           found.push({ group: group.name, name: title, says: one.says, isExpected, passed: fault === null, fault });
