@@ -33,6 +33,9 @@ describe('attributes', () => {
     ['name.givenName', { name: { givenName: 'Ada' } }],
     ['emails.value', { emails: [{ value: 'a@x' }] }],
     ['emails.display', {}],
+    ['emails[type eq "work"]', { emails: resource.emails! }],
+    ['emails[value eq "a,b"].value,userName', { emails: [{ value: 'a@x' }], userName: 'ada' }],
+    ['emails[[', {}],
     ['emails,emails.value', { emails: resource.emails! }],
     [E, { [E]: resource[E]! }],
     [`${E}:department`, { [E]: { department: 'D' } }],
@@ -57,6 +60,7 @@ describe('excludedAttributes', () => {
     Object.fromEntries(Object.entries({ ...resource, meta }).filter(([name]) => !names.includes(name)));
   it.each<[string, object]>([
     ['userName', without('userName')],
+    ['emails[type eq "work"]', without()],
     ['id', without()],
     ['schemas', without()],
     ['nope', without()],

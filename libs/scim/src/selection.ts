@@ -32,7 +32,7 @@ export const parseSelection = (
     );
   }
   const paths = new Set<string>();
-  for (const text of list.split(',')) {
+  for (const text of (attributes ? withoutFilters(list) : list).split(',')) {
     const name = text.trim();
     const schema = findSchema(definition, name);
     const path = findPath(definition, name);
@@ -44,6 +44,13 @@ export const parseSelection = (
   }
   return { kind: attributes ? 'only' : 'without', paths };
 };
+
+/**
+ * Some clients name the values that they want as well, `emails[type eq "work"]`, as Microsoft's published collection
+ * does. They get all values, as others do who name the attribute. An excluded attribute is not read like this: it would
+ * hide values that were not named.
+ */
+const withoutFilters = (list: string): string => list.replaceAll(/\[[^[\]]*\]/g, '');
 
 /** The part of a value that is wanted, undefined = none. `path` is the canonical path of the value. */
 export const select = ({ kind, paths }: Selection, path: string, value: Json): Json | undefined => {
