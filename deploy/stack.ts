@@ -34,6 +34,8 @@ import { startKafkaBroker, type KafkaBroker } from './kafka-broker.js';
  */
 
 const PORTS = ['PORT', 'ADMIN_PORT', 'SIGN_IN_PORT'] as const;
+/** As docker-compose.yml has it. It is part of the URLs that an administrator gives to an identity provider, so it must stay. */
+const SIGN_IN_PORT = 8083;
 const NAMES = SERVICES.map(({ name }) => name);
 const WIDTH = Math.max(...NAMES.map(({ length }) => length));
 
@@ -87,6 +89,7 @@ refuseArguments(`npm run stack: a Kafka broker, Postgres and each service as a p
 `);
 runSupervisor(async (supervisor) => {
   const config = readConfig(process.env);
+  config.SIGN_IN_PORT ??= SIGN_IN_PORT;
   // Chosen here, so that a process that is started again is found where it was.
   for (const name of PORTS) config[name] ||= await freePort();
   const { DATA_DIR } = config;

@@ -86,7 +86,14 @@ export class Installation {
     mkdirSync(dataDir, { recursive: true });
     const port = await freePort();
     const output = openSync(`${dataDir}.log`, 'a');
-    const env = { ...cleanEnvironment(), DATA_DIR: dataDir, PORT: String(port), ADMIN_PORT: String(await freePort()) };
+    const ports = { PORT: String(port), ADMIN_PORT: String(await freePort()) };
+    // In one process the sign-in shares the port of the gateway.
+    const env = {
+      ...cleanEnvironment(),
+      DATA_DIR: dataDir,
+      ...ports,
+      ...(log === 'kafka' ? { SIGN_IN_PORT: '0' } : {}),
+    };
     const supervisor = spawn(process.execPath, [programOf(log, root)], { env, stdio: ['ignore', output, output] });
     closeSync(output);
     try {

@@ -204,7 +204,7 @@ export class Config {
   )
   RUN?: string;
   @optionalCount(
-    'Port of the sign-in: the token endpoint for OAuth clients. Without it that of the gateway, which is possible in one process.',
+    'Port of the sign-in: the token endpoint for OAuth clients. Without it that of the gateway in one process, and 8083 in `npm run stack`.',
     0,
     65_535,
   )
