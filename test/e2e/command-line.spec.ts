@@ -66,11 +66,14 @@ describe('the command line', { timeout: 60_000 }, () => {
     const changed = await shown('directory', 'set', directory.id, '--offer-local-groups', 'on');
     expect(changed.settings).toMatchObject({ offerLocalGroups: true, offerExistingUsers: false });
     const { id, token } = await shown('token', 'create', directory.id, '--description', 'second');
-    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  active  second`));
+    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  active, last used never  second`));
     const wellKnown = { authorization: `Bearer ${token}` };
     expect((await muster.scim('GET', '/Schemas', undefined, wellKnown)).status).toBe(200);
+    await expect
+      .poll(() => said('token', 'list', directory.id), { timeout: 20_000, interval: 500 })
+      .toMatch(new RegExp(`last used never\\n${id}  active, last used 20.+Z  second$`));
     expect(await said('token', 'revoke', id, '--yes')).toBe(`Token ${id} is revoked.`);
-    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked  second`));
+    expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked, last used .+  second`));
   });
 
   it('shows where the first directory is reached and by which token', async () => {

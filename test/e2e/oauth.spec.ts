@@ -132,6 +132,11 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
       const events = (await admin('GET', `/users/${made.body.id}/events`)).body.items;
       expect(events[0]).toMatchObject({ actor: `client:${id}` });
     }
+    await expect
+      .poll(async () => (await admin('GET', `/directories/${directory.id}/clients`)).body.items[0].lastUsedAt, {
+        timeout: 20_000,
+      })
+      .toMatch(/Z$/);
     // Rows of clients and keys are the fold of their events.
     expect((await muster.verify()).findings).toEqual([]);
   });

@@ -43,6 +43,24 @@ describe.each(['Postgres', 'Kafka'] as const)('on the %s log', (log) => {
     expect((await admin('GET', `/tokens/${second.id}`)).body).toEqual(body.items[0]);
   });
 
+  it('a token says when it was used last, to a minute, wherever it is listed', async () => {
+    const directory = await muster.newDirectory('Entra');
+    const { body: unused } = await admin('POST', `/directories/${directory.id}/tokens`, {});
+    const begunMs = Date.now();
+    await statusWith(directory.token);
+    const usesOf = async (path: string): Promise<(string | null)[]> => {
+      const { body } = await admin('GET', path);
+      return (body.items ?? body.tokens).map(({ lastUsedAt }: { lastUsedAt: string | null }) => lastUsedAt);
+    };
+    await expect
+      .poll(() => usesOf(`/tokens?directory=${directory.id}`), { timeout: 20_000 })
+      .toEqual([expect.stringMatching(/Z$/), null]);
+    const [used] = await usesOf(`/tokens?directory=${directory.id}`);
+    expect(Math.abs(Date.parse(used!) - begunMs)).toBeLessThan(60_000);
+    expect(await usesOf(`/directories/${directory.id}`)).toEqual([null, used]);
+    expect((await admin('GET', `/tokens/${unused.id}`)).body.lastUsedAt).toBeNull();
+  });
+
   it('an inactive token opens nothing, says so, and opens its directory again when it is active', async () => {
     const directory = await muster.newDirectory('Entra');
     const id = await tokenOf(directory);

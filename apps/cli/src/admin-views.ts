@@ -17,6 +17,7 @@ export interface TokenView {
   readonly status: string;
   readonly expiresAt: string | null;
   readonly replacedBy: string | null;
+  readonly lastUsedAt: string | null;
 }
 
 export interface DomainView {
@@ -48,6 +49,7 @@ export interface DirectoryView {
     readonly description: string;
     readonly status: string;
     readonly expiresAt: string | null;
+    readonly lastUsedAt: string | null;
   }[];
 }
 
@@ -56,6 +58,7 @@ export interface ClientView {
   readonly id: string;
   readonly name: string;
   readonly status: string;
+  readonly lastUsedAt: string | null;
   readonly federation: {
     readonly issuer: string;
     readonly subject: string;

@@ -25,7 +25,7 @@ const directory: DirectoryView = {
   issuer: '',
   userName: 'd',
   redirectUris: { publicClient: '', web: '' },
-  tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null }],
+  tokens: [{ id: '0197-4711abcd', description: '', status: 'active', expiresAt: null, lastUsedAt: null }],
 };
 
 it('shows an event a line, with what changed and by whom, in 100 columns', () => {

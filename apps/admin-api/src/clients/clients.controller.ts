@@ -20,7 +20,7 @@ import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
-import { BOOLEAN, ID, listOf, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
+import { BOOLEAN, ID, LAST_USE, listOf, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
 import { expiryOf } from '../tokens/expiry.js';
 import { Clients, type AuthenticationView, type ClientView } from './clients.queries.js';
 import { ChangedClients, type NewClientView, type NewSecret } from './clients.sender.js';
@@ -64,6 +64,7 @@ const client = {
   name: TEXT,
   status: oneOf(['active', 'revoked']),
   created: MOMENT,
+  lastUsedAt: LAST_USE,
   federation: nullable(FEDERATION),
   secrets: listOf(
     objectOf<ClientView['secrets'][number]>(

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUTHENTICATIONS_VIEW, LISTED_CLIENTS_VIEW, type Federation } from '#contracts';
+import { AUTHENTICATIONS_VIEW, LAST_USES_VIEW, LISTED_CLIENTS_VIEW, type Federation } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { POOL } from '../injected.js';
@@ -13,6 +13,8 @@ export interface ClientView {
   readonly status: 'active' | 'revoked';
   /** ISO 8601, UTC. */
   readonly created: string;
+  /** When one of its access tokens was used, to a minute; ISO 8601, UTC; null = not yet. */
+  readonly lastUsedAt: string | null;
   /** The tokens of another issuer that prove who it is; null = it has secrets. */
   readonly federation: Federation | null;
   /** Its secrets, the oldest first; a secret itself is shown once, when it is made. */
@@ -45,6 +47,7 @@ interface ClientRow {
   readonly name: string;
   readonly status: 'active' | 'revoked';
   readonly created: Date;
+  readonly lastUsedAt: Date | null;
   readonly federation: Federation | null;
   readonly secrets: readonly { readonly id: string; readonly description: string; readonly expiresAt: string | null }[];
 }
@@ -83,14 +86,15 @@ export class Clients {
 
   private async read(which: string, values: readonly (string | number)[]): Promise<ClientView[]> {
     const { rows } = await this.pool.query<ClientRow>(
-      `SELECT c.id, c.directory, c.name, c.status, c.created, c.federation, c.secrets FROM ${LISTED_CLIENTS_VIEW} c
-       WHERE ${which}`,
+      `SELECT c.id, c.directory, c.name, c.status, c.created, c.federation, c.secrets, u.last_used_at AS "lastUsedAt"
+       FROM ${LISTED_CLIENTS_VIEW} c LEFT JOIN ${LAST_USES_VIEW} u ON u.id = c.id WHERE ${which}`,
       [...values],
     );
     const now = Date.now();
-    return rows.map(({ created, secrets, ...row }) => ({
+    return rows.map(({ created, lastUsedAt, secrets, ...row }) => ({
       ...row,
       created: created.toISOString(),
+      lastUsedAt: lastUsedAt && lastUsedAt.toISOString(),
       secrets: secrets.map(({ id, description, expiresAt }) => ({
         id,
         description,

@@ -4,6 +4,7 @@ import {
   DELETABLE_AFTER_MS,
   DIRECTORIES_VIEW,
   issuerOf,
+  LAST_USES_VIEW,
   LISTED_TOKENS_VIEW,
   presetsIn,
   redirectUrisOf,
@@ -48,6 +49,8 @@ export interface DirectoryView {
     readonly description: string;
     readonly status: TokenStatus | 'expired';
     readonly expiresAt: string | null;
+    /** To a minute, ISO 8601, UTC; null = not yet. */
+    readonly lastUsedAt: string | null;
   }[];
 }
 
@@ -59,7 +62,9 @@ interface DirectoryRow {
   status: DirectoryStatus;
   disconnected_at: Date | null;
   settings: Partial<DirectorySettings>;
-  tokens: { id: string; description: string; status: TokenStatus; expires_at: string | null }[] | null;
+  tokens:
+    | { id: string; description: string; status: TokenStatus; expires_at: string | null; last_used_at: string | null }[]
+    | null;
 }
 
 /** Reads what is published of directories and their tokens. No query opens a token: tokens.sender.ts reveals one. */
@@ -111,8 +116,8 @@ export class Directories {
       `
       SELECT d.id, d.tenant, d.name, d.kind, d.settings, d.status, d.disconnected_at,
         (SELECT json_agg(json_build_object('id', t.id, 'description', t.description, 'status', t.status,
-          'expires_at', t.expires_at) ORDER BY t.id DESC) FROM ${LISTED_TOKENS_VIEW} t
-         WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
+          'expires_at', t.expires_at, 'last_used_at', u.last_used_at) ORDER BY t.id DESC)
+         FROM ${LISTED_TOKENS_VIEW} t LEFT JOIN ${LAST_USES_VIEW} u ON u.id = t.id WHERE t.tenant = d.tenant AND t.directory = d.id) AS tokens
       FROM ${DIRECTORIES_VIEW} d ${which}`,
       [...values],
     );
@@ -128,11 +133,12 @@ export class Directories {
       issuer: issuerOf(this.signInUrl, row.id),
       userName: row.id,
       redirectUris: redirectUrisOf(this.signInUrl, row.id),
-      tokens: (tokens ?? []).map(({ id, description, status, expires_at }) => ({
+      tokens: (tokens ?? []).map(({ id, description, status, expires_at, last_used_at }) => ({
         id,
         description,
         status: statusOf(status, expires_at, now),
         expiresAt: expires_at,
+        lastUsedAt: last_used_at && new Date(last_used_at).toISOString(),
       })),
     }));
   }

@@ -7,7 +7,19 @@ import {
   type MappingLine,
   type RedirectUris,
 } from '#contracts';
-import { BOOLEAN, ID, listOf, MOMENT, nullable, objectOf, oneOf, optional, TEXT, type Shape } from '../http/shapes.js';
+import {
+  BOOLEAN,
+  ID,
+  LAST_USE,
+  listOf,
+  MOMENT,
+  nullable,
+  objectOf,
+  oneOf,
+  optional,
+  TEXT,
+  type Shape,
+} from '../http/shapes.js';
 import type { RevealedDirectory } from '../tokens/tokens.sender.js';
 import type { DirectoryView } from './directories.queries.js';
 
@@ -69,6 +81,7 @@ const directory = {
         description: TEXT,
         status: oneOf(['active', 'inactive', 'revoked', 'expired']),
         expiresAt: nullable(MOMENT),
+        lastUsedAt: LAST_USE,
       },
       'ListedToken',
     ),

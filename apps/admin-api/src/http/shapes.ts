@@ -39,6 +39,9 @@ export const nullable = (shape: Shape): Shape => ({ anyOf: [shape, { type: 'null
 export const optional = (shape: Shape): Optional => ({ optional: shape });
 export const listOf = (items: Shape): Shape => ({ type: 'array', items });
 
+/** When a token, key or client was used last. */
+export const LAST_USE: Shape = { ...nullable(MOMENT), description: 'To a minute; null = it has not been used yet.' };
+
 /** An object; one with a title is shown under it. */
 export const objectOf = <T extends object>(properties: ShapesOf<T>, title?: string): Shape => {
   const entries = Object.entries(properties as Readonly<Record<string, Shape | Optional>>);

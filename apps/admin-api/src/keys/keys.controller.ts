@@ -17,7 +17,7 @@ import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
-import { ID, listOf, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT, type Shape } from '../http/shapes.js';
+import { ID, LAST_USE, listOf, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT, type Shape } from '../http/shapes.js';
 import { expiryOf } from '../tokens/expiry.js';
 import { Keys, type KeyView } from './keys.queries.js';
 import { ChangedKeys } from './keys.sender.js';
@@ -43,7 +43,7 @@ const KEY: { readonly [name in keyof KeyView]: Shape } = {
   status: oneOf(['active', 'revoked', 'expired']),
   created: MOMENT,
   expiresAt: nullable(MOMENT),
-  lastUsedAt: nullable(MOMENT),
+  lastUsedAt: LAST_USE,
 };
 const SHOWN_KEY = objectOf<KeyView>(KEY, 'Key');
 const MADE_KEY = objectOf<KeyView & { readonly key: string }>({ ...KEY, key: TEXT }, 'MadeKey');

@@ -6,7 +6,7 @@ import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked, isGiven } from '../http/body.guard.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
 import { Documented } from '../http/documented.js';
-import { ID, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
+import { ID, LAST_USE, MOMENT, nullable, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
 import { REVEALED } from '../directories/directory-shapes.controller.js';
 import { expiryOf } from './expiry.js';
 import { ListedTokens, type TokenView } from './tokens.queries.js';
@@ -59,6 +59,7 @@ const token = {
   created: MOMENT,
   expiresAt: nullable(MOMENT),
   replacedBy: nullable(ID),
+  lastUsedAt: LAST_USE,
 };
 const TOKEN = objectOf<TokenView>(token, 'Token');
 const MADE_TOKEN = objectOf<MadeToken>({ id: ID, token: TEXT }, 'MadeToken');

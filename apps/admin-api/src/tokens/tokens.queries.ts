@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { LISTED_TOKENS_VIEW, type TokenStatus } from '#contracts';
+import { LAST_USES_VIEW, LISTED_TOKENS_VIEW, type TokenStatus } from '#contracts';
 import { isUuid } from '#runtime';
 import { quote, Rejected } from '#scim';
 import { POOL } from '../injected.js';
@@ -18,12 +18,15 @@ export interface TokenView {
   readonly expiresAt: string | null;
   /** The token that took its place when it was rotated; null = none did. */
   readonly replacedBy: string | null;
+  /** To a minute, ISO 8601, UTC; null = not yet. */
+  readonly lastUsedAt: string | null;
 }
 
-interface TokenRow extends Omit<TokenView, 'status' | 'created' | 'expiresAt'> {
+interface TokenRow extends Omit<TokenView, 'status' | 'created' | 'expiresAt' | 'lastUsedAt'> {
   readonly status: TokenStatus;
   readonly created: Date;
   readonly expiresAt: Date | null;
+  readonly lastUsedAt: Date | null;
 }
 
 /** Lists tokens. No query opens one: tokens.sender.ts reveals it. */
@@ -49,14 +52,20 @@ export class ListedTokens {
   private async read(which: string, values: readonly unknown[]): Promise<TokenView[]> {
     const { rows } = await this.pool.query<TokenRow>(
       `SELECT t.id, t.tenant, t.directory, t.description, t.status, t.created, t.expires_at AS "expiresAt",
-         t.replaced_by AS "replacedBy"
-       FROM ${LISTED_TOKENS_VIEW} t WHERE ${which}`,
+         t.replaced_by AS "replacedBy", u.last_used_at AS "lastUsedAt"
+       FROM ${LISTED_TOKENS_VIEW} t LEFT JOIN ${LAST_USES_VIEW} u ON u.id = t.id WHERE ${which}`,
       [...values],
     );
     const now = Date.now();
     return rows.map((row) => {
       const expiresAt = row.expiresAt && row.expiresAt.toISOString();
-      return { ...row, created: row.created.toISOString(), expiresAt, status: statusOf(row.status, expiresAt, now) };
+      return {
+        ...row,
+        created: row.created.toISOString(),
+        expiresAt,
+        lastUsedAt: row.lastUsedAt && row.lastUsedAt.toISOString(),
+        status: statusOf(row.status, expiresAt, now),
+      };
     });
   }
 }

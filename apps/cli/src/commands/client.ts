@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { AuthenticationView, ClientView, DirectoryView } from '../admin-views.js';
 import { directoryOf } from '../named.sender.js';
-import { addCommand, AND_YES, AS_JSON, confirm, print, printAll, WITH_REASON, WrongUse } from './command.js';
+import { addCommand, AND_YES, AS_JSON, confirm, lastUse, print, printAll, WITH_REASON, WrongUse } from './command.js';
 
 type NewClient = ClientView & { readonly secret: string | null };
 
@@ -31,9 +31,9 @@ const EXPIRES_AT = [
 ] as const;
 const SHOWN_ONCE = 'It is shown now and never again.';
 
-const describe = ({ id, name, status, federation, secrets }: ClientView): string =>
+const describe = ({ id, name, status, lastUsedAt, federation, secrets }: ClientView): string =>
   [
-    `${name}  ${id}  ${status}`,
+    `${name}  ${id}  ${status}, ${lastUse(lastUsedAt)}`,
     ...(federation
       ? [
           `  issuer    ${federation.issuer}`,

@@ -42,6 +42,9 @@ export const addCommand = (noun: Command, name: string, description: string, exa
     .description(description)
     .addHelpText('after', `\nExample:\n  npm run -s cli -- ${noun.name()} ${name} ${example}`.trimEnd());
 
+/** When a token, key or client was used last, as lists say it. */
+export const lastUse = (lastUsedAt: string | null): string => `last used ${lastUsedAt ?? 'never'}`;
+
 export const print = (json: boolean | undefined, value: unknown, text: string): void =>
   console.log(json ? JSON.stringify(value) : text);
 

@@ -15,7 +15,7 @@ import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } f
 import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
 import { addTraceAuth } from './client.js';
-import { addCommand, AND_YES, AS_JSON, confirm, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
+import { addCommand, AND_YES, AS_JSON, confirm, lastUse, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
 import { addDryRun } from './dry-run.js';
 
 const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
@@ -45,8 +45,8 @@ const describe = (directory: DirectoryView | RevealedDirectory): string =>
     ),
     ...directory.warnings.map((warning) => `  Warning: ${warning}`),
     ...directory.tokens.map(
-      ({ id, status, expiresAt, description }) =>
-        `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}  ${description}`,
+      ({ id, status, expiresAt, lastUsedAt, description }) =>
+        `  ${id}  ${status}${expiresAt ? `, expires ${expiresAt}` : ''}, ${lastUse(lastUsedAt)}  ${description}`,
     ),
   ].join('\n');
 

@@ -3,7 +3,7 @@ import { KEY_SCOPES, type KeyScope } from '#contracts';
 import { call, listAll } from '../admin-api.sender.js';
 import type { KeyView } from '../admin-views.js';
 import { inTenant, keyOf } from '../named.sender.js';
-import { addCommand, AND_YES, AS_JSON, confirm, print, printAll, WITH_REASON } from './command.js';
+import { addCommand, AND_YES, AS_JSON, confirm, lastUse, print, printAll, WITH_REASON } from './command.js';
 
 const scopesIn = (text: string): KeyScope[] => {
   const scopes = text.split(',').map((one) => one.trim());
@@ -18,7 +18,7 @@ const describe = ({ id, name, scopes, tenant, status, expiresAt, lastUsedAt }: K
     scopes.join(','),
     tenant === null ? 'whole installation' : `tenant ${tenant}`,
     `expires ${expiresAt ?? 'never'}`,
-    `last used ${lastUsedAt ?? 'never'}`,
+    lastUse(lastUsedAt),
   ].join('  ');
 
 interface Options {

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { TokenView } from '../admin-views.js';
 import { directoryOf } from '../named.sender.js';
-import { addCommand, AND_YES, AS_JSON, confirm, print, printAll, WITH_REASON } from './command.js';
+import { addCommand, AND_YES, AS_JSON, confirm, lastUse, print, printAll, WITH_REASON } from './command.js';
 
 interface Options {
   readonly reason?: string;
@@ -24,11 +24,12 @@ const secondsOf = (text: string): number => {
 
 const pathOf = (id: string): string => `tokens/${encodeURIComponent(id)}`;
 
-const describe = ({ id, status, expiresAt, replacedBy, description }: TokenView): string =>
+const describe = ({ id, status, expiresAt, replacedBy, lastUsedAt, description }: TokenView): string =>
   [
     `${id}  ${status}`,
     ...(expiresAt === null ? [] : [`, ${status === 'expired' ? 'since' : 'expires'} ${expiresAt}`]),
     ...(replacedBy === null ? [] : [`, replaced by ${replacedBy}`]),
+    `, ${lastUse(lastUsedAt)}`,
     ...(description === '' ? [] : [`  ${description}`]),
   ].join('');
 
