@@ -1170,17 +1170,16 @@ CREATE VIEW identity.administered_users_v1 AS
     last_modified,
     resource,
     user_name_folded,
-    name_key,
     former_upn_key,
     external_id,
     work_email_folded,
     work_email_key,
-    other_work_emails_folded,
     archived,
     (links -> 'signIns'::text) AS sign_ins,
     (links -> 'archival'::text) AS archival,
     ((links ->> 'withdrawnFrom'::text))::uuid AS withdrawn_from,
-    (links -> 'holds'::text) AS holds
+    (links -> 'holds'::text) AS holds,
+    (links -> 'local'::text) AS local
    FROM identity.users;
 GRANT SELECT ON TABLE identity.administered_users_v1 TO muster_admin_api;
 

@@ -56,6 +56,25 @@ describe.each(['Postgres', 'Kafka'] as const)('the attribute mapping of a direct
       },
     ]);
     expect(JSON.stringify(rows)).not.toContain('Lovelace');
+    const { version } = (
+      await muster.owner.query<{ version: number }>('SELECT version FROM directory.directories WHERE id = $1', [id])
+    ).rows[0]!;
+    const line = (number: number): object => ({
+      ...MAPPING[number - 1],
+      line: number,
+      when: MAPPING[number - 1]!.when ?? 'always',
+      directory: id,
+      directoryVersion: version,
+    });
+    expect((await muster.admin('GET', `/users/${made.body.id}`)).body.mappedBy).toEqual([line(1), line(2), line(3)]);
+    // The line is shown as it was when it wrote.
+    await muster.admin('PATCH', `/directories/${id}`, { attributeMapping: [] });
+    expect((await muster.admin('GET', `/users/${made.body.id}`)).body.mappedBy).toEqual([line(1), line(2), line(3)]);
+    await scim('PATCH', `/Users/${made.body.id}`, {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      Operations: [{ op: 'Replace', path: 'nickName', value: 'Countess' }],
+    });
+    expect((await muster.admin('GET', `/users/${made.body.id}`)).body.mappedBy).toEqual([]);
     expect((await muster.verify()).findings).toEqual([]);
   });
 

@@ -57,6 +57,10 @@ describe.each(['Postgres', 'Kafka'] as const)('attributes that administrators ow
     ]);
     const { rows } = await muster.owner.query('SELECT data FROM identity.events WHERE stream = $1', [userId]);
     expect(JSON.stringify(rows)).not.toMatch(/Countess|Poetry/);
+    expect((await muster.admin('GET', `/users/${userId}`)).body.localAttributes).toEqual([
+      'title',
+      `${WORK}:department`,
+    ]);
     await muster.stop();
     await muster.start();
     expect(await scim('PATCH', path, cycle('Analyst', 'B'))).toMatchObject({

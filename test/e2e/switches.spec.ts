@@ -86,6 +86,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { body: user } = await okta.scim('POST', '/Users', person);
       const { body: other } = await okta.scim('POST', '/Users', newPerson());
       await okta.scim('DELETE', `/Users/${user.id}`);
+      expect((await muster.admin('GET', `/users/${user.id}`)).body).toMatchObject({
+        state: 'archived',
+        directory: null,
+        withdrawnFrom: { id: okta.id, name: expect.any(String) },
+        held: null,
+      });
       const renamed = await okta.scim('PATCH', `/Users/${other.id}`, patch('userName', person.userName));
       expect(renamed).toMatchObject({ status: 200, body: { userName: person.userName } });
       const back = await okta.scim('POST', '/Users', person);
@@ -135,6 +141,11 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { status, body: held } = await entra.scim('POST', '/Users', newPerson());
       expect({ status, active: held.active }).toEqual({ status: 201, active: false });
       expect(await rowOf(held.id)).toMatchObject({ links: { holds: { reasons: ['create'], active: true } } });
+      expect((await muster.admin('GET', `/users/${held.id}`)).body).toMatchObject({
+        state: 'archived',
+        held: { reasons: ['create'], active: true },
+        withdrawnFrom: null,
+      });
       const told = await muster.admin('GET', `/users/${held.id}/events`);
       expect(told.body.items[0].data).toMatchObject({ held: { reasons: ['create'], active: true } });
       expect(await entra.scim('PATCH', `/Users/${held.id}`, patch('active', true))).toMatchObject({

@@ -142,6 +142,17 @@ export interface ShownUserView extends UserView {
     readonly directory: NameView | null;
     readonly matching: { readonly rule: string } | null;
   } | null;
+  readonly withdrawnFrom: NameView | null;
+  readonly held: { readonly reasons: readonly string[] } | null;
+  readonly localAttributes: readonly string[];
+  readonly mappedBy: readonly {
+    readonly target: string;
+    readonly line: number;
+    readonly expression: string | null;
+    readonly when: string | null;
+    readonly directory: string;
+    readonly directoryVersion: number;
+  }[];
   readonly signIns: readonly { readonly directory: string; readonly loginType: string; readonly providerId: string }[];
   readonly groups: readonly { readonly id: string; readonly display: string; readonly direct: boolean }[];
   readonly lastEvents: readonly RecordedEvent[];

@@ -37,11 +37,21 @@ const at = (time: string): string => time.replace('T', ' ').replace(/\.\d+Z$/, '
 
 /** A page about one user, for people. */
 export const describePerson = (user: ShownUserView, directories: readonly DirectoryView[]): string => {
-  const { origin, signIns, groups } = user;
+  const { origin, signIns, groups, withdrawnFrom, held, localAttributes, mappedBy } = user;
   const nameOf = (id: string): string => directories.find((directory) => directory.id === id)?.name ?? id;
   const facts: [string, string][] = [
     ['id', user.id],
     ['state', STATES[user.state](user)],
+    ...listed(
+      'deleted by',
+      withdrawnFrom
+        ? [`the directory ${withdrawnFrom.name ?? withdrawnFrom.id}, which is not shown the user any more`]
+        : [],
+    ),
+    ...listed(
+      'held',
+      (held?.reasons ?? []).map((reason) => HOLDS[reason] ?? reason),
+    ),
     ['name', user.displayName ?? '-'],
     ['e-mail', user.email ?? '-'],
     ['externalId', user.externalId ?? '-'],
@@ -53,6 +63,8 @@ export const describePerson = (user: ShownUserView, directories: readonly Direct
       'signs in with',
       signIns.map(({ directory, loginType, providerId }) => `${loginType} ${providerId} (${nameOf(directory)})`),
     ),
+    ...listed('set here', localAttributes),
+    ...listed('mapped by', mappedBy.map(describeLine)),
     ...listed(
       'is in',
       groups.map(({ id, display, direct }) => `${display}  ${id}${direct ? '' : '  through other groups'}`),
@@ -67,6 +79,17 @@ export const describePerson = (user: ShownUserView, directories: readonly Direct
     renderTimeline(user.lastEvents, describeActors(directories)),
   ].join('\n');
 };
+
+/** Why a user is archived although the identity provider wants otherwise. */
+const HOLDS: Readonly<Record<string, string>> = { create: 'the directory makes no users (--create-users off)' };
+const describeLine = ({
+  target,
+  expression,
+  when,
+  line,
+  directoryVersion,
+}: ShownUserView['mappedBy'][number]): string =>
+  `${target} = ${expression ?? '(a line that is not known any more)'}  (line ${line}${when === null || when === 'always' ? '' : `, on ${when}`}, settings of version ${directoryVersion})`;
 
 const RULES: Readonly<Record<string, string>> = {
   create: 'nobody like that was known',

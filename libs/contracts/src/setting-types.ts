@@ -31,7 +31,7 @@ export interface MappingLine {
   /** Left out = always. */
   readonly when?: (typeof WHEN_MAPPED)[number];
 }
-const WHEN_MAPPED = ['always', 'create', 'update', 'absent'] as const;
+export const WHEN_MAPPED = ['always', 'create', 'update', 'absent'] as const;
 const MAX_TARGET_CHARACTERS = 500;
 /** The limit of Entra itself. */
 const MAX_EXPRESSION_CHARACTERS = 10_000;

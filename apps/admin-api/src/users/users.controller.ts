@@ -1,5 +1,6 @@
 import { Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { IsIn, IsOptional, IsString, IsUUID, Matches, MaxLength } from 'class-validator';
+import { HOLD_REASONS, WHEN_MAPPED, type Held } from '#contracts';
 import { MAX_KEY_CHARACTERS } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
@@ -22,6 +23,7 @@ import {
   TEXT,
 } from '../http/shapes.js';
 import { MATCHES, USER_STATES, type UserState, type UserView } from './found.js';
+import type { ShownLine } from './mapped-by.js';
 import { UserLinks } from './user-links.sender.js';
 import { Users, type FoundUser, type Place, type ShownUser, type Visible } from './users.queries.js';
 
@@ -72,6 +74,22 @@ const SHOWN = objectOf<ShownUser>(
         actor: TEXT,
         matching: nullable(OBJECT),
       }),
+    ),
+    withdrawnFrom: DIRECTORY,
+    held: nullable(objectOf<Held>({ reasons: listOf(oneOf(HOLD_REASONS)), active: BOOLEAN })),
+    localAttributes: listOf(TEXT),
+    mappedBy: listOf(
+      objectOf<ShownLine>(
+        {
+          target: TEXT,
+          line: NUMBER,
+          expression: nullable(TEXT),
+          when: nullable(oneOf(WHEN_MAPPED)),
+          directory: ID,
+          directoryVersion: NUMBER,
+        },
+        'MappedBy',
+      ),
     ),
     signIns: listOf(
       objectOf<ShownUser['signIns'][number]>({
@@ -138,7 +156,12 @@ export class UsersController {
 
   @Get(':id')
   @Needs('read')
-  @Documented({ summary: 'Show what is known of a user, also of a deleted one', answer: SHOWN })
+  @Documented({
+    summary: 'Show what is known of a user, also of a deleted one',
+    description:
+      '`withdrawnFrom` is the directory that has deleted a user who is kept as archived, `held` why one is archived although its identity provider wants otherwise, `localAttributes` what administrators have set, and `mappedBy` which line of the attribute mapping wrote an attribute, as far as the last events tell: `directoryVersion` is the version of the directory whose settings had that line.',
+    answer: SHOWN,
+  })
   show(@Param('id') id: string): Promise<ShownUser> {
     return this.users.show(id);
   }

@@ -4,11 +4,14 @@ import {
   ADMINISTERED_USERS_VIEW,
   DELETED_USERS_VIEW,
   DIRECTORIES_VIEW,
+  DIRECTORY_EVENT_TYPES,
   eventsViewOf,
   GROUPS_OF,
   KNOWN_AS_VIEW,
   type EventRow,
   type GroupOfUser,
+  type Held,
+  type MappingLine,
   type Matching,
   type SignIn,
 } from '#contracts';
@@ -17,6 +20,7 @@ import { Rejected, webRoleOf, type Resource } from '#scim';
 import { StreamEvents } from '../events/stream-events.queries.js';
 import { LEAST_ID } from '../http/pages.queries.js';
 import { POOL } from '../injected.js';
+import { MAPPING_EVENT_TYPES, mappedBy, type MappedTarget, type MappingEvent, type ShownLine } from './mapped-by.js';
 import {
   isBetter,
   matchedBy,
@@ -60,6 +64,14 @@ export interface ShownUser extends UserView {
     readonly actor: string;
     readonly matching: Matching | null;
   } | null;
+  /** The directory that has deleted the user, who is kept as archived; null = none has. */
+  readonly withdrawnFrom: UserView['directory'];
+  /** Why the user is archived although the identity provider wants otherwise; null = it is not. */
+  readonly held: Held | null;
+  /** The paths of attributes that administrators have set. */
+  readonly localAttributes: readonly string[];
+  /** The lines of the attribute mapping that wrote attributes, as far as the last events tell. */
+  readonly mappedBy: readonly ShownLine[];
   readonly signIns: readonly SignIn[];
   /** Groups in which the user is, directly or through others, by the order of their ids; some of very many. */
   readonly groups: readonly GroupOfUser[];
@@ -78,9 +90,13 @@ const MAX_TEXT_CHARACTERS = 400;
 const MAX_EMAILS = 20;
 const MAX_GROUPS = 1_000;
 const LAST_EVENTS = 10;
+/** The last events that are looked through for lines of a mapping, and so many of those that tell of it. */
+const MAX_SEARCHED_EVENTS = 1_000;
+const MAX_MAPPING_EVENTS = 200;
 /** Comes after each text that begins as the one before it, in the order of COLLATE "C". */
 const LAST_CHARACTER = '\u{10ffff}';
 const EVENTS = eventsViewOf('identity');
+const DIRECTORY_EVENTS = eventsViewOf('directory');
 
 const directoryOf = (id: string): string =>
   `(SELECT json_build_object('id', ${id}, 'name', (SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = ${id})) WHERE ${id} IS NOT NULL)`;
@@ -190,16 +206,20 @@ export class Users {
       resource: Resource | null;
       version: number;
       archival: object | null;
+      withdrawnFrom: UserView['directory'];
+      held: Held | null;
+      local: readonly string[] | null;
       groups: readonly GroupOfUser[] | null;
     }>(
-      `SELECT coalesce(u.version, d.version) AS version, u.resource, u.archival, (SELECT json_agg(g.*) FROM (
+      `SELECT coalesce(u.version, d.version) AS version, u.resource, u.archival, u.holds AS held, u.local,
+         ${directoryOf('u.withdrawn_from')} AS "withdrawnFrom", (SELECT json_agg(g.*) FROM (
            SELECT id, directory, display, direct FROM ${GROUPS_OF}($1, ARRAY[$2::uuid]) LIMIT ${MAX_GROUPS}) g) AS groups
        FROM (SELECT) AS one
        LEFT JOIN ${ADMINISTERED_USERS_VIEW} u ON u.tenant = $1 AND u.id = $2
        LEFT JOIN ${DELETED_USERS_VIEW} d ON d.tenant = $1 AND d.id = $2`,
       [tenant, id],
     );
-    const { resource, version, archival, groups } = rows[0]!;
+    const { resource, version, archival, withdrawnFrom, held, local, groups } = rows[0]!;
     const [first] = await this.events.page('user', id, 0, 1);
     const last = await this.events.page('user', id, Math.max(0, version - LAST_EVENTS), LAST_EVENTS);
     return {
@@ -209,6 +229,10 @@ export class Users {
       archivedBy: user.state !== 'archived' ? null : archival ? 'administrator' : 'directory',
       webRole: resource && webRoleOf(resource),
       origin: first ? await this.originOf(first) : null,
+      withdrawnFrom,
+      held,
+      localAttributes: local ?? [],
+      mappedBy: resource ? await this.mappedBy(id, version) : [],
       signIns: user.signIns ?? [],
       groups: groups ?? [],
       lastEvents: last.map(({ version: number, type, recordedAt, actor, data }) => ({
@@ -242,6 +266,39 @@ export class Users {
       [ids.map(({ tenant }) => tenant), ids.map(({ id }) => id)],
     );
     return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  private async mappedBy(id: string, version: number): Promise<ShownLine[]> {
+    const { rows } = await this.pool.query<MappingEvent>(
+      `SELECT type, directory, data FROM ${EVENTS} WHERE stream = $1 AND version > $2 AND type = ANY ($3)
+       ORDER BY version DESC LIMIT ${MAX_MAPPING_EVENTS}`,
+      [id, version - MAX_SEARCHED_EVENTS, MAPPING_EVENT_TYPES],
+    );
+    const { last, once } = mappedBy(rows.toReversed());
+    const lines = await this.textsOf([...last, ...once]);
+    return lines.filter(({ when }, index) => index < last.length || when === 'create');
+  }
+
+  /** The lines as the settings had them in the version that wrote: each is found by the index of streams. */
+  private async textsOf(lines: readonly MappedTarget[]): Promise<ShownLine[]> {
+    if (lines.length === 0) return [];
+    const { rows } = await this.pool.query<{ text: MappingLine | null }>(
+      `SELECT (SELECT e.data->'settings'->'attributeMapping'->(l.line - 1) FROM ${DIRECTORY_EVENTS} e
+         WHERE e.stream = l.directory AND e.version <= l.version AND e.type = $4
+           AND e.data->'settings'->'attributeMapping' IS NOT NULL
+         ORDER BY e.version DESC LIMIT 1) AS text
+       FROM unnest($1::uuid[], $2::int[], $3::int[]) WITH ORDINALITY AS l(directory, version, line, n) ORDER BY n`,
+      [
+        lines.map(({ directory }) => directory),
+        lines.map(({ directoryVersion }) => directoryVersion),
+        lines.map(({ line }) => line),
+        DIRECTORY_EVENT_TYPES.DirectoryChanged,
+      ],
+    );
+    return lines.map((line, index) => {
+      const text = rows[index]!.text;
+      return { ...line, expression: text?.expression ?? null, when: text ? (text.when ?? 'always') : null };
+    });
   }
 
   private async originOf({ type, recordedAt, directory, actor, data }: EventRow): Promise<ShownUser['origin']> {

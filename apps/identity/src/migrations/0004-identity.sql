@@ -92,10 +92,10 @@ CREATE VIEW identity.deleted_users_v1 AS
 -- Users for administrators.
 CREATE VIEW identity.administered_users_v1 AS
   SELECT tenant, id, nullif(directory, '00000000-0000-0000-0000-000000000000') AS directory,
-         version, created, last_modified, resource, user_name_folded, name_key, former_upn_key,
-         external_id, work_email_folded, work_email_key, other_work_emails_folded,
+         version, created, last_modified, resource, user_name_folded, former_upn_key,
+         external_id, work_email_folded, work_email_key,
          archived, links->'signIns' AS sign_ins, links->'archival' AS archival,
-         (links->>'withdrawnFrom')::uuid AS withdrawn_from, links->'holds' AS holds
+         (links->>'withdrawnFrom')::uuid AS withdrawn_from, links->'holds' AS holds, links->'local' AS local
   FROM identity.users;
 
 GRANT SELECT, INSERT ON identity.known_as, identity.deleted_users TO muster_identity;
