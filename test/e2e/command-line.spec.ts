@@ -71,7 +71,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect((await muster.scim('GET', '/Schemas', undefined, wellKnown)).status).toBe(200);
     await expect
       .poll(() => said('token', 'list', directory.id), { timeout: 20_000, interval: 500 })
-      .toMatch(new RegExp(`last used never\\n${id}  active, last used 20.+Z  second$`));
+      .toMatch(new RegExp(`last used never  Made .*\\n${id}  active, last used 20.+Z  second$`));
     expect(await said('token', 'revoke', id, '--yes')).toBe(`Token ${id} is revoked.`);
     expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked, last used .+  second`));
   });
@@ -84,6 +84,27 @@ describe('the command line', { timeout: 60_000 }, () => {
       password: muster.token,
       status: 'active',
     });
+  });
+
+  it('shows a directory without its token to whoever may not see that, and says why and what to do', async () => {
+    const tenant = await shown('tenant', 'create', 'Discreet');
+    const { id, scimBaseUrl } = await shown('directory', 'create', 'Discreet Entra', '--tenant', tenant.id);
+    const withoutToken = { id, scimBaseUrl, token: null, password: null, userName: id };
+    await shown('tenant', 'set', 'Discreet', '--reveal-tokens', 'off');
+    expect(await shown('directory', 'show', 'Discreet Entra')).toMatchObject({
+      ...withoutToken,
+      notShown: expect.stringMatching(/rotate the token, or .*--reveal-tokens on/),
+    });
+    await shown('tenant', 'set', 'Discreet', '--reveal-tokens', 'on');
+    const { key } = await shown('key', 'create', 'Reader', '--scopes', 'read', '--tenant', tenant.id);
+    const { code, stdout } = await cli(['directory', 'show', id], { MUSTER_API_KEY: key });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}SCIM base URL {2}https.*\n[^]*^ {2}Token {10}\(not shown\)\n[^]*\(web\)\n/m);
+    expect(stdout).toMatch(/^ {2}The token is not shown: The key "Reader" has the scope read, .* needs reveal: use /m);
+    expect(stdout).not.toContain('muster_');
+    const { key: blind } = await shown('key', 'create', 'Blind', '--scopes', 'manage', '--tenant', tenant.id);
+    expect(await cli(['directory', 'show', id], { MUSTER_API_KEY: blind })).toMatchObject({ code: 1, stdout: '' });
+    expect(await shown('directory', 'show', id)).not.toHaveProperty('notShown');
   });
 
   it('takes a directory through its life, by its name', async () => {
@@ -116,7 +137,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     const { id: tenant } = await shown('tenant', 'create', 'Fabrikam');
     const made = await shown('key', 'create', 'Ada', '--scopes', 'read,manage', '--tenant', 'fabrikam');
     expect(made).toMatchObject({ name: 'Ada', scopes: ['read', 'manage'], tenant, status: 'active', expiresAt: null });
-    expect(await said('key', 'list')).toMatch(/^command line .*\nAda .* read,manage {2}tenant /);
+    expect(await said('key', 'list')).toMatch(/^command line [^]*^Ada .* read,manage {2}tenant /m);
     expect((await shown('key', 'show', 'ada')).id).toBe(made.id);
     const byAda = await cli(['tenant', 'list'], { MUSTER_API_KEY: made.key });
     expect(byAda.stdout).toBe(`Fabrikam  ${tenant}  0 directories\n`);

@@ -20,6 +20,16 @@ const secretIn = (name: string): string | undefined => {
   }
 };
 
+/** The admin API has refused a request; the message is what it says. */
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
 /** Finds the admin API, its key, and the gateway where that is known. Throws one line that says what to do. */
 export const findServer = (): { url: string; apiKey: string; gatewayUrl: string | null } => {
   const { MUSTER_URL, DATA_DIR } = process.env;
@@ -93,7 +103,7 @@ const send = async (
   const text = await response.text();
   if (response.ok) return { text, status: response.status };
   const problem = (text === '' ? undefined : readJson(text, response.status)) as { detail?: string } | undefined;
-  throw new Error(problem?.detail ?? `Muster answered ${response.status}.`);
+  throw new Refused(problem?.detail ?? `Muster answered ${response.status}.`, response.status);
 };
 
 const readJson = (text: string, status: number): unknown => {

@@ -93,6 +93,8 @@ export interface RevealedDirectory extends DirectoryView {
   readonly token: string | null;
   readonly tokenExpiresAt: string | null;
   readonly password: string | null;
+  /** Why the token is not shown, and how it would be; left out = it is. */
+  readonly notShown?: string;
 }
 
 /** A key of the admin API. */

@@ -30,7 +30,7 @@ export const refusalOf = (need: Need | undefined, key: ActingKey): string | null
           'npm run -s cli -- key create "Ada" --scopes read,manage,reveal, and use that; npm start and npm run stack made one for the command line, in DATA_DIR/cli.key.';
   }
   if (!key.scopes.includes(need.scope))
-    return `The key "${key.name}" has the scope ${key.scopes.join(', ')}, and this needs ${need.scope}: use another key.`;
+    return `The key "${key.name}" has the scope ${key.scopes.join(', ')}, and this needs ${need.scope}: use another key (key create --scopes makes one).`;
   if (key.tenant !== null && need.of !== 'tenant')
     return `The key "${key.name}" is good for one tenant, and this concerns the whole installation: use another key.`;
   return null;

@@ -9,17 +9,28 @@ import {
   type DirectoryKind,
   type SettingName,
 } from '#contracts';
-import { call, callText, listAll } from '../admin-api.sender.js';
+import { call, callText, listAll, Refused } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
 import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
 import { addTraceAuth } from './client.js';
-import { addCommand, AND_YES, AS_JSON, confirm, lastUse, OF_TENANT, print, printAll, WITH_REASON, WrongUse } from './command.js';
+import {
+  addCommand,
+  AND_YES,
+  AS_JSON,
+  confirm,
+  lastUse,
+  OF_TENANT,
+  print,
+  printAll,
+  WITH_REASON,
+  WrongUse,
+} from './command.js';
 import { addDryRun } from './dry-run.js';
 
-const tokenLine = ({ token, tokenExpiresAt }: RevealedDirectory): string =>
-  `  Token          ${token ?? '(none that is active)'}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
+const tokenLine = ({ token, tokenExpiresAt, notShown }: RevealedDirectory): string =>
+  `  Token          ${token ?? (notShown ? '(not shown)' : '(none that is active)')}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
 
 const accessLines = (directory: RevealedDirectory): string[] => [
   tokenLine(directory),
@@ -27,7 +38,20 @@ const accessLines = (directory: RevealedDirectory): string[] => [
   '  Password       the token: for identity providers that ask for HTTP Basic',
   `  Redirect URIs  ${directory.redirectUris.publicClient}  (public client: mobile & desktop)`,
   `                 ${directory.redirectUris.web}  (web)`,
+  ...(directory.notShown ? [`  The token is not shown: ${directory.notShown}`] : []),
 ];
+
+/** Whoever may not see the token is shown all the rest, and why. */
+const shown = async (id: string, reason: string | undefined): Promise<RevealedDirectory> => {
+  const path = `directories/${encodeURIComponent(id)}`;
+  try {
+    return await call<RevealedDirectory>('POST', `${path}/reveal-token`, { reason });
+  } catch (error) {
+    if (!(error instanceof Refused && error.status === FORBIDDEN)) throw error;
+    const directory = await call<DirectoryView>('GET', path);
+    return { ...directory, token: null, tokenExpiresAt: null, password: null, notShown: error.message };
+  }
+};
 
 const describe = (directory: DirectoryView | RevealedDirectory): string =>
   [
@@ -68,6 +92,7 @@ const kindOption = (): Option => {
   return new Option('--kind <kind>', `its identity provider: ${kinds.join('; ')}`).choices(DIRECTORY_KINDS);
 };
 
+const FORBIDDEN = 403;
 /** So much longer than it has to be a wait lasts: the clocks of two machines may differ. */
 const MORE_MS = 1_000;
 
@@ -188,11 +213,7 @@ export const addDirectory = (program: Command): void => {
     .option(...WITH_REASON)
     .option(...AS_JSON)
     .action(async (id: string | undefined, { reason, json }: { reason?: string; json?: boolean }) => {
-      const found = await call<RevealedDirectory>(
-        'POST',
-        `directories/${encodeURIComponent(await directoryOf(id))}/reveal-token`,
-        { reason },
-      );
+      const found = await shown(await directoryOf(id), reason);
       print(json, found, describe(found));
     });
   addCommand(directory, 'create', 'make a directory and its first token', '"Contoso Entra" --kind entra')
