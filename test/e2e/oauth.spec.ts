@@ -514,12 +514,25 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
     const answer = await list(directory, good);
     expect(answer).toMatchObject({ status: 401, body: { detail: expect.stringContaining(TID) } });
     expect(entra.asked).toBe(0);
-    expect((await admin('PATCH', `/directories/${directory.id}`, { entraTenantId: TID })).status).toBe(200);
-    await expect.poll(async () => (await list(directory, good)).status).toBe(200);
-    const made = await directory.scim('POST', '/Users', { userName: 'ada' }, { authorization: `Bearer ${good}` });
-    expect((await admin('GET', `/users/${made.body.id}/events`)).body.items[0]).toMatchObject({
-      actor: `entra:${TID}`,
+    // The first directory that names a tenant of Entra has it, so a key of one tenant may name none.
+    const { body: made } = await admin('POST', '/keys', {
+      name: `Key ${uuidv7()}`,
+      scopes: ['read', 'manage'],
+      tenant: directory.tenant,
     });
+    const ofOneTenant = muster.adminWith(made.key);
+    const name = (entraTenantId: string | null) =>
+      ofOneTenant('PATCH', `/directories/${directory.id}`, { entraTenantId });
+    expect(await name(TID)).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringMatching(/good for one tenant.*administrator who manages the installation/) },
+    });
+    expect((await admin('PATCH', `/directories/${directory.id}`, { entraTenantId: TID })).status).toBe(200);
+    // To say again what is so, or to let it go, takes nothing from anybody.
+    expect((await name(TID.toUpperCase())).status).toBe(200);
+    await expect.poll(async () => (await list(directory, good)).status).toBe(200);
+    const ada = await directory.scim('POST', '/Users', { userName: 'ada' }, { authorization: `Bearer ${good}` });
+    expect((await admin('GET', `/users/${ada.body.id}/events`)).body.items[0]).toMatchObject({ actor: `entra:${TID}` });
     const other = 'c0ffee00-0000-4000-8000-000000000000';
     const bad = [
       await entra.sign(claims({ aud: 'https://graph.microsoft.com' })),
@@ -536,6 +549,8 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
     const taken = await admin('PATCH', `/directories/${second.id}`, { entraTenantId: TID });
     expect(taken).toMatchObject({ status: 409, body: { detail: expect.stringContaining(TID) } });
     expect((await admin('PATCH', `/directories/${second.id}`, { entraTenantId: 'contoso' })).status).toBe(400);
+    expect((await name(null)).status).toBe(200);
+    expect((await name(TID)).status).toBe(403);
   });
 
   it('no secret, assertion or access token is in a log, a topic, an outcome, a trace or a view', async () => {

@@ -98,7 +98,7 @@ export const DIRECTORY_SETTINGS = {
     maxCharacters: 36,
     default: '',
     description:
-      'The id of the tenant at Microsoft Entra ID whose own tokens are taken: Entra sends them where its Secret Token is left empty. Empty = none are.',
+      'The id of the tenant at Microsoft Entra ID whose own tokens are taken: Entra sends them where its Secret Token is left empty. Empty = none are. Only a key of the whole installation names one.',
     readBy: ['gateway'],
   },
   localAttributes: {

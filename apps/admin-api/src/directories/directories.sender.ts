@@ -40,9 +40,9 @@ export class ChangedDirectories {
 
   /** Changes what is named, and leaves the rest. Throws Rejected. */
   async change(asked: Asked, directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
-    const { id, tenant } = await this.directories.show(directoryId);
+    const { id, tenant, settings: before } = await this.directories.show(directoryId);
     const warnings = namesAttributes(settings) ? checkAttributes(settings, await this.schemas.ofTenant(tenant)) : [];
-    const changes = await this.withEntraTenant(id, settings);
+    const changes = await this.withEntraTenant(asked, id, settings, before.entraTenantId);
     await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings: changes });
     const changed = await this.directories.show(id);
     return { ...changed, warnings: [...changed.warnings, ...warnings] };
@@ -99,14 +99,26 @@ export class ChangedDirectories {
 
   /**
    * A tenant of Entra has one directory in the whole installation, because its tokens name no other; the owner of
-   * directories sees one tenant at a time. Two who ask at the same moment meet the index of the database. Throws
-   * Rejected: invalidValue, conflict.
+   * directories sees one tenant at a time. Two who ask at the same moment meet the index of the database. Nothing proves
+   * whose a tenant of Entra is, and the first directory that names it would keep its owner out, so that a key of one
+   * tenant may name none. Throws Rejected: invalidValue, forbidden, conflict.
    */
-  private async withEntraTenant(id: string, settings: SettingChanges): Promise<SettingChanges> {
+  private async withEntraTenant(
+    { key }: Asked,
+    id: string,
+    settings: SettingChanges,
+    before: string,
+  ): Promise<SettingChanges> {
     const entraTenantId = settings.entraTenantId?.toLowerCase();
     if (!entraTenantId) return settings;
     if (!isUuid(entraTenantId))
       throw new Rejected('invalidValue', 'entraTenantId must be the tenant id (a GUID) that Microsoft Entra ID shows.');
+    if (key.tenant !== null && entraTenantId !== before) {
+      throw new Rejected(
+        'forbidden',
+        `The key "${key.name}" is good for one tenant, and entraTenantId is given once in the whole installation: let an administrator who manages the installation set it, or use a token or a client instead.`,
+      );
+    }
     if (!(await this.directories.mayTakeEntraTenant(id, entraTenantId))) {
       throw new Rejected(
         'conflict',

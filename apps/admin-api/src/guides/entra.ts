@@ -10,7 +10,9 @@ HTTPS: the addresses below begin with \`PUBLIC_URL\`.
 2. **Provisioning > Automatic** (in newer pages *Provisioning > New configuration*)**, Admin Credentials.**
    - *Tenant URL*: \`${scimBaseUrl}?aadOptscim062020\`, with which Entra sends its PATCHes as the standard has them. Muster understands both ways, so
      \`${scimBaseUrl}\` works as well.
-   - *Secret Token*: the token of this directory, which ${cli(`directory show ${id}`)} shows. Do not leave the field empty.
+   - *Secret Token*: the token of this directory, which ${cli(`directory show ${id}`)} shows. Do not leave the field empty:
+     Entra then sends tokens of its own, which are taken only where an administrator of the whole installation has named your tenant at Entra
+     (${cli(`directory set ${id} --entra-tenant-id <tenant id>`)}).
    - Instead of a Secret Token, where *Authentication Method* offers *OAuth2 client credentials grant*: *Token Endpoint* \`${tokenEndpoint}\`, and as *Client
      Identifier* and *Client Secret* what ${cli(`client create Entra --directory ${id}`)} prints.
    - *Test Connection* asks for a user that does not exist, and has to say that the credentials are authorized. Otherwise the error says what is wrong:
