@@ -145,7 +145,7 @@ export interface ShownUserView extends UserView {
     readonly matching: { readonly rule: string } | null;
   } | null;
   readonly withdrawnFrom: NameView | null;
-  readonly held: { readonly reasons: readonly string[] } | null;
+  readonly held: { readonly reasons: readonly string[]; readonly letIn?: boolean } | null;
   readonly localAttributes: readonly string[];
   readonly mappedBy: readonly {
     readonly target: string;

@@ -62,3 +62,11 @@ it('says nothing of what is not so', () => {
   );
   expect(page).not.toMatch(/deleted by|held|set here|mapped by/);
 });
+
+it('says that an administrator has let in a user whom a scope would hold', () => {
+  const page = describePerson(
+    { ...ADA, state: 'active', archivedBy: null, held: { reasons: ['scope'], letIn: true } },
+    [],
+  );
+  expect(page).toMatch(/held +the user is not in the scope of the directory \(--scope\), but an administrator has let/);
+});

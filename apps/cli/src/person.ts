@@ -50,7 +50,9 @@ export const describePerson = (user: ShownUserView, directories: readonly Direct
     ),
     ...listed(
       'held',
-      (held?.reasons ?? []).map((reason) => HOLDS[reason] ?? reason),
+      (held?.reasons ?? []).map(
+        (reason) => (HOLDS[reason] ?? reason) + (held?.letIn ? ', but an administrator has let the user in' : ''),
+      ),
     ),
     ['name', user.displayName ?? '-'],
     ['e-mail', user.email ?? '-'],
@@ -81,7 +83,10 @@ export const describePerson = (user: ShownUserView, directories: readonly Direct
 };
 
 /** Why a user is archived although the identity provider wants otherwise. */
-const HOLDS: Readonly<Record<string, string>> = { create: 'the directory makes no users (--create-users off)' };
+const HOLDS: Readonly<Record<string, string>> = {
+  create: 'the directory makes no users (--create-users off)',
+  scope: 'the user is not in the scope of the directory (--scope)',
+};
 const describeLine = ({
   target,
   expression,

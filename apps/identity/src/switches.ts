@@ -1,16 +1,26 @@
-import { diffResource, isRejection, rejection, type Json, type Rejection, type Resource } from '#scim';
-import type {
-  AttributeChanges,
-  DecidedUnder,
-  Held,
-  HoldReason,
-  SettingName,
-  SettingsReadBy,
-  UserEvent,
+import {
+  diffResource,
+  isRejection,
+  rejection,
+  type Json,
+  type Rejection,
+  type Resource,
+  type ResourceDefinition,
+} from '#scim';
+import {
+  HOLD_REASONS,
+  type AttributeChanges,
+  type DecidedUnder,
+  type Held,
+  type HoldReason,
+  type SettingName,
+  type SettingsReadBy,
+  type UserEvent,
 } from '#contracts';
 import { asItsDirectoryHasIt, staysArchived, type Archivable } from './archiving.js';
 import { isActive, upnOf, withEmailsOf } from './identifiers.js';
 import { sinceMove } from './matching.js';
+import { isInScope } from './scope.js';
 
 /** A directory, as far as its switches say what it may do to users. */
 type Switched = SettingsReadBy<'identity'> & { readonly name: string };
@@ -56,29 +66,66 @@ const withinSwitches = (
   return withThoseOf(now, after, kept);
 };
 
+/** A user whom a directory sends, as far as something may hold it. */
+interface Sent {
+  /** The user as it is going to be stored, where nothing holds it. */
+  readonly wanted: Resource;
+  readonly isNew: boolean;
+  /** What held the user before this write. */
+  readonly held: Held | null;
+}
+
 /** Returns why a user whom the directory sends is kept archived; none = it is not. */
-const reasonsToHold = (isNew: boolean, held: Held | null, { createUsers }: Switched): readonly HoldReason[] =>
-  !createUsers && (isNew || held?.reasons.includes('create')) ? ['create'] : [];
+const reasonsToHold = (
+  { wanted, isNew, held }: Sent,
+  directory: Switched,
+  definition: ResourceDefinition,
+): readonly HoldReason[] | Rejection => {
+  const inScope = isInScope(wanted, directory, definition);
+  if (isRejection(inScope)) return inScope;
+  const isUnmade = !directory.createUsers && (isNew || held?.reasons.includes('create') === true);
+  return HOLD_REASONS.filter((reason) => (reason === 'create' ? isUnmade : !inScope));
+};
 
 /** The user as its directory has it: a PATCH that does not speak of `active` says nothing about it. */
 export const asSent = (user: Archivable & { readonly held: Held | null }): Resource =>
   user.held ? { ...user.resource, active: user.held.active } : asItsDirectoryHasIt(user);
 
-/** The user as it becomes: archived while something holds it. */
+/** The user as it becomes: archived while something holds it, unless an administrator has let it in. */
 export const heldBack = (
-  wanted: Resource,
-  isNew: boolean,
-  held: Held | null,
+  sent: Sent,
   directory: Switched,
-): { readonly resource: Resource; readonly held: Held | null } => {
-  const reasons = reasonsToHold(isNew, held, directory);
-  return reasons.length === 0
-    ? { resource: wanted, held: null }
-    : { resource: { ...wanted, active: false }, held: { reasons, active: isActive(wanted) } };
+  definition: ResourceDefinition,
+): { readonly resource: Resource; readonly held: Held | null } | Rejection => {
+  const { wanted, held } = sent;
+  const reasons = reasonsToHold(sent, directory, definition);
+  if (isRejection(reasons)) return reasons;
+  if (reasons.length === 0) return { resource: wanted, held: null };
+  const active = isActive(wanted);
+  return held?.letIn
+    ? { resource: wanted, held: { reasons, active, letIn: true } }
+    : { resource: { ...wanted, active: false }, held: { reasons, active } };
+};
+
+/** What holds a user whom an administrator has restored: a scope holds it no longer, and is met again unless it is left. */
+export const letIn = (held: Held | null): Held | null =>
+  held?.reasons.includes('scope') ? { reasons: ['scope'], active: true, letIn: true } : null;
+
+/** Refuses whom a directory may not get, where its identity provider is told so: somebody new, or of another owner. */
+export const notTaken = (held: Held | null, isNew: boolean, directory: Switched): Rejection | null => {
+  if (!held || held.letIn || directory.refusal === 'quiet') return null;
+  if (isNew && held.reasons.includes('create')) return switchedOff('createUsers', 'no user is made', directory);
+  return held.reasons.includes('scope')
+    ? rejection(
+        'forbidden',
+        `The user is not in the scope of the directory "${directory.name}", which is: ${directory.scope}. Send whom it matches, or let an administrator of Muster change the setting scope.`,
+      )
+    : null;
 };
 
 const isSameHold = (a: Held | null, b: Held | null): boolean =>
-  a === b || (a !== null && b !== null && a.active === b.active && a.reasons.join() === b.reasons.join());
+  a === b ||
+  (a !== null && b !== null && a.active === b.active && a.letIn === b.letIn && a.reasons.join() === b.reasons.join());
 
 const withThoseOf = (now: Resource, after: Resource, names: readonly string[]): Resource => {
   const result: Record<string, Json> = { ...after };
@@ -89,8 +136,6 @@ const withThoseOf = (now: Resource, after: Resource, names: readonly string[]): 
   }
   return result;
 };
-
-export const noNewUsers = (directory: Switched): Rejection => switchedOff('createUsers', 'no user is made', directory);
 
 /** The part of an event that says what holds a user from now on. */
 export const heldNow = ({ held }: { readonly held?: Held | null }): { readonly held?: Held | null } =>
@@ -119,6 +164,8 @@ interface Becoming {
   /** The user as it becomes: archived while an administrator or a switch keeps it so. */
   readonly after: Resource;
   readonly changes: AttributeChanges;
+  /** What the directory says of `active`, whatever holds the user. */
+  readonly isWantedActive: boolean;
   /** The part of the event that says what holds the user; nothing = the same as before. */
   readonly holding: { readonly held?: Held | null };
 }
@@ -128,17 +175,27 @@ export const becomes = (
   user: Archivable & { readonly held: Held | null },
   received: Resource,
   directory: Switched & { readonly id: string; readonly movedVersion: number | null },
+  definition: ResourceDefinition,
   isLink: boolean,
 ): Becoming | Rejection => {
   const known = sinceMove(user, directory);
   const allowed = withinSwitches(asSent(known), withEmailsOf(user.resource, received), directory, isLink);
   if (isRejection(allowed)) return allowed;
   const isNew = isLink && user.withdrawnFrom !== null;
-  const { resource: wanted, held } = heldBack(allowed, isNew, user.held, directory);
-  if (isNew && held && directory.refusal === 'error') return noNewUsers(directory);
+  const judged = heldBack({ wanted: allowed, isNew, held: user.held }, directory, definition);
+  if (isRejection(judged)) return judged;
+  const { resource: wanted, held } = judged;
+  const refused = isLink ? notTaken(held, isNew, directory) : null;
+  if (refused) return refused;
   const after = staysArchived(user, wanted);
   // An externalId from before a move is void, so that the same one is news when it comes from the new identity provider.
   const isVoid = known !== user && after.externalId === undefined && user.resource.externalId !== undefined;
   const changes = { ...diffResource(known.resource, after), ...(isVoid ? { externalId: null } : {}) };
-  return { wanted, after, changes, holding: isSameHold(held, user.held) ? {} : { held } };
+  return {
+    wanted,
+    after,
+    changes,
+    isWantedActive: isActive(allowed),
+    holding: isSameHold(held, user.held) ? {} : { held },
+  };
 };

@@ -185,7 +185,8 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   }
 
   explain(command: Command<UserCommand>): unknown {
-    return explanationOf(command.command, this.contextOf(command));
+    const stateOf = (id: string): UserState => this.userOf(command.tenant, id)?.state ?? null;
+    return explanationOf(command.command, this.contextOf(command), stateOf);
   }
 
   private contextOf({ id, tenant, directory }: Command<UserCommand>): UserContext {

@@ -39,7 +39,7 @@ import {
   withLocal,
 } from './local-attributes.js';
 import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
-import { asSent, becomes, heldBack, heldNow, noNewUsers, whenDeleted } from './switches.js';
+import { asSent, becomes, heldBack, heldNow, letIn, notTaken, whenDeleted } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -131,9 +131,12 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       const received = context.incoming!;
       if (state && matching && matching.rule !== 'create') return linked(state, received, matching, directory, context);
       if (state) return rejection('uniqueness', `A user with the id ${command.userId} exists already.`);
-      const { resource, held } = heldBack(withoutTombstone(received.resource), true, null, directory);
-      if (held && directory.refusal === 'error') return noNewUsers(directory);
+      const sent = { wanted: withoutTombstone(received.resource), isNew: true, held: null };
+      const judged = heldBack(sent, directory, context.definition);
+      if (isRejection(judged)) return judged;
+      const { resource, held } = judged;
       return (
+        notTaken(held, true, directory) ??
         tooLarge(context.definition, null, resource, context.maxResourceBytes) ??
         taken(resource, null, directory, context) ?? [
           ...created(resource, directory.id, matching, directory, held),
@@ -323,7 +326,9 @@ export const evolve = (state: UserState, event: UserEvent, id: string, recordedA
     case 'UserRestored': {
       const { archival: _over, ...rest } = next;
       const resource = applyChanges(state.resource, event.changes);
-      return isActive(resource) ? { ...rest, resource, withdrawnFrom: null, held: null } : { ...rest, resource };
+      return isActive(resource)
+        ? { ...rest, resource, withdrawnFrom: null, held: letIn(state.held) }
+        : { ...rest, resource };
     }
     // Clients see the same user as before.
     case 'ActiveDeferred':
@@ -368,15 +373,15 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
   const local = withLocal(user, received.resource, directory, context.definition);
-  const becoming = becomes(user, local.resource, directory, false);
+  const becoming = becomes(user, local.resource, directory, context.definition, false);
   if (isRejection(becoming)) return becoming;
-  const { after, changes, holding, wanted: allowed } = becoming;
+  const { after, changes, holding, wanted: allowed, isWantedActive } = becoming;
   const mapped = [
     ...mappedEvents(user.mapping, received, under(directory)),
     ...deferred(user, allowed, under(directory)),
   ];
   if (Object.keys(changes).length === 0 && !('held' in holding)) return mapped;
-  const isLeaving = isActive(user.resource) && !isActive(after);
+  const isLeaving = isActive(user.resource) && !isWantedActive;
   return (
     unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
@@ -402,7 +407,7 @@ const linked = (
   const isKnown = matching.rule === 'id' || homeOf(user) === directory.id;
   const sent = isKnown ? received.resource : kept(user, received.resource);
   const local = withLocal(user, sent, directory, context.definition);
-  const becoming = becomes(user, local.resource, directory, true);
+  const becoming = becomes(user, local.resource, directory, context.definition, true);
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted } = becoming;
   return (

@@ -70,12 +70,21 @@ export const DIRECTORY_SETTINGS = {
     description: 'The identity provider makes, changes and deletes groups. Off: each such request is a 403.',
     readBy: ['group'],
   },
+  scope: {
+    type: 'text',
+    minCharacters: 0,
+    maxCharacters: 2_000,
+    default: '',
+    description:
+      'A SCIM filter, such as department eq "Sales" and emails pr, on what is stored of a user: whoever it does not match is kept archived until it does. A change counts for each user from the next write of the identity provider on. Empty = everybody is in scope.',
+    readBy: ['identity'],
+  },
   refusal: {
     type: 'choice',
     choices: ['quiet', 'error'],
     default: 'error',
     description:
-      'What the identity provider is told when it asks for what is switched off: error is a 403 that says so; quiet is the answer of success, because some providers stop after many errors.',
+      'What the identity provider is told when it asks for what is switched off, or for somebody new who is out of scope: error is a 403 that says so; quiet is the answer of success, because some providers stop after many errors.',
     readBy: ['identity'],
   },
   offerLocalGroups: {

@@ -76,15 +76,17 @@ export interface RecordedSignIn {
 }
 
 /** Why a user is archived although the identity provider wants otherwise. */
-export const HOLD_REASONS = ['create'] as const;
+export const HOLD_REASONS = ['create', 'scope'] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
 /** A user whom a directory may not let in: archived until no reason is left, as soon as the directory writes again. */
 export interface Held {
-  /** `create`: the directory makes no users. */
+  /** `create`: the directory makes no users. `scope`: the user is not in its scope. */
   readonly reasons: readonly HoldReason[];
   /** What the identity provider says: the user becomes that when no reason is left. */
   readonly active: boolean;
+  /** An administrator has let the user in nevertheless: the reasons archive nobody. */
+  readonly letIn?: true;
 }
 
 /** The settings of the directory that were in force when the decision was made. */

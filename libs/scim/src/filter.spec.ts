@@ -5,6 +5,7 @@ import {
   MAX_FILTER_CHARACTERS,
   MAX_FILTER_DEPTH_LEVELS,
   parseFilter,
+  parseScope,
   parseValueFilter,
   type Filter,
 } from './filter.js';
@@ -30,9 +31,9 @@ const show = (filter: Filter): string => {
   }
 };
 
-const rejection = (text: string): Rejected => {
+const rejection = (text: string, parse = parseFilter): Rejected => {
   try {
-    parseFilter(USER, text);
+    parse(USER, text);
   } catch (error) {
     if (error instanceof Rejected) return error;
     throw error;
@@ -278,5 +279,34 @@ describe('any filter', () => {
         expect(parseFilter(USER, show(filter))).toEqual(filter);
       }),
     );
+  });
+});
+
+describe('a scope', () => {
+  it.each([['department eq "Sales" and emails[type eq "work"].value pr'], ['active eq true or externalId pr']])(
+    'is a filter on what an identity provider writes: %s',
+    (text) => {
+      expect(show(parseScope(USER, text))).toBe(show(parseFilter(USER, text)));
+    },
+  );
+
+  it.each([
+    [
+      'groups.value eq "1"',
+      /^Expected an attribute that the identity provider writes, not "groups.value", at character 1 /,
+    ],
+    ['title pr and meta.created gt "2026-01-01T00:00:00Z"', /not "meta.created", at character 14 /],
+    ['id eq "1"', /not "id", at character 1 /],
+    ['schemas eq "urn:x"', /not "schemas", at character 1 /],
+    ['manager.displayName eq "Ada"', /not "manager.displayName", at character 1 /],
+    ['password eq "x"', /^password cannot be asked for, at character 1 /],
+    ['departmnt eq "Sales"', /^There is no attribute named "departmnt", at character 1 /],
+    ['department eq', /^Expected a value, not the end, at character 14 /],
+    [' ', /^Expected an attribute, not the end, at character 2 /],
+    [Array(41).fill('title pr').join(' or '), /^More than 40 comparisons, at character 487 /],
+  ])('is refused with the place and with what is expected: %s', (text, detail) => {
+    const { code, detail: told } = rejection(text, parseScope);
+    expect(code).toBe('invalidFilter');
+    expect(told).toMatch(detail);
   });
 });

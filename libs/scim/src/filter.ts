@@ -1,6 +1,7 @@
 import { Rejected } from './error.js';
 import { hasTooManyMarks } from './fold.js';
 import { quote, TOO_MANY_MARKS } from './json.js';
+import { isStored } from './resource.js';
 import { findPath, findSubAttribute, type Attribute, type AttributePath, type ResourceDefinition } from './schema.js';
 import { isDateTime } from './value.js';
 
@@ -8,6 +9,8 @@ import { isDateTime } from './value.js';
 export const MAX_FILTER_CHARACTERS = 8_192;
 /** Levels of brackets inside each other. */
 export const MAX_FILTER_DEPTH_LEVELS = 32;
+/** A scope is held against every user that its directory writes, of up to MAX_RESOURCE_BYTES. */
+const MAX_SCOPE_COMPARISONS = 40;
 
 const OPERATORS = ['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'] as const;
 export type Operator = (typeof OPERATORS)[number];
@@ -32,14 +35,23 @@ export type Operand = string | number | boolean | null;
 export const parseFilter = (definition: ResourceDefinition, text: string): Filter =>
   new FilterParser(text, { definition }).whole();
 
+/**
+ * The scope of a directory: a filter on what its identity provider writes. What only the service itself writes is not
+ * known when a user is judged. Throws like parseFilter.
+ */
+export const parseScope = (definition: ResourceDefinition, text: string): Filter =>
+  new FilterParser(text, { definition, isOfWritten: true }, MAX_SCOPE_COMPARISONS).whole();
+
 /** The filter in the brackets of a value path: its attributes are the parts of `path`. Throws like parseFilter. */
 export const parseValueFilter = (path: AttributePath, text: string): Filter => new FilterParser(text, { path }).whole();
 
 /**
  * The definitions in which the names of a filter are looked up: in a resource type, or, inside brackets, in one
- * attribute.
+ * attribute. `isOfWritten`: only attributes that clients write.
  */
-type Scope = { readonly definition: ResourceDefinition } | { readonly path: AttributePath };
+type Names =
+  | { readonly definition: ResourceDefinition; readonly isOfWritten?: boolean }
+  | { readonly path: AttributePath };
 
 interface Token {
   readonly type: 'word' | 'string' | '(' | ')' | '[' | ']' | 'end';
@@ -111,54 +123,56 @@ class FilterParser {
   private readonly tokens: readonly Token[];
   private next = 0;
   private depth = 0;
+  private comparisons = 0;
 
   constructor(
     text: string,
-    private readonly scope: Scope,
+    private readonly names: Names,
+    private readonly maxComparisons = Number.POSITIVE_INFINITY,
   ) {
     this.tokens = tokenize(text);
   }
 
   whole(): Filter {
-    const filter = this.or(this.scope);
+    const filter = this.or(this.names);
     const rest = this.peek();
     if (rest.type !== 'end') throw this.unexpected(rest, '"and", "or" or the end');
     return filter;
   }
 
-  private or(scope: Scope): Filter {
-    let left = this.and(scope);
-    while (this.takeWord('or')) left = { kind: 'or', left, right: this.and(scope) };
+  private or(names: Names): Filter {
+    let left = this.and(names);
+    while (this.takeWord('or')) left = { kind: 'or', left, right: this.and(names) };
     return left;
   }
 
-  private and(scope: Scope): Filter {
-    let left = this.factor(scope);
-    while (this.takeWord('and')) left = { kind: 'and', left, right: this.factor(scope) };
+  private and(names: Names): Filter {
+    let left = this.factor(names);
+    while (this.takeWord('and')) left = { kind: 'and', left, right: this.factor(names) };
     return left;
   }
 
-  private factor(scope: Scope): Filter {
-    if (this.takeWord('not')) return { kind: 'not', filter: this.group('(', ')', scope) };
-    return this.peek().type === '(' ? this.group('(', ')', scope) : this.expression(scope);
+  private factor(names: Names): Filter {
+    if (this.takeWord('not')) return { kind: 'not', filter: this.group('(', ')', names) };
+    return this.peek().type === '(' ? this.group('(', ')', names) : this.expression(names);
   }
 
   /** Only here the parser calls itself, so that the limit keeps any input from overflowing the stack. */
-  private group(open: '(' | '[', close: ')' | ']', scope: Scope): Filter {
+  private group(open: '(' | '[', close: ')' | ']', names: Names): Filter {
     const { at } = this.take(open);
     if (++this.depth > MAX_FILTER_DEPTH_LEVELS)
       throw fail(`More than ${MAX_FILTER_DEPTH_LEVELS} levels of brackets`, at);
-    const filter = this.or(scope);
+    const filter = this.or(names);
     this.take(close);
     this.depth--;
     return filter;
   }
 
-  private expression(scope: Scope): Filter {
+  private expression(names: Names): Filter {
     const name = this.take('word', 'an attribute');
-    const path = pathOf(scope, name);
+    const path = pathOf(names, name);
     if (this.peek().type !== '[') return this.operation(path);
-    if ('path' in scope || path.subAttribute) throw this.unexpected(this.peek(), 'an operator');
+    if ('path' in names || path.subAttribute) throw this.unexpected(this.peek(), 'an operator');
     const filter = this.group('[', ']', { path });
     const after = this.peek();
     // Entra: emails[type eq "work"].value eq "x", or, in a sample of Microsoft's, without .value. RFC 7644 has no such
@@ -173,6 +187,7 @@ class FilterParser {
 
   private operation(path: AttributePath): Filter {
     const word = this.take('word', 'an operator');
+    if (++this.comparisons > this.maxComparisons) throw fail(`More than ${this.maxComparisons} comparisons`, word.at);
     const operator = word.text.toLowerCase();
     if (operator === 'pr') return { kind: 'present', path };
     if (!isOperator(operator)) throw this.unexpected(word, `an operator (${OPERATORS.join(', ')}, pr)`);
@@ -208,17 +223,21 @@ class FilterParser {
 const isOperator = (word: string): word is Operator => (OPERATORS as readonly string[]).includes(word);
 const isOperation = (word: string): boolean => word === 'pr' || isOperator(word);
 
-const pathOf = (scope: Scope, { text, at }: Token): AttributePath => {
-  if ('path' in scope) {
-    const subAttribute = findSubAttribute(scope.path.attribute, text);
-    if (!subAttribute) throw fail(`${scope.path.attribute.name} has no part named ${quote(text)}`, at);
-    return { ...scope.path, subAttribute };
+const pathOf = (names: Names, { text, at }: Token): AttributePath => {
+  if ('path' in names) {
+    const subAttribute = findSubAttribute(names.path.attribute, text);
+    if (!subAttribute) throw fail(`${names.path.attribute.name} has no part named ${quote(text)}`, at);
+    return { ...names.path, subAttribute };
   }
-  const path = findPath(scope.definition, text);
+  const path = findPath(names.definition, text);
   if (!path) throw fail(`There is no attribute named ${quote(text)}`, at);
   if (path.attribute.returned === 'never') throw fail(`${path.attribute.name} cannot be asked for`, at);
+  if (names.isOfWritten && !isWritten(path))
+    throw fail(`Expected an attribute that the identity provider writes, not ${quote(text)}`, at);
   return path;
 };
+
+const isWritten = (path: AttributePath): boolean => isStored(path) && path.subAttribute?.mutability !== 'readOnly';
 
 const ORDERING: ReadonlySet<Operator> = new Set<Operator>(['gt', 'ge', 'lt', 'le']);
 const EQUALITY: ReadonlySet<Operator> = new Set<Operator>(['eq', 'ne']);

@@ -25,7 +25,7 @@ export {
   type Rejection,
   type RejectionCode,
 } from './error.js';
-export { parseFilter, type Filter, type Operator } from './filter.js';
+export { parseFilter, parseScope, type Filter, type Operator } from './filter.js';
 export { fold } from './fold.js';
 export { foldedAttributes } from './folded.js';
 export { outlineOf, parseJson } from './json-text.js';

@@ -1,9 +1,13 @@
 import type { SettingChanges } from '#contracts';
-import { definitionsOf, localTarget, orRejection, isRejection, Rejected, type TenantSchema } from '#scim';
+import { definitionsOf, isRejection, localTarget, orRejection, parseScope, Rejected, type TenantSchema } from '#scim';
 import { checkMapping } from './mapping.js';
 
 /** The settings that name attributes: they are checked against those that users of the tenant may have. */
-const NAMING_ATTRIBUTES = ['attributeMapping', 'localAttributes'] as const satisfies readonly (keyof SettingChanges)[];
+const NAMING_ATTRIBUTES = [
+  'attributeMapping',
+  'localAttributes',
+  'scope',
+] as const satisfies readonly (keyof SettingChanges)[];
 
 /** Tells whether a change has to be checked by checkAttributes. */
 export const namesAttributes = (settings: SettingChanges): boolean =>
@@ -11,17 +15,17 @@ export const namesAttributes = (settings: SettingChanges): boolean =>
 
 /** Returns warnings about what may be saved. Throws Rejected(invalidValue) that names the setting and what is wrong. */
 export const checkAttributes = (
-  { attributeMapping, localAttributes }: SettingChanges,
+  { attributeMapping, localAttributes, scope }: SettingChanges,
   schemas: readonly TenantSchema[] | null,
 ): readonly string[] => {
-  if (localAttributes) checkLocal(localAttributes, schemas);
+  const { user } = definitionsOf(schemas);
+  for (const path of localAttributes ?? []) check('localAttributes', () => localTarget(user, path));
+  if (scope) check('scope', () => parseScope(user, scope));
   return attributeMapping ? checkMapping(attributeMapping, schemas) : [];
 };
 
-const checkLocal = (paths: readonly string[], schemas: readonly TenantSchema[] | null): void => {
-  const { user } = definitionsOf(schemas);
-  for (const path of paths) {
-    const target = orRejection(() => localTarget(user, path));
-    if (isRejection(target)) throw new Rejected(target.code, `localAttributes: ${target.detail}`);
-  }
+/** Says of what cannot be read in which setting it stands. */
+const check = (setting: keyof SettingChanges, read: () => unknown): void => {
+  const found = orRejection(read);
+  if (isRejection(found)) throw new Rejected('invalidValue', `${setting}: ${found.detail}`);
 };

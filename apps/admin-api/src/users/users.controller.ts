@@ -76,7 +76,7 @@ const SHOWN = objectOf<ShownUser>(
       }),
     ),
     withdrawnFrom: DIRECTORY,
-    held: nullable(objectOf<Held>({ reasons: listOf(oneOf(HOLD_REASONS)), active: BOOLEAN })),
+    held: nullable(objectOf<Held>({ reasons: listOf(oneOf(HOLD_REASONS)), active: BOOLEAN, letIn: optional(BOOLEAN) })),
     localAttributes: listOf(TEXT),
     mappedBy: listOf(
       objectOf<ShownLine>(
@@ -159,7 +159,7 @@ export class UsersController {
   @Documented({
     summary: 'Show what is known of a user, also of a deleted one',
     description:
-      '`withdrawnFrom` is the directory that has deleted a user who is kept as archived, `held` why one is archived although its identity provider wants otherwise, `localAttributes` what administrators have set, and `mappedBy` which line of the attribute mapping wrote an attribute, as far as the last events tell: `directoryVersion` is the version of the directory whose settings had that line.',
+      '`withdrawnFrom` is the directory that has deleted a user who is kept as archived, `held` why one is archived although its identity provider wants otherwise, unless an administrator has let it in (`letIn`), `localAttributes` what administrators have set, and `mappedBy` which line of the attribute mapping wrote an attribute, as far as the last events tell: `directoryVersion` is the version of the directory whose settings had that line.',
     answer: SHOWN,
   })
   show(@Param('id') id: string): Promise<ShownUser> {

@@ -24,9 +24,14 @@ const bodyIn = (text: string): unknown => {
 const describe = ({ decisions, response }: DryRunResult): string =>
   [
     ...decisions.flatMap(({ command, outcome, events, explanation }) => {
-      const { mapped, rules = [] } = (explanation ?? {}) as {
+      const {
+        mapped,
+        rules = [],
+        holds = [],
+      } = (explanation ?? {}) as {
         mapped?: { lines: readonly { target: string; line: number }[] } | null;
         rules?: readonly { rule: string; candidates: readonly { id: string; userName: string }[] }[];
+        holds?: readonly { reason: string; detail: string }[];
       };
       return [
         (command as { type: string }).type,
@@ -35,6 +40,7 @@ const describe = ({ decisions, response }: DryRunResult): string =>
           ({ rule, candidates }) =>
             `  rule      ${rule}: ${candidates.map(({ id, userName }) => `${userName} (${id})`).join(', ') || 'nobody'}`,
         ),
+        ...holds.map(({ reason, detail }) => `  held      ${reason}: ${detail}`),
         ...events.map(({ event }) => `  event     ${JSON.stringify(event)}`),
         ...(outcome.status === 'rejected' ? [`  refused   ${outcome.detail}`] : []),
         ...(outcome.status === 'done' && events.length === 0 ? ['  nothing would change'] : []),
