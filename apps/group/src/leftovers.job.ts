@@ -1,8 +1,7 @@
 import type { Pool } from 'pg';
 import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type Message } from '#contracts';
 import { isTimeOut, type LaneWatch } from '#event-store';
-import type { Job } from '#owner';
-import { onceAMinute } from '#runtime';
+import { Rounds, type Job } from '#owner';
 import { toLeaveMore } from './leave-groups.js';
 
 export interface LeftoversOptions {
@@ -32,7 +31,6 @@ const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 const CHUNK_ROWS = 2_000;
 /** The job also looks without being told to: another process may have ended with work left. */
 const LOOK_EVERY_MS = 5_000;
-const RETRY_AFTER_MS = 1_000;
 const TELL_EVERY_MS = 60_000;
 const WHAT = 'deleted users and groups have not left all their groups yet';
 
@@ -50,67 +48,49 @@ interface Leaving {
  */
 export class Leftovers implements Job {
   readonly nudgedBy = [GROUP_COMMAND_TYPES.LeaveGroups, GROUP_COMMAND_TYPES.DeleteGroup];
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | null = null;
-  private again = false;
-  private stopping = false;
+  private readonly rounds: Rounds;
   /** When each command was published, the oldest first: it stays in the table until it is carried out. */
   private readonly published = new Map<string, number>();
   /** The leaver whom the last look ended with; the least ids when it saw all. */
   private last = { tenant: LEAST_ID, member: LEAST_ID };
   private chunkRows = CHUNK_ROWS;
   private toldAtMs = -Infinity;
-  private readonly onFault: (error: Error) => void;
 
   constructor(
     private readonly pool: Pool,
     private readonly options: LeftoversOptions,
   ) {
-    this.onFault = onceAMinute((error, leftOut) => options.logger.warn({ error: error.message, leftOut }, WHAT));
+    const { watch, logger } = options;
+    const round = async (progress?: () => void): Promise<number> => {
+      await this.look(progress);
+      return LOOK_EVERY_MS;
+    };
+    this.rounds = new Rounds(() => (watch ? watch.during('leaving of the deleted', round) : round()), {
+      logger,
+      fault: WHAT,
+    });
   }
 
   start(): void {
-    this.nudge();
+    this.rounds.start();
   }
 
-  /** Something may have been left: looks at once, or once more after the look that is under way. */
+  /** Something may have been left. */
   nudge(): void {
-    if (this.stopping) return;
-    this.again = true;
-    this.running ??= this.run().finally(() => (this.running = null));
+    this.rounds.nudge();
   }
 
-  /** Resolves when the piece that is under way is done. */
-  async stop(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.running;
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
-  private async run(): Promise<void> {
-    clearTimeout(this.timer);
-    let nextMs = LOOK_EVERY_MS;
-    const { watch } = this.options;
-    try {
-      await (watch ? watch.during('leaving of the deleted', (progress) => this.lookAll(progress)) : this.lookAll());
-    } catch (error) {
-      // The log is not started yet, or it or the database is away.
-      this.onFault(error as Error);
-      nextMs = RETRY_AFTER_MS;
-    }
-    if (!this.stopping) this.timer = setTimeout(() => this.nudge(), nextMs);
-  }
-
-  private async lookAll(progress = (): void => undefined): Promise<void> {
-    while (this.again && !this.stopping) {
-      this.again = false;
+  private async look(progress = (): void => undefined): Promise<void> {
+    await this.leave();
+    while (!this.rounds.isStopping && (await this.empty())) {
+      progress();
       await this.leave();
-      while (!this.stopping && (await this.empty())) {
-        progress();
-        await this.leave();
-      }
-      await this.tell();
     }
+    await this.tell();
   }
 
   /**
@@ -120,7 +100,7 @@ export class Leftovers implements Job {
   private async leave(): Promise<void> {
     const now = this.options.now?.() ?? performance.now();
     for (const [id, at] of this.published) if (now - at >= PUBLISH_AGAIN_AFTER_MS) this.published.delete(id);
-    while (this.published.size < MAX_PUBLISHED && !this.stopping) {
+    while (this.published.size < MAX_PUBLISHED && !this.rounds.isStopping) {
       const { rows } = await this.pool.query<Leaving>(
         `SELECT tenant, member, next_command, correlation_id FROM "group".leaving
          WHERE (tenant, member) > ($1, $2) AND due <= now() ORDER BY tenant, member LIMIT ${PAGE_LEAVERS}`,

@@ -1,4 +1,5 @@
 export * from './definition.js';
 export * from './face.js';
 export * from './last-uses.js';
+export * from './rounds.js';
 export { run, type Running } from './run.js';

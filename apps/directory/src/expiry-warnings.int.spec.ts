@@ -6,7 +6,7 @@ import { uuidv7 } from '#runtime';
 import { commandMessage, handOver } from '../../../test/support/batches.js';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { directoryBehaviour } from './directory.projection.js';
-import { ExpiringTokens } from './expiring-tokens.job.js';
+import { ExpiryWarnings } from './expiry-warnings.job.js';
 
 const DAY_MS = 86_400_000;
 const START_MS = Date.parse('2026-01-01T00:00:00.000Z');
@@ -80,7 +80,7 @@ const look = async (atMs: number, tenant: string): Promise<Message[]> => {
   nowMs = atMs;
   const sent: Message[] = [];
   const failures: object[] = [];
-  const job = new ExpiringTokens(database, {
+  const job = new ExpiryWarnings(database, {
     publish: async (messages) => void sent.push(...messages),
     logger: { warn: (facts) => void failures.push(facts) },
     now: () => nowMs,

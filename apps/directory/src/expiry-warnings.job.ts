@@ -1,11 +1,10 @@
 import type { Pool } from 'pg';
 import { DIRECTORY_COMMAND_TYPES, EXPIRY_WARNING_DAYS, type Message } from '#contracts';
 import { timedId } from '#event-store';
-import type { Job } from '#owner';
-import { onceAMinute } from '#runtime';
+import { Rounds, type Job } from '#owner';
 import { nextWarningMs, warningDue } from './expiry-warnings.js';
 
-export interface ExpiringTokensOptions {
+export interface ExpiryWarningsOptions {
   readonly publish: (messages: readonly Message[]) => Promise<void>;
   readonly logger: { warn(facts: object, text: string): void };
   /** Milliseconds. */
@@ -18,7 +17,6 @@ const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 const LOOK_EVERY_MS = 3_600_000;
 /** A warning that is not in the table by then is sent again, with the same id: the log may have lost it. */
 const SEND_AGAIN_AFTER_MS = 10_000;
-const RETRY_AFTER_MS = 1_000;
 const DAY_MS = 86_400_000;
 /** Nobody waits for these: they are never too late. */
 const NEVER = '9999-12-31T23:59:59.999Z';
@@ -34,65 +32,42 @@ interface Expiring {
  * Lets the lane say of each token, 30, 7 and 1 days before its end, that it is going to expire. The table knows which
  * warning was given last, so that a process that starts after a downtime says what is left to be said.
  */
-export class ExpiringTokens implements Job {
+export class ExpiryWarnings implements Job {
   readonly nudgedBy = [
     DIRECTORY_COMMAND_TYPES.CreateToken,
     DIRECTORY_COMMAND_TYPES.RotateToken,
     DIRECTORY_COMMAND_TYPES.ChangeToken,
   ];
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | null = null;
-  private again = false;
-  private stopping = false;
-  private readonly onFault: (error: Error) => void;
+  private readonly rounds: Rounds;
 
   constructor(
     private readonly pool: Pool,
-    private readonly options: ExpiringTokensOptions,
+    private readonly options: ExpiryWarningsOptions,
   ) {
-    this.onFault = onceAMinute((error, leftOut) =>
-      options.logger.warn({ error: error.message, leftOut }, 'tokens that expire soon could not be looked for'),
-    );
+    this.rounds = new Rounds(() => this.look(), {
+      logger: options.logger,
+      fault: 'tokens that expire soon could not be looked for',
+    });
   }
 
   start(): void {
-    this.nudge();
+    this.rounds.start();
   }
 
-  /** A token may have come that expires soon: looks at once, or once more after the look that is under way. */
+  /** A token may have come that expires soon. */
   nudge(): void {
-    if (this.stopping) return;
-    this.again = true;
-    this.running ??= this.run().finally(() => (this.running = null));
+    this.rounds.nudge();
   }
 
-  async stop(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private async run(): Promise<void> {
-    clearTimeout(this.timer);
-    let nextMs = LOOK_EVERY_MS;
-    try {
-      while (this.again && !this.stopping) {
-        this.again = false;
-        nextMs = await this.look();
-      }
-    } catch (error) {
-      // The log is not started yet, or it or the database is away.
-      this.onFault(error as Error);
-      nextMs = RETRY_AFTER_MS;
-    }
-    if (!this.stopping) this.timer = setTimeout(() => this.nudge(), nextMs);
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Sends the warnings that are due. Returns after how many ms there may be others. */
   private async look(): Promise<number> {
     const now = this.options.now?.() ?? Date.now();
     let nextMs = LOOK_EVERY_MS;
-    for (let after = LEAST_ID, isLast = false; !isLast && !this.stopping;) {
+    for (let after = LEAST_ID, isLast = false; !isLast && !this.rounds.isStopping;) {
       const { rows } = await this.pool.query<Expiring>(
         `SELECT id, tenant, expires_at, warned FROM directory.tokens
          WHERE status = 'active' AND expires_at > $1 AND expires_at <= $2 AND id > $3 ORDER BY id LIMIT ${PAGE_TOKENS}`,
