@@ -581,6 +581,7 @@ CREATE TABLE directory.clients (
 );
 ALTER TABLE directory.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 CREATE INDEX clients_by_directory ON directory.clients USING btree (tenant, directory, id);
+CREATE INDEX clients_with_secrets_that_end ON directory.clients USING btree (id) WHERE ((status = 'active'::text) AND (secrets @? '$[*]."expiresAt"?(@ != null)'::jsonpath));
 GRANT INSERT, SELECT, UPDATE ON TABLE directory.clients TO muster_directory;
 
 CREATE TABLE directory.directories (

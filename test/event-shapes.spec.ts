@@ -64,6 +64,7 @@ const NEW_TOKEN = '01980000-0000-7000-8000-00000000000a';
 const KEY = '01980000-0000-7000-8000-00000000000b';
 const CLIENT = '01980000-0000-7000-8000-00000000000d';
 const SECRET = '01980000-0000-7000-8000-00000000000a';
+const EXPIRING_CLIENT = '01980000-0000-7000-8000-0000000000e0';
 const SIGNING_KEY = '01980000-0000-7000-8000-00000000000c';
 const NOW = '2026-01-02T03:04:05.678Z';
 
@@ -249,6 +250,17 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     replaced_by: null,
     warned: null,
   };
+  const expiringClient = {
+    tenant: TENANT,
+    id: EXPIRING_CLIENT,
+    directory: DIRECTORY,
+    version: 2,
+    created: '2025-01-02T03:04:05.678Z',
+    name: 'Entra, 2025',
+    federation: null,
+    status: 'active',
+    secrets: [{ id: SECRET, description: '2025', hash: '0ff0', expiresAt: '2026-01-05T03:04:05.678Z' }],
+  };
   const longDisconnected = {
     id: DIRECTORY,
     tenant: TENANT,
@@ -271,6 +283,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       hash: '00ff',
       expiresAt: '2027-01-01T00:00:00.000Z',
     },
+    { type: 'WarnOfSecretExpiry', clientId: EXPIRING_CLIENT, secretId: SECRET },
     { type: 'RemoveClientSecret', clientId: CLIENT, secretId: SECRET },
     { type: 'RevokeClient', clientId: CLIENT },
     {
@@ -328,7 +341,7 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     ),
     ...write(
       directoryBehaviour(),
-      { tenants: null, directories: null, tokens: [expiring], schemas: null },
+      { tenants: null, directories: null, tokens: [expiring], clients: [expiringClient], schemas: null },
       directoryCommands,
       () => () => null,
     ).filter(({ data }) => !isPreset(data)),

@@ -73,6 +73,32 @@ it('a client has several secrets at once, and each can be taken away', () => {
   expect(refused(decided(add, CREATED, ...many)).detail).toMatch(/at most 10/);
 });
 
+it('a secret is warned of 30, 7 and 1 days before its end, once each, while it is there', () => {
+  const warn = { type: 'WarnOfSecretExpiry', clientId: 'c', secretId: 's1' } as const;
+  /** It was made on 2026-01-01, and now it is 2026-06-01. */
+  const endingOn = (day: string): DirectoryEvent => ({ ...ADDED, expiresAt: `${day}T00:00:00.000Z` });
+  const warned = (days: 30 | 7 | 1, day: string): DirectoryEvent => ({
+    type: 'ClientSecretExpiring',
+    secretId: 's1',
+    days,
+    expiresAt: `${day}T00:00:00.000Z`,
+  });
+  const [june, july] = ['2026-06-08', '2026-07-02'];
+  expect(decided(warn, CREATED, endingOn(july))).toEqual([]);
+  expect(decided(warn, CREATED, endingOn('2026-07-01'))).toEqual([warned(30, '2026-07-01')]);
+  expect(decided(warn, CREATED, endingOn(june))).toEqual([warned(7, june)]);
+  expect(decided(warn, CREATED, endingOn(june), warned(30, june))).toEqual([warned(7, june)]);
+  expect(decided(warn, CREATED, endingOn(june), warned(7, june))).toEqual([]);
+  expect(decided(warn, CREATED, endingOn('2026-06-01'))).toEqual([]);
+  expect(decided(warn, CREATED, { ...ADDED, expiresAt: null })).toEqual([]);
+  expect(decided(warn, CREATED, endingOn(june), REVOKED)).toEqual([]);
+  expect(decided(warn, CREATED)).toEqual([]);
+  expect(refused(decided(warn))).toMatchObject({ code: 'notFound' });
+  // One that was made with 20 days to live is not warned of 30.
+  expect(stateAfter(CREATED, endingOn('2026-01-21'))).toMatchObject({ secrets: [{ warned: 30 }] });
+  expect((stateAfter(CREATED, ADDED) as ClientState).secrets[0]).not.toHaveProperty('warned');
+});
+
 it('a client whose tokens another issuer signs has no secret, and neither has one that is revoked', () => {
   const add = { type: 'AddClientSecret', clientId: 'c', ...secret } as const;
   expect(refused(decided(add, { ...CREATED, federation: FEDERATION })).detail).toContain('https://i');

@@ -1,7 +1,8 @@
-import type { Federation } from '#contracts';
+import type { ExpiryWarningDays, Federation } from '#contracts';
 import { rejection, uniqueKey } from '#scim';
 import type { Aggregate, CommandOf, Decided, State, World } from './aggregate.js';
 import { directory, isDisconnected, noDirectory, type DirectoryState } from './directory.js';
+import { warningAt, warningDue } from './expiry-warnings.js';
 
 /** A secret is looked for among all of its client. A rotation needs two, for a while. */
 const MAX_SECRETS = 10;
@@ -14,6 +15,8 @@ export interface ClientSecret {
   readonly hash: string;
   /** ISO 8601, UTC; null = never. */
   readonly expiresAt: string | null;
+  /** The warning that was given last, or whose moment had passed when the secret was made; left out = none. */
+  readonly warned?: ExpiryWarningDays;
 }
 
 /** A client of OAuth 2.0: the fold of its events. */
@@ -26,8 +29,8 @@ export interface ClientState extends State {
   readonly secrets: readonly ClientSecret[];
 }
 
-type Commands = 'CreateClient' | 'AddClientSecret' | 'RemoveClientSecret' | 'RevokeClient';
-type Events = 'ClientCreated' | 'ClientSecretAdded' | 'ClientSecretRemoved' | 'ClientRevoked';
+type Commands = 'CreateClient' | 'AddClientSecret' | 'RemoveClientSecret' | 'WarnOfSecretExpiry' | 'RevokeClient';
+type Events = 'ClientCreated' | 'ClientSecretAdded' | 'ClientSecretExpiring' | 'ClientSecretRemoved' | 'ClientRevoked';
 
 export const client: Aggregate<ClientState, Commands, Events> = {
   kind: 'client',
@@ -44,8 +47,8 @@ export const client: Aggregate<ClientState, Commands, Events> = {
     secrets: 'jsonb',
   },
   changing: ['version', 'status', 'secrets'],
-  commands: ['CreateClient', 'AddClientSecret', 'RemoveClientSecret', 'RevokeClient'],
-  events: ['ClientCreated', 'ClientSecretAdded', 'ClientSecretRemoved', 'ClientRevoked'],
+  commands: ['CreateClient', 'AddClientSecret', 'RemoveClientSecret', 'WarnOfSecretExpiry', 'RevokeClient'],
+  events: ['ClientCreated', 'ClientSecretAdded', 'ClientSecretExpiring', 'ClientSecretRemoved', 'ClientRevoked'],
   streamOf: ({ clientId }) => clientId,
   decide: (command, state, world) => {
     if (command.type === 'CreateClient') return created(command, world);
@@ -60,6 +63,8 @@ export const client: Aggregate<ClientState, Commands, Events> = {
           : rejection('notFound', `The client ${clientId} has no secret with the id ${command.secretId}.`);
       case 'AddClientSecret':
         return secretAdded(command, state);
+      case 'WarnOfSecretExpiry':
+        return secretExpiring(command.secretId, state, world);
     }
   },
   evolve: (state, event, recordedAt) => {
@@ -73,8 +78,15 @@ export const client: Aggregate<ClientState, Commands, Events> = {
     switch (event.type) {
       case 'ClientSecretAdded': {
         const { secretId: id, description, hash, expiresAt } = event;
-        return { ...next, secrets: [...next.secrets, { id, description, hash, expiresAt }] };
+        const warned = warningAt(expiresAt, Date.parse(recordedAt));
+        const added = { id, description, hash, expiresAt, ...(warned === null ? {} : { warned }) };
+        return { ...next, secrets: [...next.secrets, added] };
       }
+      case 'ClientSecretExpiring':
+        return {
+          ...next,
+          secrets: next.secrets.map((one) => (one.id === event.secretId ? { ...one, warned: event.days } : one)),
+        };
       case 'ClientSecretRemoved':
         return { ...next, secrets: next.secrets.filter(({ id }) => id !== event.secretId) };
       case 'ClientRevoked':
@@ -108,6 +120,16 @@ const created = ({ clientId, directoryId, name, federation }: CommandOf<'CreateC
   return others.some(({ state }) => uniqueKey(state.name) === uniqueKey(name))
     ? rejection('conflict', `The directory has a client of the name "${name}" already. Choose another name.`)
     : [{ type: 'ClientCreated', directoryId, name, federation }];
+};
+
+const secretExpiring = (secretId: string, { status, secrets }: ClientState, world: World): Decided => {
+  const secret = status === 'active' ? secrets.find(({ id }) => id === secretId) : undefined;
+  if (!secret?.expiresAt) return [];
+  const { expiresAt, warned = null } = secret;
+  const days = warningDue({ expiresAt, warned }, Date.parse(world.now));
+  return days === null
+    ? []
+    : [{ type: 'ClientSecretExpiring', secretId, days, expiresAt: new Date(expiresAt).toISOString() }];
 };
 
 const secretAdded = (

@@ -37,13 +37,13 @@ afterAll(async () => {
   await database?.end();
 });
 
-/** A tenant whose directory has a token that expires so many days after its start. */
-const tokenOf = async (
-  days: number,
-): Promise<{ tenant: string; tokenId: string; send: (...commands: DirectoryCommand[]) => Promise<void> }> => {
+type Send = (...commands: DirectoryCommand[]) => Promise<void>;
+
+/** A tenant with a directory. */
+const newTenant = async (): Promise<{ tenant: string; directoryId: string; send: Send }> => {
   nowMs = START_MS;
-  const [tenant, directoryId, tokenId] = [uuidv7(), uuidv7(), uuidv7()];
-  const send = async (...commands: DirectoryCommand[]): Promise<void> => {
+  const [tenant, directoryId] = [uuidv7(), uuidv7()];
+  const send: Send = async (...commands) => {
     const messages = commands.map((command) =>
       commandMessage(
         {
@@ -62,17 +62,18 @@ const tokenOf = async (
   await send(
     { type: 'CreateTenant', tenantId: tenant, name: 'Default' },
     { type: 'CreateDirectory', directoryId, name: 'Entra', kind: 'scim' },
-    {
-      type: 'CreateToken',
-      tokenId,
-      directoryId,
-      description: '',
-      hash: uuidv7(),
-      sealed: 'sealed',
-      expiresAt: new Date(START_MS + days * DAY_MS).toISOString(),
-    },
   );
-  return { tenant, tokenId, send };
+  return { tenant, directoryId, send };
+};
+const after = (days: number): string => new Date(START_MS + days * DAY_MS).toISOString();
+
+/** A tenant whose directory has a token that expires so many days after its start. */
+const tokenOf = async (days: number): Promise<{ tenant: string; tokenId: string; send: Send }> => {
+  const { directoryId, ...rest } = await newTenant();
+  const tokenId = uuidv7();
+  const made = { tokenId, directoryId, description: '', hash: uuidv7(), sealed: 'sealed', expiresAt: after(days) };
+  await rest.send({ type: 'CreateToken', ...made });
+  return { ...rest, tokenId };
 };
 
 /** One look of the job at this time. Returns the commands that it sent. */
@@ -97,11 +98,13 @@ const lookAndCarryOut = async (atMs: number, tenant: string): Promise<void> => {
   for (let time = 0; time < 2; time++) await handOver(handler, topic, tenant, sent);
 };
 
-const warnings = async (tokenId: string): Promise<number[]> =>
+/** Of a token, or of the secrets of a client. */
+const warnings = async (stream: string): Promise<number[]> =>
   (
     await owner.query<{ days: number }>(
-      "SELECT (data->>'days')::int AS days FROM directory.events WHERE stream = $1 AND type = 'muster.token.expiring.v1' ORDER BY version",
-      [tokenId],
+      `SELECT (data->>'days')::int AS days FROM directory.events
+       WHERE stream = $1 AND type IN ('muster.token.expiring.v1', 'muster.client.secret-expiring.v1') ORDER BY version`,
+      [stream],
     )
   ).rows.map(({ days }) => days);
 
@@ -162,4 +165,37 @@ it('a command that comes after the token was revoked warns of nothing', async ()
   await send({ type: 'RevokeToken', tokenId });
   await handOver(handler, topic, tenant, sent);
   expect(await warnings(tokenId)).toEqual([]);
+});
+
+it('each secret of a client is warned of likewise, and none that was removed, or whose client is revoked', async () => {
+  const { tenant, directoryId, send } = await newTenant();
+  const newClient = async (...days: readonly (number | null)[]): Promise<{ clientId: string; secrets: string[] }> => {
+    const clientId = uuidv7();
+    await send({ type: 'CreateClient', clientId, directoryId, name: clientId, federation: null });
+    const secrets = days.map(() => uuidv7());
+    for (const [index, secretId] of secrets.entries()) {
+      const expiresAt = days[index] === null ? null : after(days[index]!);
+      await send({ type: 'AddClientSecret', clientId, secretId, description: '', hash: uuidv7(), expiresAt });
+    }
+    return { clientId, secrets };
+  };
+  const one = await newClient(null, 90, 120, 20);
+  const [removed, revoked] = [await newClient(90), await newClient(90)];
+  const sent = await look(daysBefore(90, 30), tenant);
+  expect(sent).toHaveLength(3);
+  await send(
+    { type: 'RemoveClientSecret', clientId: removed.clientId, secretId: removed.secrets[0]! },
+    { type: 'RevokeClient', clientId: revoked.clientId },
+  );
+  await handOver(handler, topic, tenant, sent);
+  expect(await warnings(one.clientId)).toEqual([30]);
+  for (const days of [29, 7, 1, 0]) await lookAndCarryOut(daysBefore(90, days), tenant);
+  // That of the other secret, which ends 30 days later, comes when the first one has ended.
+  expect(await warnings(one.clientId)).toEqual([30, 7, 1, 30]);
+  for (const { clientId } of [removed, revoked]) expect(await warnings(clientId)).toEqual([]);
+  const { rows } = await owner.query<{ secrets: { warned?: number }[] }>(
+    'SELECT secrets FROM directory.clients WHERE id = $1',
+    [one.clientId],
+  );
+  expect(rows[0]!.secrets.map(({ warned }) => warned)).toEqual([undefined, 1, 30, 30]);
 });

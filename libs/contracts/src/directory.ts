@@ -101,6 +101,8 @@ export type ClientCommand =
       readonly expiresAt: string | null;
     }
   | { readonly type: 'RemoveClientSecret'; readonly clientId: string; readonly secretId: string }
+  /** The time has come to say that a secret expires soon. */
+  | { readonly type: 'WarnOfSecretExpiry'; readonly clientId: string; readonly secretId: string }
   | { readonly type: 'RevokeClient'; readonly clientId: string };
 
 /** The tokens of another issuer that prove who a client is (workload identity federation): each value exactly. */
@@ -248,6 +250,13 @@ export type DirectoryEvent =
       readonly hash: string;
       readonly expiresAt: string | null;
     }
+  /** It expires in `days` days or less. */
+  | {
+      readonly type: 'ClientSecretExpiring';
+      readonly secretId: string;
+      readonly days: ExpiryWarningDays;
+      readonly expiresAt: string;
+    }
   | { readonly type: 'ClientSecretRemoved'; readonly secretId: string }
   | { readonly type: 'ClientRevoked' }
   | { readonly type: 'SigningKeyAdded'; readonly publicKey: PublicKey; readonly sealed: string };
@@ -296,6 +305,7 @@ export const DIRECTORY_COMMAND_TYPES: { readonly [type in DirectoryCommand['type
   CreateClient: 'muster.client.create.v1',
   AddClientSecret: 'muster.client.add-secret.v1',
   RemoveClientSecret: 'muster.client.remove-secret.v1',
+  WarnOfSecretExpiry: 'muster.client.warn-of-secret-expiry.v1',
   RevokeClient: 'muster.client.revoke.v1',
   AddSigningKey: 'muster.signing-key.add.v1',
 };
@@ -327,6 +337,7 @@ export const DIRECTORY_EVENT_TYPES: { readonly [type in DirectoryEvent['type']]:
   SchemaChanged: 'muster.schema.changed.v1',
   ClientCreated: 'muster.client.created.v1',
   ClientSecretAdded: 'muster.client.secret-added.v1',
+  ClientSecretExpiring: 'muster.client.secret-expiring.v1',
   ClientSecretRemoved: 'muster.client.secret-removed.v1',
   ClientRevoked: 'muster.client.revoked.v1',
   SigningKeyAdded: 'muster.signing-key.added.v1',

@@ -96,6 +96,8 @@ CREATE TABLE directory.clients (
   created timestamptz NOT NULL, name text NOT NULL, federation jsonb, status text NOT NULL, secrets jsonb NOT NULL
 );
 CREATE INDEX clients_by_directory ON directory.clients (tenant, directory, id);
+CREATE INDEX clients_with_secrets_that_end ON directory.clients (id)
+  WHERE status = 'active' AND secrets @? '$[*].expiresAt ? (@ != null)';
 -- A client that has an access token, and what its directory lets it see.
 CREATE VIEW directory.clients_v1 AS
   SELECT c.id, c.tenant, c.directory, c.status, d.kind, d.settings,
