@@ -147,6 +147,34 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION "group".groups_of(uuid,uuid[]) TO muster_admin_api, muster_gateway;
 
+CREATE OR REPLACE FUNCTION "group".members_of_any(of_tenant uuid, of_groups uuid[], first_member uuid, last_member uuid, max_groups integer)
+ RETURNS TABLE(group_id uuid, member uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'group', 'pg_temp'
+AS $function$
+  WITH RECURSIVE down AS (
+    SELECT g.id AS root, g.id FROM unnest(of_groups) AS t(id)
+    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0) g
+    UNION
+    SELECT down.root, g.id FROM down
+    CROSS JOIN LATERAL (
+      SELECT members.member FROM members WHERE tenant = of_tenant AND members.group_id = down.id AND kind = 'G' OFFSET 0
+    ) m
+    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = m.member OFFSET 0) g
+  ), found AS MATERIALIZED (SELECT down.root, down.id FROM down LIMIT max_groups + 1)
+  SELECT DISTINCT f.root, m.member FROM found f
+  CROSS JOIN LATERAL (
+    SELECT members.member FROM members
+    WHERE tenant = of_tenant AND members.group_id = f.id AND kind = 'U'
+      AND members.member BETWEEN first_member AND last_member OFFSET 0
+  ) m
+  WHERE (SELECT count(*) FROM found) <= max_groups
+  UNION ALL
+  SELECT NULL, NULL WHERE (SELECT count(*) FROM found) > max_groups
+$function$;
+GRANT EXECUTE ON FUNCTION "group".members_of_any(uuid,uuid[],uuid,uuid,integer) TO muster_admin_api, muster_identity;
+
 CREATE OR REPLACE FUNCTION public.consume_events(consumer text, owner text)
  RETURNS void
  LANGUAGE plpgsql

@@ -182,6 +182,7 @@ it.each([
     emails: [],
     external_ids: [],
     tenants: [],
+    among: [],
   };
   const scans = async (touched: Partial<Record<keyof Touched, unknown[]>>): Promise<string[]> =>
     scansIn(identity, loadSql({ ...nobody, ...(touched as Partial<Touched>) }).replaceAll('$json', '$1::json'), ['{}']);

@@ -65,4 +65,6 @@ export const bearersAmong =
 export const tenantWith = (...domains: readonly string[]): AdmittingTenant => ({
   nameOf: (directory) => directory[0]!.toUpperCase() + directory.slice(1),
   isVerified: (domain) => domains.includes(domain),
+  rulesOf: () => ({ roleCeiling: 'EnterpriseAdmin', groupRoles: {} }),
+  groupsAmong: () => [],
 });

@@ -53,6 +53,8 @@ export class UserWorld {
     private readonly directories: readonly Directory[],
     private readonly now = '2026-01-01T00:00:00.000Z',
     private readonly domains: readonly string[] = VERIFIED_DOMAINS,
+    /** The groups of a user; null = there are too many. */
+    private readonly groupsOf: (user: string) => readonly string[] | null = () => [],
   ) {}
 
   context(sender: string | null): UserContext {
@@ -69,6 +71,7 @@ export class UserWorld {
         [...this.users.values()]
           .filter((user) => keysOf(user).some((key) => key.kind === kind && key.value === value))
           .sort((a, b) => (a.id < b.id ? -1 : 1)),
+      groupsAmong: ({ id }, groups) => this.groupsOf(id)?.filter((group) => groups.includes(group)) ?? null,
     };
   }
 

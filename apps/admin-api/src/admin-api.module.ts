@@ -5,6 +5,8 @@ import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
 import { ChangedClients } from './clients/clients.sender.js';
 import { DirectoriesController } from './directories/directories.controller.js';
+import { RolePreviewsController } from './directories/role-previews.controller.js';
+import { RolePreviews } from './directories/role-previews.queries.js';
 import { DryRunsController } from './directories/dry-runs.controller.js';
 import { DirectoryDryRuns } from './directories/dry-runs.sender.js';
 import { Directories } from './directories/directories.queries.js';
@@ -16,6 +18,7 @@ import { StreamEventsController } from './events/stream-events.controller.js';
 import { StreamEvents } from './events/stream-events.queries.js';
 import { GroupsAdminController } from './groups/groups.controller.js';
 import { Groups } from './groups/groups.queries.js';
+import { RoleGroups } from './groups/role-groups.queries.js';
 import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
 import { serveApiPage } from './http/api-page.controller.js';
@@ -62,6 +65,7 @@ export const CONTROLLERS = [
   TenantsController,
   DirectoriesController,
   DryRunsController,
+  RolePreviewsController,
   TokensController,
   ClientsController,
   DomainsController,
@@ -91,6 +95,7 @@ export class AdminApiModule {
         Directories,
         ChangedDirectories,
         DirectoryDryRuns,
+        RolePreviews,
         Tokens,
         Clients,
         ChangedClients,
@@ -101,6 +106,7 @@ export class AdminApiModule {
         UserLinks,
         Groups,
         LocalGroups,
+        RoleGroups,
         ApiKeyGuard,
         KnownKeys,
         Keys,

@@ -138,6 +138,13 @@ export interface ShownUserView extends UserView {
   readonly attributes: Readonly<Record<string, unknown>> | null;
   readonly archivedBy: 'administrator' | 'directory' | null;
   readonly webRole: string | null;
+  readonly webRoleSources: readonly {
+    /** Null = the attribute `roles`. */
+    readonly group: { readonly id: string; readonly displayName: string } | null;
+    readonly role: string;
+    /** What the ceiling of the directory leaves of it. */
+    readonly gives: string | null;
+  }[];
   readonly origin: {
     readonly by: 'provisioning' | 'sign-in';
     readonly at: string;
@@ -158,6 +165,20 @@ export interface ShownUserView extends UserView {
   readonly signIns: readonly { readonly directory: string; readonly loginType: string; readonly providerId: string }[];
   readonly groups: readonly { readonly id: string; readonly display: string; readonly direct: boolean }[];
   readonly lastEvents: readonly RecordedEvent[];
+}
+
+/** A user whose web role would change; null = none. */
+export interface RoleChangeView {
+  readonly id: string;
+  readonly userName: string;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+export interface RolePreviewView {
+  readonly items: readonly RoleChangeView[];
+  readonly next: string | null;
+  readonly counts: readonly { readonly from: string | null; readonly to: string | null; readonly users: number }[];
 }
 
 export interface AttributeView {

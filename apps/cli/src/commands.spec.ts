@@ -55,7 +55,7 @@ it.each(COMMANDS)('the help of %s says what the exit codes mean', (_path, comman
 
 /** The commands that only look. */
 const LOOKS =
-  /^(list|events|members|try|find|guide|check|dry-run|trace-auth)$|^(schema|client|key|user|tenant|token) show$/;
+  /^(list|events|members|try|find|guide|check|dry-run|trace-auth|roles)$|^(schema|client|key|user|tenant|token) show$/;
 
 it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
   const names = command.options.map(({ long }) => long);

@@ -16,6 +16,7 @@ const ADA: ShownUserView = {
   attributes: null,
   archivedBy: 'directory',
   webRole: null,
+  webRoleSources: [],
   origin: null,
   withdrawnFrom: { id: '0197-entra', name: 'Entra' },
   held: { reasons: ['create', 'something new'] },
@@ -69,4 +70,26 @@ it('says that an administrator has let in a user whom a scope would hold', () =>
     [],
   );
   expect(page).toMatch(/held +the user is not in the scope of the directory \(--scope\), but an administrator has let/);
+});
+
+it('the page about a user says what gives it a web role, and what a ceiling leaves of it', () => {
+  const group = { id: '0197-admins', displayName: 'Admins' };
+  const page = describePerson(
+    {
+      ...ADA,
+      webRole: 'User',
+      webRoleSources: [
+        { group: null, role: 'EnterpriseAdmin', gives: 'User' },
+        { group, role: 'ReadOnly', gives: 'ReadOnly' },
+      ],
+    },
+    [],
+  );
+  expect(page.match(/^ {2}web role .*\n.*\n.*/m)?.[0].replaceAll(/ {2,}/g, '  ')).toBe(
+    [
+      '  web role  User',
+      '  given by  the attribute roles: EnterpriseAdmin, of which the roleCeiling of the directory leaves User',
+      '  the group Admins  0197-admins: ReadOnly',
+    ].join('\n'),
+  );
 });

@@ -59,6 +59,7 @@ export const describePerson = (user: ShownUserView, directories: readonly Direct
     ['externalId', user.externalId ?? '-'],
     ['directory', user.directory ? (user.directory.name ?? user.directory.id) : 'nobody manages the user'],
     ['web role', user.webRole ?? 'none'],
+    ...listed('given by', user.webRoleSources.map(describeSource)),
     ['came by', origin ? cameBy(origin) : '-'],
     ['version', `${user.version}, last changed on ${at(user.lastModified)}`],
     ...listed(
@@ -95,6 +96,11 @@ const describeLine = ({
   directoryVersion,
 }: ShownUserView['mappedBy'][number]): string =>
   `${target} = ${expression ?? '(a line that is not known any more)'}  (line ${line}${when === null || when === 'always' ? '' : `, on ${when}`}, settings of version ${directoryVersion})`;
+
+const describeSource = ({ group, role, gives }: ShownUserView['webRoleSources'][number]): string => {
+  const by = group ? `the group ${group.displayName}  ${group.id}` : 'the attribute roles';
+  return `${by}: ${role}${gives === role ? '' : `, of which the roleCeiling of the directory leaves ${gives ?? 'nothing'}`}`;
+};
 
 const RULES: Readonly<Record<string, string>> = {
   create: 'nobody like that was known',

@@ -1,5 +1,6 @@
-import { quote, rejection, webRoleOf, type Rejection, type Resource } from '#scim';
+import { quote, rejection, type Rejection, type Resource } from '#scim';
 import type { DirectorySettings, MatchingRule } from '#contracts';
+import { roleOf, type GivesRoles } from './given-roles.js';
 import { domainOf, homeOf, isActive } from './identifiers.js';
 import { isNamed, type Candidate, type Found, type Person } from './matching.js';
 
@@ -10,7 +11,7 @@ import { isNamed, type Candidate, type Found, type Person } from './matching.js'
  */
 
 /** The facts about a tenant that these rules ask for. */
-export interface AdmittingTenant {
+export interface AdmittingTenant extends GivesRoles {
   readonly nameOf: (directory: string) => string;
   /** Tells whether an e-mail domain, folded, is verified. */
   readonly isVerified: (domain: string) => boolean;
@@ -24,9 +25,9 @@ export const notAdmitted = (person: Person, found: Found, tenant: AdmittingTenan
   if (unclear) return unclear;
   const user = found.result!;
   const refused = person.signIn
-    ? (anArchivedUserStaysOut(user, what) ?? aWebRoleStaysWithItsDirectory(user, person.directory, what))
+    ? (anArchivedUserStaysOut(user, what) ?? aWebRoleStaysWithItsDirectory(user, person.directory, what, tenant))
     : (anotherDirectoryKeepsItsUser(user, person.directory, what, tenant.nameOf) ??
-      aWebRoleStaysWithItsDirectory(user, person.directory, what) ??
+      aWebRoleStaysWithItsDirectory(user, person.directory, what, tenant) ??
       aUserWhoIsHereIsNotCreated(user, what));
   return (
     refused ?? (found.rule === 'email' ? anEmailProvesNothingOfAStrangersDomain(person, user, what, tenant) : null)
@@ -44,7 +45,7 @@ export const writable = <User extends Candidate>(
 ): User | Rejection => {
   if (!user || user.withdrawnFrom !== null) return noUser(userId);
   if (!(user.directory === id || (user.directory === null && offerExistingUsers))) return noUser(userId);
-  return aWebRoleStaysWithItsDirectory(user, id, `The id ${userId}`) ?? user;
+  return aWebRoleStaysWithItsDirectory(user, id, `The id ${userId}`, null) ?? user;
 };
 
 export const noUser = (userId: string): Rejection => rejection('notFound', `There is no user with the id ${userId}.`);
@@ -95,16 +96,24 @@ const anArchivedUserStaysOut = ({ id, resource }: Candidate, what: string): Reje
 
 /**
  * A web role is handed to no directory that does not manage the user. Sign-ins are asked each time: a role that came
- * after the first one would be handed over like one that came before.
+ * after the first one would be handed over like one that came before. `tenant` null = nobody else manages the user.
  */
-const aWebRoleStaysWithItsDirectory = (user: Candidate, directory: string, what: string): Rejection | null => {
-  const role = homeOf(user) === directory ? null : webRoleOf(user.resource);
-  return role === null
-    ? null
-    : rejection(
-        'conflict',
-        `${what} is that of the user with the id ${user.id}, who has the web role ${role} and is not managed by this directory. An administrator can transfer the user.`,
-      );
+const aWebRoleStaysWithItsDirectory = (
+  user: Candidate,
+  directory: string,
+  what: string,
+  tenant: AdmittingTenant | null,
+): Rejection | null => {
+  const role = homeOf(user) === directory ? null : roleOf(user, tenant);
+  if (role === null) return null;
+  const has =
+    role === 'unknown'
+      ? 'is in groups that may give a web role, but contain too many others to be looked into,'
+      : `has the web role ${role}`;
+  return rejection(
+    'conflict',
+    `${what} is that of the user with the id ${user.id}, who ${has} and is not managed by this directory. An administrator can transfer the user.`,
+  );
 };
 
 const anotherDirectoryKeepsItsUser = (

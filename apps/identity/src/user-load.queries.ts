@@ -14,6 +14,7 @@ import {
 import {
   DIRECTORIES_VIEW,
   DOMAINS_VIEW,
+  MEMBERS_OF_ANY,
   MEMBERS_VIEW,
   REVISIONS_VIEW,
   schemasAsJson,
@@ -66,6 +67,8 @@ export interface LoadedUsers {
   readonly domains: { tenant: string; name: string; shown_name: string }[] | null;
   /** The last event of each tenant's directories, schemas and domains. */
   readonly revisions: { tenant: string; revision: number }[] | null;
+  /** Those of some groups in which a user is; one that is null = there are too many to look into. */
+  readonly among: { tenant: string; id: string; groups: (string | null)[] | null }[] | null;
 }
 
 export interface Touched {
@@ -77,6 +80,8 @@ export interface Touched {
   readonly emails: { tenant: string; value: string }[];
   readonly external_ids: { tenant: string; directory: string; value: string }[];
   readonly tenants: string[];
+  /** Users of whom it is asked in which of some groups they are. */
+  readonly among: { tenant: string; id: string; groups: readonly string[] }[];
   /** Nothing is loaded: that nobody bears these keys is assumed, and the write statement looks. */
   readonly isAssumed?: boolean;
 }
@@ -85,7 +90,7 @@ export interface Touched {
  * SQL of the users that each part names. OFFSET 0 keeps each look-up a look-up: merged into the query, it is planned by
  * statistics, and these say nothing of an empty table.
  */
-const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'isAssumed'>]: string } = {
+const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'among' | 'isAssumed'>]: string } = {
   users: "SELECT tenant, id FROM json_to_recordset(($json)->'users') AS t(tenant uuid, id uuid)",
   claims: `
     SELECT t.tenant, c.holder FROM json_to_recordset(($json)->'claims') AS t(tenant uuid, kind text, value text)
@@ -112,6 +117,15 @@ const NAMED_BY: { readonly [part in Exclude<keyof Touched, 'tenants' | 'isAssume
       WHERE external_id = t.value COLLATE "C" AND tenant = t.tenant AND directory IN (t.directory, '${WITHDRAWN}') LIMIT ${MAX_EMAIL_BEARERS}) u`,
 };
 const NAMING = Object.keys(NAMED_BY) as (keyof typeof NAMED_BY)[];
+
+/** Groups that contain each other densely must not hold up a lane: with more of them than these nothing is said. */
+const MAX_GROUPS_AMONG = 1_000;
+
+/** SQL: in which of some groups users are. */
+const AMONG = `
+  SELECT json_agg(json_build_object('tenant', t.tenant, 'id', t.id, 'groups', (SELECT json_agg(m.group_id) FROM
+    ${MEMBERS_OF_ANY}(t.tenant, ARRAY(SELECT json_array_elements_text(t.groups)::uuid), t.id, t.id, ${MAX_GROUPS_AMONG}) m)))
+  FROM json_to_recordset(($json)->'among') AS t(tenant uuid, id uuid, groups json)`;
 
 /** SQL: the last event of a tenant's directories, schemas and domains. */
 export const revisionOf = (tenant: string): string =>
@@ -152,7 +166,7 @@ export const nobodyRows = ({ isAssumed, claims, former_upns, emails, external_id
 const mayAssume = (
   commands: readonly Command<UserCommand>[],
   touched: Touched,
-  wanted: readonly TenantKey[],
+  wanted: readonly Wanted[],
   memory: UserMemory | undefined,
 ): boolean => {
   if (!memory?.mayAssume || touched.tenants.length + touched.unlinked.length + wanted.length > 0) return false;
@@ -197,13 +211,22 @@ export const loadSql = (touched: Touched): string => {
         'is_member', ${isMemberOf('t.tenant', 't.id')}))
       FROM (${naming.map((part) => NAMED_BY[part]).join(' UNION ')}) t
       CROSS JOIN LATERAL (SELECT * FROM identity.users WHERE tenant = t.tenant AND id = t.id OFFSET 0) u
-      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true)${isProof || touched.tenants.length > 0 ? ofTenants : ''}
+      LEFT JOIN LATERAL ${personKey('t.tenant', 't.id')} k ON true)${isProof || touched.among.length > 0 ? `, 'among', (${AMONG})` : ''}${isProof || touched.tenants.length > 0 ? ofTenants : ''}
   )`;
 };
 
 /** A key within a tenant. */
 export interface TenantKey extends Key {
   readonly tenant: string;
+}
+/** Something that a decision missed: who bears a key, or in which of some groups a user is. */
+export type Wanted = TenantKey | AskedGroups;
+export interface AskedGroups {
+  readonly tenant: string;
+  readonly kind: 'among';
+  /** The id of the user. */
+  readonly value: string;
+  readonly groups: readonly string[];
 }
 export const keyText = ({ tenant, kind, value }: TenantKey): string => `${tenant}/${kind}/${value}`;
 
@@ -225,7 +248,7 @@ export const lookedUp = ({ claims, former_upns, emails, external_ids }: Touched)
  */
 export const touches = (
   commands: readonly Command<UserCommand>[],
-  wanted: readonly TenantKey[],
+  wanted: readonly Wanted[],
   memory?: UserMemory,
 ): Touched => {
   const touched: Touched = {
@@ -236,6 +259,7 @@ export const touches = (
     emails: [],
     external_ids: [],
     tenants: [],
+    among: [],
   };
   for (const { id, tenant, directory, command: sent } of commands) {
     const remembered = memory?.tenant(tenant);
@@ -260,8 +284,12 @@ export const touches = (
     if (command.type === 'UnlinkUser' && typeof command.userId === 'string')
       touched.unlinked.push({ tenant, id: command.userId });
   }
-  for (const { tenant, kind, value } of wanted) {
+  for (const one of wanted) {
+    const { tenant, kind, value } = one;
     switch (kind) {
+      case 'among':
+        touched.among.push({ tenant, id: value, groups: one.groups });
+        break;
       case 'userName':
       case 'signIn':
         touched.claims.push({ tenant, kind, value });

@@ -8,6 +8,7 @@ import {
 } from '#scim';
 import { USER_COMMAND_TYPES, USER_EVENT_TYPES, WITHDRAWN, type UserCommand, type UserEvent } from '#contracts';
 import type { Behaviour, Command, Decision, NewEvent, WorkingSet } from '#event-store';
+import { isUuid } from '#runtime';
 import { answerTo, storedAnswer } from './answers.js';
 import { explanationOf } from './explanation.js';
 import { chanceOf } from './incoming.js';
@@ -37,8 +38,8 @@ import {
   revisionOf,
   touches,
   type LoadedUsers,
-  type TenantKey,
   type Touched,
+  type Wanted,
 } from './user-load.queries.js';
 import { decide, evolve, incomingOf, matchingOf, type UserContext, type UserState } from './user.js';
 
@@ -59,7 +60,7 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
   commandTypes: new Set(Object.values(USER_COMMAND_TYPES)),
   loadSql: (touched) => loadSql(touched as Touched),
   touches: (commands, wanted, memory) =>
-    touches(commands, wanted as readonly TenantKey[], memory as UserMemory | undefined),
+    touches(commands, wanted as readonly Wanted[], memory as UserMemory | undefined),
   asksNothing: (touched) => asksNothing(touched as Touched),
   memory: () => new UserMemory(),
   parts: [
@@ -130,8 +131,8 @@ interface Known {
 
 /** The users that one batch touches, as they become while its commands are decided one after the other. */
 class UserWorkingSet implements WorkingSet<UserCommand> {
-  /** Keys whose bearers may be others than those that are known here. */
-  readonly wanted: TenantKey[] = [];
+  /** Keys whose bearers may be others than those that are known here, and users whose groups are asked for. */
+  readonly wanted: Wanted[] = [];
   private readonly users = new Map<string, Known>();
   /** Key of a user → the ids of those who bear it. */
   private readonly bearers = new Map<string, Set<string>>();
@@ -146,7 +147,7 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
   private readonly tenants = new Map<string, Omit<RememberedTenant, 'key'>>();
   /** Definitions of the loaded tenants that have schemas of their own. */
   private readonly definitions: ReadonlyMap<string, Definitions>;
-  /** Memberships, which group owns: an answer shows them, and no decision looks at them. */
+  /** Users who are in any group. Group owns memberships: an answer shows them. */
   private readonly members = new Set<string>();
   private readonly keys: PersonKeys;
   private readonly nowMs: number;
@@ -204,7 +205,17 @@ class UserWorkingSet implements WorkingSet<UserCommand> {
         if (!this.lookedUp.has(key) || this.unclear.has(key)) this.wanted.push({ tenant, kind, value });
         return [...(this.bearers.get(key) ?? [])].sort().map((bearer) => this.users.get(`${tenant}/${bearer}`)!.state!);
       },
+      groupsAmong: ({ id: user }, groups) => this.groupsAmong(tenant, user, groups),
     };
+  }
+
+  private groupsAmong(tenant: string, user: string, asked: readonly string[]): readonly string[] | null {
+    if (!this.members.has(`${tenant}/${user}`)) return [];
+    const groups = asked.filter(isUuid);
+    const known = this.loaded.among?.find((row) => row.tenant === tenant && row.id === user);
+    if (!known) this.wanted.push({ tenant, kind: 'among', value: user, groups });
+    const found = known?.groups ?? [];
+    return found.includes(null) ? null : (found as readonly string[]);
   }
 
   decide(asked: Command<UserCommand>): Decision<UserEvent> | Rejection {

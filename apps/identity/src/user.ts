@@ -27,6 +27,7 @@ import type {
   UserEvent,
 } from '#contracts';
 import { anUnlinkGivesNoAccess, beforeLink, notAdmitted, noUser, silenceGivesNoAccess, writable } from './admission.js';
+import { whenLeaving, type GroupsAmong } from './given-roles.js';
 import { afterMapping, incoming, mappedEvents, type Chance, type Incoming, type MappedAttributes } from './incoming.js';
 import { archived, deferred, restored, type Archival } from './archiving.js';
 import { homeOf, isActive, kept, signedInResource, signInKey, signInOf, withoutTombstone } from './identifiers.js';
@@ -87,6 +88,7 @@ export interface UserContext {
   readonly directoryOf: (id: string) => Directory | null;
   readonly isVerified: (domain: string) => boolean;
   readonly bearersOf: BearersOf;
+  readonly groupsAmong: GroupsAmong;
   /** The user who is meant by a CreateUser or RecordSignIn; null for the other commands, which name their user. */
   readonly matching: Matching | null;
   /** The user as the directory sends it with a CreateUser, and as its mapping has it; null for other commands. */
@@ -113,8 +115,11 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   const person = personOf(command, directory, context.incoming?.resource);
   const found = match(person, bearersSinceMove(directory, context.bearersOf));
   return (
-    notAdmitted(person, found, { ...context, nameOf: (id) => context.directoryOf(id)?.name ?? id }) ??
-    explained(found, command.userId)
+    notAdmitted(person, found, {
+      ...context,
+      nameOf: (id) => context.directoryOf(id)?.name ?? id,
+      rulesOf: context.directoryOf,
+    }) ?? explained(found, command.userId)
   );
 };
 
@@ -188,10 +193,12 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       if (isRejection(directory)) return directory;
       if (directory.status === 'disconnected') return refused('conflict', directory);
       if (state.directory === directory.id) return [];
+      const home = homeOf(state);
+      const old = home === null ? null : context.directoryOf(home);
       return (
         nameTaken(state.resource, state, context) ??
         emailTaken(state.resource, state, directory, context) ?? [
-          { type: 'UserTransferred', changes: withoutExternalId(state.resource), ...under(directory) },
+          { type: 'UserTransferred', changes: whenLeaving(state.resource, old, directory), ...under(directory) },
         ]
       );
     }
@@ -436,7 +443,8 @@ const unlinked = (user: User, context: UserContext): UserEvent[] | Rejection => 
   const { directory, resource, before } = user;
   if (directory === null) return [];
   const decided: DecidedUnder = { directory, directoryVersion: context.directoryOf(directory)?.version ?? 0 };
-  if (!before) return [{ type: 'UserUnlinked', changes: withoutExternalId(resource), ...decided }];
+  if (!before)
+    return [{ type: 'UserUnlinked', changes: whenLeaving(resource, context.directoryOf(directory), null), ...decided }];
   const after = withAllLocal(user, anUnlinkGivesNoAccess(before, resource));
   const isArchived = isActive(resource) && !isActive(after);
   return (
@@ -459,9 +467,6 @@ const signInUnlinked = (user: User, signIn: SignIn, context: UserContext): UserE
   const directoryVersion = context.directoryOf(directory)?.version ?? 0;
   return unlinked.map((one) => ({ type: 'SignInUnlinked', ...one, directoryVersion }));
 };
-
-const withoutExternalId = (resource: Resource): AttributeChanges =>
-  resource.externalId === undefined ? {} : { externalId: null };
 
 /** The user whom a command of a directory is about, if the directory may write it as the command asks. */
 const targetOf = (

@@ -119,6 +119,24 @@ export const DIRECTORY_SETTINGS = {
       'Attributes, as paths such as title or name.givenName, that belong to local administrators: the identity provider fills them until an administrator sets one, and from then on it leaves that as it is.',
     readBy: ['identity'],
   },
+  groupRoles: {
+    type: 'map',
+    choices: ['ReadOnly', 'User', 'Admin', 'EnterpriseAdmin'],
+    maxItems: 100,
+    maxCharacters: 400,
+    default: {},
+    description:
+      'The web roles that groups of the directory give to those of its users who are in them, directly or through other groups. A group is named by its id or its name, and kept by its id.',
+    readBy: ['identity'],
+  },
+  roleCeiling: {
+    type: 'choice',
+    choices: ['none', 'ReadOnly', 'User', 'Admin', 'EnterpriseAdmin'],
+    default: 'EnterpriseAdmin',
+    description:
+      'The most powerful web role that the directory may give, by the attribute roles or by a group: a more powerful one is kept and shown, and gives this one.',
+    readBy: ['identity'],
+  },
 } as const satisfies Readonly<Record<string, DirectorySetting>>;
 
 type Declared = typeof DIRECTORY_SETTINGS;
@@ -161,6 +179,14 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     between: ['deleteDeactivated', 'deactivateUsers'],
     isThere: ({ deleteDeactivated, deactivateUsers }) => deleteDeactivated && !deactivateUsers,
     warning: 'deleteDeactivated is on, but deactivateUsers is off: only a DELETE deletes users.',
+  },
+  {
+    between: ['groupRoles', 'roleCeiling'],
+    isThere: ({ groupRoles, roleCeiling }) => {
+      const choices: readonly string[] = DIRECTORY_SETTINGS.roleCeiling.choices;
+      return Object.values(groupRoles).some((role) => choices.indexOf(role) > choices.indexOf(roleCeiling));
+    },
+    warning: 'groupRoles names a role above roleCeiling: such a group gives the role of roleCeiling.',
   },
 ];
 

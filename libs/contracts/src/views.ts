@@ -33,6 +33,12 @@ export const GROUPS_OF = '"group".groups_of';
  * through others.
  */
 export const EFFECTIVE_MEMBERS = '"group".effective_members';
+/**
+ * A function of tenant, groups, first and last member, and a number of groups: the users between the two who are in any
+ * of the groups, also through others, archived or not. A row without a member says that there are more groups to look
+ * into than that number.
+ */
+export const MEMBERS_OF_ANY = '"group".members_of_any';
 /** Each owner publishes its events, without what is personal in them, and the outcomes of its commands. */
 export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events_v1`;
 export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;

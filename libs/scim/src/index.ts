@@ -56,6 +56,7 @@ export {
   STANDARD,
   USER,
   USER_URN,
+  WEB_ROLES,
   type Attribute,
   type AttributePath,
   type AttributeType,
@@ -64,6 +65,7 @@ export {
   type ResourceDefinition,
   type Schema,
   type TenantSchema,
+  type WebRole,
 } from './schema.js';
 export { preconditionFailed } from './precondition.js';
 export { tooLarge } from './resource-size.js';
@@ -72,4 +74,12 @@ export { pickAttribute, type Selection } from './selection.js';
 export { instantOf, MAX_KEY_CHARACTERS, MAX_MEMBERS_PER_REQUEST, MAX_TEXT_CHARACTERS } from './value.js';
 export { displayedNameOf } from './displayed-name.js';
 export { keyBeside, nameKey, unfitAsKey, uniqueKey } from './unique-key.js';
-export { webRoleOf } from './web-role.js';
+export {
+  effectiveRoleOf,
+  lowerOf,
+  roleSourcesOf,
+  webRoleOf,
+  withRolesWithin,
+  type RoleRules,
+  type RoleSource,
+} from './web-role.js';

@@ -3,7 +3,8 @@ import { parsePatch } from './patch.js';
 import { parseResource, type Resource } from './resource.js';
 import { findPath, USER } from './schema.js';
 import { NO_WEB_ROLE } from './value.js';
-import { webRoleOf } from './web-role.js';
+import type { WebRole } from './schema.js';
+import { effectiveRoleOf, roleSourcesOf, webRoleOf, withRolesWithin, type RoleRules } from './web-role.js';
 
 const roles = (...values: (string | object)[]): Resource =>
   ({ userName: 'ada', roles: values.map((value) => (typeof value === 'string' ? { value } : value)) }) as Resource;
@@ -72,5 +73,51 @@ describe('a role that is no web role', () => {
     expect(parsePatch(USER, { Operations: [operation] }).ignored.filter((name) => name === NO_WEB_ROLE)).toHaveLength(
       count,
     );
+  });
+});
+
+describe('the web role that a user really has', () => {
+  const rules = (roleCeiling: RoleRules['roleCeiling'], groupRoles: Record<string, WebRole> = {}): RoleRules => ({
+    roleCeiling,
+    groupRoles,
+  });
+  const groups = { g1: 'User', g2: 'Admin' } as const;
+  it.each<[string, Resource, string[], RoleRules | null, WebRole | null]>([
+    ['that of the attribute', roles('Admin'), [], rules('EnterpriseAdmin'), 'Admin'],
+    ['that of a group', roles(), ['g1'], rules('EnterpriseAdmin', groups), 'User'],
+    ['that of the group, where the attribute gives less', roles('ReadOnly'), ['g1'], rules('Admin', groups), 'User'],
+    ['that of the attribute, where the group gives less', roles('Admin'), ['g1'], rules('Admin', groups), 'Admin'],
+    ['the most powerful one of several groups', roles(), ['g1', 'g2'], rules('Admin', groups), 'Admin'],
+    ['none of a group that gives none', roles(), ['g3', 'constructor', '__proto__'], rules('Admin', groups), null],
+    ['the ceiling, where the attribute names more', roles('EnterpriseAdmin'), [], rules('User'), 'User'],
+    ['the ceiling, where a group gives more', roles(), ['g2'], rules('ReadOnly', groups), 'ReadOnly'],
+    ['no more than is given, below the ceiling', roles('ReadOnly'), [], rules('Admin'), 'ReadOnly'],
+    ['none, where the directory may give none', roles('Admin'), ['g2'], rules('none', groups), null],
+    ['none of somebody archived', { ...roles('Admin'), active: false }, ['g2'], rules('Admin', groups), null],
+    ['that of the attribute alone, where nobody manages the user', roles('Admin'), ['g2'], null, 'Admin'],
+  ])('is %s', (_what, resource, member, given, expected) => {
+    expect(effectiveRoleOf(resource, roleSourcesOf(resource, member, given))).toBe(expected);
+  });
+
+  it('says what gives it, and what the ceiling leaves of each', () => {
+    expect(roleSourcesOf(roles('EnterpriseAdmin'), ['g1', 'g2', 'other'], rules('User', groups))).toEqual([
+      { group: null, role: 'EnterpriseAdmin', gives: 'User' },
+      { group: 'g1', role: 'User', gives: 'User' },
+      { group: 'g2', role: 'Admin', gives: 'User' },
+    ]);
+    expect(roleSourcesOf(roles('Admin'), [], rules('none'))).toEqual([{ group: null, role: 'Admin', gives: null }]);
+  });
+
+  it('roles above a ceiling are taken out, and what is no web role stays', () => {
+    const user = roles('admin', 'Owner', primary('ReadOnly'));
+    expect(withRolesWithin(user, 'User')).toEqual(roles('Owner', primary('ReadOnly')));
+    expect(withRolesWithin(user, 'none')).toEqual(roles('Owner'));
+    expect(withRolesWithin(roles('Admin'), 'User')).toEqual({ userName: 'ada' });
+    for (const [same, ceiling] of [
+      [user, 'Admin'],
+      [roles('Owner'), 'none'],
+      [{ userName: 'ada' }, 'none'],
+    ] as const)
+      expect(withRolesWithin(same, ceiling)).toBe(same);
   });
 });

@@ -8,6 +8,7 @@ import { Schemas } from '../schemas/schemas.queries.js';
 import { Tenants } from '../tenants/tenants.queries.js';
 import { ChangedTenants } from '../tenants/tenants.sender.js';
 import { revealed, Tokens, type RevealedDirectory } from '../tokens/tokens.sender.js';
+import { RoleGroups } from '../groups/role-groups.queries.js';
 import { checkAttributes, namesAttributes } from './attribute-settings.js';
 import { Directories, type DirectoryView } from './directories.queries.js';
 
@@ -25,6 +26,7 @@ export class ChangedDirectories {
     private readonly changedTenants: ChangedTenants,
     private readonly commands: Commands,
     private readonly schemas: Schemas,
+    private readonly roleGroups: RoleGroups,
   ) {}
 
   /**
@@ -42,7 +44,11 @@ export class ChangedDirectories {
   async change(asked: Asked, directoryId: string, settings: SettingChanges): Promise<DirectoryView> {
     const { id, tenant, settings: before } = await this.directories.show(directoryId);
     const warnings = namesAttributes(settings) ? checkAttributes(settings, await this.schemas.ofTenant(tenant)) : [];
-    const changes = await this.withEntraTenant(asked, id, settings, before.entraTenantId);
+    const { groupRoles } = settings;
+    const changes = {
+      ...(await this.withEntraTenant(asked, id, settings, before.entraTenantId)),
+      ...(groupRoles ? { groupRoles: await this.roleGroups.named({ id, tenant }, groupRoles) } : {}),
+    };
     await this.commands.toDirectory(asked, tenant, { type: 'ChangeDirectory', directoryId: id, settings: changes });
     const changed = await this.directories.show(id);
     return { ...changed, warnings: [...changed.warnings, ...warnings] };

@@ -1,7 +1,7 @@
 import { Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { IsIn, IsOptional, IsString, IsUUID, Matches, MaxLength } from 'class-validator';
 import { HOLD_REASONS, WHEN_MAPPED, type Held } from '#contracts';
-import { MAX_KEY_CHARACTERS } from '#scim';
+import { MAX_KEY_CHARACTERS, WEB_ROLES } from '#scim';
 import { AdminController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { Asks, type Asked } from '../http/asked.guard.js';
@@ -65,7 +65,16 @@ const SHOWN = objectOf<ShownUser>(
     version: NUMBER,
     attributes: nullable(OBJECT),
     archivedBy: nullable(oneOf(['administrator', 'directory'])),
-    webRole: nullable(TEXT),
+    webRole: nullable(oneOf(WEB_ROLES)),
+    webRoleSources: listOf(
+      objectOf<ShownUser['webRoleSources'][number]>({
+        group: nullable(
+          objectOf<NonNullable<ShownUser['webRoleSources'][number]['group']>>({ id: ID, displayName: TEXT }),
+        ),
+        role: oneOf(WEB_ROLES),
+        gives: nullable(oneOf(WEB_ROLES)),
+      }),
+    ),
     origin: nullable(
       objectOf<Origin>({
         by: oneOf(['provisioning', 'sign-in']),

@@ -8,6 +8,8 @@ import {
   eventsViewOf,
   GROUPS_OF,
   KNOWN_AS_VIEW,
+  settingsOf,
+  type DirectorySettings,
   type EventRow,
   type GroupOfUser,
   type Held,
@@ -16,7 +18,8 @@ import {
   type SignIn,
 } from '#contracts';
 import { isUuid } from '#runtime';
-import { Rejected, webRoleOf, type Resource } from '#scim';
+import { effectiveRoleOf, Rejected, roleSourcesOf, type Resource, type RoleSource, type WebRole } from '#scim';
+import { RoleGroups } from '../groups/role-groups.queries.js';
 import { StreamEvents } from '../events/stream-events.queries.js';
 import { LEAST_ID } from '../http/pages.queries.js';
 import { POOL } from '../injected.js';
@@ -55,7 +58,9 @@ export interface ShownUser extends UserView {
   /** Who keeps an archived user from acting: an administrator does so until one restores it. */
   readonly archivedBy: 'administrator' | 'directory' | null;
   /** The role on the web; null = none. */
-  readonly webRole: string | null;
+  readonly webRole: WebRole | null;
+  /** What gives it, and what gave it if it were not archived. */
+  readonly webRoleSources: readonly ShownRoleSource[];
   /** What made the user, when, through which directory, and how it was matched. */
   readonly origin: {
     readonly by: 'provisioning' | 'sign-in';
@@ -76,6 +81,11 @@ export interface ShownUser extends UserView {
   /** Groups in which the user is, directly or through others, by the order of their ids; some of very many. */
   readonly groups: readonly GroupOfUser[];
   readonly lastEvents: readonly Pick<EventRow, 'version' | 'type' | 'recordedAt' | 'actor' | 'data'>[];
+}
+
+/** Something that gives a user a web role; `group` null = the attribute `roles` does. */
+export interface ShownRoleSource extends Omit<RoleSource, 'group'> {
+  readonly group: { readonly id: string; readonly displayName: string } | null;
 }
 
 export interface FoundUser extends UserView {
@@ -144,6 +154,7 @@ export class Users {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly events: StreamEvents,
+    private readonly roleGroups: RoleGroups,
   ) {}
 
   /** In the order of tenants and ids, those behind a place. */
@@ -210,16 +221,19 @@ export class Users {
       held: Held | null;
       local: readonly string[] | null;
       groups: readonly GroupOfUser[] | null;
+      settings: Partial<DirectorySettings> | null;
     }>(
       `SELECT coalesce(u.version, d.version) AS version, u.resource, u.archival, u.holds AS held, u.local,
-         ${directoryOf('u.withdrawn_from')} AS "withdrawnFrom", (SELECT json_agg(g.*) FROM (
+         ${directoryOf('u.withdrawn_from')} AS "withdrawnFrom",
+         (SELECT settings FROM ${DIRECTORIES_VIEW} WHERE id = u.directory) AS settings, (SELECT json_agg(g.*) FROM (
            SELECT id, directory, display, direct FROM ${GROUPS_OF}($1, ARRAY[$2::uuid]) LIMIT ${MAX_GROUPS}) g) AS groups
        FROM (SELECT) AS one
        LEFT JOIN ${ADMINISTERED_USERS_VIEW} u ON u.tenant = $1 AND u.id = $2
        LEFT JOIN ${DELETED_USERS_VIEW} d ON d.tenant = $1 AND d.id = $2`,
       [tenant, id],
     );
-    const { resource, version, archival, withdrawnFrom, held, local, groups } = rows[0]!;
+    const { resource, version, archival, withdrawnFrom, held, local, groups, settings } = rows[0]!;
+    const sources = resource ? await this.roleSources({ id, tenant, resource, settings }) : [];
     const [first] = await this.events.page('user', id, 0, 1);
     const last = await this.events.page('user', id, Math.max(0, version - LAST_EVENTS), LAST_EVENTS);
     return {
@@ -227,7 +241,8 @@ export class Users {
       version,
       attributes: resource,
       archivedBy: user.state !== 'archived' ? null : archival ? 'administrator' : 'directory',
-      webRole: resource && webRoleOf(resource),
+      webRole: resource && effectiveRoleOf(resource, sources),
+      webRoleSources: sources,
       origin: first ? await this.originOf(first) : null,
       withdrawnFrom,
       held,
@@ -243,6 +258,28 @@ export class Users {
         data,
       })),
     };
+  }
+
+  private async roleSources({
+    id,
+    tenant,
+    resource,
+    settings,
+  }: {
+    readonly id: string;
+    readonly tenant: string;
+    readonly resource: Resource;
+    /** Null = no directory manages the user. */
+    readonly settings: Partial<DirectorySettings> | null;
+  }): Promise<readonly ShownRoleSource[]> {
+    const rules = settings && settingsOf(settings);
+    const mapped = Object.keys(rules?.groupRoles ?? {});
+    const groups = (await this.roleGroups.memberships(tenant, mapped, id, id)).get(id) ?? [];
+    const names = await this.roleGroups.namesOf(tenant, groups);
+    return roleSourcesOf(resource, groups, rules).map(({ group, ...source }) => ({
+      group: group === null ? null : { id: group, displayName: names.get(group) ?? group },
+      ...source,
+    }));
   }
 
   private async tenantOf(tenants: Visible, id: string): Promise<string | null> {

@@ -28,6 +28,7 @@ import {
   WrongUse,
 } from './command.js';
 import { addDryRun } from './dry-run.js';
+import { addRoles } from './roles.js';
 
 const tokenLine = ({ token, tokenExpiresAt, notShown }: RevealedDirectory): string =>
   `  Token          ${token ?? (notShown ? '(not shown)' : '(none that is active)')}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
@@ -255,4 +256,5 @@ export const addDirectory = (program: Command): void => {
   addCheck(directory);
   addLife(directory);
   addDryRun(directory);
+  addRoles(directory);
 };

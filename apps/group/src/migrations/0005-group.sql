@@ -126,6 +126,36 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
   ORDER BY m.member LIMIT max_rows
 $$;
 
+-- Those of some users, by the first and the last of their ids, who are in any of some groups, directly or through other
+-- groups: whether they may act, the reader says. What it costs are the groups below, of which there may be so many, and
+-- the memberships that are found; a group of very many others costs nothing. A row without a member says that there are
+-- more groups: whoever decides about a write must not be stopped by an error.
+CREATE FUNCTION "group".members_of_any(
+  of_tenant uuid, of_groups uuid[], first_member uuid, last_member uuid, max_groups int
+)
+RETURNS TABLE (group_id uuid, member uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
+  WITH RECURSIVE down AS (
+    SELECT g.id AS root, g.id FROM unnest(of_groups) AS t(id)
+    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0) g
+    UNION
+    SELECT down.root, g.id FROM down
+    CROSS JOIN LATERAL (
+      SELECT members.member FROM members WHERE tenant = of_tenant AND members.group_id = down.id AND kind = 'G' OFFSET 0
+    ) m
+    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = m.member OFFSET 0) g
+  ), found AS MATERIALIZED (SELECT down.root, down.id FROM down LIMIT max_groups + 1)
+  SELECT DISTINCT f.root, m.member FROM found f
+  CROSS JOIN LATERAL (
+    SELECT members.member FROM members
+    WHERE tenant = of_tenant AND members.group_id = f.id AND kind = 'U'
+      AND members.member BETWEEN first_member AND last_member OFFSET 0
+  ) m
+  WHERE (SELECT count(*) FROM found) <= max_groups
+  UNION ALL
+  SELECT NULL, NULL WHERE (SELECT count(*) FROM found) > max_groups
+$$;
+
 -- The groups above some groups, as each group and those that it is directly in; a row without a group says that there
 -- are more than the most. Level by level, so that a limit on memberships also ends a walk through groups that contain
 -- each other densely.
@@ -171,6 +201,7 @@ GRANT SELECT, INSERT, UPDATE ON "group".claims TO muster_group;
 GRANT EXECUTE ON FUNCTION "group".groups_above TO muster_group;
 GRANT EXECUTE ON FUNCTION "group".groups_of TO muster_gateway, muster_admin_api;
 GRANT EXECUTE ON FUNCTION "group".effective_members TO muster_admin_api;
+GRANT EXECUTE ON FUNCTION "group".members_of_any TO muster_admin_api, muster_identity;
 GRANT USAGE ON SCHEMA "group" TO muster_gateway, muster_admin_api, muster_identity, muster_directory;
 GRANT SELECT ON "group".groups_v1, "group".members_v1 TO muster_gateway, muster_admin_api, muster_identity;
 GRANT SELECT ON "group".groups_v1 TO muster_directory;
