@@ -68,7 +68,12 @@ afterAll(async () => {
 describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
   const muster = startMuster({
     log,
-    settings: { OUTBOUND_NETWORKS: '127.0.0.0/8', OUTBOUND_TIMEOUT_MS: '1000', ENTRA_KEYS_URL: `${entra.url}/keys` },
+    settings: {
+      OUTBOUND_NETWORKS: '127.0.0.0/8',
+      OUTBOUND_TIMEOUT_MS: '1000',
+      ENTRA_KEYS_URL: `${entra.url}/keys`,
+      MAX_WRONG_CREDENTIALS_PER_MINUTE: '10000',
+    },
   });
   const { admin, askForToken } = muster;
 

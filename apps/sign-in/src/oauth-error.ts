@@ -15,6 +15,8 @@ export class OAuthError extends Error {
     readonly description: string,
     /** RFC 6749 §5.2: 400, unless the client could not be authenticated. */
     readonly status = STATUS[code] ?? 400,
+    /** Null = nothing is said of when to try again. */
+    readonly retryAfterSeconds: number | null = null,
   ) {
     super(`${code}: ${description}`);
   }

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { IssuerKeys, Traces } from '#auth';
 import type { FaceDefinition, FaceTools } from '#owner';
-import { GuardedRequests } from '#runtime';
+import { GuardedRequests, WrongCredentials } from '#runtime';
 import { takeForms } from './http/form-body.guard.js';
 import { OAuthErrors } from './http/oauth-error.filter.js';
 import { CONFIG, DIRECTORY_REQUESTS, LOGGER, MASTER_SEAL, POOL } from './injected.js';
@@ -34,6 +34,7 @@ export class SignInModule {
         { provide: DIRECTORY_REQUESTS, useValue: requests('directory') },
         { provide: IssuerKeys, useValue: new IssuerKeys(outbound) },
         { provide: Traces, useValue: new Traces(pool, logger) },
+        { provide: WrongCredentials, useValue: new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE) },
       ],
     };
   }

@@ -355,7 +355,7 @@ export class Config {
   )
   QUERY_TIMEOUT_MS = 5_000;
   @count(
-    'Tokens and keys that nobody knows, in a minute from one address (of IPv6: one network of 64 bits); further ones get a 429 with Retry-After instead of a 401. One that is known is let in all the same.',
+    'Tokens, keys and proofs of OAuth clients that nobody knows, in a minute from one address (of IPv6: one network of 64 bits); further ones get a 429 with Retry-After instead of a 401. One that is known is let in all the same.',
   )
   MAX_WRONG_CREDENTIALS_PER_MINUTE = 100;
   @optionalDnsServers(

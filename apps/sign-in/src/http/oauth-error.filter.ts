@@ -27,7 +27,8 @@ export class OAuthErrors implements ExceptionFilter, HttpErrors {
     const told = this.told(error);
     // RFC 6749 §5.2: a client that sent an Authorization header is told which scheme is taken.
     if (told.status === 401) void reply.header('www-authenticate', 'Basic realm="muster"');
-    if (told.status === 503) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    const retryAfterSeconds = told.status === 503 ? RETRY_AFTER_SECONDS : told.retryAfterSeconds;
+    if (retryAfterSeconds !== null) void reply.header('retry-after', String(retryAfterSeconds));
     void reply
       .status(told.status)
       .header('cache-control', 'no-store')

@@ -14,7 +14,7 @@ import {
   type Check,
   type Jwt,
 } from '#auth';
-import { isUuid } from '#runtime';
+import { isUuid, WrongCredentials } from '#runtime';
 import { OAuthError } from '../oauth-error.js';
 import { Clients, type KnownClient } from './clients.queries.js';
 import type { Proof } from './token-request.js';
@@ -25,6 +25,14 @@ import type { Proof } from './token-request.js';
  */
 const ASSERTION_TYPES = ['jwt', '(none)', 'at+jwt', 'client-authentication+jwt'];
 
+/** A client that somebody says to be, and what speaks for it. */
+interface Judged {
+  readonly client: KnownClient | undefined;
+  readonly checks: readonly Check[];
+  /** The secret is one of the client, though it may have expired. */
+  readonly isKnown?: boolean;
+}
+
 /** Decides whether a client is who it says, and writes down what was expected and what came. */
 @Injectable()
 export class ClientAuthentication {
@@ -32,17 +40,19 @@ export class ClientAuthentication {
     private readonly clients: Clients,
     private readonly keys: IssuerKeys,
     private readonly traces: Traces,
+    private readonly wrong: WrongCredentials,
   ) {}
 
-  /** The client that has proved who it is. Throws OAuthError. */
-  async authenticate(directory: string, proof: Proof): Promise<KnownClient> {
-    const { client, checks } =
+  /** The client that has proved who it is; `address` is that of the sender. Throws OAuthError. */
+  async authenticate(directory: string, proof: Proof, address: string): Promise<KnownClient> {
+    const { client, checks, isKnown } =
       'secret' in proof
         ? await this.bySecret(directory, proof)
         : await this.byAssertion(directory, proof.assertion, proof.clientId);
     const accepted = client !== undefined && allPassed(checks);
     this.traces.record({ directory, accepted, method: proof.method, client: client?.id ?? null, checks });
     if (accepted) return client;
+    if (!isKnown) this.countUnknown(address);
     const failed = checks.find(({ passed }) => !passed);
     // Nobody has proved anything yet: the expected values are for those who may ask for the trace.
     throw new OAuthError(
@@ -51,10 +61,22 @@ export class ClientAuthentication {
     );
   }
 
+  /** The error code of RFC 6749 §5.2 stays: 429 (RFC 6585 §4) and Retry-After say when to go on. */
+  private countUnknown(address: string): void {
+    const retryAfterSeconds = this.wrong.count(address);
+    if (retryAfterSeconds === null) return;
+    throw new OAuthError(
+      'invalid_client',
+      'Too many wrong secrets and assertions came from this address (MAX_WRONG_CREDENTIALS_PER_MINUTE). A client that proves who it is gets its token all the same.',
+      429,
+      retryAfterSeconds,
+    );
+  }
+
   private async bySecret(
     directory: string,
     { clientId, secret }: Extract<Proof, { readonly secret: string }>,
-  ): Promise<{ client: KnownClient | undefined; checks: readonly Check[] }> {
+  ): Promise<Judged> {
     const client = await this.clients.find(directory, clientId);
     const checks = clientChecks(client, clientId, 'a secret');
     if (!client) return { client, checks };
@@ -63,6 +85,7 @@ export class ClientAuthentication {
     const expired = found?.expiresAt != null && Date.parse(found.expiresAt) <= Date.now();
     return {
       client,
+      isKnown: found !== undefined,
       checks: [
         ...checks,
         check(
@@ -76,11 +99,7 @@ export class ClientAuthentication {
     };
   }
 
-  private async byAssertion(
-    directory: string,
-    text: string,
-    clientId: string | null,
-  ): Promise<{ client: KnownClient | undefined; checks: readonly Check[] }> {
+  private async byAssertion(directory: string, text: string, clientId: string | null): Promise<Judged> {
     const jwt = readJwt(text);
     if (!jwt) {
       const client = clientId === null ? undefined : await this.clients.find(directory, clientId);

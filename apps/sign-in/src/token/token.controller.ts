@@ -54,9 +54,9 @@ export class TokenController {
   token(
     @Param('directory') directory: string,
     @Headers('authorization') authorization: string | undefined,
-    @Req() { body }: FastifyRequest,
+    @Req() { body, ip }: FastifyRequest,
   ): Promise<GrantedToken> {
-    return this.slots.run(directory, () => this.grant(directory, String(body ?? ''), authorization));
+    return this.slots.run(directory, () => this.grant(directory, String(body ?? ''), authorization, ip));
   }
 
   @Get('oauth/v1/:directory/jwks.json')
@@ -87,7 +87,12 @@ export class TokenController {
     };
   }
 
-  private async grant(directory: string, form: string, authorization: string | undefined): Promise<GrantedToken> {
+  private async grant(
+    directory: string,
+    form: string,
+    authorization: string | undefined,
+    address: string,
+  ): Promise<GrantedToken> {
     const status = await this.requireDirectory(directory);
     if (status !== 'active')
       throw new OAuthError(
@@ -95,7 +100,7 @@ export class TokenController {
         `The directory is ${status}, and takes no requests until an administrator of Muster changes that.`,
       );
     const proof = readTokenRequest(form, authorization);
-    const { id } = await this.authentication.authenticate(directory, proof);
+    const { id } = await this.authentication.authenticate(directory, proof, address);
     const { ACCESS_TOKEN_SECONDS: seconds, signInUrl, scimBaseUrl } = this.config;
     const now = Math.floor(Date.now() / 1_000);
     // RFC 9068 §2.2.
