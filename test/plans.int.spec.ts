@@ -3,15 +3,21 @@ import type { StreamableFile } from '@nestjs/common';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GroupRow, UserRow } from '#contracts';
-import { roleUrl } from '#event-store';
+import { roleSeal, roleUrl } from '#event-store';
 import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#scim';
+import { StreamEvents } from '../apps/admin-api/src/events/stream-events.queries.js';
+import { RoleGroups } from '../apps/admin-api/src/groups/role-groups.queries.js';
+import { Pages } from '../apps/admin-api/src/http/pages.queries.js';
+import type { UserState } from '../apps/admin-api/src/users/found.js';
+import { Users } from '../apps/admin-api/src/users/users.queries.js';
 import { MemberQueries } from '../apps/gateway/src/read/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/read/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
 import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
 import { userBehaviour } from '../apps/identity/src/user.projection.js';
-import { asRead, readingLimits } from './support/reading-limits.js';
+import { scansIn } from './support/plans.js';
 import { newDatabase } from './support/postgres.js';
+import { asRead, readingLimits } from './support/reading-limits.js';
 
 /**
  * Statements are prepared on the first request, when tables are empty and nothing is known about them, and their plan
@@ -24,6 +30,8 @@ const SCOPE: Scope = { tenant: ID, directory: ID, seesUnmanaged: false, seesLoca
 const asked: pg.QueryConfig[] = [];
 let gateway: pg.Pool;
 let identity: pg.Pool;
+let administration: pg.Pool;
+let administered: Users;
 let users: ResourceQueries<UserRow>;
 let groups: ResourceQueries<GroupRow>;
 let members: MemberQueries;
@@ -32,16 +40,25 @@ beforeAll(async () => {
   const url = await newDatabase();
   gateway = new pg.Pool({ connectionString: roleUrl(url, 'gateway'), max: 1 });
   identity = new pg.Pool({ connectionString: roleUrl(url, 'identity'), max: 1 });
+  administration = new pg.Pool({ connectionString: roleUrl(url, 'admin_api'), max: 1 });
   const recorded = {
     query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)),
   } as unknown as pg.Pool;
+  const administratorsAsk = {
+    query: (text: string, values: unknown[]) => (asked.push({ text, values }), administration.query(text, values)),
+  } as unknown as pg.Pool;
+  administered = new Users(
+    administratorsAsk,
+    new StreamEvents(administratorsAsk, new Pages(roleSeal(roleUrl(url, 'admin_api'), 'admin_api', 'cursor'))),
+    new RoleGroups(administratorsAsk),
+  );
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
   const limits = readingLimits();
   users = new ResourceQueries(recorded, tables.users, limits);
   groups = new ResourceQueries(recorded, tables.groups, limits);
   members = new MemberQueries(recorded, 'https://scim.example.org/api/scim/v2', limits.lookUps);
 }, 120_000);
-afterAll(() => Promise.all([gateway?.end(), identity?.end()]));
+afterAll(() => Promise.all([gateway?.end(), identity?.end(), administration?.end()]));
 
 const find = (
   definition: ResourceDefinition,
@@ -207,44 +224,63 @@ it('that nobody bears the keys of a new user, and that what a lane remembers is 
   expect(await scans('as_remembered')).toEqual(['events_pkey (tenant)', 'members_by_member (member)']);
 });
 
-/** Says what a statement reads, and by which columns, as it is planned without its parameters. */
-const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<string[]> => {
-  const client = await pool.connect();
-  try {
-    await client.query('SET plan_cache_mode = force_generic_plan');
-    await client.query(`DEALLOCATE ALL`);
-    const parameters = values
-      .map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`))
-      .join(', ');
-    await client.query(`PREPARE asked AS ${text}`);
-    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`,
-    );
-    return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort();
-  } finally {
-    client.release(true);
-  }
-};
-
-interface Node {
-  readonly 'Index Name'?: string;
-  readonly 'Index Cond'?: string;
-  readonly 'Relation Name'?: string;
-  readonly 'Node Type': string;
-  readonly Plans?: readonly Node[];
-}
-
-/**
- * `index (columns by which it is searched)`; what is read without an index is named as it is. A bitmap of an index is
- * an index.
- */
-const scansOf = (node: Node): string[] => [
-  ...(node['Index Name']
-    ? [`${node['Index Name']} (${columnsIn(node['Index Cond'])})`]
-    : node['Relation Name'] && node['Node Type'] !== 'Bitmap Heap Scan'
-      ? [`${node['Node Type']} of ${node['Relation Name']}`]
-      : []),
-  ...(node.Plans ?? []).flatMap(scansOf),
+const OF_EACH_FOUND = [
+  'deleted_users_pkey (tenant, id)',
+  'directories_pkey (id)',
+  'directories_pkey (id)',
+  'users_pkey (tenant, id)',
 ];
-const columnsIn = (condition = ''): string =>
-  [...condition.matchAll(/\((?:\w+\.)?(\w+)(?:\([^)]*\))? (?:=|>|<|>=|@>)/g)].map(([, column]) => column).join(', ');
+const list = (state: UserState | undefined, directory?: string): Promise<unknown> =>
+  administered.page({ tenants: [ID], state, directory }, null, 101);
+
+it.each([
+  [
+    'users by an identifier',
+    () => administered.find([ID], 'x'),
+    [
+      [
+        'known_as_by_value (value, tenant)',
+        'users_by_external_id (external_id, tenant)',
+        'users_by_former_upn (former_upn_key, tenant)',
+        'users_by_user_name (user_name_folded, tenant)',
+        'users_by_work_email (work_email_folded, tenant)',
+        'users_by_work_email_key (work_email_key, tenant)',
+      ],
+      OF_EACH_FOUND,
+    ],
+  ],
+  [
+    'the tenant of an id',
+    () => administered.find([ID], ID),
+    [expect.arrayContaining([]), ['events_stream_version_key (stream, version)'], OF_EACH_FOUND],
+  ],
+  [
+    'users by the beginning of an identifier',
+    () => administered.find([ID], 'x*'),
+    [
+      [
+        'known_as_by_value (value, value, tenant)',
+        'users_by_external_id (external_id, external_id, tenant)',
+        'users_by_former_upn (former_upn_key, former_upn_key, tenant)',
+        'users_by_user_name (user_name_folded, user_name_folded, tenant)',
+        'users_by_work_email (work_email_folded, work_email_folded, tenant)',
+        'users_by_work_email_key (work_email_key, work_email_key, tenant)',
+      ],
+      OF_EACH_FOUND,
+    ],
+  ],
+  ['active and archived users', () => list(undefined), [['directories_pkey (id)', 'users_pkey (ROW, tenant)']]],
+  ['active users', () => list('active'), [['directories_pkey (id)', 'users_pkey (ROW, tenant)']]],
+  ['archived users', () => list('archived'), [['directories_pkey (id)', 'users_archived (ROW, tenant)']]],
+  ['those of a directory', () => list('archived', ID), [['directories_pkey (id)', 'users_archived (ROW, tenant)']]],
+  ['deleted users', () => list('deleted'), [['deleted_users_pkey (ROW, tenant)', 'directories_pkey (id)']]],
+] as const)(
+  'administrators are shown %s by its index in a database of which nothing is known',
+  async (_what, ask, expected) => {
+    asked.length = 0;
+    await ask();
+    const scans: string[][] = [];
+    for (const { text, values } of asked) scans.push(await scansIn(administration, text, values!));
+    expect(scans).toEqual(expected);
+  },
+);

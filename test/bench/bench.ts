@@ -13,12 +13,15 @@ import { dirname, join, resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
+import { measureAuthentication, renderAuthentication } from './authentication.js';
+import { measureCheck, renderCheck } from './check-time.js';
 import { LoadProcess, ServerProcess } from './child.js';
 import { USERS_PATH, type Target } from './cycle.js';
 import { measureGroups, renderGroups, type GroupsResult } from './groups.js';
 import { Installation, isBuilt, LOGS, projectRoot, type LogKind } from './installation.js';
 import type { LoadResult } from './load.js';
 import { describeMachine, renderMachine } from './machine.js';
+import { measureMapping, renderMapping } from './mapping-speed.js';
 import { count, logs } from './options.js';
 import { measureScale, renderScale, type ScaleResult } from './scale.js';
 import { judge, renderProcessorTime, renderTable, summarise, type Level, type System, type Turn } from './summary.js';
@@ -35,7 +38,9 @@ interface Options {
   readonly logs?: readonly LogKind[];
   readonly quick?: boolean;
   readonly scale?: boolean;
+  readonly users: number;
   readonly groups?: boolean;
+  readonly parts?: boolean;
   readonly check?: boolean;
   readonly out: string;
 }
@@ -244,7 +249,7 @@ const runScale = async (options: Options): Promise<boolean> => {
   for (const log of chosenLogs(options)) {
     const load = new LoadProcess();
     stops.push(() => load.stop());
-    const result = await measureScale(await startInstallation(log), load, newBar());
+    const result = await measureScale(await startInstallation(log), load, options.users, newBar());
     await stopAll();
     results[log] = result;
     console.log(`\n${renderScale(log, result)}`);
@@ -270,6 +275,23 @@ const runGroups = async (options: Options): Promise<boolean> => {
   return results.embedded?.bars.every(({ reached }) => reached) ?? true;
 };
 
+const runParts = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(renderMachine(machine));
+  const mapping = measureMapping();
+  console.log(renderMapping(mapping));
+  const load = new LoadProcess();
+  stops.push(() => load.stop());
+  const muster = await startInstallation('embedded');
+  const authentication = await measureAuthentication(muster, load);
+  console.log(renderAuthentication(authentication));
+  const check = await measureCheck(muster);
+  console.log(renderCheck(check));
+  await stopAll();
+  save(options, { machine, mapping, authentication, check });
+  return mapping.reached && authentication.reached && check.reached;
+};
+
 const save = (options: Options, results: object): void => {
   const path = resolve(options.out);
   mkdirSync(dirname(path), { recursive: true });
@@ -284,8 +306,10 @@ const program = new Command('bench')
   .option('--in-flight <list>', 'requests in flight', counts, [1, 16, 64])
   .option('--logs <list>', `of ${LOGS.join(',')}; the default is what is there`, logs)
   .option('--quick', 'one round of 2 s: tells whether it works, not how fast it is')
-  .option('--scale', 'instead of the cycle: filter by userName with 1,000 and with 200,000 users')
+  .option('--scale', 'instead of the cycle: filter by userName with 1,000 and with many users, and find them')
+  .option('--users <n>', 'with --scale: how many users, a multiple of 2,000', count, 200_000)
   .option('--groups', 'instead of the cycle: groups of 100,000 members')
+  .option('--parts', 'instead of the cycle: attribute mapping, the part of authentication, and directory check')
   .option('--check', 'exit 1 unless every bar is reached')
   .option('--out <file>', 'JSON with everything that was measured', join(folder, 'bench-results.json'));
 
@@ -296,7 +320,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 }
 try {
-  const reached = await (options.scale ? runScale(options) : options.groups ? runGroups(options) : runCycle(options));
+  const run = options.scale ? runScale : options.groups ? runGroups : options.parts ? runParts : runCycle;
+  const reached = await run(options);
   process.exitCode = options.check && !reached ? 1 : 0;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

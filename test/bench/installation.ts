@@ -19,6 +19,9 @@ export type ProcessName = string;
 /** A running installation says this about itself in DATA_DIR/runtime.json. */
 interface Runtime {
   readonly url: string;
+  readonly adminUrl: string;
+  /** The key of the command line. */
+  readonly apiKey: string;
   readonly databaseUrl: string;
   readonly pids?: { readonly [name in ProcessName]?: number };
 }
@@ -124,6 +127,12 @@ export class Installation {
   /** The owner's URL of its database. */
   get databaseUrl(): string {
     return this.runtime().databaseUrl;
+  }
+
+  /** The admin API, with the key of the command line. */
+  get adminApi(): { readonly url: string; readonly key: string } {
+    const { adminUrl, apiKey } = this.runtime();
+    return { url: adminUrl, key: apiKey };
   }
 
   /** Throws when it has ended, which it never does by itself. */

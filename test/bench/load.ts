@@ -4,7 +4,7 @@
  * requests in flight.
  */
 import { Cycle, OPERATIONS, userNameOf, type Operation, type Target } from './cycle.js';
-import { HttpConnection } from './http-connection.js';
+import { HttpConnection, requestText, type Answer } from './http-connection.js';
 import { summarise, type Summary } from './latencies.js';
 
 export type Job = {
@@ -20,7 +20,17 @@ export type Job = {
   | { readonly kind: 'create'; readonly from: number; readonly until: number }
   /** Looks up `requests` random users of 0..users-1 by userName. */
   | { readonly kind: 'filter'; readonly users: number; readonly requests: number }
+  /** Sends each of these once. */
+  | { readonly kind: 'gets'; readonly gets: readonly Get[] }
+  /** Reads a list of the admin API to its end, page after page, so many times. */
+  | { readonly kind: 'walk'; readonly path: string; readonly rows: number; readonly times: number }
 );
+
+/** A path, and a text that its answer has to have. */
+export interface Get {
+  readonly path: string;
+  readonly contains: string;
+}
 
 export interface LoadResult {
   /** Seconds that were measured. */
@@ -166,6 +176,50 @@ const runFilters = async (job: Job & { kind: 'filter' }): Promise<LoadResult> =>
   return measurement.result();
 };
 
+/** One request at a time, whatever the job says of how many. */
+const timedGets = async (
+  job: Job,
+  work: (get: (path: string) => Promise<Answer>) => Promise<void>,
+): Promise<LoadResult> => {
+  const measurement = new Measurement();
+  const { host, port, token } = job.target;
+  measurement.begin();
+  await onConnections({ ...job, inFlight: 1 }, (connection) =>
+    work(async (path) => {
+      const startedMs = performance.now();
+      const answer = await connection.send(requestText('GET', path, { authority: `${host}:${port}`, token }));
+      measurement.samples.get.push(performance.now() - startedMs);
+      measurement.requests++;
+      measurement.completed++;
+      if (answer.status !== 200) throw new Error(`GET ${path}: ${answer.status} ${answer.body.slice(0, 500)}`);
+      return answer;
+    }),
+  );
+  return measurement.result();
+};
+
+const runGets = (job: Job & { kind: 'gets' }): Promise<LoadResult> =>
+  timedGets(job, async (get) => {
+    for (const { path, contains } of job.gets) {
+      const { body } = await get(path);
+      if (!body.includes(contains)) throw new Error(`GET ${path}: no ${contains} in ${body.slice(0, 500)}`);
+    }
+  });
+
+const runWalks = (job: Job & { kind: 'walk' }): Promise<LoadResult> =>
+  timedGets(job, async (get) => {
+    for (let time = 0; time < job.times; time++) {
+      let rows = 0;
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { body } = await get(`${job.path}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+        const page = JSON.parse(body) as { readonly items: readonly unknown[]; readonly next: string | null };
+        rows += page.items.length;
+        cursor = page.next;
+      }
+      if (rows !== job.rows) throw new Error(`GET ${job.path}: ${rows} rows in all pages, not ${job.rows}`);
+    }
+  });
+
 const run = (job: Job, progress: (done: number) => void): Promise<LoadResult> => {
   switch (job.kind) {
     case 'cycle':
@@ -174,6 +228,10 @@ const run = (job: Job, progress: (done: number) => void): Promise<LoadResult> =>
       return runCreates(job, progress);
     case 'filter':
       return runFilters(job);
+    case 'gets':
+      return runGets(job);
+    case 'walk':
+      return runWalks(job);
   }
 };
 

@@ -133,7 +133,10 @@ export const makeRoles = async (
       await query(`ALTER ROLE ${name} SET ${setting} = off`);
   }
   // Without statistics a page of a walk would be read as all that is left, and sorted: an index has it in order.
-  await query(`ALTER ROLE ${roleName(roles, 'gateway')} SET enable_sort = off`);
+  for (const reader of ['gateway', 'admin_api'])
+    await query(`ALTER ROLE ${roleName(roles, reader)} SET enable_sort = off`);
+  // A bitmap is made of all that an index has of a text, also where a page of it is enough.
+  await query(`ALTER ROLE ${roleName(roles, 'admin_api')} SET enable_bitmapscan = off`);
   const before = owner.log_role?.replace(/_log$/, '');
   if (before !== undefined && before !== roles.prefix) await query(moveGrants(before, roles.prefix, all));
   // A user who can connect can hold the lock of the log, and fill the disk with temporary tables. A dump does not hold

@@ -348,12 +348,13 @@ const isNone = (attribute: Attribute, isWhole: boolean, value: unknown): boolean
 
 /** The value in its stored form; null = the attribute shall have none, undefined = nothing known was said. */
 const valueOf = (
-  { path: { attribute, subAttribute, ...found }, filter }: Target,
+  { path, filter }: Target,
   op: 'add' | 'replace',
   value: unknown,
   ignored: string[],
 ): Json | undefined => {
-  const name = pathName({ attribute, subAttribute, ...found });
+  const { attribute, subAttribute } = path;
+  const name = pathName(path);
   if (subAttribute) return parseValue(subAttribute, value, name, ignored);
   if (attribute.multiValued && !filter) {
     const list = asList(value);

@@ -94,8 +94,10 @@ export interface FoundUser extends UserView {
 
 /** A name may be that of everybody: no more are found by one text. */
 const MAX_FOUND = 100;
-/** Rows that each index gives for one text: one user may have several of them. */
+/** Users that each index gives for one text: one user may come by several of them. */
 const MAX_CANDIDATES = 2 * MAX_FOUND;
+/** A name that a user was given again and again, as two programs that correct each other do, must not hide the others. */
+const MAX_KNOWN_AS_ROWS = 10 * MAX_CANDIDATES;
 const MAX_TEXT_CHARACTERS = 400;
 const MAX_EMAILS = 20;
 const MAX_GROUPS = 1_000;
@@ -132,19 +134,18 @@ const DELETED_COLUMNS = `
 const candidates = ({ isPrefix }: Sought, tenants: string): string => {
   const is = (column: string, value: string): string =>
     isPrefix ? `${column} >= ${value} AND ${column} < ${value} || '${LAST_CHARACTER}'` : `${column} = ${value}`;
-  const of = (view: string, kind: string, value: string, condition: string): string =>
-    `(SELECT tenant, id, ${kind} AS kind, ${value} AS value FROM ${view} WHERE ${condition} ${tenants} LIMIT ${MAX_CANDIDATES})`;
+  const known = isPrefix ? is('value', '$4') : 'value = ANY (ARRAY[$1, $3, $4])';
   const ofUsers = (kind: string, column: string, value: string): string =>
-    of(ADMINISTERED_USERS_VIEW, `'${kind}'`, column, is(column, value));
+    `(SELECT tenant, id, '${kind}' AS kind, ${column} AS value FROM ${ADMINISTERED_USERS_VIEW}
+      WHERE ${is(column, value)} ${tenants} LIMIT ${MAX_CANDIDATES})`;
   return [
     ofUsers('userName', 'user_name_folded', '$2'),
     ofUsers('formerUserName', 'former_upn_key', '$3'),
     ofUsers('email', 'work_email_folded', '$2'),
     ofUsers('email', 'work_email_key', '$3'),
     ofUsers('externalId', 'external_id', '$1'),
-    ...(isPrefix
-      ? [of(KNOWN_AS_VIEW, 'kind', 'value', is('value', '$4'))]
-      : ['$1', '$3', '$4'].map((value) => of(KNOWN_AS_VIEW, 'kind', 'value', is('value', value)))),
+    `(SELECT DISTINCT tenant, id, kind, value FROM (SELECT tenant, id, kind, value FROM ${KNOWN_AS_VIEW}
+      WHERE ${known} ${tenants} LIMIT ${MAX_KNOWN_AS_ROWS}) AS k LIMIT ${MAX_CANDIDATES})`,
   ].join(' UNION ALL ');
 };
 
