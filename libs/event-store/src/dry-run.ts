@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { CommandData, DryDecision, Message } from '#contracts';
 import type { Behaviour, Command } from './behaviour.js';
+import { sizedLoad } from './sized-load.js';
 
 /** As often a lane loads for one command. */
 const MAX_LOADS = 5;
@@ -59,9 +60,7 @@ const decided = async <C>(
 
 const load = async (client: PoolClient, sql: string, touched: unknown): Promise<unknown> => {
   const { rows } = await client.query<{ bytes: number; loaded: unknown }>(
-    `SELECT bytes, CASE WHEN bytes <= $2 THEN loaded END AS loaded FROM (
-       SELECT *, coalesce(pg_column_size(loaded), 0) AS bytes FROM (
-         SELECT (${sql.replaceAll('$json', '$1::json')}) AS loaded OFFSET 0) AS made OFFSET 0) AS sized`,
+    sizedLoad({ loaded: sql.replaceAll('$json', '$1::json') }, '$2'),
     [JSON.stringify(touched), MAX_LOADED_BYTES],
   );
   const { bytes, loaded } = rows[0]!;

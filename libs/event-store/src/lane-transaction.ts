@@ -4,6 +4,7 @@ import { deadOf, eventsOf, schemaOf, type CommandData, type Message, type Outcom
 import type { Behaviour, Command, WritePart } from './behaviour.js';
 import { blameOf, isCostly, isStale, TooMuch, Unsettled, UNREADABLE } from './blame.js';
 import { costsOf, SLOW_MS, Texts } from './costs.js';
+import { sizedLoad } from './sized-load.js';
 import { slice, Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
 import { storeParts, writeStatement } from './write-statement.js';
 
@@ -300,24 +301,19 @@ export class LaneTransaction<C> {
     return { ...loaded, touched };
   }
 
-  /**
-   * The sizes are those of values that the database has in hand. OFFSET 0: without it each value is made once more for
-   * its size.
-   */
   private loadStatement(sql: string): Statement {
     const schema = schemaOf(this.behaviour.owner);
-    return this.prepared(
-      sql,
-      () => `
-      SELECT sequences, bytes, CASE WHEN bytes <= $4 THEN answered END AS answered, CASE WHEN bytes <= $4 THEN loaded END AS loaded
-      FROM (SELECT *, coalesce(pg_column_size(answered), 0) + coalesce(pg_column_size(loaded), 0) AS bytes FROM (
-        SELECT
-          (SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
-           FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])) AS answered,
-          (SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
-           FROM unnest($2::uuid[]) AS t(tenant)) AS sequences,
-          (${sql.replaceAll('$json', '$3::json')}) AS loaded
-        OFFSET 0) AS made OFFSET 0) AS sized`,
+    return this.prepared(sql, () =>
+      sizedLoad(
+        {
+          answered: `SELECT json_agg(json_build_object('command_id', o.command_id, 'outcome', o.outcome))
+            FROM ${schema}.outcomes o WHERE o.command_id = ANY ($1::uuid[])`,
+          sequences: `SELECT json_object_agg(t.tenant, coalesce((SELECT max(e.sequence) FROM ${schema}.events e WHERE e.tenant = t.tenant), 0))
+            FROM unnest($2::uuid[]) AS t(tenant)`,
+          loaded: sql.replaceAll('$json', '$3::json'),
+        },
+        '$4',
+      ),
     );
   }
 

@@ -2,20 +2,9 @@ import { hash, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
-import {
-  DIRECTORIES_VIEW,
-  schemasAsJson,
-  settingsSql,
-  type DryDecision,
-  type DryRunRequest,
-  type DryRunResult,
-  type Message,
-  type Outcome,
-  type TokenRow,
-} from '#contracts';
+import type { DryDecision, DryRunRequest, DryRunResult, Message, Outcome, TokenRow } from '#contracts';
 import type { DryRuns } from '#log';
-import { definitionsOf } from '#scim';
-import type { KnownToken } from '../read/scim-tokens.queries.js';
+import { CALLER_COLUMNS, callerOf, DIRECTORIES_AS_CALLERS, type KnownToken } from '../read/scim-tokens.queries.js';
 
 /** Headers of an answer that say something about the request. */
 const TOLD_HEADERS = ['content-type', 'etag', 'location', 'retry-after', 'allow'];
@@ -107,23 +96,10 @@ export class SelfSentRequests {
   }
 
   private async tokenOf(directory: string): Promise<KnownToken | null> {
-    const { rows } = await this.pool.query<Omit<TokenRow, 'id' | 'status' | 'expiresAt'>>(
-      `SELECT tenant, id AS directory, kind, name AS "directoryName", status AS "directoryStatus",
-         moved_version AS "movedVersion", json_build_object(${settingsSql('gateway', 'd.settings')}) AS settings,
-         ${schemasAsJson('= d.tenant')} AS schemas
-       FROM ${DIRECTORIES_VIEW} d WHERE id = $1`,
+    const { rows } = await this.pool.query<Omit<TokenRow, 'expiresAt'>>(
+      `SELECT ${CALLER_COLUMNS} FROM ${DIRECTORIES_AS_CALLERS} t WHERE id = $1`,
       [directory],
     );
-    const row = rows[0];
-    return row
-      ? {
-          ...row,
-          id: directory,
-          actor: 'dry-run',
-          status: 'active',
-          expiresAt: null,
-          definitions: definitionsOf(row.schemas),
-        }
-      : null;
+    return rows[0] ? callerOf({ ...rows[0], expiresAt: null }, 'dry-run') : null;
   }
 }

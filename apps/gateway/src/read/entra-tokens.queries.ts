@@ -12,12 +12,12 @@ import {
   type Jwt,
   type Traces,
 } from '#auth';
-import { DIRECTORIES_VIEW, type TokenRow } from '#contracts';
+import type { TokenRow } from '#contracts';
 import { isUuid, type Config } from '#runtime';
 import { Rejected } from '#scim';
 import type { JwtReader, ReadToken } from './bearers.queries.js';
 import { KnownCallers } from './known-callers.queries.js';
-import { CALLER_COLUMNS, callerOf, type KnownToken } from './scim-tokens.queries.js';
+import { CALLER_COLUMNS, callerOf, DIRECTORIES_AS_CALLERS, type KnownToken } from './scim-tokens.queries.js';
 
 /** The audience of the tokens that Entra sends where its Secret Token is empty: the same for each of its tenants. */
 const AUDIENCE = '8adf8e6e-67b2-4cf2-a259-e3dc5476c621';
@@ -101,8 +101,7 @@ export class EntraTokens implements JwtReader {
     const { rows } = await this.pool.query<Omit<TokenRow, 'expiresAt'> & { readonly tid: string }>({
       name: 'directories-by-entra-tenant',
       text: `SELECT t.settings->>'entraTenantId' AS tid, ${CALLER_COLUMNS}
-        FROM (SELECT id, tenant, id AS directory, kind, settings, 'active' AS status, name AS directory_name,
-          status AS directory_status, moved_version FROM ${DIRECTORIES_VIEW}) t
+        FROM ${DIRECTORIES_AS_CALLERS} t
         WHERE t.settings->>'entraTenantId' = ANY ($1) AND t.settings->>'entraTenantId' <> ''`,
       values: [tids],
     });

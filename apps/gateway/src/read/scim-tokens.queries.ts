@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { schemasAsJson, settingsSql, TOKENS_VIEW, type TokenRow } from '#contracts';
+import { DIRECTORIES_VIEW, schemasAsJson, settingsSql, TOKENS_VIEW, type TokenRow } from '#contracts';
 import { definitionsOf, Rejected, type Definitions } from '#scim';
 import { KnownCallers } from './known-callers.queries.js';
 
@@ -15,6 +15,10 @@ export const CALLER_COLUMNS = `id, tenant, directory, kind, status,
         directory_name AS "directoryName", directory_status AS "directoryStatus", moved_version AS "movedVersion",
         json_build_object(${settingsSql('gateway', 't.settings')}) AS settings,
         ${schemasAsJson('= t.tenant')} AS schemas`;
+
+/** SQL: directories in the place of tokens, for callers who have none. */
+export const DIRECTORIES_AS_CALLERS = `(SELECT id, tenant, id AS directory, kind, settings, 'active' AS status,
+        name AS directory_name, status AS directory_status, moved_version FROM ${DIRECTORIES_VIEW})`;
 
 export const callerOf = (row: TokenRow, actor: string): KnownToken => ({
   ...row,
