@@ -154,14 +154,20 @@ CREATE OR REPLACE FUNCTION "group".members_of_any(of_tenant uuid, of_groups uuid
  SET search_path TO 'group', 'pg_temp'
 AS $function$
   WITH RECURSIVE down AS (
-    SELECT g.id AS root, g.id FROM unnest(of_groups) AS t(id)
-    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0) g
+    SELECT g.id AS root, g.id, g.directory FROM unnest(of_groups) AS t(id)
+    CROSS JOIN LATERAL (
+      SELECT groups.id, groups.directory FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0
+    ) g
     UNION
-    SELECT down.root, g.id FROM down
+    SELECT down.root, g.id, down.directory FROM down
     CROSS JOIN LATERAL (
       SELECT members.member FROM members WHERE tenant = of_tenant AND members.group_id = down.id AND kind = 'G' OFFSET 0
     ) m
-    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = m.member OFFSET 0) g
+    CROSS JOIN LATERAL (
+      SELECT groups.id FROM groups
+      WHERE tenant = of_tenant AND groups.id = m.member
+        AND (groups.directory IS NULL OR groups.directory = down.directory) OFFSET 0
+    ) g
   ), found AS MATERIALIZED (SELECT down.root, down.id FROM down LIMIT max_groups + 1)
   SELECT DISTINCT f.root, m.member FROM found f
   CROSS JOIN LATERAL (

@@ -76,6 +76,37 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(await said('directory', 'show', directory.id)).toMatch(new RegExp(`${id}  revoked, last used .+  second`));
   });
 
+  it('says who would get which web role, before a group gives one, and then shows what gives it', async () => {
+    const { id, scim } = await muster.newDirectory('Roles');
+    const ada = (await scim('POST', '/Users', { userName: 'ada@roles', roles: [{ value: 'EnterpriseAdmin' }] })).body;
+    const bob = (await scim('POST', '/Users', { userName: 'bob@roles' })).body;
+    const members = [{ value: bob.id }];
+    const admins = (await scim('POST', '/Groups', { displayName: 'Our admins', members })).body;
+    const proposed = ['--group-roles', 'our ADMINS=Admin', '--role-ceiling', 'User'];
+    expect(await said('directory', 'roles', id, ...proposed)).toBe(
+      [
+        'EnterpriseAdmin -> User: 1 user',
+        'none -> User: 1 user',
+        `  ada@roles  ${ada.id}  EnterpriseAdmin -> User`,
+        `  bob@roles  ${bob.id}  none -> User`,
+      ].join('\n'),
+    );
+    const sources = [{ group: admins.id, role: 'Admin', gives: 'User' }];
+    expect((await shown('directory', 'roles', id, ...proposed)).items).toMatchObject([
+      { from: 'EnterpriseAdmin' },
+      { sources },
+    ]);
+    expect(await cli(['directory', 'roles', id])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('at least one'),
+    });
+    expect((await shown('directory', 'set', id, ...proposed)).settings.groupRoles).toEqual({ [admins.id]: 'Admin' });
+    expect(await said('directory', 'roles', id, ...proposed)).toBe('User as before: 2 users');
+    expect(await said('user', 'show', bob.id)).toMatch(
+      new RegExp(`web role +User\\n +given by +the group Our admins  ${admins.id}: Admin, of which .* leaves User\\n`),
+    );
+  });
+
   it('shows where the first directory is reached and by which token', async () => {
     expect(await shown('directory', 'show')).toMatchObject({
       scimBaseUrl: 'https://scim.example.org/api/scim/v2',

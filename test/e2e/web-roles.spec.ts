@@ -134,6 +134,25 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         webRoleSources: [{ group: null, role: 'EnterpriseAdmin', gives: 'User' }],
       });
       expect((await entra.scim('GET', `/Users/${ada}`)).body.roles).toEqual([{ value: 'EnterpriseAdmin' }]);
+      const tried = (method: string, path: string, body: object): Promise<Answer> =>
+        admin('POST', `/directories/${entra.id}/dry-run`, { method, path, body });
+      const cutRole = {
+        role: 'Admin',
+        gives: 'User',
+        detail: expect.stringMatching(/Admin, of which the roleCeiling of the directory "Entra" leaves User/),
+      };
+      const replacing = { Operations: [{ op: 'replace', path: 'roles', value: [{ value: 'Admin' }] }] };
+      for (const request of [
+        tried('POST', '/Users', { userName: 'cy', ...roles('Admin') }),
+        tried('PATCH', `/Users/${bob}`, replacing),
+      ])
+        expect((await request).body).toMatchObject({
+          decisions: [{ explanation: { cutRole } }],
+          response: { body: roles('Admin') },
+        });
+      expect((await tried('POST', '/Users', { userName: 'cy', ...roles('User') })).body).toMatchObject({
+        decisions: [{ explanation: { cutRole: null } }],
+      });
       await set(entra, { roleCeiling: 'none' });
       expect([await roleOf(ada), await roleOf(bob)]).toEqual([null, null]);
       await set(entra, { roleCeiling: null });

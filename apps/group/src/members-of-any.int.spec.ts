@@ -5,6 +5,8 @@ import { uuidv7 } from '#runtime';
 import { newDatabase } from '../../../test/support/postgres.js';
 
 const HUGE = 100_000;
+const DIRECTORY = uuidv7();
+const OTHER_DIRECTORY = uuidv7();
 
 let owner: pg.Client;
 beforeAll(async () => {
@@ -13,13 +15,17 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => owner?.end());
 
-/** Groups with their members, of which those that are groups are in capitals. */
+/**
+ * Groups with their members, of which those that are groups are in capitals. Those that begin with L are local, those
+ * with O of another directory.
+ */
 const made = async (groups: Readonly<Record<string, readonly string[]>>, gone: readonly string[] = []) => {
   const tenant = uuidv7();
   const ids = new Map<string, string>();
   const idOf = (name: string): string => ids.get(name) ?? ids.set(name, uuidv7()).get(name)!;
   for (const [name, members] of Object.entries(groups)) {
-    if (!gone.includes(name)) await insertGroup(tenant, idOf(name));
+    const directory = name.startsWith('L') ? null : name.startsWith('O') ? OTHER_DIRECTORY : DIRECTORY;
+    if (!gone.includes(name)) await insertGroup(tenant, directory, idOf(name));
     for (const member of members)
       await owner.query('INSERT INTO "group".members VALUES ($1, $2, $3, $4)', [
         tenant,
@@ -30,11 +36,11 @@ const made = async (groups: Readonly<Record<string, readonly string[]>>, gone: r
   }
   return { tenant, idOf, nameOf: (id: string) => [...ids].find(([, known]) => known === id)![0] };
 };
-const insertGroup = (tenant: string, ...ids: string[]) =>
+const insertGroup = (tenant: string, directory: string | null, ...ids: string[]) =>
   owner.query(
     `INSERT INTO "group".groups (tenant, id, directory, version, created, last_modified, resource, display_name_folded, folded, member_count)
-     SELECT $1, unnest($2::uuid[]), NULL, 1, now(), now(), '{}', 'x', '{}', 0`,
-    [tenant, ids],
+     SELECT $1, unnest($2::uuid[]), $3, 1, now(), now(), '{}', 'x', '{}', 0`,
+    [tenant, ids, directory],
   );
 /** 100,000 users in a group. */
 const fill = (tenant: string, group: string) =>
@@ -71,6 +77,8 @@ describe('who is in any of some groups', () => {
     ['each once for each group', { A: ['B', 'C'], B: ['ada'], C: ['ada'] }, [], ['A', 'B'], ['A ada', 'B ada']],
     ['an end, where groups contain each other', { A: ['B'], B: ['A', 'ada'] }, [], ['A'], ['A ada']],
     ['nobody of a group that is gone', { A: ['B'], B: ['ada'], D: ['bob'] }, ['B', 'D'], ['A', 'D'], []],
+    ['those who are in it through a local group', { A: ['L'], L: ['ada'] }, [], ['A'], ['A ada']],
+    ['nobody through a group of another directory', { A: ['L', 'O'], L: ['O'], O: ['ada'] }, [], ['A', 'O'], ['O ada']],
     ['nobody of no group', { A: ['ada'] }, [], [], []],
   ])('it names %s', async (_what, groups, gone, ask, expected) => {
     const { tenant, idOf, nameOf } = await made(groups, gone);
@@ -102,7 +110,7 @@ describe('who is in any of some groups', () => {
   it('of more groups than are to be looked into it says so, and reads no more of them', async () => {
     const { tenant, idOf } = await made({ A: ['ada'] });
     const many = Array.from({ length: 3_000 }, () => uuidv7());
-    await insertGroup(tenant, ...many);
+    await insertGroup(tenant, DIRECTORY, ...many);
     await owner.query(`INSERT INTO "group".members SELECT $1, $2, unnest($3::uuid[]), 'G'`, [tenant, idOf('A'), many]);
     expect(await asked(tenant, [idOf('A')], idOf('ada'), idOf('ada'))).toEqual([{ group_id: null, member: null }]);
     expect(await asked(tenant, [idOf('A')], idOf('ada'), idOf('ada'), 3_001)).toHaveLength(1);

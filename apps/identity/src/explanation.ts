@@ -1,4 +1,4 @@
-import { isRejection, type Resource } from '#scim';
+import { isRejection, roleSourcesOf, type Resource, type WebRole } from '#scim';
 import type { Held, HoldReason, MappedLine, MatchingRule, UserCommand } from '#contracts';
 import { bearersSinceMove, personOf, rulesOf } from './matching.js';
 import { decide, evolve, incomingOf, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
@@ -18,9 +18,11 @@ export interface Explanation {
   }[];
   /** What would keep the user archived, as sentences too; [] = nothing. */
   readonly holds: readonly { readonly reason: HoldReason; readonly detail: string }[];
+  /** The web role that the attribute `roles` names, where the ceiling of the directory leaves less of it; null = it does not. */
+  readonly cutRole: { readonly role: WebRole; readonly gives: WebRole | null; readonly detail: string } | null;
 }
 
-/** Null = there is nothing to explain: the command names its user, and nothing holds that. */
+/** Null = there is nothing to explain: the command names its user, nothing holds that, and its role is not cut. */
 export const explanationOf = (
   command: UserCommand,
   context: UserContext,
@@ -28,9 +30,11 @@ export const explanationOf = (
 ): Explanation | null => {
   const directory = context.directory === null ? null : context.directoryOf(context.directory);
   if (!directory) return null;
-  const holds = holdsOf(heldAfter(command, context, stateOf), directory);
+  const after = userAfter(command, context, stateOf);
+  const holds = holdsOf(after?.held ?? null, directory);
+  const cutRole = after?.directory === directory.id ? cutRoleOf(after.resource, directory) : null;
   if (command.type !== 'CreateUser' && command.type !== 'RecordSignIn')
-    return holds.length === 0 ? null : { mapped: null, rules: [], holds };
+    return holds.length === 0 && !cutRole ? null : { mapped: null, rules: [], holds, cutRole };
   const incoming = incomingOf(command, context);
   if (isRejection(incoming)) return null;
   const person = personOf(command, directory, incoming?.resource);
@@ -45,11 +49,12 @@ export const explanationOf = (
       })),
     })),
     holds,
+    cutRole,
   };
 };
 
-/** What would hold the user after the command; null = nothing, or it is refused. */
-const heldAfter = (command: UserCommand, context: UserContext, stateOf: (id: string) => UserState): Held | null => {
+/** The user after the command; null = there is none, or it is refused. */
+const userAfter = (command: UserCommand, context: UserContext, stateOf: (id: string) => UserState): UserState => {
   const incoming = incomingOf(command, context);
   if (isRejection(incoming)) return null;
   const matching = matchingOf(command, { ...context, incoming });
@@ -58,7 +63,15 @@ const heldAfter = (command: UserCommand, context: UserContext, stateOf: (id: str
   const before = stateOf(id);
   const events = decide(command, before, { ...context, incoming, matching });
   if (isRejection(events)) return null;
-  return events.reduce<UserState>((state, event) => evolve(state, event, id, ''), before)?.held ?? null;
+  return events.reduce<UserState>((state, event) => evolve(state, event, id, ''), before);
+};
+
+const cutRoleOf = (resource: Resource, directory: Directory): Explanation['cutRole'] => {
+  const [named] = roleSourcesOf(resource, [], directory);
+  if (!named || named.gives === named.role) return null;
+  const { role, gives } = named;
+  const detail = `The attribute roles names the web role ${role}, of which the roleCeiling of the directory "${directory.name}" leaves ${gives ?? 'nothing'}: the value is kept.`;
+  return { role, gives, detail };
 };
 
 const holdsOf = (held: Held | null, directory: Directory): Explanation['holds'] =>

@@ -197,7 +197,7 @@ describe('a directory with a scope', () => {
     expect(told(of, create('Engineering'))).toMatchObject({ holds, rules: [{}, {}, {}] });
     expect(told(of, create('Sales'))).toMatchObject({ holds: [] });
     when(of, create('Engineering'));
-    expect(told(of, patch(['active', true]))).toEqual({ mapped: null, rules: [], holds });
+    expect(told(of, patch(['active', true]))).toEqual({ mapped: null, rules: [], holds, cutRole: null });
     expect(told(of, patch(['title', 'Sales']))).toBeNull();
   });
 });

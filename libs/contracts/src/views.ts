@@ -35,7 +35,7 @@ export const GROUPS_OF = '"group".groups_of';
 export const EFFECTIVE_MEMBERS = '"group".effective_members';
 /**
  * A function of tenant, groups, first and last member, and a number of groups: the users between the two who are in any
- * of the groups, also through others, archived or not. A row without a member says that there are more groups to look
+ * of the groups, also through others of the same directory or local ones, archived or not. A row without a member says that there are more groups to look
  * into than that number.
  */
 export const MEMBERS_OF_ANY = '"group".members_of_any';

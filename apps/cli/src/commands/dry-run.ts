@@ -28,10 +28,12 @@ const describe = ({ decisions, response }: DryRunResult): string =>
         mapped,
         rules = [],
         holds = [],
+        cutRole,
       } = (explanation ?? {}) as {
         mapped?: { lines: readonly { target: string; line: number }[] } | null;
         rules?: readonly { rule: string; candidates: readonly { id: string; userName: string }[] }[];
         holds?: readonly { reason: string; detail: string }[];
+        cutRole?: { detail: string } | null;
       };
       return [
         (command as { type: string }).type,
@@ -41,6 +43,7 @@ const describe = ({ decisions, response }: DryRunResult): string =>
             `  rule      ${rule}: ${candidates.map(({ id, userName }) => `${userName} (${id})`).join(', ') || 'nobody'}`,
         ),
         ...holds.map(({ reason, detail }) => `  held      ${reason}: ${detail}`),
+        ...(cutRole ? [`  web role  ${cutRole.detail}`] : []),
         ...events.map(({ event }) => `  event     ${JSON.stringify(event)}`),
         ...(outcome.status === 'rejected' ? [`  refused   ${outcome.detail}`] : []),
         ...(outcome.status === 'done' && events.length === 0 ? ['  nothing would change'] : []),

@@ -127,23 +127,30 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
 $$;
 
 -- Those of some users, by the first and the last of their ids, who are in any of some groups, directly or through other
--- groups: whether they may act, the reader says. What it costs are the groups below, of which there may be so many, and
--- the memberships that are found; a group of very many others costs nothing. A row without a member says that there are
--- more groups: whoever decides about a write must not be stopped by an error.
+-- groups: whether they may act, the reader says. A group of another directory is not looked into: what that directory
+-- writes must not decide about this one; local groups are. What it costs are the groups below, of which there may be so
+-- many, and the memberships that are found; others in the groups cost nothing. A row without a member says that there
+-- are more groups: whoever decides about a write must not be stopped by an error.
 CREATE FUNCTION "group".members_of_any(
   of_tenant uuid, of_groups uuid[], first_member uuid, last_member uuid, max_groups int
 )
 RETURNS TABLE (group_id uuid, member uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "group", pg_temp AS $$
   WITH RECURSIVE down AS (
-    SELECT g.id AS root, g.id FROM unnest(of_groups) AS t(id)
-    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0) g
+    SELECT g.id AS root, g.id, g.directory FROM unnest(of_groups) AS t(id)
+    CROSS JOIN LATERAL (
+      SELECT groups.id, groups.directory FROM groups WHERE tenant = of_tenant AND groups.id = t.id OFFSET 0
+    ) g
     UNION
-    SELECT down.root, g.id FROM down
+    SELECT down.root, g.id, down.directory FROM down
     CROSS JOIN LATERAL (
       SELECT members.member FROM members WHERE tenant = of_tenant AND members.group_id = down.id AND kind = 'G' OFFSET 0
     ) m
-    CROSS JOIN LATERAL (SELECT groups.id FROM groups WHERE tenant = of_tenant AND groups.id = m.member OFFSET 0) g
+    CROSS JOIN LATERAL (
+      SELECT groups.id FROM groups
+      WHERE tenant = of_tenant AND groups.id = m.member
+        AND (groups.directory IS NULL OR groups.directory = down.directory) OFFSET 0
+    ) g
   ), found AS MATERIALIZED (SELECT down.root, down.id FROM down LIMIT max_groups + 1)
   SELECT DISTINCT f.root, m.member FROM found f
   CROSS JOIN LATERAL (
