@@ -1,12 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const REQUIREMENTS = 'test/conformance/requirements.txt';
 const OLDEST_PYTHON = [3, 11] as const;
 const INSTALL_TIMEOUT_MS = 300_000;
-const RUN_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 300_000;
 const MAX_OUTPUT_BYTES = 16 * 1_048_576;
 
 /**
@@ -55,13 +55,15 @@ export interface Run {
   readonly output: string;
 }
 
-/** Runs Python in that environment. Resolves when it has ended, however it did. */
+/** Runs Python in that environment, and in a folder if it may leave files there. Resolves when it has ended, however it did. */
 export const python = (
   args: readonly string[],
   environmentVariables: Readonly<Record<string, string>> = {},
+  cwd = '.',
 ): Promise<Run> =>
   new Promise((done) => {
     const options = {
+      cwd,
       env: { ...process.env, PYTHONUTF8: '1', ...environmentVariables },
       timeout: RUN_TIMEOUT_MS,
       maxBuffer: MAX_OUTPUT_BYTES,
@@ -76,7 +78,7 @@ export const python = (
  * renaming.
  */
 const environment = (): string =>
-  join(
+  resolve(
     'node_modules/.cache/muster',
     `python-${createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12)}`,
   );

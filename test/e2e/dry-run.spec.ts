@@ -125,12 +125,16 @@ describe.each(['Postgres', 'Kafka'] as const)('a dry run, on %s', (log) => {
     const response = async (request: object) => (await dryRun(id, request)).body.response;
     expect(await response({ method: 'POST', path: '/Users', body: { active: true } })).toMatchObject({ status: 400 });
     expect(await response({ method: 'GET', path: '/Nothing' })).toMatchObject({ status: 404 });
+    expect(await response({ method: 'GET', path: '/Users', headers: null, body: null })).toMatchObject({ status: 200 });
+    expect(await response({ method: 'GET', path: '/100%' })).toMatchObject({ status: 400 });
     expect(await response({ method: 'DELETE', path: '/Users' })).toMatchObject({
       status: 405,
       headers: { allow: expect.stringContaining('POST') },
     });
     for (const wrong of [
       { method: 'POST', path: '/Bulk', body: {} },
+      { method: 'POST', path: '/%42ulk', body: {} },
+      { method: 'GET', path: '/Users', body: { userName: 'ada' } },
       { method: 'GET', path: '/../../../health' },
       { method: 'GET', path: '/%2e%2e/%2e%2e/admin/v1/tenants' },
       { method: 'GET', path: 'Users' },

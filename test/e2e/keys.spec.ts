@@ -193,6 +193,8 @@ describe('the key of one tenant', () => {
     const group = await key('POST', '/groups', { displayName: 'Of the key', members: [mine.user] });
     expect(group).toMatchObject({ status: 201, body: { tenant: mine.tenant } });
     expect((await key('POST', `/directories/first/reveal-token`)).body.token).toBe(mine.secret);
+    const signedIn = await key('POST', '/sign-ins', { loginType: 'oidc', providerId: 'p', upn: 'u@example.org' });
+    expect(signedIn, JSON.stringify(signedIn.body)).toMatchObject({ status: 201 });
   });
 
   it('has nothing to do with tenants to come, and with keys', async () => {

@@ -111,15 +111,20 @@ describe.each(['Postgres', 'Kafka'] as const)('on the %s log', (log) => {
       type: 'muster.token.revealed.v1',
       data: { reason: 'Entra was set up anew' },
     });
+    // A request that is sent again is no exception, whatever its first answer was.
+    const again = { 'idempotency-key': `again-${id}` };
+    const paths = [`/tokens/${id}/reveal`, `/directories/${directory.id}/reveal-token`];
+    for (const path of [...paths, ...paths])
+      expect((await admin('POST', path, {}, again)).body.token).toBe(directory.token);
     const { body: off } = await admin('PATCH', `/tenants/${directory.tenant}`, { revealTokens: false });
     expect(off).toMatchObject({ id: directory.tenant, revealTokens: false });
-    for (const path of [`/tokens/${id}/reveal`, `/directories/${directory.id}/reveal-token`]) {
-      expect(await admin('POST', path)).toMatchObject({
+    for (const [path, headers] of paths.flatMap((path) => [[path, {}] as const, [path, again] as const])) {
+      expect(await admin('POST', path, {}, headers)).toMatchObject({
         status: 403,
         body: { detail: expect.stringMatching(/manages the installation.*--reveal-tokens on/) },
       });
     }
-    expect((await eventsOf(id)).filter(({ type }) => type === 'muster.token.revealed.v1')).toHaveLength(1);
+    expect((await eventsOf(id)).filter(({ type }) => type === 'muster.token.revealed.v1')).toHaveLength(5);
     await admin('PATCH', `/tenants/${directory.tenant}`, { revealTokens: true });
     expect((await reveal()).body.token).toBe(directory.token);
   });

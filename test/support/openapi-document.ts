@@ -65,6 +65,9 @@ const REASON: Schema = {
   description: 'Why, in one line: it is kept in the events that the change makes.',
 };
 
+/** Texts that are moments, or null: they are read by expiryOf, which tells more of what is wrong than a validator. */
+const MOMENTS = ['expiresAt'];
+
 /** The schema of a class. A property with a value of its own need not be sent. */
 const schemaOf = (checked: Type<object>): Schema => {
   const schema: Schema = targetConstructorToSchema(checked, OPTIONS);
@@ -73,6 +76,10 @@ const schemaOf = (checked: Type<object>): Schema => {
     if (value === undefined || !schema.properties?.[name]) continue;
     schema.properties[name].default = value;
     schema.required = schema.required?.filter((one: string) => one !== name);
+  }
+  for (const name of MOMENTS) {
+    const found = schema.properties?.[name];
+    if (found) schema.properties[name] = { ...found, type: ['string', 'null'], format: 'date-time' };
   }
   if (schema.required?.length === 0) delete schema.required;
   return schema;
@@ -95,6 +102,7 @@ const ERRORS: readonly RejectionCode[] = [
   'forbidden',
   'notFound',
   'tooManyRequests',
+  'headersTooLarge',
   'unavailable',
 ];
 const ERRORS_OF_CHANGES: readonly RejectionCode[] = ['conflict', 'tooLarge', 'unsupportedMediaType'];
@@ -134,14 +142,14 @@ const document = (controller: Type<object>, name: string): void => {
     (method === RequestMethod.POST ? 201 : 200);
   const { summary, description, query, body, answer, mediaType = 'application/json' } = says;
   const need = needOf(route as () => unknown);
+  // To reveal a token is recorded each time, and a dry run changes nothing.
+  const isRepeatable = method === RequestMethod.POST && need?.scope === 'manage';
   const scope =
     need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
   const parameters: Schema = query ? schemaOf(query as Type<object>) : {};
-  const errors = [
-    ...ERRORS,
-    ...(isChange ? ERRORS_OF_CHANGES : []),
-    ...(method === RequestMethod.POST ? ERRORS_OF_REPEATS : []),
-  ].map(errorStatus);
+  const errors = [...ERRORS, ...(isChange ? ERRORS_OF_CHANGES : []), ...(isRepeatable ? ERRORS_OF_REPEATS : [])].map(
+    errorStatus,
+  );
   const decorators = [
     ApiOperation({ summary, description: [description, scope].filter(Boolean).join('\n\n') }),
     ...[...path.matchAll(/:(\w+)/g)].map(([, parameter]) => ApiParam({ name: parameter!, schema: { type: 'string' } })),
@@ -152,7 +160,7 @@ const document = (controller: Type<object>, name: string): void => {
         schema: schema as Schema,
       }),
     ),
-    ...(method === RequestMethod.POST ? [ApiHeader(IDEMPOTENCY_KEY)] : []),
+    ...(isRepeatable ? [ApiHeader(IDEMPOTENCY_KEY)] : []),
     ...(method === RequestMethod.DELETE ? [ApiQuery({ name: 'reason', required: false, schema: REASON })] : []),
     ...(hasBody ? [ApiBody({ schema: bodyOf(body), required: body !== undefined })] : []),
     ApiResponse({

@@ -100,6 +100,7 @@ const FAULTS: Readonly<Record<string, readonly [string, RegExp]>> = {
   'two roles where one may be': ['SingleAppRoleAssignment([list])', /2 roles/],
   'an interval that is computed': ['DateAdd([list], 1, Now())', /no such interval/],
   'a pattern that is computed': ['Replace("a", , Append("(", ""), , "b")', /A group is not closed/],
+  'a culture that only has the shape of one': ['ToLower("a", Append("en", "-12"))', /no such culture/],
   'a random text that cannot be': ['RandomString(3, 2, 2, 0, 0)', /length does not fit/],
   'what an expression refuses itself': ['Error("no department")', /refuses: no department/],
 };

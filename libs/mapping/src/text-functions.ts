@@ -29,6 +29,15 @@ const toUpper = (text: string): string => {
     .join('');
 };
 
+/** BCP 47: `en-12` has the shape of a tag and is none, and V8 throws for it. */
+const isLanguage = (tag: string): boolean => {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+};
+
 /** `change` takes a language, or none for the invariant culture. */
 const ofCulture =
   (change: (text: string, culture: string | null) => string) =>
@@ -36,7 +45,7 @@ const ofCulture =
     const [text, language] = [asText(source), asText(culture)];
     const checked = (name: string | null): string | null => {
       if (name === null || name === '') return null;
-      if (/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(name)) return name;
+      if (/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(name) && isLanguage(name)) return name;
       return site.fail('There is no such culture', 'one such as "en-US"', culture);
     };
     if (typeof culture?.literal === 'string') checked(culture.literal);

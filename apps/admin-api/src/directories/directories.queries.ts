@@ -85,15 +85,15 @@ export class Directories {
     ]);
   }
 
-  /** The oldest directory, if there is any. */
-  async first(): Promise<DirectoryView | undefined> {
-    return (await this.read('ORDER BY d.id LIMIT 1'))[0];
+  /** The oldest directory, if there is any; of one tenant, unless that is null. */
+  async first(tenant: string | null = null): Promise<DirectoryView | undefined> {
+    return (await this.read('WHERE $1::uuid IS NULL OR d.tenant = $1 ORDER BY d.id LIMIT 1', [tenant]))[0];
   }
 
-  /** Without an id: the first one. Throws Rejected(notFound). */
-  async show(id?: string): Promise<DirectoryView> {
+  /** Without an id: the first one, of one tenant unless that is null. Throws Rejected(notFound). */
+  async show(id?: string, tenant: string | null = null): Promise<DirectoryView> {
     if (id === undefined) {
-      const first = await this.first();
+      const first = await this.first(tenant);
       if (!first) throw new Rejected('notFound', 'There is no directory yet.');
       return first;
     }

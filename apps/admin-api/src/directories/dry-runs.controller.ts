@@ -38,12 +38,16 @@ export class DryRunsController {
     answer: RESULT,
   })
   try(@Param('id') id: string, @Body() content: unknown): Promise<DryRunResult> {
-    const { method, path, headers = {}, body } = checked(TriedRequest, content);
+    const { method, path, headers: given, body } = checked(TriedRequest, content);
+    // Null is as if it were not there.
+    const headers = given ?? {};
     const wrong = Object.entries(headers).find(
       ([name, value]) =>
         !HEADERS.includes(name.toLowerCase()) || typeof value !== 'string' || !/^[\x20-\x7e]*$/.test(value),
     );
     if (wrong) throw new Rejected('invalidValue', `headers may have ${HEADERS.join(', ')}, each one line of text.`);
-    return this.dryRuns.of(id, { method, path, headers: headers as Record<string, string>, body });
+    if (method === 'GET' && body)
+      throw new Rejected('invalidValue', 'A GET has no body: leave it out, or try another method.');
+    return this.dryRuns.of(id, { method, path, headers: headers as Record<string, string>, body: body ?? undefined });
   }
 }

@@ -27,7 +27,7 @@ export class DirectoryDryRuns {
     const { pathname } = new URL(`http://gateway${BASE}${path}`);
     if (!pathname.startsWith(`${BASE}/`))
       throw new Rejected('invalidValue', 'path must stay below the SCIM base URL, as /Users does.');
-    if (/^\/+Bulk\b/i.test(pathname.slice(BASE.length)))
+    if (/^\/+Bulk\b/i.test(decoded(pathname.slice(BASE.length))))
       throw new Rejected('invalidValue', 'A bulk request cannot be tried as a whole: send its operations one by one.');
     const { id, tenant } = await this.directories.show(directoryId);
     const text = body === undefined ? null : JSON.stringify(body, withoutPassword);
@@ -45,6 +45,15 @@ export class DirectoryDryRuns {
     })) as DryRunResult;
   }
 }
+
+/** As the router reads it: /%42ulk is /Bulk. What cannot be decoded leads nowhere. */
+const decoded = (path: string): string => {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+};
 
 /** Nobody needs it, and questions are messages, which others may read. */
 const withoutPassword = (name: string, value: unknown): unknown => (/^password$/i.test(name) ? undefined : value);

@@ -136,7 +136,7 @@ export class Tokens {
   /** Records that somebody is to see the token, and then opens it. Throws Rejected. */
   async reveal(asked: Asked, id: string): Promise<RevealedToken> {
     const shown = await this.listed.show(id);
-    await this.commands.toDirectory(asked, shown.tenant, { type: 'RevealToken', tokenId: shown.id });
+    await this.commands.toDirectory(eachTime(asked), shown.tenant, { type: 'RevealToken', tokenId: shown.id });
     return { ...shown, token: await this.open(shown.tenant, shown.id) };
   }
 
@@ -148,7 +148,7 @@ export class Tokens {
     const directory = await this.directories.show(directoryId);
     const working = directory.tokens.filter(({ status }) => status === 'active').toSorted(lastsLongestFirst);
     for (const { id, expiresAt } of working.slice(0, MAX_TRIED_TOKENS)) {
-      await this.commands.toDirectory(asked, directory.tenant, { type: 'RevealToken', tokenId: id });
+      await this.commands.toDirectory(eachTime(asked), directory.tenant, { type: 'RevealToken', tokenId: id });
       const token = await this.open(directory.tenant, id);
       if (token !== null) return revealed(directory, token, expiresAt);
     }
@@ -174,5 +174,11 @@ export class Tokens {
     return rows[0] ? this.seal.open(contextOf(tenant, tokenId), rows[0].sealed) : null;
   }
 }
+
+/**
+ * The request without its Idempotency-Key. To show a token once more is decided and recorded once more: somebody may have
+ * switched it off since the first time.
+ */
+const eachTime = ({ repeatable: _repeatable, ...asked }: Asked): Asked => asked;
 
 const contextOf = (tenant: string, tokenId: string): string => `${tenant}|${tokenId}|token`;

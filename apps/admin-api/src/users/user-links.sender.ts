@@ -27,9 +27,9 @@ export class UserLinks {
     private readonly events: StreamEvents,
   ) {}
 
-  /** Without a directory: through the first one. Throws Rejected. */
+  /** Without a directory: through the first one that the key may see. Throws Rejected. */
   async recordSignIn(asked: Asked, directoryId: string | undefined, seen: SeenAtSignIn): Promise<RecordedSignIn> {
-    const { id, tenant } = await this.directories.show(directoryId);
+    const { id, tenant } = await this.directories.show(directoryId, asked.key.tenant);
     return (await this.commands.toIdentity(asked, tenant, id, {
       type: 'RecordSignIn',
       userId: asked.newId(),

@@ -52,10 +52,11 @@ export class TokenController {
   @Header('cache-control', 'no-store')
   @Header('pragma', 'no-cache')
   token(
-    @Param('directory') directory: string,
+    @Param('directory') given: string,
     @Headers('authorization') authorization: string | undefined,
     @Req() { body, ip }: FastifyRequest,
   ): Promise<GrantedToken> {
+    const directory = given.toLowerCase();
     return this.slots.run(directory, () => this.grant(directory, String(body ?? ''), authorization, ip));
   }
 
@@ -70,7 +71,8 @@ export class TokenController {
     '.well-known/oauth-authorization-server/oauth/v1/:directory',
     'oauth/v1/:directory/.well-known/oauth-authorization-server',
   ])
-  async metadata(@Param('directory') directory: string): Promise<Metadata> {
+  async metadata(@Param('directory') given: string): Promise<Metadata> {
+    const directory = given.toLowerCase();
     await this.requireDirectory(directory);
     const base = this.config.signInUrl;
     const issuer = issuerOf(base, directory);
