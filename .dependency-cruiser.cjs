@@ -1,4 +1,4 @@
-/** Who may import whom. Inside a room imports are relative, across rooms they go through the index of a lib. */
+/** These rules say who may import whom. Inside a room imports are relative, across rooms they go through the index of a lib. */
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
 /** A spec may start a database or a broker; a contract is a suite that the specs of several adapters run. */

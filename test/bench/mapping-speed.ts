@@ -52,7 +52,7 @@ export interface MappingResult {
   /** Medians of the rounds, by processor time. */
   readonly createsPerSecond: number;
   readonly updatesPerSecond: number;
-  /** What it takes to read the ten lines, which is done once for each version of a mapping. */
+  /** The time to read the ten lines, which is done once for each version of a mapping. */
   readonly readMs: number;
   readonly atLeast: number;
   readonly reached: boolean;

@@ -6,7 +6,7 @@ import { startServer } from '../../apps/muster/src/server.module.js';
 import { startMuster } from '../support/muster.js';
 import { RawConnection } from '../support/raw-connection.js';
 
-/** What all routes of the admin API have in common: errors, lists, reasons. */
+/** All routes of the admin API have this in common: errors, lists, reasons. */
 
 const muster = startMuster();
 const { admin } = muster;

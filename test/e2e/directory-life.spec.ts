@@ -5,7 +5,7 @@ import { startMuster, type Directory } from '../support/muster.js';
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
-    // What is done to a directory counts with the next request: a token is looked up for each.
+    // A change of a directory counts with the next request: a token is looked up for each.
     const muster = startMuster({ log, settings: { TOKEN_CACHE_MS: '0' } });
     const { admin } = muster;
 

@@ -364,7 +364,7 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
         const { status, body } = await byAssertion(directory, id, token);
         expect({ status, body }).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
         expect(body.error_description).toContain(check);
-        // What is expected is not for everybody.
+        // Not everybody may see the values that are expected.
         expect(body.error_description).not.toContain('the-workload');
         expect(issuer.asked).toBe(0);
         await expect.poll(() => trace(directory, false), { timeout: 5_000 }).toMatchObject({ client: id });

@@ -153,7 +153,7 @@ export class Track {
   read(seen: Seen | null): string | null {
     if (!this.worlds.some((world) => shows(seen, world))) return this.violation(`a read showed ${show(seen)}`);
     if (this.settled) this.worlds = [worldOf(seen)];
-    // Whoever was deleted and is sent again has the id of before, also when the answer was lost.
+    // A user who was deleted and is sent again has the id of before, also when the answer was lost.
     if (seen) this.deletedIds.delete(seen.id);
     return null;
   }

@@ -8,7 +8,7 @@ const RECORDED_AT = '2026-01-01T00:00:00.000Z';
 export const stateAfter = (...events: readonly DirectoryEvent[]): DirectoryOwnerState =>
   events.reduce<DirectoryOwnerState>((state, event) => evolve(state, event, RECORDED_AT), null);
 
-/** What a decision sees of a tenant in which this has happened, by stream. */
+/** The world that a decision sees, of a tenant in which this has happened, by stream. */
 export const worldAfter = (
   streams: Readonly<Record<string, readonly DirectoryEvent[]>>,
   now = '2026-06-01T00:00:00.000Z',

@@ -19,7 +19,7 @@ export const scansIn = async (pool: pg.Pool, text: string, values: readonly unkn
   }
 };
 
-/** What a statement has read once it was carried out, planned with its parameters as those that are not prepared are. */
+/** The rows and tables that a statement has read once it was carried out, planned with its parameters as those that are not prepared are. */
 export interface Reading {
   /** Rows of tables, and of indexes alone, that were looked at. */
   readonly rows: number;

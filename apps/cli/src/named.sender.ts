@@ -71,7 +71,7 @@ export const userOf = async (given: string): Promise<string> => {
   const [only] = found;
   if (!only) throw new Error(`Nobody is called "${given}", and nobody was.`);
   if (found.length === 1) return only.id;
-  // Whoever has a user name is meant, not those who had it.
+  // The user who has the name is meant, not those who had it.
   const named = found.filter(({ matchedBy }) => matchedBy === 'userName');
   if (named.length === 1) return named[0]!.id;
   const rows = found.map(({ id, userName: name }) => ({ id, name }));

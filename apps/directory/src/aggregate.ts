@@ -29,7 +29,7 @@ export interface World {
   /** All aggregates of one kind, with their ids. */
   all<Kind extends State>(of: { readonly kind: Kind['kind']; readonly isOfKind?: Kind }): readonly Known<Kind>[];
 }
-/** What other owners keep for a directory; more than MAX_BELONGINGS are not counted. */
+/** Users and groups that other owners keep for a directory; more than MAX_BELONGINGS are not counted. */
 export interface Belongings {
   readonly users: number;
   readonly groups: number;

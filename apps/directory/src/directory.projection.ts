@@ -18,7 +18,7 @@ import { aggregateOf, AGGREGATES, decide, evolve, type AnyAggregate } from './ag
 /** Table → its rows; null = none. */
 type LoadedDirectories = Readonly<Record<string, Columns[] | null>>;
 
-/** What a batch loads: all aggregates of its tenants, and what belongs to the directories that are to be deleted. */
+/** A batch loads all aggregates of its tenants, and what belongs to the directories that are to be deleted. */
 interface Touched {
   readonly tenants: readonly string[];
   readonly deleted: readonly { readonly tenant: string; readonly directory: string }[];

@@ -1,4 +1,4 @@
-/** What a request shows to be let in. */
+/** The credentials that a request shows to be let in. */
 export interface Credentials {
   readonly token: string;
   /** With HTTP Basic the id of the directory, in lower case; null = it is a bearer token, which says which directory it is. */

@@ -25,7 +25,7 @@ export const asItsDirectoryHasIt = ({ resource, archival }: Archivable): Resourc
 export const staysArchived = (user: Archivable, wanted: Resource): Resource =>
   user.archival ? { ...wanted, active: false } : wanted;
 
-/** What the directory now says of `active`, where an administrator keeps it without effect. */
+/** Returns the event that keeps the word of the directory on `active`, where an administrator keeps it without effect. */
 export const deferred = ({ archival }: Archivable, wanted: Resource, decided: DecidedUnder): UserEvent[] =>
   archival && archival.active !== isActive(wanted)
     ? [{ type: 'ActiveDeferred', active: isActive(wanted), ...decided }]

@@ -106,7 +106,7 @@ export const bearersSinceMove = (
           .map((bearer) => sinceMove(bearer, directory))
           .filter(({ resource }) => kind !== 'externalId' || externalIdOf(resource) !== null);
 
-/** Whoever is there goes before somebody whom a directory has deleted. */
+/** A user who is there goes before one whom a directory has deleted. */
 const thoseThere = (candidates: readonly Candidate[]): readonly Candidate[] => {
   const there = candidates.filter(({ withdrawnFrom }) => withdrawnFrom === null);
   return there.length > 0 ? there : candidates;

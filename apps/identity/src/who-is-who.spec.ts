@@ -100,7 +100,7 @@ const expectNobodyMeant = ({ action, before, sender }: Step, directories: readon
   ).toEqual([]);
   const byMailAtAll = users.filter((user) => action.email !== null && mailOf(user) === fold(action.email));
   const there = byMailAtAll.filter(({ withdrawnFrom }) => withdrawnFrom === null);
-  // Whoever is there goes before somebody whom a directory has deleted.
+  // A user who is there goes before one whom a directory has deleted.
   const byMail = there.length > 0 ? there : byMailAtAll;
   const others = byMail.filter((user) => {
     const isUndone = user.refused.length > 0;

@@ -45,7 +45,7 @@ interface Known {
   readAtMs: number;
   /** When it was attempted last; -Infinity = never. */
   triedAtMs: number;
-  /** What went wrong then. */
+  /** The reason why it failed then. */
   failure: string | null;
   reading: Promise<void> | null;
 }

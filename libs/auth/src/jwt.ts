@@ -39,7 +39,7 @@ export const readJwt = (text: string): Jwt | null => {
 /** Finds the key of a kid. Null = there is none; throws when the keys are out of reach. */
 export type FindKey = (kid: string, algorithm: string) => Promise<CryptoKey | JWK | null>;
 
-/** What a token's header has to be, before a key is looked for. */
+/** Checks the header of a token, before a key is looked for. */
 export const checkHeader = (
   { header }: Jwt,
   algorithms: readonly string[],

@@ -62,7 +62,7 @@ const ownerAccess = (owner: OwnerOnLog): TopicAccess => {
   };
 };
 
-/** Who is asked reads the questions and writes the answers. */
+/** A service that is asked reads the questions and writes the answers. */
 const dryRunAccess = (service: OwnerOnLog | FaceOnLog): TopicAccess => {
   const make = dryRunTopicsOf(service);
   return { read: make.slice(0, 1), write: make.slice(1), make };

@@ -135,7 +135,7 @@ export interface PublicKey {
 }
 
 /**
- * What the bearer of a key of the admin API may do: read; change, and make tokens and secrets, which are shown once; be
+ * The bearer of a key of the admin API may do this: read; change, and make tokens and secrets, which are shown once; be
  * shown a token again.
  */
 export const KEY_SCOPES = ['read', 'manage', 'reveal'] as const;

@@ -19,7 +19,7 @@ export interface DryRunRequest {
   readonly body: string | null;
 }
 
-/** What an owner would decide about a command. */
+/** The decision that an owner would make about a command. */
 export interface DryDecision {
   readonly outcome: Outcome;
   /** Events that would happen, with all that is in them. */
@@ -28,7 +28,7 @@ export interface DryDecision {
   readonly explanation: unknown;
 }
 
-/** What would become of a request of SCIM. */
+/** The answer to a request of SCIM as it would be, and the decisions behind it. */
 export interface DryRunResult {
   /** The commands that it would be, and what their owner would decide, each for itself. */
   readonly decisions: readonly (DryDecision & { readonly command: unknown })[];

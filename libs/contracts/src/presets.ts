@@ -2,7 +2,7 @@ import type { DirectoryKind } from './directory.js';
 import type { DirectorySettings, SettingName } from './directory-settings.js';
 
 /**
- * What a directory of a kind is made with, as settings that somebody has set: they are shown and can be changed, and
+ * The settings that a directory of a kind is made with, as if somebody had set them: they are shown and can be changed, and
  * stay as they are when a later release of Muster makes new directories differently. Only what differs from the
  * defaults is named.
  */

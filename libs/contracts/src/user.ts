@@ -83,7 +83,7 @@ export type HoldReason = (typeof HOLD_REASONS)[number];
 export interface Held {
   /** `create`: the directory makes no users. `scope`: the user is not in its scope. */
   readonly reasons: readonly HoldReason[];
-  /** What the identity provider says: the user becomes that when no reason is left. */
+  /** The word of the identity provider: the user becomes that when no reason is left. */
   readonly active: boolean;
   /** An administrator has let the user in nevertheless: the reasons archive nobody. */
   readonly letIn?: true;
@@ -133,7 +133,7 @@ export type UserEvent =
     } & DecidedUnder)
   | ({ readonly type: 'SignInUnlinked'; readonly loginType: LoginType; readonly providerId: string } & DecidedUnder)
   /**
-   * What the identity provider sent is not what is stored: the attribute mapping of the directory made others of them.
+   * The attribute mapping of the directory made other attributes of those that the identity provider sent.
    * `changes` are those of the attributes as they were sent.
    */
   | ({

@@ -10,7 +10,7 @@ import type { AttributeChanges, Held, Matching } from './user.js';
 export const USERS_VIEW = 'identity.users_v1';
 /** Users for administrators. */
 export const ADMINISTERED_USERS_VIEW = 'identity.administered_users_v1';
-/** What users were called, and with what they signed in, that their rows do not say: those of deleted users, too. */
+/** Names and sign-in ids of users that their rows do not say, because they had them before; those of deleted users, too. */
 export const KNOWN_AS_VIEW = 'identity.known_as_v1';
 /** The kinds of identifiers there. Names are keys (nameKey, uniqueKey), the last two are as they were sent. */
 export type KnownAsKind = 'displayName' | 'userName' | 'email' | 'externalId' | 'providerId';

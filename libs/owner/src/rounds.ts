@@ -5,7 +5,7 @@ const RETRY_AFTER_MS = 1_000;
 
 export interface RoundsOptions {
   readonly logger: { warn(facts: object, text: string): void };
-  /** What the log says of a round that has failed. */
+  /** The words of the log for a round that has failed. */
   readonly fault: string;
 }
 

@@ -398,7 +398,7 @@ export class Config {
     return (this.PUBLIC_URL ?? `http://localhost:${this.PORT}`).replace(/\/+$/, '');
   }
 
-  /** What clients see before the paths of the sign-in. */
+  /** The URL that clients see before the paths of the sign-in. */
   get signInUrl(): string {
     return (this.SIGN_IN_URL ?? this.PUBLIC_URL ?? `http://localhost:${this.signInPort}`).replace(/\/+$/, '');
   }

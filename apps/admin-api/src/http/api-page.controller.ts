@@ -6,7 +6,7 @@ import { BASE_PATH } from './version.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whoever reaches the port may read it: it holds no secret. */
+    /** Everybody who reaches the port may read it: it holds no secret. */
     withoutKey?: true;
   }
 }
@@ -42,7 +42,7 @@ const ofSwaggerUi = (name: string): Promise<Buffer> =>
 const document = (): Promise<Buffer> =>
   readFile(join(dirname(module.findPackageJSON('..', import.meta.url)!), 'docs/openapi.json'));
 
-/** What there is to read, by its path. */
+/** The files that there are to read, by their paths. */
 const FILES: Readonly<Record<string, { readonly type: string; read(): Buffer | Promise<Buffer> }>> = {
   [DOCUMENT_PATH]: { type: 'application/json', read: document },
   [PAGE_PATH]: { type: 'text/html; charset=utf-8', read: () => Buffer.from(PAGE) },

@@ -3,9 +3,9 @@ import type { Shape } from './shapes.js';
 /** A class whose properties class-validator checks. */
 type Checked = new () => object;
 
-/** What programs that call a route have to know of it, beside what its path and method say. */
+/** The description of a route for programs that call it, beside what its path and method say. */
 export interface Documentation {
-  /** What it does, in one line. */
+  /** One line that says what it does. */
   readonly summary: string;
   /** More of it, as Markdown. */
   readonly description?: string;

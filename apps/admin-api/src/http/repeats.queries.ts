@@ -23,7 +23,7 @@ export interface Repeatable {
   newCommandId(): string;
 }
 
-/** What a request with an Idempotency-Key makes, each time the same. */
+/** Ids and secrets that a request with an Idempotency-Key makes, each time the same. */
 interface Repetition {
   readonly newId: () => string;
   readonly newSecret: (id: string) => string;

@@ -88,5 +88,5 @@ const has = (user: UserColumns, kind: KnownAsKind, value: string): boolean => {
   }
 };
 
-/** What somebody has goes before what somebody had. */
+/** An identifier that somebody has goes before one that somebody had. */
 export const isBetter = (one: MatchedBy, than: MatchedBy): boolean => MATCHES.indexOf(one) < MATCHES.indexOf(than);

@@ -39,7 +39,7 @@ import {
 /** The tenants that somebody may see; null = all. */
 export type Visible = readonly string[] | null;
 
-/** What chooses the users of a list. */
+/** The conditions that choose the users of a list. */
 export interface Listing {
   readonly tenants: Visible;
   /** Left out = active and archived ones. */

@@ -42,7 +42,7 @@ const accessLines = (directory: RevealedDirectory): string[] => [
   ...(directory.notShown ? [`  The token is not shown: ${directory.notShown}`] : []),
 ];
 
-/** Whoever may not see the token is shown all the rest, and why. */
+/** An administrator who may not see the token is shown all the rest, and why. */
 const shown = async (id: string, reason: string | undefined): Promise<RevealedDirectory> => {
   const path = `directories/${encodeURIComponent(id)}`;
   try {

@@ -3,7 +3,7 @@ import { remember } from '#runtime';
 import { Rejected } from '#scim';
 import { ofActiveDirectory, UnknownToken, type KnownToken, type ScimTokens } from './scim-tokens.queries.js';
 
-/** What a JWT says, once its signature has been looked at, and who its caller is now. */
+/** A JWT whose signature has been looked at, with the way to find who its caller is now. */
 export interface ReadToken {
   readonly checks: readonly Check[];
   /** After this it is good for nothing; milliseconds since 1970. */
