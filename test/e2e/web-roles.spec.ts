@@ -275,5 +275,45 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         body: { detail: expect.stringMatching(/cursor/) },
       });
     });
+
+    it('a group of 100,000 is asked for one of its members; where groups are too many to look into, a sign-in is refused', async () => {
+      const entra = await muster.newDirectory('Entra');
+      const okta = await muster.newDirectory('Okta', entra.tenant);
+      const [ada, bob] = [await user(entra, 'ada@x'), await user(entra, 'bob@x')];
+      const huge = await group(entra, 'Huge', ada);
+      const plain = await group(entra, 'Plain', bob);
+      await set(entra, { groupRoles: { [huge]: 'Admin' } });
+      await muster.owner.query(
+        `INSERT INTO "group".members SELECT $1::uuid, $2::uuid, gen_random_uuid(), 'U' FROM generate_series(1, 100000)`,
+        [entra.tenant, huge],
+      );
+      expect(await signIn(okta, 'ada@x')).toMatchObject({
+        status: 409,
+        body: { detail: expect.stringMatching(/Admin/) },
+      });
+      expect((await signIn(okta, 'bob@x')).status).toBe(201);
+      await join(entra, huge, bob);
+      expect((await signIn(okta, 'bob@x')).status).toBe(409);
+      expect(await roleOf(bob)).toBe('Admin');
+      expect((await preview(entra, { roleCeiling: 'User' })).changes.map(({ id }) => id)).toEqual(
+        [ada, bob].toSorted(),
+      );
+      await muster.owner.query(
+        `WITH made AS (
+           INSERT INTO "group".groups (tenant, id, directory, version, created, last_modified, resource, display_name_folded, folded, member_count)
+           SELECT $1, gen_random_uuid(), $2, 1, now(), now(), '{}', 'x', '{}', 0 FROM generate_series(1, 1000) RETURNING id)
+         INSERT INTO "group".members SELECT $1, $3, id, 'G' FROM made`,
+        [entra.tenant, entra.id, huge],
+      );
+      const cy = await user(entra, 'cy@x');
+      await join(entra, plain, cy);
+      for (const upn of ['ada@x', 'cy@x'])
+        expect(await signIn(okta, upn)).toMatchObject({
+          status: 409,
+          body: { detail: expect.stringMatching(/may give a web role, but contain too many others/) },
+        });
+      expect((await signIn(entra, 'ada@x')).body.userId).toBe(ada);
+      expect([await roleOf(ada), await roleOf(cy)]).toEqual(['Admin', null]);
+    });
   });
 }
