@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
-import { WrongCredentials } from '#runtime';
+import { Pace, WrongCredentials } from '#runtime';
 import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
 import { ChangedClients } from './clients/clients.sender.js';
@@ -80,7 +80,7 @@ export const CONTROLLERS = [
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
-  static register({ config, pool, requests, masterSeal, apiKey, seal, dryRuns }: FaceTools): DynamicModule {
+  static register({ config, pool, pace, requests, masterSeal, apiKey, seal, dryRuns }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
       controllers: [...CONTROLLERS],
@@ -115,6 +115,7 @@ export class AdminApiModule {
         Pages,
         Repeats,
         { provide: POOL, useValue: pool },
+        { provide: Pace, useValue: pace },
         { provide: DRY_RUNS, useValue: dryRuns },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },

@@ -129,6 +129,15 @@ describe('moving to another identity provider', () => {
     }
   });
 
+  it('ends the access of the tenant of Entra that it named, whose own tokens it took', () => {
+    const entraTenantId = '6babcaad-604b-40ac-a9d7-9fd97c0b779f';
+    for (const kind of ['okta', 'entra'] as const)
+      expect(move(kind, { type: 'DirectoryChanged', settings: { entraTenantId } })).toContainEqual({
+        type: 'DirectoryChanged',
+        settings: expect.objectContaining({ entraTenantId: null }),
+      });
+  });
+
   it('is remembered by its version: what was decided before it was decided of the old one', () => {
     const state = [CREATED, { type: 'DirectoryMoved', kind: 'okta' } as const].reduce<ReturnType<typeof evolveAny>>(
       (before, event) => evolveAny(before, event, '2026-01-01T00:00:00.000Z'),

@@ -217,18 +217,21 @@ const notDeletable = (id: string, { name, status, disconnectedAt }: DirectorySta
   );
 };
 
-/** The settings by which the directory becomes one of the kind, but for those that somebody has chosen otherwise. */
+/**
+ * The settings by which the directory becomes one of the kind, but for those that somebody has chosen otherwise. The
+ * tenant of Entra is none of these: it is access, as a token is, and that of the old provider ends.
+ */
 const presetsExchanged = ({ settings, directoryKind }: DirectoryState, kind: DirectoryKind): SettingChanges => {
   const [now, old] = [settingsOf(settings), settingsOf(PRESETS[directoryKind])];
   const presets: SettingChanges = PRESETS[kind];
-  return changedSettings(
-    settings,
-    Object.fromEntries(
+  return changedSettings(settings, {
+    ...Object.fromEntries(
       directorySettings().flatMap(([name]) =>
         isEqual(now[name] as Json, old[name] as Json) ? [[name, presets[name] ?? null] as const] : [],
       ),
     ),
-  );
+    entraTenantId: null,
+  });
 };
 
 const created = ({ directoryId, name, kind }: CommandOf<'CreateDirectory'>, world: World): Decided => {

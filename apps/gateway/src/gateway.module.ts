@@ -28,9 +28,8 @@ import { IgnoredAttributes } from './write/ignored-attributes.job.js';
 /** The SCIM face: it owns HTTP and SCIM syntax, and holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, seal, requests, logger }: FaceTools, dryRuns: SelfSentRequests): DynamicModule {
+  static register({ config, pool, pace, seal, requests, logger }: FaceTools, dryRuns: SelfSentRequests): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
-    const pace = new Pace();
     const uses = new LastUses(pool);
     const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses, dryRuns);
     const reading: ReadingLimits = {

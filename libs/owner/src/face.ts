@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { KeySeal, RoleSeal } from '#event-store';
 import type { DryRuns, RequestReply } from '#log';
 import type { FaceOnLog, Message } from '#contracts';
-import type { Config, HttpErrors, Logger } from '#runtime';
+import type { Config, HttpErrors, Logger, Pace } from '#runtime';
 import type { Secret } from './definition.js';
 
 /** The tools that a face works with. */
@@ -13,6 +13,8 @@ export interface FaceTools {
   /** Connections as the role of the face, which may read published views. */
   readonly pool: Pool;
   readonly logger: Logger;
+  /** The time of this process, which its faces share: all of them run on one thread. */
+  readonly pace: Pace;
   /** Sends commands to an owner, which `sendsTo` has to name, and waits for their outcomes. */
   readonly requests: (owner: string) => RequestReply;
   /** Asks the services that `asks` names. */

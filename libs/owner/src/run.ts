@@ -16,6 +16,7 @@ import {
   apiKeyOf,
   commandLineKeyOf,
   masterKeySource,
+  Pace,
   startService,
   type Config,
   type HttpApplication,
@@ -100,6 +101,7 @@ export const run = async (options: RunOptions): Promise<Running> => {
   };
   const watch = watchLanes(config.LANE_STANDSTILL_AFTER_SECONDS, logger);
   const logs = openLogs({ ...options, watch, pool });
+  const pace = new Pace();
   const requests: RequestReply[] = [];
   const jobs = owners.map((owner) => {
     const { name } = owner;
@@ -138,6 +140,7 @@ export const run = async (options: RunOptions): Promise<Running> => {
         config,
         pool: pool(name),
         logger,
+        pace,
         requests: (owner) => mine.get(owner)!,
         dryRuns: new DryRuns(logs.get(name)!, face.asks ?? [], config.COMMAND_EXPIRES_AFTER_MS),
         answerDryRuns: (answer) => {

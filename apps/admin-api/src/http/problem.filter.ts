@@ -2,7 +2,15 @@ import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { LogUnavailable } from '#log';
-import { isDatabaseAway, isUnreadable, logAway, MAX_HEADER_BYTES, type HttpErrors, type Logger } from '#runtime';
+import {
+  isDatabaseAway,
+  isUnreadable,
+  logAway,
+  MAX_HEADER_BYTES,
+  NoSlot,
+  type HttpErrors,
+  type Logger,
+} from '#runtime';
 import { errorStatus, Rejected, type RejectionCode } from '#scim';
 /** RFC 9457 §8: it has no parameters. */
 const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -71,6 +79,11 @@ export class Problems implements HttpErrors {
     if (error instanceof Rejected) return error;
     if (error instanceof LogUnavailable)
       return new Rejected('unavailable', 'The message log or the database is away. Try again.');
+    if (error instanceof NoSlot)
+      return new Rejected(
+        'tooManyRequests',
+        `Requests of this tenant before it take long: ${error.message}. Send fewer at once, and this one again.`,
+      );
     if (isUnreadable(error))
       return new Rejected(
         'tooMany',
