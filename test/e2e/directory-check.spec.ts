@@ -49,6 +49,14 @@ describe('directory check', { timeout: 180_000 }, () => {
     expect(await users(before.tenant)).toBe(0);
   });
 
+  it('says of a strict directory what its clients meet, though the cases send less than it asks for', async () => {
+    const { id } = await muster.newDirectory('Strict', undefined, 'strict');
+    await muster.admin('PATCH', `/directories/${id}`, { scope: 'title eq "Sales"' });
+    const { code, stdout } = await check('Strict');
+    expect(stdout).toMatch(/Interoperability: (\d+) of \1 passed/);
+    expect(code).toBe(0);
+  });
+
   it('runs under the settings of the directory, and says which step found what', async () => {
     const { id, tenant } = await muster.newDirectory('Changes titles', undefined, 'scim');
     const schema = { id: 'urn:example:hr:2.0:User', name: 'HR', attributes: [{ name: 'badge', type: 'string' }] };

@@ -162,6 +162,46 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await muster.verify()).findings).toEqual([]);
     });
 
+    it('a strict directory asks for names, a work e-mail and roles that there are: each missing one is a 400 that names it', async () => {
+      const strict = await muster.newDirectory('Strict', entra.tenant, 'strict');
+      const person = { ...newPerson('Sales'), name: { givenName: 'Ada', familyName: 'Byron' } };
+      const refusal = (detail: RegExp) => ({
+        status: 400,
+        body: { scimType: 'invalidValue', detail: expect.stringMatching(detail) },
+      });
+      expect(await strict.scim('POST', '/Users', { ...person, name: { givenName: 'Ada' }, emails: [] })).toMatchObject(
+        refusal(/asks for name\.familyName and emails\[type eq "work"\]\.value, which/),
+      );
+      expect(await strict.scim('POST', '/Users', { ...person, roles: [{ value: 'Writer' }] })).toMatchObject(
+        refusal(/^roles\.value: "Writer" is not among/),
+      );
+      const { status, body: user } = await strict.scim('POST', '/Users', person);
+      expect(status).toBe(201);
+      const path = `/Users/${user.id}`;
+      expect(await strict.scim('PATCH', path, patch(['name.givenName', '']))).toMatchObject(
+        refusal(/asks for name\.givenName, which/),
+      );
+      expect(await strict.scim('PUT', path, { ...person, name: undefined })).toMatchObject(
+        refusal(/asks for name\.givenName and name\.familyName, which/),
+      );
+      expect(await strict.scim('PATCH', path, patch(['title', 'Dr']))).toMatchObject({ status: 200 });
+      expect((await strict.scim('PATCH', path, patch(['active', false]))).body).toMatchObject({ active: false });
+      for (const [wrong, detail] of [
+        ['givenName', /^requiredAttributes: "givenName" cannot be asked for: there is no such attribute/],
+        ['groups', /^requiredAttributes: "groups" cannot be asked for: no identity provider writes it/],
+      ] as const)
+        expect(await set(strict, { requiredAttributes: [wrong] })).toMatchObject({
+          status: 400,
+          body: { detail: expect.stringMatching(detail) },
+        });
+      const { body: shown } = await muster.admin('GET', `/directories/${strict.id}`);
+      expect(shown.presets).toEqual(['requiredAttributes', 'unknownRoles']);
+      expect(await set(strict, { requiredAttributes: null, unknownRoles: null })).toMatchObject({ status: 200 });
+      expect(
+        (await strict.scim('POST', '/Users', { ...newPerson('Sales'), roles: [{ value: 'Writer' }] })).status,
+      ).toBe(201);
+    });
+
     it('a filter that cannot be a scope is a 400 with the place and with what was expected', async () => {
       for (const [scope, detail] of [
         ['department eq', /^scope: Expected a value, not the end, at character 14 of the filter/],

@@ -2,6 +2,7 @@ import {
   diffResource,
   isRejection,
   rejection,
+  tooLarge,
   type Json,
   type Rejection,
   type Resource,
@@ -20,6 +21,7 @@ import {
 import { asItsDirectoryHasIt, staysArchived, type Archivable } from './archiving.js';
 import { isActive, upnOf, withEmailsOf } from './identifiers.js';
 import { sinceMove } from './matching.js';
+import { lacking } from './required-attributes.js';
 import { isInScope } from './scope.js';
 
 /** A directory, as far as its switches say what it may do to users. */
@@ -92,7 +94,7 @@ export const asSent = (user: Archivable & { readonly held: Held | null }): Resou
   user.held ? { ...user.resource, active: user.held.active } : asItsDirectoryHasIt(user);
 
 /** The user as it becomes: archived while something holds it, unless an administrator has let it in. */
-export const heldBack = (
+const heldBack = (
   sent: Sent,
   directory: Switched,
   definition: ResourceDefinition,
@@ -112,7 +114,7 @@ export const letIn = (held: Held | null): Held | null =>
   held?.reasons.includes('scope') ? { reasons: ['scope'], active: true, letIn: true } : null;
 
 /** Refuses whom a directory may not get, where its identity provider is told so: somebody new, or of another owner. */
-export const notTaken = (held: Held | null, isNew: boolean, directory: Switched): Rejection | null => {
+const notTaken = (held: Held | null, isNew: boolean, directory: Switched): Rejection | null => {
   if (!held || held.letIn || directory.refusal === 'quiet') return null;
   if (isNew && held.reasons.includes('create')) return switchedOff('createUsers', 'no user is made', directory);
   return held.reasons.includes('scope')
@@ -121,6 +123,20 @@ export const notTaken = (held: Held | null, isNew: boolean, directory: Switched)
         `The user is not in the scope of the directory "${directory.name}", which is: ${directory.scope}. Send whom it matches, or let an administrator of Muster change the setting scope.`,
       )
     : null;
+};
+
+/** A new user as it is stored: archived while something holds it. Returns why the directory may not make it. */
+export const arrives = (
+  wanted: Resource,
+  directory: Switched,
+  definition: ResourceDefinition,
+): { readonly resource: Resource; readonly held: Held | null } | Rejection => {
+  const judged = heldBack({ wanted, isNew: true, held: null }, directory, definition);
+  if (isRejection(judged)) return judged;
+  const { resource: after, held } = judged;
+  return (
+    notTaken(held, true, directory) ?? lacking({ before: null, after, held }, false, directory, definition) ?? judged
+  );
 };
 
 const isSameHold = (a: Held | null, b: Held | null): boolean =>
@@ -170,14 +186,23 @@ interface Becoming {
   readonly holding: { readonly held?: Held | null };
 }
 
-/** `isLink` = the directory gets the user with this write. */
+/** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
+const isShutOut = (after: Resource, changes: AttributeChanges): boolean =>
+  !isActive(after) && Object.keys(changes).every((name) => name === 'active' || name === 'userName');
+
+/**
+ * How a directory writes a user: with this write it gets the user, says all that the user shall have, or some of it.
+ */
+export type Writing = 'link' | 'whole' | 'part';
+
 export const becomes = (
   user: Archivable & { readonly held: Held | null },
   received: Resource,
   directory: Switched & { readonly id: string; readonly movedVersion: number | null },
-  definition: ResourceDefinition,
-  isLink: boolean,
+  { definition, maxResourceBytes }: { readonly definition: ResourceDefinition; readonly maxResourceBytes: number },
+  writing: Writing,
 ): Becoming | Rejection => {
+  const isLink = writing === 'link';
   const known = sinceMove(user, directory);
   const allowed = withinSwitches(asSent(known), withEmailsOf(user.resource, received), directory, isLink);
   if (isRejection(allowed)) return allowed;
@@ -188,9 +213,14 @@ export const becomes = (
   const refused = isLink ? notTaken(held, isNew, directory) : null;
   if (refused) return refused;
   const after = staysArchived(user, wanted);
+  const write = { before: writing === 'part' ? known.resource : null, after, held };
+  const lacks = lacking(write, isActive(user.resource), directory, definition);
+  if (lacks) return lacks;
   // An externalId from before a move is void, so that the same one is news when it comes from the new identity provider.
   const isVoid = known !== user && after.externalId === undefined && user.resource.externalId !== undefined;
   const changes = { ...diffResource(known.resource, after), ...(isVoid ? { externalId: null } : {}) };
+  const large = isShutOut(after, changes) ? null : tooLarge(definition, user.resource, after, maxResourceBytes);
+  if (large) return large;
   return {
     wanted,
     after,

@@ -15,7 +15,6 @@ import {
   type ResourceDefinition,
 } from '#scim';
 import type {
-  AttributeChanges,
   Conditions,
   DecidedUnder,
   DirectoryStatus,
@@ -40,7 +39,7 @@ import {
   withLocal,
 } from './local-attributes.js';
 import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
-import { asSent, becomes, heldBack, heldNow, letIn, notTaken, whenDeleted } from './switches.js';
+import { arrives, asSent, becomes, heldNow, letIn, whenDeleted, type Writing } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
 
 /** A user as the fold of its events; null = there is none (never was, or deleted). */
@@ -136,12 +135,10 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       const received = context.incoming!;
       if (state && matching && matching.rule !== 'create') return linked(state, received, matching, directory, context);
       if (state) return rejection('uniqueness', `A user with the id ${command.userId} exists already.`);
-      const sent = { wanted: withoutTombstone(received.resource), isNew: true, held: null };
-      const judged = heldBack(sent, directory, context.definition);
-      if (isRejection(judged)) return judged;
-      const { resource, held } = judged;
+      const arrival = arrives(withoutTombstone(received.resource), directory, context.definition);
+      if (isRejection(arrival)) return arrival;
+      const { resource, held } = arrival;
       return (
-        notTaken(held, true, directory) ??
         tooLarge(context.definition, null, resource, context.maxResourceBytes) ??
         taken(resource, null, directory, context) ?? [
           ...created(resource, directory.id, matching, directory, held),
@@ -161,13 +158,14 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
           readOnlyOf(context.definition, user),
         ),
       );
-      return isRejection(wanted) ? wanted : written(user, wanted, directory, context);
+      return isRejection(wanted) ? wanted : written(user, wanted, 'part', directory, context);
     }
     case 'ReplaceUser': {
       const target = targetOf(command, state, context);
       if (isRejection(target)) return target;
       const { user, directory } = target;
-      return written(user, silenceGivesNoAccess(command.resource, sentOf(user, directory)), directory, context);
+      const wanted = silenceGivesNoAccess(command.resource, sentOf(user, directory));
+      return written(user, wanted, 'whole', directory, context);
     }
     case 'DeleteUser': {
       const target = targetOf(command, state, context);
@@ -374,13 +372,19 @@ const created = (
  * Returns the events by which a write of the directory changes a user that it sees; the first write to one that nobody
  * manages links it.
  */
-const written = (user: User, wanted: Resource, directory: Directory, context: UserContext): UserEvent[] | Rejection => {
+const written = (
+  user: User,
+  wanted: Resource,
+  writing: Writing,
+  directory: Directory,
+  context: UserContext,
+): UserEvent[] | Rejection => {
   const received = incoming(wanted, { id: user.id, resource: asSent(user) }, directory, context);
   if (isRejection(received)) return received;
   if (user.directory === null)
     return linked(user, received, { rule: 'id', candidates: [user.id], result: user.id }, directory, context);
   const local = withLocal(user, received.resource, directory, context.definition);
-  const becoming = becomes(user, local.resource, directory, context.definition, false);
+  const becoming = becomes(user, local.resource, directory, context, writing);
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted: allowed, isWantedActive } = becoming;
   const mapped = [
@@ -390,7 +394,6 @@ const written = (user: User, wanted: Resource, directory: Directory, context: Us
   if (Object.keys(changes).length === 0 && !('held' in holding)) return mapped;
   const isLeaving = isActive(user.resource) && !isWantedActive;
   return (
-    unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
       { type: 'UserChanged', changes, ...told(local), ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
@@ -414,11 +417,10 @@ const linked = (
   const isKnown = matching.rule === 'id' || homeOf(user) === directory.id;
   const sent = isKnown ? received.resource : kept(user, received.resource);
   const local = withLocal(user, sent, directory, context.definition);
-  const becoming = becomes(user, local.resource, directory, context.definition, true);
+  const becoming = becomes(user, local.resource, directory, context, 'link');
   if (isRejection(becoming)) return becoming;
   const { after, changes, holding, wanted } = becoming;
   return (
-    unfitting(user, after, changes, context) ??
     taken(after, sinceMove(user, directory), directory, context) ?? [
       { type: 'UserLinked', matching, changes, ...told(local), ...holding, ...under(directory) },
       ...activation(isActive(user.resource), after, directory),
@@ -426,12 +428,6 @@ const linked = (
       ...deferred(user, wanted, under(directory)),
     ]
   );
-};
-
-/** `false` is longer than `true`, and a soft deletion makes the name longer: nobody keeps access for being large. */
-const unfitting = (user: User, after: Resource, changes: AttributeChanges, context: UserContext): Rejection | null => {
-  const isShutOut = !isActive(after) && Object.keys(changes).every((name) => name === 'active' || name === 'userName');
-  return isShutOut ? null : tooLarge(context.definition, user.resource, after, context.maxResourceBytes);
 };
 
 const activation = (wasActive: boolean, after: Resource, directory: Directory): UserEvent[] =>

@@ -79,6 +79,23 @@ export const DIRECTORY_SETTINGS = {
       'A SCIM filter, such as department eq "Sales" and emails pr, on what is stored of a user: whoever it does not match is kept archived until it does. A change counts for each user from the next write of the identity provider on. Empty = everybody is in scope.',
     readBy: ['identity'],
   },
+  requiredAttributes: {
+    type: 'list',
+    maxItems: 20,
+    maxCharacters: 200,
+    default: [],
+    description:
+      'Attributes, as paths such as name.givenName or emails[type eq "work"].value, that each user has to have: a write that leaves one out is a 400 that names it, unless it archives the user.',
+    readBy: ['identity'],
+  },
+  unknownRoles: {
+    type: 'choice',
+    choices: ['keep', 'refuse'],
+    default: 'keep',
+    description:
+      'A value of roles that is no web role: keep stores and shows it, and it gives nothing; refuse is a 400 that lists the roles that there are.',
+    readBy: ['identity'],
+  },
   refusal: {
     type: 'choice',
     choices: ['quiet', 'error'],

@@ -12,7 +12,10 @@ export const PRESETS: { readonly [kind in DirectoryKind]: Partial<DirectorySetti
   entra: { externalIdIsProviderId: false, refusal: 'quiet' },
   okta: {},
   scim: {},
-  strict: {},
+  strict: {
+    requiredAttributes: ['name.givenName', 'name.familyName', 'emails[type eq "work"].value'],
+    unknownRoles: 'refuse',
+  },
 };
 
 /** The settings of a directory that are as its kind sets them. */

@@ -67,6 +67,7 @@ export {
   type TenantSchema,
   type WebRole,
 } from './schema.js';
+export { parseRequired, type RequiredAttribute } from './required-attributes.js';
 export { preconditionFailed } from './precondition.js';
 export { tooLarge } from './resource-size.js';
 export { parseSearch, parseSearchRequest, parseShown, type Search, type Sort } from './search.js';
@@ -78,6 +79,7 @@ export {
   effectiveRoleOf,
   lowerOf,
   roleSourcesOf,
+  unknownRolesOf,
   webRoleOf,
   withRolesWithin,
   type RoleRules,

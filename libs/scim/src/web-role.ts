@@ -96,3 +96,11 @@ export const withRolesWithin = <User extends JsonObject>(resource: User, ceiling
   if (within.length === roles.length) return resource;
   return (within.length === 0 ? rest : { ...rest, roles: within }) as unknown as User;
 };
+
+/** The values of `roles` that name no web role. */
+export const unknownRolesOf = ({ roles }: JsonObject): readonly string[] =>
+  Array.isArray(roles)
+    ? (roles as { value?: unknown }[]).flatMap(({ value }) =>
+        typeof value === 'string' && namedWebRole(value) === undefined ? [value] : [],
+      )
+    : [];

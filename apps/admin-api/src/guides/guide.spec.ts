@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DIRECTORY_KINDS } from '#contracts';
+import { DIRECTORY_KINDS, settingsOf } from '#contracts';
 import { guided } from '../../../../test/support/guides.js';
 import { guideDocument, guideOf } from './guide.js';
 
@@ -33,7 +33,7 @@ it('each identity provider tells of failures itself: the guide says where that i
 
 it('Entra is told to send the object id before the directory takes the externalId for the id of a person', () => {
   const isSet = (externalIdIsProviderId: boolean): string =>
-    guideOf(guided('entra', { settings: { externalIdIsProviderId } }));
+    guideOf(guided('entra', { settings: { ...settingsOf({}), externalIdIsProviderId } }));
   expect(isSet(false)).toMatch(/`objectId` as its \*Source attribute\*.*--external-id-is-provider-id on/s);
   expect(isSet(true)).not.toContain('--external-id-is-provider-id');
 });
@@ -41,4 +41,13 @@ it('Entra is told to send the object id before the directory takes the externalI
 it('a name is no Markdown', () => {
   const [headline] = guideDocument(guided('scim', { name: 'A\n# [x](http://y) `z`' })).split('\n');
   expect(headline).toBe(String.raw`# Connect A \# \[x\]\(http://y\) \`z\``);
+});
+
+it('a directory that asks for attributes says which', () => {
+  expect(guideOf(guided('strict'))).toContain(
+    'Of each user send `name.givenName`, `name.familyName` and `emails[type eq "work"].value`: without them',
+  );
+  const settings = settingsOf({ requiredAttributes: ['title'] });
+  expect(guideOf(guided('scim', { settings }))).toContain('Of each user send `title`: without');
+  expect(guideOf(guided('scim'))).not.toContain('Of each user send');
 });

@@ -9,8 +9,17 @@ export interface GuidedDirectory {
   readonly userName: string;
   readonly tokenEndpoint: string;
   readonly redirectUris: RedirectUris;
-  readonly settings: Pick<DirectorySettings, 'externalIdIsProviderId'>;
+  readonly settings: Pick<DirectorySettings, 'externalIdIsProviderId' | 'requiredAttributes'>;
 }
 
 /** How a guide names a command of the command line. */
 export const cli = (command: string): string => `\`npm run -s cli -- ${command}\``;
+
+/** The attributes that a directory asks for, as a sentence; empty = it asks for none. */
+export const askedFor = ({ settings: { requiredAttributes } }: GuidedDirectory): string =>
+  requiredAttributes.length === 0
+    ? ''
+    : `Of each user send ${requiredAttributes
+        .map((path) => `\`${path}\``)
+        .join(', ')
+        .replace(/, ([^,]*)$/, ' and $1')}: without them a user is refused. `;

@@ -1,4 +1,4 @@
-import { cli, type GuidedDirectory } from './guided.js';
+import { askedFor, cli, type GuidedDirectory } from './guided.js';
 
 /** The fields that every SCIM client asks for; the connection of any client that has no guide of its own. */
 export const connection = ({ id, scimBaseUrl, userName, tokenEndpoint }: GuidedDirectory): string => `\
@@ -19,7 +19,7 @@ ${connection(directory)}
     ? 'The `externalId` is taken for your id of a person: it has to stay the same, and to belong to nobody else.'
     : 'The `externalId` is kept and shown, and nobody is recognised by it.'
 }
-5. **Attributes.** \`userName\` is required. \`active: false\` archives a user with the memberships, and \`true\` brings both back. Dialects of Entra and Okta are
+5. **Attributes.** \`userName\` is required. ${askedFor(directory)}\`active: false\` archives a user with the memberships, and \`true\` brings both back. Dialects of Entra and Okta are
    understood.
 6. **Failures** are errors of SCIM. Muster takes at least 25 requests in a second; 429 and 503 have a \`Retry-After\` in seconds.
 

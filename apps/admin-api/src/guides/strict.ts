@@ -1,4 +1,4 @@
-import { cli, type GuidedDirectory } from './guided.js';
+import { askedFor, cli, type GuidedDirectory } from './guided.js';
 import { connection } from './scim.js';
 
 /** For a client that is to be told of each thing that is missing. */
@@ -7,7 +7,7 @@ For a SCIM 2.0 client that is to be held to what was agreed: what other kinds ac
 Muster over HTTPS: the addresses below begin with \`PUBLIC_URL\`.
 
 ${connection(directory)}
-4. **Attributes.** Send first name (\`name.givenName\`), last name (\`name.familyName\`) and a work e-mail of each user. ${cli(`directory show ${directory.id}`)} lists
+4. **Attributes.** ${askedFor(directory)}Values of \`roles\` are ReadOnly, User, Admin or EnterpriseAdmin. ${cli(`directory show ${directory.id}`)} lists
    what this directory asks for, and ${cli(`directory set ${directory.id} --help`)} says how it is changed.
 5. **Matching.** Look people up by \`userName eq\` or \`externalId eq\`, and groups by \`displayName eq\`.
 6. **Failures** are errors of SCIM, whose \`detail\` names the attribute. Correct it at the source: the same request is refused again.

@@ -1,3 +1,4 @@
+import type { SettingChanges } from '#contracts';
 import { call, listAll } from '../admin-api.sender.js';
 import type { Case } from './case.js';
 import type { DirectoryView, RevealedDirectory, SchemaView, TenantView } from '../admin-views.js';
@@ -6,8 +7,8 @@ import type { DirectoryView, RevealedDirectory, SchemaView, TenantView } from '.
 const SCRATCH_TENANT = 'Conformance checks';
 
 /**
- * Makes ready a directory that is like `of`: of its kind, with its settings and the schemas of its tenant, in the
- * tenant for checks. There is one for each kind, which the next check uses again; between checks it is disconnected.
+ * Makes ready a directory that is like `of`: of its kind, with its settings for cases and the schemas of its tenant, in
+ * the tenant for checks. There is one for each kind, which the next check uses again; between checks it is disconnected.
  */
 export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory> => {
   const tenant =
@@ -22,14 +23,21 @@ export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory>
   const scratch = found
     ? await call<RevealedDirectory>('POST', `directories/${found.id}/connect`)
     : await call<RevealedDirectory>('POST', 'directories', { name, kind: of.kind, tenant: tenant.id });
-  await call('PATCH', `directories/${scratch.id}`, of.settings);
+  await call('PATCH', `directories/${scratch.id}`, settingsForCases(of));
   return scratch;
 };
+
+/** Cases send the people of those who published them: whom a directory leaves out says nothing about its clients. */
+export const settingsForCases = ({ settings }: DirectoryView): SettingChanges => ({
+  ...settings,
+  scope: null,
+  requiredAttributes: null,
+});
 
 /** Some cases are about one setting: they run under it, whatever the directory has. */
 export const withSettings = async <T>(
   { id }: DirectoryView,
-  usual: DirectoryView['settings'],
+  usual: SettingChanges,
   { settings }: Case,
   run: () => Promise<T>,
 ): Promise<T> => {

@@ -4,7 +4,7 @@ import type { DirectoryKind } from '#contracts';
 import { baseUrlOf, call } from '../admin-api.sender.js';
 import type { DirectoryView } from '../admin-views.js';
 import { readCases, runCase, type Fault } from '../check/cases.sender.js';
-import { closeScratch, openScratch, withSettings } from '../check/scratch.sender.js';
+import { closeScratch, openScratch, settingsForCases, withSettings } from '../check/scratch.sender.js';
 import { directoryOf } from '../named.sender.js';
 import { addCommand, AS_JSON, print } from './command.js';
 
@@ -65,7 +65,7 @@ export const addCheck = (directory: Command): void => {
       try {
         for (const { group, title, one } of cases) {
           bar.increment(1, { what: `${group.title}: ${title}` });
-          const fault = await withSettings(scratch, checked.settings, one, () =>
+          const fault = await withSettings(scratch, settingsForCases(checked), one, () =>
             runCase({ reached: baseUrlOf(scratch), shown: scratch.scimBaseUrl }, scratch.token!, one),
           );
           const isExpected = group.kinds.some((kind) => kind === checked.kind);
@@ -82,7 +82,11 @@ export const addCheck = (directory: Command): void => {
           found.filter((one) => one.group === group),
         ),
       ).join('\n\n');
-      print(json, found, `${checked.name} (${checked.kind}), with its settings, in a tenant for checks\n\n${text}`);
+      print(
+        json,
+        found,
+        `${checked.name} (${checked.kind}), with its settings but its scope and requiredAttributes, in a tenant for checks\n\n${text}`,
+      );
       if (found.some(({ isExpected, passed }) => isExpected && !passed)) process.exitCode = 1;
     });
 };
