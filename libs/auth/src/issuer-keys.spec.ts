@@ -45,11 +45,31 @@ const world = () => {
   let nowMs = 0;
   const keys = new IssuerKeys(requests, ISSUER_KEYS, () => nowMs);
   return {
-    find: (kid: string) => keys.find({ issuer, jwksUri: `${issuer}/jwks` }, kid, 'ES256'),
-    discover: (kid: string) => keys.find({ issuer, jwksUri: null }, kid, 'ES256'),
+    find: (kid: string) => keys.find({ issuer, jwksUri: `${issuer}/jwks`, namedBy: 'a' }, kid, 'ES256'),
+    discover: (kid: string) => keys.find({ issuer, jwksUri: null, namedBy: 'a' }, kid, 'ES256'),
     later: (ms: number) => void (nowMs += ms),
   };
 };
+
+it('a tenant whose issuers do not answer leaves room for those of another one', async () => {
+  const unanswered: ((answered: object) => void)[] = [];
+  const slow = {
+    getJson: (url: string) =>
+      url.endsWith('/slow') ? new Promise<object>((end) => void unanswered.push(end)) : requests.getJson(url),
+  };
+  const keys = new IssuerKeys(slow);
+  const slowOnes = Array.from({ length: ISSUER_KEYS.maxAtOnce }, (_, at) =>
+    keys
+      .find({ issuer: `${issuer}/${at}`, jwksUri: `${issuer}/${at}/slow`, namedBy: 'a' }, 'one', 'ES256')
+      .catch(String),
+  );
+  const found = await keys.find({ issuer, jwksUri: `${issuer}/jwks`, namedBy: 'b' }, 'one', 'ES256');
+  expect(found?.type).toBe('public');
+  for (const end of unanswered) end({ keys: [] });
+  const answers = await Promise.all(slowOnes);
+  expect(unanswered).toHaveLength(ISSUER_KEYS.maxAtOnceEach);
+  expect(answers.at(-1)).toMatch(/Too many issuers/);
+});
 
 it('the keys of an issuer are read once for all who ask meanwhile, and then remembered', async () => {
   const { find } = world();

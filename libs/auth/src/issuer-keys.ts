@@ -6,6 +6,8 @@ export interface KeysPlace {
   readonly issuer: string;
   /** Null: the discovery document of the issuer says where they are (OpenID Connect Discovery 1.0 §4). */
   readonly jwksUri: string | null;
+  /** The tenant, or else the setting, that has named it: none of these takes all the room for requests. */
+  readonly namedBy: string;
 }
 
 export interface IssuerKeysOptions {
@@ -16,8 +18,9 @@ export interface IssuerKeysOptions {
   /** Between two attempts to read the keys of one issuer, whoever asks for it. */
   readonly pauseMs: number;
   readonly maxIssuers: number;
-  /** Issuers that are asked at once. */
+  /** Issuers that are asked at once, all of them and those that one has named. */
   readonly maxAtOnce: number;
+  readonly maxAtOnceEach: number;
 }
 
 /**
@@ -30,6 +33,7 @@ export const ISSUER_KEYS: IssuerKeysOptions = {
   pauseMs: 30_000,
   maxIssuers: 1_000,
   maxAtOnce: 16,
+  maxAtOnceEach: 4,
 };
 
 /** A provider has a handful of keys: each token would be compared with all of them. */
@@ -56,7 +60,8 @@ interface Known {
  */
 export class IssuerKeys {
   private readonly known = new Map<string, Known>();
-  private underWay = 0;
+  /** Who has named the issuers that are asked at present, once for each of these. */
+  private readonly underWay: string[] = [];
 
   constructor(
     private readonly requests: Pick<GuardedRequests, 'getJson'>,
@@ -105,12 +110,14 @@ export class IssuerKeys {
   private read(place: KeysPlace, known: Known): Promise<void> {
     if (known.reading) return known.reading;
     if (this.nowMs() - known.triedAtMs < this.options.pauseMs) return Promise.resolve();
-    if (this.underWay >= this.options.maxAtOnce) {
+    const { maxAtOnce, maxAtOnceEach } = this.options;
+    const { namedBy } = place;
+    if (this.underWay.length >= maxAtOnce || this.underWay.filter((one) => one === namedBy).length >= maxAtOnceEach) {
       known.failure ??= 'Too many issuers are asked for their keys at once.';
       return Promise.resolve();
     }
     known.triedAtMs = this.nowMs();
-    this.underWay++;
+    this.underWay.push(namedBy);
     known.reading = this.keysOf(place)
       .then(
         (set) => Object.assign(known, { set, readAtMs: this.nowMs(), failure: null }),
@@ -118,7 +125,7 @@ export class IssuerKeys {
       )
       .then(() => {
         known.reading = null;
-        this.underWay--;
+        this.underWay.splice(this.underWay.indexOf(namedBy), 1);
       });
     return known.reading;
   }

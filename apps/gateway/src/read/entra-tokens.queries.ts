@@ -87,7 +87,8 @@ export class EntraTokens implements JwtReader {
       // All tenants of Entra have the same keys.
       return await checkSignature(
         jwt,
-        (kid, algorithm) => this.keys.find({ issuer: ENTRA_ISSUER, jwksUri }, kid, algorithm),
+        (kid, algorithm) =>
+          this.keys.find({ issuer: ENTRA_ISSUER, jwksUri, namedBy: 'ENTRA_KEYS_URL' }, kid, algorithm),
         issuer,
       );
     } catch (error) {

@@ -117,7 +117,7 @@ export class ClientAuthentication {
     try {
       const signature = await checkSignature(
         jwt,
-        (kid, algorithm) => this.keys.find({ issuer, jwksUri }, kid, algorithm),
+        (kid, algorithm) => this.keys.find({ issuer, jwksUri, namedBy: client.tenant }, kid, algorithm),
         issuer,
       );
       return { client, checks: [...checks, signature] };

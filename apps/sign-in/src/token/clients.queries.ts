@@ -7,6 +7,7 @@ import { POOL } from '../injected.js';
 /** A client that asks for an access token, and what it has to prove. */
 export interface KnownClient {
   readonly id: string;
+  readonly tenant: string;
   readonly name: string;
   readonly status: 'active' | 'revoked';
   readonly secrets: readonly { readonly id: string; readonly hash: string; readonly expiresAt: string | null }[];
@@ -37,7 +38,7 @@ export class Clients {
     if (!isUuid(clientId)) return undefined;
     const { rows } = await this.pool.query<KnownClient>({
       name: 'client-by-id',
-      text: `SELECT id, name, status, secrets, federation FROM ${CLIENT_SECRETS_VIEW} WHERE id = $1 AND directory = $2`,
+      text: `SELECT id, tenant, name, status, secrets, federation FROM ${CLIENT_SECRETS_VIEW} WHERE id = $1 AND directory = $2`,
       values: [clientId, directory],
     });
     return rows[0];
@@ -49,7 +50,7 @@ export class Clients {
       return [];
     const { rows } = await this.pool.query<KnownClient>({
       name: 'federated-clients',
-      text: `SELECT c.id, c.name, c.status, c.secrets, c.federation FROM ${DIRECTORIES_VIEW} d
+      text: `SELECT c.id, c.tenant, c.name, c.status, c.secrets, c.federation FROM ${DIRECTORIES_VIEW} d
         JOIN ${CLIENT_SECRETS_VIEW} c ON c.tenant = d.tenant AND c.directory = d.id
         WHERE d.id = $1 AND c.status = 'active' AND c.federation->>'issuer' = $2 AND c.federation->>'subject' = $3
         LIMIT ${MAX_CLIENTS}`,
