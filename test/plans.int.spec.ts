@@ -45,7 +45,11 @@ beforeAll(async () => {
     query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)),
   } as unknown as pg.Pool;
   const administratorsAsk = {
-    query: (text: string, values: unknown[]) => (asked.push({ text, values }), administration.query(text, values)),
+    query: (asking: string | pg.QueryConfig, values: unknown[] = []) => {
+      const config = typeof asking === 'string' ? { text: asking, values } : asking;
+      asked.push(config);
+      return administration.query(config);
+    },
   } as unknown as pg.Pool;
   administered = new Users(
     administratorsAsk,

@@ -1,7 +1,11 @@
 import type pg from 'pg';
 
 /** Says what a statement reads, and by which columns, as it is planned without its parameters. */
-export const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<string[]> => {
+export const scansIn = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<string[]> =>
+  scansOf(await planOf(pool, 'EXPLAIN (FORMAT JSON)', text, values)).sort();
+
+/** The plan that a prepared statement keeps: it is made without parameters. */
+const planOf = async (pool: pg.Pool, explain: string, text: string, values: readonly unknown[]): Promise<Node> => {
   const client = await pool.connect();
   try {
     await client.query('SET plan_cache_mode = force_generic_plan');
@@ -10,16 +14,18 @@ export const scansIn = async (pool: pg.Pool, text: string, values: readonly unkn
       .map((value) => (value === null ? 'NULL' : Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`))
       .join(', ');
     await client.query(`PREPARE asked AS ${text}`);
-    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE asked(${parameters})`,
-    );
-    return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan).sort();
+    const { rows } = await client.query<Explained>(`${explain} EXECUTE asked(${parameters})`);
+    return rows[0]!['QUERY PLAN'][0]!.Plan;
   } finally {
     client.release(true);
   }
 };
 
-/** The rows and tables that a statement has read once it was carried out, planned with its parameters as those that are not prepared are. */
+interface Explained {
+  readonly 'QUERY PLAN': readonly [{ readonly Plan: Node }];
+}
+
+/** The rows and tables that a statement has read once it was carried out. */
 export interface Reading {
   /** Rows of tables, and of indexes alone, that were looked at. */
   readonly rows: number;
@@ -29,11 +35,26 @@ export interface Reading {
   readonly withoutIndex: readonly string[];
 }
 
+const CARRIED_OUT = 'EXPLAIN (ANALYZE, FORMAT JSON)';
+
+/** Planned with its parameters, as those that are not prepared are. */
 export const readingOf = async (pool: pg.Pool, text: string, values: readonly unknown[]): Promise<Reading> => {
-  const { rows } = await pool.query<{ 'QUERY PLAN': { Plan: Node }[] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, [
-    ...values,
-  ]);
-  const nodes = nodesOf(rows[0]!['QUERY PLAN'][0]!.Plan);
+  const { rows } = await pool.query<Explained>(`${CARRIED_OUT} ${text}`, [...values]);
+  return readingIn(rows[0]!['QUERY PLAN'][0]!.Plan);
+};
+
+/** Planned with its parameters, and without them. */
+export const readingsOf = async (
+  pool: pg.Pool,
+  text: string,
+  values: readonly unknown[],
+): Promise<readonly Reading[]> => [
+  await readingOf(pool, text, values),
+  readingIn(await planOf(pool, CARRIED_OUT, text, values)),
+];
+
+const readingIn = (plan: Node): Reading => {
+  const nodes = nodesOf(plan);
   const looked = (node: Node): number =>
     ((node['Actual Rows'] ?? 0) +
       (node['Rows Removed by Filter'] ?? 0) +

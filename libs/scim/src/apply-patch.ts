@@ -122,12 +122,15 @@ class Patch {
     this.put(schema, orNone(withPart(isJsonObject(holder) ? holder : {}, name, value)));
   }
 
-  /** The resource is copied for the first value that changes, and not for each: ten copies took a third of a mapping. */
+  /**
+   * The resource is copied for the first value that changes, and not for each: ten copies took a third of a mapping.
+   * Who calls this has compared the values already.
+   */
   private put(name: string, value: Json | undefined): void {
     if (value === undefined) {
       this.resource = withPart(this.resource, name, undefined);
       this.own = null;
-    } else if (!isEqual(this.resource[name], value)) {
+    } else if (this.resource[name] !== value) {
       this.own ??= { ...this.resource };
       this.own[name] = value;
       this.resource = this.own;

@@ -26,6 +26,7 @@ import { POOL } from '../injected.js';
 import { MAPPING_EVENT_TYPES, mappedBy, type MappedTarget, type MappingEvent, type ShownLine } from './mapped-by.js';
 import {
   isBetter,
+  MATCHES,
   matchedBy,
   shown,
   soughtBy,
@@ -184,13 +185,15 @@ export class Users {
   async find(tenants: Visible, given: string, limit = MAX_FOUND): Promise<FoundUser[]> {
     const sought = soughtBy(given);
     if (sought.key === '') throw new Rejected('invalidValue', 'Nothing can be found by a text that shows nothing.');
-    const { rows } = await this.pool.query<{ tenant: string; id: string; kind: MatchedBy; value: string }>(
-      candidates(sought, tenants ? 'AND tenant = ANY ($5::uuid[])' : 'AND $5::uuid[] IS NULL'),
-      [sought.exact, sought.folded, sought.key, sought.name, tenants],
-    );
+    // Named, because to read and plan them takes longer than they do.
+    const { rows } = await this.pool.query<{ tenant: string; id: string; kind: MatchedBy; value: string }>({
+      name: `found-by-${sought.isPrefix ? 'beginning' : 'identifier'}-in-${tenants ? 'tenants' : 'all'}`,
+      text: candidates(sought, tenants ? 'AND tenant = ANY ($5::uuid[])' : 'AND $5::uuid[] IS NULL'),
+      values: [sought.exact, sought.folded, sought.key, sought.name, tenants],
+    });
     const id = sought.exact.toLowerCase();
     const tenant = isUuid(id) ? await this.tenantOf(tenants, id) : null;
-    const found = [...(tenant === null ? [] : [{ tenant, id, kind: 'id' as const, value: id }]), ...rows];
+    const found = firstOf([...(tenant === null ? [] : [{ tenant, id, kind: 'id' as const, value: id }]), ...rows]);
     const users = await this.byIds(found);
     const best = new Map<string, FoundUser>();
     for (const candidate of found) {
@@ -296,13 +299,14 @@ export class Users {
     found: readonly { readonly tenant: string; readonly id: string }[],
   ): Promise<Map<string, UserColumns>> {
     const ids = [...new Map(found.map((one) => [one.id, one])).values()];
-    const { rows } = await this.pool.query<UserColumns>(
-      `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
+    const { rows } = await this.pool.query<UserColumns>({
+      name: 'users-by-ids',
+      text: `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
        CROSS JOIN LATERAL (SELECT * FROM ${ADMINISTERED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u
        UNION ALL SELECT ${DELETED_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
        CROSS JOIN LATERAL (SELECT * FROM ${DELETED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u`,
-      [ids.map(({ tenant }) => tenant), ids.map(({ id }) => id)],
-    );
+      values: [ids.map(({ tenant }) => tenant), ids.map(({ id }) => id)],
+    });
     return new Map(rows.map((row) => [row.id, row]));
   }
 
@@ -354,6 +358,23 @@ export class Users {
     };
   }
 }
+
+interface Candidate {
+  readonly tenant: string;
+  readonly id: string;
+  readonly kind: MatchedBy;
+  readonly value: string;
+}
+
+/** Everything by which the best candidates were found: a text that is everybody's must not make all of them be read. */
+const firstOf = (found: readonly Candidate[]): readonly Candidate[] => {
+  const best = [
+    ...new Set(found.toSorted((a, b) => MATCHES.indexOf(a.kind) - MATCHES.indexOf(b.kind)).map(({ id }) => id)),
+  ];
+  if (best.length <= MAX_CANDIDATES) return found;
+  const read = new Set(best.slice(0, MAX_CANDIDATES));
+  return found.filter(({ id }) => read.has(id));
+};
 
 const noUser = (id: string): Rejected =>
   new Rejected('notFound', `There is no user with the id ${id}, and none was deleted.`);
