@@ -202,6 +202,25 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       ).toBe(201);
     });
 
+    it('what the userName is and the claim that it is compared with are saved with a warning where they contradict each other', async () => {
+      const { body } = await set(okta, { userNameSource: 'other' });
+      expect(body.warnings).toEqual([expect.stringMatching(/userNameSource.*upnClaim/)]);
+      const printed = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+      vi.stubEnv('MUSTER_URL', `http://127.0.0.1:${muster.server.adminPort}`);
+      vi.stubEnv('MUSTER_API_KEY', muster.server.apiKey);
+      try {
+        await newProgram().parseAsync(['directory', 'set', okta.id, '--upn-claim', 'preferred_username'], {
+          from: 'user',
+        });
+        expect(printed.mock.calls.flat().join('\n')).toMatch(/^ {2}Warning: userNameSource.*upnClaim/m);
+      } finally {
+        printed.mockRestore();
+        vi.unstubAllEnvs();
+      }
+      expect((await set(okta, { upnClaim: 'oid' })).body.warnings).toEqual([]);
+      await set(okta, { upnClaim: null, userNameSource: null });
+    });
+
     it('a filter that cannot be a scope is a 400 with the place and with what was expected', async () => {
       for (const [scope, detail] of [
         ['department eq', /^scope: Expected a value, not the end, at character 14 of the filter/],

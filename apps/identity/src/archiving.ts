@@ -1,6 +1,6 @@
 import type { DecidedUnder, UserEvent } from '#contracts';
 import { isRejection, type Rejection, type Resource } from '#scim';
-import { isActive, upnOf } from './identifiers.js';
+import { homeOf, isActive, upnOf } from './identifiers.js';
 import type { BearersOf, Candidate } from './matching.js';
 import { nameTaken } from './uniqueness.js';
 
@@ -45,7 +45,8 @@ export const restored = (
   const { resource, archival } = user;
   if (!archival && isActive(resource)) return [];
   if (archival && !archival.active) return [{ type: 'UserRestored', changes: {} }];
-  const userName = upnOf(resource);
+  const home = homeOf(user);
+  const userName = upnOf(resource, home === null ? 'upn' : context.directoryOf(home)?.userNameSource);
   const taken = nameTaken({ ...resource, userName }, user, context);
   if (isRejection(taken)) return taken;
   // Nobody manages a user whom its directory has deleted: the externalId was of that directory.

@@ -1,6 +1,6 @@
 import { isRejection, roleSourcesOf, type Resource, type WebRole } from '#scim';
 import type { Held, HoldReason, MappedLine, MatchingRule, UserCommand } from '#contracts';
-import { bearersSinceMove, personOf, rulesOf } from './matching.js';
+import { bearersByUpn, bearersSinceMove, personOf, rulesOf } from './matching.js';
 import { decide, evolve, incomingOf, matchingOf, type Directory, type UserContext, type UserState } from './user.js';
 
 /** How it comes about whom a command means, and what is stored of it: for people who ask what would happen. */
@@ -40,14 +40,16 @@ export const explanationOf = (
   const person = personOf(command, directory, incoming?.resource);
   return {
     mapped: incoming?.sent ? { resource: incoming.resource, lines: incoming.mapped } : null,
-    rules: rulesOf(person, bearersSinceMove(directory, context.bearersOf)).map(([rule, look]) => ({
-      rule,
-      candidates: look().map(({ id, resource, directory: manager }) => ({
-        id,
-        userName: String(resource.userName),
-        directory: manager,
-      })),
-    })),
+    rules: rulesOf(person, bearersByUpn(context.directoryOf, bearersSinceMove(directory, context.bearersOf))).map(
+      ([rule, look]) => ({
+        rule,
+        candidates: look().map(({ id, resource, directory: manager }) => ({
+          id,
+          userName: String(resource.userName),
+          directory: manager,
+        })),
+      }),
+    ),
     holds,
     cutRole,
   };

@@ -1,5 +1,5 @@
 import { fold, uniqueKey, type Resource } from '#scim';
-import type { SignIn, UserCommand } from '#contracts';
+import type { SettingsReadBy, SignIn, UserCommand } from '#contracts';
 
 /**
  * The kinds of keys by which a user is looked up. Names and e-mails are keys of libs/scim (uniqueKey); `externalId` and
@@ -59,10 +59,16 @@ export const keysOf = (user: Managed & { readonly resource: Resource; readonly s
 /** A soft deletion at Entra renames to `<32 hex digits><UPN>`, with active:false. */
 const TOMBSTONE = /^[0-9a-f]{32}(?=[^@]+@)/i;
 
-/** The name by which a person is matched: what a soft deletion put before it is no part of it. */
-export const upnOf = (resource: Resource): string => {
+/** The setting that says what the userName of a directory is. */
+export type UserNameSource = SettingsReadBy<'identity'>['userNameSource'];
+
+/**
+ * The name by which a person is matched: what a soft deletion put before a UPN is no part of it. A userName of another
+ * source is taken as it is, because no soft deletion changes it.
+ */
+export const upnOf = (resource: Resource, source: UserNameSource = 'upn'): string => {
   const userName = String(resource.userName);
-  return isActive(resource) ? userName : withoutTombstoneDigits(userName);
+  return isActive(resource) || source !== 'upn' ? userName : withoutTombstoneDigits(userName);
 };
 
 const withoutTombstoneDigits = (name: string): string => name.replace(TOMBSTONE, '');
@@ -90,13 +96,13 @@ export const domainOf = (email: string): string | null => {
  * A soft deletion does not touch e-mails: where a mapping makes them of the UPN, they come with the same digits before
  * them.
  */
-const bringsTombstoneEmail = (resource: Resource): boolean =>
-  upnOf(resource) !== resource.userName &&
+const bringsTombstoneEmail = (resource: Resource, source: UserNameSource): boolean =>
+  upnOf(resource, source) !== resource.userName &&
   emailsOf(resource).some(({ value }) => typeof value === 'string' && TOMBSTONE.test(value));
 
 /** A user who is created as soft-deleted has the e-mails of before. */
-export const withoutTombstone = (resource: Resource): Resource => {
-  if (!bringsTombstoneEmail(resource)) return resource;
+export const withoutTombstone = (resource: Resource, source: UserNameSource = 'upn'): Resource => {
+  if (!bringsTombstoneEmail(resource, source)) return resource;
   const emails = emailsOf(resource).map((email) =>
     typeof email.value === 'string' ? { ...email, value: withoutTombstoneDigits(email.value) } : email,
   );
@@ -104,8 +110,8 @@ export const withoutTombstone = (resource: Resource): Resource => {
 };
 
 /** A soft deletion leaves e-mails as they are, so that it is never refused because of one. */
-export const withEmailsOf = (now: Resource, wanted: Resource): Resource => {
-  if (!bringsTombstoneEmail(wanted)) return wanted;
+export const withEmailsOf = (now: Resource, wanted: Resource, source: UserNameSource): Resource => {
+  if (!bringsTombstoneEmail(wanted, source)) return wanted;
   const { emails: _brought, ...rest } = wanted;
   return now.emails === undefined ? rest : { ...rest, emails: now.emails };
 };

@@ -106,6 +106,17 @@ export const bearersSinceMove = (
           .map((bearer) => sinceMove(bearer, directory))
           .filter(({ resource }) => kind !== 'externalId' || externalIdOf(resource) !== null);
 
+/** Those who bear a key. Where a directory sends something else than the UPN, no soft deletion gave a user its name. */
+export const bearersByUpn =
+  (directoryOf: (id: string) => Pick<DirectorySettings, 'userNameSource'> | null, bearersOf: BearersOf): BearersOf =>
+  (kind, value) =>
+    kind === 'formerUpn'
+      ? bearersOf(kind, value).filter((bearer) => {
+          const home = homeOf(bearer);
+          return home === null || directoryOf(home)?.userNameSource !== 'other';
+        })
+      : bearersOf(kind, value);
+
 /** A user who is there goes before one whom a directory has deleted. */
 const thoseThere = (candidates: readonly Candidate[]): readonly Candidate[] => {
   const there = candidates.filter(({ withdrawnFrom }) => withdrawnFrom === null);
@@ -135,8 +146,12 @@ export const personOf = (
   {
     id: directory,
     externalIdIsProviderId,
+    userNameSource,
     movedVersion,
-  }: Pick<DirectorySettings, 'externalIdIsProviderId'> & { readonly id: string; readonly movedVersion: number | null },
+  }: Pick<DirectorySettings, 'externalIdIsProviderId' | 'userNameSource'> & {
+    readonly id: string;
+    readonly movedVersion: number | null;
+  },
   mapped?: Resource,
 ): Person => {
   const { userId } = command;
@@ -153,8 +168,8 @@ export const personOf = (
     externalId: externalIdOf(resource),
     externalIdIsProviderId,
     userName: String(resource.userName),
-    upn: upnOf(resource),
-    email: workEmailOf(withoutTombstone(resource)),
+    upn: upnOf(resource, userNameSource),
+    email: workEmailOf(withoutTombstone(resource, userNameSource)),
   };
 };
 

@@ -38,10 +38,16 @@ const switchedOff = (setting: SettingName, what: string, { name }: Switched): Re
  * Tells whether an attribute is taken over although nothing is updated: `active`; that by which the provider finds a
  * user again whom it gets with this write; and the name in the place of one that a soft deletion gave.
  */
-const isTaken = (name: string, now: Resource, after: Resource, isLink: boolean): boolean => {
+const isTaken = (
+  name: string,
+  now: Resource,
+  after: Resource,
+  { userNameSource: source }: Switched,
+  isLink: boolean,
+): boolean => {
   if (name === 'active' || (name === 'externalId' && isLink)) return true;
   if (name !== 'userName') return false;
-  return upnOf(after) === after.userName && (isLink || upnOf(now) !== now.userName);
+  return upnOf(after, source) === after.userName && (isLink || upnOf(now, source) !== now.userName);
 };
 
 /**
@@ -54,15 +60,19 @@ const withinSwitches = (
   directory: Switched,
   isLink: boolean,
 ): Resource | Rejection => {
-  const { refusal, deactivateUsers, updateUsers } = directory;
+  const { refusal, deactivateUsers, updateUsers, userNameSource } = directory;
   let after = wanted;
   if (!deactivateUsers && isActive(now) && !isActive(wanted)) {
     if (refusal === 'error') return switchedOff('deactivateUsers', 'nobody is archived', directory);
     // A soft deletion renames as well: an active user is not to be left with such a name.
-    after = withThoseOf(now, wanted, upnOf(wanted) === wanted.userName ? ['active'] : ['active', 'userName']);
+    after = withThoseOf(
+      now,
+      wanted,
+      upnOf(wanted, userNameSource) === wanted.userName ? ['active'] : ['active', 'userName'],
+    );
   }
   if (updateUsers) return after;
-  const kept = Object.keys(diffResource(now, after)).filter((name) => !isTaken(name, now, after, isLink));
+  const kept = Object.keys(diffResource(now, after)).filter((name) => !isTaken(name, now, after, directory, isLink));
   if (kept.length === 0) return after;
   if (refusal === 'error') return switchedOff('updateUsers', `${kept.join(', ')} would change`, directory);
   return withThoseOf(now, after, kept);
@@ -204,7 +214,12 @@ export const becomes = (
 ): Becoming | Rejection => {
   const isLink = writing === 'link';
   const known = sinceMove(user, directory);
-  const allowed = withinSwitches(asSent(known), withEmailsOf(user.resource, received), directory, isLink);
+  const allowed = withinSwitches(
+    asSent(known),
+    withEmailsOf(user.resource, received, directory.userNameSource),
+    directory,
+    isLink,
+  );
   if (isRejection(allowed)) return allowed;
   const isNew = isLink && user.withdrawnFrom !== null;
   const judged = heldBack({ wanted: allowed, isNew, held: user.held }, directory, definition);

@@ -1,6 +1,6 @@
 import { fold, rejection, unfitAsKey, uniqueKey, type Rejection, type Resource } from '#scim';
 import { LOOKS_ALIKE } from './admission.js';
-import { externalIdKey, externalIdOf, workEmailOf } from './identifiers.js';
+import { externalIdKey, externalIdOf, workEmailOf, type UserNameSource } from './identifiers.js';
 import type { BearersOf, Candidate } from './matching.js';
 
 /** A directory, as far as names are concerned: by what its people are told apart, and sign in. */
@@ -9,6 +9,7 @@ interface Known {
   readonly name: string;
   readonly emailIsLoginName: boolean;
   readonly externalIdIsProviderId: boolean;
+  readonly userNameSource: UserNameSource;
 }
 
 /** The knowledge of who bears a name. */

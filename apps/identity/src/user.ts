@@ -38,7 +38,8 @@ import {
   withAllLocal,
   withLocal,
 } from './local-attributes.js';
-import { bearersSinceMove, explained, match, personOf, sinceMove, type BearersOf, type Candidate } from './matching.js';
+import { bearersByUpn, bearersSinceMove, explained, match, personOf, sinceMove } from './matching.js';
+import type { BearersOf, Candidate } from './matching.js';
 import { arrives, asSent, becomes, heldNow, letIn, whenDeleted, type Writing } from './switches.js';
 import { emailTaken, nameTaken, taken } from './uniqueness.js';
 
@@ -112,7 +113,7 @@ export const matchingOf = (command: UserCommand, context: UserContext): Matching
   const unfit = command.type === 'RecordSignIn' ? unfitAsKey('upn', command.upn) : null;
   if (unfit) return unfit;
   const person = personOf(command, directory, context.incoming?.resource);
-  const found = match(person, bearersSinceMove(directory, context.bearersOf));
+  const found = match(person, bearersByUpn(context.directoryOf, bearersSinceMove(directory, context.bearersOf)));
   return (
     notAdmitted(person, found, {
       ...context,
@@ -135,7 +136,11 @@ export const decide = (command: UserCommand, state: UserState, given: UserContex
       const received = context.incoming!;
       if (state && matching && matching.rule !== 'create') return linked(state, received, matching, directory, context);
       if (state) return rejection('uniqueness', `A user with the id ${command.userId} exists already.`);
-      const arrival = arrives(withoutTombstone(received.resource), directory, context.definition);
+      const arrival = arrives(
+        withoutTombstone(received.resource, directory.userNameSource),
+        directory,
+        context.definition,
+      );
       if (isRejection(arrival)) return arrival;
       const { resource, held } = arrival;
       return (

@@ -25,6 +25,23 @@ export const DIRECTORY_SETTINGS = {
     description: 'The work e-mail is what people sign in with, and therefore unique in the tenant.',
     readBy: ['identity'],
   },
+  userNameSource: {
+    type: 'choice',
+    choices: ['upn', 'other'],
+    default: 'upn',
+    description:
+      'What the identity provider sends as userName: upn is the user principal name, which Entra changes where it deletes somebody softly; other is any other text that is unique, such as the externalId, and is taken as it is.',
+    readBy: ['identity'],
+  },
+  upnClaim: {
+    type: 'text',
+    minCharacters: 1,
+    maxCharacters: 200,
+    default: 'upn',
+    description:
+      'The claim that holds the userName when somebody signs in: what records a sign-in sends its value as upn, and the person is found by it.',
+    readBy: ['admin-api'],
+  },
   externalIdIsProviderId: {
     type: 'boolean',
     default: true,
@@ -185,7 +202,31 @@ interface Contradiction {
   readonly isThere: (settings: DirectorySettings) => boolean;
   readonly warning: string;
 }
+/** Claims in which identity providers send the UPN. */
+const UPN_CLAIMS: ReadonlySet<string> = new Set([
+  'upn',
+  'preferred_username',
+  'unique_name',
+  'userprincipalname',
+  'user.userprincipalname',
+  'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn',
+  'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name',
+]);
+const isUpnClaim = ({ upnClaim }: DirectorySettings): boolean => UPN_CLAIMS.has(upnClaim.trim().toLowerCase());
+
 const CONTRADICTIONS: readonly Contradiction[] = [
+  {
+    between: ['userNameSource', 'upnClaim'],
+    isThere: (settings) => settings.userNameSource === 'other' && isUpnClaim(settings),
+    warning:
+      'userNameSource says that the userName is not the UPN, but upnClaim names a claim of the UPN: at sign-in nobody is found by it. Set upnClaim to the claim that holds the same value as userName.',
+  },
+  {
+    between: ['userNameSource', 'upnClaim'],
+    isThere: (settings) => settings.userNameSource === 'upn' && !isUpnClaim(settings),
+    warning:
+      'upnClaim is not known as a claim of the UPN, but userNameSource says that the userName is the UPN: at sign-in people are found only where both have the same value. Set userNameSource to other if the userName is something else.',
+  },
   {
     between: ['deleteDeactivated', 'deleteUsers'],
     isThere: ({ deleteDeactivated, deleteUsers }) => deleteDeactivated && !deleteUsers,

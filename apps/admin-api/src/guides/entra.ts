@@ -39,6 +39,8 @@ HTTPS: the addresses below begin with \`PUBLIC_URL\`.
        ? 'This directory takes the externalId for the id of a person already.'
        : `Then, and only then, let Muster recognise people by it: ${cli(`directory set ${id} --external-id-is-provider-id on`)}.`
    }
+   Another attribute may be mapped to \`userName\` than \`userPrincipalName\`, such as \`objectId\`, as long as it is unique: then set ${cli(`directory set ${id} --user-name-source other`)}, with
+   \`--upn-claim\` and the claim that holds the same value at sign-in. Now the claim is \`${settings.upnClaim}\`.
 5. **Mappings > Provision Microsoft Entra ID Groups** may stay as it is: \`displayName\` (matching), \`objectId\` → \`externalId\`, \`members\`.
 6. **Users and groups > Add user/group**: assign those who are to be in Muster. A group of groups counts with its direct members only.
 7. **Provision on demand**: choose one of them, and look at each step.

@@ -9,7 +9,7 @@ export interface GuidedDirectory {
   readonly userName: string;
   readonly tokenEndpoint: string;
   readonly redirectUris: RedirectUris;
-  readonly settings: Pick<DirectorySettings, 'externalIdIsProviderId' | 'requiredAttributes'>;
+  readonly settings: Pick<DirectorySettings, 'externalIdIsProviderId' | 'requiredAttributes' | 'upnClaim'>;
 }
 
 /** How a guide names a command of the command line. */

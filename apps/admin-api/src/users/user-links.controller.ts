@@ -18,6 +18,7 @@ class NewSignIn {
   @IsOptional() @IsUUID() directory?: string;
   @IsIn(LOGIN_TYPES) loginType!: LoginType;
   @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) providerId!: string;
+  /** The value of the claim that the setting upnClaim of the directory names: it is compared with userName. */
   @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) upn!: string;
   @IsOptional() @IsString() @IsNotEmpty() @MaxLength(MAX_KEY_CHARACTERS) email?: string;
   @IsOptional() @IsString() @MaxLength(MAX_NAME_CHARACTERS) displayName?: string;
