@@ -117,6 +117,21 @@ describe('renaming', () => {
   });
 });
 
+describe('disconnecting', () => {
+  it('ends the access of the tenant of Entra that it named, also for the time after the next connection', () => {
+    const named = {
+      type: 'DirectoryChanged',
+      settings: { entraTenantId: '6babcaad-604b-40ac-a9d7-9fd97c0b779f' },
+    } as const;
+    const changes = (...before: readonly DirectoryEvent[]) =>
+      (decide(about('DisconnectDirectory'), worldAfter(given(...before))).events as readonly DirectoryEvent[]).filter(
+        ({ type }) => type === 'DirectoryChanged',
+      );
+    expect(changes(named)).toEqual([{ type: 'DirectoryChanged', settings: { entraTenantId: null } }]);
+    expect(changes()).toEqual([]);
+  });
+});
+
 describe('moving to another identity provider', () => {
   const move = (kind: DirectoryKind, ...events: readonly DirectoryEvent[]) =>
     decide(about('MoveDirectory', { kind }), worldAfter(given(...events))).events;

@@ -152,7 +152,9 @@ const changed = (command: Changes, state: DirectoryState, world: World): Decided
       if (status === 'disconnected') return isDisconnected(command.directoryId);
       return status === 'active' ? [] : [{ type: 'DirectoryEnabled' }];
     case 'DisconnectDirectory':
-      return status === 'disconnected' ? [] : [{ type: 'DirectoryDisconnected' }];
+      return status === 'disconnected'
+        ? []
+        : [{ type: 'DirectoryDisconnected' }, ...settingsChanged(changedSettings(state.settings, NO_ACCESS))];
     case 'ConnectDirectory':
       if (status === 'disabled')
         return rejection('conflict', `The directory ${command.directoryId} is disabled: enable it instead.`);
@@ -217,10 +219,10 @@ const notDeletable = (id: string, { name, status, disconnectedAt }: DirectorySta
   );
 };
 
-/**
- * The settings by which the directory becomes one of the kind, but for those that somebody has chosen otherwise. The
- * tenant of Entra is none of these: it is access, as a token is, and that of the old provider ends.
- */
+/** The tenant of Entra whose own tokens a directory takes is access, as a token of the directory is, and ends with it. */
+const NO_ACCESS = { entraTenantId: null } satisfies SettingChanges;
+
+/** The settings by which the directory becomes one of the kind, but for those that somebody has chosen otherwise. */
 const presetsExchanged = ({ settings, directoryKind }: DirectoryState, kind: DirectoryKind): SettingChanges => {
   const [now, old] = [settingsOf(settings), settingsOf(PRESETS[directoryKind])];
   const presets: SettingChanges = PRESETS[kind];
@@ -230,7 +232,7 @@ const presetsExchanged = ({ settings, directoryKind }: DirectoryState, kind: Dir
         isEqual(now[name] as Json, old[name] as Json) ? [[name, presets[name] ?? null] as const] : [],
       ),
     ),
-    entraTenantId: null,
+    ...NO_ACCESS,
   });
 };
 

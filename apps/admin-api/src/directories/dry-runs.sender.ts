@@ -5,6 +5,7 @@ import { uuidv7 } from '#runtime';
 import { Rejected } from '#scim';
 import { DRY_RUNS } from '../injected.js';
 import { Directories } from './directories.queries.js';
+import { withoutPasswords } from './passwords.js';
 
 const BASE = '/api/scim/v2';
 
@@ -30,7 +31,7 @@ export class DirectoryDryRuns {
     if (/^\/+Bulk\b/i.test(decoded(pathname.slice(BASE.length))))
       throw new Rejected('invalidValue', 'A bulk request cannot be tried as a whole: send its operations one by one.');
     const { id, tenant } = await this.directories.show(directoryId);
-    const text = body === undefined ? null : JSON.stringify(body, withoutPassword);
+    const text = body === undefined ? null : withoutPasswords(body);
     return (await this.dryRuns.ask('gateway', {
       id: uuidv7(),
       type: DRY_RUN_TYPE,
@@ -54,6 +55,3 @@ const decoded = (path: string): string => {
     return path;
   }
 };
-
-/** Nobody needs it, and questions are messages, which others may read. */
-const withoutPassword = (name: string, value: unknown): unknown => (/^password$/i.test(name) ? undefined : value);
