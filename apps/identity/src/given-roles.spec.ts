@@ -137,6 +137,25 @@ describe('roles above a ceiling do not leave the directory', () => {
     expect(rolesAfter(world, transfer('okta'))).toEqual([{ value: 'User' }]);
   });
 
+  it('restoring somebody whom the directory has deleted takes away what it could not give', () => {
+    const restored = (settings: Partial<Directory>, sent: object): UserWorld => {
+      const world = ada(settings, sent);
+      world.send('entra', { type: 'DeleteUser', userId: 'u', ifMatch: null });
+      world.send(null, { type: 'RestoreUser', userId: 'u' });
+      expect(world.users.get('u')).toMatchObject({ directory: null, withdrawnFrom: null, resource: { active: true } });
+      return world;
+    };
+    const rolesOf = (world: UserWorld): unknown => world.users.get('u')!.resource.roles;
+    expect(rolesOf(restored({ roleCeiling: 'User' }, roles('Admin', 'ReadOnly')))).toEqual([{ value: 'ReadOnly' }]);
+    expect(rolesOf(restored({ roleCeiling: 'none' }, roles('Admin')))).toBeUndefined();
+    expect(rolesOf(restored({}, roles('Admin')))).toEqual([{ value: 'Admin' }]);
+  });
+
+  it('restoring somebody whom the directory manages leaves the roles', () => {
+    const world = ada({ roleCeiling: 'User' }, { ...roles('Admin'), active: false });
+    expect(rolesAfter(world, { type: 'RestoreUser', userId: 'u' })).toEqual([{ value: 'Admin' }]);
+  });
+
   it('the directory itself keeps what was sent: a ceiling that is raised gives it', () => {
     const world = ada({ roleCeiling: 'ReadOnly' }, roles('Admin'));
     expect(world.users.get('u')!.resource.roles).toEqual([{ value: 'Admin' }]);
