@@ -1,5 +1,6 @@
-import type { DecidedUnder, UserEvent } from '#contracts';
+import type { DecidedUnder, SettingsReadBy, UserEvent } from '#contracts';
 import { isRejection, type Rejection, type Resource } from '#scim';
+import { whenLeaving } from './given-roles.js';
 import { homeOf, isActive, upnOf } from './identifiers.js';
 import type { BearersOf, Candidate } from './matching.js';
 import { nameTaken } from './uniqueness.js';
@@ -40,21 +41,23 @@ export const archived = ({ resource, archival }: Archivable): UserEvent[] =>
  */
 export const restored = (
   user: Archivable,
-  context: Parameters<typeof nameTaken>[2] & { readonly bearersOf: BearersOf },
+  context: {
+    readonly bearersOf: BearersOf;
+    readonly directoryOf: (id: string) => Pick<SettingsReadBy<'identity'>, 'roleCeiling' | 'userNameSource'> | null;
+  } & Parameters<typeof nameTaken>[2],
 ): UserEvent[] | Rejection => {
-  const { resource, archival } = user;
+  const { resource, archival, withdrawnFrom } = user;
   if (!archival && isActive(resource)) return [];
   if (archival && !archival.active) return [{ type: 'UserRestored', changes: {} }];
   const home = homeOf(user);
   const userName = upnOf(resource, home === null ? 'upn' : context.directoryOf(home)?.userNameSource);
   const taken = nameTaken({ ...resource, userName }, user, context);
   if (isRejection(taken)) return taken;
-  // Nobody manages a user whom its directory has deleted: the externalId was of that directory.
-  const isGone = user.withdrawnFrom !== null && resource.externalId !== undefined;
   const changes = {
     active: true,
     ...(userName === resource.userName ? {} : { userName }),
-    ...(isGone ? { externalId: null } : {}),
+    // Nobody manages a user whom its directory has deleted: it leaves the directory as by an unlink.
+    ...(withdrawnFrom === null ? {} : whenLeaving(resource, context.directoryOf(withdrawnFrom), null)),
   };
   return [{ type: 'UserRestored', changes }];
 };
