@@ -174,4 +174,30 @@ describe.each(['Postgres', 'Kafka'] as const)('on the %s log', (log) => {
     });
     expect(changed.body.emails).toEqual(emails('eve@example.org'));
   });
+
+  it.each(['PUT', 'PATCH'] as const)('the same of a first match by id with a %s', async (method) => {
+    const directory = await muster.newDirectory('Entra');
+    expect((await admin('PATCH', `/directories/${directory.id}`, { offerExistingUsers: true })).status).toBe(200);
+    const { body: ada } = await admin('POST', '/sign-ins', {
+      directory: directory.id,
+      loginType: 'oidc',
+      providerId: 'p1',
+      upn: 'ada@nobody.example',
+      email: 'ada@nobody.example',
+    });
+    const emails = [{ type: 'work', value: 'eve@nobody.example', primary: true }];
+    const write = (): Promise<{ body: { emails: unknown } }> =>
+      directory.scim(
+        method,
+        `/Users/${ada.userId}`,
+        method === 'PUT'
+          ? { userName: 'ada@nobody.example', emails }
+          : {
+              schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+              Operations: [{ op: 'replace', value: { emails } }],
+            },
+      );
+    expect(await write()).toMatchObject({ status: 200, body: { emails: [{ value: 'ada@nobody.example' }] } });
+    expect(await write()).toMatchObject({ status: 200, body: { emails } });
+  });
 });

@@ -439,6 +439,31 @@ describe('decide', () => {
     );
   });
 
+  it.each([
+    ['a PATCH', patch('emails[type eq "work"].value', 'eve@example.org')],
+    [
+      'a PATCH that removes it',
+      { type: 'PatchUser', userId: 'u', operations: [{ op: 'remove', path: 'emails' }], ifMatch: null },
+    ],
+    ['a PUT', replace({ ...ada, ...email('eve@example.org') })],
+    ['a PUT without it', replace({ userName: 'ada' })],
+  ] satisfies [string, UserCommand][])(
+    '%s by which a directory gets a user of nobody keeps the e-mail, and the next one changes it',
+    (_what, command) => {
+      const of = world(given(created(ada, null)));
+      expect(of.send('offered', command).events).toMatchObject([{ type: 'UserLinked', matching: named }]);
+      expect(of.users.get('u')!.resource.emails).toEqual(ada.emails);
+      of.send('offered', command);
+      expect(of.users.get('u')!.resource.emails).not.toEqual(ada.emails);
+    },
+  );
+
+  it('a user of nobody who has no e-mail gets the one that comes with the first write', () => {
+    const of = world(given(created({}, null)));
+    of.send('offered', replace({ userName: 'ada', ...email('ada@example.org') }));
+    expect(of.users.get('u')!.resource).toMatchObject(email('ada@example.org'));
+  });
+
   it.each(
     Object.entries<Refused>({
       'a taken name': {
