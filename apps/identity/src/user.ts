@@ -419,8 +419,7 @@ const linked = (
   directory: Directory,
   context: UserContext,
 ): UserEvent[] | Rejection => {
-  const isKnown = matching.rule === 'id' || homeOf(user) === directory.id;
-  const sent = isKnown ? received.resource : kept(user, received.resource);
+  const sent = homeOf(user) === directory.id ? received.resource : kept(user, received.resource);
   const local = withLocal(user, sent, directory, context.definition);
   const becoming = becomes(user, local.resource, directory, context, 'link');
   if (isRejection(becoming)) return becoming;
