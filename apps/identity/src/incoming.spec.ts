@@ -98,9 +98,15 @@ describe('a user whom a directory sends that maps attributes', () => {
     });
   });
 
-  it('is refused where the mapping leaves the object out', () => {
-    const world = worldWith({ target: 'title', expression: 'IIF([surname]="Byron", IgnoreObjectFlow, "x")' });
-    expect(world.send('d', create('a')).outcome).toMatchObject({ code: 'forbidden' });
+  it('is refused where the mapping leaves the object out, whatever refusal says', () => {
+    const leavesOut = { target: 'title', expression: 'IIF([surname]="Byron", IgnoreObjectFlow, "x")' };
+    for (const refusal of ['quiet', 'error'] as const) {
+      const world = new UserWorld([directory('d', { attributeMapping: [leavesOut], refusal })]);
+      expect(world.send('d', create('a')).outcome).toMatchObject({
+        code: 'forbidden',
+        detail: expect.stringMatching(/leaves this user out.*settings scope and refusal/),
+      });
+    }
   });
 
   it('is as it was sent once the directory maps nothing any more', () => {

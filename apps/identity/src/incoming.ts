@@ -77,7 +77,7 @@ export const incoming = (
     if (isIgnored)
       throw new Rejected(
         'forbidden',
-        `The attribute mapping of the directory "${directory.name}" leaves this user out.`,
+        `The attribute mapping of the directory "${directory.name}" leaves this user out (IgnoreObjectFlow). An administrator of Muster can have such users held back without an error instead, with the settings scope and refusal (quiet).`,
       );
     const long = tooLarge(context.definition, null, sent, context.maxResourceBytes);
     if (long) throw new Rejected(long.code, long.detail);

@@ -168,6 +168,41 @@ describe('a directory with a scope', () => {
     }
   });
 
+  it('lets nobody sign in who is held, and judges no other sign-in', () => {
+    const signIn = {
+      type: 'RecordSignIn',
+      userId: 'signed-in',
+      loginType: 'oidc',
+      providerId: 'p1',
+      upn: 'ada@x',
+      email: null,
+      displayName: null,
+    } as const;
+    const held = world(scoped);
+    when(held, create('Engineering'));
+    for (const sender of ['entra', 'okta'])
+      expect(refused(held.decide(sender, signIn))).toMatchObject({
+        code: 'forbidden',
+        detail: expect.stringMatching(/archived/),
+      });
+    const unsent = world({ ...scoped, createUsers: false });
+    expect(typesOf(when(unsent, signIn))).toEqual(['UserCreated', 'UserSignedIn']);
+    expect(unsent.users.get('signed-in')).toMatchObject({ directory: null, held: null });
+    expect(typesOf(when(unsent, create('Engineering')))).toEqual(['UserLinked', 'UserDeactivated']);
+    expect(refused(unsent.decide('entra', signIn)).code).toBe('forbidden');
+  });
+
+  it('judges somebody who is transferred to it with the next write', () => {
+    const of = world(scoped);
+    when(of, create('Engineering'), 'okta');
+    when(of, { type: 'TransferUser', userId: 'u', directoryId: 'entra' }, null);
+    expect(of.users.get('u')).toMatchObject({ resource: { active: true }, held: null });
+    expect(when(of, patch(['displayName', 'Ada']))).toMatchObject([
+      { type: 'UserChanged', held: HELD },
+      { type: 'UserDeactivated' },
+    ]);
+  });
+
   it('is no matter of a deletion, nor of an unlink', () => {
     const of = world(scoped);
     when(of, create('Engineering'));
