@@ -33,6 +33,14 @@ describe('directory check', { timeout: 180_000 }, () => {
   const users = async (tenant: string): Promise<number> =>
     Number((await muster.owner.query('SELECT count(*) FROM identity.users WHERE tenant = $1', [tenant])).rows[0].count);
 
+  /** The states of the directories that checks were made in. */
+  const scratches = async (): Promise<string[]> => {
+    const { rows } = await muster.owner.query(
+      "SELECT d.status FROM directory.directories d JOIN directory.tenants t ON t.id = d.tenant WHERE t.name = 'Conformance checks'",
+    );
+    return rows.map(({ status }) => status);
+  };
+
   it('finds nothing wrong with directories as they are made, and touches nobody of their tenant', async () => {
     const before = await muster.newDirectory('As made', undefined, 'entra');
     const { code, stdout } = await check('As made', '--json');
@@ -57,6 +65,19 @@ describe('directory check', { timeout: 180_000 }, () => {
     expect(code).toBe(0);
   });
 
+  it('checks a directory whose settings name groups of its own and its tenant of Entra', async () => {
+    const { id, scim } = await muster.newDirectory('Names its own', undefined, 'entra');
+    const group = await scim('POST', '/Groups', { displayName: 'Admins' });
+    const changed = await muster.admin('PATCH', `/directories/${id}`, {
+      groupRoles: { [group.body.id]: 'Admin' },
+      entraTenantId: 'b3f1a6de-5b0c-4f6e-9d3b-0c8f1e2a7d94',
+    });
+    expect(changed.status, JSON.stringify(changed.body)).toBe(200);
+    const { code, stdout } = await check('Names its own');
+    expect(stdout).toMatch(/Microsoft Entra ID: (\d+) of \1 passed/);
+    expect(code).toBe(0);
+  });
+
   it('runs under the settings of the directory, and says which step found what', async () => {
     const { id, tenant } = await muster.newDirectory('Changes titles', undefined, 'scim');
     const schema = { id: 'urn:example:hr:2.0:User', name: 'HR', attributes: [{ name: 'badge', type: 'string' }] };
@@ -75,10 +96,16 @@ describe('directory check', { timeout: 180_000 }, () => {
     expect(stdout).toMatch(/Okta: \d+ of \d+ passed, which a directory of the kind scim need not pass/);
     // It can be run again, and leaves no token that works behind.
     expect((await check('Changes titles')).code).toBe(1);
-    const { rows } = await muster.owner.query(
-      "SELECT d.status FROM directory.directories d JOIN directory.tenants t ON t.id = d.tenant WHERE t.name = 'Conformance checks'",
-    );
-    expect(rows.length).toBeGreaterThan(0);
-    expect(rows.every(({ status }) => status === 'disconnected')).toBe(true);
+    expect(new Set(await scratches())).toEqual(new Set(['disconnected']));
+  });
+
+  it('leaves no token that works behind where the settings of the directory cannot be taken', async () => {
+    const { id } = await muster.newDirectory('From another time', undefined, 'okta');
+    await muster.owner.query('UPDATE directory.directories SET settings = $2 WHERE id = $1', [
+      id,
+      JSON.stringify({ attributeMapping: [{ target: 'title', expression: 'NoLongerThere([title])' }] }),
+    ]);
+    expect((await check('From another time')).code).toBe(1);
+    expect(new Set(await scratches())).toEqual(new Set(['disconnected']));
   });
 });

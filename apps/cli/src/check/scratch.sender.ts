@@ -23,15 +23,25 @@ export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory>
   const scratch = found
     ? await call<RevealedDirectory>('POST', `directories/${found.id}/connect`)
     : await call<RevealedDirectory>('POST', 'directories', { name, kind: of.kind, tenant: tenant.id });
-  await call('PATCH', `directories/${scratch.id}`, settingsForCases(of));
-  return scratch;
+  try {
+    await call('PATCH', `directories/${scratch.id}`, settingsForCases(of));
+    return scratch;
+  } catch (error) {
+    await closeScratch(scratch);
+    throw error;
+  }
 };
 
-/** Cases send the people of those who published them: whom a directory leaves out says nothing about its clients. */
+/**
+ * Cases send the people of those who published them: whom a directory leaves out says nothing about its clients. Its groups
+ * are not in the tenant for checks, and its tenant of Entra is given once in the whole installation.
+ */
 export const settingsForCases = ({ settings }: DirectoryView): SettingChanges => ({
   ...settings,
   scope: null,
   requiredAttributes: null,
+  groupRoles: null,
+  entraTenantId: null,
 });
 
 /** Some cases are about one setting: they run under it, whatever the directory has. */

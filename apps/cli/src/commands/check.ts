@@ -85,7 +85,7 @@ export const addCheck = (directory: Command): void => {
       print(
         json,
         found,
-        `${checked.name} (${checked.kind}), with its settings but its scope and requiredAttributes, in a tenant for checks\n\n${text}`,
+        `${checked.name} (${checked.kind}), with its settings but scope, requiredAttributes, groupRoles and entraTenantId, in a tenant for checks\n\n${text}`,
       );
       if (found.some(({ isExpected, passed }) => isExpected && !passed)) process.exitCode = 1;
     });
