@@ -149,7 +149,11 @@ describe('the command line', { timeout: 60_000 }, () => {
     });
     expect(await said('directory', 'disable', 'Shorter')).toMatch(/^Shorter \(entra\) .* disabled$/m);
     expect(await shown('directory', 'enable', 'Shorter')).toMatchObject({ status: 'active' });
-    expect(await shown('directory', 'move', 'Shorter', '--kind', 'okta')).toMatchObject({
+    expect(await cli(['directory', 'move', 'Shorter', '--kind', 'okta'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('All tokens and OAuth clients of the directory "Shorter" are revoked.'),
+    });
+    expect(await shown('directory', 'move', 'Shorter', '--kind', 'okta', '--yes')).toMatchObject({
       kind: 'okta',
       password: expect.stringMatching(/^muster_/),
       settings: { externalIdIsProviderId: true },

@@ -62,5 +62,5 @@ it.each(COMMANDS)('%s takes the options that all commands of its kind take', (pa
   expect(names).toContain('--json');
   const looks = LOOKS.test(path) || LOOKS.test(command.name());
   expect(names.includes('--reason'), 'a command that changes something takes a reason').toBe(!looks);
-  if (/^(delete|revoke)$/.test(command.name())) expect(names).toContain('--yes');
+  if (/^(delete|revoke|disconnect|move)$/.test(command.name())) expect(names).toContain('--yes');
 });

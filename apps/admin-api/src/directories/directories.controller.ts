@@ -123,11 +123,11 @@ export class DirectoriesController {
     return this.changed.setStatus(asked, id, 'EnableDirectory');
   }
 
-  /** Revokes its tokens. Users and groups stay, with their ids. */
+  /** Revokes its tokens and OAuth clients. Users and groups stay, with their ids. */
   @Post(':id/disconnect')
   @Needs('manage')
   @Documented({
-    summary: 'Disconnect a directory: its tokens are revoked, users and groups stay with their ids',
+    summary: 'Disconnect a directory: its tokens and OAuth clients are revoked, users and groups stay with their ids',
     answer: DIRECTORY,
   })
   @HttpCode(200)
@@ -149,6 +149,7 @@ export class DirectoriesController {
   @Needs('manage')
   @Documented({
     summary: 'Let another identity provider take over a directory, with a new token, which is shown',
+    description: 'The tokens and OAuth clients of the one before are revoked; users and groups stay with their ids.',
     body: NewKind,
     answer: REVEALED,
   })

@@ -98,8 +98,8 @@ export class ChangedDirectories {
   }
 
   /**
-   * Gives a directory to another identity provider. The tokens of the old one are revoked, and the new one gets one,
-   * unless the directory is disconnected. Throws Rejected.
+   * Gives a directory to another identity provider. The tokens and OAuth clients of the old one are revoked, and the
+   * new one gets a token, unless the directory is disconnected. Throws Rejected.
    */
   async move(asked: Asked, directoryId: string, kind: DirectoryKind): Promise<RevealedDirectory> {
     const { id, tenant, status } = await this.directories.show(directoryId);

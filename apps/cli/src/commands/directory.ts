@@ -142,11 +142,15 @@ const addLife = (directory: Command): void => {
   add('enable', 'take requests of its identity provider again', '"Contoso Entra"').action(
     (given: string, options: ActOptions) => act(given, 'enable', options),
   );
-  add('disconnect', 'revoke all its tokens; users, groups, their ids and settings stay', '"Contoso Entra" --yes')
+  add(
+    'disconnect',
+    'revoke all its tokens and OAuth clients; users, groups, their ids and settings stay',
+    '"Contoso Entra" --yes',
+  )
     .option(...AND_YES)
     .action(async (given: string, options: ActOptions) => {
       const { name } = await viewOf(given);
-      await confirm(`All tokens of the directory "${name}" are revoked.`, options.yes);
+      await confirm(`All tokens and OAuth clients of the directory "${name}" are revoked.`, options.yes);
       await act(given, 'disconnect', options);
     });
   add('connect', 'take a disconnected directory into use again, with a new token', '"Contoso Entra"').action(
@@ -154,13 +158,16 @@ const addLife = (directory: Command): void => {
   );
   add(
     'move',
-    'give a directory to another identity provider: its tokens are revoked, users and groups keep their ids, and are found again by UPN, then by e-mail',
-    '"Contoso Entra" --kind okta',
+    'give a directory to another identity provider: its tokens and OAuth clients are revoked, users and groups keep their ids, and are found again by UPN, then by e-mail',
+    '"Contoso Entra" --kind okta --yes',
   )
     .addOption(kindOption().makeOptionMandatory())
-    .action((given: string, { kind, ...options }: ActOptions & { readonly kind: string }) =>
-      act(given, 'move', options, { kind }),
-    );
+    .option(...AND_YES)
+    .action(async (given: string, { kind, ...options }: ActOptions & { readonly kind: string }) => {
+      const { name } = await viewOf(given);
+      await confirm(`All tokens and OAuth clients of the directory "${name}" are revoked.`, options.yes);
+      await act(given, 'move', options, { kind });
+    });
   add('delete', 'delete a disconnected directory to which nothing belongs', '"Contoso Entra" --yes')
     .option(...AND_YES)
     .action(async (given: string, { json, reason, yes }: ActOptions) => {
