@@ -10,12 +10,14 @@ describe.each(['Postgres', 'Kafka'] as const)('a dry run, on %s', (log) => {
 
   /**
    * Everything that is in the database, but for when keys were used last, because a request of the admin API is a use, and
-   * for how far earlier messages have been copied to Kafka.
+   * for how far earlier messages have been copied to Kafka, and group has read earlier events: it writes that down now and
+   * then.
    */
   const everything = async (): Promise<Record<string, string>> => {
     const { rows } = await muster.owner.query<{ name: string }>(
       `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
-       WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT IN ('last_uses', 'relays') ORDER BY 1`,
+       WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT IN ('last_uses', 'relays')
+         AND NOT (schemaname = 'group' AND tablename IN ('positions', 'consumed')) ORDER BY 1`,
     );
     const contents: Record<string, string> = {};
     for (const { name } of rows) {
@@ -27,13 +29,6 @@ describe.each(['Postgres', 'Kafka'] as const)('a dry run, on %s', (log) => {
   /** The database, once nothing that was sent before changes it any more. */
   const atRest = () =>
     vi.waitFor(async () => {
-      // On a busy machine group may not have begun to hear of a user when two readings are the same.
-      const unheard = await muster.owner.query(
-        `SELECT FROM (SELECT tenant, max(sequence) AS sequence FROM identity.events GROUP BY tenant) e
-         LEFT JOIN "group".consumed c ON c.tenant = e.tenant AND c.owner = 'identity'
-         WHERE c.sequence IS DISTINCT FROM e.sequence`,
-      );
-      expect(unheard.rowCount).toBe(0);
       const before = await everything();
       await new Promise((resolve) => void setImmediate(resolve));
       expect(await everything()).toEqual(before);
