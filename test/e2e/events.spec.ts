@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { uuidv7 } from '#runtime';
 import { runCycles } from '../../apps/cli/src/demo/cycle.sender.js';
+import { MAPPING } from '../../apps/cli/src/demo/mapping.js';
 import { inventPeople, isInvented, renamedUpn, tombstoneOf } from '../../apps/cli/src/demo/people.js';
 import { Requests } from '../../apps/cli/src/demo/requests.sender.js';
 import { startMuster, type Client } from '../support/muster.js';
@@ -111,6 +112,12 @@ it.each([
 });
 
 describe('the cycles of npm run demo', () => {
+  const setDirectory = async (settings: object): Promise<void> => {
+    const { id } = (await muster.admin('GET', '/directories/first')).body;
+    expect((await muster.admin('PATCH', `/directories/${id}`, settings)).status).toBe(200);
+  };
+  beforeAll(() => setDirectory({ attributeMapping: MAPPING }));
+
   const run = (name: string) => {
     const people = inventPeople(name, 60);
     return runCycles(people, new Requests(muster.scimUrl, muster.token), () => undefined).then((result) => ({
@@ -127,23 +134,41 @@ describe('the cycles of npm run demo', () => {
       const { body } = await events(ids.get(first)!);
       expect(body.items.map(({ type }: { type: string }) => type.split('.')[2])).toEqual([
         'created',
+        'attributes-mapped',
         'changed',
+        'attributes-mapped',
         'changed',
+        'attributes-mapped',
         'changed',
+        'attributes-mapped',
         'changed',
+        'attributes-mapped',
         'changed',
         'deactivated',
+        'attributes-mapped',
         'changed',
         'reactivated',
+        'attributes-mapped',
       ]);
       expect(isInvented(renamedUpn(first)) && isInvented(tombstoneOf(first))).toBe(true);
     }
   });
 
+  it('get nickNames that a line of the mapping wrote, and the page of a user says which', async () => {
+    const { ids, first } = await run('mapped');
+    expect((await muster.admin('GET', `/users/${ids.get(first)}`)).body.mappedBy).toMatchObject([
+      { target: 'nickName', line: 1, expression: MAPPING[0]!.expression },
+    ]);
+    await setDirectory({ attributeMapping: null });
+    const { problems } = await run('not mapped');
+    expect(problems).toHaveLength(60);
+    expect(problems[0]).toContain('the nickName of the mapping');
+    await setDirectory({ attributeMapping: MAPPING });
+  });
+
   it('tell of each person about whom Entra would not accept an answer', async () => {
     // The demo maps the objectId to externalId.
-    const { id } = (await muster.admin('GET', '/directories/first')).body;
-    expect((await muster.admin('PATCH', `/directories/${id}`, { externalIdIsProviderId: true })).status).toBe(200);
+    await setDirectory({ externalIdIsProviderId: true });
     await run('taken');
     const { problems } = await run('taken');
     // Everybody is there already, or trips over what a predecessor took. But one was deleted for good and can be made

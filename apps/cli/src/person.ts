@@ -88,7 +88,8 @@ const HOLDS: Readonly<Record<string, string>> = {
   create: 'the directory makes no users (--create-users off)',
   scope: 'the user is not in the scope of the directory (--scope)',
 };
-const describeLine = ({
+/** Which line of an attribute mapping wrote an attribute. */
+export const describeLine = ({
   target,
   expression,
   when,

@@ -3,6 +3,7 @@ export interface ScimBody {
   readonly id?: string;
   readonly userName?: string;
   readonly displayName?: string;
+  readonly nickName?: string;
   readonly active?: boolean;
   readonly members?: readonly { readonly value?: string }[];
   readonly totalResults?: number;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Expected, Row, ScimBody } from './answers.js';
+import { nickNameOf } from './mapping.js';
 import {
   addMembers,
   changeInCapitals,
@@ -177,8 +178,9 @@ const incrementalCycle = (
       'Change, lower-case ops, dotted names',
       each(8, 0),
       changeInLowerCase,
-      'the new displayName',
-      ({ displayName }, { givenName }) => displayName === `${givenName} Reed`,
+      'the new displayName, and the nickName that the mapping makes of the new family name',
+      ({ displayName, nickName }, person) =>
+        displayName === `${person.givenName} Reed` && nickName === nickNameOf(person, 'Reed'),
     ),
     { people: each(5, 0), work: (person) => addManager(person, people, requests, ids) },
     patch(
@@ -252,8 +254,12 @@ const lookUpAndCreate = async (
     createBody(person),
     theUser(
       201,
-      'its userName, active true and the id that it had, if it was there before',
-      (user) => (before === undefined || user.id === before) && user.userName === upn && isActive(user),
+      'its userName, active true, the nickName of the mapping and the id that it had, if it was there before',
+      (user) =>
+        (before === undefined || user.id === before) &&
+        user.userName === upn &&
+        isActive(user) &&
+        user.nickName === nickNameOf(person, person.familyName),
     ),
   );
   ids.set(person, id!);

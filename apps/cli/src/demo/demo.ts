@@ -2,13 +2,15 @@ import '#first';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import { baseUrlOf, call, listAll, listEvents } from '../admin-api.sender.js';
-import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
+import type { DirectoryView, RevealedDirectory, ShownUserView } from '../admin-views.js';
 import { run } from '../commands/command.js';
 import { IN_FLIGHT, runCycles } from './cycle.sender.js';
+import { MAPPING } from './mapping.js';
 import { displayNameOf, inventPeople, isInvented, isInventedGroup, type Person } from './people.js';
 import { formatCount, renderReport } from './report.js';
 import { newDemoClient } from './oauth-client.sender.js';
 import { eachInFlight, Requests } from './requests.sender.js';
+import { describeLine } from '../person.js';
 import { describeActors, renderTimeline } from '../timeline.js';
 
 /** `npm run demo` does what Entra does to a running Muster, with invented people in a directory of their own. */
@@ -29,9 +31,13 @@ const newBar = (): cliProgress.SingleBar =>
 const findDirectory = async (): Promise<DirectoryView | undefined> =>
   (await listAll<DirectoryView>('directories')).find(({ name }) => name === DIRECTORY_NAME);
 
-/** The directory of the demo, which is made when there is none. */
-const makeDirectory = async (): Promise<DirectoryView> =>
-  (await findDirectory()) ?? call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' });
+/** The directory of the demo with its attribute mapping; it is made when there is none. */
+const makeDirectory = async (): Promise<DirectoryView> => {
+  const { id } =
+    (await findDirectory()) ??
+    (await call<DirectoryView>('POST', 'directories', { name: DIRECTORY_NAME, kind: 'entra' }));
+  return call<DirectoryView>('PATCH', `directories/${id}`, { attributeMapping: MAPPING });
+};
 
 /** The same with a token that works. */
 const prepareDirectory = async (): Promise<RevealedDirectory> => {
@@ -94,6 +100,8 @@ const tellHistory = async (person: Person, id: string): Promise<void> => {
   console.log(
     renderTimeline(await listEvents('users', id), describeActors(await listAll<DirectoryView>('directories'))),
   );
+  const { mappedBy } = await call<ShownUserView>('GET', `users/${id}`);
+  console.log(`\nThe attribute mapping of the directory wrote\n  ${mappedBy.map(describeLine).join('\n  ')}`);
   console.log('\nThe values are in the events too, encrypted with a key of that person. See it again:');
   console.log(`  npm run -s cli -- user events ${id}`);
 };
