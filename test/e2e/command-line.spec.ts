@@ -228,7 +228,8 @@ describe('the command line', { timeout: 60_000 }, () => {
     ]);
     expect(await said('user', 'find', 'Joan*')).toMatch(/^joan@example\.org {2}.*Joan Murray.* found by user name$/);
     expect(await shown('user', 'find', 'nobody')).toEqual([]);
-    expect(await said('user', 'find', 'nobody')).toBe('(none)');
+    expect(await said('user', 'find', 'nobody')).toBe('(none: a * at the end finds what begins like that, "nobody*")');
+    expect(await said('user', 'find', 'nobody*')).toBe('(none)');
     expect(await shown('user', 'show', 'joan')).toMatchObject({ id, attributes: { externalId: 'joan' } });
     const page = await said('user', 'show', 'Joan Murray');
     expect(page).toMatch(/^joan@example\.org\n {2}id +\S+\n {2}state +active\n/);

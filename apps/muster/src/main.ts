@@ -42,10 +42,11 @@ const banner = ({ scimBaseUrl, token, name, isNew }: Ready, adminUrl: string): s
     Version         ${VERSION}
     SCIM base URL   ${scimBaseUrl}
     Token           ${token && mayShowToken(isNew) ? token : HOW_TO_GET_IT}
-    Admin API       ${adminUrl}, for npm run cli
+    Admin API       ${adminUrl}, for npm run cli; its page is ${adminUrl}/api/admin/v1/docs
 
   In Microsoft Entra ID: Enterprise applications > your application > Provisioning > Automatic.
   Paste the SCIM base URL as "Tenant URL" and the token as "Secret Token", then press "Test Connection".
+  All steps: npm run -s cli -- directory guide${scimBaseUrl.startsWith('https:') ? '' : '\n  Entra comes over HTTPS: PUBLIC_URL is the address of the proxy that leads it here.'}
 `;
 
 /** On the port of the gateway, the admin API listens where the gateway does. */

@@ -39,6 +39,9 @@ export interface Got {
   readonly body: unknown;
 }
 
+/** A step names what the answers before it have not given. */
+export class Unfilled extends Error {}
+
 /**
  * Fills a text: {{unique}} is new for each run of a case, {{id}} the last user or group that was made, {{id1}} the
  * first, {{base}} the SCIM base URL that clients are shown, {{basePattern}} the same in a pattern, {{step}} counts, and
@@ -50,7 +53,7 @@ export const filled = (text: string, names: ReadonlyMap<string, string>): string
     (place, name: string | undefined, character: string, times: string) => {
       if (name === undefined) return character.repeat(Number(times));
       const value = names.get(name);
-      if (value === undefined) throw new Error(`${place} stands for nothing`);
+      if (value === undefined) throw new Unfilled(`${place} stands for nothing: no step before has made it`);
       return value;
     },
   );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, join } from 'node:path';
-import { faultsOf, fill, filled, type Case, type Got, type Step } from './case.js';
+import { faultsOf, fill, filled, Unfilled, type Case, type Got, type Step } from './case.js';
 
 /** Files stay where they were written: the compiler copies only what it compiles. */
 const FOLDER = join(dirname(module.findPackageJSON('..', import.meta.url)!), 'apps/cli/src/check/cases');
@@ -43,7 +43,11 @@ export const runCase = async ({ reached, shown }: BaseUrls, token: string, { ste
   let made = 0;
   for (const [index, step] of steps.entries()) {
     names.set('step', String(index + 1));
-    const got = await send(reached, token, step, names);
+    const got = await send(reached, token, step, names).catch((error: unknown) => {
+      if (error instanceof Unfilled) return error;
+      throw error;
+    });
+    if (got instanceof Unfilled) return { step: index + 1, sent: step.send, faults: [got.message], answer: '' };
     const { id } = (got.body ?? {}) as { id?: unknown };
     if (got.status === 201 && typeof id === 'string') names.set('id', id).set(`id${++made}`, id);
     const faults = faultsOf(step, got, names);

@@ -33,15 +33,20 @@ export const openScratch = async (of: DirectoryView): Promise<RevealedDirectory>
 };
 
 /**
- * Cases send the people of those who published them: whom a directory leaves out says nothing about its clients. Its groups
- * are not in the tenant for checks, and its tenant of Entra is given once in the whole installation.
+ * Settings that a check does not take over. Cases send the people of those who published them: whom a directory leaves out
+ * says nothing about its clients. Its groups are not in the tenant for checks, and its tenant of Entra is given once in the
+ * whole installation.
  */
+export const LEFT_OUT = [
+  'scope',
+  'requiredAttributes',
+  'groupRoles',
+  'entraTenantId',
+] as const satisfies readonly (keyof SettingChanges)[];
+
 export const settingsForCases = ({ settings }: DirectoryView): SettingChanges => ({
   ...settings,
-  scope: null,
-  requiredAttributes: null,
-  groupRoles: null,
-  entraTenantId: null,
+  ...Object.fromEntries(LEFT_OUT.map((name) => [name, null])),
 });
 
 /** Some cases are about one setting: they run under it, whatever the directory has. */

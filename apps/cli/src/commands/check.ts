@@ -4,7 +4,7 @@ import type { DirectoryKind } from '#contracts';
 import { baseUrlOf, call } from '../admin-api.sender.js';
 import type { DirectoryView } from '../admin-views.js';
 import { readCases, runCase, type Fault } from '../check/cases.sender.js';
-import { closeScratch, openScratch, settingsForCases, withSettings } from '../check/scratch.sender.js';
+import { closeScratch, LEFT_OUT, openScratch, settingsForCases, withSettings } from '../check/scratch.sender.js';
 import { directoryOf } from '../named.sender.js';
 import { addCommand, AS_JSON, print } from './command.js';
 
@@ -41,12 +41,18 @@ const describe = (title: string, kind: string, found: readonly Found[]): string 
   ].join('\n');
 };
 
+/** A case expects the values that it has sent. */
+const whereValuesChange = ({ settings }: DirectoryView): string =>
+  settings.attributeMapping.length + settings.localAttributes.length === 0
+    ? ''
+    : '\nIts attributeMapping and localAttributes may write other values than those that were sent: cases that miss these tell what the identity provider will read.';
+
 /** Adds `directory check`, which tells before a directory goes live what clients would run into. */
 export const addCheck = (directory: Command): void => {
   addCommand(
     directory,
     'check',
-    'run the published tests of Microsoft and Okta, and what interoperability asks for, against a directory like this one; it exits with 1 if one fails that is for its kind',
+    'run the published tests of Microsoft and Okta, and what interoperability asks for, against a directory like this one in the tenant "Conformance checks", where its people stay; it exits with 1 if one fails that is for its kind',
     '"Contoso Entra"',
   )
     .argument('[directory]', 'name or id of the directory (default: the first one)')
@@ -85,7 +91,7 @@ export const addCheck = (directory: Command): void => {
       print(
         json,
         found,
-        `${checked.name} (${checked.kind}), with its settings but scope, requiredAttributes, groupRoles and entraTenantId, in a tenant for checks\n\n${text}`,
+        `${checked.name} (${checked.kind}), with its settings but ${LEFT_OUT.slice(0, -1).join(', ')} and ${LEFT_OUT.at(-1)}, in a tenant for checks${whereValuesChange(checked)}\n\n${text}`,
       );
       if (found.some(({ isExpected, passed }) => isExpected && !passed)) process.exitCode = 1;
     });

@@ -171,7 +171,7 @@ export const addTraceAuth = (directory: Command): void => {
   addCommand(
     directory,
     'trace-auth',
-    'show the last accepted and the last refused authentication: what was expected, and what came',
+    'show the last accepted and the last refused authentication of an OAuth client, or by a token of Entra: what was expected, and what came; SCIM tokens leave no trace, their use is in token list',
     '<id>',
   )
     .argument('[id]', 'name or id of the directory (default: the first one)')

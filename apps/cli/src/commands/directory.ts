@@ -11,7 +11,7 @@ import {
 } from '#contracts';
 import { call, callText, listAll, Refused } from '../admin-api.sender.js';
 import type { DirectoryView, RevealedDirectory } from '../admin-views.js';
-import { flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
+import { defaultIn, flagsOf, parseSetting, repetitionOf, settingAsOptions, settingNamed } from './setting-notation.js';
 import { directoryOf, inTenant } from '../named.sender.js';
 import { addCheck } from './check.js';
 import { addTraceAuth } from './client.js';
@@ -30,8 +30,8 @@ import {
 import { addDryRun } from './dry-run.js';
 import { addRoles } from './roles.js';
 
-const tokenLine = ({ token, tokenExpiresAt, notShown }: RevealedDirectory): string =>
-  `  Token          ${token ?? (notShown ? '(not shown)' : '(none that is active)')}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
+const tokenLine = ({ token, tokenExpiresAt, notShown, tokens }: RevealedDirectory): string =>
+  `  Token          ${token ?? (notShown ? '(not shown)' : tokens.some(({ status }) => status === 'active') ? '(the one that it had: directory show)' : '(none that is active)')}${tokenExpiresAt ? `  (expires ${tokenExpiresAt})` : ''}`;
 
 const accessLines = (directory: RevealedDirectory): string[] => [
   tokenLine(directory),
@@ -243,7 +243,11 @@ export const addDirectory = (program: Command): void => {
     '"Contoso Entra" --offer-existing-users on',
   ).argument('<directory>', 'name or id of the directory');
   for (const [name, setting] of directorySettings())
-    set.option(flagsOf(name, setting), setting.description + repetitionOf(setting), parseSetting(setting));
+    set.option(
+      flagsOf(name, setting),
+      setting.description + repetitionOf(setting) + defaultIn(setting),
+      parseSetting(setting),
+    );
   set
     .option('--reset <name>', 'back to the default; repeat the option for several', (name, before: string[] = []) => [
       ...before,

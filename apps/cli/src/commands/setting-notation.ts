@@ -105,6 +105,10 @@ export const flagsOf = (name: string, setting: SettingShape): string =>
 export const repetitionOf = ({ type }: SettingShape): string =>
   type === 'list' || type === 'map' || type === 'mapping' ? ' Repeat the option for each of several; "" is none.' : '';
 
+/** Help: what a setting is until somebody sets it. */
+export const defaultIn = (setting: SettingShape): string =>
+  ` (default: ${notationOf(setting).texts(setting.default).join(', ') || 'none'})`;
+
 /** Reads one argument of the option of a setting. Throws InvalidArgumentError, which says what a value is. */
 export const parseSetting =
   (setting: SettingShape) =>

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
-import type { TokenView } from '../admin-views.js';
+import type { DirectoryView, TokenView } from '../admin-views.js';
 import { directoryOf } from '../named.sender.js';
 import { addCommand, AND_YES, AS_JSON, confirm, lastUse, print, printAll, WITH_REASON } from './command.js';
 
@@ -40,7 +40,14 @@ export const addToken = (program: Command): void => {
     .option(...AS_JSON)
     .action(async (directory: string | undefined, { json }: Options) => {
       const of: Record<string, string> = directory === undefined ? {} : { directory: await directoryOf(directory) };
-      printAll(json, await listAll<TokenView>('tokens', of), describe);
+      const names = new Map(
+        json || directory !== undefined
+          ? []
+          : (await listAll<DirectoryView>('directories')).map(({ id, name }) => [id, name]),
+      );
+      printAll(json, await listAll<TokenView>('tokens', of), (token) =>
+        [describe(token), names.get(token.directory)].filter((part) => part !== undefined).join('  of '),
+      );
     });
   addCommand(token, 'show', 'show what is known of a token, but not the token itself', '<id>')
     .argument('<id>', 'id of the token, as token list prints it')
@@ -88,7 +95,7 @@ export const addToken = (program: Command): void => {
       print(
         json,
         made,
-        `${made.id}\n${made.token}\nThe old token works until ${made.old.expiresAt}: enter the new one by then.`,
+        `${made.id}\n${made.token}\n${overlap === 0 ? 'The old token works no more.' : `The old token works until ${made.old.expiresAt}: enter the new one by then.`}`,
       );
     });
   addCommand(token, 'set', 'change what is said of a token', '<id> --description "Entra, production"')

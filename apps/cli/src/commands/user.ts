@@ -26,6 +26,10 @@ const change = async (
   print(json, changed, text(id, changed));
 };
 
+/** A name is found by its beginning, such as the given name, and not by a word within it. */
+const nobodyFound = (text: string): string =>
+  text.endsWith('*') ? '(none)' : `(none: a * at the end finds what begins like that, "${text}*")`;
+
 interface SetOptions extends Options {
   readonly attribute?: Readonly<Record<string, unknown>>;
   readonly unset?: readonly string[];
@@ -83,9 +87,10 @@ export const addUser = (program: Command): void => {
     .argument('<text>', 'the whole identifier, whatever its case, or its beginning and a *')
     .option('--tenant <tenant>', 'name or id of the tenant (default: all)')
     .option(...AS_JSON)
-    .action(async (text: string, { tenant, json }: Options & { tenant?: string }) =>
-      printAll(json, await findUsers(text, tenant), describeFound),
-    );
+    .action(async (text: string, { tenant, json }: Options & { tenant?: string }) => {
+      const found = await findUsers(text, tenant);
+      print(json, found, found.map(describeFound).join('\n') || nobodyFound(text));
+    });
   addCommand(
     user,
     'show',
@@ -168,6 +173,15 @@ export const addUser = (program: Command): void => {
       if (paths.length === 0) throw new WrongUse('Name at least one attribute, with --attribute or --unset.');
       const id = await userOf(name);
       const changed = await call('PATCH', `users/${encodeURIComponent(id)}/attributes`, { attributes, reason });
-      print(json, changed, `The user ${id} has ${paths.join(', ')} as you set ${paths.length === 1 ? 'it' : 'them'}.`);
+      const set = Object.keys(attribute);
+      const lines = [
+        ...(set.length === 0
+          ? []
+          : [`The user ${id} has ${set.join(', ')} as you set ${set.length === 1 ? 'it' : 'them'}.`]),
+        ...(unset.length === 0
+          ? []
+          : [`${unset.join(', ')} of the user ${id} will be as its directory sends it next.`]),
+      ];
+      print(json, changed, lines.join('\n'));
     });
 };
