@@ -40,7 +40,9 @@ describe.each(['Postgres', 'Kafka'] as const)('on the %s log', (log) => {
       next: null,
     });
     expect(JSON.stringify([first.body, body])).not.toMatch(/muster_|hash|sealed/);
-    expect((await admin('GET', `/tokens/${second.id}`)).body).toEqual(body.items[0]);
+    const { body: shown } = await admin('GET', `/tokens/${second.id}`);
+    // Its use above may be written down between the two requests.
+    expect({ ...shown, lastUsedAt: null }).toEqual({ ...body.items[0], lastUsedAt: null });
   });
 
   it('a token says when it was used last, to a minute, wherever it is listed', async () => {
