@@ -6,7 +6,7 @@
 // oxlint-disable-next-line typescript/no-explicit-any -- JSON Schema, and paths of OpenAPI
 export type Schema = any;
 
-/** What a route is shown: ids for the parameters of its path, by name, and a body that it takes; undefined = any. */
+/** The values that a route is shown: ids for the parameters of its path, by name, and a body that it takes; undefined = any. */
 export interface Known {
   readonly ids: Readonly<Record<string, readonly string[]>>;
   readonly body?: object | undefined;

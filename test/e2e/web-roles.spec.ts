@@ -116,7 +116,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           status: 400,
           body: { detail: expect.stringMatching(detail) },
         });
-      // Whoever may rename groups at the identity provider hands out no role by it.
+      // An administrator who renames groups at the identity provider hands out no role by it.
       await patch(entra, `/Groups/${admins}`, { op: 'replace', path: 'displayName', value: 'Old' });
       await group(entra, 'Admins = all', eve);
       expect([await roleOf(ada), await roleOf(eve)]).toEqual(['User', null]);

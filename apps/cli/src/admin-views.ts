@@ -142,7 +142,7 @@ export interface ShownUserView extends UserView {
     /** Null = the attribute `roles`. */
     readonly group: { readonly id: string; readonly displayName: string } | null;
     readonly role: string;
-    /** What the ceiling of the directory leaves of it. */
+    /** The role that the ceiling of the directory leaves of it. */
     readonly gives: string | null;
   }[];
   readonly origin: {

@@ -16,7 +16,7 @@ export interface Explanation {
       readonly directory: string | null;
     }[];
   }[];
-  /** What would keep the user archived, as sentences too; [] = nothing. */
+  /** The reasons that would keep the user archived, as sentences too; [] = none. */
   readonly holds: readonly { readonly reason: HoldReason; readonly detail: string }[];
   /** The web role that the attribute `roles` names, where the ceiling of the directory leaves less of it; null = it does not. */
   readonly cutRole: { readonly role: WebRole; readonly gives: WebRole | null; readonly detail: string } | null;

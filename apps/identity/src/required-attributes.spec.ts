@@ -35,7 +35,7 @@ const put = (rest: Attributes): UserCommand => ({
   ifMatch: null,
 });
 
-/** What happened before the directory asked for anything, and the world as it is since. */
+/** The world after what happened before the directory asked for anything. */
 const world = (past: readonly UserCommand[], settings: Partial<Directory> = STRICT): UserWorld => {
   const [first, now] = [{}, settings].map((of) => new UserWorld([directory('d', of)]));
   for (const command of past) {

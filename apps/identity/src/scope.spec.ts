@@ -36,7 +36,7 @@ const put = (title: string): UserCommand => ({
 const restore = { type: 'RestoreUser', userId: 'u' } as const;
 const archive = { type: 'ArchiveUser', userId: 'u' } as const;
 
-/** What has happened before the directory had these settings, and the world as it is under them. */
+/** The world under these settings, after commands that came before the directory had them. */
 const world = (settings: Settings, past: readonly UserCommand[] = [], before: Settings = {}): UserWorld => {
   const first = new UserWorld([directory('entra', before), directory('okta')]);
   const now = new UserWorld([directory('entra', { version: 2, ...settings }), directory('okta')]);

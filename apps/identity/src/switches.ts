@@ -83,7 +83,7 @@ interface Sent {
   /** The user as it is going to be stored, where nothing holds it. */
   readonly wanted: Resource;
   readonly isNew: boolean;
-  /** What held the user before this write. */
+  /** The hold before this write. */
   readonly held: Held | null;
 }
 
@@ -119,7 +119,7 @@ const heldBack = (
     : { resource: { ...wanted, active: false }, held: { reasons, active } };
 };
 
-/** What holds a user whom an administrator has restored: a scope holds it no longer, and is met again unless it is left. */
+/** The hold of a user whom an administrator has restored: a scope holds it no longer, and is met again unless it is left. */
 export const letIn = (held: Held | null): Held | null =>
   held?.reasons.includes('scope') ? { reasons: ['scope'], active: true, letIn: true } : null;
 
@@ -190,7 +190,7 @@ interface Becoming {
   /** The user as it becomes: archived while an administrator or a switch keeps it so. */
   readonly after: Resource;
   readonly changes: AttributeChanges;
-  /** What the directory says of `active`, whatever holds the user. */
+  /** The value of `active` that the directory says, whatever holds the user. */
   readonly isWantedActive: boolean;
   /** The part of the event that says what holds the user; nothing = the same as before. */
   readonly holding: { readonly held?: Held | null };

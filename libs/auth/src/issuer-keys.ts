@@ -60,7 +60,7 @@ interface Known {
  */
 export class IssuerKeys {
   private readonly known = new Map<string, Known>();
-  /** Who has named the issuers that are asked at present, once for each of these. */
+  /** The tenants that have named the issuers which are asked at present, once for each issuer. */
   private readonly underWay: string[] = [];
 
   constructor(

@@ -1,9 +1,10 @@
 import { Rejected } from './error.js';
 import { isEqual, isJsonObject, quote, type Json } from './json.js';
 import { withPart } from './parts.js';
-import { isReadOnly, parseTarget, type Target } from './patch.js';
+import { isReadOnly, type Target } from './patch.js';
 import type { Resource } from './resource.js';
 import type { ResourceDefinition } from './schema.js';
+import { settingTarget } from './setting-target.js';
 
 /** These say who a user is, or what the user may do: a directory, or the service itself, alone writes them. */
 const NEVER_LOCAL: ReadonlySet<string> = new Set([
@@ -26,9 +27,7 @@ const NEVER_LOCAL: ReadonlySet<string> = new Set([
  * single value. A list is owned as a whole. Throws Rejected(invalidValue) that names the path.
  */
 export const localTarget = (definition: ResourceDefinition, text: string): Target => {
-  const target = parsed(definition, text);
-  if (!target)
-    throw refusal(text, 'there is no such attribute; /Schemas of the directory lists those that users may have');
+  const target = settingTarget(definition, text, refusal);
   const { attribute, subAttribute, extension } = target.path;
   if (!extension && NEVER_LOCAL.has(attribute.name))
     throw refusal(text, `${attribute.name} says who a user is or what the user may do`);
@@ -37,15 +36,6 @@ export const localTarget = (definition: ResourceDefinition, text: string): Targe
   if (target.filter || (attribute.multiValued && subAttribute))
     throw refusal(text, `it is a part of a list; name ${attribute.name} as a whole`);
   return target;
-};
-
-const parsed = (definition: ResourceDefinition, text: string): Target | undefined => {
-  try {
-    return parseTarget(definition, text.trim());
-  } catch (error) {
-    if (error instanceof Rejected) throw refusal(text, error.detail);
-    throw error;
-  }
 };
 
 const refusal = (text: string, why: string): Rejected =>

@@ -2,9 +2,10 @@ import { comparisonsOf } from './apply-patch.js';
 import { Rejected } from './error.js';
 import { isJsonObject, quote, type Json } from './json.js';
 import { valueMatcher } from './matches.js';
-import { isReadOnly, parseTarget, type Target } from './patch.js';
+import { isReadOnly } from './patch.js';
 import { attributeValue, isStored, type Resource } from './resource.js';
 import type { ResourceDefinition } from './schema.js';
+import { settingTarget } from './setting-target.js';
 
 /** An attribute may be asked for in each write, of a user with thousands of values. */
 const MAX_COMPARISONS = 5;
@@ -22,9 +23,7 @@ export interface RequiredAttribute {
  * path.
  */
 export const parseRequired = (definition: ResourceDefinition, text: string): RequiredAttribute => {
-  const target = parsed(definition, text);
-  if (!target)
-    throw refusal(text, 'there is no such attribute; /Schemas of the directory lists those that users may have');
+  const target = settingTarget(definition, text, refusal);
   const { path, filter } = target;
   if (!isStored(path) || isReadOnly(target)) throw refusal(text, 'no identity provider writes it so that it is kept');
   if (filter && comparisonsOf(filter) > MAX_COMPARISONS)
@@ -38,15 +37,6 @@ export const parseRequired = (definition: ResourceDefinition, text: string): Req
     isThere: (resource) =>
       listOf(attributeValue(resource, path)).some((value) => isMeant(value) && listOf(partOf(value)).some(isSaid)),
   };
-};
-
-const parsed = (definition: ResourceDefinition, text: string): Target | undefined => {
-  try {
-    return parseTarget(definition, text.trim());
-  } catch (error) {
-    if (error instanceof Rejected) throw refusal(text, error.detail);
-    throw error;
-  }
 };
 
 const refusal = (text: string, why: string): Rejected =>

@@ -41,7 +41,7 @@ export interface RoleSource {
   /** The id of the group that gives it; null = the attribute `roles` does. */
   readonly group: string | null;
   readonly role: WebRole;
-  /** What the ceiling of the directory leaves of the role; null = nothing. */
+  /** The role that the ceiling of the directory leaves; null = none. */
   readonly gives: WebRole | null;
 }
 

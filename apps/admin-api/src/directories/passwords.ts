@@ -1,3 +1,5 @@
+import { isObject } from '#scim';
+
 const PASSWORD = /(?:^|[:.])password$/i;
 const isPassword = (name: string): boolean => PASSWORD.test(name.trim());
 
@@ -12,9 +14,7 @@ export const withoutPasswords = (body: unknown): string =>
   });
 
 const isOfPassword = (value: unknown): value is object =>
-  value !== null &&
-  typeof value === 'object' &&
-  !Array.isArray(value) &&
+  isObject(value) &&
   Object.entries(value).some(([name, path]) => /^path$/i.test(name) && typeof path === 'string' && isPassword(path));
 
 const emptied = ([name, value]: [string, unknown]): [string, unknown] => [name, /^value$/i.test(name) ? '' : value];

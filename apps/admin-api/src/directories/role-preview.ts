@@ -8,7 +8,7 @@ export interface RoleChange {
   readonly from: WebRole | null;
   /** The role that the user would have. */
   readonly to: WebRole | null;
-  /** What would give it. */
+  /** The sources that would give it. */
   readonly sources: readonly RoleSource[];
 }
 
@@ -26,7 +26,7 @@ export interface RoleBearer {
   readonly roles: JsonObject['roles'] | null;
 }
 
-/** What would become of the web role of a user whose directory has other rules. */
+/** The change of the web role of a user, if its directory had other rules. */
 export const roleChangeOf = (
   { id, userName, roles }: RoleBearer,
   groups: readonly string[],

@@ -60,7 +60,7 @@ export interface ShownUser extends UserView {
   readonly archivedBy: 'administrator' | 'directory' | null;
   /** The role on the web; null = none. */
   readonly webRole: WebRole | null;
-  /** What gives it, and what gave it if it were not archived. */
+  /** Its sources, also those that would give it if the user were not archived. */
   readonly webRoleSources: readonly ShownRoleSource[];
   /** What made the user, when, through which directory, and how it was matched. */
   readonly origin: {
