@@ -1,11 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { roleSeal, roleUrl } from '#event-store';
-import { StreamEvents } from '../apps/admin-api/src/events/stream-events.queries.js';
-import { RoleGroups } from '../apps/admin-api/src/groups/role-groups.queries.js';
-import { Pages } from '../apps/admin-api/src/http/pages.queries.js';
+import { roleUrl } from '#event-store';
 import type { UserState } from '../apps/admin-api/src/users/found.js';
-import { Users } from '../apps/admin-api/src/users/users.queries.js';
+import type { Users } from '../apps/admin-api/src/users/users.queries.js';
+import { administeredUsers } from './support/administered-users.js';
 import { readingsOf } from './support/plans.js';
 import { newDatabase } from './support/postgres.js';
 
@@ -40,18 +38,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: url });
   await owner.connect();
   pool = new pg.Pool({ connectionString: roleUrl(url, 'admin_api'), max: 1 });
-  const recorded = {
-    query: (asking: string | pg.QueryConfig, values: unknown[] = []) => {
-      const config = typeof asking === 'string' ? { text: asking, values } : asking;
-      asked.push(config);
-      return pool.query(config);
-    },
-  } as unknown as pg.Pool;
-  users = new Users(
-    recorded,
-    new StreamEvents(recorded, new Pages(roleSeal(roleUrl(url, 'admin_api'), 'admin_api', 'cursor'))),
-    new RoleGroups(recorded),
-  );
+  users = administeredUsers(pool, url, asked);
   // Statistics come when the test says so.
   await owner.query(`ALTER TABLE identity.users SET (autovacuum_enabled = off);
     ALTER TABLE identity.known_as SET (autovacuum_enabled = off);

@@ -3,18 +3,16 @@ import type { StreamableFile } from '@nestjs/common';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GroupRow, UserRow } from '#contracts';
-import { roleSeal, roleUrl } from '#event-store';
+import { roleUrl } from '#event-store';
 import { GROUP, parseFilter, STANDARD, USER, type ResourceDefinition } from '#scim';
-import { StreamEvents } from '../apps/admin-api/src/events/stream-events.queries.js';
-import { RoleGroups } from '../apps/admin-api/src/groups/role-groups.queries.js';
-import { Pages } from '../apps/admin-api/src/http/pages.queries.js';
 import type { UserState } from '../apps/admin-api/src/users/found.js';
-import { Users } from '../apps/admin-api/src/users/users.queries.js';
+import type { Users } from '../apps/admin-api/src/users/users.queries.js';
 import { MemberQueries } from '../apps/gateway/src/read/members.queries.js';
 import { ResourceQueries } from '../apps/gateway/src/read/resource.queries.js';
 import { resourceTables, type Scope } from '../apps/gateway/src/read/resource-tables.js';
 import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js';
 import { userBehaviour } from '../apps/identity/src/user.projection.js';
+import { administeredUsers } from './support/administered-users.js';
 import { scansIn } from './support/plans.js';
 import { newDatabase } from './support/postgres.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
@@ -44,18 +42,7 @@ beforeAll(async () => {
   const recorded = {
     query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)),
   } as unknown as pg.Pool;
-  const administratorsAsk = {
-    query: (asking: string | pg.QueryConfig, values: unknown[] = []) => {
-      const config = typeof asking === 'string' ? { text: asking, values } : asking;
-      asked.push(config);
-      return administration.query(config);
-    },
-  } as unknown as pg.Pool;
-  administered = new Users(
-    administratorsAsk,
-    new StreamEvents(administratorsAsk, new Pages(roleSeal(roleUrl(url, 'admin_api'), 'admin_api', 'cursor'))),
-    new RoleGroups(administratorsAsk),
-  );
+  administered = administeredUsers(administration, url, asked);
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
   const limits = readingLimits();
   users = new ResourceQueries(recorded, tables.users, limits);
