@@ -39,6 +39,7 @@ const GIVEN = {
 /** The services that get more secrets of an installation than the URL of their role. */
 const NEED_MORE: Readonly<Record<string, readonly string[]>> = {
   identity: ['MASTER_KEY'],
+  audit: ['MASTER_KEY'],
   'admin-api': ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
   'sign-in': ['MASTER_KEY'],
 };

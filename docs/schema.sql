@@ -4,23 +4,26 @@ SET check_function_bodies = off;
 
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
+CREATE SCHEMA audit;
+GRANT USAGE ON SCHEMA audit TO muster_admin_api, muster_audit, muster_gateway, muster_sign_in;
+
 CREATE SCHEMA directory;
-GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_sign_in;
+GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity, muster_sign_in;
 
 CREATE SCHEMA "group";
-GRANT USAGE ON SCHEMA "group" TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
+GRANT USAGE ON SCHEMA "group" TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA identity;
-GRANT USAGE ON SCHEMA identity TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity;
+GRANT USAGE ON SCHEMA identity TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity;
 
 CREATE SCHEMA keys;
-GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_identity, muster_sign_in;
+GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit, muster_identity, muster_sign_in;
 
 CREATE SCHEMA log;
-GRANT USAGE ON SCHEMA log TO muster_directory, muster_group, muster_identity, muster_log;
+GRANT USAGE ON SCHEMA log TO muster_audit, muster_directory, muster_group, muster_identity, muster_log;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
+GRANT USAGE ON SCHEMA public TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
 
 CREATE OR REPLACE FUNCTION "group".delete_members()
  RETURNS trigger
@@ -225,6 +228,12 @@ BEGIN
   CREATE VIEW events_v1 AS
     SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, data
     FROM events;
+  -- For the audit log: all of it, as it is stored. An owner whose events hold secrets leaves these out, and puts the
+  -- SHA-256 of the whole data in their place.
+  CREATE VIEW audited_v1 AS
+    SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, data,
+      personal, NULL::bytea AS hidden_hash
+    FROM events;
 
   CREATE TABLE outcomes (
     command_id uuid PRIMARY KEY, tenant uuid NOT NULL, outcome json NOT NULL, recorded_at timestamptz NOT NULL
@@ -321,7 +330,7 @@ BEGIN
   GET DIAGNOSTICS appended = ROW_COUNT;
   RETURN appended;
 END $function$;
-GRANT EXECUTE ON FUNCTION log.append(text[],integer[],bigint[],uuid[],json) TO muster_directory, muster_group, muster_identity;
+GRANT EXECUTE ON FUNCTION log.append(text[],integer[],bigint[],uuid[],json) TO muster_audit, muster_directory, muster_group, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.drop_old(keep_days integer)
  RETURNS void
@@ -365,7 +374,7 @@ AS $function$
   ) AS d ON true
   WHERE e.next_offset IS NOT NULL OR d.next_offset IS NOT NULL
 $function$;
-GRANT EXECUTE ON FUNCTION log.ends(text[]) TO muster_directory, muster_group, muster_identity;
+GRANT EXECUTE ON FUNCTION log.ends(text[]) TO muster_audit, muster_directory, muster_group, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.expect(parts text[], actual bigint[], expected bigint[])
  RETURNS boolean
@@ -383,7 +392,7 @@ BEGIN
   END LOOP;
   RAISE EXCEPTION 'write statement: % parts, and % numbers of rows', cardinality(parts), cardinality(expected);
 END $function$;
-GRANT EXECUTE ON FUNCTION log.expect(text[],bigint[],bigint[]) TO muster_directory, muster_group, muster_identity;
+GRANT EXECUTE ON FUNCTION log.expect(text[],bigint[],bigint[]) TO muster_audit, muster_directory, muster_group, muster_identity;
 
 CREATE OR REPLACE FUNCTION log.may_use(topic text)
  RETURNS boolean
@@ -416,7 +425,7 @@ BEGIN
     EXIT WHEN total >= max_bytes;
   END LOOP;
 END $function$;
-GRANT EXECUTE ON FUNCTION log.read_some(text,integer,bigint,integer,bigint) TO muster_directory, muster_group, muster_identity, muster_log;
+GRANT EXECUTE ON FUNCTION log.read_some(text,integer,bigint,integer,bigint) TO muster_audit, muster_directory, muster_group, muster_identity, muster_log;
 
 CREATE OR REPLACE FUNCTION log.refuse_change()
  RETURNS trigger
@@ -445,7 +454,7 @@ AS $function$
     WHERE d.next_offset < excluded.next_offset;
   SELECT log.drop_old(greatest(keep_days, 7));
 $function$;
-GRANT EXECUTE ON FUNCTION log.roll(integer) TO muster_directory, muster_group, muster_identity, muster_log;
+GRANT EXECUTE ON FUNCTION log.roll(integer) TO muster_audit, muster_directory, muster_group, muster_identity, muster_log;
 
 CREATE TABLE "group".claims (
   tenant uuid NOT NULL,
@@ -575,6 +584,173 @@ CREATE TABLE "group".unfinished_rebuild (
   CONSTRAINT unfinished_rebuild_one_check CHECK (one)
 );
 ALTER TABLE "group".unfinished_rebuild ADD CONSTRAINT unfinished_rebuild_pkey PRIMARY KEY (one);
+
+CREATE TABLE audit.checkpoints (
+  tenant uuid NOT NULL,
+  size bigint NOT NULL,
+  signed_at timestamp with time zone NOT NULL,
+  note text NOT NULL
+);
+ALTER TABLE audit.checkpoints ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (tenant, size);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.checkpoints FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.checkpoints TO muster_audit;
+
+CREATE TABLE audit.entries (
+  tenant uuid NOT NULL,
+  number bigint NOT NULL,
+  owner text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  stream uuid NOT NULL,
+  version integer NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  command_id uuid NOT NULL,
+  correlation_id text COLLATE "C" NOT NULL,
+  actor text COLLATE "C" NOT NULL,
+  directory uuid,
+  payload_hash bytea NOT NULL
+);
+ALTER TABLE audit.entries ADD CONSTRAINT entries_pkey PRIMARY KEY (tenant, number);
+ALTER TABLE audit.entries ADD CONSTRAINT entries_tenant_owner_sequence_key UNIQUE (tenant, owner, sequence);
+CREATE INDEX entries_by_stream ON audit.entries USING btree (stream, version);
+CREATE INDEX entries_by_correlation ON audit.entries USING btree (correlation_id, tenant);
+CREATE INDEX entries_by_time ON audit.entries USING btree (tenant, recorded_at, number);
+CREATE INDEX entries_by_actor ON audit.entries USING btree (actor, tenant, recorded_at, number) WHERE ((actor !~~ 'token:%'::text) AND (actor !~~ 'client:%'::text));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.entries FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.entries TO muster_audit;
+
+CREATE TABLE audit.events (
+  tenant uuid NOT NULL,
+  sequence bigint NOT NULL,
+  stream uuid NOT NULL,
+  version integer NOT NULL,
+  type text NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  command_id uuid NOT NULL,
+  correlation_id text NOT NULL,
+  actor text NOT NULL,
+  directory uuid,
+  data json NOT NULL,
+  personal text
+);
+ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (tenant, sequence);
+ALTER TABLE audit.events ADD CONSTRAINT events_stream_version_key UNIQUE (stream, version);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.events TO muster_audit;
+
+CREATE TABLE audit.outcome_retention (
+  one boolean DEFAULT true NOT NULL,
+  deleted_before timestamp with time zone NOT NULL,
+  CONSTRAINT outcome_retention_one_check CHECK (one)
+);
+ALTER TABLE audit.outcome_retention ADD CONSTRAINT outcome_retention_pkey PRIMARY KEY (one);
+GRANT SELECT, UPDATE ON TABLE audit.outcome_retention TO muster_audit;
+
+CREATE TABLE audit.outcomes (
+  command_id uuid NOT NULL,
+  tenant uuid NOT NULL,
+  outcome json NOT NULL,
+  recorded_at timestamp with time zone NOT NULL
+);
+ALTER TABLE audit.outcomes ADD CONSTRAINT outcomes_pkey PRIMARY KEY (command_id);
+GRANT DELETE, INSERT, SELECT ON TABLE audit.outcomes TO muster_audit;
+
+CREATE TABLE audit.payloads (
+  tenant uuid NOT NULL,
+  number bigint NOT NULL,
+  data json NOT NULL,
+  personal text,
+  hidden_hash bytea
+);
+ALTER TABLE audit.payloads ADD CONSTRAINT payloads_pkey PRIMARY KEY (tenant, number);
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON audit.payloads FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.payloads TO muster_audit;
+
+CREATE TABLE audit.positions (
+  consumer_group text NOT NULL,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  epoch text NOT NULL,
+  next_offset bigint NOT NULL,
+  generation integer DEFAULT 0 NOT NULL
+) WITH (fillfactor=50);
+ALTER TABLE audit.positions ADD CONSTRAINT positions_pkey PRIMARY KEY (consumer_group, topic, partition);
+GRANT SELECT, UPDATE ON TABLE audit.positions TO muster_audit;
+
+CREATE TABLE audit.read_counts (
+  tenant uuid NOT NULL,
+  minute timestamp with time zone NOT NULL,
+  face text COLLATE "C" NOT NULL,
+  directory uuid NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  count bigint NOT NULL
+);
+ALTER TABLE audit.read_counts ADD CONSTRAINT read_counts_pkey PRIMARY KEY (tenant, minute, face, directory, kind);
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE audit.read_counts TO muster_audit;
+
+CREATE TABLE audit.relays (
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  epoch text NOT NULL,
+  next_offset bigint NOT NULL
+) WITH (fillfactor=50);
+ALTER TABLE audit.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (topic, partition);
+GRANT INSERT, SELECT, UPDATE ON TABLE audit.relays TO muster_audit;
+
+CREATE TABLE audit.requests (
+  tenant uuid NOT NULL,
+  id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  duration_ms real NOT NULL,
+  face text COLLATE "C" NOT NULL,
+  directory uuid,
+  actor text COLLATE "C",
+  method text COLLATE "C" NOT NULL,
+  path text NOT NULL,
+  resource_type text COLLATE "C",
+  object uuid,
+  name text,
+  status smallint NOT NULL,
+  scim_type text COLLATE "C",
+  detail text,
+  address text COLLATE "C" NOT NULL,
+  user_agent text,
+  correlation_id text COLLATE "C" NOT NULL,
+  body text,
+  body_bytes integer NOT NULL,
+  replay_of uuid
+);
+ALTER TABLE audit.requests ADD CONSTRAINT requests_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX requests_refused ON audit.requests USING btree (tenant, id) WHERE (status >= 400);
+CREATE INDEX requests_by_object ON audit.requests USING btree (object, id) WHERE (object IS NOT NULL);
+CREATE INDEX requests_by_correlation ON audit.requests USING btree (correlation_id, tenant);
+GRANT DELETE, INSERT, SELECT ON TABLE audit.requests TO muster_audit;
+
+CREATE TABLE audit.seen (
+  tenant uuid NOT NULL,
+  id uuid NOT NULL,
+  at timestamp with time zone NOT NULL
+) WITH (fillfactor=85);
+ALTER TABLE audit.seen ADD CONSTRAINT seen_pkey PRIMARY KEY (tenant, id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE audit.seen TO muster_audit;
+
+CREATE TABLE audit.tiles (
+  tenant uuid NOT NULL,
+  level smallint NOT NULL,
+  index bigint NOT NULL,
+  hashes bytea NOT NULL,
+  root bytea NOT NULL
+);
+ALTER TABLE audit.tiles ADD CONSTRAINT tiles_pkey PRIMARY KEY (tenant, level, index);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.tiles FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.tiles TO muster_audit;
+
+CREATE TABLE audit.unfinished_rebuild (
+  one boolean DEFAULT true NOT NULL,
+  progress json NOT NULL,
+  CONSTRAINT unfinished_rebuild_one_check CHECK (one)
+);
+ALTER TABLE audit.unfinished_rebuild ADD CONSTRAINT unfinished_rebuild_pkey PRIMARY KEY (one);
 
 CREATE TABLE directory.api_keys (
   id uuid NOT NULL,
@@ -910,7 +1086,7 @@ CREATE TABLE keys.master_check (
   CONSTRAINT master_check_one_check CHECK (one)
 );
 ALTER TABLE keys.master_check ADD CONSTRAINT master_check_pkey PRIMARY KEY (one);
-GRANT INSERT, SELECT ON TABLE keys.master_check TO muster_admin_api, muster_identity, muster_sign_in;
+GRANT INSERT, SELECT ON TABLE keys.master_check TO muster_admin_api, muster_audit, muster_identity, muster_sign_in;
 
 CREATE TABLE keys.persons (
   tenant uuid NOT NULL,
@@ -919,6 +1095,7 @@ CREATE TABLE keys.persons (
 );
 ALTER TABLE keys.persons ADD CONSTRAINT persons_pkey PRIMARY KEY (tenant, person);
 GRANT DELETE, INSERT, SELECT ON TABLE keys.persons TO muster_identity;
+GRANT SELECT ON TABLE keys.persons TO muster_admin_api;
 
 CREATE TABLE keys.tenants (
   tenant uuid NOT NULL,
@@ -926,6 +1103,7 @@ CREATE TABLE keys.tenants (
 );
 ALTER TABLE keys.tenants ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant);
 GRANT DELETE, INSERT, SELECT ON TABLE keys.tenants TO muster_identity;
+GRANT SELECT ON TABLE keys.tenants TO muster_admin_api;
 
 CREATE TABLE log.ended (
   topic text NOT NULL,
@@ -952,7 +1130,24 @@ CREATE TABLE muster_migrations (
   applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE muster_migrations ADD CONSTRAINT muster_migrations_pkey PRIMARY KEY (name);
-GRANT SELECT ON TABLE muster_migrations TO muster_admin_api, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
+GRANT SELECT ON TABLE muster_migrations TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity, muster_log, muster_sign_in;
+
+CREATE VIEW "group".audited_v1 AS
+ SELECT tenant,
+    sequence,
+    stream,
+    version,
+    type,
+    recorded_at,
+    command_id,
+    correlation_id,
+    actor,
+    directory,
+    data,
+    personal,
+    NULL::bytea AS hidden_hash
+   FROM "group".events;
+GRANT SELECT ON TABLE "group".audited_v1 TO muster_audit;
 
 CREATE VIEW "group".events_v1 AS
  SELECT tenant,
@@ -999,6 +1194,129 @@ CREATE VIEW "group".outcomes_v1 AS
    FROM "group".outcomes;
 GRANT SELECT ON TABLE "group".outcomes_v1 TO muster_admin_api, muster_gateway;
 
+CREATE VIEW audit.audited_v1 AS
+ SELECT tenant,
+    sequence,
+    stream,
+    version,
+    type,
+    recorded_at,
+    command_id,
+    correlation_id,
+    actor,
+    directory,
+    data,
+    personal,
+    NULL::bytea AS hidden_hash
+   FROM audit.events;
+GRANT SELECT ON TABLE audit.audited_v1 TO muster_audit;
+
+CREATE VIEW audit.checkpoints_v1 AS
+ SELECT tenant,
+    size,
+    signed_at,
+    note
+   FROM audit.checkpoints;
+GRANT SELECT ON TABLE audit.checkpoints_v1 TO muster_admin_api;
+
+CREATE VIEW audit.entries_v1 AS
+ SELECT tenant,
+    number,
+    owner,
+    sequence,
+    stream,
+    version,
+    type,
+    recorded_at,
+    command_id,
+    correlation_id,
+    actor,
+    directory,
+    payload_hash
+   FROM audit.entries;
+GRANT SELECT ON TABLE audit.entries_v1 TO muster_admin_api;
+
+CREATE VIEW audit.events_v1 AS
+ SELECT tenant,
+    sequence,
+    stream,
+    version,
+    type,
+    recorded_at,
+    command_id,
+    correlation_id,
+    actor,
+    directory,
+    data
+   FROM audit.events;
+
+CREATE VIEW audit.outcomes_v1 AS
+ SELECT command_id,
+    tenant,
+    outcome
+   FROM audit.outcomes;
+GRANT SELECT ON TABLE audit.outcomes_v1 TO muster_admin_api;
+
+CREATE VIEW audit.payloads_v1 AS
+ SELECT tenant,
+    number,
+    data,
+    personal,
+    hidden_hash
+   FROM audit.payloads;
+GRANT SELECT ON TABLE audit.payloads_v1 TO muster_admin_api;
+
+CREATE VIEW audit.read_counts_v1 AS
+ SELECT tenant,
+    minute,
+    face,
+    directory,
+    kind,
+    count
+   FROM audit.read_counts;
+GRANT SELECT ON TABLE audit.read_counts_v1 TO muster_admin_api;
+
+CREATE VIEW audit.requests_v1 AS
+ SELECT tenant,
+    id,
+    at,
+    duration_ms,
+    face,
+    directory,
+    actor,
+    method,
+    path,
+    resource_type,
+    object,
+    name,
+    status,
+    scim_type,
+    detail,
+    address,
+    user_agent,
+    correlation_id,
+    body,
+    body_bytes,
+    replay_of
+   FROM audit.requests;
+GRANT SELECT ON TABLE audit.requests_v1 TO muster_admin_api;
+
+CREATE VIEW audit.seen_v1 AS
+ SELECT tenant,
+    id,
+    at
+   FROM audit.seen;
+GRANT SELECT ON TABLE audit.seen_v1 TO muster_admin_api;
+
+CREATE VIEW audit.tiles_v1 AS
+ SELECT tenant,
+    level,
+    index,
+    hashes,
+    root
+   FROM audit.tiles;
+GRANT SELECT ON TABLE audit.tiles_v1 TO muster_admin_api;
+
 CREATE VIEW directory.api_keys_v1 AS
  SELECT id,
     created,
@@ -1010,6 +1328,30 @@ CREATE VIEW directory.api_keys_v1 AS
     expires_at
    FROM directory.api_keys;
 GRANT SELECT ON TABLE directory.api_keys_v1 TO muster_admin_api;
+
+CREATE VIEW directory.audited_v1 AS
+ SELECT e.tenant,
+    e.sequence,
+    e.stream,
+    e.version,
+    e.type,
+    e.recorded_at,
+    e.command_id,
+    e.correlation_id,
+    e.actor,
+    e.directory,
+        CASE
+            WHEN h.hides THEN ((((e.data)::jsonb - 'hash'::text) - 'sealed'::text))::json
+            ELSE e.data
+        END AS data,
+    e.personal,
+        CASE
+            WHEN h.hides THEN sha256(convert_to((e.data)::text, 'UTF8'::name))
+            ELSE NULL::bytea
+        END AS hidden_hash
+   FROM (directory.events e
+     CROSS JOIN LATERAL ( SELECT ((e.data)::jsonb ?| ARRAY['hash'::text, 'sealed'::text]) AS hides) h);
+GRANT SELECT ON TABLE directory.audited_v1 TO muster_audit;
 
 CREATE VIEW directory.authentications_v1 AS
  SELECT directory,
@@ -1217,6 +1559,23 @@ CREATE VIEW identity.administered_users_v1 AS
     (links -> 'local'::text) AS local
    FROM identity.users;
 GRANT SELECT ON TABLE identity.administered_users_v1 TO muster_admin_api;
+
+CREATE VIEW identity.audited_v1 AS
+ SELECT tenant,
+    sequence,
+    stream,
+    version,
+    type,
+    recorded_at,
+    command_id,
+    correlation_id,
+    actor,
+    directory,
+    data,
+    personal,
+    NULL::bytea AS hidden_hash
+   FROM identity.events;
+GRANT SELECT ON TABLE identity.audited_v1 TO muster_audit;
 
 CREATE VIEW identity.deleted_users_v1 AS
  SELECT tenant,

@@ -4,6 +4,7 @@ import * as contracts from '#contracts';
 import type { DirectoryCommand, GroupCommand, UserCommand } from '#contracts';
 import type { Behaviour } from '#event-store';
 import type { Attribute, AttributeType, Schema } from '#scim';
+import { auditBehaviour } from '../apps/audit/src/audit.projection.js';
 import { directoryBehaviour } from '../apps/directory/src/directory.projection.js';
 import { upcastDirectory } from '../apps/directory/src/directory-fold.queries.js';
 import { evolve as evolveDirectory, type DirectoryOwnerState } from '../apps/directory/src/aggregates.js';
@@ -365,6 +366,12 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
       ],
       () => () => null,
     ),
+    ...write(
+      auditBehaviour(masterKey),
+      null,
+      [{ type: 'RecordReading', readingId: USER, what: 'history', asked: { person: 'ada@contoso.com' } }],
+      () => () => null,
+    ),
   ];
 };
 
@@ -383,6 +390,8 @@ const fold = (wire: string): UserState | DirectoryOwnerState | GroupState => {
       null,
     );
   }
+  // Nothing follows from what the audit log records of itself.
+  if (wire.startsWith('muster.audit.')) return null;
   return shapes.reduce<DirectoryOwnerState>(
     (state, { type, data }) => evolveDirectory(state, upcastDirectory(type, { ...data }), NOW),
     null,

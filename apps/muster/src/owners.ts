@@ -1,6 +1,7 @@
 import { accessOf } from '#contracts';
 import type { FaceDefinition, OwnerDefinition } from '#owner';
 import { adminApi } from '../../admin-api/src/admin-api.module.js';
+import { audit } from '../../audit/src/audit.owner.js';
 import { directory } from '../../directory/src/directory.owner.js';
 import { gateway } from '../../gateway/src/gateway.module.js';
 import { group } from '../../group/src/group.owner.js';
@@ -12,7 +13,7 @@ import { signIn } from '../../sign-in/src/sign-in.module.js';
  * docker-compose.yml. Owners stand in the order in which their rows depend on each other, which is the order
  * of a rebuild: those of users and groups depend on the schemas of tenants.
  */
-export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group];
+export const OWNERS: readonly OwnerDefinition[] = [directory, identity, group, audit];
 export const FACES: readonly FaceDefinition[] = [adminApi, signIn, gateway];
 
 /** Each of these can be a process of its own. */

@@ -6,6 +6,12 @@ CREATE OR REPLACE VIEW directory.events_v1 AS
     CASE WHEN data::jsonb ?| ARRAY['hash', 'sealed'] THEN (data::jsonb - 'hash' - 'sealed')::json
       ELSE data END AS data
   FROM directory.events;
+CREATE OR REPLACE VIEW directory.audited_v1 AS
+  SELECT e.tenant, e.sequence, e.stream, e.version, e.type, e.recorded_at, e.command_id, e.correlation_id, e.actor,
+    e.directory,
+    CASE WHEN h.hides THEN (e.data::jsonb - 'hash' - 'sealed')::json ELSE e.data END AS data,
+    e.personal, CASE WHEN h.hides THEN sha256(convert_to(e.data::text, 'UTF8')) END AS hidden_hash
+  FROM directory.events e CROSS JOIN LATERAL (SELECT e.data::jsonb ?| ARRAY['hash', 'sealed'] AS hides) h;
 
 CREATE TABLE directory.tenants (
   id uuid PRIMARY KEY, version int NOT NULL, created timestamptz NOT NULL, name text NOT NULL,

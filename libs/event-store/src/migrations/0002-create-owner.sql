@@ -50,6 +50,12 @@ BEGIN
   CREATE VIEW events_v1 AS
     SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, data
     FROM events;
+  -- For the audit log: all of it, as it is stored. An owner whose events hold secrets leaves these out, and puts the
+  -- SHA-256 of the whole data in their place.
+  CREATE VIEW audited_v1 AS
+    SELECT tenant, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, data,
+      personal, NULL::bytea AS hidden_hash
+    FROM events;
 
   CREATE TABLE outcomes (
     command_id uuid PRIMARY KEY, tenant uuid NOT NULL, outcome json NOT NULL, recorded_at timestamptz NOT NULL

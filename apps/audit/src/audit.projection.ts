@@ -1,0 +1,169 @@
+import {
+  AUDIT_COMMAND_TYPES,
+  AUDIT_EVENT_TYPES,
+  bodyContext,
+  bodyKeyText,
+  type AuditCommand,
+  type AuditEvent,
+  type RequestRecord,
+  type ToldRequests,
+} from '#contracts';
+import {
+  keySeal,
+  type Behaviour,
+  type Command,
+  type Decision,
+  type KeySeal,
+  type WorkingSet,
+  type WritePart,
+} from '#event-store';
+import { countedReads, latestSeen } from './told.js';
+
+/** Keys that are kept open, so that a body costs one encryption. */
+const MAX_SEALS = 10_000;
+
+/** Column → its type. */
+const REQUEST_COLUMNS = {
+  tenant: 'uuid',
+  id: 'uuid',
+  at: 'timestamptz',
+  duration_ms: 'real',
+  face: 'text',
+  directory: 'uuid',
+  actor: 'text',
+  method: 'text',
+  path: 'text',
+  resource_type: 'text',
+  object: 'uuid',
+  name: 'text',
+  status: 'smallint',
+  scim_type: 'text',
+  detail: 'text',
+  address: 'text',
+  user_agent: 'text',
+  correlation_id: 'text',
+  body: 'text',
+  body_bytes: 'int',
+  replay_of: 'uuid',
+} as const;
+
+const PARTS: readonly WritePart[] = [
+  {
+    name: 'requests',
+    sql: (rows) => `
+      INSERT INTO audit.requests (${Object.keys(REQUEST_COLUMNS).join(', ')})
+      SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(REQUEST_COLUMNS)
+        .map(([name, type]) => `${name} ${type}`)
+        .join(', ')}) RETURNING 1`,
+  },
+  {
+    name: 'read_counts',
+    sql: (rows) => `
+      INSERT INTO audit.read_counts AS c (tenant, minute, face, directory, kind, count)
+      SELECT r.* FROM json_to_recordset(${rows})
+        AS r(tenant uuid, minute timestamptz, face text, directory uuid, kind text, count bigint)
+      ON CONFLICT (tenant, minute, face, directory, kind) DO UPDATE SET count = c.count + excluded.count RETURNING 1`,
+  },
+  {
+    name: 'seen',
+    sql: (rows) => `
+      INSERT INTO audit.seen AS s (tenant, id, at)
+      SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, id uuid, at timestamptz)
+      ON CONFLICT (tenant, id) DO UPDATE SET at = greatest(s.at, excluded.at) RETURNING 1`,
+  },
+];
+
+/** Takes what faces tell, and records who was shown the audit log. */
+export const auditBehaviour = (masterKey: Buffer): Behaviour<AuditCommand> => {
+  const bodies = bodySeals(masterKey);
+  return {
+    owner: 'audit',
+    commandTypes: new Set(Object.values(AUDIT_COMMAND_TYPES)),
+    touches: () => null,
+    asksNothing: () => true,
+    loadSql: () => 'SELECT $json',
+    parts: PARTS,
+    begin: () => new Recorded(bodies),
+  };
+};
+
+const bodySeals = (masterKey: Buffer): ((tenant: string) => KeySeal) => {
+  const master = keySeal(masterKey);
+  const open = new Map<string, KeySeal>();
+  return (tenant) => {
+    const known = open.get(tenant);
+    if (known) return known;
+    if (open.size >= MAX_SEALS) open.clear();
+    const made = keySeal(master.derive(bodyKeyText(tenant)));
+    open.set(tenant, made);
+    return made;
+  };
+};
+
+interface Told extends ToldRequests {
+  readonly tenant: string;
+}
+
+/** One batch of commands. Nothing is looked up: what a face tells is a fact, and a reading is an aggregate of its own. */
+class Recorded implements WorkingSet<AuditCommand> {
+  private readonly told: Told[] = [];
+
+  constructor(private readonly bodies: (tenant: string) => KeySeal) {}
+
+  decide({ tenant, command }: Command<AuditCommand>): Decision<AuditEvent> {
+    switch (command.type) {
+      case 'RecordRequests':
+        this.told.push({ ...command, tenant });
+        return { events: [], outcome: { status: 'done', value: null } };
+      case 'RecordReading': {
+        const { readingId: stream, what, asked } = command;
+        const event: AuditEvent = { type: 'AuditRead', what, asked };
+        return {
+          events: [
+            { stream, version: 1, type: AUDIT_EVENT_TYPES.AuditRead, event, stored: { data: event, personal: null } },
+          ],
+          outcome: { status: 'done', value: null },
+        };
+      }
+      default:
+        throw new Error(`unknown command: ${(command satisfies never as AuditCommand).type}`);
+    }
+  }
+
+  rows(): Readonly<Record<string, readonly unknown[]>> {
+    return {
+      requests: this.told.flatMap(({ tenant, requests }) =>
+        requests.map((request) => this.requestRow(tenant, request)),
+      ),
+      read_counts: countedReads(this.told),
+      seen: latestSeen(this.told),
+    };
+  }
+
+  private requestRow(tenant: string, request: RequestRecord): Readonly<Record<keyof typeof REQUEST_COLUMNS, unknown>> {
+    const { id, at, face, directory, actor, method, path, object, name, status, detail, address, body } = request;
+    return {
+      tenant,
+      id,
+      at,
+      duration_ms: request.durationMs,
+      face,
+      directory,
+      actor,
+      method,
+      path,
+      resource_type: request.resourceType,
+      object,
+      name,
+      status,
+      scim_type: request.scimType,
+      detail,
+      address,
+      user_agent: request.userAgent,
+      correlation_id: request.correlationId,
+      body: body === null ? null : this.bodies(tenant).seal(bodyContext(tenant, id), body),
+      body_bytes: request.bodyBytes,
+      replay_of: request.replayOf,
+    };
+  }
+}

@@ -1,0 +1,109 @@
+-- Audit keeps a log of everything that owners have stored, of which anybody can prove later that nothing in it was
+-- changed, left out or put in; and what faces were asked and answered.
+SELECT create_owner('audit');
+
+-- Whose events are entries. An event on the message log says that there is something to read; it is read from the store
+-- of its owner, whole and as it is stored.
+INSERT INTO audit.positions
+  SELECT 'muster.audit', o.owner || '.events', p, '', 0
+  FROM unnest(ARRAY['directory', 'identity', 'group', 'audit']) AS o(owner), generate_series(0, 11) AS p;
+GRANT USAGE ON SCHEMA directory, identity, "group" TO muster_audit;
+GRANT SELECT ON directory.audited_v1, identity.audited_v1, "group".audited_v1, audit.audited_v1 TO muster_audit;
+
+-- The leaves of the tree of each tenant (RFC 6962), in the order of their numbers: `number` is the index of the leaf.
+-- What an event says lies in audit.payloads, and may go one day; its hash stays.
+CREATE TABLE audit.entries (
+  tenant uuid NOT NULL, number bigint NOT NULL, owner text COLLATE "C" NOT NULL, sequence bigint NOT NULL,
+  stream uuid NOT NULL, version int NOT NULL, type text COLLATE "C" NOT NULL, recorded_at timestamptz NOT NULL,
+  command_id uuid NOT NULL, correlation_id text COLLATE "C" NOT NULL, actor text COLLATE "C" NOT NULL, directory uuid,
+  payload_hash bytea NOT NULL,
+  PRIMARY KEY (tenant, number),
+  UNIQUE (tenant, owner, sequence)
+);
+CREATE INDEX entries_by_stream ON audit.entries (stream, version);
+CREATE INDEX entries_by_correlation ON audit.entries (correlation_id, tenant);
+CREATE INDEX entries_by_time ON audit.entries (tenant, recorded_at, number);
+-- Tokens have most of the entries, and those of one directory are found by their time.
+CREATE INDEX entries_by_actor ON audit.entries (actor, tenant, recorded_at, number)
+  WHERE actor NOT LIKE 'token:%' AND actor NOT LIKE 'client:%';
+
+-- What an event says, as its owner stores it: `personal` is sealed with the key of the person. Secrets stay with the
+-- owner; the hash of the whole data is here in their place.
+CREATE TABLE audit.payloads (
+  tenant uuid NOT NULL, number bigint NOT NULL, data json NOT NULL, personal text, hidden_hash bytea,
+  PRIMARY KEY (tenant, number)
+);
+
+-- The complete tiles of a tree (C2SP tlog-tiles): 256 hashes of 32 bytes each, and the root of them.
+CREATE TABLE audit.tiles (
+  tenant uuid NOT NULL, level smallint NOT NULL, index bigint NOT NULL, hashes bytea NOT NULL, root bytea NOT NULL,
+  PRIMARY KEY (tenant, level, index)
+);
+
+-- The size and the root of a tree, signed (C2SP tlog-checkpoint): one for each batch of entries.
+CREATE TABLE audit.checkpoints (
+  tenant uuid NOT NULL, size bigint NOT NULL, signed_at timestamptz NOT NULL, note text NOT NULL,
+  PRIMARY KEY (tenant, size)
+);
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.entries
+  FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.tiles
+  FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.checkpoints
+  FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON audit.payloads
+  FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+
+GRANT SELECT, INSERT ON audit.entries, audit.payloads, audit.tiles, audit.checkpoints TO muster_audit;
+
+CREATE VIEW audit.entries_v1 AS
+  SELECT tenant, number, owner, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor,
+    directory, payload_hash
+  FROM audit.entries;
+CREATE VIEW audit.payloads_v1 AS SELECT tenant, number, data, personal, hidden_hash FROM audit.payloads;
+CREATE VIEW audit.tiles_v1 AS SELECT tenant, level, index, hashes, root FROM audit.tiles;
+CREATE VIEW audit.checkpoints_v1 AS SELECT tenant, size, signed_at, note FROM audit.checkpoints;
+
+-- What faces were asked and answered: each write, and each request that was refused. The body is sealed with a key of
+-- the tenant. It is best effort, follows from no event, and is kept for some days.
+CREATE TABLE audit.requests (
+  tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, duration_ms real NOT NULL,
+  face text COLLATE "C" NOT NULL, directory uuid, actor text COLLATE "C", method text COLLATE "C" NOT NULL,
+  path text NOT NULL, resource_type text COLLATE "C", object uuid, name text, status smallint NOT NULL,
+  scim_type text COLLATE "C", detail text, address text COLLATE "C" NOT NULL, user_agent text,
+  correlation_id text COLLATE "C" NOT NULL, body text, body_bytes int NOT NULL, replay_of uuid,
+  PRIMARY KEY (tenant, id)
+);
+CREATE INDEX requests_refused ON audit.requests (tenant, id) WHERE status >= 400;
+CREATE INDEX requests_by_object ON audit.requests (object, id) WHERE object IS NOT NULL;
+CREATE INDEX requests_by_correlation ON audit.requests (correlation_id, tenant);
+
+-- Reads by the minute, and when somebody was shown an object last.
+CREATE TABLE audit.read_counts (
+  tenant uuid NOT NULL, minute timestamptz NOT NULL, face text COLLATE "C" NOT NULL, directory uuid NOT NULL,
+  kind text COLLATE "C" NOT NULL, count bigint NOT NULL,
+  PRIMARY KEY (tenant, minute, face, directory, kind)
+);
+CREATE TABLE audit.seen (
+  tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (tenant, id)
+) WITH (fillfactor = 85);
+
+GRANT SELECT, INSERT, DELETE ON audit.requests TO muster_audit;
+GRANT SELECT, INSERT, UPDATE, DELETE ON audit.read_counts, audit.seen TO muster_audit;
+
+CREATE VIEW audit.requests_v1 AS
+  SELECT tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status,
+    scim_type, detail, address, user_agent, correlation_id, body, body_bytes, replay_of
+  FROM audit.requests;
+CREATE VIEW audit.read_counts_v1 AS SELECT tenant, minute, face, directory, kind, count FROM audit.read_counts;
+CREATE VIEW audit.seen_v1 AS SELECT tenant, id, at FROM audit.seen;
+
+-- Auditors read through the admin API, which opens what is sealed for them.
+GRANT USAGE ON SCHEMA audit TO muster_gateway, muster_admin_api, muster_sign_in;
+GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.requests_v1,
+  audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1 TO muster_admin_api;
+GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit;
+-- Bodies are sealed with keys that follow from the master key.
+GRANT SELECT, INSERT ON keys.master_check TO muster_audit;
+GRANT SELECT ON keys.tenants, keys.persons TO muster_admin_api;

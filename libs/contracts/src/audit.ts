@@ -1,0 +1,103 @@
+/** Commands to the owner of the audit log. */
+export type AuditCommand =
+  /** A face tells what it was asked by one tenant, and what it answered: best effort, in batches. */
+  | ({ readonly type: 'RecordRequests' } & ToldRequests)
+  /** Somebody is about to be shown entries of the audit log: it is recorded before the answer goes. */
+  | ({ readonly type: 'RecordReading'; readonly readingId: string } & Reading);
+
+/** Facts that the audit log itself makes. */
+export type AuditEvent = { readonly type: 'AuditRead' } & Reading;
+
+/** What of the audit log somebody was shown. */
+export interface Reading {
+  /** The route, in a word: `entries`, `history`, `state`, `export`, `requests`, `report` … */
+  readonly what: string;
+  /** The filters and ids that were asked for, as they were written. */
+  readonly asked: { readonly [name: string]: string };
+}
+
+/** What one face tells of one tenant at once. */
+export interface ToldRequests {
+  readonly requests: readonly RequestRecord[];
+  readonly reads: readonly CountedReads[];
+  readonly seen: readonly SeenObject[];
+  /** Requests that the face could not keep, because there were too many. */
+  readonly dropped: number;
+}
+
+/** The face that was asked. */
+export type AskedFace = 'scim' | 'admin' | 'sign-in';
+
+/** A write, or a request that was refused: what was asked, and what was answered. */
+export interface RequestRecord {
+  /** UUIDv7, of the moment at which the request came. */
+  readonly id: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly durationMs: number;
+  readonly face: AskedFace;
+  /** Null = nobody knows whose request it was. */
+  readonly directory: string | null;
+  /** `token:<id>`, `client:<id>`, `key:<id>`; null = nobody knows. */
+  readonly actor: string | null;
+  readonly method: string;
+  /** Path and query as they came, without secrets; cut off behind MAX_PATH_CHARACTERS. */
+  readonly path: string;
+  /** `User`, `Group`, `Bulk`, or the noun of the admin API; null = the path leads nowhere. */
+  readonly resourceType: string | null;
+  /** The resource that the path names, or that was made; null = none. */
+  readonly object: string | null;
+  /** The name by which the body calls it: userName or displayName. */
+  readonly name: string | null;
+  readonly status: number;
+  /** RFC 7644 §3.12; null = none. */
+  readonly scimType: string | null;
+  /** Why it was refused, in the words of the answer; null = it was not. */
+  readonly detail: string | null;
+  /** The address of the client. */
+  readonly address: string;
+  readonly userAgent: string | null;
+  readonly correlationId: string;
+  /** As it came, but secrets are masked; null = there was none, or it is kept nowhere. */
+  readonly body: string | null;
+  /** The length in bytes that it had: `body` is cut off behind MAX_KEPT_BODY_BYTES. */
+  readonly bodyBytes: number;
+  /** The request that this one repeats, sent again by an administrator; null = it came by itself. */
+  readonly replayOf: string | null;
+}
+
+/** Reads that were answered in one minute, by their kind. */
+export interface CountedReads {
+  /** ISO 8601, UTC: the beginning of the minute. */
+  readonly minute: string;
+  readonly face: AskedFace;
+  readonly directory: string | null;
+  /** `User` by its id, `Users` by a filter or page, `Schemas`, … */
+  readonly kind: string;
+  readonly count: number;
+}
+
+/** An object that somebody was shown, and when last. */
+export interface SeenObject {
+  readonly id: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+}
+
+export const MAX_PATH_CHARACTERS = 2_000;
+export const MAX_DETAIL_CHARACTERS = 1_000;
+export const MAX_USER_AGENT_CHARACTERS = 256;
+export const MAX_KEPT_BODY_BYTES = 65_536;
+
+export const AUDIT_COMMAND_TYPES: { readonly [type in AuditCommand['type']]: string } = {
+  RecordRequests: 'muster.audit.record-requests.v1',
+  RecordReading: 'muster.audit.record-reading.v1',
+};
+export const AUDIT_EVENT_TYPES: { readonly [type in AuditEvent['type']]: string } = {
+  AuditRead: 'muster.audit.read.v1',
+};
+
+/** Bodies of requests of a tenant are sealed with a key that is derived of the master key by this text. */
+export const bodyKeyText = (tenant: string): string => `bodies of requests|${tenant}`;
+/** Additional data of the ciphertext of a body. */
+export const bodyContext = (tenant: string, requestId: string): string => `${tenant}|${requestId}|body`;
