@@ -29,6 +29,11 @@ const ROWS: readonly Row[] = [
   broken('scim-imports-nothing', 'libs/scim/src/c.ts', '#contracts'),
   allowed('libs/scim/src/d.ts', './index.js'),
   allowed('libs/scim/src/d.spec.ts', './d.js', 'vitest'),
+  broken('tlog-imports-nothing-of-ours', 'libs/tlog/src/a.ts', 'node:fs'),
+  broken('tlog-imports-nothing-of-ours', 'libs/tlog/src/b.ts', 'pg'),
+  broken('tlog-imports-nothing-of-ours', 'libs/tlog/src/c.ts', '#scim'),
+  allowed('libs/tlog/src/d.ts', './index.js', 'node:crypto'),
+  allowed('libs/tlog/src/d.spec.ts', './d.js', 'node:http', 'vitest'),
   broken('mapping-imports-scim', 'libs/mapping/src/a.ts', 'node:crypto'),
   broken('mapping-imports-scim', 'libs/mapping/src/b.ts', '#contracts'),
   allowed('libs/mapping/src/d.ts', '#scim', './index.js'),
@@ -72,7 +77,7 @@ const ROWS: readonly Row[] = [
   broken('pure-app-file', 'apps/identity/src/f.ts', './user.queries.js'),
   broken('pure-app-file', 'apps/identity/src/rules/g.ts', '../user.queries.js'),
   broken('pure-app-file', 'apps/new/src/a.ts', '@nestjs/common'),
-  allowed('apps/identity/src/d.ts', '#contracts', '#mapping', '#scim', './user.js', 'node:crypto'),
+  allowed('apps/identity/src/d.ts', '#contracts', '#mapping', '#scim', '#tlog', './user.js', 'node:crypto'),
   allowed(
     'apps/identity/src/d.queries.ts',
     './user.js',
@@ -94,7 +99,7 @@ const ROWS: readonly Row[] = [
   broken('cli-speaks-http', 'apps/cli/src/a.queries.ts', '#event-store'),
   broken('cli-speaks-http', 'apps/cli/src/b.queries.ts', 'pg'),
   allowed('apps/cli/src/main.ts', 'node:fs', 'commander'),
-  allowed('apps/cli/src/commands/a.ts', 'node:fs', 'commander', '#mapping'),
+  allowed('apps/cli/src/commands/a.ts', 'node:fs', 'commander', '#mapping', '#tlog'),
   broken('lib-through-its-index', 'apps/identity/src/e.queries.ts', '../../../libs/scim/src/filter.js'),
   broken('lib-through-its-index', 'libs/event-store/src/e.ts', '../../contracts/src/user.js'),
   broken('lib-through-its-index', 'test/e2e/a.ts', '../../libs/scim/src/filter.js'),
@@ -141,6 +146,7 @@ const FRAME: Readonly<Record<string, readonly string[]>> = {
   'libs/log/src/index.ts': [],
   'libs/owner/src/index.ts': [],
   'libs/runtime/src/index.ts': [],
+  'libs/tlog/src/index.ts': [],
   'libs/runtime/src/f.ts': ['./e.js'],
 };
 const PACKAGES = {

@@ -1,0 +1,74 @@
+/**
+ * Transparency logs: the Merkle tree of RFC 9162 and the formats of C2SP (tlog-tiles, tlog-checkpoint, signed-note,
+ * tlog-cosignature, tlog-proof), without anything that touches the world. What callers need:
+ *
+ * - A log appends: `hashLeaf` of each entry, `append` to a `Tree`, store its `fullTiles` and `tree.edge`, and
+ *   `signCheckpoint` of `rootOf(tree)`. `planTree(size)` opens the tree again from what was stored.
+ * - A log serves: `parseTilePath`, `tileWidth`, `writeEntryBundle`; and proofs by `planInclusion`, `planConsistency`. A
+ *   plan names the tiles that it needs, and `carryOut` reads them in one go.
+ * - Others verify: `openCheckpoint`, `openTlogProof`, `verifyInclusion`, `verifyConsistency`. The functions that open
+ *   throw `Mismatch`, and those that verify give it, or null.
+ * - A witness verifies, and adds its cosignature: `addSignatures(checkpoint, [readCosigner(secretKey, timeS)])`.
+ *
+ * A text that cannot be read is `Malformed`. Sizes and indexes go up to Number.MAX_SAFE_INTEGER.
+ */
+export {
+  openCheckpoint,
+  parseCheckpoint,
+  signCheckpoint,
+  writeCheckpoint,
+  type Checkpoint,
+  type OpenedCheckpoint,
+  type Trust,
+} from './checkpoint.js';
+export { Malformed, Mismatch } from './fault.js';
+export { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, hashLeaf, MAX_ENTRY_BYTES, type Hash } from './hashes.js';
+export {
+  LOG_KEY,
+  readCosigner,
+  readSigner,
+  readVerifier,
+  SEED_BYTES,
+  verifierKeyOf,
+  WITNESS_KEY,
+  writeSecretKey,
+  type KeyName,
+  type KeyType,
+  type Signed,
+  type Signer,
+  type Verifier,
+} from './keys.js';
+export {
+  addSignatures,
+  MAX_NOTE_BYTES,
+  openNote,
+  parseNote,
+  signNote,
+  writeNote,
+  type Note,
+  type NoteSignature,
+  type OpenedNote,
+} from './note.js';
+export { carryOut, type Plan, type TileReader } from './plan.js';
+export {
+  planConsistency,
+  planInclusion,
+  planRoot,
+  verifyConsistency,
+  verifyInclusion,
+  type Included,
+  type Proof,
+  type TreeHead,
+} from './proof.js';
+export {
+  parseTilePath,
+  partialTiles,
+  readEntryBundle,
+  TILE_WIDTH,
+  tilePath,
+  tileWidth,
+  writeEntryBundle,
+  type Tile,
+} from './tiles.js';
+export { MAX_TLOG_PROOF_BYTES, openTlogProof, parseTlogProof, writeTlogProof, type TlogProof } from './tlog-proof.js';
+export { append, EMPTY_TREE, planTree, rootOf, type FullTile, type Grown, type Tree } from './tree.js';
