@@ -1,4 +1,5 @@
 import '#first';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
@@ -109,6 +110,8 @@ runSupervisor(async (supervisor) => {
     untilDatabaseAnswers(databaseUrl, tell).then(() => migrate(databaseUrl, config.databaseRoles)),
   ]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
+  // A service knows no DATA_DIR.
+  const folders = { AUDIT_CHECKPOINT_FOLDER: config.AUDIT_CHECKPOINT_FOLDER ?? join(DATA_DIR, 'checkpoints') };
   const secrets: Secrets = {
     ownerUrl: databaseUrl,
     roles: config.databaseRoles,
@@ -124,7 +127,7 @@ runSupervisor(async (supervisor) => {
     SERVICES.map(async (service) => {
       // The port of a process that shows only its health. It is chosen here, so that a restart keeps it.
       const healthPort = await freePort();
-      const settings = { ...ports, HEALTH_PORT: String(healthPort), ...kafka(service.name) };
+      const settings = { ...ports, ...folders, HEALTH_PORT: String(healthPort), ...kafka(service.name) };
       await keep(service.name, keptService(service, config, healthPort, environmentOf(service, secrets, settings)));
     }),
   );

@@ -638,6 +638,16 @@ ALTER TABLE audit.events ADD CONSTRAINT events_stream_version_key UNIQUE (stream
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 GRANT INSERT, SELECT ON TABLE audit.events TO muster_audit;
 
+CREATE TABLE audit.logs (
+  tenant uuid NOT NULL,
+  origin text COLLATE "C" NOT NULL,
+  verifier_key text NOT NULL
+);
+ALTER TABLE audit.logs ADD CONSTRAINT logs_pkey PRIMARY KEY (tenant);
+ALTER TABLE audit.logs ADD CONSTRAINT logs_origin_key UNIQUE (origin);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.logs FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+GRANT INSERT, SELECT ON TABLE audit.logs TO muster_audit;
+
 CREATE TABLE audit.outcome_retention (
   one boolean DEFAULT true NOT NULL,
   deleted_before timestamp with time zone NOT NULL,
@@ -1249,6 +1259,13 @@ CREATE VIEW audit.events_v1 AS
     directory,
     data
    FROM audit.events;
+
+CREATE VIEW audit.logs_v1 AS
+ SELECT tenant,
+    origin,
+    verifier_key
+   FROM audit.logs;
+GRANT SELECT ON TABLE audit.logs_v1 TO muster_admin_api;
 
 CREATE VIEW audit.outcomes_v1 AS
  SELECT command_id,

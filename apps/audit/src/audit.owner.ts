@@ -1,9 +1,41 @@
-import type { OwnerDefinition } from '#owner';
+import { join } from 'node:path';
+import { keySeal } from '#event-store';
+import type { Job, OwnerDefinition, OwnerTools } from '#owner';
+import type { Config } from '#runtime';
 import { auditBehaviour } from './audit.projection.js';
+import { CheckpointFiles, readKeptCheckpoint, readKeptTenants } from './checkpoint-files.job.js';
+import { Integrator } from './integrator.job.js';
+import { SIGNING_KEY_TEXT } from './tenant-log.js';
+
+/** Owners whose events are entries of the audit log, its own among them. */
+const SOURCES = ['directory', 'identity', 'group', 'audit'];
 
 /** Owns the log of everything that has happened, and what faces were asked and answered. */
 export const audit: OwnerDefinition = {
   name: 'audit',
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey }) => auditBehaviour(masterKey()),
+  consumes: SOURCES.map((source) => ({ source, notices: true })),
+  jobs: (tools) => integration(tools),
+};
+
+/** The folder of checkpoints; null = a service of its own has no folder of the installation, and is given none. */
+const checkpointFolder = ({ AUDIT_CHECKPOINT_FOLDER, DATA_DIR, RUN }: Config): string | null =>
+  AUDIT_CHECKPOINT_FOLDER ?? (RUN === undefined ? join(DATA_DIR, 'checkpoints') : null);
+
+const integration = ({ pool, logger, config, masterKey }: OwnerTools): readonly Job[] => {
+  const folder = checkpointFolder(config);
+  const files = folder === null ? null : new CheckpointFiles(folder, logger);
+  if (!files)
+    logger.warn({}, 'checkpoints of the audit log are kept in the database alone: set AUDIT_CHECKPOINT_FOLDER');
+  const integrator = new Integrator(pool, {
+    owners: SOURCES,
+    seed: keySeal(masterKey()).derive(SIGNING_KEY_TEXT),
+    publicUrl: config.PUBLIC_URL ?? null,
+    logger,
+    keep: (tenant, note) => files?.keep(tenant, note),
+    kept: async (tenant) => (folder === null ? null : readKeptCheckpoint(folder, tenant)),
+    keptTenants: async () => (folder === null ? [] : readKeptTenants(folder)),
+  });
+  return [integrator, ...(files ? [files] : [])];
 };

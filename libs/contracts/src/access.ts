@@ -26,8 +26,8 @@ export interface TopicAccess {
 /** An owner, as far as it concerns others. */
 export interface OwnerOnLog {
   readonly name: Owner;
-  /** Events of a source cause commands of its own, or are recorded. */
-  readonly consumes?: readonly { readonly source: Owner; readonly record?: unknown }[];
+  /** Events of a source cause commands of its own, are recorded, or only say that there is something to read. */
+  readonly consumes?: readonly { readonly source: Owner; readonly record?: unknown; readonly notices?: true }[];
   /** A job of its own sends commands to its lane: a timer, for example. */
   readonly sendsToItself?: true;
   /** It says on request what it would decide. */
@@ -53,8 +53,10 @@ const ownerAccess = (owner: OwnerOnLog): TopicAccess => {
   const { name, consumes = [], sendsToItself } = owner;
   const dryRuns = dryRunAccess(owner);
   const sources = consumes.map(({ source }) => source);
-  const reacts = consumes.some(({ record }) => record === undefined);
-  const written = writtenBy(name, sources);
+  const reacts = consumes.some(({ record, notices }) => record === undefined && !notices);
+  // Nothing is decided of what is only noticed, and so nothing is set aside.
+  const taken = consumes.filter(({ notices }) => !notices).map(({ source }) => source);
+  const written = writtenBy(name, taken);
   return {
     read: [commandsOf(name), ...sources.map(eventsOf), ...dryRuns.read],
     write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : []), ...dryRuns.write],

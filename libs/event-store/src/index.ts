@@ -22,3 +22,4 @@ export * from './until-migrated.js';
 export * from './verify.js';
 export * from './consumed-event.js';
 export { EventConsumer, type Recording } from './consume-events.js';
+export { NoticeConsumer } from './consume-notices.js';

@@ -47,6 +47,8 @@ export interface LogRow {
 
 export interface Subscription {
   readonly topic: string;
+  /** No message is ever set aside: there is no topic for dead letters. */
+  readonly setsNothingAside?: true;
   /** The consumer's position row: the fence and the resume point. */
   position(partition: number): Promise<Position>;
   /** Must not throw for content. An error of it is a fault of the infrastructure: the batch is handed over again. */

@@ -38,13 +38,15 @@ export interface Job {
    */
   readonly nudgedBy?: readonly string[];
   nudge?(): void;
+  /** Events of these tenants are stored: called for a source that the owner only notices. */
+  notice?(tenants: readonly string[]): void;
 }
 
 /**
  * The use that an owner makes of the events of another one. Its role must be allowed to read the view `events_v1` of
- * that.
+ * that, unless it only notices them.
  */
-export type Consumption = Reacting | Recording;
+export type Consumption = Reacting | Recording | Noticing;
 
 /** An event may cause commands to the owner's own lane: for what is decided, and may be refused. */
 interface Reacting {
@@ -59,6 +61,16 @@ interface Recording {
   /** The owner whose events these are. */
   readonly source: Owner;
   readonly record: EventRecording;
+}
+
+/**
+ * An event says that there is something to read in the store of its owner, and nothing else: a job of the owner reads it
+ * (`notice`). What is not heard, or twice, changes nothing, because the job looks for itself now and then.
+ */
+interface Noticing {
+  /** The owner whose events these are. */
+  readonly source: Owner;
+  readonly notices: true;
 }
 
 /**

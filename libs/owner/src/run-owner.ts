@@ -1,5 +1,5 @@
 import { commandsOf, eventsOf, outcomesOf } from '#contracts';
-import { BatchHandler, causedId, dryRun, EventConsumer, OutcomeRetention } from '#event-store';
+import { BatchHandler, causedId, dryRun, EventConsumer, NoticeConsumer, OutcomeRetention } from '#event-store';
 import { answerDryRuns, type Log } from '#log';
 import type { Part } from '#runtime';
 import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition.js';
@@ -8,7 +8,7 @@ import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition
 export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): Part => {
   const jobs = [outcomeRetention(owner, tools), ...(owner.jobs?.(tools) ?? [])];
   openLane(owner, tools, log, jobs);
-  for (const consumption of owner.consumes ?? []) consume(owner, consumption, tools, log);
+  for (const consumption of owner.consumes ?? []) consume(owner, consumption, tools, log, jobs);
   if (owner.answersDryRuns) {
     const behaviour = owner.behaviour(tools);
     answerDryRuns(
@@ -62,8 +62,19 @@ const consume = (
   consumption: Consumption,
   { pool, logger, watch, send }: OwnerTools,
   log: Log,
+  jobs: readonly Job[],
 ): void => {
   const { source } = consumption;
+  if ('notices' in consumption) {
+    const notices = new NoticeConsumer(pool, name, source, (tenants) => jobs.forEach((job) => job.notice?.(tenants)));
+    log.subscribe({
+      topic: eventsOf(source),
+      setsNothingAside: true,
+      position: (partition) => notices.position(partition),
+      handleBatch: (batch) => notices.handle(batch),
+    });
+    return;
+  }
   const events = new EventConsumer(pool, {
     owner: name,
     source,

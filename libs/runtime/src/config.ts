@@ -258,6 +258,10 @@ export class Config {
     'Key of the command line: the admin API makes it at its start, under this name, with all scopes. Without it `DATA_DIR/cli.key` is made with mode 0600; a service of its own then makes none.',
   )
   MUSTER_CLI_KEY?: string;
+  @optionalText(
+    'Checkpoints of the audit log are also written to files in this folder, which an administrator of the database should not reach; without it `DATA_DIR/checkpoints`, and a service of its own writes none.',
+  )
+  AUDIT_CHECKPOINT_FOLDER?: string;
   @oneOf(
     'What is logged, as JSON lines on standard output.',
     'trace',

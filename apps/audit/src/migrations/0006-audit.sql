@@ -40,6 +40,12 @@ CREATE TABLE audit.tiles (
   PRIMARY KEY (tenant, level, index)
 );
 
+-- The name of the log of each tenant, and the key that verifies its checkpoints (C2SP signed-note): they are chosen
+-- once, with its first entry.
+CREATE TABLE audit.logs (
+  tenant uuid PRIMARY KEY, origin text COLLATE "C" NOT NULL UNIQUE, verifier_key text NOT NULL
+);
+
 -- The size and the root of a tree, signed (C2SP tlog-checkpoint): one for each batch of entries.
 CREATE TABLE audit.checkpoints (
   tenant uuid NOT NULL, size bigint NOT NULL, signed_at timestamptz NOT NULL, note text NOT NULL,
@@ -52,10 +58,13 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.tiles
   FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.checkpoints
   FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.logs
+  FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON audit.payloads
   FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
-GRANT SELECT, INSERT ON audit.entries, audit.payloads, audit.tiles, audit.checkpoints TO muster_audit;
+GRANT SELECT, INSERT ON audit.entries, audit.payloads, audit.tiles, audit.logs, audit.checkpoints
+  TO muster_audit;
 
 CREATE VIEW audit.entries_v1 AS
   SELECT tenant, number, owner, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor,
@@ -63,6 +72,7 @@ CREATE VIEW audit.entries_v1 AS
   FROM audit.entries;
 CREATE VIEW audit.payloads_v1 AS SELECT tenant, number, data, personal, hidden_hash FROM audit.payloads;
 CREATE VIEW audit.tiles_v1 AS SELECT tenant, level, index, hashes, root FROM audit.tiles;
+CREATE VIEW audit.logs_v1 AS SELECT tenant, origin, verifier_key FROM audit.logs;
 CREATE VIEW audit.checkpoints_v1 AS SELECT tenant, size, signed_at, note FROM audit.checkpoints;
 
 -- What faces were asked and answered: each write, and each request that was refused. The body is sealed with a key of
@@ -101,8 +111,8 @@ CREATE VIEW audit.seen_v1 AS SELECT tenant, id, at FROM audit.seen;
 
 -- Auditors read through the admin API, which opens what is sealed for them.
 GRANT USAGE ON SCHEMA audit TO muster_gateway, muster_admin_api, muster_sign_in;
-GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.requests_v1,
-  audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1 TO muster_admin_api;
+GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.logs_v1,
+  audit.requests_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1 TO muster_admin_api;
 GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit;
 -- Bodies are sealed with keys that follow from the master key.
 GRANT SELECT, INSERT ON keys.master_check TO muster_audit;

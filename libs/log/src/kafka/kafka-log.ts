@@ -190,7 +190,7 @@ export class KafkaLog implements Log {
   private get written(): readonly string[] {
     return writtenBy(
       this.service,
-      this.subscriptions.flatMap(({ topic }) => sourceOf(topic) ?? []),
+      this.subscriptions.flatMap(({ topic, setsNothingAside }) => (setsNothingAside ? [] : (sourceOf(topic) ?? []))),
     );
   }
 
