@@ -7,10 +7,10 @@ import {
   localTarget,
   orRejection,
   rejection,
-  startWriting,
   tooLarge,
   valueAt,
   withValueAt,
+  Writing,
   type Json,
   type Rejection,
   type Resource,
@@ -111,7 +111,7 @@ export const attributesSet = (
   const directory = user.directory === null ? null : context.directoryOf(user.directory);
   const before = user.local ?? NONE;
   const set = orRejection(() => {
-    const writing = startWriting(definition, user.resource);
+    const writing = new Writing(definition, user.resource);
     let local = before;
     for (const [name, value] of Object.entries(changes)) {
       const target = localTarget(definition, name);

@@ -5,7 +5,7 @@ import { ExpressionFault } from './fault.js';
 import { LIST_FUNCTIONS } from './list-functions.js';
 import { LOGIC_FUNCTIONS } from './logic-functions.js';
 import { parseExpression } from './parse.js';
-import { ATTRIBUTE_LEFT_OUT, LeftOut, OBJECT_LEFT_OUT, Run, type Given, type Result, type Spent } from './run.js';
+import { ATTRIBUTE_LEFT_OUT, LeftOut, OBJECT_LEFT_OUT, Run, type Given, type Result } from './run.js';
 import type { Call, Comparison, Compare, Expression } from './syntax.js';
 import { TEXT_FUNCTIONS } from './text-functions.js';
 import { Instant, isList, numberOf, textOf, wellFormed, type Value } from './value.js';
@@ -23,11 +23,7 @@ export interface CompiledExpression {
   /** Throws ExpressionFault where these attributes have no result, such as a date that is none. */
   evaluate(attributes: JsonObject, given: Given): Result;
   /** The same without turning the value into JSON: dates, and numbers of any size, stay what they are. */
-  run(
-    attributes: JsonObject,
-    given: Given,
-    spent: Spent,
-  ): { readonly value: Value; readonly isRedacted: boolean } | LeftOut;
+  runIn(run: Run): Value | LeftOut;
 }
 
 /** Names are found in any case: Microsoft's own pages print switch, Instr and IsNullorEmpty. */
@@ -44,14 +40,10 @@ export const FUNCTION_NAMES: readonly string[] = [...FUNCTIONS.values()].map(({ 
 export const compileExpression = (text: string, sources: Sources): CompiledExpression => {
   const compiler = new Compiler(text, sources);
   const { evaluate } = compiler.argument(parseExpression(text), true);
-  const run = (
-    attributes: JsonObject,
-    given: Given,
-    spent?: Spent,
-  ): { value: Value; isRedacted: boolean } | LeftOut => {
-    const current = new Run(text, attributes, given, spent);
+  const runIn = (run: Run): Value | LeftOut => {
+    run.begin(text);
     try {
-      return { value: evaluate(current), isRedacted: current.isRedacted };
+      return evaluate(run);
     } catch (error) {
       if (error instanceof LeftOut) return error;
       throw error;
@@ -60,12 +52,13 @@ export const compileExpression = (text: string, sources: Sources): CompiledExpre
   return {
     text,
     random: [...compiler.random],
-    run,
+    runIn,
     evaluate: (attributes, given) => {
-      const done = run(attributes, given);
-      return done instanceof LeftOut
-        ? { kind: 'left-out', what: done.what }
-        : { kind: 'value', value: jsonOf(done.value), isRedacted: done.isRedacted };
+      const run = new Run(attributes, given);
+      const value = runIn(run);
+      return value instanceof LeftOut
+        ? { kind: 'left-out', what: value.what }
+        : { kind: 'value', value: jsonOf(value), isRedacted: run.isRedacted };
     },
   };
 };

@@ -225,7 +225,7 @@ describe('no expression does more work than the limit allows', () => {
   });
 
   it('and the work is counted', () => {
-    const run = new Run('', {}, { nowMs: 0, randomBelow: () => 0 });
+    const run = new Run({}, { nowMs: 0, randomBelow: () => 0 });
     run.charge(MAX_EVALUATION_STEPS);
     expect(() => run.charge(1)).toThrow(/takes too much work/);
   });

@@ -4,16 +4,18 @@ import {
   isReadOnly,
   parseTarget,
   Rejected,
-  startWriting,
+  writerOf,
+  Writing,
   type Json,
   type Resource,
   type ResourceDefinition,
   type Target,
+  type Writer,
 } from '#scim';
 import { compileExpression, type CompiledExpression, type Read } from './compile.js';
 import { isoOf } from './dates.js';
 import { ExpressionFault, type Position } from './fault.js';
-import { LeftOut, type Given } from './run.js';
+import { LeftOut, Run, type Given } from './run.js';
 import { readTarget, scimSources } from './sources.js';
 import { Instant, isEmpty, isList, numberOf, textOf, wellFormed, type Value } from './value.js';
 
@@ -58,6 +60,11 @@ interface Line {
   readonly present: Read;
   readonly when: When;
   readonly expression: CompiledExpression;
+  readonly write: Writer;
+  readonly fit: Fit;
+  /** The outcome for each user to whom it writes a value, and to whom it writes one that belongs into no log. */
+  readonly written: Written;
+  readonly redacted: Written;
 }
 
 /**
@@ -122,7 +129,19 @@ const readLine = (
   if (typeof text !== 'string') return void fail('expression', 'expression must be a text.');
   try {
     const expression = compileExpression(text, scimSources(definition));
-    return target && chosen && { index, target, present: readTarget(target), when: chosen, expression };
+    if (!target || !chosen) return undefined;
+    const written = { target: target.text, index, isRedacted: false };
+    return {
+      index,
+      target,
+      present: readTarget(target),
+      when: chosen,
+      expression,
+      write: writerOf(target),
+      fit: fitterOf(target),
+      written,
+      redacted: { ...written, isRedacted: true },
+    };
   } catch (error) {
     if (!(error instanceof ExpressionFault)) throw error;
     const { detail, position, expected } = error;
@@ -184,44 +203,47 @@ export const applyMapping = (
   given: Given,
 ): Mapped => {
   if (lines.length === 0) return { resource: incoming, written: NOTHING, isIgnored: false };
-  const writing = startWriting(definition, incoming);
+  const writing = new Writing(definition, incoming);
+  const run = new Run(incoming, given);
   const written: Written[] = [];
-  const spent = { steps: 0 };
   const operation = current ? 'update' : 'create';
   const keep = ({ target, present }: Line): void => {
     const value = current && present(current);
     if (value !== null && !(isList(value) && target.path.subAttribute)) writing.set(target, value as Json);
   };
   for (const line of lines) {
-    const { index, target, present, when, expression } = line;
+    const { present, when } = line;
     if (when !== 'always' && when !== operation && (when !== 'absent' || !isEmpty(present(incoming)))) {
       if (when === 'create' && !lines.some((other) => other !== line && isSameTarget(other, line))) keep(line);
       continue;
     }
     try {
-      const done = expression.run(incoming, given, spent);
-      if (done instanceof LeftOut) {
-        if (done.what === 'object') return { resource: incoming, written: NOTHING, isIgnored: true };
+      const value = line.expression.runIn(run);
+      if (value instanceof LeftOut) {
+        if (value.what === 'object') return { resource: incoming, written: NOTHING, isIgnored: true };
         keep(line);
-        continue;
+      } else if (value !== null) {
+        line.write(writing, line.fit(value));
+        written.push(run.isRedacted ? line.redacted : line.written);
       }
-      if (done.value === null) continue;
-      writing.set(target, fitted(target, done.value));
-      written.push({ target: target.text, index, isRedacted: done.isRedacted });
     } catch (error) {
       if (!(error instanceof Rejected)) throw error;
-      throw new Rejected(error.code, `Line ${index + 1} of the mapping, to ${target.text}: ${error.detail}`);
+      throw new Rejected(error.code, `Line ${line.index + 1} of the mapping, to ${line.target.text}: ${error.detail}`);
     }
   }
   return { resource: writing.result(), written, isIgnored: false };
 };
 
-/** The value as an attribute of that type takes it. */
-const fitted = ({ path: { attribute, subAttribute }, text }: Target, value: Value): Json => {
+/** Makes of the value of an expression one as its attribute takes it. */
+type Fit = (value: Value) => Json;
+
+const fitterOf = ({ path: { attribute, subAttribute }, text }: Target): Fit => {
   const { type } = subAttribute ?? attribute;
-  const made = isList(value) ? value.map((one) => fittedOne(type, one)) : fittedOne(type, value);
-  checkText(made, text);
-  return made;
+  return (value) => {
+    const made = isList(value) ? value.map((one) => fittedOne(type, one)) : fittedOne(type, value);
+    checkText(made, text);
+    return made;
+  };
 };
 
 const storedText = (value: Value): string | null => {

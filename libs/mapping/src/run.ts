@@ -35,26 +35,27 @@ export class LeftOut extends Error {
 export const ATTRIBUTE_LEFT_OUT = new LeftOut('attribute');
 export const OBJECT_LEFT_OUT = new LeftOut('object');
 
-/** The steps of one evaluation, or of several together. */
-export interface Spent {
-  steps: number;
-}
-
-/** One evaluation: what it reads, and what it has taken so far. */
+/** The evaluation of one expression, or of several one after the other: what they read, and what they have taken so far. */
 export class Run {
-  /** A value went through Redact: it belongs into no log. */
+  /** A value of the current expression went through Redact: it belongs into no log. */
   isRedacted = false;
+  /** The expression that is evaluated. */
+  private text = '';
+  private steps = 0;
 
   constructor(
-    private readonly text: string,
     readonly attributes: JsonObject,
     readonly given: Given,
-    private readonly spent: Spent = { steps: 0 },
   ) {}
 
+  begin(text: string): void {
+    this.text = text;
+    this.isRedacted = false;
+  }
+
   readonly charge = (steps: number): void => {
-    this.spent.steps += steps;
-    if (this.spent.steps <= MAX_EVALUATION_STEPS) return;
+    this.steps += steps;
+    if (this.steps <= MAX_EVALUATION_STEPS) return;
     throw this.fault(
       'The evaluation takes too much work',
       `at most ${MAX_EVALUATION_STEPS} steps: write simpler patterns, or fewer calls`,

@@ -43,38 +43,20 @@ export const applyPatch = (
   return result;
 };
 
-/**
- * Writes values into a resource, each as a PATCH that replaces what is at its target would. Never changes the resource
- * that it was given. Throws Rejected for a value that does not fit, and at the end for a required one that is missing.
- */
-export const startWriting = (
-  definition: ResourceDefinition,
-  resource: Resource,
-): { readonly set: (target: Target, value: unknown) => void; readonly result: () => Resource } => {
-  const patch = new Patch(resource);
-  return {
-    set: (target, value) => {
-      const change = toChange(target, 'replace', value, []);
-      if (change) patch.apply(change);
-    },
-    result: () => {
-      const result = patch.result();
-      requireAttributes(definition, result);
-      return result;
-    },
-  };
-};
-
 /** A resource as the operations of one request have made it so far. */
-class Patch {
+export class Patch {
   private looked = 0;
-  /** The multi-valued attributes that were changed, by attribute, until all operations are applied. */
-  private readonly lists = new Map<Attribute, { readonly path: AttributePath; readonly list: ValueList }>();
-  private readonly foldOnce = rememberingFold();
+  /** The multi-valued attributes that were changed, by attribute, until all operations are applied; null = none yet. */
+  private lists: Map<Attribute, { readonly path: AttributePath; readonly list: ValueList }> | null = null;
+  private remembering: Fold | null = null;
   /** The resource itself, once it is a copy that nobody else has. */
   private own: { [attribute: string]: Json } | null = null;
 
   constructor(private resource: Resource) {}
+
+  private get foldOnce(): Fold {
+    return (this.remembering ??= rememberingFold());
+  }
 
   apply(change: Change): void {
     const {
@@ -97,6 +79,7 @@ class Patch {
   }
 
   result(): Resource {
+    if (!this.lists) return this.resource;
     for (const { path, list } of this.lists.values()) {
       const [before, after] = [attributeValue(this.resource, path), list.stored()];
       if (before !== after) this.write(path, after);
@@ -105,6 +88,7 @@ class Patch {
   }
 
   private listAt(path: AttributePath): ValueList {
+    this.lists ??= new Map();
     const known = this.lists.get(path.attribute)?.list;
     if (known) return known;
     const list = new ValueList(path.attribute, attributeValue(this.resource, path));
@@ -113,7 +97,18 @@ class Patch {
     return list;
   }
 
-  private write({ attribute: { name }, schema, extension }: AttributePath, value: Json | undefined): void {
+  /** The value of the whole attribute, unless it is a list that was changed. */
+  read(path: AttributePath): Json | undefined {
+    return attributeValue(this.resource, path);
+  }
+
+  /** Tells whether the attribute is a list that was changed. */
+  hasList(attribute: Attribute): boolean {
+    return this.lists !== null && this.lists.has(attribute);
+  }
+
+  /** The value of the whole attribute, in its stored form, which was compared already. */
+  write({ attribute: { name }, schema, extension }: AttributePath, value: Json | undefined): void {
     if (!extension) {
       this.put(name, value);
       return;

@@ -1,4 +1,4 @@
-export { applyPatch, comparisonsOf, startWriting } from './apply-patch.js';
+export { applyPatch, comparisonsOf } from './apply-patch.js';
 export { readBulkBody } from './bulk-body.js';
 export { orderBulk } from './bulk-order.js';
 export {
@@ -85,3 +85,4 @@ export {
   type RoleRules,
   type RoleSource,
 } from './web-role.js';
+export { writerOf, Writing, type Writer } from './writer.js';

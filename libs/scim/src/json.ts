@@ -71,7 +71,11 @@ const faultIn = (value: unknown, depth: number): Fault | null => {
   return null;
 };
 
+/** Nearly all texts are plain: one look says so, where three would. */
+const NOT_PLAIN = /[\0\u0080-\uffff]/;
+
 const faultOf = (text: string, isName: boolean): Fault | null => {
+  if (!NOT_PLAIN.test(text)) return null;
   const what = text.includes('\0')
     ? 'holds a NUL character'
     : !text.isWellFormed()

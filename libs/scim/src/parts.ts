@@ -42,6 +42,13 @@ export const merged = (object: JsonObject, parts: JsonObject): JsonObject => {
   return isStale ? withPart(result, '$ref', undefined) : result;
 };
 
+/** The same for one part that is a text, a number or a Boolean. */
+export const withSimplePart = (object: JsonObject, name: string, value: Json): JsonObject => {
+  if (object[name] === value) return object;
+  const result = { ...object, [name]: value };
+  return name === 'value' ? withPart(result, '$ref', undefined) : result;
+};
+
 /** Tells whether a value is an object that has all these parts. */
 export const hasParts = (value: Json, parts: JsonObject): boolean =>
   isJsonObject(value) && Object.keys(parts).every((name) => isEqual(value[name], parts[name]));

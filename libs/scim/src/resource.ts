@@ -123,13 +123,24 @@ export const requireUrns = (schemas: unknown): void => {
  * §2.2).
  */
 export const requireAttributes = (definition: ResourceDefinition, resource: Resource): void => {
-  for (const { name, required } of definition.schema.attributes) {
+  for (const name of requiredOf(definition)) {
     const value = resource[name];
-    if (!required || name in DEFAULTS) continue;
     if (value === undefined) throw new Rejected('invalidValue', `${name} is required and must not be blank.`);
     const refused = typeof value === 'string' ? unfitAsKey(name, value) : null;
     if (refused) throw new Rejected(refused.code, refused.detail);
   }
+};
+
+const required = new WeakMap<ResourceDefinition, readonly string[]>();
+
+/** The names of the required attributes without a default; kept, because each write of a resource asks. */
+const requiredOf = (definition: ResourceDefinition): readonly string[] => {
+  let names = required.get(definition);
+  if (!names) {
+    const attributes = definition.schema.attributes.filter((one) => one.required && !(one.name in DEFAULTS));
+    required.set(definition, (names = attributes.map(({ name }) => name)));
+  }
+  return names;
 };
 
 /** The service knows this about a resource beside its attributes; times are ISO 8601, UTC. */

@@ -278,9 +278,20 @@ const parseSimple = ({ type, uniqueness }: Attribute, value: unknown, path: stri
       if (typeof value === 'string' && isBase64(value)) return parseText(value, path, false);
       throw wrongType(path, value, 'base64');
     default:
-      // A unique value has to be one that can be looked up.
-      return parseText(value, path, uniqueness !== 'none' || KEY_PATHS.has(path));
+      return parseText(value, path, isKeyAt(path, uniqueness));
   }
+};
+
+/** A unique value has to be one that can be looked up. */
+const isKeyAt = (path: string, uniqueness: Attribute['uniqueness']): boolean =>
+  uniqueness !== 'none' || KEY_PATHS.has(path);
+
+/** parseSimple for many values of one attribute. */
+export const simpleParser = (attribute: Attribute, path: string): ((value: unknown) => Json) => {
+  const { type, uniqueness } = attribute;
+  if (type !== 'string' && type !== 'reference') return (value) => parseSimple(attribute, value, path);
+  const isKey = isKeyAt(path, uniqueness);
+  return (value) => parseText(value, path, isKey);
 };
 
 /**
