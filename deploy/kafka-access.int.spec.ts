@@ -29,6 +29,7 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
   gateway: {
     'identity.commands': 'w',
     'group.commands': 'w',
+    'audit.commands': 'w',
     'identity.outcomes': 'r',
     'group.outcomes': 'r',
     'identity.dry-runs': 'w',
@@ -50,6 +51,7 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
     'directory.commands': 'w',
     'identity.commands': 'w',
     'group.commands': 'w',
+    'audit.commands': 'w',
     'gateway.dry-runs': 'w',
     'gateway.dry-run-answers': 'r',
   },

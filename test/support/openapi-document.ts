@@ -218,6 +218,9 @@ export const openApiDocument = async (): Promise<Schema> => {
     .setTitle('Muster admin API')
     .setVersion('v1')
     .setOpenAPIVersion('3.1.0')
+    .setDescription(
+      'Each answer has the header X-Request-Id: the one of the request, or the trace id of its traceparent, or a new one. It is in the events that the request makes, in the record of the request, and in the log.',
+    )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'opaque', description: 'An API key.' }, 'key')
     .build();
   const made: Schema = SwaggerModule.createDocument(app, config);

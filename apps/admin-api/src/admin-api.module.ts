@@ -24,9 +24,11 @@ import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
 import { serveApiPage } from './http/api-page.controller.js';
 import { Commands, untilOwnersAnswer } from './http/commands.sender.js';
 import { OneAtATime } from './http/one-at-a-time.guard.js';
+import { takeJson } from './http/json-body.guard.js';
 import { OneTenant } from './http/one-tenant.queries.js';
 import { Pages } from './http/pages.queries.js';
 import { Repeats } from './http/repeats.queries.js';
+import { describeAdmin } from './http/told-requests.guard.js';
 import { Problems } from './http/problem.filter.js';
 import {
   BOOTSTRAP_KEY,
@@ -138,6 +140,7 @@ export const adminApi: FaceDefinition = {
   name: 'admin-api',
   secrets: ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
   sendsTo: ['directory', 'identity', 'group'],
+  tells: 'audit',
   hears: [],
   asks: ['gateway'],
   address: ({ ADMIN_HOST, ADMIN_PORT, HOST, PORT }) => ({
@@ -149,10 +152,12 @@ export const adminApi: FaceDefinition = {
     prepare: (app) => {
       const fastify = app.getHttpAdapter().getInstance();
       if (fastify.hasContentTypeParser('text/plain')) fastify.removeContentTypeParser('text/plain');
+      takeJson(app);
       requireApiKeyFirst(app);
       serveApiPage(app);
     },
     basePath: '/api/admin',
+    describe: describeAdmin,
     errors: new Problems(tools.logger),
     begin: async (app) => {
       const commandLineKey = tools.commandLineKey();

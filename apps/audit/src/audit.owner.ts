@@ -5,6 +5,7 @@ import type { Config } from '#runtime';
 import { auditBehaviour } from './audit.projection.js';
 import { CheckpointFiles, readKeptCheckpoint, readKeptTenants } from './checkpoint-files.job.js';
 import { Integrator } from './integrator.job.js';
+import { requestRetention } from './request-retention.job.js';
 import { SIGNING_KEY_TEXT } from './tenant-log.js';
 
 /** Owners whose events are entries of the audit log, its own among them. */
@@ -16,7 +17,10 @@ export const audit: OwnerDefinition = {
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey }) => auditBehaviour(masterKey()),
   consumes: SOURCES.map((source) => ({ source, notices: true })),
-  jobs: (tools) => integration(tools),
+  jobs: (tools) => [
+    ...integration(tools),
+    requestRetention(tools.pool, { keepDays: tools.config.REQUEST_KEEP_DAYS, logger: tools.logger }),
+  ],
 };
 
 /** The folder of checkpoints; null = a service of its own has no folder of the installation, and is given none. */

@@ -16,6 +16,8 @@ export interface Caller {
   readonly movedVersion: number | null;
   /** Null but in a dry run: then it is asked what would become of a command, which is sent to nobody. */
   readonly ask: ((command: Message) => Promise<Outcome>) | null;
+  /** The same in all that the request causes. */
+  readonly correlationId: string;
   /** The length of the body of the request. */
   readonly bodyBytes: number;
   /** The attributes that users and groups of its tenant may have. */

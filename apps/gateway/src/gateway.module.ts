@@ -12,6 +12,7 @@ import { GroupsController } from './http/groups.controller.js';
 import { ScimErrors } from './http/scim-error.filter.js';
 import { SearchController } from './http/search.controller.js';
 import { speakScim } from './http/speak-scim.guard.js';
+import { describeScim } from './http/told-requests.guard.js';
 import { UsersController } from './http/users.controller.js';
 import { CONFIG, GATEWAY_POOL, GROUP_QUERIES, GROUP_REQUESTS, IDENTITY_REQUESTS, USER_QUERIES } from './injected.js';
 import { AccessTokens } from './read/access-tokens.queries.js';
@@ -119,6 +120,7 @@ export const gateway: FaceDefinition = {
   asks: ['identity', 'group'],
   answersDryRuns: true,
   address: ({ HOST: host, PORT: port }) => ({ host, port }),
+  tells: 'audit',
   make: (tools) => {
     const dryRuns = new SelfSentRequests(tools.pool, tools.dryRuns);
     tools.answerDryRuns((question) => dryRuns.answer(question));
@@ -126,6 +128,7 @@ export const gateway: FaceDefinition = {
       module: GatewayModule.register(tools, dryRuns),
       prepare: speakScim,
       basePath: '/api/scim',
+      describe: describeScim,
       errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
       begin: async (app) => dryRuns.listensAt(app),
     };

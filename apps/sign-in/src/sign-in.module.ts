@@ -4,6 +4,7 @@ import type { FaceDefinition, FaceTools } from '#owner';
 import { GuardedRequests, WrongCredentials } from '#runtime';
 import { takeForms } from './http/form-body.guard.js';
 import { OAuthErrors } from './http/oauth-error.filter.js';
+import { describeSignIn } from './http/told-requests.guard.js';
 import { CONFIG, DIRECTORY_REQUESTS, LOGGER, MASTER_SEAL, POOL } from './injected.js';
 import { ClientAuthentication } from './token/client-authentication.guard.js';
 import { Clients } from './token/clients.queries.js';
@@ -48,12 +49,15 @@ export const signIn: FaceDefinition = {
   name: 'sign-in',
   secrets: ['MASTER_KEY'],
   sendsTo: ['directory'],
+  tells: 'audit',
   hears: [],
   address: ({ HOST: host, PORT, SIGN_IN_PORT }) => ({ host, port: SIGN_IN_PORT ?? PORT }),
   make: (tools) => ({
     module: SignInModule.register(tools),
     prepare: (app) => takeForms(app, tools.logger),
     basePath: '/oauth',
+    otherPath: '/.well-known/oauth-authorization-server',
+    describe: describeSignIn,
     errors: new OAuthErrors(tools.logger),
   }),
 };

@@ -38,6 +38,8 @@ export interface FaceOnLog {
   readonly name: string;
   readonly sendsTo: readonly Owner[];
   readonly hears: readonly Owner[];
+  /** The owner that is told what the face was asked and answered. */
+  readonly tells?: Owner;
   /** The services that it asks what they would do. */
   readonly asks?: readonly string[];
   /** It is asked itself. */
@@ -71,11 +73,16 @@ const dryRunAccess = (service: OwnerOnLog | FaceOnLog): TopicAccess => {
 };
 
 const faceAccess = (face: FaceOnLog): TopicAccess => {
-  const { sendsTo, hears, asks = [] } = face;
+  const { sendsTo, hears, asks = [], tells } = face;
   const dryRuns = dryRunAccess(face);
   return {
     read: [...hears.map(outcomesOf), ...asks.map(dryRunAnswersOf), ...dryRuns.read],
-    write: [...sendsTo.map(commandsOf), ...asks.map(dryRunsOf), ...dryRuns.write],
+    write: [
+      ...sendsTo.map(commandsOf),
+      ...(tells === undefined ? [] : [commandsOf(tells)]),
+      ...asks.map(dryRunsOf),
+      ...dryRuns.write,
+    ],
     make: dryRuns.make,
   };
 };

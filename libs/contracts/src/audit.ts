@@ -21,8 +21,6 @@ export interface ToldRequests {
   readonly requests: readonly RequestRecord[];
   readonly reads: readonly CountedReads[];
   readonly seen: readonly SeenObject[];
-  /** Requests that the face could not keep, because there were too many. */
-  readonly dropped: number;
 }
 
 /** The face that was asked. */
@@ -72,7 +70,7 @@ export interface CountedReads {
   readonly minute: string;
   readonly face: AskedFace;
   readonly directory: string | null;
-  /** `User` by its id, `Users` by a filter or page, `Schemas`, … */
+  /** `User` by its id, `Users` by a filter or page, `Schemas`, …; DROPPED. */
   readonly kind: string;
   readonly count: number;
 }
@@ -83,6 +81,9 @@ export interface SeenObject {
   /** ISO 8601, UTC. */
   readonly at: string;
 }
+
+/** The kind of what is no read: requests that a face could not keep, because there were too many. */
+export const DROPPED = 'dropped';
 
 export const MAX_PATH_CHARACTERS = 2_000;
 export const MAX_DETAIL_CHARACTERS = 1_000;

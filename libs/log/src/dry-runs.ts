@@ -48,7 +48,7 @@ export const answerDryRuns = (
   log: Log,
   service: string,
   answer: (question: Message) => Promise<unknown>,
-  onError: (error: unknown) => void,
+  onError: (error: unknown, question: Message) => void,
 ): void => {
   let waiting = 0;
   let last = Promise.resolve();
@@ -57,7 +57,7 @@ export const answerDryRuns = (
     waiting++;
     last = last
       .then(() => answer(question))
-      .catch((error: unknown) => (onError(error), null))
+      .catch((error: unknown) => (onError(error, question), null))
       .then((found) => {
         waiting--;
         const { id, tenant, directory, subject, correlationId } = question;

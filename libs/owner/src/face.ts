@@ -5,6 +5,7 @@ import type { KeySeal, RoleSeal } from '#event-store';
 import type { DryRuns, RequestReply } from '#log';
 import type { FaceOnLog, Message } from '#contracts';
 import type { Config, HttpErrors, Logger, Pace } from '#runtime';
+import type { Describe } from './answered-requests.js';
 import type { Secret } from './definition.js';
 
 /** The tools that a face works with. */
@@ -42,6 +43,10 @@ export interface FaceParts {
    * face for all others.
    */
   readonly errors: HttpErrors;
+  /** A path that is no such one and is its own all the same. */
+  readonly otherPath?: string;
+  /** Says whose a request was, for the record; left out = nothing of it is told. */
+  readonly describe?: Describe;
   /** Runs when the process can serve, and before anybody is answered. What it returns is in `Running.begun`. */
   begin?(app: NestFastifyApplication): Promise<unknown>;
 }

@@ -1,3 +1,4 @@
+export { keepBody, note, notesOf, type Described, type FailedOperation, type Notes } from './answered-requests.js';
 export * from './definition.js';
 export * from './face.js';
 export * from './last-uses.js';

@@ -4,6 +4,8 @@ import { answerDryRuns, type Log } from '#log';
 import type { Part } from '#runtime';
 import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition.js';
 
+export const NOT_ANSWERED = 'a dry run was not answered';
+
 /** Lets an owner take its messages from the log, once that is started. Returns its jobs, as a part of the process. */
 export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): Part => {
   const jobs = [outcomeRetention(owner, tools), ...(owner.jobs?.(tools) ?? [])];
@@ -15,7 +17,7 @@ export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): P
       log,
       owner.name,
       (question) => dryRun(tools.pool, behaviour, question, new Date()),
-      (error) => tools.logger.warn({ error: String(error) }, 'a dry run was not answered'),
+      (error, { correlationId }) => tools.logger.warn({ error: String(error), correlationId }, NOT_ANSWERED),
     );
   }
   return {
@@ -37,7 +39,7 @@ const openLane = (owner: OwnerDefinition, tools: OwnerTools, log: Log, jobs: rea
     () => new Date(),
     (error, message) =>
       logger.error(
-        { error: String(error), commandId: message?.id, type: message?.type },
+        { error: String(error), commandId: message?.id, type: message?.type, correlationId: message?.correlationId },
         'command set aside as dead letter',
       ),
     { maxBytes: config.MAX_BATCH_BYTES, watch },
@@ -83,11 +85,17 @@ const consume = (
       'record' in consumption
         ? consumption.record
         : { react: (event) => consumption.react(event, causedId(event, source)), publish: send },
-    onDead: (error, { tenant, sequence, type }) =>
-      logger.error({ error: String(error), source, tenant, sequence, type }, 'event set aside as dead letter'),
+    onDead: (error, { tenant, sequence, type, correlationId }) =>
+      logger.error(
+        { error: String(error), source, tenant, sequence, type, correlationId },
+        'event set aside as dead letter',
+      ),
     onCommitted: (rows) => log.committed(rows),
     onUnreadable: (message) =>
-      logger.error({ id: message?.id }, `a message in ${eventsOf(source)} is no event; it is skipped`),
+      logger.error(
+        { id: message?.id, correlationId: message?.correlationId },
+        `a message in ${eventsOf(source)} is no event; it is skipped`,
+      ),
   });
   log.subscribe({
     topic: eventsOf(source),

@@ -18,6 +18,7 @@ import {
   masterKeySource,
   Pace,
   startService,
+  type Answered,
   type Config,
   type HttpApplication,
   type HttpErrors,
@@ -25,9 +26,11 @@ import {
   type Part,
 } from '#runtime';
 import type { OwnerDefinition, OwnerTools, Secret } from './definition.js';
+import { tellAnswers } from './answered-requests.js';
 import type { FaceDefinition, FaceParts, FaceTools } from './face.js';
 import { openLogs } from './logs.js';
-import { runOwner } from './run-owner.js';
+import { NOT_ANSWERED, runOwner } from './run-owner.js';
+import { RequestsToTell } from './told-requests.js';
 
 export interface RunOptions {
   readonly config: Config;
@@ -145,8 +148,8 @@ export const run = async (options: RunOptions): Promise<Running> => {
         dryRuns: new DryRuns(logs.get(name)!, face.asks ?? [], config.COMMAND_EXPIRES_AFTER_MS),
         answerDryRuns: (answer) => {
           if (!face.answersDryRuns) throw new Error(`${name} does not say that it answers dry runs.`);
-          answerDryRuns(logs.get(name)!, name, answer, (error) =>
-            logger.warn({ error: String(error) }, 'a dry run was not answered'),
+          answerDryRuns(logs.get(name)!, name, answer, (error, { correlationId }) =>
+            logger.warn({ error: String(error), correlationId }, NOT_ANSWERED),
           );
         },
         seal: (purpose) => roleSeal(urlOf(name), roleOf(name), purpose),
@@ -154,13 +157,20 @@ export const run = async (options: RunOptions): Promise<Running> => {
       }),
     ];
   });
-  const doors = doorsOf(config, made);
+  const told = new Map(
+    faces.flatMap(({ name, tells }) =>
+      tells === undefined
+        ? []
+        : [[name, new RequestsToTell({ log: logs.get(name)!, owner: tells, face: name, logger })]],
+    ),
+  );
+  const doors = doorsOf(config, made, told);
   const begun = new Map<string, unknown>();
   const begins = made.some(([, { begin }]) => begin);
   const service = await startService({
     config,
     applications: doors.map(({ application }) => application),
-    parts: [...databaseParts(databases), ...logParts(logs), watch, ...jobs],
+    parts: [...databaseParts(databases), ...logParts(logs), watch, ...jobs, ...told.values()],
     ...(begins && {
       begin: async (apps) => {
         for (const [index, { faces: behind }] of doors.entries())
@@ -193,7 +203,11 @@ interface DoorOfFaces {
  * Each face is an application of its own: whatever a proxy sends to the port of one, no route there leads to another.
  * Faces that are given the same port share one.
  */
-const doorsOf = (config: Config, made: readonly (readonly [FaceDefinition, FaceParts])[]): readonly DoorOfFaces[] => {
+const doorsOf = (
+  config: Config,
+  made: readonly (readonly [FaceDefinition, FaceParts])[],
+  told: ReadonlyMap<string, RequestsToTell>,
+): readonly DoorOfFaces[] => {
   if (made.length === 0) {
     const { HOST: host, HEALTH_PORT: port } = config;
     return [{ application: { module: { module: HealthModule }, host, port }, faces: [] }];
@@ -209,17 +223,37 @@ const doorsOf = (config: Config, made: readonly (readonly [FaceDefinition, FaceP
         module: isAlone ? faces[0]![1].module : FacesModule.with(faces.map(([, { module }]) => module)),
         prepare: (app) => faces.forEach(([, face]) => face.prepare(app)),
         errors: errorsOf(faces.map(([, face]) => face)),
+        answered: answeredOf(faces, told),
       },
     };
   });
 };
 
+const faceOf = (faces: readonly FaceParts[], path: string): FaceParts =>
+  faces.find(({ basePath, otherPath }) => isBelow(path, basePath) || isBelow(path, otherPath)) ?? faces.at(-1)!;
+const isBelow = (path: string, base: string | undefined): boolean =>
+  base !== undefined && path.startsWith(base) && path[base.length] === '/';
+
+/** Each face tells what came to its paths. */
+const answeredOf = (
+  faces: readonly (readonly [FaceDefinition, FaceParts])[],
+  told: ReadonlyMap<string, RequestsToTell>,
+): Answered => {
+  const parts = faces.map(([, face]) => face);
+  const telling = new Map(
+    faces.flatMap(([{ name }, face]) => {
+      const [requests, describe] = [told.get(name), face.describe];
+      return requests && describe ? [[face, { requests, describe }] as const] : [];
+    }),
+  );
+  return tellAnswers(({ url }, route) => telling.get(faceOf(parts, route ?? writtenPath(url))) ?? null);
+};
+
 const errorsOf = (faces: readonly FaceParts[]): HttpErrors => {
   const last = faces.at(-1)!;
-  const faceOf = (path: string): FaceParts => faces.find(({ basePath }) => path.startsWith(`${basePath}/`)) ?? last;
   return {
     send: (error, reply) =>
-      faceOf(reply.request.routeOptions.url ?? writtenPath(reply.request.url)).errors.send(error, reply),
+      faceOf(faces, reply.request.routeOptions.url ?? writtenPath(reply.request.url)).errors.send(error, reply),
     unread: (code) => last.errors.unread(code),
   };
 };

@@ -355,6 +355,12 @@ export class Config {
   )
   OUTCOME_KEEP_DAYS = 8;
   @count(
+    'Requests that faces were asked, with their bodies, are kept that long; so is when somebody was shown an object last.',
+    1,
+    3_650,
+  )
+  REQUEST_KEEP_DAYS = 30;
+  @count(
     'How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.',
   )
   QUERY_TIMEOUT_MS = 5_000;

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotFoundException } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { CORRELATION_HEADER } from './correlation.js';
+import { uuidv7 } from './uuid.js';
 
 /** Requests that one connection may have under way: hardly any client pipelines, and one packet holds hundreds. */
 const MAX_PIPELINED_REQUESTS = 16;
@@ -47,7 +49,7 @@ export const limitConnections = (
     });
     if (hasRoom) return;
     socket.write(
-      `HTTP/1.1 ${hasOwnRoom ? '503 Service Unavailable' : '429 Too Many Requests'}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
+      `HTTP/1.1 ${hasOwnRoom ? '503 Service Unavailable' : '429 Too Many Requests'}\r\n${CORRELATION_HEADER}: ${uuidv7()}\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
     );
     socket.destroySoon();
   });

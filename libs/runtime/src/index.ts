@@ -1,5 +1,6 @@
 export * from './config.js';
 export * from './connections.js';
+export * from './correlation.js';
 export * from './credentials.js';
 export * from './database-away.js';
 export * from './guarded-requests.js';

@@ -30,13 +30,19 @@ export const createLogger = (name: string): Logger => {
  * For requests that fail for as long as the database is away, or too slow: each of them is answered, and one a minute
  * is told.
  */
-export const logAway = (logger: Logger): ((error: Error) => void) =>
-  onceAMinute((error, leftOut) =>
+export const logAway = (logger: Logger): ((error: Error, correlationId: string) => void) => {
+  let correlationId: string | null = null;
+  const log = onceAMinute((error, leftOut) =>
     logger.error(
-      { error: error.message, code: (error as { code?: string }).code, leftOut },
+      { error: error.message, code: (error as { code?: string }).code, correlationId, leftOut },
       'requests fail: the database is away or too slow',
     ),
   );
+  return (error, id) => {
+    correlationId = id;
+    log(error);
+  };
+};
 
 /** SQLSTATE disk_full. */
 const DISK_FULL = '53100';

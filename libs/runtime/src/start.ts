@@ -4,13 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Catch, type ArgumentsHost, type DynamicModule, type ExceptionFilter } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyServerOptions } from 'fastify';
+import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.js';
+import { CORRELATION_HEADER, correlate, giveCorrelationBack } from './correlation.js';
 import { limitConnections } from './http-limits.js';
 import { createLogger, type Logger } from './logger.js';
 import { PRIVATE_UMASK } from './private-folder.js';
 import { outliveReaders, sayEnd, sayError, sayStart } from './say.js';
 import { exitCodeOf, UsageError } from './usage-error.js';
+import { uuidv7 } from './uuid.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
@@ -41,7 +43,11 @@ export interface HttpApplication {
   readonly prepare?: (app: NestFastifyApplication) => void;
   /** Left out = an application whose routes never fail. */
   readonly errors?: HttpErrors;
+  /** Is called with each answer, as it is about to be sent; it must not throw. */
+  readonly answered?: Answered;
 }
+
+export type Answered = (request: FastifyRequest, reply: FastifyReply, payload: unknown) => void;
 
 /** The answers to what goes wrong, in the shape that the clients of an application know. */
 export interface HttpErrors {
@@ -120,7 +126,8 @@ const makeApp = async (
   isStopping: () => boolean,
 ): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
-    ...(application.errors && unreadable(application.errors)),
+    ...(application.errors && unreadable(application.errors, application.answered)),
+    genReqId: correlate,
     bodyLimit: config.MAX_BODY_BYTES,
     keepAliveTimeout: 65_000,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
@@ -144,6 +151,11 @@ const makeApp = async (
     logger: false,
     bodyParser: false,
   });
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    giveCorrelationBack(request, reply);
+    done();
+  });
   limitConnections(app, {
     maxConnections: config.MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
@@ -151,7 +163,13 @@ const makeApp = async (
   });
   if (application.errors) app.useGlobalFilters(new EveryError(application.errors));
   application.prepare?.(app);
-  const fastify = app.getHttpAdapter().getInstance();
+  const { answered } = application;
+  // The last of these hooks: one before it may refuse what was to be answered.
+  if (answered)
+    fastify.addHook('onSend', (request, reply, payload, done) => {
+      answered(request, reply, payload);
+      done(null, payload);
+    });
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
     if (isStopping()) void reply.header('connection', 'close');
@@ -180,13 +198,26 @@ class EveryError implements ExceptionFilter {
 }
 
 /** Answers requests that no route ever sees. */
-const unreadable = (errors: HttpErrors): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => ({
-  frameworkErrors: (error, _request, reply) => errors.send(error, reply as unknown as FastifyReply),
+const unreadable = (
+  errors: HttpErrors,
+  answered: Answered = () => undefined,
+): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => ({
+  // Fastify runs no hooks for these.
+  frameworkErrors: (error, request, given) => {
+    const reply = given as unknown as FastifyReply;
+    giveCorrelationBack(request as FastifyRequest, reply);
+    const send = reply.send.bind(reply);
+    reply.send = (payload) => {
+      answered(request as FastifyRequest, reply, payload);
+      return send(payload);
+    };
+    errors.send(error, reply);
+  },
   clientErrorHandler: ({ code }, socket) => {
     if (code === 'ECONNRESET' || !socket.writable) return;
     const { status, mediaType, body } = errors.unread(code);
     socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${mediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${CORRELATION_HEADER}: ${uuidv7()}\r\ncontent-type: ${mediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     );
   },
 });

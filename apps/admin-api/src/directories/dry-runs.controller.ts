@@ -1,5 +1,6 @@
-import { Body, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { IsIn, IsObject, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
+import type { FastifyRequest } from 'fastify';
 import type { DryRunResult } from '#contracts';
 import { Rejected } from '#scim';
 import { Needs } from '../http/api-key.guard.js';
@@ -37,7 +38,11 @@ export class DryRunsController {
     body: TriedRequest,
     answer: RESULT,
   })
-  try(@Param('id') id: string, @Body() content: unknown): Promise<DryRunResult> {
+  try(
+    @Req() { id: correlationId }: FastifyRequest,
+    @Param('id') id: string,
+    @Body() content: unknown,
+  ): Promise<DryRunResult> {
     const { method, path, headers: given, body } = checked(TriedRequest, content);
     // Null is as if it were not there.
     const headers = given ?? {};
@@ -48,6 +53,12 @@ export class DryRunsController {
     if (wrong) throw new Rejected('invalidValue', `headers may have ${HEADERS.join(', ')}, each one line of text.`);
     if (method === 'GET' && body)
       throw new Rejected('invalidValue', 'A GET has no body: leave it out, or try another method.');
-    return this.dryRuns.of(id, { method, path, headers: headers as Record<string, string>, body: body ?? undefined });
+    return this.dryRuns.of(id, {
+      method,
+      path,
+      headers: headers as Record<string, string>,
+      body: body ?? undefined,
+      correlationId,
+    });
   }
 }

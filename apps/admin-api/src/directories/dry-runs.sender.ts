@@ -13,6 +13,7 @@ const BASE = '/api/scim/v2';
 export interface DescribedRequest extends Omit<DryRunRequest, 'body'> {
   /** JSON; undefined = it has none. */
   readonly body?: unknown;
+  readonly correlationId: string;
 }
 
 /** Asks the gateway what would become of a request of an identity provider. */
@@ -24,7 +25,10 @@ export class DirectoryDryRuns {
   ) {}
 
   /** Throws Rejected, or LogUnavailable when nobody answers. */
-  async of(directoryId: string, { method, path, headers, body }: DescribedRequest): Promise<DryRunResult> {
+  async of(
+    directoryId: string,
+    { method, path, headers, body, correlationId }: DescribedRequest,
+  ): Promise<DryRunResult> {
     const { pathname } = new URL(`http://gateway${BASE}${path}`);
     if (!pathname.startsWith(`${BASE}/`))
       throw new Rejected('invalidValue', 'path must stay below the SCIM base URL, as /Users does.');
@@ -40,7 +44,7 @@ export class DirectoryDryRuns {
       time: new Date().toISOString(),
       tenant,
       directory: id,
-      correlationId: id,
+      correlationId,
       causationId: null,
       data: { method, path, headers, body: text } satisfies DryRunRequest,
     })) as DryRunResult;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createParamDecorator, Injectable, type ExecutionContext, type PipeTransform } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { MAX_REASON_CHARACTERS } from '#contracts';
+import { note } from '#owner';
 import { uuidv7 } from '#runtime';
 import { checkText, Rejected } from '#scim';
 import { BOOTSTRAP, type ActingKey } from './acting-key.js';
@@ -12,6 +13,10 @@ import { Repeats, type Exchange, type Repeatable } from './repeats.queries.js';
 export interface Asked {
   readonly key: ActingKey;
   readonly reason?: string;
+  /** The same in all that the request causes; left out = no request caused it. */
+  readonly correlationId?: string;
+  /** Is told whose it is, as soon as somebody knows; left out = no request caused it. */
+  readonly concerns?: (tenant: string) => void;
   /** Makes an id for something new: the same ids, one after the other, for a request that is repeated. */
   newId(): string;
   /**
@@ -46,11 +51,13 @@ const memberOf = (body: unknown, name: string): unknown =>
 /** Reads from a request what its commands say: `reason` is a member of the body, and of DELETE, which has none, a parameter of the query. */
 export const askedBy = ({
   key,
+  id: correlationId,
   method,
   body,
   query,
-}: Pick<KeyedRequest, 'key' | 'method' | 'body' | 'query'>): Asked => ({
+}: Pick<KeyedRequest, 'key' | 'id' | 'method' | 'body' | 'query'>): Asked => ({
   key,
+  correlationId,
   ...AT_RANDOM,
   ...reasonIn(memberOf(method === 'DELETE' ? query : body, 'reason')),
 });
@@ -67,7 +74,8 @@ export class AskedPipe implements PipeTransform<Exchange, Promise<Asked>> {
 
   async transform(exchange: Exchange): Promise<Asked> {
     const asked = askedBy(exchange.request);
-    return { ...asked, ...(await this.repeats.recognise(exchange, asked.key.actor)) };
+    const concerns = (tenant: string): void => note(exchange.request, { tenant });
+    return { ...asked, concerns, ...(await this.repeats.recognise(exchange, asked.key.actor)) };
   }
 }
 

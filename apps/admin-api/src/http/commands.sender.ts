@@ -57,13 +57,14 @@ export class Commands {
   }
 
   private async send(
-    { key, reason, repeatable }: Asked,
+    { key, reason, repeatable, correlationId, concerns }: Asked,
     owner: Owner,
     { type, subject, tenant, directory, command }: AdministratorsCommand,
   ): Promise<unknown> {
     // The last of several checks: whatever a route made of its ids, a key of one tenant changes nothing of another.
     if (key.tenant !== null && key.tenant !== tenant)
       throw new Rejected('notFound', 'There is no such thing in the tenant of this key.');
+    concerns?.(tenant);
     const id = repeatable?.newCommandId() ?? uuidv7();
     const now = Date.now();
     const message: Message<CommandData<unknown>> = {
@@ -74,7 +75,7 @@ export class Commands {
       time: new Date(now).toISOString(),
       tenant,
       directory,
-      correlationId: id,
+      correlationId: correlationId ?? id,
       causationId: null,
       data: {
         actor: key.actor,

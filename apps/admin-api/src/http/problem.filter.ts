@@ -48,14 +48,14 @@ const RETRY_AFTER_SECONDS = 1;
 
 /** Every error of the admin API leaves as a problem (RFC 9457); stack traces, SQL and keys never leave. */
 export class Problems implements HttpErrors {
-  private readonly logAway: (error: Error) => void;
+  private readonly logAway: ReturnType<typeof logAway>;
 
   constructor(private readonly logger: Logger) {
     this.logAway = logAway(logger);
   }
 
   send(error: unknown, reply: FastifyReply): void {
-    const { code, detail } = this.rejected(error);
+    const { code, detail } = this.rejected(error, reply.request.id);
     const status = errorStatus(code);
     if (status === 401) void reply.header('www-authenticate', CHALLENGE);
     if ((status === 503 || status === 429) && !reply.hasHeader('retry-after'))
@@ -76,7 +76,7 @@ export class Problems implements HttpErrors {
     };
   }
 
-  private rejected(error: unknown): Rejected {
+  private rejected(error: unknown, correlationId: string): Rejected {
     if (error instanceof Rejected) return error;
     if (error instanceof LogUnavailable)
       return new Rejected('unavailable', 'The message log or the database is away. Try again.');
@@ -107,8 +107,8 @@ export class Problems implements HttpErrors {
         'The path cannot be decoded: what follows a % must be two hexadecimal digits, and all of it UTF-8.',
       );
     if (status < 500) return new Rejected('invalidSyntax', message ?? 'The request cannot be read.');
-    if (isDatabaseAway(error)) this.logAway(error as Error);
-    else this.logger.error({ error: String(error), code }, 'request of the admin API failed');
+    if (isDatabaseAway(error)) this.logAway(error as Error, correlationId);
+    else this.logger.error({ error: String(error), code, correlationId }, 'request of the admin API failed');
     return isDatabaseAway(error)
       ? new Rejected('unavailable', 'The database is away. Try again.')
       : new Rejected('internal', 'The admin API failed to answer; the reason is in its log.');

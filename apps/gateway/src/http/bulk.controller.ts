@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import type { StoredValue } from '#contracts';
-import { Pace, uuidv7, type Config } from '#runtime';
+import type { FailedOperation } from '#owner';
+import { isUuid, Pace, uuidv7, type Config } from '#runtime';
 import {
   BULK_RESPONSE_URN,
   errorBody,
@@ -20,6 +21,7 @@ import { etag, locationOf, patchesGroupsBlindly } from '../read/to-response.js';
 import { sendBulk, type BulkAnswer, type Written } from '../write/bulk.sender.js';
 import { Commands, GroupCommands, UserCommands } from '../write/commands.sender.js';
 import { ScimTokenGuard, type ScimRequest } from './scim-token.guard.js';
+import { nameIn, noteFailed } from './told-requests.guard.js';
 
 /** So many writes of one bulk request are under way at a time: as many as go into one transaction of the owner. */
 const MAX_WRITES_TOGETHER = 50;
@@ -76,6 +78,7 @@ export class BulkController {
         countedBytes: (bodyBytes) => this.commands.bytesOf({ tenant: caller.tenant, bodyBytes }),
       },
     );
+    noteFailed(request, answers.flatMap(failedOf));
     return { schemas: [BULK_RESPONSE_URN], Operations: answers.map((answer) => this.answer(caller, answer)) };
   }
 
@@ -134,6 +137,27 @@ export class BulkController {
     };
   }
 }
+
+/** What is recorded of an operation that failed; `#3` in its path is its place in the request. */
+const failedOf = ({ operation, result }: BulkAnswer): FailedOperation[] => {
+  if (!(result instanceof Rejected)) return [];
+  const { index, method, place, write } = operation;
+  const { status, scimType, detail } = errorBody(result.code, result.detail);
+  const target = place?.target ?? null;
+  return [
+    {
+      // A client may write anything there.
+      method: method !== undefined && method in STATUS ? method : '?',
+      fragment: `${index + 1}${place ? `${place.definition.endpoint}${target === null ? '' : `/${target}`}` : ''}`,
+      resourceType: place?.definition.name ?? null,
+      object: target !== null && isUuid(target) ? target.toLowerCase() : null,
+      name: write instanceof Rejected ? null : nameIn(write.data),
+      status: Number(status),
+      scimType: scimType ?? null,
+      detail,
+    },
+  ];
+};
 
 const written = ({ id, version }: StoredValue): Written => ({ id, version, isNew: false });
 

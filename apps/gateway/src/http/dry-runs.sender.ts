@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { DryDecision, DryRunRequest, DryRunResult, Message, Outcome, TokenRow } from '#contracts';
 import type { DryRuns } from '#log';
+import { CORRELATION_HEADER } from '#runtime';
 import { CALLER_COLUMNS, callerOf, DIRECTORIES_AS_CALLERS, type KnownToken } from '../read/scim-tokens.queries.js';
 
 /** Headers of an answer that say something about the request. */
@@ -42,7 +43,7 @@ export class SelfSentRequests {
     return this.running.size === 0 ? undefined : this.running.get(tokenHash);
   }
 
-  async answer({ data, directory }: Message): Promise<DryRunResult | null> {
+  async answer({ data, directory, correlationId }: Message): Promise<DryRunResult | null> {
     const token = directory === null ? null : await this.tokenOf(directory);
     if (!this.app || !token) return null;
     const decisions: (DryDecision & { readonly command: unknown })[] = [];
@@ -58,7 +59,7 @@ export class SelfSentRequests {
       },
     });
     try {
-      return { decisions, response: await this.send(data as DryRunRequest, secret) };
+      return { decisions, response: await this.send(data as DryRunRequest, secret, correlationId) };
     } finally {
       this.running.delete(tokenHash);
     }
@@ -67,6 +68,7 @@ export class SelfSentRequests {
   private async send(
     { method, path, headers, body }: DryRunRequest,
     secret: string,
+    correlationId: string,
   ): Promise<DryRunResult['response']> {
     const { address, family, port } = this.app!.getHttpServer().address() as AddressInfo;
     const isAny = address === '0.0.0.0' || address === '::';
@@ -78,6 +80,7 @@ export class SelfSentRequests {
       headers: {
         ...headers,
         authorization: `Bearer ${secret}`,
+        [CORRELATION_HEADER]: correlationId,
         ...(body === null ? {} : { 'content-type': 'application/scim+json' }),
       },
       ...(body === null ? {} : { body }),

@@ -138,6 +138,7 @@ export class RequestLimits {
   ): Promise<void> | undefined {
     const caller: Caller = {
       ask: dryRun?.ask ?? null,
+      correlationId: request.id,
       tenant,
       directory,
       kind,

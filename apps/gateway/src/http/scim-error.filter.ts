@@ -21,7 +21,7 @@ export const mediaTypeFor = (accept = ''): string =>
 
 /** Every error leaves as a SCIM error (RFC 7644 §3.12); stack traces, SQL and tokens never leave. */
 export class ScimErrors implements HttpErrors {
-  private readonly logAway: (error: Error) => void;
+  private readonly logAway: ReturnType<typeof logAway>;
 
   constructor(
     private readonly logger: Logger,
@@ -80,8 +80,9 @@ export class ScimErrors implements HttpErrors {
     // The answer was given up because nobody is there to read it: a client could fill the log with this.
     if (code === 'ERR_STREAM_PREMATURE_CLOSE' && isOver(reply))
       return new Rejected('unavailable', 'The client has hung up.');
-    if (isTimeOut(error) || isDatabaseAway(error)) this.logAway(error as Error);
-    else this.logger.error({ error: String(error), code }, 'request failed');
+    const correlationId = reply.request.id;
+    if (isTimeOut(error) || isDatabaseAway(error)) this.logAway(error as Error, correlationId);
+    else this.logger.error({ error: String(error), code, correlationId }, 'request failed');
     if (isTimeOut(error))
       return new Rejected(
         'unavailable',

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keepBody } from '#owner';
 import type { Config } from '#runtime';
 import { quote, Rejected } from '#scim';
 import { CONFIG } from '../injected.js';
@@ -25,6 +26,7 @@ export const speakScim = (app: NestFastifyApplication): void => {
     (request, body, done) => {
       try {
         if (body.length === 0) return done(null, undefined);
+        keepBody(request, body as Buffer);
         requirePlainCoding(request.headers);
         const parsed = limits.read(request, body as Buffer, parseBody);
         if (!(parsed instanceof Promise)) return done(null, parsed);

@@ -69,11 +69,9 @@ export class Commands {
       isIn = true;
       const turn = this.pace.turn(tenant);
       if (turn) await turn;
-      const id = uuidv7();
       const message = toCommand(command, {
         ...caller,
-        id,
-        correlationId: id,
+        id: uuidv7(),
         now: new Date(),
         expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
       });

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keepBody } from '#owner';
 import type { Logger } from '#runtime';
 import { OAuthError } from '../oauth-error.js';
 import { OAuthErrors } from './oauth-error.filter.js';
@@ -28,8 +29,10 @@ export const takeForms = (app: NestFastifyApplication, logger: Logger): void => 
   });
   fastify.addContentTypeParser(FORM, { parseAs: 'string' }, (request, body, done) => {
     // To other faces on this port a form is a type that they do not take.
-    if (isOurs(request)) done(null, body);
-    else done(Object.assign(new Error('A form is not taken here.'), { statusCode: 415 }));
+    if (isOurs(request)) {
+      keepBody(request, Buffer.from(body), true);
+      done(null, body);
+    } else done(Object.assign(new Error('A form is not taken here.'), { statusCode: 415 }));
   });
 };
 

@@ -13,7 +13,7 @@ const RETRY_AFTER_SECONDS = 1;
  */
 @Catch()
 export class OAuthErrors implements ExceptionFilter, HttpErrors {
-  private readonly logAway: (error: Error) => void;
+  private readonly logAway: ReturnType<typeof logAway>;
 
   constructor(@Inject(LOGGER) private readonly logger: Logger) {
     this.logAway = logAway(logger);
@@ -24,7 +24,7 @@ export class OAuthErrors implements ExceptionFilter, HttpErrors {
   }
 
   send(error: unknown, reply: FastifyReply): void {
-    const told = this.told(error);
+    const told = this.told(error, reply.request.id);
     // RFC 6749 §5.2: a client that sent an Authorization header is told which scheme is taken.
     if (told.status === 401) void reply.header('www-authenticate', 'Basic realm="muster"');
     const retryAfterSeconds = told.status === 503 ? RETRY_AFTER_SECONDS : told.retryAfterSeconds;
@@ -45,7 +45,7 @@ export class OAuthErrors implements ExceptionFilter, HttpErrors {
     return { status: status as number, mediaType: 'application/json', body };
   }
 
-  private told(error: unknown): OAuthError {
+  private told(error: unknown, correlationId: string): OAuthError {
     if (error instanceof OAuthError) return error;
     if (error instanceof NoSlot) {
       return new OAuthError(
@@ -58,8 +58,8 @@ export class OAuthErrors implements ExceptionFilter, HttpErrors {
     if (status === 404) return new OAuthError('invalid_request', 'There is nothing at this path of the sign-in.', 404);
     if (status < 500) return new OAuthError('invalid_request', message, status);
     const isAway = isDatabaseAway(error) || isTimeOut(error) || error instanceof LogUnavailable;
-    if (isAway) this.logAway(error as Error);
-    else this.logger.error({ error: String(error), code }, 'request of the sign-in failed');
+    if (isAway) this.logAway(error as Error, correlationId);
+    else this.logger.error({ error: String(error), code, correlationId }, 'request of the sign-in failed');
     return isAway
       ? new OAuthError('temporarily_unavailable', 'The database is away. Send the request again.')
       : new OAuthError('server_error', 'The sign-in failed to answer; the reason is in its log.');

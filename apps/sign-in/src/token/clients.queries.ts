@@ -23,14 +23,16 @@ export class Clients {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** Undefined = there is no such directory. */
-  async statusOf(directory: string): Promise<DirectoryStatus | undefined> {
+  async directory(
+    directory: string,
+  ): Promise<{ readonly tenant: string; readonly status: DirectoryStatus } | undefined> {
     if (!isUuid(directory)) return undefined;
-    const { rows } = await this.pool.query<{ status: DirectoryStatus }>({
+    const { rows } = await this.pool.query<{ tenant: string; status: DirectoryStatus }>({
       name: 'directory-by-id',
-      text: `SELECT status FROM ${DIRECTORIES_VIEW} WHERE id = $1`,
+      text: `SELECT tenant, status FROM ${DIRECTORIES_VIEW} WHERE id = $1`,
       values: [directory],
     });
-    return rows[0]?.status;
+    return rows[0];
   }
 
   /** The client of this id in this directory. */

@@ -51,9 +51,9 @@ export class SigningKeys {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Signs claims with the newest key. */
-  async sign(claims: Readonly<Record<string, unknown>>, type: string): Promise<string> {
-    const { id, key } = await this.newest();
+  /** Signs claims with the newest key; `correlationId` is that of the request, which may cause a new key. */
+  async sign(claims: Readonly<Record<string, unknown>>, type: string, correlationId: string): Promise<string> {
+    const { id, key } = await this.newest(correlationId);
     return new SignJWT({ ...claims }).setProtectedHeader({ alg: ACCESS_TOKEN_ALGORITHM, kid: id, typ: type }).sign(key);
   }
 
@@ -67,16 +67,16 @@ export class SigningKeys {
     };
   }
 
-  private async newest(): Promise<SigningKey> {
+  private async newest(correlationId: string): Promise<SigningKey> {
     if (this.current && performance.now() - this.current.sinceMs < FRESH_MS) return this.current.key;
-    this.finding ??= this.find().finally(() => (this.finding = null));
+    this.finding ??= this.find(correlationId).finally(() => (this.finding = null));
     return this.finding;
   }
 
-  private async find(): Promise<SigningKey> {
+  private async find(correlationId: string): Promise<SigningKey> {
     const known = await this.read();
     const isDue = !known || Date.now() - known.createdMs > this.config.SIGNING_KEY_DAYS * DAY_MS;
-    if (isDue) await this.make(known?.id ?? null);
+    if (isDue) await this.make(known?.id ?? null, correlationId);
     const key = isDue ? await this.read() : known;
     if (!key) throw new Error('The signing key that was made just now cannot be read.');
     this.current = { key, sinceMs: performance.now() };
@@ -96,23 +96,22 @@ export class SigningKeys {
     return { id: row.id, key, createdMs: row.created.getTime() };
   }
 
-  private async make(replaces: string | null): Promise<void> {
+  private async make(replaces: string | null, correlationId: string): Promise<void> {
     const keyId = uuidv7();
     const { publicKey, privateKey } = await generateKeyPair(ACCESS_TOKEN_ALGORITHM, { extractable: true });
     const { kty, crv, x, y } = (await exportJWK(publicKey)) as PublicKey;
     const sealed = this.seal.seal(signingKeyContext(keyId), JSON.stringify(await exportJWK(privateKey)));
     const command: DirectoryCommand = { type: 'AddSigningKey', keyId, publicKey: { kty, crv, x, y }, sealed, replaces };
     const now = Date.now();
-    const id = uuidv7();
     const message: Message<CommandData<DirectoryCommand>> = {
-      id,
+      id: uuidv7(),
       type: DIRECTORY_COMMAND_TYPES[command.type],
       source: 'muster/sign-in',
       subject: keyId,
       time: new Date(now).toISOString(),
       tenant: INSTALLATION,
       directory: null,
-      correlationId: id,
+      correlationId,
       causationId: null,
       data: { actor: 'sign-in', expiresAt: new Date(now + COMMAND_TIMEOUT_MS).toISOString(), command },
     };

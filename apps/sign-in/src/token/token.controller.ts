@@ -2,6 +2,7 @@ import { Controller, Get, Header, Headers, HttpCode, Inject, Param, Post, Req, U
 import type { FastifyRequest } from 'fastify';
 import { PROVIDER_ALGORITHMS } from '#auth';
 import { ACCESS_TOKEN_TYPE as TYPE, issuerOf, SCIM_SCOPE, tokenEndpointOf, type DirectoryStatus } from '#contracts';
+import { note } from '#owner';
 import { Slots, uuidv7, type Config } from '#runtime';
 import { OAuthErrors } from '../http/oauth-error.filter.js';
 import { CONFIG } from '../injected.js';
@@ -54,10 +55,10 @@ export class TokenController {
   token(
     @Param('directory') given: string,
     @Headers('authorization') authorization: string | undefined,
-    @Req() { body, ip }: FastifyRequest,
+    @Req() request: FastifyRequest,
   ): Promise<GrantedToken> {
     const directory = given.toLowerCase();
-    return this.slots.run(directory, () => this.grant(directory, String(body ?? ''), authorization, ip));
+    return this.slots.run(directory, () => this.grant(directory, authorization, request));
   }
 
   @Get('oauth/v1/:directory/jwks.json')
@@ -71,9 +72,9 @@ export class TokenController {
     '.well-known/oauth-authorization-server/oauth/v1/:directory',
     'oauth/v1/:directory/.well-known/oauth-authorization-server',
   ])
-  async metadata(@Param('directory') given: string): Promise<Metadata> {
+  async metadata(@Req() request: FastifyRequest, @Param('directory') given: string): Promise<Metadata> {
     const directory = given.toLowerCase();
-    await this.requireDirectory(directory);
+    await this.requireDirectory(directory, request);
     const base = this.config.signInUrl;
     const issuer = issuerOf(base, directory);
     return {
@@ -91,18 +92,18 @@ export class TokenController {
 
   private async grant(
     directory: string,
-    form: string,
     authorization: string | undefined,
-    address: string,
+    request: FastifyRequest,
   ): Promise<GrantedToken> {
-    const status = await this.requireDirectory(directory);
+    const status = await this.requireDirectory(directory, request);
     if (status !== 'active')
       throw new OAuthError(
         'unauthorized_client',
         `The directory is ${status}, and takes no requests until an administrator of Muster changes that.`,
       );
-    const proof = readTokenRequest(form, authorization);
-    const { id } = await this.authentication.authenticate(directory, proof, address);
+    const proof = readTokenRequest(String(request.body ?? ''), authorization);
+    const { id } = await this.authentication.authenticate(directory, proof, request.ip);
+    note(request, { actor: `client:${id}` });
     const { ACCESS_TOKEN_SECONDS: seconds, signInUrl, scimBaseUrl } = this.config;
     const now = Math.floor(Date.now() / 1_000);
     // RFC 9068 §2.2.
@@ -117,7 +118,7 @@ export class TokenController {
       scope: SCIM_SCOPE,
     };
     return {
-      access_token: await this.keys.sign(claims, TYPE),
+      access_token: await this.keys.sign(claims, TYPE, request.id),
       token_type: 'Bearer',
       expires_in: seconds,
       scope: SCIM_SCOPE,
@@ -125,9 +126,12 @@ export class TokenController {
     };
   }
 
-  private async requireDirectory(directory: string): Promise<DirectoryStatus> {
-    const status = await this.clients.statusOf(directory);
-    if (status) return status;
+  private async requireDirectory(directory: string, request: FastifyRequest): Promise<DirectoryStatus> {
+    const known = await this.clients.directory(directory);
+    if (known) {
+      note(request, { directory, tenant: known.tenant });
+      return known.status;
+    }
     throw new OAuthError('invalid_request', 'There is no directory of this id: copy the address anew.', 404);
   }
 }

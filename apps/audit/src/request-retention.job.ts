@@ -1,0 +1,101 @@
+import type { Pool } from 'pg';
+import { idTime } from '#contracts';
+import { Rounds, type Job } from '#owner';
+import type { Logger } from '#runtime';
+
+const DAY_MS = 86_400_000;
+const EVERY_MS = 6 * 3_600_000;
+/** Rows of one statement, which takes some 20 ms: no write waits for longer. */
+const PAGE_ROWS = 1_000;
+const LEAST_ID = '00000000-0000-0000-0000-000000000000';
+
+export interface RequestRetentionOptions {
+  readonly keepDays: number;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  readonly nowMs?: () => number;
+}
+
+/** What of a table is old, in the order of its key. */
+interface Old {
+  readonly table: 'requests' | 'read_counts';
+  /** The second column of the key, behind the tenant. */
+  readonly column: 'id' | 'minute';
+  readonly before: string;
+}
+
+/**
+ * Deletes requests, counters of reads, and when objects were seen last, that are older than they are kept: page by page
+ * along the keys, when the process starts and then four times a day. Processes may do it at once.
+ */
+export const requestRetention = (pool: Pool, options: RequestRetentionOptions): Job => {
+  const { keepDays, logger, nowMs = Date.now } = options;
+  const rounds = new Rounds(
+    async () => {
+      const before = nowMs() - keepDays * DAY_MS;
+      const time = idTime(before);
+      const old: readonly Old[] = [
+        { table: 'requests', column: 'id', before: `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000` },
+        { table: 'read_counts', column: 'minute', before: new Date(before).toISOString() },
+      ];
+      const go = (): boolean => !rounds.isStopping;
+      let deleted = await deleteUnseen(pool, new Date(before), go);
+      for (const one of old) deleted += await deleteOld(pool, one, go);
+      if (deleted > 0) logger.info({ deleted }, 'old requests and counters deleted');
+      return EVERY_MS;
+    },
+    { logger, fault: 'old requests could not be deleted' },
+  );
+  return rounds;
+};
+
+/** Tenant after tenant: in each of them the old ones are the beginning of the key. */
+const deleteOld = async (pool: Pool, { table, column, before }: Old, go: () => boolean): Promise<number> => {
+  let deleted = 0;
+  for (let tenant: string | undefined = LEAST_ID; tenant !== undefined && go();) {
+    const { rows }: { rows: { tenant: string }[] } = await pool.query(
+      `SELECT tenant FROM audit.${table} WHERE tenant > $1 ORDER BY tenant LIMIT 1`,
+      [tenant],
+    );
+    tenant = rows[0]?.tenant;
+    for (let more = tenant !== undefined; more && go();) {
+      const page = await pool.query(
+        `DELETE FROM audit.${table} WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM audit.${table} WHERE tenant = $1 AND ${column} < $2 ORDER BY ${column} LIMIT $3))`,
+        [tenant, before, PAGE_ROWS],
+      );
+      deleted += page.rowCount ?? 0;
+      more = page.rowCount === PAGE_ROWS;
+    }
+  }
+  return deleted;
+};
+
+interface UnseenPage {
+  readonly deleted: number;
+  /** Where the next page begins; null = this was the last one. */
+  readonly tenant: string | null;
+  readonly id: string | null;
+}
+
+/** The moment stands in no index, because nearly each read writes it: the table is walked by its key. */
+const deleteUnseen = async (pool: Pool, before: Date, go: () => boolean): Promise<number> => {
+  let deleted = 0;
+  let last: { tenant: string; id: string } | null = { tenant: LEAST_ID, id: LEAST_ID };
+  while (last && go()) {
+    const page: UnseenPage = (
+      await pool.query<UnseenPage>(
+        `WITH page AS (
+         SELECT tenant, id FROM audit.seen WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3
+       ), gone AS (
+         DELETE FROM audit.seen s USING page WHERE s.tenant = page.tenant AND s.id = page.id AND s.at < $4 RETURNING 1
+       )
+       SELECT (SELECT count(*) FROM gone)::int AS deleted, last.tenant, last.id
+       FROM (SELECT 1) AS one LEFT JOIN (SELECT tenant, id FROM page ORDER BY tenant, id OFFSET $3 - 1) AS last ON true`,
+        [last.tenant, last.id, PAGE_ROWS, before],
+      )
+    ).rows[0]!;
+    deleted += page.deleted;
+    last = page.tenant !== null && page.id !== null ? { tenant: page.tenant, id: page.id } : null;
+  }
+  return deleted;
+};

@@ -1,0 +1,248 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  INSTALLATION,
+  MAX_DETAIL_CHARACTERS,
+  MAX_KEPT_BODY_BYTES,
+  MAX_PATH_CHARACTERS,
+  MAX_USER_AGENT_CHARACTERS,
+  type AskedFace,
+  type RequestRecord,
+} from '#contracts';
+import { arrivalOf, uuidv7, type Answered } from '#runtime';
+import { maskDetail, maskForm, maskJson, maskPath, type Kept } from './mask-secrets.js';
+import type { RequestsToTell } from './told-requests.js';
+
+const MAX_NAME_CHARACTERS = 256;
+
+/** What a face knows of a request that it has answered. */
+export interface Described {
+  readonly face: AskedFace;
+  /** Null = nobody knows whose it was. */
+  readonly tenant: string | null;
+  readonly directory: string | null;
+  readonly actor: string | null;
+  readonly resourceType: string | null;
+  readonly object: string | null;
+  readonly name: string | null;
+  /** True if it changes nothing, whatever its method is. */
+  readonly isRead: boolean;
+  /** The name under which reads of this kind are counted. */
+  readonly kind: string;
+  /** The object that the answer shows; null = none, or several. */
+  readonly seen: string | null;
+  /** Operations of a bulk request that failed; left out = none. */
+  readonly failed?: readonly FailedOperation[];
+}
+
+/** An operation of a bulk request that failed, though the request was answered as a whole. */
+export interface FailedOperation {
+  readonly method: string;
+  /** Behind the path of the request. */
+  readonly fragment: string;
+  readonly resourceType: string | null;
+  readonly object: string | null;
+  readonly name: string | null;
+  readonly status: number;
+  readonly scimType: string | null;
+  readonly detail: string;
+}
+
+/**
+ * Says whose a request was and what it was about; null = it is not recorded. `url` is that of its route; undefined = it
+ * has none.
+ */
+export type Describe = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  url: string | undefined,
+  payload: unknown,
+) => Described | null;
+
+/** The notes of a face about a request, for its description. */
+export interface Notes {
+  tenant?: string;
+  directory?: string;
+  actor?: string;
+}
+
+/** A body as it came, or its beginning. */
+interface Body {
+  readonly beginning: Uint8Array;
+  readonly bytes: number;
+  readonly isForm: boolean;
+}
+
+const NOTES = Symbol('notes about a request');
+const BODY = Symbol('body of a request as it came');
+type Noted = FastifyRequest & { [NOTES]?: Notes; [BODY]?: Body };
+
+export const note = (request: FastifyRequest, notes: Notes): void => {
+  (request as Noted)[NOTES] = { ...(request as Noted)[NOTES], ...notes };
+};
+export const notesOf = (request: FastifyRequest): Notes => (request as Noted)[NOTES] ?? {};
+
+/** Keeps a body until the request is answered; of a long one its beginning alone, so that it holds no more memory. */
+export const keepBody = (request: FastifyRequest, body: Uint8Array, isForm = false): void => {
+  const beginning = body.length > MAX_KEPT_BODY_BYTES ? Buffer.from(body.subarray(0, MAX_KEPT_BODY_BYTES)) : body;
+  (request as Noted)[BODY] = { beginning, bytes: body.length, isForm };
+};
+
+/** A face that shares a port with others, and what it tells. */
+export interface TellingFace {
+  readonly describe: Describe;
+  readonly requests: RequestsToTell;
+}
+
+/** Tells what was asked and answered: writes and refusals as they were, other reads by their number. */
+export const tellAnswers =
+  (faceOf: (request: FastifyRequest, url: string | undefined) => TellingFace | null): Answered =>
+  (request, reply, payload) => {
+    try {
+      // Anybody may ask, several times a second.
+      if (request.url.startsWith('/health/')) return;
+      const { url } = request.routeOptions;
+      const face = faceOf(request, url);
+      const described = face?.describe(request, reply, url, payload);
+      if (described) tell(face!.requests, described, request, reply, payload);
+    } catch {
+      // The answer goes in any case.
+    }
+  };
+
+const tell = (
+  requests: RequestsToTell,
+  described: Described,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): void => {
+  const { face, directory, actor, kind, seen } = described;
+  const tenant = described.tenant ?? INSTALLATION;
+  const isRefused = reply.statusCode >= 400;
+  if (described.isRead && !isRefused) {
+    requests.count(tenant, face, directory, kind);
+    if (seen !== null) requests.see(tenant, seen);
+    return;
+  }
+  const body = (request as Noted)[BODY];
+  const isAdmitted = actor !== null || requests.admitsUnknown(request.ip);
+  // What has no room is not made ready either.
+  if (!isAdmitted || !requests.hasRoom(tenant, body?.beginning.length ?? 0)) return requests.drop(tenant, face);
+  const record = recordOf(described, body, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
+  requests.record(tenant, record);
+  for (const { fragment, name, detail, ...operation } of described.failed ?? [])
+    requests.record(tenant, {
+      ...record,
+      ...operation,
+      id: uuidv7(),
+      path: storable(maskPath(`${record.path}#${fragment}`), MAX_PATH_CHARACTERS),
+      name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
+      detail: storable(detail, MAX_DETAIL_CHARACTERS),
+      body: null,
+      bodyBytes: 0,
+    });
+};
+
+const recordOf = (
+  { face, directory, actor, resourceType, object, name }: Described,
+  body: Body | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: Refusal,
+): RequestRecord => {
+  const { id, ms } = arrivalOf(request);
+  const durationMs = performance.now() - ms;
+  const userAgent = request.headers['user-agent'];
+  const kept = keptOf(body);
+  return {
+    id,
+    at: new Date(Date.now() - durationMs).toISOString(),
+    durationMs: Math.round(durationMs * 1_000) / 1_000,
+    face,
+    directory,
+    actor,
+    method: request.method,
+    path: storable(maskPath(request.url), MAX_PATH_CHARACTERS),
+    resourceType,
+    object,
+    name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
+    status: reply.statusCode,
+    scimType: refusal.scimType,
+    detail:
+      refusal.detail === null ? null : storable(maskDetail(refusal.detail, kept ?? NO_SECRETS), MAX_DETAIL_CHARACTERS),
+    address: request.ip,
+    userAgent: userAgent === undefined ? null : storable(userAgent, MAX_USER_AGENT_CHARACTERS),
+    correlationId: request.id,
+    body: kept?.text ?? null,
+    bodyBytes: body?.bytes ?? (Number(request.headers['content-length']) || 0),
+    replayOf: null,
+  };
+};
+
+const NO_SECRETS: Kept = { text: '', secrets: [], isCut: false };
+const NOTHING: Kept = { text: null, secrets: [], isCut: false };
+
+/** Null = there was no body. */
+const keptOf = (body: Body | undefined): Kept | null => {
+  if (!body || body.bytes === 0) return null;
+  const { beginning, bytes, isForm } = body;
+  const isCut = bytes > beginning.length;
+  const whole = isCut ? upToCharacter(beginning) : beginning;
+  // What is no text may be a text that was packed, with the secrets in it.
+  if (!isUtf8(whole)) return NOTHING;
+  const text = Buffer.from(whole.buffer, whole.byteOffset, whole.length).toString();
+  return isForm ? { ...NO_SECRETS, text: maskForm(text) } : maskJson(text, isCut);
+};
+
+/** The bytes up to the last character of UTF-8 that is complete. */
+const upToCharacter = (bytes: Uint8Array): Uint8Array => {
+  let end = bytes.length;
+  // At most three bytes follow the first one of a character.
+  for (let back = 1; back <= 4; back++) {
+    const byte = bytes[bytes.length - back]!;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    if (back < length) end = bytes.length - back;
+    break;
+  }
+  return bytes.subarray(0, end);
+};
+
+/** Postgres refuses NUL characters and halves of surrogate pairs. */
+const storable = (text: string, maxCharacters: number): string => {
+  const short = text.length > maxCharacters ? text.slice(0, maxCharacters) : text;
+  const sound = short.isWellFormed() ? short : short.toWellFormed();
+  return sound.includes('\0') ? sound.replaceAll('\0', '\ufffd') : sound;
+};
+
+/** What a refusal says of itself. */
+interface Refusal {
+  readonly scimType: string | null;
+  readonly detail: string | null;
+}
+const NO_REFUSAL: Refusal = { scimType: null, detail: null };
+
+/** Reads an error of SCIM (RFC 7644 §3.12), a problem (RFC 9457), or an error of OAuth (RFC 6749 §5.2). */
+const refusalIn = (payload: unknown): Refusal => {
+  const answer = typeof payload === 'string' || Buffer.isBuffer(payload) ? parsed(String(payload)) : payload;
+  if (typeof answer !== 'object' || answer === null) return NO_REFUSAL;
+  const { scimType, detail, error, error_description: description } = answer as Readonly<Record<string, unknown>>;
+  return {
+    scimType: typeof scimType === 'string' ? scimType : null,
+    detail:
+      typeof detail === 'string'
+        ? detail
+        : typeof error === 'string' && typeof description === 'string'
+          ? `${error}: ${description}`
+          : null,
+  };
+};
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+};
