@@ -14,7 +14,7 @@ import { loadSql, type Touched } from '../apps/identity/src/user-load.queries.js
 import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { administeredUsers } from './support/administered-users.js';
 import { scansIn } from './support/plans.js';
-import { newDatabase } from './support/postgres.js';
+import { newDatabase, query } from './support/postgres.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
 
 /**
@@ -43,6 +43,12 @@ beforeAll(async () => {
     query: (config: pg.QueryConfig) => (asked.push(config), gateway.query(config)),
   } as unknown as pg.Pool;
   administered = administeredUsers(administration, url, asked);
+  // One name, so that an administrator who looks for it makes the users be read who may bear it.
+  await query(
+    url,
+    `INSERT INTO identity.known_as (tenant, id, version, n, kind, value) VALUES ($1, $1, 1, 0, 'displayName', 'x')`,
+    [ID],
+  );
   const tables = resourceTables('https://scim.example.org/api/scim/v2');
   const limits = readingLimits();
   users = new ResourceQueries(recorded, tables.users, limits);
@@ -231,6 +237,7 @@ it.each([
     [
       [
         'known_as_by_value (value, tenant)',
+        'known_as_by_value (value, tenant)',
         'users_by_external_id (external_id, tenant)',
         'users_by_former_upn (former_upn_key, tenant)',
         'users_by_user_name (user_name_folded, tenant)',
@@ -243,13 +250,14 @@ it.each([
   [
     'the tenant of an id',
     () => administered.find([ID], ID),
-    [expect.arrayContaining([]), ['events_stream_version_key (stream, version)'], OF_EACH_FOUND],
+    [expect.arrayContaining([]), ['events_stream_version_key (stream, version)']],
   ],
   [
     'users by the beginning of an identifier',
     () => administered.find([ID], 'x*'),
     [
       [
+        'known_as_by_value (value, value, tenant)',
         'known_as_by_value (value, value, tenant)',
         'users_by_external_id (external_id, external_id, tenant)',
         'users_by_former_upn (former_upn_key, former_upn_key, tenant)',

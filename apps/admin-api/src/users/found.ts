@@ -38,8 +38,10 @@ export interface UserView {
 }
 
 /** The columns of a user that say what a list shows. Long texts are cut, and many e-mails. */
-export interface UserColumns extends Omit<UserView, 'email'> {
-  readonly emails: readonly { readonly type: string | null; readonly value: string | null }[] | null;
+export interface UserColumns extends Omit<UserView, 'email' | 'directory'> {
+  readonly directoryId: string | null;
+  readonly directoryName: string | null;
+  readonly emails: readonly { readonly type?: string | null; readonly value?: string | null }[] | null;
   readonly signIns: readonly SignIn[] | null;
 }
 
@@ -59,10 +61,16 @@ export const soughtBy = (given: string): Sought => {
   return { isPrefix, exact, folded: fold(exact), key: uniqueKey(exact), name: nameKey(exact) };
 };
 
-export const shown = ({ emails, signIns: _signIns, ...user }: UserColumns): UserView => {
-  const all = emails ?? [];
-  const forWork = all.find(({ type, value }) => type !== null && value !== null && fold(type) === 'work');
-  return { ...user, email: (forWork ?? all.find(({ value }) => value !== null))?.value ?? null };
+export const shown = ({ emails, signIns: _signIns, directoryId, directoryName, ...user }: UserColumns): UserView => ({
+  ...user,
+  email: emailOf(emails ?? []),
+  directory: directoryId === null ? null : { id: directoryId, name: directoryName },
+});
+
+const emailOf = (all: NonNullable<UserColumns['emails']>): string | null => {
+  const withValue = all.filter(({ value }) => typeof value === 'string');
+  const forWork = withValue.find(({ type }) => typeof type === 'string' && fold(type) === 'work');
+  return (forWork ?? withValue[0])?.value ?? null;
 };
 
 /** Says whether the user has what it was found by, or had it. */
@@ -80,7 +88,7 @@ const has = (user: UserColumns, kind: KnownAsKind, value: string): boolean => {
     case 'userName':
       return uniqueKey(user.userName) === value;
     case 'email':
-      return (user.emails ?? []).some((email) => email.value !== null && uniqueKey(email.value) === value);
+      return (user.emails ?? []).some((email) => typeof email.value === 'string' && uniqueKey(email.value) === value);
     case 'externalId':
       return user.externalId === value;
     case 'providerId':

@@ -97,10 +97,15 @@ export interface FoundUser extends UserView {
 const MAX_FOUND = 100;
 /** Users that each index gives for one text: one user may come by several of them. */
 const MAX_CANDIDATES = 2 * MAX_FOUND;
-/** A name that a user was given again and again, as two programs that correct each other do, must not hide the others. */
+/**
+ * A name that a user was given again and again, as two programs that correct each other do, must not hide the others: so
+ * many rows are read where the first ones are those of few users.
+ */
 const MAX_KNOWN_AS_ROWS = 10 * MAX_CANDIDATES;
 const MAX_TEXT_CHARACTERS = 400;
 const MAX_EMAILS = 20;
+/** E-mails of so many bytes in all, as nearly all users have them, are read as they are: to choose and cut takes longer. */
+const MAX_EMAILS_BYTES = 2_000;
 const MAX_GROUPS = 1_000;
 const LAST_EVENTS = 10;
 /** The last events that are looked through for lines of a mapping, and so many of those that tell of it. */
@@ -115,20 +120,23 @@ const directoryOf = (id: string): string =>
   `(SELECT json_build_object('id', ${id}, 'name', (SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = ${id})) WHERE ${id} IS NOT NULL)`;
 const text = (value: string): string => `left(${value}, ${MAX_TEXT_CHARACTERS})`;
 
+const DIRECTORY_COLUMNS = `u.directory AS "directoryId", (SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = u.directory) AS "directoryName"`;
+
 /** Columns of UserColumns, of users who are there and of those who were deleted. */
 const COLUMNS = `
   u.id, u.tenant, ${text("u.resource->>'userName'")} AS "userName",
   CASE WHEN u.archived THEN 'archived' ELSE 'active' END AS state,
   ${text(`coalesce(nullif(btrim(u.resource->>'displayName'), ''), nullif(btrim(u.resource->'name'->>'formatted'), ''),
     nullif(concat_ws(' ', nullif(btrim(u.resource->'name'->>'givenName'), ''), nullif(btrim(u.resource->'name'->>'familyName'), '')), ''))`)} AS "displayName",
-  (SELECT json_agg(json_build_object('type', left(e.one->>'type', 20), 'value', ${text("e.one->>'value'")}))
-   FROM (SELECT one FROM jsonb_array_elements(CASE jsonb_typeof(u.resource->'emails') WHEN 'array' THEN u.resource->'emails' ELSE '[]' END) AS t(one) LIMIT ${MAX_EMAILS}) e) AS emails,
-  u.external_id AS "externalId", ${directoryOf('u.directory')} AS directory, u.sign_ins AS "signIns",
+  CASE WHEN jsonb_typeof(u.resource->'emails') <> 'array' THEN NULL WHEN pg_column_size(u.resource->'emails') <= ${MAX_EMAILS_BYTES} THEN u.resource->'emails' ELSE
+  (SELECT jsonb_agg(jsonb_build_object('type', left(e.one->>'type', 20), 'value', ${text("e.one->>'value'")}))
+   FROM (SELECT one FROM jsonb_array_elements(u.resource->'emails') AS t(one) LIMIT ${MAX_EMAILS}) e) END AS emails,
+  u.external_id AS "externalId", ${DIRECTORY_COLUMNS}, u.sign_ins AS "signIns",
   u.created, u.last_modified AS "lastModified"`;
 const DELETED_COLUMNS = `
   u.id, u.tenant, u.user_name AS "userName", 'deleted' AS state, ${text('u.display_name')} AS "displayName",
-  json_build_array(json_build_object('type', 'work', 'value', ${text('u.email')})) AS emails,
-  u.external_id AS "externalId", ${directoryOf('u.directory')} AS directory, NULL::jsonb AS "signIns",
+  jsonb_build_array(jsonb_build_object('type', 'work', 'value', ${text('u.email')})) AS emails,
+  u.external_id AS "externalId", ${DIRECTORY_COLUMNS}, NULL::jsonb AS "signIns",
   u.created, u.deleted AS "lastModified"`;
 
 /** SQL: the users who bear what is sought, each look-up by an index of its own. */
@@ -139,14 +147,19 @@ const candidates = ({ isPrefix }: Sought, tenants: string): string => {
   const ofUsers = (kind: string, column: string, value: string): string =>
     `(SELECT tenant, id, '${kind}' AS kind, ${column} AS value FROM ${ADMINISTERED_USERS_VIEW}
       WHERE ${is(column, value)} ${tenants} LIMIT ${MAX_CANDIDATES})`;
+  const ofKnown = (rows: number): string =>
+    `SELECT tenant, id, kind, value FROM ${KNOWN_AS_VIEW} WHERE ${known} ${tenants} LIMIT ${rows}`;
   return [
     ofUsers('userName', 'user_name_folded', '$2'),
     ofUsers('formerUserName', 'former_upn_key', '$3'),
     ofUsers('email', 'work_email_folded', '$2'),
     ofUsers('email', 'work_email_key', '$3'),
     ofUsers('externalId', 'external_id', '$1'),
-    `(SELECT DISTINCT tenant, id, kind, value FROM (SELECT tenant, id, kind, value FROM ${KNOWN_AS_VIEW}
-      WHERE ${known} ${tenants} LIMIT ${MAX_KNOWN_AS_ROWS}) AS k LIMIT ${MAX_CANDIDATES})`,
+    `(WITH few AS MATERIALIZED (${ofKnown(MAX_CANDIDATES)})
+      SELECT * FROM few
+      UNION ALL (SELECT DISTINCT * FROM (${ofKnown(MAX_KNOWN_AS_ROWS)}) AS k
+        WHERE (SELECT count(*) = ${MAX_CANDIDATES} AND (SELECT count(*) < ${MAX_FOUND} FROM (SELECT DISTINCT id FROM few) AS d) FROM few)
+        LIMIT ${MAX_CANDIDATES}))`,
   ].join(' UNION ALL ');
 };
 
@@ -169,11 +182,13 @@ export class Users {
       ...(state === 'archived' ? ['u.archived'] : []),
       ...(state === 'active' ? ['u.archived IS NULL'] : []),
     ];
-    const { rows } = await this.pool.query<UserColumns>(
-      `SELECT ${isDeleted ? DELETED_COLUMNS : COLUMNS} FROM ${isDeleted ? DELETED_USERS_VIEW : ADMINISTERED_USERS_VIEW} u
+    // Named, so that it is planned once: that takes as long as to read half of a page.
+    const { rows } = await this.pool.query<UserColumns>({
+      name: `users-${state ?? 'present'}${tenants ? '-of-tenants' : ''}${directory === undefined ? '' : '-of-directory'}`,
+      text: `SELECT ${isDeleted ? DELETED_COLUMNS : COLUMNS} FROM ${isDeleted ? DELETED_USERS_VIEW : ADMINISTERED_USERS_VIEW} u
        WHERE ${conditions.join(' AND ')} ORDER BY u.tenant, u.id LIMIT $3`,
-      [...(after ?? [LEAST_ID, LEAST_ID]), limit, tenants, directory ?? null],
-    );
+      values: [...(after ?? [LEAST_ID, LEAST_ID]), limit, tenants, directory ?? null],
+    });
     return rows.map(shown);
   }
 
@@ -193,21 +208,29 @@ export class Users {
     });
     const id = sought.exact.toLowerCase();
     const tenant = isUuid(id) ? await this.tenantOf(tenants, id) : null;
-    const found = firstOf([...(tenant === null ? [] : [{ tenant, id, kind: 'id' as const, value: id }]), ...rows]);
-    const users = await this.byIds(found);
-    const best = new Map<string, FoundUser>();
-    for (const candidate of found) {
-      const user = users.get(candidate.id);
-      if (!user) continue;
-      const by = matchedBy(user, candidate.kind, candidate.value);
-      const known = best.get(candidate.id);
-      if (!known || isBetter(by, known.matchedBy)) best.set(candidate.id, { ...shown(user), matchedBy: by });
+    const candidatesOf = byUser([
+      ...(tenant === null ? [] : [{ tenant, id, kind: 'id' as const, value: id }]),
+      ...rows,
+    ]);
+    const wanted = Math.min(limit, MAX_FOUND);
+    const found: FoundUser[] = [];
+    // The others are read only if one of them may come before one of the first, who has another name by now.
+    for (const some of [candidatesOf.slice(0, wanted), candidatesOf.slice(wanted, MAX_CANDIDATES)]) {
+      const best = some[0]?.[0].kind;
+      if (!best || found.filter(({ matchedBy: by }) => !isBetter(best, by)).length >= wanted) break;
+      const users = await this.byIds(some.map(([first]) => first));
+      for (const ofOne of some) {
+        const user = users.get(ofOne[0].id);
+        if (!user) continue;
+        const all = ofOne.map(({ kind, value }) => matchedBy(user, kind, value));
+        found.push({ ...shown(user), matchedBy: all.reduce((one, other) => (isBetter(other, one) ? other : one)) });
+      }
     }
-    return [...best.values()]
+    return found
       .sort((a, b) =>
         isBetter(a.matchedBy, b.matchedBy) ? -1 : isBetter(b.matchedBy, a.matchedBy) ? 1 : a.id < b.id ? -1 : 1,
       )
-      .slice(0, Math.min(limit, MAX_FOUND));
+      .slice(0, wanted);
   }
 
   /** Throws Rejected(notFound). */
@@ -298,14 +321,13 @@ export class Users {
   private async byIds(
     found: readonly { readonly tenant: string; readonly id: string }[],
   ): Promise<Map<string, UserColumns>> {
-    const ids = [...new Map(found.map((one) => [one.id, one])).values()];
     const { rows } = await this.pool.query<UserColumns>({
       name: 'users-by-ids',
       text: `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
        CROSS JOIN LATERAL (SELECT * FROM ${ADMINISTERED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u
        UNION ALL SELECT ${DELETED_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS s(tenant, id)
        CROSS JOIN LATERAL (SELECT * FROM ${DELETED_USERS_VIEW} WHERE tenant = s.tenant AND id = s.id OFFSET 0) u`,
-      values: [ids.map(({ tenant }) => tenant), ids.map(({ id }) => id)],
+      values: [found.map(({ tenant }) => tenant), found.map(({ id }) => id)],
     });
     return new Map(rows.map((row) => [row.id, row]));
   }
@@ -366,14 +388,10 @@ interface Candidate {
   readonly value: string;
 }
 
-/** Everything by which the best candidates were found: a text that is everybody's must not make all of them be read. */
-const firstOf = (found: readonly Candidate[]): readonly Candidate[] => {
-  const best = [
-    ...new Set(found.toSorted((a, b) => MATCHES.indexOf(a.kind) - MATCHES.indexOf(b.kind)).map(({ id }) => id)),
-  ];
-  if (best.length <= MAX_CANDIDATES) return found;
-  const read = new Set(best.slice(0, MAX_CANDIDATES));
-  return found.filter(({ id }) => read.has(id));
+/** Everything by which each user was found, what says most first; users in the order of what says most of them. */
+const byUser = (found: readonly Candidate[]): readonly (readonly [Candidate, ...Candidate[]])[] => {
+  const inOrder = MATCHES.flatMap((kind) => found.filter((one) => one.kind === kind));
+  return [...Map.groupBy(inOrder, ({ id }) => id).values()] as [Candidate, ...Candidate[]][];
 };
 
 const noUser = (id: string): Rejected =>
