@@ -1,14 +1,15 @@
 /**
  * Transparency logs: the Merkle tree of RFC 9162 and the formats of C2SP (tlog-tiles, tlog-checkpoint, signed-note,
- * tlog-cosignature, tlog-proof), without anything that touches the world. What callers need:
+ * tlog-cosignature, tlog-proof, tlog-witness), without anything that touches the world. What callers need:
  *
  * - A log appends: `hashLeaf` of each entry, `append` to a `Tree`, store its `fullTiles` and `tree.edge`, and
  *   `signCheckpoint` of `rootOf(tree)`. `planTree(size)` opens the tree again from what was stored.
- * - A log serves: `parseTilePath`, `tileWidth`, `writeEntryBundle`; and proofs by `planInclusion`, `planConsistency`. A
+ * - A log serves: `parseTilePath`, `tileWidth`, `writeEntryBundle`; and proofs by `planInclusions`, `planConsistency`. A
  *   plan names the tiles that it needs, and `carryOut` reads them in one go.
  * - Others verify: `openCheckpoint`, `openTlogProof`, `verifyInclusion`, `verifyConsistency`. The functions that open
  *   throw `Mismatch`, and those that verify give it, or null.
- * - A witness verifies, and adds its cosignature: `addSignatures(checkpoint, [readCosigner(secretKey, timeS)])`.
+ * - A witness cosigns (C2SP tlog-witness): the log sends `writeAddCheckpoint`, the witness answers what `witness` decides
+ *   of `parseAddCheckpoint`, and the log keeps `addCosignatures`.
  *
  * A text that cannot be read is `Malformed`. Sizes and indexes go up to Number.MAX_SAFE_INTEGER.
  */
@@ -53,6 +54,7 @@ export { carryOut, type Plan, type TileReader } from './plan.js';
 export {
   planConsistency,
   planInclusion,
+  planInclusions,
   planRoot,
   verifyConsistency,
   verifyInclusion,
@@ -71,4 +73,13 @@ export {
   type Tile,
 } from './tiles.js';
 export { MAX_TLOG_PROOF_BYTES, openTlogProof, parseTlogProof, writeTlogProof, type TlogProof } from './tlog-proof.js';
+export {
+  addCosignatures,
+  MAX_ADD_CHECKPOINT_BYTES,
+  parseAddCheckpoint,
+  witness,
+  writeAddCheckpoint,
+  type AddCheckpoint,
+  type Witnessed,
+} from './witness.js';
 export { append, EMPTY_TREE, planTree, rootOf, type FullTile, type Grown, type Tree } from './tree.js';

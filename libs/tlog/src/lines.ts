@@ -1,4 +1,4 @@
-import { Malformed } from './fault.js';
+import { Malformed, quote } from './fault.js';
 import { HASH_BYTES, type Hash } from './hashes.js';
 
 /** What the formats of C2SP have in common: UTF-8 lines with decimal numbers and base64, each value written in one form. */
@@ -19,6 +19,17 @@ export const readBase64 = (text: string): Buffer | null => {
 export const readHash = (text: string): Hash | null => {
   const bytes = readBase64(text);
   return bytes?.length === HASH_BYTES ? bytes : null;
+};
+
+/** Hashes in base64, one a line, up to so many. Throws Malformed. */
+export const readHashes = (lines: readonly string[], maxHashes: number): Hash[] => {
+  if (lines.length > maxHashes)
+    throw new Malformed(`A proof has at most ${maxHashes} hashes; this one has ${lines.length}.`);
+  return lines.map((line) => {
+    const hash = readHash(line);
+    if (!hash) throw new Malformed(`A line of a proof is a hash in base64; here is ${quote(line)}.`);
+    return hash;
+  });
 };
 
 export const writeBase64 = (bytes: Uint8Array): string =>

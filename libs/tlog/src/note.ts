@@ -41,17 +41,18 @@ const parseSignature = (line: string): NoteSignature => {
 
 /** Throws Malformed where parseNote would. */
 export const writeNote = ({ text, signatures }: Note): string => {
-  const lines = signatures.map(
-    ({ name, keyId, signature }) => `— ${name} ${writeBase64(Buffer.concat([Buffer.from(keyId, 'hex'), signature]))}\n`,
-  );
-  const note = `${text}\n${lines.join('')}`;
+  const note = `${text}\n${signatures.map(writeSignature).join('')}`;
   const read = parseNote(note);
   if (read.text !== text || read.signatures.length !== signatures.length)
     throw new Malformed('The text of a note ends in a newline.');
   return note;
 };
 
-const signedBy = (text: string, signers: readonly Signer[]): NoteSignature[] =>
+/** Its line, with the newline. */
+export const writeSignature = ({ name, keyId, signature }: NoteSignature): string =>
+  `— ${name} ${writeBase64(Buffer.concat([Buffer.from(keyId, 'hex'), signature]))}\n`;
+
+export const signedBy = (text: string, signers: readonly Signer[]): NoteSignature[] =>
   signers.map(({ name, keyId, sign }) => ({ name, keyId, signature: sign(text) }));
 
 /** Throws Malformed for a text that is none of a note: it has to end in a newline. */
@@ -65,7 +66,7 @@ export const addSignatures = (input: string | Uint8Array, signers: readonly Sign
   return writeNote({ text, signatures: [...kept, ...signedBy(text, signers)] });
 };
 
-const isSameKey = (a: KeyName, b: KeyName): boolean => a.name === b.name && a.keyId === b.keyId;
+export const isSameKey = (a: KeyName, b: KeyName): boolean => a.name === b.name && a.keyId === b.keyId;
 
 export interface OpenedNote {
   readonly text: string;

@@ -5,13 +5,14 @@ import { carryOut, type Plan } from './plan.js';
 import {
   planConsistency,
   planInclusion,
+  planInclusions,
   planRoot,
   verifyConsistency,
   verifyInclusion,
   type Included,
   type Proof,
 } from './proof.js';
-import { tileWidth, type Tile } from './tiles.js';
+import { tilePath, tileWidth, type Tile } from './tiles.js';
 import { append, EMPTY_TREE, rootOf } from './tree.js';
 
 const hex = (text: string): Hash => Buffer.from(text, 'hex');
@@ -147,6 +148,18 @@ describe('proofs are made of the tiles of their size alone', () => {
     },
   );
 
+  it('also for many leaves at once, which read each tile once', () => {
+    fc.assert(
+      fc.property(sizes, fc.array(fc.nat(), { maxLength: 6 }), (size, seeds) => {
+        const indexes = seeds.map((seed) => seed % size);
+        const plan = planInclusions(indexes, size);
+        expect(made(plan, ROWS)).toEqual(indexes.map((index) => made(planInclusion(index, size), ROWS)));
+        const named = plan.tiles.map(tilePath);
+        expect(new Set(named).size).toBe(named.length);
+      }),
+    );
+  });
+
   it('and tiles that have grown since give the same', () => {
     const { tiles, make } = planInclusion(700, 900);
     const full = tiles.map((tile) => read(ROWS, { ...tile, width: tileWidth(66_000, tile.level, tile.index) }));
@@ -252,6 +265,9 @@ describe('a proof that does not fit says what differs', () => {
     const later = { size: 5, root: rootAt(5) };
     expect(verifyConsistency({ size: 0, root: EMPTY_ROOT }, later, [])).toBeNull();
     expect(verifyConsistency({ size: 0, root: rootAt(1) }, later, [])).not.toBeNull();
+    const empty = { size: 0, root: EMPTY_ROOT };
+    expect(verifyConsistency(empty, empty, [])).toBeNull();
+    expect(verifyConsistency(empty, { size: 0, root: rootAt(1) }, [])).not.toBeNull();
     expect(verifyConsistency({ size: 0, root: EMPTY_ROOT }, later, [rootAt(1)])).not.toBeNull();
     expect(made(planRoot(0), ROWS)).toEqual(EMPTY_ROOT);
   });
@@ -261,6 +277,7 @@ it.each([
   ['a leaf behind the end', () => planInclusion(5, 5)],
   ['a leaf before the beginning', () => planInclusion(-1, 5)],
   ['half a leaf', () => planInclusion(0.5, 5)],
+  ['one leaf of many behind the end', () => planInclusions([1, 5], 5)],
   ['a later tree that is smaller', () => planConsistency(6, 5)],
   ['a size above what a number can count', () => planRoot(2 ** 53)],
 ])('no proof is planned of %s', (_what, plan) => {

@@ -1,5 +1,5 @@
 import { Mismatch } from './fault.js';
-import { EMPTY_ROOT, HASH_BYTES, hashChildren, rootOfPeaks, rootOfRow, type Hash } from './hashes.js';
+import { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, rootOfPeaks, type Hash } from './hashes.js';
 import type { Plan } from './plan.js';
 import { checkTile, TILE_HEIGHT, TILE_WIDTH, tilePath, tileWidth, type Tile } from './tiles.js';
 
@@ -57,9 +57,29 @@ export type Proof = readonly Hash[];
 
 /** The proof that the leaf at an index is in the tree of a size (RFC 9162 §2.1.3.1). Throws RangeError. */
 export const planInclusion = (index: number, size: number): Plan<Proof> => {
-  if (!isCount(index) || !isCount(size) || index >= size)
-    throw new RangeError(`There is no leaf ${index} in a tree of ${size} leaves.`);
-  return planRoots(pathOfLeaf(index, size), size);
+  const { tiles, make } = planInclusions([index], size);
+  return { tiles, make: (read) => make(read)[0]! };
+};
+
+/**
+ * The proofs of many leaves at once, in their order. What they share is read and hashed once: a proof alone costs 255
+ * hashes for each tile on its path, and so do all the proofs of one tile together. Throws RangeError.
+ */
+export const planInclusions = (indexes: readonly number[], size: number): Plan<Proof[]> => {
+  const paths = indexes.map((index) => {
+    if (!isCount(index) || !isCount(size) || index >= size)
+      throw new RangeError(`There is no leaf ${index} in a tree of ${size} leaves.`);
+    return pathOfLeaf(index, size);
+  });
+  const { tiles, make } = planRoots(paths.flat(), size);
+  return {
+    tiles,
+    make: (read) => {
+      const hashes = make(read);
+      let end = 0;
+      return paths.map(({ length }) => hashes.slice(end, (end += length)));
+    },
+  };
 };
 
 /**
@@ -103,12 +123,22 @@ const planRoots = (subtrees: readonly Leaves[], size: number): Plan<Hash[]> => {
   return {
     tiles: named,
     make: (read) => {
-      const rows = named.map((tile, at) => checkTile(tile, read[at]));
-      return pieces.map((parts) =>
-        rootOfPeaks(parts.map(({ at, place, count }) => rootOfRow(rows[at]!, place, count))),
-      );
+      const roots = named.map((tile, at) => subtreesOf(checkTile(tile, read[at])));
+      return pieces.map((parts) => rootOfPeaks(parts.map(({ at, place, count }) => roots[at]!(place, count))));
     },
   };
+};
+
+/** The roots of the complete subtrees above `count` hashes of a tile, each of which is computed once. */
+const subtreesOf = (row: Uint8Array): ((place: number, count: number) => Hash) => {
+  // A binary heap: 1 is the root of the tile, and the children of n are 2n and 2n + 1.
+  const known: Hash[] = [];
+  const rootOf = (place: number, count: number): Hash =>
+    (known[(TILE_WIDTH + place) / count] ??=
+      count === 1
+        ? Buffer.from(hashAt(row, place))
+        : hashChildren(rootOf(place, count / 2), rootOf(place + count / 2, count / 2)));
+  return rootOf;
 };
 
 /** RFC 9162 splits so that each piece begins at a multiple of its length. */
@@ -164,9 +194,10 @@ export const verifyConsistency = (first: TreeHead, second: TreeHead, proof: Proo
   if (first.size === 0 || first.size === second.size)
     return (
       lengthFault('consistency proof', 0, proof) ??
-      (first.size === 0
-        ? rootFault('root of the empty tree', EMPTY_ROOT, first.root)
-        : rootFault(`root of the tree of ${second.size} leaves`, first.root, second.root))
+      (first.size === 0 ? rootFault('root of the empty tree', EMPTY_ROOT, first.root) : null) ??
+      (first.size === second.size
+        ? rootFault(`root of the tree of ${second.size} leaves`, first.root, second.root)
+        : null)
     );
   const { subtree, siblings: path } = pathOfTree(first.size, second.size);
   const isWholeTree = subtree.from === 0;

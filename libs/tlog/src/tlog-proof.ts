@@ -1,6 +1,6 @@
 import { openCheckpoint, type OpenedCheckpoint, type Trust } from './checkpoint.js';
 import { Malformed, quote } from './fault.js';
-import { readBase64, readDecimal, readHash, readText, writeBase64 } from './lines.js';
+import { readBase64, readDecimal, readHashes, readText, writeBase64 } from './lines.js';
 import { MAX_NOTE_BYTES } from './note.js';
 import { verifyInclusion, type Proof } from './proof.js';
 
@@ -50,14 +50,7 @@ export const parseTlogProof = (input: string | Uint8Array): TlogProof => {
   const [indexLine = '', ...lines] = rest;
   const index = indexLine.startsWith('index ') ? readDecimal(indexLine.slice('index '.length)) : null;
   if (index === null) throw new Malformed(`A proof has the line "index <number>"; here is ${quote(indexLine)}.`);
-  if (lines.length > MAX_HASHES)
-    throw new Malformed(`A proof has at most ${MAX_HASHES} hashes; this one has ${lines.length}.`);
-  const hashes = lines.map((line) => {
-    const hash = readHash(line);
-    if (!hash) throw new Malformed(`A line of a proof is a hash in base64; here is ${quote(line)}.`);
-    return hash;
-  });
-  return { index, hashes, checkpoint: text.slice(blank + 2), extra };
+  return { index, hashes: readHashes(lines, MAX_HASHES), checkpoint: text.slice(blank + 2), extra };
 };
 
 /**

@@ -39,10 +39,12 @@ export const append = (tree: Tree, leafHashes: readonly Uint8Array[]): Grown => 
     throw new Malformed('A tree has fewer leaves than 2 to the power of 53.');
   const peaks = [...tree.peaks];
   const fullTiles: FullTile[] = [];
-  const rows = tree.edge.map((hashes) => ({ bytes: copyOf(hashes), width: hashes.length / HASH_BYTES }));
+  // Copies of the incomplete tiles that change.
+  const rows: { readonly bytes: Buffer; width: number }[] = [];
   /** Gives the hashes of the tile if it has become full. */
   const put = (level: number, hash: Uint8Array): Buffer | null => {
-    const row = (rows[level] ??= { bytes: Buffer.allocUnsafe(TILE_BYTES), width: 0 });
+    const hashes = tree.edge[level] ?? NO_HASHES;
+    const row = (rows[level] ??= { bytes: copyOf(hashes), width: hashes.length / HASH_BYTES });
     row.bytes.set(hash, row.width * HASH_BYTES);
     row.width++;
     if (row.width < TILE_WIDTH) return null;
@@ -67,9 +69,13 @@ export const append = (tree: Tree, leafHashes: readonly Uint8Array[]): Grown => 
     peaks.push(peak);
     size++;
   }
-  const edge = rows.map(({ bytes, width }) => bytes.subarray(0, width * HASH_BYTES));
+  const changed = rows.map(({ bytes, width }) => bytes.subarray(0, width * HASH_BYTES));
+  // A leaf changes the levels from its own up to some other one.
+  const edge = [...changed, ...tree.edge.slice(changed.length)];
   return { tree: { size, peaks, edge }, fullTiles };
 };
+
+const NO_HASHES = Buffer.alloc(0);
 
 /** The root at the tree's size; at most one hash for each bit of the size. */
 export const rootOf = ({ peaks }: Tree): Hash => rootOfPeaks(peaks);
@@ -86,7 +92,7 @@ export const planTree = (size: number): Plan<Tree> => {
       const edge: Buffer[] = [];
       const peaks: Hash[] = [];
       for (const [at, tile] of tiles.entries()) {
-        while (edge.length < tile.level) edge.push(Buffer.alloc(0));
+        while (edge.length < tile.level) edge.push(NO_HASHES);
         const row = copyOf(checkTile(tile, read[at])).subarray(0, tile.width * HASH_BYTES);
         edge.push(row);
         const ofLevel: Hash[] = [];
