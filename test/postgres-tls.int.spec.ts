@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectDatabase, migrate, roleUrl, allRoles, untilMigrated } from '#event-store';
 import { startPostgres, type PostgresProcess } from '#host';
-import { createLogger, isUsageError, masterKeySource, readConfig } from '#runtime';
+import { createLogger, isUsageError, readConfig } from '#runtime';
 import { startServer } from '../apps/muster/src/server.module.js';
 import { verifyInstallation } from '../apps/muster/src/verify.js';
 import { makeAuthority } from './support/certificates.js';
@@ -94,7 +94,7 @@ describe('a Postgres that takes TLS alone', () => {
         ['muster', ...[...ROLES].sort().map((role) => `muster_${role}`)].map((usename) => ({ usename, ssl: true })),
       );
       await owner.end();
-      const { findings } = await verifyInstallation(url, masterKeySource(readConfig(settings)));
+      const { findings } = await verifyInstallation(url, readConfig(settings));
       expect(findings).toEqual([]);
     } finally {
       await muster.stop();
@@ -126,7 +126,7 @@ describe('a Postgres that takes TLS alone', () => {
     const starts = [
       () => migrate(url()),
       () => untilMigrated(roleUrl(url(), 'gateway'), () => undefined),
-      () => verifyInstallation(url(), masterKeySource({ DATA_DIR: folder })),
+      () => verifyInstallation(url(), readConfig({ DATA_DIR: folder })),
     ];
     for (const start of starts) {
       const error: unknown = await start().catch((caught: unknown) => caught);

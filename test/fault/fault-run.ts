@@ -1,8 +1,11 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { schemaOf } from '#contracts';
 import { isAlive } from '#host';
+import { audit } from '../../apps/audit/src/audit.owner.js';
 import { SERVICES } from '../../apps/muster/src/owners.js';
 import { Installation, SERVING, until, type LogKind, type ProcessName } from '../bench/installation.js';
+import { query } from '../support/postgres.js';
 import { Clients, type Counts } from './clients.js';
 import { runProgram } from './program.js';
 import { Rebuilds } from './rebuilds.js';
@@ -89,6 +92,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     await clients.judge((done, total) => progress('comparing', done, total));
     await options.atEnd?.(muster);
     await rebuilds.harmAndRebuild(false);
+    await until('each event is an entry of the audit log', () => isAudited(muster), RECOVERY_TIMEOUT_MS);
     const verify = await runProgram('verify', [], dataDir, options.root);
     return {
       log,
@@ -116,6 +120,16 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
     clients.close();
     await muster.stop();
   }
+};
+
+/** Nobody writes any more. What the entries say, verify compares. */
+const isAudited = async ({ databaseUrl }: Installation): Promise<boolean> => {
+  const events = audit.consumes!.map(({ source }) => `(SELECT count(*) FROM ${schemaOf(source)}.events)`);
+  const [row] = await query<{ waiting: string }>(
+    databaseUrl,
+    `SELECT ${events.join(' + ')} - (SELECT count(*) FROM audit.entries) AS waiting`,
+  );
+  return row!.waiting === '0';
 };
 
 /** Those that `victim` has a part in. */

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { DirectoryKind } from '#contracts';
-import { apiKeyOf, createLogger, masterKeySource, readConfig, uuidv7 } from '#runtime';
+import { apiKeyOf, createLogger, readConfig, uuidv7 } from '#runtime';
 import { startServer, type Server } from '../../apps/muster/src/server.module.js';
 import { verifyInstallation } from '../../apps/muster/src/verify.js';
 import { sharedKafka } from './kafka.js';
@@ -174,7 +174,7 @@ class Muster {
 
   /** The findings of `npm run verify`. */
   verify(): ReturnType<typeof verifyInstallation> {
-    return verifyInstallation(this.database, masterKeySource({ DATA_DIR: this.dataDir }));
+    return verifyInstallation(this.database, readConfig(this.settings));
   }
 
   private urlOf(api: 'admin/v1' | 'scim/v2'): string {

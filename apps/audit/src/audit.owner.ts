@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { keySeal } from '#event-store';
 import type { Job, OwnerDefinition, OwnerTools } from '#owner';
 import type { Config } from '#runtime';
+import { verifyAudit, type KeptCheckpoints } from './audit-verify.queries.js';
 import { auditBehaviour } from './audit.projection.js';
 import { CheckpointFiles, readKeptCheckpoint, readKeptTenants } from './checkpoint-files.job.js';
 import { Integrator } from './integrator.job.js';
@@ -21,11 +22,18 @@ export const audit: OwnerDefinition = {
     ...integration(tools),
     requestRetention(tools.pool, { keepDays: tools.config.REQUEST_KEEP_DAYS, logger: tools.logger }),
   ],
+  verify: (client, masterKey, progress, config) =>
+    verifyAudit(client, SOURCES, masterKey, config ? keptIn(checkpointFolder(config)) : null, progress),
 };
 
 /** The folder of checkpoints; null = a service of its own has no folder of the installation, and is given none. */
 const checkpointFolder = ({ AUDIT_CHECKPOINT_FOLDER, DATA_DIR, RUN }: Config): string | null =>
   AUDIT_CHECKPOINT_FOLDER ?? (RUN === undefined ? join(DATA_DIR, 'checkpoints') : null);
+
+const keptIn = (folder: string | null): KeptCheckpoints | null =>
+  folder === null
+    ? null
+    : { tenants: () => readKeptTenants(folder), of: (tenant) => readKeptCheckpoint(folder, tenant) };
 
 const integration = ({ pool, logger, config, masterKey }: OwnerTools): readonly Job[] => {
   const folder = checkpointFolder(config);
@@ -38,8 +46,8 @@ const integration = ({ pool, logger, config, masterKey }: OwnerTools): readonly 
     publicUrl: config.PUBLIC_URL ?? null,
     logger,
     keep: (tenant, note) => files?.keep(tenant, note),
-    kept: async (tenant) => (folder === null ? null : readKeptCheckpoint(folder, tenant)),
-    keptTenants: async () => (folder === null ? [] : readKeptTenants(folder)),
+    kept: async (tenant) => (await keptIn(folder)?.of(tenant)) ?? null,
+    keptTenants: async () => (await keptIn(folder)?.tenants()) ?? [],
   });
   return [integrator, ...(files ? [files] : [])];
 };

@@ -1,6 +1,5 @@
 import type { Pool } from 'pg';
 import type { Owner } from '#contracts';
-import { isTimeOut } from '#event-store';
 import { Rounds, type Job } from '#owner';
 import { integrate, isFenced, type Gap } from './entries.projection.js';
 import { openLog, type OpenOptions } from './open-log.queries.js';
@@ -13,7 +12,9 @@ export interface IntegratorOptions extends OpenOptions {
   readonly logger: { warn(facts: object, text: string): void; error(facts: object, text: string): void };
   /** This checkpoint is committed. */
   readonly keep: (tenant: string, note: string) => void;
-  /** Tenants with a checkpoint that is kept outside of the database: their logs are opened at the start. */
+  /** The last checkpoint of a tenant that is kept outside of the database; null = there is none. */
+  readonly kept: (tenant: string) => Promise<string | null>;
+  /** Tenants with such a checkpoint: their logs are opened at the start. */
   readonly keptTenants: () => Promise<readonly string[]>;
 }
 
@@ -121,13 +122,14 @@ export class Integrator implements Job {
   private async addNews(): Promise<boolean> {
     const tenants = [...this.news].slice(0, Math.max(1, Math.floor(MAX_TENANTS * this.share)));
     for (const tenant of tenants) this.news.delete(tenant);
+    const haveWaited = this.news.size;
     try {
       const logs = await this.open(tenants);
       const quota = {
         rows: Math.max(1, Math.floor((MAX_ROWS * this.share) / Math.max(1, logs.length))),
         bytes: Math.max(1, Math.floor((MAX_BYTES * this.share) / Math.max(1, logs.length))),
       };
-      if (logs.length === 0) return this.news.size > 0;
+      if (logs.length === 0) return haveWaited > 0;
       const { grown, unfinished, gaps } = await integrate(this.pool, this.options.owners, logs, quota);
       for (const { log, note } of grown) {
         this.remember(log);
@@ -135,15 +137,15 @@ export class Integrator implements Job {
       }
       for (const tenant of unfinished) this.news.add(tenant);
       for (const gap of gaps) this.reportGap(gap);
-      this.share = Math.min(1, this.share * 2);
-      return unfinished.length > 0 || tenants.length < this.news.size;
+      this.share = Math.min(1, this.share * 8);
+      return unfinished.length > 0 || haveWaited > 0;
     } catch (error) {
       // At the end of those who wait: if it is because of one of them, the others come first.
       for (const tenant of tenants) {
         this.logs.delete(tenant);
         this.news.add(tenant);
       }
-      if (isTimeOut(error) || !isFenced(error)) this.share = Math.max(1 / MAX_ROWS, this.share / 8);
+      if (!isFenced(error)) this.share = Math.max(1 / MAX_ROWS, this.share / 8);
       throw error;
     }
   }
@@ -152,9 +154,12 @@ export class Integrator implements Job {
   private async open(tenants: readonly string[]): Promise<readonly TenantLog[]> {
     const unknown = tenants.filter((tenant) => !this.logs.has(tenant) && !this.reported.has(tenant));
     const { owners, logger, kept, keep } = this.options;
+    // Before the database, which is ahead of what is kept.
+    const keptOf = new Map<string, string | null>();
+    for (const tenant of unknown) keptOf.set(tenant, await kept(tenant));
     for (const stored of unknown.length === 0 ? [] : await readStoredLogs(this.pool, unknown, owners)) {
       const { tenant } = stored;
-      const opened = await openLog(this.pool, stored, this.options);
+      const opened = await openLog(this.pool, stored, keptOf.get(tenant) ?? null, this.options);
       if ('fault' in opened) {
         this.reported.add(tenant);
         logger.error(
@@ -164,7 +169,7 @@ export class Integrator implements Job {
         continue;
       }
       // The process before may have ended between the two.
-      if (opened.note !== null && opened.note !== (await kept(tenant))) keep(tenant, opened.note);
+      if (opened.note !== null && opened.note !== keptOf.get(tenant)) keep(tenant, opened.note);
       this.remember(opened.log);
     }
     return tenants.flatMap((tenant) => this.logs.get(tenant) ?? []);

@@ -17,8 +17,6 @@ export interface OpenOptions {
   readonly seed: Buffer;
   /** Names new logs; null = there is none. */
   readonly publicUrl: string | null;
-  /** The last checkpoint that was written where the database is not; null = there is none. */
-  readonly kept: (tenant: string) => Promise<string | null>;
 }
 
 /** The log of a tenant, or why it is not the one that was signed: one sentence that names what differs. */
@@ -26,13 +24,17 @@ export type Opened = { readonly log: TenantLog; readonly note: string | null } |
 
 /**
  * Opens the log of a tenant: its tree is made again of entries and tiles, and has to be the one of its last checkpoint,
- * and one that the checkpoint which is kept outside of the database begins.
+ * and to begin with that of the checkpoint that is kept outside of the database; null = there is none.
  */
-export const openLog = async (database: Queryable, stored: StoredLog, options: OpenOptions): Promise<Opened> => {
+export const openLog = async (
+  database: Queryable,
+  stored: StoredLog,
+  kept: string | null,
+  options: OpenOptions,
+): Promise<Opened> => {
   const { tenant, size, checkpoint, reached } = stored;
   try {
     const keys = keysOf(stored, options);
-    const kept = await options.kept(tenant);
     const tree =
       size === 0 ? EMPTY_TREE : await carryOut(planTree(size), (tiles) => readTiles(database, tenant, tiles));
     if (checkpoint) compareRoots('its last checkpoint', opened(checkpoint.note, keys), { size, root: rootOf(tree) });

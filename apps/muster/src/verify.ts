@@ -2,15 +2,7 @@ import '#first';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import {
-  connectionFault,
-  openMasterKey,
-  unfitTls,
-  verifyStore,
-  type MasterKeySource,
-  type Progress,
-  type Verification,
-} from '#event-store';
+import { connectionFault, openMasterKey, unfitTls, verifyStore, type Progress, type Verification } from '#event-store';
 import { isUsageError, masterKeySource, readConfig, refuseArguments, UsageError, type Config } from '#runtime';
 import { OWNERS } from './owners.js';
 
@@ -62,18 +54,14 @@ export const connectToInstallation = async (url: string, name: string): Promise<
 };
 
 /** All checks, as one report. `url` is the owner's. Throws UsageError when the database does not answer. */
-export const verifyInstallation = async (
-  url: string,
-  masterKey: MasterKeySource,
-  progress?: Progress,
-): Promise<Verification> => {
+export const verifyInstallation = async (url: string, config: Config, progress?: Progress): Promise<Verification> => {
   const client = await connectToInstallation(url, 'muster-verify');
   try {
-    const key = await openMasterKey(client, { ...masterKey, make: null });
+    const key = await openMasterKey(client, { ...masterKeySource(config), make: null });
     const parts: Verification[] = [];
     for (const owner of OWNERS) {
       parts.push(await verifyStore(client, owner.name, progress));
-      if (owner.verify) parts.push(await owner.verify(client, key, progress));
+      if (owner.verify) parts.push(await owner.verify(client, key, progress, config));
     }
     return {
       compared: Object.assign({}, ...parts.map(({ compared }) => compared)) as Record<string, number>,
@@ -99,11 +87,7 @@ const tellNowAndThen = (): Progress => {
 
 const run = async (): Promise<void> => {
   const config = readConfig(process.env);
-  const { compared, findings } = await verifyInstallation(
-    databaseUrl(config),
-    masterKeySource(config),
-    tellNowAndThen(),
-  );
+  const { compared, findings } = await verifyInstallation(databaseUrl(config), config, tellNowAndThen());
   console.log(
     `Compared: ${Object.entries(compared)
       .map(([what, count]) => `${count.toLocaleString('en')} ${what}`)

@@ -5,7 +5,7 @@ import { inPages } from './in-pages.js';
 import { eventPages, type StoredEvent } from './stored-events.js';
 
 /** The rules that must hold: docs/operations.md says each of them in a sentence. */
-type Rule = 'row' | 'version' | 'sequence' | 'outcome' | 'name' | 'member';
+type Rule = 'row' | 'version' | 'sequence' | 'outcome' | 'name' | 'member' | 'entry' | 'tree' | 'checkpoint';
 
 /** One broken rule, in words that name the rows. */
 export interface Finding {

@@ -87,7 +87,7 @@ export interface OwnerDefinition extends OwnerOnLog {
   fold?(masterKey: Buffer): Fold;
   /**
    * Compares its tables with its events, on a live database and as the owner of the database; sequences, versions and
-   * outcomes are compared for every owner already.
+   * outcomes are compared for every owner already. `config` = the settings of the program that verifies.
    */
-  verify?(client: ClientBase, masterKey: Buffer, progress?: Progress): Promise<Verification>;
+  verify?(client: ClientBase, masterKey: Buffer, progress?: Progress, config?: Config): Promise<Verification>;
 }
