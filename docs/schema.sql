@@ -316,13 +316,18 @@ CREATE OR REPLACE FUNCTION log.append(topics text[], partitions integer[], offse
  SET search_path TO 'log', 'pg_temp'
 AS $function$
 DECLARE
-  refused text;
+  topic text;
+  allowed text;
   appended bigint;
 BEGIN
-  SELECT min(t.topic) INTO refused FROM unnest(topics) AS t(topic) WHERE NOT log.may_use(t.topic);
-  IF refused IS NOT NULL THEN
-    RAISE insufficient_privilege USING MESSAGE = format('%s may not write topic %s', session_user, refused);
-  END IF;
+  -- Nearly all messages are for one topic, of which it is asked once: a query about all would cost a lone write 20 µs.
+  FOREACH topic IN ARRAY coalesce(topics, '{}') LOOP
+    CONTINUE WHEN topic = allowed;
+    IF NOT log.may_use(topic) THEN
+      RAISE insufficient_privilege USING MESSAGE = format('%s may not write topic %s', session_user, topic);
+    END IF;
+    allowed := topic;
+  END LOOP;
   INSERT INTO log.messages (topic, partition, "offset", id, message)
     SELECT * FROM ROWS FROM (
       unnest(topics), unnest(partitions), unnest(offsets), unnest(ids), json_array_elements(messages)

@@ -123,6 +123,13 @@ it("a service writes and reads its own topics, the log's role reads all of them 
   await expect(as('directory', APPEND, ['identity.events', 1])).rejects.toThrow(
     /muster_directory may not write topic identity.events/,
   );
+  await expect(
+    as(
+      'directory',
+      "SELECT log.append(ARRAY[$1, $1, $2], '{0, 0, 0}', '{1, 2, 0}', ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 3)), '[{}, {}, {}]')",
+      ['directory.events', 'identity.events'],
+    ),
+  ).rejects.toThrow(/muster_directory may not write topic identity.events/);
   expect((await as('group', 'SELECT * FROM log.read_some($1, 0, 0, 10, 1000)', ['directory.events'])).rowCount).toBe(0);
   for (const role of ['directory', 'log'] as const)
     expect((await as(role, 'SELECT * FROM log.read_some($1, 0, 0, 10, 1000)', ['directory.events'])).rowCount).toBe(1);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { startMuster, type Directory } from '../support/muster.js';
 
@@ -43,6 +45,31 @@ describe.each(['Postgres', 'Kafka'] as const)('on the %s log', (log) => {
     const { body: shown } = await admin('GET', `/tokens/${second.id}`);
     // Its use above may be written down between the two requests.
     expect({ ...shown, lastUsedAt: null }).toEqual({ ...body.items[0], lastUsedAt: null });
+  });
+
+  it('each request of a connection is let in by what it shows itself, whatever the one before it has shown', async () => {
+    const [one, other] = [await muster.newDirectory('One'), await muster.newDirectory('Other')];
+    const { body } = await one.scim('POST', '/Users', { userName: 'of-one@example.org' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sockets = new Set<Socket>();
+    const statusOf = (authorization?: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        request(`${muster.scimUrl}/Users/${body.id}`, { agent, headers: authorization ? { authorization } : {} })
+          .on('socket', (socket) => sockets.add(socket))
+          .on('response', (answer) => answer.resume().on('end', () => resolve(answer.statusCode!)))
+          .on('error', reject)
+          .end();
+      });
+    try {
+      const [own, ofOther] = [`Bearer ${one.token}`, `Bearer ${other.token}`];
+      const statuses: number[] = [];
+      for (const shown of [own, own, ofOther, undefined, own, `${own}x`, `${own}x`, own])
+        statuses.push(await statusOf(shown));
+      expect(statuses).toEqual([200, 200, 404, 401, 200, 401, 401, 200]);
+      expect(sockets.size).toBe(1);
+    } finally {
+      agent.destroy();
+    }
   });
 
   it('a token says when it was used last, to a minute, wherever it is listed', async () => {

@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { newKey, seal, unseal, type StoredEvent, type WritePart } from '#event-store';
 import { keyContext, sealContext } from './person-keys.js';
 
@@ -38,8 +39,8 @@ interface WrappedPersonKey extends WrappedTenantKey {
 export class PersonKeys {
   /** By tenant and person. */
   private readonly wrapped = new Map<string, string>();
-  private readonly opened = new Map<string, Buffer>();
-  private readonly tenants = new Map<string, Buffer>();
+  private readonly opened = new Map<string, KeyObject>();
+  private readonly tenants = new Map<string, KeyObject>();
   private readonly newPersons: WrappedPersonKey[] = [];
   private readonly newTenants: WrappedTenantKey[] = [];
 
@@ -54,11 +55,11 @@ export class PersonKeys {
   }
 
   /** A person whose key is open already. */
-  rememberPerson(tenant: string, person: string, key: Buffer): void {
+  rememberPerson(tenant: string, person: string, key: KeyObject): void {
     this.opened.set(`${tenant}/${person}`, key);
   }
 
-  rememberTenant(tenant: string, key: Buffer): void {
+  rememberTenant(tenant: string, key: KeyObject): void {
     this.tenants.set(tenant, key);
   }
 
@@ -71,33 +72,35 @@ export class PersonKeys {
     return { new_person_keys: this.newPersons, new_tenant_keys: this.newTenants };
   }
 
-  openOfPerson(tenant: string, person: string): Buffer | undefined {
+  openOfPerson(tenant: string, person: string): KeyObject | undefined {
     return this.opened.get(`${tenant}/${person}`);
   }
 
-  openOfTenant(tenant: string): Buffer | undefined {
+  openOfTenant(tenant: string): KeyObject | undefined {
     return this.tenants.get(tenant);
   }
 
-  private ofPerson(tenant: string, person: string): Buffer {
+  private ofPerson(tenant: string, person: string): KeyObject {
     const id = `${tenant}/${person}`;
     const known = this.opened.get(id);
     if (known) return known;
     const ofTenant = this.ofTenant(tenant);
     const wrapped = this.wrapped.get(id);
-    const key = wrapped === undefined ? newKey() : openPersonKey(ofTenant, { tenant, person, wrapped });
+    const bytes = wrapped === undefined ? newKey() : openPersonKey(ofTenant, { tenant, person, wrapped });
     if (wrapped === undefined)
-      this.newPersons.push({ tenant, person, wrapped: seal(ofTenant, keyContext(tenant, person), key) });
+      this.newPersons.push({ tenant, person, wrapped: seal(ofTenant, keyContext(tenant, person), bytes) });
+    const key = createSecretKey(bytes);
     this.opened.set(id, key);
     return key;
   }
 
-  private ofTenant(tenant: string): Buffer {
+  private ofTenant(tenant: string): KeyObject {
     const known = this.tenants.get(tenant);
     if (known) return known;
     const row = this.loaded.find((found) => found.tenant === tenant);
-    const key = row ? openTenantKey(this.masterKey, row) : newKey();
-    if (!row) this.newTenants.push({ tenant, wrapped: seal(this.masterKey, keyContext(tenant), key) });
+    const bytes = row ? openTenantKey(this.masterKey, row) : newKey();
+    if (!row) this.newTenants.push({ tenant, wrapped: seal(this.masterKey, keyContext(tenant), bytes) });
+    const key = createSecretKey(bytes);
     this.tenants.set(tenant, key);
     return key;
   }
@@ -107,7 +110,7 @@ export class PersonKeys {
 export const openTenantKey = (masterKey: Buffer, { tenant, wrapped }: WrappedTenantKey): Buffer =>
   unseal(masterKey, keyContext(tenant), wrapped);
 
-export const openPersonKey = (tenantsKey: Buffer, { tenant, person, wrapped }: WrappedPersonKey): Buffer =>
+export const openPersonKey = (tenantsKey: Buffer | KeyObject, { tenant, person, wrapped }: WrappedPersonKey): Buffer =>
   unseal(tenantsKey, keyContext(tenant, person), wrapped);
 
 /** The personal part of a stored event. */

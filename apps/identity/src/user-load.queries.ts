@@ -149,8 +149,10 @@ const KEYS_OF_NEW = ['claims', 'former_upns', 'emails', 'external_ids'] as const
 /** A part of the write statement that makes its one row where nobody bears any of the keys. */
 export const NOBODY_PART: WritePart = {
   name: 'nobody_known',
+  // As json, the lists of all new users would be read through for each of the lists.
+  type: 'jsonb',
   sql: (rows) => `
-    SELECT WHERE NOT EXISTS (SELECT FROM (${KEYS_OF_NEW.map((part) => NAMED_BY[part].replace('($json)', `(${rows}->0)`)).join(' UNION ALL ')})
+    SELECT WHERE NOT EXISTS (SELECT FROM (${KEYS_OF_NEW.map((part) => NAMED_BY[part].replace('json_to_recordset(($json)', `jsonb_to_recordset(${rows}->0`)).join(' UNION ALL ')})
       AS named(tenant, id) WHERE named.id IS NOT NULL)`,
   written: () => 1,
 };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -299,7 +299,7 @@ it('of tenants with so many directories and schemas that they would fill the mem
     directories: [],
     domains: new Set(),
     definitions: undefined,
-    key: randomBytes(32),
+    key: createSecretKey(randomBytes(32)),
   };
   for (const name of ['one', 'two', 'three']) memory.rememberTenant(name, known, 400_000);
   expect(['one', 'two', 'three'].filter((name) => memory.tenant(name))).toEqual(['two', 'three']);

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Definitions } from '#scim';
 import type { Directory, UserState } from './user.js';
 
@@ -19,7 +20,7 @@ export interface RememberedUser {
   readonly state: NonNullable<UserState>;
   /** True if the user is in any group. Group may have changed that meanwhile: the write statement asks. */
   readonly isMember: boolean;
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
 
 export interface RememberedTenant {
@@ -30,7 +31,7 @@ export interface RememberedTenant {
   readonly domains: ReadonlySet<string>;
   /** Undefined if the tenant has no schemas of its own. */
   readonly definitions: Definitions | undefined;
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
 
 /**

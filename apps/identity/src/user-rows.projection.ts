@@ -49,7 +49,8 @@ export const DELETED_COLUMNS = {
 
 /**
  * The row of the projection: the fold of the events, with the folded columns that filters and matching look up, and
- * what else filters compare folded.
+ * what else filters compare folded. A column without a value is left out of what is written, where it would have to be
+ * read.
  */
 export const userRow = (
   tenant: string,
@@ -72,15 +73,15 @@ export const userRow = (
     last_modified: state.lastModified,
     resource: state.resource,
     user_name_folded: nameFolded,
-    name_key: keyBeside(userName, nameFolded),
-    former_upn_key: upn === userName && state.withdrawnFrom === null ? null : keyBeside(upn, ''),
-    external_id: state.resource.externalId ?? null,
-    work_email_folded: workEmail ?? null,
-    work_email_key: workEmail === undefined ? null : keyBeside(workEmail, workEmail),
-    other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : null,
-    links: linksOf(state),
+    name_key: keyBeside(userName, nameFolded) ?? undefined,
+    former_upn_key: upn === userName && state.withdrawnFrom === null ? undefined : (keyBeside(upn, '') ?? undefined),
+    external_id: state.resource.externalId,
+    work_email_folded: workEmail,
+    work_email_key: workEmail === undefined ? undefined : (keyBeside(workEmail, workEmail) ?? undefined),
+    other_work_emails_folded: workEmails.length > 1 ? workEmails.slice(1) : undefined,
+    links: linksOf(state) ?? undefined,
     folded: foldedAttributes(definition, state.resource),
-    archived: isActive(state.resource) ? null : true,
+    archived: isActive(state.resource) ? undefined : true,
   };
 };
 

@@ -66,8 +66,10 @@ export const userBehaviour = (masterKey: Buffer, maxResourceBytes: number): Beha
   parts: [
     {
       name: 'upserted_users',
+      type: 'jsonb',
       sql: (rows) => `
-        ${inserted('identity.users', USER_COLUMNS, rows)}
+        INSERT INTO identity.users (${columns.join(', ')})
+        SELECT r.* FROM jsonb_to_recordset(${rows}) AS r(${typed(USER_COLUMNS)})
         ON CONFLICT (tenant, id) DO UPDATE SET
           ${columns
             .filter((name) => !FIXED.includes(name))

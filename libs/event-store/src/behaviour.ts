@@ -37,6 +37,11 @@ export interface Decision<E> {
  */
 export interface WritePart {
   readonly name: string;
+  /**
+   * The type of the parameter; left out = json, which keeps texts as they are and suits short rows. Of rows with columns
+   * of jsonb, json would be read once more for each of these.
+   */
+  readonly type?: 'jsonb';
   sql(parameter: string): string;
   /** The number of rows of the table that these are; left out = one each. */
   written?(rows: readonly unknown[]): number;

@@ -27,7 +27,9 @@ const FIRST_PART_PARAMETER = 15;
  * each row is written by one of them only, and log.expect undoes the whole unless each wrote what it should have.
  */
 export const writeStatement = (owner: Owner, parts: readonly WritePart[]): string => {
-  const written = parts.map(({ name, sql }, index) => `${name} AS (${sql(`$${FIRST_PART_PARAMETER + index}::json`)})`);
+  const written = parts.map(
+    ({ name, type = 'json', sql }, index) => `${name} AS (${sql(`$${FIRST_PART_PARAMETER + index}::${type}`)})`,
+  );
   return `
     WITH ${[
       `moved AS (

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LastUses } from '#owner';
 import { isOver, nextSlice, releaseWhenGone, Room, WrongCredentials, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
 import type { Caller } from '../caller.js';
-import { credentialsIn, isOfAnother, NO_TOKEN, WRONG_USER_NAME } from '../credentials.js';
+import { credentialsIn, isOfAnother, NO_TOKEN, WRONG_USER_NAME, type Credentials } from '../credentials.js';
 import type { Bearers } from '../read/bearers.queries.js';
 import { UnknownToken, type KnownToken } from '../read/scim-tokens.queries.js';
 import type { DryRun, SelfSentRequests } from './dry-runs.sender.js';
@@ -34,6 +35,12 @@ const QUICK_BODY_BYTES = 2_048;
 /** The route of a request. Fastify makes a new object each time it is asked for it. */
 type Route = Pick<FastifyRequest['routeOptions'], 'url' | 'bodyLimit'>;
 
+/** Credentials, and the header that has them. */
+interface Shown extends Credentials {
+  readonly authorization: string;
+  readonly tokenHash: string;
+}
+
 /** A request that has been let in, and all that is held for it until its answer has gone. */
 interface Visit extends Held {
   readonly acceptedMs: number;
@@ -60,6 +67,9 @@ export class RequestLimits {
   private readonly writes: Room;
   private readonly bulks: Room;
 
+  /** The last credentials of each connection. */
+  private readonly shown = new WeakMap<Socket, Shown>();
+
   constructor(
     private readonly bearers: Bearers,
     private readonly pace: Pace,
@@ -83,13 +93,12 @@ export class RequestLimits {
 
   /** undefined = it is let in at once. Throws Rejected: unauthorized, tooManyRequests. */
   receive(request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
-    const credentials = credentialsIn(request.headers.authorization);
+    const credentials = this.shownBy(request);
     if (!credentials) {
       challenge(reply, '');
       throw new Rejected('unauthorized', NO_TOKEN);
     }
-    const { token: bearer } = credentials;
-    const tokenHash = hash('sha256', bearer);
+    const { token: bearer, tokenHash } = credentials;
     const dryRun = this.dryRuns.of(tokenHash);
     const require = (): KnownToken | Promise<KnownToken> =>
       dryRun ? dryRun.token : this.require(bearer, tokenHash, reply);
@@ -100,6 +109,17 @@ export class RequestLimits {
       throw new Rejected('unauthorized', WRONG_USER_NAME);
     };
     return token instanceof Promise ? token.then(go) : go(token);
+  }
+
+  /** A connection shows the same with each request, as a rule: it is read and hashed once. */
+  private shownBy({ socket, headers: { authorization = '' } }: FastifyRequest): Shown | null {
+    const known = this.shown.get(socket);
+    if (known?.authorization === authorization) return known;
+    const read = credentialsIn(authorization);
+    if (!read) return null;
+    const credentials = { ...read, authorization, tokenHash: hash('sha256', read.token) };
+    this.shown.set(socket, credentials);
+    return credentials;
   }
 
   /** RFC 6750 §3, RFC 7617 §2: the challenge is part of every 401. */

@@ -27,13 +27,18 @@ $$;
 CREATE FUNCTION log.append(topics text[], partitions int[], offsets bigint[], ids uuid[], messages json)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
-  refused text;
+  topic text;
+  allowed text;
   appended bigint;
 BEGIN
-  SELECT min(t.topic) INTO refused FROM unnest(topics) AS t(topic) WHERE NOT log.may_use(t.topic);
-  IF refused IS NOT NULL THEN
-    RAISE insufficient_privilege USING MESSAGE = format('%s may not write topic %s', session_user, refused);
-  END IF;
+  -- Nearly all messages are for one topic, of which it is asked once: a query about all would cost a lone write 20 µs.
+  FOREACH topic IN ARRAY coalesce(topics, '{}') LOOP
+    CONTINUE WHEN topic = allowed;
+    IF NOT log.may_use(topic) THEN
+      RAISE insufficient_privilege USING MESSAGE = format('%s may not write topic %s', session_user, topic);
+    END IF;
+    allowed := topic;
+  END LOOP;
   INSERT INTO log.messages (topic, partition, "offset", id, message)
     SELECT * FROM ROWS FROM (
       unnest(topics), unnest(partitions), unnest(offsets), unnest(ids), json_array_elements(messages)
