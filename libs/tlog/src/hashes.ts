@@ -37,13 +37,17 @@ export const EMPTY_ROOT: Hash = hash('sha256', '', 'buffer');
 export const hashAt = (row: Uint8Array, index: number): Hash =>
   Buffer.from(row.buffer, row.byteOffset + index * HASH_BYTES, HASH_BYTES);
 
+/** The hash of the node above two neighbours of a row, the left one at this place. */
+export const hashPair = (row: Uint8Array, index: number): Hash => {
+  node.set(row.subarray(index * HASH_BYTES, (index + 2) * HASH_BYTES), 1);
+  return hash('sha256', node, 'buffer');
+};
+
 /** The root of the complete subtree above `count` hashes of a row, a power of two. */
 export const rootOfRow = (row: Uint8Array, from: number, count: number): Hash => {
   if (count === 1) return Buffer.from(hashAt(row, from));
   const half = count / 2;
-  return half === 1
-    ? hashChildren(hashAt(row, from), hashAt(row, from + 1))
-    : hashChildren(rootOfRow(row, from, half), rootOfRow(row, from + half, half));
+  return half === 1 ? hashPair(row, from) : hashChildren(rootOfRow(row, from, half), rootOfRow(row, from + half, half));
 };
 
 /** The root above complete subtrees of falling size, the largest first (RFC 9162 §2.1.1). */

@@ -1,5 +1,5 @@
 import { Mismatch } from './fault.js';
-import { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, rootOfPeaks, type Hash } from './hashes.js';
+import { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, hashPair, rootOfPeaks, type Hash } from './hashes.js';
 import type { Plan } from './plan.js';
 import { checkTile, TILE_HEIGHT, TILE_WIDTH, tilePath, tileWidth, type Tile } from './tiles.js';
 
@@ -133,11 +133,12 @@ const planRoots = (subtrees: readonly Leaves[], size: number): Plan<Hash[]> => {
 const subtreesOf = (row: Uint8Array): ((place: number, count: number) => Hash) => {
   // A binary heap: 1 is the root of the tile, and the children of n are 2n and 2n + 1.
   const known: Hash[] = [];
-  const rootOf = (place: number, count: number): Hash =>
-    (known[(TILE_WIDTH + place) / count] ??=
-      count === 1
-        ? Buffer.from(hashAt(row, place))
-        : hashChildren(rootOf(place, count / 2), rootOf(place + count / 2, count / 2)));
+  const rootOf = (place: number, count: number): Hash => {
+    if (count === 1) return Buffer.from(hashAt(row, place));
+    const half = count / 2;
+    return (known[(TILE_WIDTH + place) / count] ??=
+      half === 1 ? hashPair(row, place) : hashChildren(rootOf(place, half), rootOf(place + half, half)));
+  };
   return rootOf;
 };
 
