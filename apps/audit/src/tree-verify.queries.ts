@@ -24,6 +24,8 @@ export interface WalkOptions {
 
 type NumberedRow = readonly [...AuditEntryRow, number: string];
 const NUMBER = 12;
+/** Tiles of leaves that are read at once, 8 kB each. */
+const TILES_AHEAD = 16;
 
 /**
  * Makes the tree of a tenant again of its entries. Each leaf has to be the one of the stored tile, each tile the one
@@ -55,11 +57,18 @@ export const verifyTree = async (
       while (waiting[0]?.size === tree.size) compareHead(waiting.shift()!, tree, ofTenant);
     }
   };
+  /** Several at once: one round trip for each would take as long as hashing. */
+  let tilesAhead = new Map<number, StoredTile>();
+  const leafTile = async (index: number): Promise<StoredTile | null> => {
+    if (index % TILES_AHEAD === 0 || tilesAhead.size === 0)
+      tilesAhead = await readStoredTiles(client, tenant, 0, index, TILES_AHEAD);
+    return tilesAhead.get(index) ?? null;
+  };
   /** Entries that fill a tile, or the last ones. */
   const endTile = async (): Promise<void> => {
     const index = tree.size / TILE_WIDTH;
     const isComplete = leaves.length === TILE_WIDTH;
-    const stored = isComplete ? await readStoredTile(client, tenant, 0, index) : null;
+    const stored = isComplete ? await leafTile(index) : null;
     if (stored && stored.hashes.length === TILE_WIDTH * HASH_BYTES) {
       const others = rows.filter((_, place) => !leaves[place]!.equals(hashAt(stored.hashes, place)));
       if (others.length > 0)
@@ -75,17 +84,20 @@ export const verifyTree = async (
     for (const tile of complete)
       compareTile(
         tile,
-        tile.level === 0 ? stored : await readStoredTile(client, tenant, tile.level, tile.index),
+        tile.level === 0
+          ? stored
+          : ((await readStoredTiles(client, tenant, tile.level, tile.index, 1)).get(tile.index) ?? null),
         ofTenant,
       );
     leaves = [];
     rows = [];
   };
 
-  for await (const page of entryPages(client, tenant, size)) {
+  for await (const page of ahead(entryPages(client, tenant, size))) {
     for (const row of page) {
       const expected = tree.size + leaves.length;
-      const { owner, sequence } = auditEntryOf(row as unknown as AuditEntryRow);
+      const [, owner, sequenceText] = row;
+      const sequence = Number(sequenceText);
       if (Number(row[NUMBER]) !== expected) {
         ofTenant('entry', `entry ${expected} is missing: the next one is ${row[NUMBER]}`);
         isWhole = false;
@@ -143,19 +155,33 @@ const entryName = (row: NumberedRow): string => {
   return `${row[NUMBER]} (${owner}, sequence ${sequence})`;
 };
 
-const readStoredTile = async (
+/** Complete tiles of a level from one index on, by their index. */
+const readStoredTiles = async (
   client: ClientBase,
   tenant: string,
   level: number,
-  index: number,
-): Promise<StoredTile | null> =>
-  (
-    await client.query<StoredTile>({
-      name: 'audit-verify-tile',
-      text: 'SELECT hashes, root FROM audit.tiles WHERE tenant = $1 AND level = $2 AND index = $3',
-      values: [tenant, level, index],
-    })
-  ).rows[0] ?? null;
+  from: number,
+  count: number,
+): Promise<Map<number, StoredTile>> => {
+  const { rows } = await client.query<StoredTile & { index: string }>({
+    name: 'audit-verify-tiles',
+    text: 'SELECT index, hashes, root FROM audit.tiles WHERE tenant = $1 AND level = $2 AND index >= $3 AND index < $4',
+    values: [tenant, level, from, from + count],
+  });
+  return new Map(rows.map((row) => [Number(row.index), row]));
+};
+
+/** The next page is read while this one is looked at. */
+async function* ahead<Page>(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
+  for (let next = pages.next(); ;) {
+    const { done, value } = await next;
+    if (done) return;
+    next = pages.next();
+    // Whoever has stopped reading does not hear of it.
+    next.catch(() => undefined);
+    yield value;
+  }
+}
 
 const entryPages = (client: ClientBase, tenant: string, size: number): AsyncGenerator<readonly NumberedRow[]> =>
   inPages<NumberedRow>(
