@@ -618,7 +618,7 @@ CREATE TABLE audit.entries (
 ALTER TABLE audit.entries ADD CONSTRAINT entries_pkey PRIMARY KEY (tenant, number);
 ALTER TABLE audit.entries ADD CONSTRAINT entries_tenant_owner_sequence_key UNIQUE (tenant, owner, sequence);
 CREATE INDEX entries_by_stream ON audit.entries USING btree (stream, version);
-CREATE INDEX entries_by_correlation ON audit.entries USING btree (correlation_id, tenant);
+CREATE INDEX entries_by_correlation ON audit.entries USING btree (correlation_id, tenant, recorded_at, number);
 CREATE INDEX entries_by_time ON audit.entries USING btree (tenant, recorded_at, number);
 CREATE INDEX entries_by_actor ON audit.entries USING btree (actor, tenant, recorded_at, number) WHERE ((actor !~~ 'token:%'::text) AND (actor !~~ 'client:%'::text));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.entries FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
@@ -738,7 +738,7 @@ CREATE TABLE audit.requests (
 ALTER TABLE audit.requests ADD CONSTRAINT requests_pkey PRIMARY KEY (tenant, id);
 CREATE INDEX requests_refused ON audit.requests USING btree (tenant, id) WHERE (status >= 400);
 CREATE INDEX requests_by_object ON audit.requests USING btree (object, id) WHERE (object IS NOT NULL);
-CREATE INDEX requests_by_correlation ON audit.requests USING btree (correlation_id, tenant);
+CREATE INDEX requests_by_correlation ON audit.requests USING btree (correlation_id, tenant, id);
 GRANT DELETE, INSERT, SELECT ON TABLE audit.requests TO muster_audit;
 
 CREATE TABLE audit.seen (
@@ -1264,6 +1264,7 @@ CREATE VIEW audit.events_v1 AS
     directory,
     data
    FROM audit.events;
+GRANT SELECT ON TABLE audit.events_v1 TO muster_admin_api;
 
 CREATE VIEW audit.logs_v1 AS
  SELECT tenant,

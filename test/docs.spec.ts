@@ -5,7 +5,7 @@ import { ACCESS } from '../apps/muster/src/owners.js';
 import { Config, SETTINGS } from '#runtime';
 import { composeDocument } from './support/compose-document.js';
 import { withGuides } from './support/guides.js';
-import { openApiDocument } from './support/openapi-document.js';
+import { DOCUMENTS, openApiDocument } from './support/openapi-document.js';
 import { settingsDocument } from './support/settings-document.js';
 
 /** `npm run docs` writes what this makes; without it the test compares. */
@@ -81,9 +81,12 @@ it('docker-compose.yml has a service, its passwords and its secrets for each own
   );
 });
 
-it('docs/openapi.json says what the routes of the admin API take and answer: npm run docs makes it', async () => {
-  await expect(`${JSON.stringify(await openApiDocument(), null, 2)}\n`).toMatchFileSnapshot('../docs/openapi.json');
-});
+it.each(DOCUMENTS)(
+  '$document says what the routes of the $title take and answer: npm run docs makes it',
+  async (api) => {
+    await expect(`${JSON.stringify(await openApiDocument(api), null, 2)}\n`).toMatchFileSnapshot(`../${api.document}`);
+  },
+);
 
 it('the README has the guides of Microsoft Entra ID and Okta: npm run docs writes them', async () => {
   const readme = readFileSync('README.md', 'utf8');

@@ -19,14 +19,13 @@ import {
 } from '../apps/identity/src/person-keys.projection.js';
 import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { accepted } from './support/decisions.js';
-import { OLD_USER_EVENTS } from '../apps/identity/src/old-events.js';
 import { upcastUser } from '../apps/identity/src/user-fold.queries.js';
 import { evolve as evolveUser, type UserState } from '../apps/identity/src/user.js';
 
 /**
  * test/fixtures/events holds one event of every version that was ever written. Such events lie in stores and are never
  * rewritten, so what a file holds of the event is never changed. A new shape is a new version (`…v2` in
- * libs/contracts), a step in `old-events.ts` of its owner and a file of its own.
+ * libs/contracts), a step in libs/contracts/src/old-events.ts and a file of its own.
  */
 interface Fixture {
   /** Wire type. */
@@ -400,7 +399,7 @@ const fold = (wire: string): UserState | DirectoryOwnerState | GroupState => {
 
 it('every version of every event type has a file', () => {
   expect(NEWEST.length).toBeGreaterThan(0);
-  expect([...NEWEST, ...OLD_USER_EVENTS.keys()].filter((wire) => !FIXTURES.has(wire))).toEqual([]);
+  expect([...NEWEST, ...contracts.OLD_USER_EVENTS.keys()].filter((wire) => !FIXTURES.has(wire))).toEqual([]);
 });
 
 describe.each([...FIXTURES])('%s', (wire, fixture) => {

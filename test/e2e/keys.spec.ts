@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
-import { eventsViewOf } from '#contracts';
+import { eventsViewOf, KEY_SCOPES } from '#contracts';
 import { uuidv7 } from '#runtime';
 import { OWNERS } from '../../apps/muster/src/owners.js';
 import { adminRoutes } from '../support/admin-routes.js';
@@ -8,7 +8,7 @@ import { startMuster, type Client } from '../support/muster.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const ALL = ['read', 'manage', 'reveal'];
+const ALL = [...KEY_SCOPES];
 
 describe.each(['Postgres', 'Kafka'] as const)('keys of the admin API, on the %s log', (log) => {
   const muster = startMuster({ log });

@@ -1,12 +1,12 @@
 import { RequestMethod } from '@nestjs/common';
-import { CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
+import { AUDIT_CONTROLLERS, CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
 import { needOf } from '../../apps/admin-api/src/http/api-key.guard.js';
 import type { Need } from '../../apps/admin-api/src/http/acting-key.js';
-import { BASE_PATH } from '../../apps/admin-api/src/http/version.js';
+import { AUDIT_BASE_PATH, BASE_PATH } from '../../apps/admin-api/src/http/version.js';
 
 export interface AdminRoute {
   readonly method: string;
-  /** Without the base path: `/directories/:id`. */
+  /** Without the base path: `/directories/:id`; those of the auditors' API begin with `/audit`. */
   readonly path: string;
   /** The needs that it has declared. */
   readonly need: Need | undefined;
@@ -16,7 +16,7 @@ const metadata = <T>(key: string, of: object): T | undefined => Reflect.getMetad
 
 /** Every route of the admin API, as Nest is told of them. */
 export const adminRoutes = (): readonly AdminRoute[] =>
-  CONTROLLERS.flatMap((controller) => {
+  [...CONTROLLERS, ...AUDIT_CONTROLLERS].flatMap((controller) => {
     const base = metadata<string>('path', controller)!;
     const prototype = controller.prototype as unknown as Readonly<Record<string, unknown>>;
     return Object.getOwnPropertyNames(prototype).flatMap((name) => {
@@ -24,6 +24,14 @@ export const adminRoutes = (): readonly AdminRoute[] =>
       const method = name === 'constructor' ? undefined : metadata<RequestMethod>('method', handler);
       if (method === undefined) return [];
       const path = `/${base}/${metadata<string>('path', handler)}`.replaceAll(/\/+/g, '/').replace(/\/$/, '');
-      return [{ method: RequestMethod[method], path: path.slice(BASE_PATH.length), need: needOf(handler) }];
+      return [
+        {
+          method: RequestMethod[method],
+          path: path.startsWith(BASE_PATH)
+            ? path.slice(BASE_PATH.length)
+            : `/audit${path.slice(AUDIT_BASE_PATH.length)}`,
+          need: needOf(handler),
+        },
+      ];
     });
   });

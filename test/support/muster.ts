@@ -137,10 +137,10 @@ class Muster {
   /** With the token of its first directory, of paths as `/Users`. */
   readonly scim: Client = (...request) => this.send('scim/v2', this.token, ...request);
 
-  /** With its API key, of paths as `/tenants`. */
+  /** With its API key, of paths as `/tenants`; those of the auditors' API begin with `/audit`. */
   readonly admin: Client = (...request) => this.send('admin/v1', this.server.apiKey, ...request);
 
-  /** With another key, of paths as `/tenants`. */
+  /** The same with another key. */
   readonly adminWith =
     (key: string): Client =>
     (...request) =>
@@ -177,8 +177,8 @@ class Muster {
     return verifyInstallation(this.database, readConfig(this.settings));
   }
 
-  private urlOf(api: 'admin/v1' | 'scim/v2'): string {
-    return `http://127.0.0.1:${api === 'admin/v1' ? this.server.adminPort : this.server.port}/api/${api}`;
+  private urlOf(api: 'admin/v1' | 'audit/v1' | 'scim/v2'): string {
+    return `http://127.0.0.1:${api === 'scim/v2' ? this.server.port : this.server.adminPort}/api/${api}`;
   }
 
   private async send(
@@ -186,8 +186,10 @@ class Muster {
     token: string,
     ...[method, path, body, headers]: Parameters<Client>
   ): Promise<Answer> {
+    const ofAuditors = api === 'admin/v1' && path.startsWith('/audit/');
     const contentType = api === 'admin/v1' ? 'application/json' : 'application/scim+json';
-    const response = await fetch(`${this.urlOf(api)}${path}`, {
+    const url = ofAuditors ? path.replace('/audit', this.urlOf('audit/v1')) : `${this.urlOf(api)}${path}`;
+    const response = await fetch(url, {
       method,
       headers: {
         authorization: `Bearer ${token}`,

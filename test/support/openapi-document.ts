@@ -20,10 +20,10 @@ import { MAX_REASON_CHARACTERS } from '#contracts';
 import { Config } from '#runtime';
 import { errorStatus, type RejectionCode } from '#scim';
 import type { FaceTools } from '#owner';
-import { AdminApiModule, CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
+import { AdminApiModule, AUDIT_CONTROLLERS, CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
 import { needOf } from '../../apps/admin-api/src/http/api-key.guard.js';
 import { documentationOf, type Documentation } from '../../apps/admin-api/src/http/documented.js';
-import { BASE_PATH } from '../../apps/admin-api/src/http/version.js';
+import { ADMIN_PAGE, AUDIT_PAGE } from '../../apps/admin-api/src/http/api-page.controller.js';
 
 /**
  * The OpenAPI document of the admin API, made by @nestjs/swagger of its controllers: what the routes say of themselves,
@@ -200,9 +200,18 @@ const referredTo = (document: Schema, schemas: Readonly<Record<string, Schema>>)
   return Object.fromEntries(Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 };
 
-export const openApiDocument = async (): Promise<Schema> => {
-  for (const controller of CONTROLLERS) {
-    const noun = (Reflect.getMetadata(PATH_METADATA, controller) as string).slice(BASE_PATH.length + 1);
+export const DOCUMENTS = [
+  { ...ADMIN_PAGE, controllers: CONTROLLERS },
+  { ...AUDIT_PAGE, controllers: AUDIT_CONTROLLERS },
+];
+
+export const openApiDocument = async ({
+  title,
+  basePath,
+  controllers,
+}: (typeof DOCUMENTS)[number]): Promise<Schema> => {
+  for (const controller of controllers) {
+    const noun = (Reflect.getMetadata(PATH_METADATA, controller) as string).slice(basePath.length + 1);
     ApiTags(noun || 'more')(controller);
     ApiBearerAuth('key')(controller);
     for (const name of Object.getOwnPropertyNames(controller.prototype))
@@ -215,7 +224,7 @@ export const openApiDocument = async (): Promise<Schema> => {
     { preview: true, logger: false, abortOnError: false },
   );
   const config = new DocumentBuilder()
-    .setTitle('Muster admin API')
+    .setTitle(title)
     .setVersion('v1')
     .setOpenAPIVersion('3.1.0')
     .setDescription(
@@ -225,7 +234,8 @@ export const openApiDocument = async (): Promise<Schema> => {
     .build();
   const made: Schema = SwaggerModule.createDocument(app, config);
   const schemas: Record<string, Schema> = { ...validationMetadatasToSchemas(OPTIONS) };
-  const paths = shared(made.paths, schemas);
+  const ours = Object.entries(made.paths as object).filter(([path]) => path.startsWith(`${basePath}/`));
+  const paths = shared(Object.fromEntries(ours), schemas);
   return {
     ...made,
     paths,

@@ -1,10 +1,10 @@
 import type pg from 'pg';
-import type { UserEvent } from '#contracts';
+import { keyContext, sealContext, type UserEvent } from '#contracts';
 import { newKey, seal } from '#event-store';
 import { uuidv7 } from '#runtime';
 import { STANDARD } from '#scim';
 import { isClaimed, keysOf } from '../../apps/identity/src/identifiers.js';
-import { divided, keyContext, sealContext } from '../../apps/identity/src/person-keys.js';
+import { divided } from '../../apps/identity/src/person-keys.js';
 import { knownAsRows, USER_COLUMNS, userRow } from '../../apps/identity/src/user-rows.projection.js';
 import { evolve, type UserState } from '../../apps/identity/src/user.js';
 

@@ -1,6 +1,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
 import { Pace, WrongCredentials } from '#runtime';
+import { Entries } from './audit/entries.queries.js';
+import { EntriesController } from './audit/entries.controller.js';
+import { Histories } from './audit/histories.queries.js';
+import { HistoriesController } from './audit/histories.controller.js';
+import { AuditNames } from './audit/names.queries.js';
+import { People } from './audit/people.queries.js';
+import { PersonKeys } from './audit/person-values.queries.js';
+import { Readings } from './audit/readings.sender.js';
+import { AskedRequests } from './audit/requests.queries.js';
+import { RequestsController } from './audit/requests.controller.js';
+import { Streams } from './audit/streams.queries.js';
+import { Where } from './audit/where.queries.js';
 import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
 import { ChangedClients } from './clients/clients.sender.js';
@@ -21,7 +33,7 @@ import { Groups } from './groups/groups.queries.js';
 import { RoleGroups } from './groups/role-groups.queries.js';
 import { LocalGroups } from './groups/groups.sender.js';
 import { ApiKeyGuard, requireApiKeyFirst } from './http/api-key.guard.js';
-import { serveApiPage } from './http/api-page.controller.js';
+import { ADMIN_PAGE, AUDIT_PAGE, serveApiPage } from './http/api-page.controller.js';
 import { Commands, untilOwnersAnswer } from './http/commands.sender.js';
 import { OneAtATime } from './http/one-at-a-time.guard.js';
 import { takeJson } from './http/json-body.guard.js';
@@ -35,6 +47,7 @@ import {
   CURSOR_SEAL,
   DNS_SERVERS,
   DRY_RUNS,
+  MASTER_SEAL,
   OWNER_REQUESTS,
   OWNERS_SENT_TO,
   POOL,
@@ -79,13 +92,16 @@ export const CONTROLLERS = [
   GroupsAdminController,
 ] as const;
 
+/** Those of the auditors' API, which docs/audit-openapi.json is made of. */
+export const AUDIT_CONTROLLERS = [EntriesController, HistoriesController, RequestsController] as const;
+
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
   static register({ config, pool, pace, requests, masterSeal, apiKey, seal, dryRuns }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
-      controllers: [...CONTROLLERS],
+      controllers: [...CONTROLLERS, ...AUDIT_CONTROLLERS],
       providers: [
         Commands,
         Tenants,
@@ -116,11 +132,21 @@ export class AdminApiModule {
         OneTenant,
         Pages,
         Repeats,
+        Entries,
+        Histories,
+        Streams,
+        AuditNames,
+        People,
+        PersonKeys,
+        AskedRequests,
+        Readings,
+        Where,
         { provide: POOL, useValue: pool },
         { provide: Pace, useValue: pace },
         { provide: DRY_RUNS, useValue: dryRuns },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },
+        { provide: MASTER_SEAL, useValue: masterSeal() },
         { provide: CURSOR_SEAL, useValue: seal('cursor') },
         { provide: BOOTSTRAP_KEY, useValue: apiKey() },
         { provide: OWNERS_SENT_TO, useValue: adminApi.sendsTo },
@@ -139,7 +165,7 @@ export class AdminApiModule {
 export const adminApi: FaceDefinition = {
   name: 'admin-api',
   secrets: ['MASTER_KEY', 'MUSTER_API_KEY', 'MUSTER_CLI_KEY'],
-  sendsTo: ['directory', 'identity', 'group'],
+  sendsTo: ['directory', 'identity', 'group', 'audit'],
   tells: 'audit',
   hears: [],
   asks: ['gateway'],
@@ -154,9 +180,9 @@ export const adminApi: FaceDefinition = {
       if (fastify.hasContentTypeParser('text/plain')) fastify.removeContentTypeParser('text/plain');
       takeJson(app);
       requireApiKeyFirst(app);
-      serveApiPage(app);
+      for (const api of [ADMIN_PAGE, AUDIT_PAGE]) serveApiPage(app, api);
     },
-    basePath: '/api/admin',
+    basePaths: ['/api/admin', '/api/audit'],
     describe: describeAdmin,
     errors: new Problems(tools.logger),
     begin: async (app) => {

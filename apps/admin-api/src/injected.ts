@@ -2,6 +2,7 @@
 export const DRY_RUNS = Symbol('DryRuns of the admin API');
 export const POOL = Symbol('pg.Pool of the admin API');
 export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
+export const MASTER_SEAL = Symbol('KeySeal of the master key');
 export const TOKEN_SEAL = Symbol('TokenSeal');
 export const SIGN_IN_URL = Symbol('URL of the sign-in');
 export const SCIM_BASE_URL = Symbol('SCIM base URL');

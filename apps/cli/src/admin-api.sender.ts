@@ -69,7 +69,7 @@ export const tokenEndpointOf = (directory: {
   return gatewayUrl && scim.origin === endpoint.origin ? `${gatewayUrl}${endpoint.pathname}` : endpoint.href;
 };
 
-/** Of DELETE, which has no body, what would be in it is sent as its query. */
+/** Of DELETE, which has no body, what would be in it is sent as its query. A path that begins with `audit/` is one of the auditors' API. */
 export const call = async <T>(method: string, path: string, content?: object): Promise<T> => {
   const { text, status } = await send(method, path, content);
   return (text === '' ? undefined : readJson(text, status)) as T;
@@ -85,7 +85,10 @@ const send = async (
 ): Promise<{ readonly text: string; readonly status: number }> => {
   const { url, apiKey } = findServer();
   const body = method === 'DELETE' ? undefined : content;
-  const target = new URL(`/api/admin/v1/${path}`, url);
+  const target = new URL(
+    path.startsWith('audit/') ? path.replace('audit/', '/api/audit/v1/') : `/api/admin/v1/${path}`,
+    url,
+  );
   if (method === 'DELETE')
     for (const [name, value] of Object.entries(content ?? {}))
       if (value !== undefined) target.searchParams.set(name, String(value));

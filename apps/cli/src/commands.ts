@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { EXIT_CODES } from './commands/command.js';
+import { addAudit } from './commands/audit.js';
 import { addClient } from './commands/client.js';
 import { addDirectory } from './commands/directory.js';
 import { addDomain } from './commands/domain.js';
 import { addGroup } from './commands/group.js';
 import { addKey } from './commands/key.js';
 import { addMapping } from './commands/mapping.js';
+import { addRequest } from './commands/request.js';
 import { addSchema } from './commands/schema.js';
 import { addTenant } from './commands/tenant.js';
 import { addToken } from './commands/token.js';
@@ -33,6 +35,8 @@ export const newProgram = (): Command => {
     addUser,
     addGroup,
     addMapping,
+    addAudit,
+    addRequest,
   ])
     add(program);
   return program;

@@ -8,7 +8,7 @@ interface Named {
   readonly name: string;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const MAX_TOLD = 10;
 
 const told = (rows: readonly Named[]): string => {

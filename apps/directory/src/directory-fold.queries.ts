@@ -1,5 +1,5 @@
-import { DIRECTORY_EVENT_TYPES, type DirectoryEvent } from '#contracts';
-import { upcaster, verifyFold, verifyStrays, type Fold, type Progress, type Verification } from '#event-store';
+import { DIRECTORY_EVENT_TYPES, upcaster, type DirectoryEvent } from '#contracts';
+import { verifyFold, verifyStrays, type Fold, type Progress, type Verification } from '#event-store';
 import type { ClientBase } from 'pg';
 import type { State } from './aggregate.js';
 import { aggregateOf, AGGREGATES, evolve } from './aggregates.js';

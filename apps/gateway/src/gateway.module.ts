@@ -127,7 +127,7 @@ export const gateway: FaceDefinition = {
     return {
       module: GatewayModule.register(tools, dryRuns),
       prepare: speakScim,
-      basePath: '/api/scim',
+      basePaths: ['/api/scim'],
       describe: describeScim,
       errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
       begin: async (app) => dryRuns.listensAt(app),

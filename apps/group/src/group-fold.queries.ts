@@ -1,5 +1,5 @@
-import { GROUP_EVENT_TYPES, schemasAsJson, type GroupEvent, type MemberType } from '#contracts';
-import { upcaster, type Fold, type FoldTable } from '#event-store';
+import { GROUP_EVENT_TYPES, schemasAsJson, upcaster, type GroupEvent, type MemberType } from '#contracts';
+import type { Fold, FoldTable } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { GROUP_COLUMNS, groupRow } from './group.projection.js';
 import { evolve, nameKey, type GroupState } from './group.js';

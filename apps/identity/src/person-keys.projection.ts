@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import { keyContext, sealContext } from '#contracts';
 import { newKey, seal, unseal, type StoredEvent, type WritePart } from '#event-store';
-import { keyContext, sealContext } from './person-keys.js';
 
 /**
  * Each person has a key, wrapped by the key of the tenant, which the master key wraps. What is personal in an event is

@@ -35,10 +35,3 @@ export const divided = (event: UserEvent): DividedEvent => {
       return { data: event, personal: null };
   }
 };
-
-/** Additional data of the ciphertext of an event: tenant | stream | version | field. */
-export const sealContext = (tenant: string, stream: string, version: number): string =>
-  `${tenant}|${stream}|${version}|personal`;
-
-/** Additional data of a wrapped key: of a person's, or of the tenant's own. */
-export const keyContext = (tenant: string, person = ''): string => `${tenant}|${person}|key`;

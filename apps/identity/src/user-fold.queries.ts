@@ -1,8 +1,7 @@
-import { schemasAsJson, USER_EVENT_TYPES, WITHDRAWN, type UserEvent } from '#contracts';
-import { Unfoldable, upcaster, type Fold, type FoldTable, type Row } from '#event-store';
+import { OLD_USER_EVENTS, schemasAsJson, upcaster, USER_EVENT_TYPES, WITHDRAWN, type UserEvent } from '#contracts';
+import { Unfoldable, type Fold, type FoldTable, type Row } from '#event-store';
 import { definitionsByTenant, STANDARD, type TenantSchema } from '#scim';
 import { isClaimed, keysOf } from './identifiers.js';
-import { OLD_USER_EVENTS } from './old-events.js';
 import { openPersonal, openPersonKey, openTenantKey, personKey } from './person-keys.projection.js';
 import {
   DELETED_COLUMNS,

@@ -55,8 +55,7 @@ export const signIn: FaceDefinition = {
   make: (tools) => ({
     module: SignInModule.register(tools),
     prepare: (app) => takeForms(app, tools.logger),
-    basePath: '/oauth',
-    otherPath: '/.well-known/oauth-authorization-server',
+    basePaths: ['/oauth', '/.well-known/oauth-authorization-server'],
     describe: describeSignIn,
     errors: new OAuthErrors(tools.logger),
   }),

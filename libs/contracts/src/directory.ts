@@ -136,9 +136,9 @@ export interface PublicKey {
 
 /**
  * The bearer of a key of the admin API may do this: read; change, and make tokens and secrets, which are shown once; be
- * shown a token again.
+ * shown a token again; read the audit log, with what there is of people and of refused requests.
  */
-export const KEY_SCOPES = ['read', 'manage', 'reveal'] as const;
+export const KEY_SCOPES = ['read', 'manage', 'reveal', 'audit'] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
 /** A key of the admin API. */

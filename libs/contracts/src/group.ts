@@ -26,7 +26,8 @@ export type GroupCommand =
   /** A user has been deleted: it leaves every group that it is in. */
   | { readonly type: 'LeaveGroups'; readonly memberId: string };
 
-export type MemberType = 'User' | 'Group';
+export const MEMBER_TYPES = ['User', 'Group'] as const;
+export type MemberType = (typeof MEMBER_TYPES)[number];
 
 export interface Member {
   readonly type: MemberType;

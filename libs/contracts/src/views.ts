@@ -42,6 +42,10 @@ export const MEMBERS_OF_ANY = '"group".members_of_any';
 /** Each owner publishes its events, without what is personal in them, and the outcomes of its commands. */
 export const eventsViewOf = (owner: Owner): string => `${schemaOf(owner)}.events_v1`;
 export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outcomes_v1`;
+/** Entries of the audit log, what their events say, and the requests that faces were asked. */
+export const AUDIT_ENTRIES_VIEW = 'audit.entries_v1';
+export const AUDIT_PAYLOADS_VIEW = 'audit.payloads_v1';
+export const AUDIT_REQUESTS_VIEW = 'audit.requests_v1';
 export const TENANTS_VIEW = 'directory.tenants_v1';
 export const DIRECTORIES_VIEW = 'directory.directories_v1';
 /** The events of directory, by tenant: the last one says whether directories and schemas are what they were. */

@@ -17,7 +17,6 @@ export * from './seal.js';
 export * from './unfit-database.js';
 export * from './connection-fault.js';
 export { streams, type StoredEvent } from './stored-events.js';
-export * from './upcast.js';
 export * from './until-migrated.js';
 export * from './verify.js';
 export * from './consumed-event.js';

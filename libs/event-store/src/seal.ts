@@ -67,21 +67,33 @@ export interface KeySeal {
   seal(context: string, text: string): string;
   /** Null: it is not as it was sealed, or not in this context, or with another key. */
   open(context: string, sealed: string): string | null;
+  /** Seals and opens with a key that is sealed with this one. Null: as for `open`. */
+  unwrap(context: string, wrapped: string): KeySeal | null;
+  /** Seals and opens with the key that `derive` makes of a text. */
+  derived(text: string): KeySeal;
   /** 32 bytes that follow from a text, and that nobody can find without the key. */
   derive(text: string): Buffer;
 }
 
 export const keySeal = (bytes: Buffer): KeySeal => {
   const key = createSecretKey(bytes);
+  const derive = (text: string): Buffer => createHmac('sha256', key).update(`derived|${text}`).digest();
   return {
-    derive: (text) => createHmac('sha256', key).update(`derived|${text}`).digest(),
+    derive,
+    derived: (text) => keySeal(derive(text)),
     seal: (context, text) => seal(key, context, text),
-    open: (context, sealed) => {
-      try {
-        return unseal(key, context, sealed).toString();
-      } catch {
-        return null;
-      }
+    open: (context, sealed) => opened(key, context, sealed)?.toString() ?? null,
+    unwrap: (context, wrapped) => {
+      const unwrapped = opened(key, context, wrapped);
+      return unwrapped && keySeal(unwrapped);
     },
   };
+};
+
+const opened = (key: KeyObject, context: string, sealed: string): Buffer | null => {
+  try {
+    return unseal(key, context, sealed);
+  } catch {
+    return null;
+  }
 };

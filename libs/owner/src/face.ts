@@ -36,15 +36,13 @@ export interface FaceTools {
 export interface FaceParts {
   readonly module: DynamicModule;
   prepare(app: NestFastifyApplication): void;
-  /** The beginning of its paths. */
-  readonly basePath: string;
+  /** The beginnings of its paths. */
+  readonly basePaths: readonly string[];
   /**
    * The answers to errors. Where several faces share a port, each answers for the paths below its own, and the last
    * face for all others.
    */
   readonly errors: HttpErrors;
-  /** A path that is no such one and is its own all the same. */
-  readonly otherPath?: string;
   /** Says whose a request was, for the record; left out = nothing of it is told. */
   readonly describe?: Describe;
   /** Runs when the process can serve, and before anybody is answered. What it returns is in `Running.begun`. */

@@ -230,9 +230,7 @@ const doorsOf = (
 };
 
 const faceOf = (faces: readonly FaceParts[], path: string): FaceParts =>
-  faces.find(({ basePath, otherPath }) => isBelow(path, basePath) || isBelow(path, otherPath)) ?? faces.at(-1)!;
-const isBelow = (path: string, base: string | undefined): boolean =>
-  base !== undefined && path.startsWith(base) && path[base.length] === '/';
+  faces.find(({ basePaths }) => basePaths.some((base) => path.startsWith(`${base}/`))) ?? faces.at(-1)!;
 
 /** Each face tells what came to its paths. */
 const answeredOf = (

@@ -27,7 +27,7 @@ export const refusalOf = (need: Need | undefined, key: ActingKey): string | null
     return need.of === 'keys'
       ? null
       : 'The bootstrap key (DATA_DIR/admin.key, or MUSTER_API_KEY of the server) only makes, lists and revokes keys. Make one with it, ' +
-          'npm run -s cli -- key create "Ada" --scopes read,manage,reveal, and use that; npm start and npm run stack made one for the command line, in DATA_DIR/cli.key.';
+          'npm run -s cli -- key create "Ada" --scopes read,manage,reveal,audit, and use that; npm start and npm run stack made one for the command line, in DATA_DIR/cli.key.';
   }
   if (!key.scopes.includes(need.scope))
     return `The key "${key.name}" has the scope ${key.scopes.join(', ')}, and this needs ${need.scope}: use another key (key create --scopes makes one).`;

@@ -10,7 +10,7 @@ import { BOOTSTRAP_KEY } from '../injected.js';
 import { KnownKeys, type KnownKey } from '../keys/known-keys.queries.js';
 import { BOOTSTRAP, refusalOf, type ActingKey, type Need } from './acting-key.js';
 import { OneTenant } from './one-tenant.queries.js';
-import { BASE_PATH } from './version.js';
+import { AUDIT_BASE_PATH, BASE_PATH } from './version.js';
 
 const NO_KEY =
   'The admin API needs a key: "Authorization: Bearer <key>". The command line reads it from MUSTER_API_KEY, or finds that of npm start in DATA_DIR.';
@@ -106,6 +106,7 @@ export const requireApiKeyFirst = (app: NestFastifyApplication): void => {
     .getInstance()
     .addHook('onRequest', async (request, reply) => {
       const { url, config } = request.routeOptions;
-      if (url?.startsWith(`${BASE_PATH}/`) && !config.withoutKey) await guard.letIn(request, reply);
+      const isOurs = [BASE_PATH, AUDIT_BASE_PATH].some((path) => url?.startsWith(`${path}/`));
+      if (isOurs && !config.withoutKey) await guard.letIn(request, reply);
     });
 };

@@ -56,8 +56,16 @@ export class Commands {
     await this.send(asked, 'group', { type, subject: command.groupId, tenant, directory: null, command });
   }
 
+  /** Records that somebody reads: nothing is made, and nothing is repeated. */
+  async toAudit(
+    reader: Pick<Asked, 'key' | 'correlationId' | 'concerns'>,
+    reading: Omit<AdministratorsCommand, 'directory'>,
+  ): Promise<void> {
+    await this.send(reader, 'audit', { ...reading, directory: null });
+  }
+
   private async send(
-    { key, reason, repeatable, correlationId, concerns }: Asked,
+    { key, reason, repeatable, correlationId, concerns }: Omit<Asked, 'newId' | 'newSecret'>,
     owner: Owner,
     { type, subject, tenant, directory, command }: AdministratorsCommand,
   ): Promise<unknown> {

@@ -12,7 +12,7 @@ import {
   type Logger,
 } from '#runtime';
 import { errorStatus, Rejected, type RejectionCode } from '#scim';
-import { BASE_PATH } from './version.js';
+import { AUDIT_BASE_PATH, BASE_PATH } from './version.js';
 /** RFC 9457 §8: it has no parameters. */
 const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
@@ -96,7 +96,7 @@ export class Problems implements HttpErrors {
     if (status === 404)
       return new Rejected(
         'notFound',
-        `There is nothing at this path of the admin API. What there is: ${BASE_PATH}/docs.`,
+        `There is nothing at this path of the admin API. What there is: ${BASE_PATH}/docs, and for auditors ${AUDIT_BASE_PATH}/docs.`,
       );
     if (status === 413) return new Rejected('tooLarge', 'The body is larger than the limit of this server.');
     if (status === 415) return new Rejected('unsupportedMediaType', 'Send application/json.');

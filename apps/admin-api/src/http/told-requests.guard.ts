@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notesOf, type Described } from '#owner';
 import { isUuid } from '#runtime';
 import type { KeyedRequest } from './api-key.guard.js';
-import { BASE_PATH } from './version.js';
+import { AUDIT_BASE_PATH, BASE_PATH } from './version.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -14,7 +14,7 @@ export const describeAdmin = (
   payload: unknown,
 ): Described => {
   const { key, method, params, query, body } = request as FastifyRequest & Partial<KeyedRequest>;
-  const noun = url?.startsWith(`${BASE_PATH}/`) ? url.slice(BASE_PATH.length + 1).split('/', 1)[0]! : null;
+  const noun = nounIn(url);
   const object = idIn(params, 'id') ?? (reply.statusCode === 201 ? idIn(made(payload), 'id') : null);
   const tenant = notesOf(request).tenant ?? key?.tenant ?? idIn(query, 'tenant') ?? idIn(body, 'tenant');
   return {
@@ -30,6 +30,12 @@ export const describeAdmin = (
     kind: noun ?? 'elsewhere',
     seen: null,
   };
+};
+
+/** The noun of a route; null = the path leads nowhere. */
+const nounIn = (url: string | undefined): string | null => {
+  if (url?.startsWith(`${AUDIT_BASE_PATH}/`)) return 'audit';
+  return url?.startsWith(`${BASE_PATH}/`) ? url.slice(BASE_PATH.length + 1).split('/', 1)[0]! : null;
 };
 
 const membersOf = (value: unknown): Members =>

@@ -82,7 +82,7 @@ export class KeysController {
   @Documented({
     summary: 'Make a key, which is shown this once',
     description:
-      'Scopes: `read` sees, `manage` changes and makes tokens, `reveal` is shown a token again. With a tenant it sees and changes that one alone. A key gives no scope that it does not have; the bootstrap key gives all.',
+      'Scopes: `read` sees, `manage` changes and makes tokens, `reveal` is shown a token again, `audit` reads the audit log. With a tenant it sees and changes that one alone. A key gives no scope that it does not have; the bootstrap key gives all.',
     body: NewApiKey,
     answer: MADE_KEY,
   })

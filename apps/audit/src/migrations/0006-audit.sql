@@ -21,7 +21,8 @@ CREATE TABLE audit.entries (
   UNIQUE (tenant, owner, sequence)
 );
 CREATE INDEX entries_by_stream ON audit.entries (stream, version);
-CREATE INDEX entries_by_correlation ON audit.entries (correlation_id, tenant);
+-- A client may send the same one with each request.
+CREATE INDEX entries_by_correlation ON audit.entries (correlation_id, tenant, recorded_at, number);
 CREATE INDEX entries_by_time ON audit.entries (tenant, recorded_at, number);
 -- Tokens have most of the entries, and those of one directory are found by their time.
 CREATE INDEX entries_by_actor ON audit.entries (actor, tenant, recorded_at, number)
@@ -87,7 +88,7 @@ CREATE TABLE audit.requests (
 );
 CREATE INDEX requests_refused ON audit.requests (tenant, id) WHERE status >= 400;
 CREATE INDEX requests_by_object ON audit.requests (object, id) WHERE object IS NOT NULL;
-CREATE INDEX requests_by_correlation ON audit.requests (correlation_id, tenant);
+CREATE INDEX requests_by_correlation ON audit.requests (correlation_id, tenant, id);
 
 -- Reads by the minute, and when somebody was shown an object last.
 CREATE TABLE audit.read_counts (
@@ -112,7 +113,7 @@ CREATE VIEW audit.seen_v1 AS SELECT tenant, id, at FROM audit.seen;
 -- Auditors read through the admin API, which opens what is sealed for them.
 GRANT USAGE ON SCHEMA audit TO muster_gateway, muster_admin_api, muster_sign_in;
 GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.logs_v1,
-  audit.requests_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1 TO muster_admin_api;
+  audit.requests_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1, audit.events_v1 TO muster_admin_api;
 GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit;
 -- Bodies are sealed with keys that follow from the master key.
 GRANT SELECT, INSERT ON keys.master_check TO muster_audit;

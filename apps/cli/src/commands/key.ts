@@ -44,7 +44,7 @@ export const addKey = (program: Command): void => {
     .argument('<name>')
     .requiredOption(
       '--scopes <scopes>',
-      'read: see; manage: change, and make tokens; reveal: be shown a token again. Commas between',
+      'read: see; manage: change, and make tokens; reveal: be shown a token again; audit: read the audit log. Commas between',
       scopesIn,
     )
     .option('--tenant <tenant>', 'name or id of the only tenant that it sees (default: the whole installation)')

@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { call, listAll } from '../admin-api.sender.js';
 import type { DirectoryView, TokenView } from '../admin-views.js';
 import { directoryOf } from '../named.sender.js';
+import { durationSeconds } from '../times.js';
 import { addCommand, AND_YES, AS_JSON, confirm, lastUse, print, printAll, WITH_REASON } from './command.js';
 
 interface Options {
@@ -11,15 +12,13 @@ interface Options {
 
 const EXPIRES_AT = '--expires-at <time>';
 const A_MOMENT = 'a moment with its zone, such as 2030-01-31T00:00:00Z';
-const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
 /** `24h` in seconds. */
 const secondsOf = (text: string): number => {
-  const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
-  if (text === '0') return 0;
-  if (count === undefined)
+  const seconds = text === '0' ? 0 : durationSeconds(text);
+  if (seconds === null)
     throw new InvalidArgumentError('It is a number with its unit: s, m, h or d, such as 24h or 7d; 0 = at once.');
-  return Number(count) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS];
+  return seconds;
 };
 
 const pathOf = (id: string): string => `tokens/${encodeURIComponent(id)}`;

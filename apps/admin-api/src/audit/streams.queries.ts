@@ -1,0 +1,114 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, pageByBytes } from '#contracts';
+import { Rejected } from '#scim';
+import { POOL } from '../injected.js';
+import { eventOf, type EntryRow } from './entry.js';
+import { PersonKeys } from './person-values.queries.js';
+import { afterEvent, afterUnread, newSubject, type ReadEvent, type Subject } from './subject.js';
+
+/** What is folded for one answer. More has happened to no user, but a client may write one for ever. */
+const MAX_FOLDED_EVENTS = 20_000;
+const MAX_FOLDED_BYTES = 64 * 1_048_576;
+const MAX_PAGE_BYTES = 4 * 1_048_576;
+const PAGE_EVENTS = 1_000;
+
+/** SQL: a moment, ISO 8601 in UTC to a microsecond. */
+export const asMoment = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+const COLUMNS = [
+  'tenant',
+  'number',
+  'owner',
+  'sequence',
+  'type',
+  'recorded_at',
+  'command_id',
+  'correlation_id',
+  'actor',
+  'directory',
+  'data',
+  'personal',
+];
+const PAGE = `
+  SELECT tenant, number::float8 AS number, owner, sequence::float8 AS sequence, stream, version, type,
+    ${asMoment('recorded_at')} AS "recordedAt", command_id AS "commandId", correlation_id AS "correlationId", actor, directory, data, personal
+  FROM (${pageByBytes({
+    table: `(
+      SELECT e.*, p.data, p.personal FROM ${AUDIT_ENTRIES_VIEW} e LEFT JOIN LATERAL (
+        SELECT data, personal FROM ${AUDIT_PAYLOADS_VIEW} WHERE tenant = e.tenant AND number = e.number OFFSET 0) p ON true) AS t`,
+    key: ['stream', 'version'],
+    columns: COLUMNS,
+    condition: 'stream = $1',
+    bytes: 'coalesce(octet_length(data::text), 0) + coalesce(octet_length(personal), 0)',
+    maxRows: '$3::int',
+    maxBytes: MAX_PAGE_BYTES,
+  })}) AS page ORDER BY version`;
+
+/** An entry of a stream, as it was read, with its subject before and after it. */
+export interface Step {
+  readonly row: EntryRow;
+  readonly event: ReadEvent | null;
+  readonly before: Subject;
+  readonly after: Subject;
+  readonly isErased: boolean;
+}
+
+/** Folds the entries of one user, group or other thing. */
+@Injectable()
+export class Streams {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly keys: PersonKeys,
+  ) {}
+
+  /** The tenant of the stream; null = the audit log has no entry of it. */
+  async tenantOf(stream: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ tenant: string }>({
+      name: 'tenant-of-stream',
+      text: `SELECT tenant FROM ${AUDIT_ENTRIES_VIEW} WHERE stream = $1 ORDER BY version LIMIT 1`,
+      values: [stream],
+    });
+    return rows[0]?.tenant ?? null;
+  }
+
+  /** The type of its first event. */
+  async typeOf(stream: string): Promise<string> {
+    const { rows } = await this.pool.query<{ type: string }>(
+      `SELECT type FROM ${AUDIT_ENTRIES_VIEW} WHERE stream = $1 ORDER BY version LIMIT 1`,
+      [stream],
+    );
+    return rows[0]!.type;
+  }
+
+  /** Each entry of a stream, the oldest first. Throws Rejected(tooMany) when there are more than are folded at once. */
+  async *steps(tenant: string, stream: string): AsyncGenerator<Step> {
+    const values = await this.keys.valuesOf(tenant, stream);
+    let subject = newSubject();
+    let [folded, bytes, last] = [0, 0, 0];
+    for (;;) {
+      const { rows } = await this.pool.query<EntryRow>({
+        name: 'audited-stream',
+        text: PAGE,
+        values: [stream, last, PAGE_EVENTS],
+      });
+      for (const row of rows) {
+        const opened = values.of(row);
+        const event = eventOf(row, opened);
+        const before = subject;
+        subject = event ? afterEvent(before, event) : afterUnread(before);
+        yield { row, event, before, after: subject, isErased: opened === null };
+        bytes += row.personal?.length ?? 0;
+      }
+      if (rows.length === 0) return;
+      folded += rows.length;
+      last = rows.at(-1)!.version;
+      if (folded > MAX_FOLDED_EVENTS || bytes > MAX_FOLDED_BYTES)
+        throw new Rejected(
+          'tooMany',
+          `More has happened to ${stream} than is read at once (${MAX_FOLDED_EVENTS} entries). Ask for its entries, without values: /entries?subject=${stream}.`,
+        );
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** The answers of the auditors' API, as far as the command line looks at them. */
+
+export interface NamedView {
+  readonly id: string;
+  readonly name: string | null;
+}
+
+export interface EntryView {
+  readonly tenant: string;
+  readonly number: number;
+  readonly at: string;
+  readonly action: string;
+  readonly sentence: string;
+  readonly subject: NamedView & { readonly type: string };
+  readonly actor: NamedView;
+  readonly directory: NamedView | null;
+  readonly result: string;
+  readonly reason: string | null;
+  readonly matching: string | null;
+  readonly correlationId: string;
+}
+
+export interface ChangeView {
+  readonly attribute: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly added?: readonly unknown[];
+  readonly removed?: readonly unknown[];
+}
+
+interface Moves {
+  readonly added: readonly NamedView[];
+  readonly removed: readonly NamedView[];
+}
+
+export interface ShownEntryView extends EntryView {
+  readonly values: 'shown' | 'erased' | 'purged';
+  readonly changes: readonly ChangeView[];
+  readonly members: Moves;
+  readonly received: Readonly<Record<string, unknown>> | null;
+}
+
+export interface StateView {
+  readonly subject: NamedView & { readonly type: string };
+  readonly at: string;
+  readonly state: string;
+  readonly version: number;
+  readonly since: string | null;
+  readonly isComplete: boolean;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly memberCount: number;
+  readonly members: readonly NamedView[];
+}
+export interface ComparedView extends StateView {
+  readonly compared: (StateView & Moves & { readonly changes: readonly ChangeView[] }) | null;
+}
+
+/** A write, or a request that was refused. */
+export interface RequestView {
+  readonly id: string;
+  readonly at: string;
+  readonly durationMs: number;
+  readonly face: string;
+  readonly directory: NamedView | null;
+  readonly actor: NamedView | null;
+  readonly method: string;
+  readonly path: string;
+  readonly object: string | null;
+  readonly name: string | null;
+  readonly status: number;
+  readonly scimType: string | null;
+  readonly detail: string | null;
+  readonly address: string;
+  readonly userAgent: string | null;
+  readonly correlationId: string;
+  readonly bodyBytes: number;
+  readonly replayOf: string | null;
+}
+export interface ShownRequestView extends RequestView {
+  readonly body: string | null;
+}

@@ -1,0 +1,181 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keySeal, newKey, roleUrl, seal } from '#event-store';
+import { keyContext, sealContext } from '#contracts';
+import { Entries, type EntryFilter } from '../apps/admin-api/src/audit/entries.queries.js';
+import { Histories } from '../apps/admin-api/src/audit/histories.queries.js';
+import { AuditNames } from '../apps/admin-api/src/audit/names.queries.js';
+import { PersonKeys } from '../apps/admin-api/src/audit/person-values.queries.js';
+import { AskedRequests, type RequestFilter } from '../apps/admin-api/src/audit/requests.queries.js';
+import { Streams } from '../apps/admin-api/src/audit/streams.queries.js';
+import { readingsOf } from './support/plans.js';
+import { newDatabase } from './support/postgres.js';
+
+/** How much the database reads for what auditors ask, among a million entries: with statistics and without. */
+
+const ENTRIES = 1_000_000;
+const REQUESTS = 100_000;
+const STREAMS = 50_000;
+const TENANT = '01980000-0000-7000-8000-00000000000a';
+const OTHER_TENANT = '01980000-0000-7000-8000-00000000000b';
+const DIRECTORY = '01980000-0000-7000-8000-00000000000d';
+const RARE_DIRECTORY = '01980000-0000-7000-8000-00000000000e';
+const KEY = 'key:01980000-0000-7000-8000-0000000000aa';
+const TOKEN = 'token:01980000-0000-7000-8000-0000000000ab';
+const PERSON = '01980000-0000-7000-9000-0000000003e7';
+/** The most that is read for one answer: what one statement of a walk looks at, and what it shows. */
+const STRETCH = 5_200;
+const PAGE = 100;
+
+const asked: pg.QueryConfig[] = [];
+const masterKey = newKey();
+let owner: pg.Client;
+let pool: pg.Pool;
+let entries: Entries;
+let histories: Histories;
+let requests: AskedRequests;
+
+const streamOf = (n: string): string => `('01980000-0000-7000-9000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
+
+beforeAll(async () => {
+  const url = await newDatabase();
+  owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  pool = new pg.Pool({ connectionString: roleUrl(url, 'admin_api'), max: 1 });
+  const recorded = {
+    query: (asking: string | pg.QueryConfig, values: unknown[] = []) => {
+      const config = typeof asking === 'string' ? { text: asking, values } : asking;
+      asked.push(config);
+      return pool.query(config);
+    },
+  } as unknown as pg.Pool;
+  const master = keySeal(masterKey);
+  entries = new Entries(recorded);
+  histories = new Histories(new Streams(recorded, new PersonKeys(recorded, master)), new AuditNames(recorded));
+  requests = new AskedRequests(recorded, master);
+  // Statistics come when the test says so.
+  await owner.query(`ALTER TABLE audit.entries SET (autovacuum_enabled = off);
+    ALTER TABLE audit.payloads SET (autovacuum_enabled = off);
+    ALTER TABLE audit.requests SET (autovacuum_enabled = off)`);
+  // Every stream has 20 versions; a hundredth is of another tenant, and little of a key and of a rare directory.
+  await owner.query(
+    `INSERT INTO audit.entries
+     SELECT CASE WHEN n % 100 = 0 THEN '${OTHER_TENANT}'::uuid ELSE '${TENANT}' END, n, 'identity', n, ${streamOf(`n % ${STREAMS}`)}, n / ${STREAMS} + 1,
+       CASE WHEN n < ${STREAMS} THEN 'muster.user.created.v2' ELSE 'muster.user.changed.v1' END,
+       '2026-01-01'::timestamptz + n * interval '1 second', ${streamOf('n')}, CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END,
+       CASE WHEN n % 5000 = 1 THEN '${KEY}' ELSE '${TOKEN}' END, CASE WHEN n % 100000 = 3 THEN '${RARE_DIRECTORY}' ELSE '${DIRECTORY}' END::uuid, '\\x00'
+     FROM generate_series(0, ${ENTRIES - 1}) AS n`,
+  );
+  await owner.query(
+    `INSERT INTO audit.payloads SELECT tenant, number, '{"attributes": ["title"]}', NULL FROM audit.entries WHERE stream <> $1`,
+    [PERSON],
+  );
+  const [tenantKey, personKey] = [newKey(), newKey()];
+  await owner.query('INSERT INTO keys.tenants VALUES ($1, $2)', [
+    TENANT,
+    seal(masterKey, keyContext(TENANT), tenantKey),
+  ]);
+  await owner.query('INSERT INTO keys.persons VALUES ($1, $2, $3)', [
+    TENANT,
+    PERSON,
+    seal(tenantKey, keyContext(TENANT, PERSON), personKey),
+  ]);
+  const payloads = Array.from({ length: ENTRIES / STREAMS }, (_, index) => ({
+    tenant: TENANT,
+    number: index * STREAMS + parseInt(PERSON.slice(-4), 16),
+    data: { directory: DIRECTORY, directoryVersion: 1, manager: DIRECTORY, matching: null, attributes: ['title'] },
+    personal: seal(
+      personKey,
+      sealContext(TENANT, PERSON, index + 1),
+      JSON.stringify(
+        index === 0
+          ? { resource: { userName: 'ada', title: 'Title 1' } }
+          : { changes: { title: `Title ${index + 1}` } },
+      ),
+    ),
+  }));
+  await owner.query('INSERT INTO audit.payloads SELECT * FROM json_populate_recordset(NULL::audit.payloads, $1)', [
+    JSON.stringify(payloads),
+  ]);
+  await owner.query(
+    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, object, name, status, address, correlation_id, body_bytes)
+     SELECT '${TENANT}', ('01980000-' || lpad(to_hex(n / 65536), 4, '0') || '-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, now(), 1, 'scim', '${DIRECTORY}', '${TOKEN}', 'PATCH', '/Users',
+       ${streamOf(`n % 1000`)}, 'user-' || n, CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, 0
+     FROM generate_series(0, ${REQUESTS - 1}) AS n`,
+  );
+}, 300_000);
+afterAll(() => Promise.all([owner?.end(), pool?.end()]));
+
+const list = (filter: Partial<EntryFilter>) => () =>
+  entries.page({ tenant: TENANT, ...filter }, null, PAGE).then(({ items }) => items.length);
+const request = (filter: Partial<RequestFilter>) => () =>
+  requests.page({ tenant: TENANT, failed: false, ...filter }, null, PAGE).then(({ items }) => items.length);
+
+describe.each([
+  ['without statistics', async () => undefined],
+  ['with statistics', () => owner.query('ANALYZE')],
+])('%s', (_when, begin) => {
+  beforeAll(async () => void (await begin()), 120_000);
+
+  it.each([
+    ['the newest entries', list({}), PAGE, 3 * PAGE],
+    ['entries before a moment', list({ until: '2026-01-05T00:00:00Z' }), PAGE, 3 * PAGE],
+    [
+      'entries of a short timespan',
+      list({ since: '2026-01-05T00:00:00Z', until: '2026-01-05T00:01:00Z' }),
+      59,
+      3 * PAGE,
+    ],
+    ['entries of another tenant', list({ tenant: OTHER_TENANT }), PAGE, 3 * PAGE],
+    ['entries of a person', list({ subject: PERSON }), 20, PAGE],
+    ['entries of a key', list({ actors: [KEY] }), PAGE, 3 * PAGE],
+    ['entries of a token, which has nearly all', list({ actors: [TOKEN] }), PAGE, STRETCH],
+    ['entries of one request', list({ correlation: 'c-777775' }), 1, PAGE],
+    [
+      'entries of a client that sends the same correlation id always',
+      list({ correlation: 'the same' }),
+      PAGE,
+      3 * PAGE,
+    ],
+    ['entries of a rare directory: in stretches', list({ directory: RARE_DIRECTORY }), null, STRETCH],
+    ['entries of an action that nobody did: in stretches', list({ action: 'token.revealed' }), 0, STRETCH],
+    ['entries with a result: in stretches', list({ result: 'partly' }), 0, 2 * STRETCH],
+    [
+      'the history of a person',
+      () => histories.history(TENANT, PERSON, 0, PAGE).then(({ length }) => length),
+      20,
+      PAGE,
+    ],
+    [
+      'the state of a person',
+      () => histories.state(TENANT, PERSON, '2026-01-09T00:00:00Z', undefined).then(({ version }) => version),
+      14,
+      PAGE,
+    ],
+    ['the newest requests', request({}), PAGE, 3 * PAGE],
+    ['requests that were refused', request({ failed: true }), PAGE, 3 * PAGE],
+    ['requests about a person', request({ object: PERSON }), PAGE, 3 * PAGE],
+    [
+      'requests of a client that sends the same correlation id always',
+      request({ correlation: 'the same' }),
+      PAGE,
+      4 * PAGE,
+    ],
+    ['requests with a name: in stretches', request({ name: 'user-7' }), 1, STRETCH],
+  ])('%s: a bounded part is read, by indexes', async (_what, ask, found, most) => {
+    asked.length = 0;
+    const count = await ask();
+    if (found !== null) expect(count).toBe(found);
+    expect(asked.length).toBeGreaterThan(0);
+    // The stretches of a walk are one statement: the first and the last of them are looked at.
+    for (const { text, values } of [asked[0]!, asked.at(-1)!]) {
+      for (const { rows, sorted, withoutIndex } of await readingsOf(pool, text, values!))
+        expect({ rows: Math.max(rows, most), sorted: Math.max(sorted, STRETCH), withoutIndex, text }).toEqual({
+          rows: most,
+          sorted: STRETCH,
+          withoutIndex: [],
+          text,
+        });
+    }
+  });
+});
