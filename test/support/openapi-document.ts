@@ -152,7 +152,10 @@ const document = (controller: Type<object>, name: string): void => {
   );
   const decorators = [
     ApiOperation({ summary, description: [description, scope].filter(Boolean).join('\n\n') }),
-    ...[...path.matchAll(/:(\w+)/g)].map(([, parameter]) => ApiParam({ name: parameter!, schema: { type: 'string' } })),
+    // @nestjs/swagger calls the end of a path that may have slashes {path}.
+    ...[...path.replace('*', ':path').matchAll(/:(\w+)/g)].map(([, parameter]) =>
+      ApiParam({ name: parameter!, schema: { type: 'string' } }),
+    ),
     ...Object.entries(parameters.properties ?? {}).map(([parameter, schema]) =>
       ApiQuery({
         name: parameter,

@@ -3,8 +3,12 @@ import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
 import { Pace, WrongCredentials } from '#runtime';
 import { Entries } from './audit/entries.queries.js';
 import { EntriesController } from './audit/entries.controller.js';
+import { ExportsController } from './audit/exports.controller.js';
+import { Exports } from './audit/exports.queries.js';
 import { Histories } from './audit/histories.queries.js';
 import { HistoriesController } from './audit/histories.controller.js';
+import { LogsController } from './audit/logs.controller.js';
+import { Logs } from './audit/logs.queries.js';
 import { AuditNames } from './audit/names.queries.js';
 import { People } from './audit/people.queries.js';
 import { PersonKeys } from './audit/person-values.queries.js';
@@ -93,7 +97,13 @@ export const CONTROLLERS = [
 ] as const;
 
 /** Those of the auditors' API, which docs/audit-openapi.json is made of. */
-export const AUDIT_CONTROLLERS = [EntriesController, HistoriesController, RequestsController] as const;
+export const AUDIT_CONTROLLERS = [
+  EntriesController,
+  HistoriesController,
+  RequestsController,
+  LogsController,
+  ExportsController,
+] as const;
 
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
@@ -133,6 +143,8 @@ export class AdminApiModule {
         Pages,
         Repeats,
         Entries,
+        Exports,
+        Logs,
         Histories,
         Streams,
         AuditNames,

@@ -78,11 +78,40 @@ export const call = async <T>(method: string, path: string, content?: object): P
 /** An answer that is no JSON. */
 export const callText = async (method: string, path: string): Promise<string> => (await send(method, path)).text;
 
+/** An answer that is long: its pieces, as they come. One that ends before its end throws. */
+export const callForStream = async (path: string): Promise<AsyncIterable<Buffer>> => {
+  const { body } = await ask('GET', path, undefined, null);
+  return pieces(body!);
+};
+
+async function* pieces(body: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of body) yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+  } catch (error) {
+    throw new Error('The answer was cut off before its end: Muster failed, or was stopped. Its log says why.', {
+      cause: error,
+    });
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
 const send = async (
   method: string,
   path: string,
   content?: object,
 ): Promise<{ readonly text: string; readonly status: number }> => {
+  const response = await ask(method, path, content, AbortSignal.timeout(TIMEOUT_MS));
+  return { text: await response.text(), status: response.status };
+};
+
+/** Throws Refused unless all is well. */
+const ask = async (
+  method: string,
+  path: string,
+  content: object | undefined,
+  signal: AbortSignal | null,
+): Promise<Response> => {
   const { url, apiKey } = findServer();
   const body = method === 'DELETE' ? undefined : content;
   const target = new URL(
@@ -96,15 +125,15 @@ const send = async (
   try {
     response = await fetch(target, {
       method,
-      signal: AbortSignal.timeout(15_000),
+      signal,
       headers: { authorization: `Bearer ${apiKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
   } catch {
     throw new Error(`Muster does not answer at ${url}. Start it with npm start.`);
   }
+  if (response.ok) return response;
   const text = await response.text();
-  if (response.ok) return { text, status: response.status };
   const problem = (text === '' ? undefined : readJson(text, response.status)) as { detail?: string } | undefined;
   throw new Refused(problem?.detail ?? `Muster answered ${response.status}.`, response.status);
 };

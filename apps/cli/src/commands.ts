@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { EXIT_CODES } from './commands/command.js';
 import { addAudit } from './commands/audit.js';
+import { addProof } from './commands/audit-proof.js';
 import { addClient } from './commands/client.js';
 import { addDirectory } from './commands/directory.js';
 import { addDomain } from './commands/domain.js';
@@ -36,6 +37,7 @@ export const newProgram = (): Command => {
     addGroup,
     addMapping,
     addAudit,
+    addProof,
     addRequest,
   ])
     add(program);

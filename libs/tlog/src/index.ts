@@ -6,6 +6,7 @@
  *   `signCheckpoint` of `rootOf(tree)`. `planTree(size)` opens the tree again from what was stored.
  * - A log serves: `parseTilePath`, `tileWidth`, `writeEntryBundle`; and proofs by `planInclusions`, `planConsistency`. A
  *   plan names the tiles that it needs, and `carryOut` reads them in one go.
+ * - Others who have the entries count them with `Growth`, from any place on.
  * - Others verify: `openCheckpoint`, `openTlogProof`, `verifyInclusion`, `verifyConsistency`. The functions that open
  *   throw `Mismatch`, and those that verify give it, or null.
  * - A witness cosigns (C2SP tlog-witness): the log sends `writeAddCheckpoint`, the witness answers what `witness` decides
@@ -23,6 +24,7 @@ export {
   type Trust,
 } from './checkpoint.js';
 export { Malformed, Mismatch } from './fault.js';
+export { Growth, verifyRange, type RangeProof } from './growth.js';
 export { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, hashLeaf, MAX_ENTRY_BYTES, type Hash } from './hashes.js';
 export {
   LOG_KEY,

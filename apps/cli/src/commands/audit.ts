@@ -174,7 +174,7 @@ export const addAudit = (program: Command): void => {
 };
 
 /** The one that a list without a tenant is of; a key that may only read the audit log may not list tenants. */
-const firstTenant = async (): Promise<string> => {
+export const firstTenant = async (): Promise<string> => {
   const { items } = await call<{ items: readonly EntryView[] }>('GET', 'audit/entries?limit=1');
   if (!items[0]) throw new Error('There are no entries yet.');
   return items[0].tenant;

@@ -1,0 +1,77 @@
+import { sealContext } from '#contracts';
+
+/** Opens what was sealed with the key of one person; null = it does not fit. */
+export interface PersonKey {
+  open(context: string, sealed: string): string | null;
+}
+
+/** A row of an export as Postgres makes it. */
+export type ExportRow = readonly [
+  /** The beginning of a line of JSON: number, leaf and payload. Its last brace is missing. */
+  line: string,
+  number: string,
+  stream: string,
+  version: number,
+  /** The sealed part of the payload; null = there is none, or it is not shown. */
+  personal: string | null,
+  /** The key of the person, sealed; null = it is gone. */
+  wrapped: string | null,
+];
+
+/**
+ * The readable values of a row, as a JSON text: null = the person was erased; undefined = nothing in it is sealed. What
+ * was sealed is JSON that Muster has written in one line, and AES-GCM says that it still is.
+ */
+export const valuesOf = (
+  tenant: string,
+  [, , stream, version, personal]: ExportRow,
+  key: PersonKey | null,
+): string | null | undefined =>
+  personal === null ? undefined : (key?.open(sealContext(tenant, stream, version), personal) ?? null);
+
+/** A line of JSON. `proof` = the inclusion proof of an entry that is exported without its neighbours. */
+export const jsonLine = (
+  [line]: ExportRow,
+  proof: readonly string[] | null,
+  values: string | null | undefined,
+): string =>
+  `${line}${proof === null ? '' : `,"proof":${JSON.stringify(proof)}`}${values === undefined ? '' : `,"values":${values}`}}\n`;
+
+const CSV_LEAF = [
+  'recordedAt',
+  'owner',
+  'type',
+  'stream',
+  'version',
+  'sequence',
+  'actor',
+  'directory',
+  'correlationId',
+  'commandId',
+  'payload',
+] as const;
+
+/** The first line of a CSV export: `payload` is the hash of what the entry says, `data` and `values` are that itself. */
+export const CSV_HEAD = `number,${CSV_LEAF.join(',')},data,values\r\n`;
+
+/** Spreadsheets carry out what begins like this: they get an apostrophe, which they take for the sign of a text. */
+const FORMULA = /^[=+\-@\t\r]/;
+
+const csvCell = (value: unknown): string => {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return String(value);
+  const text = String(value);
+  const safe = FORMULA.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+
+/** A line of CSV (RFC 4180). */
+export const csvLine = ([line]: ExportRow, values: string | null | undefined): string => {
+  const { number, leaf, payload } = JSON.parse(`${line}}`) as {
+    readonly number: number;
+    readonly leaf: Readonly<Record<(typeof CSV_LEAF)[number], string | number | null>>;
+    readonly payload?: { readonly data: string } | null;
+  };
+  const cells = [number, ...CSV_LEAF.map((name) => leaf[name]), payload?.data, values];
+  return `${cells.map(csvCell).join(',')}\r\n`;
+};

@@ -1,0 +1,255 @@
+import { Readable } from 'node:stream';
+import { Get, Query, Res, StreamableFile } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
+import type { FastifyReply } from 'fastify';
+import { MAX_KEY_CHARACTERS, Rejected } from '#scim';
+import { carryOut, planConsistency, planInclusions, planTree, type Tile } from '#tlog';
+import { AuditController } from '../http/admin.controller.js';
+import { Needs } from '../http/api-key.guard.js';
+import { checked } from '../http/body.guard.js';
+import { Documented } from '../http/documented.js';
+import { ID, listOf, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
+import { CSV_HEAD, csvLine, jsonLine, valuesOf, type ExportRow } from './export-lines.js';
+import { Exports, type Exported } from './exports.queries.js';
+import { Logs, type LogHead } from './logs.queries.js';
+import { timespanIn } from './moments.js';
+import { People } from './people.queries.js';
+import { checkTenant, Reads, type Reader } from './reader.guard.js';
+import { Readings } from './readings.sender.js';
+import { Where } from './where.queries.js';
+
+/** Exports that run in one process: each keeps the database and this process busy. */
+const MAX_EXPORTS = 2;
+/** An export of which the client has taken nothing for so long is ended, and makes room for others. */
+const MAX_IDLE_MS = 60_000;
+
+const MEDIA_TYPES = { jsonl: 'application/jsonl', csv: 'text/csv; charset=utf-8' } as const;
+export const EXPORT_KINDS = ['log', 'range', 'person', 'absence'] as const;
+
+const NOT_BLANK = { message: '$property must not be blank' };
+const lower = ({ value }: { value: unknown }): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
+const asNumber = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+const asBoolean = ({ value }: { value: unknown }): unknown =>
+  value === 'true' ? true : value === 'false' ? false : value;
+
+class PlanQuery {
+  /** The id of a tenant; left out = that of the person, or the first one. INSTALLATION is one. */
+  @IsOptional() @Transform(lower) @IsUUID() tenant?: string;
+  /** Only entries of one person, by any identifier that the person has or ever had. */
+  @IsOptional() @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_KEY_CHARACTERS) person?: string;
+  /** The number of the first entry. */
+  @IsOptional() @Transform(asNumber) @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) from?: number;
+  /** The number behind the last entry. */
+  @IsOptional() @Transform(asNumber) @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) to?: number;
+  /** Not before this moment, such as 2026-01-31T12:00:00Z, or this day. */
+  @IsOptional() @IsString() since?: string;
+  /** Before this moment, or this day. */
+  @IsOptional() @IsString() until?: string;
+  /**
+   * With `person`: the leaves of all entries of the timespan, and what those of the person say: it proves that nothing
+   * else happened to this person.
+   */
+  @IsOptional() @Transform(asBoolean) @IsBoolean() absence = false;
+}
+
+class ExportQuery extends PlanQuery {
+  @IsOptional() @IsIn(Object.keys(MEDIA_TYPES)) format: keyof typeof MEDIA_TYPES = 'jsonl';
+  /** The size of the tree that inclusion proofs are for; left out = that of the newest checkpoint. Later entries are left out. */
+  @IsOptional() @Transform(asNumber) @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) size?: number;
+}
+
+/** What an export has, and what proves it. */
+interface ExportPlan {
+  readonly kind: (typeof EXPORT_KINDS)[number];
+  readonly tenant: string;
+  readonly person: string | null;
+  readonly since: string | null;
+  readonly until: string | null;
+  readonly from: number;
+  readonly to: number;
+  readonly size: number;
+  readonly checkpoint: string;
+  readonly verifierKey: string;
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+const PLAN = objectOf<ExportPlan>(
+  {
+    kind: oneOf(EXPORT_KINDS),
+    tenant: ID,
+    person: nullable(ID),
+    since: nullable(TEXT),
+    until: nullable(TEXT),
+    from: NUMBER,
+    to: NUMBER,
+    size: NUMBER,
+    checkpoint: TEXT,
+    verifierKey: TEXT,
+    before: listOf(TEXT),
+    after: listOf(TEXT),
+  },
+  'ExportPlan',
+);
+
+interface Chosen {
+  readonly kind: ExportPlan['kind'];
+  readonly exported: Exported;
+  readonly head: LogHead;
+  readonly since: string | undefined;
+  readonly until: string | undefined;
+}
+
+/** Exports of the audit log, which others verify without Muster. */
+@AuditController('export')
+export class ExportsController {
+  private running = 0;
+
+  constructor(
+    private readonly exports: Exports,
+    private readonly logs: Logs,
+    private readonly people: People,
+    private readonly where: Where,
+    private readonly readings: Readings,
+  ) {}
+
+  @Get('plan')
+  @Needs('audit')
+  @Documented({
+    summary: 'Say which entries an export has, and show what proves it',
+    description:
+      'The numbers from `from` up to, but without, `to`, the newest checkpoint, and the hashes that lead from these entries to its root: `before` has the roots of the complete subtrees of the tree that ends before `from`, `after` is the consistency proof from the tree that ends before `to`. Ask for the export with these numbers and this size. `npm run cli -- audit export` does all of that.',
+    query: PlanQuery,
+    answer: PLAN,
+  })
+  async plan(@Query() query: unknown, @Reads() reader: Reader): Promise<ExportPlan> {
+    const { kind, exported, head, since, until } = await this.choose(checked(PlanQuery, query), reader, 'export plan');
+    const { tenant, person, from, to } = exported;
+    const { size, checkpoint, verifierKey } = head;
+    const read = (tiles: readonly Tile[]): Promise<readonly Uint8Array[]> => this.logs.tiles(tenant, tiles);
+    return {
+      kind,
+      tenant,
+      person,
+      since: since ?? null,
+      until: until ?? null,
+      from,
+      to,
+      size,
+      checkpoint,
+      verifierKey,
+      before: (await carryOut(planTree(from), read)).peaks.map(base64),
+      after: (await carryOut(planConsistency(to, size), read)).map(base64),
+    };
+  }
+
+  @Get()
+  @Needs('audit')
+  @Documented({
+    summary: 'Export entries as JSONL or CSV',
+    description:
+      'Streamed, in the order of their numbers. Each line has the number, the leaf as it was hashed, the payload whose hash is in the leaf (null = it was purged), and, where values are sealed, the readable `values` (null = the person was erased). Entries of one person have an inclusion proof each; of a row of entries `/export/plan` has the proof. The answer ends within a line when the export fails. At most two run at once.',
+    query: ExportQuery,
+    answer: TEXT,
+    mediaType: MEDIA_TYPES.jsonl,
+  })
+  async export(
+    @Query() query: unknown,
+    @Reads() reader: Reader,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
+    const asked = checked(ExportQuery, query);
+    if (this.running >= MAX_EXPORTS)
+      throw new Rejected('tooManyRequests', `${MAX_EXPORTS} exports run already: wait until one of them has ended.`);
+    this.running++;
+    try {
+      const { exported, head } = await this.choose(asked, reader, 'export');
+      const timer = setTimeout(() => stream.destroy(new Error('the client takes no more of the export')), MAX_IDLE_MS);
+      const lines = this.linesOf(exported, head.size, asked.format);
+      const stream: Readable = Readable.from(watched(lines, timer), { objectMode: false });
+      stream.once('close', () => {
+        clearTimeout(timer);
+        this.running--;
+      });
+      void reply.header('cache-control', 'no-store');
+      return new StreamableFile(stream, { type: MEDIA_TYPES[asked.format] });
+    } catch (error) {
+      this.running--;
+      throw error;
+    }
+  }
+
+  private async *linesOf(exported: Exported, size: number, format: ExportQuery['format']): AsyncGenerator<string> {
+    const { tenant, person, withOthers } = exported;
+    const keyOf = await this.exports.keysOf(tenant);
+    const isAlone = person !== null && !withOthers && format === 'jsonl';
+    if (format === 'csv') yield CSV_HEAD;
+    for await (const rows of this.exports.pages(exported)) {
+      const proofs = isAlone ? await this.proofsOf(tenant, rows, size) : null;
+      const lines = rows.map((row, at) => {
+        const values = valuesOf(tenant, row, keyOf(row));
+        return format === 'csv' ? csvLine(row, values) : jsonLine(row, proofs?.[at] ?? null, values);
+      });
+      yield lines.join('');
+    }
+  }
+
+  /** Inclusion proofs of a page, which have most of their hashes in common. */
+  private async proofsOf(tenant: string, rows: readonly ExportRow[], size: number): Promise<readonly string[][]> {
+    const plan = planInclusions(
+      rows.map(([, number]) => Number(number)),
+      size,
+    );
+    return (await carryOut(plan, (tiles) => this.logs.tiles(tenant, tiles))).map((proof) => proof.map(base64));
+  }
+
+  /** What is asked for, after it was recorded. Throws Rejected. */
+  private async choose(asked: PlanQuery & { readonly size?: number }, reader: Reader, what: string): Promise<Chosen> {
+    const { since, until } = timespanIn(asked);
+    if (asked.absence && asked.person === undefined)
+      throw new Rejected('invalidValue', 'absence is proved of one person: send person, too.');
+    if ((since ?? until) !== undefined && (asked.from ?? asked.to) !== undefined)
+      throw new Rejected('invalidValue', 'from and to are numbers, since and until are moments: send either of them.');
+    const found = asked.person === undefined ? null : await this.people.find(asked.tenant ?? null, asked.person);
+    const tenant = found?.tenant ?? (await this.where.tenant(asked.tenant));
+    checkTenant(reader.key, tenant);
+    const head = await this.logs.head(tenant);
+    const size = asked.size ?? head.size;
+    if (size > head.size)
+      throw new Rejected('invalidValue', `size is ${size}, and the log has ${head.size} entries: ask for no more.`);
+    const { from = 0, to = size } = asked;
+    if (from > to || to > size)
+      throw new Rejected('invalidValue', `from (${from}), to (${to}) and the size (${size}) must not fall.`);
+    await this.readings.record(reader, tenant, what, {
+      person: found?.id,
+      from: asked.from,
+      to: asked.to,
+      since,
+      until,
+      ...(asked.absence && { absence: 'true' }),
+    });
+    const ofTime =
+      (since ?? until) === undefined ? { from, to } : await this.exports.rangeOf(tenant, timespanIn(asked), size);
+    const range =
+      asked.absence && (since ?? until) !== undefined ? await this.exports.enclosing(tenant, ofTime, size) : ofTime;
+    const isWhole = range.from === 0 && range.to === size;
+    return {
+      kind: found ? (asked.absence ? 'absence' : 'person') : isWhole ? 'log' : 'range',
+      exported: { tenant, person: found?.id ?? null, withOthers: asked.absence, ...range },
+      head: { ...head, size },
+      since,
+      until,
+    };
+  }
+}
+
+/** Ends a stream of which nothing is taken any more. */
+async function* watched(lines: AsyncGenerator<string>, timer: NodeJS.Timeout): AsyncGenerator<string> {
+  for await (const text of lines) {
+    timer.refresh();
+    yield text;
+  }
+}
+
+const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');

@@ -1,0 +1,182 @@
+import { hash } from 'node:crypto';
+import type { AuditEntry } from '#contracts';
+import { HASH_BYTES, type Hash } from '#tlog';
+
+/** An export of the audit log is a folder with these files, the last of which is written last. */
+export const ENTRIES_FILE = 'entries.jsonl';
+export const CSV_FILE = 'entries.csv';
+export const HASHES_FILE = 'leaf-hashes';
+export const CHECKPOINT_FILE = 'checkpoint';
+export const KEY_FILE = 'verifier-key';
+export const HEAD_FILE = 'export.json';
+
+export const EXPORT_FORMAT = 'muster-audit-export/1';
+
+/** `log`: all entries. `range`: some in a row. `person`: those of one. `absence`: the leaves of a range, and what those of one person say. */
+export type ExportKind = 'log' | 'range' | 'person' | 'absence';
+
+/** The entries of an export, and what leads from them to the root of a checkpoint: the answer of /export/plan. */
+export interface ExportPlan {
+  readonly kind: ExportKind;
+  readonly tenant: string;
+  /** The id of the person; null = it is not about one. */
+  readonly person: string | null;
+  /** Moments in ISO 8601; null = the beginning, or the end, of the log. */
+  readonly since: string | null;
+  readonly until: string | null;
+  /** The entries from this number on, up to, but without, `to`, among `size`. */
+  readonly from: number;
+  readonly to: number;
+  readonly size: number;
+  /** A signed note. */
+  readonly checkpoint: string;
+  readonly verifierKey: string;
+  /** Hashes in base64: the peaks of the tree that ends before `from`, and the consistency proof from `to`. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** export.json: what the folder has, and the files as they were written. */
+export interface ExportHead extends Omit<ExportPlan, 'checkpoint' | 'verifierKey'> {
+  readonly format: typeof EXPORT_FORMAT;
+  readonly exportedAt: string;
+  /** Lines of entries.jsonl. */
+  readonly entries: number;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+/** A line of entries.jsonl. */
+export interface ExportLine {
+  readonly number: number;
+  readonly leaf: AuditEntry;
+  /** The leaf as it was hashed. */
+  readonly leafBytes: Buffer;
+  /** The hash of what the entry says, in base64; null = it was purged; undefined = the export has the leaf alone. */
+  readonly payloadHash: string | null | undefined;
+  /** Its inclusion proof; null = it has none. */
+  readonly proof: readonly Hash[] | null;
+  /** The readable values: `none` = the entry has no sealed ones, `erased` = the person was erased. */
+  readonly values: 'none' | 'shown' | 'erased';
+}
+
+/** A line that no export has. The message ends a sentence. */
+export class NoLine extends Error {}
+
+/**
+ * Reads a line, which has to be written in the one form in which exports are: then every program reads the same in it,
+ * whatever it does with a member that stands twice. It is read piece by piece, because to write it again would take
+ * longer than everything else. Quotes within texts are escaped, so these marks stand between members alone. Throws NoLine.
+ */
+export const readLine = (line: Buffer): ExportLine => {
+  const beginning = /^\{"number":(0|[1-9]\d{0,15}),"leaf":\{/.exec(line.toString('latin1', 0, MAX_BEGINNING_BYTES));
+  if (!beginning) throw new NoLine('it does not begin with a number and a leaf');
+  const leafFrom = beginning[0].length - 1;
+  // The last member of a leaf is a text.
+  const leafTo = line.indexOf('"}', leafFrom) + 2;
+  if (leafTo < 2) throw new NoLine('its leaf does not end');
+  const leafBytes = line.subarray(leafFrom, leafTo);
+  const leaf = parsed(leafBytes, 'leaf') as AuditEntry;
+  if (typeof leaf.tenant !== 'string' || typeof leaf.recordedAt !== 'string' || !Number.isSafeInteger(leaf.sequence))
+    throw new NoLine('its leaf has not the members of one');
+  const { payloadHash, isSealed, end } = readPayload(line, leafTo);
+  const { proof, at } = readProof(line, end);
+  return { number: Number(beginning[1]), leaf, leafBytes, payloadHash, proof, values: readValues(line, at, isSealed) };
+};
+const MAX_BEGINNING_BYTES = 40;
+
+const PAYLOAD = ',"payload":';
+const DATA = '{"data":';
+const PERSONAL = ',"personal":';
+const HIDDEN = ',"hiddenHash":';
+
+const readPayload = (
+  line: Buffer,
+  from: number,
+): { readonly payloadHash: string | null | undefined; readonly isSealed: boolean; readonly end: number } => {
+  if (!has(line, from, PAYLOAD)) return { payloadHash: undefined, isSealed: false, end: from };
+  const begin = from + PAYLOAD.length;
+  if (has(line, begin, 'null')) return { payloadHash: null, isSealed: false, end: begin + 4 };
+  const [dataFrom, dataTo] = [begin + DATA.length, line.indexOf(`"${PERSONAL}`, begin) + 1];
+  const personalTo = line.indexOf(HIDDEN, dataTo);
+  const end = line.indexOf('}', personalTo) + 1;
+  if (!has(line, begin, DATA) || dataTo < 1 || personalTo < 0 || end < 1)
+    throw new NoLine('its payload has not the members data, personal and hiddenHash');
+  const data = parsed(line.subarray(dataFrom, dataTo), 'data');
+  const personal = textOrNull(line, dataTo + PERSONAL.length, personalTo);
+  const hiddenHash = textOrNull(line, personalTo + HIDDEN.length, end - 1);
+  if (typeof data !== 'string') throw new NoLine('its data is no text');
+  return { payloadHash: payloadHashOf(data, personal, hiddenHash), isSealed: personal !== null, end };
+};
+
+/** Base64, in which nothing is escaped. */
+const textOrNull = (line: Buffer, from: number, to: number): string | null => {
+  const text = line.toString('latin1', from, to);
+  if (text === 'null') return null;
+  if (!text.startsWith('"') || text.indexOf('"', 1) !== text.length - 1 || text.includes('\\'))
+    throw new NoLine('what is sealed in it is no base64');
+  return text.slice(1, -1);
+};
+
+const PROOF = ',"proof":';
+const readProof = (line: Buffer, from: number): { readonly proof: readonly Hash[] | null; readonly at: number } => {
+  if (!has(line, from, PROOF)) return { proof: null, at: from };
+  const to = line.indexOf(']', from) + 1;
+  const hashes = to < 1 ? null : parsed(line.subarray(from + PROOF.length, to), 'proof');
+  if (!isTexts(hashes)) throw new NoLine('its proof is no list of hashes');
+  return { proof: hashes.map((base64) => Buffer.from(base64, 'base64')), at: to };
+};
+
+const VALUES = ',"values":';
+const readValues = (line: Buffer, from: number, isSealed: boolean): ExportLine['values'] => {
+  const end = line.length - 1;
+  if (line[end] !== BRACE) throw new NoLine('it does not end: it was cut off');
+  if (from === end) return 'none';
+  if (!isSealed || !has(line, from, VALUES)) throw new NoLine('it has members that no line of an export has');
+  return parsed(line.subarray(from + VALUES.length, end), 'values') === null ? 'erased' : 'shown';
+};
+const BRACE = 0x7d;
+
+const has = (line: Buffer, at: number, text: string): boolean =>
+  line.length >= at + text.length && line.toString('latin1', at, at + text.length) === text;
+
+const parsed = (json: Buffer, what: string): unknown => {
+  try {
+    return JSON.parse(json.toString());
+  } catch {
+    throw new NoLine(`its ${what} is no JSON`);
+  }
+};
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string');
+
+// Each call overwrites it: a new buffer for each payload costs as much as its hash.
+const hashes = Buffer.alloc(3 * HASH_BYTES);
+
+/** The hash of what an entry says, in base64, as its leaf has it. */
+export const payloadHashOf = (data: string, personal: string | null, hiddenHash: string | null): string => {
+  hashes.set(hash('sha256', data, 'buffer'), 0);
+  hashes.set(personal === null ? NOTHING : hash('sha256', personal, 'buffer'), HASH_BYTES);
+  const hidden = hiddenHash === null ? 0 : Buffer.from(hiddenHash, 'base64').copy(hashes, 2 * HASH_BYTES);
+  return hash('sha256', hashes.subarray(0, 2 * HASH_BYTES + hidden), 'base64');
+};
+const NOTHING = hash('sha256', '', 'buffer');
+
+/** Reads export.json. Throws an error that says what is wrong with it. */
+export const readHead = (text: string): ExportHead => {
+  let head: ExportHead;
+  try {
+    head = JSON.parse(text) as ExportHead;
+  } catch {
+    throw new Error(`${HEAD_FILE} is no JSON: it was cut off.`);
+  }
+  if (head?.format !== EXPORT_FORMAT)
+    throw new Error(`${HEAD_FILE} is of another format than ${EXPORT_FORMAT}: another version of Muster wrote it.`);
+  const { from, to, size, entries, before, after, files, kind, tenant } = head;
+  const isCounted = [from, to, size, entries].every((one) => Number.isSafeInteger(one) && one >= 0);
+  const isWhole = kind === 'log' ? from === 0 && to === size : ['range', 'person', 'absence'].includes(kind);
+  const hasHashes = isTexts(before) && isTexts(after);
+  if (!isCounted || from > to || to > size || !isWhole || !hasHashes || typeof tenant !== 'string' || !files)
+    throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);
+  return head;
+};

@@ -1,0 +1,322 @@
+import { Growth, hashLeaf, verifyInclusion, verifyRange, type Hash } from '#tlog';
+import { NoLine, readLine, type ExportHead, type ExportLine } from './audit-export.js';
+
+/** Something that is not as it should be, in one sentence. */
+export interface Finding {
+  /** The number of the entry; null = it is not about one. */
+  readonly entry: number | null;
+  readonly what: string;
+}
+
+/** A tree that somebody signed, which the entries have to give when they are as many. */
+export interface SignedHead {
+  /** Names it in a sentence: `the checkpoint of the export`. */
+  readonly what: string;
+  readonly size: number;
+  readonly root: Hash;
+}
+
+/** The hashes of the leaves that were exported, by number; null = there is none. */
+export type LeafHashes = (number: number) => Hash | null;
+
+/** What was verified. */
+export interface Verified {
+  /** The first of them; there may be more. */
+  readonly findings: readonly Finding[];
+  readonly findingCount: number;
+  readonly entries: number;
+  /** Payloads that have the hash in their leaf, those that were purged, and leaves that were exported alone. */
+  readonly payloads: number;
+  readonly purged: number;
+  readonly leavesAlone: number;
+  /** Entries with readable values, and those whose person was erased. */
+  readonly readable: number;
+  readonly erased: number;
+  /** Signed trees that the entries give. */
+  readonly reached: readonly SignedHead[];
+  /** What is proved about a person; null = nothing of the kind was asked. */
+  readonly absence: Absence | null;
+}
+
+/** Nothing else happened to a person between two moments. */
+export interface Absence {
+  /** The numbers of the entries about the person in this time. */
+  readonly numbers: readonly number[];
+  /** The last moment that is enclosed; null = the end of the log. */
+  readonly provedUntil: string | null;
+  /** Entries of persons that enclose the time; null = the log begins, or ends, there. */
+  readonly before: EdgeEntry | null;
+  readonly behind: EdgeEntry | null;
+  /** Entries where the clock of the store was behind the one before. */
+  readonly clockSteps: number;
+}
+interface EdgeEntry {
+  readonly number: number;
+  readonly sequence: number;
+  readonly recordedAt: string;
+}
+
+const MAX_FINDINGS = 20;
+/** So far around its place a leaf is looked for that stands at another one. */
+const NEIGHBOURS = 64;
+/** The owner in whose streams everything stands that happened to persons. */
+const OF_PERSONS = 'identity';
+
+/**
+ * Verifies the lines of an export, one by one, in constant memory. `leafHashes` = those that lead to the root that was
+ * signed: they name the entry that is wrong; null = none do.
+ */
+export class Verification {
+  private readonly findings: Finding[] = [];
+  private findingCount = 0;
+  private readonly growth: Growth;
+  private readonly waiting: SignedHead[];
+  private readonly reached: SignedHead[] = [];
+  private readonly sequences = new Map<string, number>();
+  private readonly seen = { lines: 0, payloads: 0, purged: 0, leavesAlone: 0, readable: 0, erased: 0 };
+  /** The number that is due next. */
+  private due: number;
+  /** Entries are missing or out of place, so that no root can be computed. */
+  private isBroken = false;
+  /** So far are leaves from their places; 0 = they are where they should be. */
+  private shift = 0;
+  private readonly absence = {
+    numbers: [] as number[],
+    clockSteps: 0,
+    before: null as EdgeEntry | null,
+    last: null as EdgeEntry | null,
+  };
+
+  constructor(
+    private readonly head: ExportHead,
+    private readonly signed: SignedHead,
+    others: readonly SignedHead[],
+    private readonly leafHashes: LeafHashes | null,
+  ) {
+    this.due = head.from;
+    this.growth = new Growth(
+      head.kind === 'person' ? 0 : head.from,
+      head.kind === 'person' ? [] : head.before.map(hashOf),
+    );
+    this.waiting = others.toSorted((a, b) => a.size - b.size);
+    if (this.isRow) this.reachHeads();
+  }
+
+  /** A line without its newline. */
+  add(bytes: Buffer): void {
+    this.seen.lines++;
+    let line: ExportLine;
+    try {
+      line = readLine(bytes);
+    } catch (error) {
+      if (!(error instanceof NoLine)) throw error;
+      this.report(null, `line ${this.seen.lines} is no line of an export: ${error.message}`);
+      this.isBroken = true;
+      return;
+    }
+    const { number, leaf, payloadHash } = line;
+    if (leaf.tenant !== this.head.tenant) this.report(number, `it is of another tenant, ${leaf.tenant}`);
+    this.countPayload(line);
+    const leafHash = hashLeaf(line.leafBytes);
+    if (this.isRow) this.addToRow(line, leafHash);
+    else this.proveAlone(line, leafHash);
+    if (typeof payloadHash === 'string' && payloadHash !== leaf.payload)
+      this.report(number, `what it says is not what was hashed: expected ${leaf.payload}, computed ${payloadHash}`);
+  }
+
+  end(): Verified {
+    const { head, seen } = this;
+    if (this.isRow) {
+      if (this.due < head.to) {
+        this.report(
+          null,
+          `${entries(this.due, head.to)} ${head.to - this.due === 1 ? 'is' : 'are'} missing at the end`,
+        );
+        this.isBroken = true;
+      }
+      if (!this.isBroken) {
+        const fault = verifyRange(this.growth, this.signed, { after: head.after.map(hashOf) });
+        if (fault) this.report(null, `the entries do not give the tree that was signed: ${fault.message}`);
+        else this.reached.unshift(this.signed);
+      }
+    } else if (this.findingCount === 0) this.reached.unshift(this.signed);
+    for (const { what, size } of this.isBroken ? [] : this.waiting)
+      this.report(
+        null,
+        `${what} is of ${size} entries, and this export ${this.isRow ? `has those from ${head.from} to ${head.to} of ${head.size}` : 'has those of one person'}, so it cannot be compared. ${size > head.size ? 'Either the log was rolled back, or the checkpoint is the younger one: export again' : 'Export the whole log'}`,
+      );
+    if (seen.lines !== head.entries)
+      this.report(null, `there are ${seen.lines} lines, and export.json says ${head.entries}`);
+    return {
+      findings: this.findings,
+      findingCount: this.findingCount,
+      entries: seen.lines,
+      payloads: seen.payloads,
+      purged: seen.purged,
+      leavesAlone: seen.leavesAlone,
+      readable: seen.readable,
+      erased: seen.erased,
+      reached: this.reached,
+      absence: head.kind === 'absence' ? this.absenceOf() : null,
+    };
+  }
+
+  /** Tells of something beside the lines. */
+  report(entry: number | null, what: string): void {
+    this.findingCount++;
+    if (this.findings.length < MAX_FINDINGS) this.findings.push({ entry, what });
+  }
+
+  private get isRow(): boolean {
+    return this.head.kind !== 'person';
+  }
+
+  private countPayload({ number, leaf, payloadHash, values }: ExportLine): void {
+    const { seen, head } = this;
+    const isTold = head.kind !== 'absence' || leaf.stream === head.person;
+    if (payloadHash === undefined) {
+      seen.leavesAlone++;
+      if (isTold) this.report(number, 'what it says is left out');
+    } else if (payloadHash === null) seen.purged++;
+    else seen.payloads++;
+    if (values !== 'none') seen[values === 'erased' ? 'erased' : 'readable']++;
+    if (head.kind === 'person' && leaf.stream !== head.person) this.report(number, 'it is not about this person');
+  }
+
+  /** An entry among its neighbours. */
+  private addToRow(line: ExportLine, leafHash: Hash): void {
+    const { number, leaf } = line;
+    if (number < this.due || number >= this.head.to) {
+      this.report(
+        number,
+        number < this.head.from || number >= this.head.to
+          ? `it does not belong here: the export has ${this.head.from} to ${this.head.to}`
+          : `it stands here once more, or too late: ${this.due} was due`,
+      );
+      this.isBroken = true;
+      return;
+    }
+    if (number > this.due) {
+      this.report(
+        null,
+        `${entries(this.due, number)} ${number - this.due === 1 ? 'is' : 'are'} missing: the next one is ${number}`,
+      );
+      this.isBroken = true;
+    }
+    const known = this.sequences.get(leaf.owner);
+    const isDense =
+      leaf.sequence === (known ?? leaf.sequence - 1) + 1 &&
+      (known !== undefined || this.head.from > 0 || leaf.sequence === 1);
+    if (!isDense && number === this.due && this.shift === 0)
+      this.report(number, `its sequence of ${leaf.owner} is ${leaf.sequence}, and ${(known ?? 0) + 1} was due`);
+    this.sequences.set(leaf.owner, leaf.sequence);
+    this.due = number + 1;
+    if (this.leafHashes) this.comparePlace(number, leafHash);
+    if (!this.isBroken) {
+      this.growth.add(leafHash);
+      this.reachHeads();
+    }
+    if (this.head.kind === 'absence') this.addToAbsence(line);
+  }
+
+  /** Says where a leaf belongs that is not the one of its number. */
+  private comparePlace(number: number, leafHash: Hash): void {
+    const expected = this.leafHashes!(number);
+    if (!expected || expected.equals(leafHash)) {
+      this.shift = 0;
+      return;
+    }
+    let shift = 0;
+    for (let far = 1; far <= NEIGHBOURS && shift === 0; far++)
+      shift = [far, -far].find((by) => this.leafHashes!(number + by)?.equals(leafHash)) ?? 0;
+    if (shift !== 0 && shift === this.shift) return;
+    this.report(
+      number,
+      shift === 0
+        ? `its leaf does not fit: expected ${expected.toString('base64')}, computed ${leafHash.toString('base64')}. It was changed, or put in`
+        : `it is entry ${number + shift} of the log, with another number${shift === -1 || shift === 1 ? ': something was put in or left out before it, or it has changed places' : ''}`,
+    );
+    if (shift !== 0) this.shift = shift;
+  }
+
+  private reachHeads(): void {
+    while (this.waiting[0] && this.waiting[0].size <= this.growth.size) {
+      if (this.waiting[0].size < this.growth.size) return;
+      const due = this.waiting.shift()!;
+      const root = this.growth.root();
+      if (root.equals(due.root)) this.reached.push(due);
+      else
+        this.report(
+          null,
+          `${due.what} is of another log: the root of its first ${due.size} entries is ${due.root.toString('base64')} there, and ${root.toString('base64')} here. The log was forked`,
+        );
+    }
+  }
+
+  /** An entry with a proof of its own. */
+  private proveAlone({ number, proof, leaf }: ExportLine, leafHash: Hash): void {
+    if (number < this.due) this.report(number, 'it stands here once more, or too late');
+    this.due = Math.max(this.due, number + 1);
+    const known = this.sequences.get('version');
+    if (leaf.version !== (known ?? leaf.version - 1) + 1 && known !== undefined)
+      this.report(
+        number,
+        `version ${(known ?? 0) + 1} of the person was due, and it is ${leaf.version}: entries between are not here`,
+      );
+    this.sequences.set('version', leaf.version);
+    if (!proof) {
+      this.report(number, 'it has no proof');
+      return;
+    }
+    const { size, root } = this.signed;
+    const fault = verifyInclusion({ leafHash, index: number, size, root }, proof);
+    if (fault) this.report(number, `its proof does not lead to the root that was signed. ${fault.message}`);
+  }
+
+  private addToAbsence({ number, leaf }: ExportLine): void {
+    const { absence, head } = this;
+    const at = moment(leaf.recordedAt);
+    const isWithin =
+      (head.since === null || at >= moment(head.since)) && (head.until === null || at < moment(head.until));
+    if (leaf.stream === head.person && isWithin) absence.numbers.push(number);
+    if (leaf.owner !== OF_PERSONS) return;
+    const { sequence, recordedAt } = leaf;
+    absence.before ??= { number, sequence, recordedAt };
+    if (absence.last && at < moment(absence.last.recordedAt)) absence.clockSteps++;
+    absence.last = { number, sequence, recordedAt };
+  }
+
+  private absenceOf(): Absence {
+    const { head, absence } = this;
+    const { since, until, from, to, size } = head;
+    const isFromStart = from === 0;
+    const before = isFromStart ? null : absence.before;
+    if (!isFromStart && (since === null || before === null || moment(before.recordedAt) >= moment(since)))
+      this.report(
+        null,
+        `an entry about persons from before ${since ?? 'the first one'} is missing at the beginning: something may have been left out there`,
+      );
+    const isEnclosed = until !== null && absence.last !== null && moment(absence.last.recordedAt) >= moment(until);
+    if (to < size && !isEnclosed)
+      this.report(
+        null,
+        `an entry about persons from ${until ?? 'the end'} or later is missing at the end: something may have been left out there`,
+      );
+    return {
+      numbers: absence.numbers,
+      provedUntil: isEnclosed ? until : (absence.last?.recordedAt ?? null),
+      before,
+      behind: isEnclosed ? absence.last : null,
+      clockSteps: absence.clockSteps,
+    };
+  }
+}
+
+const entries = (from: number, to: number): string =>
+  to - from === 1 ? `entry ${from}` : `entries ${from} to ${to - 1}`;
+
+const hashOf = (base64: string): Hash => Buffer.from(base64, 'base64');
+
+/** Moments to a microsecond, so that they compare as texts. */
+const moment = (iso: string): string =>
+  iso.replace(/(?:\.(\d{1,6}))?Z$/, (_, digits: string | undefined) => `.${(digits ?? '').padEnd(6, '0')}Z`);

@@ -1,0 +1,272 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import cliProgress from 'cli-progress';
+import type { Command } from 'commander';
+import { INSTALLATION } from '#contracts';
+import {
+  Malformed,
+  Mismatch,
+  openCheckpoint,
+  parseCheckpoint,
+  parseNote,
+  readVerifier,
+  verifyRange,
+  type Signed,
+  type Verifier,
+} from '#tlog';
+import { callText } from '../admin-api.sender.js';
+import { CHECKPOINT_FILE, ENTRIES_FILE, HASHES_FILE, KEY_FILE, type ExportHead } from '../audit-export.js';
+import { describeVerified, type VerifiedExport } from '../audit-proof.js';
+import { Verification, type SignedHead } from '../audit-verify.js';
+import { openHashes, readExportHead, readLines, readText, sizeOf, type HashFile } from '../export-folder.queries.js';
+import { writeExport } from '../export-folder.sender.js';
+import { inTenant } from '../named.sender.js';
+import { A_TIME, filters, firstTenant, paint } from './audit.js';
+import { addCommand, AS_JSON, print, WrongUse } from './command.js';
+
+const newBar = (format: string): cliProgress.SingleBar =>
+  new cliProgress.SingleBar({ format, clearOnComplete: true, hideCursor: true, stream: process.stderr });
+
+interface ExportOptions {
+  readonly out: string;
+  readonly csv?: boolean;
+  readonly absence?: boolean;
+  readonly tenant?: string;
+  readonly installation?: boolean;
+  readonly json?: boolean;
+  readonly person?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+const tenantOf = async ({
+  tenant,
+  installation,
+}: Pick<ExportOptions, 'tenant' | 'installation'>): Promise<{ readonly tenant?: string }> => {
+  if (installation && tenant !== undefined) throw new WrongUse('--installation is no tenant: leave one of them out.');
+  return installation ? { tenant: INSTALLATION } : inTenant(tenant);
+};
+
+const addExport = (audit: Command): void => {
+  addCommand(
+    audit,
+    'export',
+    'export entries with what proves them, into a new folder that audit verify reads anywhere',
+    '--out ./audit-2026\n  npm run -s cli -- audit export --person ada@example.org --since 2026-01-01 --until 2026-02-01 --absence --out ./ada',
+  )
+    .requiredOption('--out <folder>', 'a new folder')
+    .option('--person <identifier>', 'only entries of one person, by any identifier that the person has or ever had')
+    .option('--absence', 'with --person: prove that nothing else happened to this person in this time')
+    .option('--from <number>', 'from this entry on')
+    .option('--to <number>', 'up to, but without, this entry')
+    .option('--since <time>', `not before: ${A_TIME}`)
+    .option('--until <time>', 'before: a time like that')
+    .option('--tenant <tenant>', 'name or id of the tenant (default: that of the person, or the first one)')
+    .option('--installation', 'of the installation itself: its keys')
+    .option('--csv', 'write entries.csv, too')
+    .option(...AS_JSON)
+    .action(async ({ out, csv, absence, tenant, installation, json, ...rest }: ExportOptions) => {
+      if (absence && rest.person === undefined) throw new WrongUse('--absence is proved of one person: add --person.');
+      const asked = {
+        ...(await tenantOf({ ...(tenant === undefined ? {} : { tenant }), ...(installation ? { installation } : {}) })),
+        ...filters({ ...rest }),
+        ...(absence ? { absence: 'true' } : {}),
+      };
+      const bar = newBar('{bar} {value}/{total} entries');
+      try {
+        const head = await writeExport(out, {
+          asked,
+          withCsv: csv === true,
+          onPlan: ({ kind, from, to }) => (kind === 'person' ? undefined : bar.start(to - from, 0)),
+          onEntries: (entries) => bar.update(entries),
+        });
+        bar.stop();
+        print(json, head, describeExport(out, head));
+      } finally {
+        bar.stop();
+      }
+    });
+};
+
+const WHAT: Readonly<Record<ExportHead['kind'], string>> = {
+  log: 'the whole log',
+  range: 'entries in a row',
+  person: 'the entries of one person',
+  absence: 'the leaves of a time, and what those of one person say',
+};
+
+const describeExport = (folder: string, { kind, entries, from, to, size, files }: ExportHead): string =>
+  [
+    `${paint('bold', folder)}: ${WHAT[kind]}, ${entries} of ${size}${kind === 'log' || kind === 'person' ? '' : ` (${from} to ${to - 1})`}`,
+    ...Object.entries(files).map(([name, { bytes }]) => `  ${name.padEnd(14)}  ${bytes} bytes`),
+    `Verify it on any machine, with a key that you have from elsewhere:`,
+    `  npm run -s cli -- audit verify ${folder} --key <file>`,
+  ].join('\n');
+
+interface VerifyOptions {
+  readonly key: string;
+  readonly checkpoint?: readonly string[];
+  readonly witnessKey?: readonly string[];
+  readonly quorum?: string;
+  readonly json?: boolean;
+}
+
+const readKey = (path: string): Verifier => {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new WrongUse(`${path} cannot be read: ${(error as Error).message}.`);
+  }
+  try {
+    return readVerifier(text.trim());
+  } catch (error) {
+    throw new WrongUse(`${path} has no public key: ${(error as Error).message}`);
+  }
+};
+
+interface ReadNote extends SignedHead {
+  readonly cosigned: readonly Signed[];
+}
+
+/** A checkpoint that was signed with this key. Throws an error that says whose it is instead. */
+const readCheckpoint = (
+  what: string,
+  path: string,
+  { name, ...verify }: Verifier,
+  witnesses: readonly Verifier[],
+  quorum: number,
+): ReadNote => {
+  const note = readText(path);
+  if (note === null) throw new Error(`There is no file ${path}.`);
+  try {
+    const { origin } = parseCheckpoint(parseNote(note).text);
+    const { checkpoint, cosigned } = openCheckpoint(note, {
+      origin: name,
+      logKeys: [{ name, ...verify }],
+      witnesses,
+      quorum,
+    });
+    if (origin !== name) throw new Mismatch('origin', name, origin);
+    return { what, size: checkpoint.size, root: checkpoint.root, cosigned };
+  } catch (error) {
+    if (!(error instanceof Mismatch || error instanceof Malformed)) throw error;
+    throw new Error(`${what} is not to be trusted: ${error.message}`, { cause: error });
+  }
+};
+
+/** Reads a folder, and says what of it is proved. Throws an error where nothing can be said. */
+const verifyFolder = async (
+  folder: string,
+  { key, checkpoint: kept = [], witnessKey = [], quorum }: VerifyOptions,
+): Promise<VerifiedExport> => {
+  const verifier = readKey(key);
+  const witnesses = witnessKey.map(readKey);
+  const head = readExportHead(folder);
+  const least = quorum === undefined ? Math.min(1, witnesses.length) : Number(quorum);
+  const own = readText(join(folder, KEY_FILE))?.trim();
+  const theirs = own === undefined ? null : readVerifier(own);
+  if (theirs && (theirs.name !== verifier.name || theirs.keyId !== verifier.keyId))
+    throw new Error(
+      `The key in the folder is ${theirs.name}+${theirs.keyId}, and ${key} is ${verifier.name}+${verifier.keyId}: it is the export of another log, or it was made by somebody else.`,
+    );
+  const isOnly = kept.length === 0;
+  const signed = readCheckpoint(
+    'the checkpoint of the export',
+    join(folder, CHECKPOINT_FILE),
+    verifier,
+    isOnly ? witnesses : [],
+    isOnly ? least : 0,
+  );
+  const others = kept.map((path) => readCheckpoint(`the checkpoint ${path}`, path, verifier, witnesses, least));
+  const hashes = head.kind === 'person' ? null : openHashes(folder, head);
+  try {
+    return await readThrough(folder, head, signed, others, hashes);
+  } finally {
+    hashes?.close();
+  }
+};
+
+const readThrough = async (
+  folder: string,
+  head: ExportHead,
+  signed: ReadNote,
+  others: readonly ReadNote[],
+  hashes: HashFile | null,
+): Promise<VerifiedExport> => {
+  // Hashes that give the root that was signed say which entry is wrong; others say nothing.
+  const after = head.after.map((base64) => Buffer.from(base64, 'base64'));
+  const isRight = hashes?.grown ? verifyRange(hashes.grown, signed, { after }) === null : false;
+  const verification = new Verification(head, signed, others, isRight ? hashes!.hashes : null);
+  if (head.kind !== 'person' && !isRight)
+    verification.report(null, `${HASHES_FILE} is missing, or does not give the root that was signed`);
+  const bar = newBar('{bar} {percentage}%');
+  bar.start(sizeOf(folder), 0);
+  const { bytes, sha256, isCutOff } = await readLines(
+    join(folder, ENTRIES_FILE),
+    (line) => verification.add(line),
+    (read) => bar.update(read),
+  ).finally(() => bar.stop());
+  if (isCutOff) verification.report(null, `${ENTRIES_FILE} ends within a line: it was cut off`);
+  const file = head.files[ENTRIES_FILE];
+  if (file && (file.bytes !== bytes || file.sha256 !== sha256))
+    verification.report(
+      null,
+      `${ENTRIES_FILE} is not the file that was exported: expected ${file.bytes} bytes with SHA-256 ${file.sha256}, found ${bytes} with ${sha256}`,
+    );
+  return { head, signed, witnesses: [signed, ...others].flatMap(({ cosigned }) => cosigned), ...verification.end() };
+};
+
+const several = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+const addVerify = (audit: Command): void => {
+  addCommand(
+    audit,
+    'verify',
+    'verify an export offline: with the folder and a public key alone, on any machine',
+    './audit-2026 --key ./muster.key --checkpoint ./kept/checkpoint',
+  )
+    .argument('<folder>', 'as audit export has written it')
+    .requiredOption(
+      '--key <file>',
+      'the public key of the log, as audit key shows it: from elsewhere, not from the folder',
+    )
+    .option(
+      '--checkpoint <file>',
+      'an earlier or a witnessed checkpoint that was kept elsewhere; may be given again',
+      several,
+    )
+    .option(
+      '--witness-key <file>',
+      'the public key of a witness, whose cosignature has to be there; may be given again',
+      several,
+    )
+    .option('--quorum <number>', 'so many witnesses have to have cosigned (default: one)')
+    .option(...AS_JSON)
+    .action(async (folder: string, options: VerifyOptions) => {
+      const verified = await verifyFolder(folder, options);
+      print(options.json, verified, describeVerified(verified, paint));
+      if (verified.findingCount > 0) process.exitCode = 1;
+    });
+};
+
+/** What exports and proves: beside the commands that read. */
+export const addProof = (program: Command): void => {
+  const audit = program.commands.find((noun) => noun.name() === 'audit')!;
+  addCommand(
+    audit,
+    'key',
+    'show the public key of the audit log of a tenant, which verifies exports: keep it elsewhere',
+    '> muster.key',
+  )
+    .option('--tenant <tenant>', 'name or id of the tenant (default: the first one)')
+    .option('--installation', 'of the installation itself')
+    .action(async (options: { tenant?: string; installation?: boolean }) => {
+      const tenant = (await tenantOf(options)).tenant ?? (await firstTenant());
+      process.stdout.write(await callText('GET', `audit/logs/${tenant}/key`));
+    });
+  addExport(audit);
+  addVerify(audit);
+};

@@ -1,0 +1,152 @@
+import { createHash, type Hash as Digest } from 'node:crypto';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { Growth, hashLeaf, openCheckpoint, parseCheckpoint, parseNote, readVerifier, verifyRange } from '#tlog';
+import { call, callForStream } from './admin-api.sender.js';
+import {
+  CHECKPOINT_FILE,
+  CSV_FILE,
+  ENTRIES_FILE,
+  EXPORT_FORMAT,
+  HASHES_FILE,
+  HEAD_FILE,
+  KEY_FILE,
+  readLine,
+  type ExportHead,
+  type ExportPlan,
+} from './audit-export.js';
+
+const NEWLINE = 0x0a;
+
+export interface ExportOptions {
+  /** The query of /export/plan. */
+  readonly asked: Readonly<Record<string, string>>;
+  readonly withCsv: boolean;
+  readonly onPlan: (plan: ExportPlan) => void;
+  readonly onEntries: (entries: number) => void;
+}
+
+/**
+ * Writes an export into a new folder, whose head comes last: without it everybody sees that it was cut off. Nothing is
+ * held in memory but a piece of it. Throws an error that says what is wrong when what comes does not give the tree that
+ * was signed.
+ */
+export const writeExport = async (folder: string, options: ExportOptions): Promise<ExportHead> => {
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty: name a new folder.`);
+  const plan = await call<ExportPlan>('GET', `audit/export/plan?${new URLSearchParams(options.asked)}`);
+  options.onPlan(plan);
+  const { checkpoint, verifierKey, ...what } = plan;
+  const files: Record<string, { bytes: number; sha256: string }> = {};
+  const growth = new Growth(
+    plan.from,
+    plan.before.map((base64) => Buffer.from(base64, 'base64')),
+  );
+  const isRow = plan.kind !== 'person';
+  let entries = 0;
+  const written = new WrittenFile(folder, ENTRIES_FILE);
+  const hashes = isRow ? new WrittenFile(folder, HASHES_FILE) : null;
+  await eachLine(await openStream(plan, 'jsonl'), async (piece, lines) => {
+    await written.write(piece);
+    const leafHashes = lines.map((line) => hashLeaf(readLine(line).leafBytes));
+    if (hashes) {
+      for (const leafHash of leafHashes) growth.add(leafHash);
+      await hashes.write(Buffer.concat(leafHashes));
+    }
+    options.onEntries((entries += lines.length));
+  });
+  for (const file of hashes ? [written, hashes] : [written]) files[file.name] = await file.end();
+  if (options.withCsv) {
+    const csv = new WrittenFile(folder, CSV_FILE);
+    for await (const piece of await openStream(plan, 'csv')) await csv.write(piece);
+    files[CSV_FILE] = await csv.end();
+  }
+  for (const [name, text] of [
+    [CHECKPOINT_FILE, checkpoint],
+    [KEY_FILE, `${verifierKey}\n`],
+  ] as const) {
+    const file = new WrittenFile(folder, name);
+    await file.write(Buffer.from(text));
+    files[name] = await file.end();
+  }
+  const head: ExportHead = { format: EXPORT_FORMAT, exportedAt: new Date().toISOString(), ...what, entries, files };
+  checkGrowth(plan, isRow ? growth : null);
+  await writeFile(join(folder, `${HEAD_FILE}.part`), `${JSON.stringify(head, null, 2)}\n`);
+  await rename(join(folder, `${HEAD_FILE}.part`), join(folder, HEAD_FILE));
+  return head;
+};
+
+/** Throws an error: the log is not the one that was signed, or not all of it came. */
+const checkGrowth = ({ checkpoint, verifierKey, to, after }: ExportPlan, growth: Growth | null): void => {
+  const { origin } = parseCheckpoint(parseNote(checkpoint).text);
+  const signed = openCheckpoint(checkpoint, { origin, logKeys: [readVerifier(verifierKey)] }).checkpoint;
+  if (!growth) return;
+  if (growth.size !== to)
+    throw new Error(`The export was cut off: ${growth.size} of ${to} entries came. Export again.`);
+  const fault = verifyRange(growth, signed, { after: after.map((base64) => Buffer.from(base64, 'base64')) });
+  if (fault)
+    throw new Error(
+      `The entries do not give the tree whose checkpoint was signed: ${fault.message} npm run verify on the server names the entry.`,
+    );
+};
+
+const openStream = (
+  { tenant, kind, person, from, to, size }: ExportPlan,
+  format: string,
+): Promise<AsyncIterable<Buffer>> => {
+  const of = person === null ? {} : { person, ...(kind === 'absence' ? { absence: 'true' } : {}) };
+  const query = { tenant, ...of, from: String(from), to: String(to), size: String(size), format };
+  return callForStream(`audit/export?${new URLSearchParams(query)}`);
+};
+
+/** Hands on the pieces of a stream that end with a line, and these lines without their newlines. Throws if the last has none. */
+const eachLine = async (
+  stream: AsyncIterable<Buffer>,
+  onPiece: (piece: Buffer, lines: readonly Buffer[]) => Promise<void>,
+): Promise<void> => {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const lines: Buffer[] = [];
+    let from = 0;
+    for (let to = text.indexOf(NEWLINE); to >= 0; to = text.indexOf(NEWLINE, from)) {
+      lines.push(text.subarray(from, to));
+      from = to + 1;
+    }
+    if (lines.length > 0) await onPiece(text.subarray(0, from), lines);
+    rest = text.subarray(from);
+  }
+  if (rest.length > 0) throw new Error('The export was cut off within a line: export again.');
+};
+
+/** A file that is written piece by piece, with its length and SHA-256. */
+class WrittenFile {
+  private readonly stream: WriteStream;
+  private readonly sha256: Digest = createHash('sha256');
+  private bytes = 0;
+
+  constructor(
+    folder: string,
+    readonly name: string,
+  ) {
+    // A folder that has such a file is not ours.
+    this.stream = createWriteStream(join(folder, name), { flags: 'wx', mode: 0o600 });
+  }
+
+  /** Resolves when there is room for more. */
+  async write(piece: Uint8Array): Promise<void> {
+    this.sha256.update(piece);
+    this.bytes += piece.length;
+    await new Promise<void>((resolve, reject) =>
+      this.stream.write(piece, (error) => (error ? reject(error) : resolve())),
+    );
+  }
+
+  async end(): Promise<{ bytes: number; sha256: string }> {
+    this.stream.end();
+    await finished(this.stream);
+    return { bytes: this.bytes, sha256: this.sha256.digest('hex') };
+  }
+}
