@@ -299,12 +299,67 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
       const { headers } = await fetch(url, { headers: { 'x-request-id': 'mine', traceparent: TRACEPARENT } });
       expect([url, headers.get('x-request-id'), headers.get('traceparent')]).toEqual([url, 'mine', TRACEPARENT]);
     }
-    for (const bytes of ['nonsense\r\n\r\n', requestHead('GET /x', null, [`x: ${'y'.repeat(20_000)}`])]) {
+    const unread: [string, number][] = [
+      ['nonsense\r\n\r\n', 400],
+      [requestHead('GET /x', null, [`x: ${'y'.repeat(20_000)}`]), 431],
+      ['GET /api/scim/v2/Users HTTP/1.1\r\n\r\n', 400],
+    ];
+    for (const [bytes, status] of unread) {
       const connection = new RawConnection(muster.server.port).send(bytes);
-      expect((await connection.answer()).head).toMatch(/\r\nx-request-id: [0-9a-f-]{36}(\r\n|$)/);
+      const answer = await connection.answer();
       connection.close();
+      expect([bytes.slice(0, 20), answer.status]).toEqual([bytes.slice(0, 20), status]);
+      const id = /\r\nx-request-id: ([0-9a-f-]{36})(\r\n|$)/.exec(answer.head)![1]!;
+      expect((await recorded(id))[0]).toMatchObject({
+        tenant: INSTALLATION,
+        face: 'scim',
+        status,
+        address: '127.0.0.1',
+        detail: JSON.parse(Buffer.from(answer.body, 'latin1').toString()).detail,
+      });
     }
   }, 60_000);
+
+  it('a line of the log about a request has its id', async () => {
+    const id = uuidv7();
+    const rename = (from: string, to: string): Promise<unknown> =>
+      muster.owner.query(`ALTER VIEW identity.${from} RENAME TO ${to}`);
+    await rename('users_v1', 'users_away');
+    try {
+      const { status } = await scim('GET', `/Users/${uuidv7()}`, undefined, { 'x-request-id': id });
+      expect(status).toBe(500);
+    } finally {
+      await rename('users_away', 'users_v1');
+    }
+    expect(lines.filter((line) => line.includes(`"correlationId":"${id}"`)).map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ msg: 'request failed', code: '42P01' }),
+    ]);
+    expect((await recorded(id))[0]).toMatchObject({ status: 500 });
+  }, 60_000);
+
+  it('a body is nowhere on the disk of the database as it came', async () => {
+    const planted = `on-disk-${uuidv7()}`;
+    // Nobody knows the attribute, so that it is in the record alone.
+    const { row, answer } = await send('POST', '/Users', { userName: 'told-disk', planted });
+    expect(answer.status).toBe(201);
+    expect(await opened(row)).toContain(planted);
+    await muster.owner.query('CHECKPOINT');
+    // The tables of this database and what Postgres has written ahead.
+    const holding = async (text: string): Promise<string[]> =>
+      (
+        await muster.owner.query<{ path: string }>(
+          `SELECT path FROM (
+             SELECT 'pg_wal/' || name AS path FROM pg_ls_waldir()
+             UNION ALL SELECT f.folder || '/' || pg_ls_dir(f.folder)
+             FROM (SELECT 'base/' || oid AS folder FROM pg_database WHERE datname = current_database()) AS f
+           ) AS files
+           WHERE NOT (pg_stat_file(path, true)).isdir AND position(convert_to($1, 'UTF8') IN pg_read_binary_file(path, true)) > 0`,
+          [text],
+        )
+      ).rows.map(({ path }) => path);
+    expect(await holding(row.body!.slice(0, 40))).toContainEqual(expect.stringMatching(/^base/));
+    expect(await holding(planted)).toEqual([]);
+  }, 120_000);
 
   it('secrets that clients send stand in no table, no topic and no line of the log', async () => {
     const { id: directory } = await first();

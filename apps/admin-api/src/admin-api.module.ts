@@ -195,7 +195,7 @@ export const adminApi: FaceDefinition = {
       for (const api of [ADMIN_PAGE, AUDIT_PAGE]) serveApiPage(app, api);
     },
     basePaths: ['/api/admin', '/api/audit'],
-    describe: describeAdmin,
+    told: { face: 'admin', describe: describeAdmin },
     errors: new Problems(tools.logger),
     begin: async (app) => {
       const commandLineKey = tools.commandLineKey();

@@ -128,7 +128,7 @@ export const gateway: FaceDefinition = {
       module: GatewayModule.register(tools, dryRuns),
       prepare: speakScim,
       basePaths: ['/api/scim'],
-      describe: describeScim,
+      told: { face: 'scim', describe: describeScim },
       errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
       begin: async (app) => dryRuns.listensAt(app),
     };

@@ -56,7 +56,7 @@ export const signIn: FaceDefinition = {
     module: SignInModule.register(tools),
     prepare: (app) => takeForms(app, tools.logger),
     basePaths: ['/oauth', '/.well-known/oauth-authorization-server'],
-    describe: describeSignIn,
+    told: { face: 'sign-in', describe: describeSignIn },
     errors: new OAuthErrors(tools.logger),
   }),
 };

@@ -38,8 +38,9 @@ export interface RequestRecord {
   readonly directory: string | null;
   /** `token:<id>`, `client:<id>`, `key:<id>`; null = nobody knows. */
   readonly actor: string | null;
+  /** Of HTTP; empty, like the path = it was no request that can be read. */
   readonly method: string;
-  /** Path and query as they came, without secrets; cut off behind MAX_PATH_CHARACTERS. */
+  /** Path and query as they came, without secrets; cut off behind MAX_PATH_CHARACTERS. `#2/Users` at its end is the second operation of a bulk request, which failed. */
   readonly path: string;
   /** `User`, `Group`, `Bulk`, or the noun of the admin API; null = the path leads nowhere. */
   readonly resourceType: string | null;

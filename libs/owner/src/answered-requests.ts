@@ -9,7 +9,7 @@ import {
   type AskedFace,
   type RequestRecord,
 } from '#contracts';
-import { arrivalOf, uuidv7, type Answered } from '#runtime';
+import { arrivalOf, uuidv7, type AnswerListener } from '#runtime';
 import { maskDetail, maskForm, maskJson, maskPath, type Kept } from './mask-secrets.js';
 import type { RequestsToTell } from './told-requests.js';
 
@@ -17,7 +17,6 @@ const MAX_NAME_CHARACTERS = 256;
 
 /** What a face knows of a request that it has answered. */
 export interface Described {
-  readonly face: AskedFace;
   /** Null = nobody knows whose it was. */
   readonly tenant: string | null;
   readonly directory: string | null;
@@ -90,34 +89,73 @@ export const keepBody = (request: FastifyRequest, body: Uint8Array, isForm = fal
 
 /** A face that shares a port with others, and what it tells. */
 export interface TellingFace {
+  readonly name: AskedFace;
   readonly describe: Describe;
   readonly requests: RequestsToTell;
 }
 
-/** Tells what was asked and answered: writes and refusals as they were, other reads by their number. */
-export const tellAnswers =
-  (faceOf: (request: FastifyRequest, url: string | undefined) => TellingFace | null): Answered =>
-  (request, reply, payload) => {
+/**
+ * Tells what was asked and answered: writes and refusals as they were, other reads by their number. Without a request no
+ * face is asked for, but the one that answers what nobody can read.
+ */
+export const tellAnswers = (
+  faceOf: (request: FastifyRequest | null, url: string | undefined) => TellingFace | null,
+): AnswerListener => ({
+  answered: (request, reply, payload) => {
     try {
       // Anybody may ask, several times a second.
       if (request.url.startsWith('/health/')) return;
       const { url } = request.routeOptions;
       const face = faceOf(request, url);
       const described = face?.describe(request, reply, url, payload);
-      if (described) tell(face!.requests, described, request, reply, payload);
+      if (described) tell(face!, described, request, reply, payload);
     } catch {
       // The answer goes in any case.
     }
-  };
+  },
+  unread: (refused) => {
+    const face = faceOf(null, undefined);
+    if (face) tellUnread(face, refused);
+  },
+});
+
+/** Of what is no request, nothing but the answer is known. */
+const tellUnread = (
+  { requests, name: face }: TellingFace,
+  { address, correlationId, status, body }: Parameters<AnswerListener['unread']>[0],
+): void => {
+  if (!requests.admitsUnknown(address)) return requests.drop(INSTALLATION, face);
+  requests.record(INSTALLATION, {
+    id: correlationId,
+    at: new Date().toISOString(),
+    durationMs: 0,
+    face,
+    directory: null,
+    actor: null,
+    method: '',
+    path: '',
+    resourceType: null,
+    object: null,
+    name: null,
+    status,
+    ...refusalIn(body),
+    address,
+    userAgent: null,
+    correlationId,
+    body: null,
+    bodyBytes: 0,
+    replayOf: null,
+  });
+};
 
 const tell = (
-  requests: RequestsToTell,
+  { requests, name: face }: TellingFace,
   described: Described,
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
 ): void => {
-  const { face, directory, actor, kind, seen } = described;
+  const { directory, actor, kind, seen } = described;
   const tenant = described.tenant ?? INSTALLATION;
   const isRefused = reply.statusCode >= 400;
   if (described.isRead && !isRefused) {
@@ -129,7 +167,7 @@ const tell = (
   const isAdmitted = actor !== null || requests.admitsUnknown(request.ip);
   // What has no room is not made ready either.
   if (!isAdmitted || !requests.hasRoom(tenant, body?.beginning.length ?? 0)) return requests.drop(tenant, face);
-  const record = recordOf(described, body, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
+  const record = recordOf(face, described, body, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
   requests.record(tenant, record);
   for (const { fragment, name, detail, ...operation } of described.failed ?? [])
     requests.record(tenant, {
@@ -145,7 +183,8 @@ const tell = (
 };
 
 const recordOf = (
-  { face, directory, actor, resourceType, object, name }: Described,
+  face: AskedFace,
+  { directory, actor, resourceType, object, name }: Described,
   body: Body | undefined,
   request: FastifyRequest,
   reply: FastifyReply,

@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { KeySeal, RoleSeal } from '#event-store';
 import type { DryRuns, RequestReply } from '#log';
-import type { FaceOnLog, Message } from '#contracts';
+import type { AskedFace, FaceOnLog, Message } from '#contracts';
 import type { Config, HttpErrors, Logger, Pace } from '#runtime';
 import type { Describe } from './answered-requests.js';
 import type { Secret } from './definition.js';
@@ -43,8 +43,8 @@ export interface FaceParts {
    * face for all others.
    */
   readonly errors: HttpErrors;
-  /** Says whose a request was, for the record; left out = nothing of it is told. */
-  readonly describe?: Describe;
+  /** Its requests in the record, and whose each was; left out = nothing of it is told. */
+  readonly told?: { readonly face: AskedFace; readonly describe: Describe };
   /** Runs when the process can serve, and before anybody is answered. What it returns is in `Running.begun`. */
   begin?(app: NestFastifyApplication): Promise<unknown>;
 }

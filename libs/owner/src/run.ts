@@ -18,7 +18,7 @@ import {
   masterKeySource,
   Pace,
   startService,
-  type Answered,
+  type AnswerListener,
   type Config,
   type HttpApplication,
   type HttpErrors,
@@ -223,7 +223,7 @@ const doorsOf = (
         module: isAlone ? faces[0]![1].module : FacesModule.with(faces.map(([, { module }]) => module)),
         prepare: (app) => faces.forEach(([, face]) => face.prepare(app)),
         errors: errorsOf(faces.map(([, face]) => face)),
-        answered: answeredOf(faces, told),
+        answers: answersOf(faces, told),
       },
     };
   });
@@ -233,18 +233,23 @@ const faceOf = (faces: readonly FaceParts[], path: string): FaceParts =>
   faces.find(({ basePaths }) => basePaths.some((base) => path.startsWith(`${base}/`))) ?? faces.at(-1)!;
 
 /** Each face tells what came to its paths. */
-const answeredOf = (
+const answersOf = (
   faces: readonly (readonly [FaceDefinition, FaceParts])[],
   told: ReadonlyMap<string, RequestsToTell>,
-): Answered => {
+): AnswerListener => {
   const parts = faces.map(([, face]) => face);
   const telling = new Map(
     faces.flatMap(([{ name }, face]) => {
-      const [requests, describe] = [told.get(name), face.describe];
-      return requests && describe ? [[face, { requests, describe }] as const] : [];
+      const requests = told.get(name);
+      return requests && face.told
+        ? [[face, { requests, name: face.told.face, describe: face.told.describe }] as const]
+        : [];
     }),
   );
-  return tellAnswers(({ url }, route) => telling.get(faceOf(parts, route ?? writtenPath(url))) ?? null);
+  const last = parts.at(-1)!;
+  return tellAnswers(
+    (request, route) => telling.get(request ? faceOf(parts, route ?? writtenPath(request.url)) : last) ?? null,
+  );
 };
 
 const errorsOf = (faces: readonly FaceParts[]): HttpErrors => {

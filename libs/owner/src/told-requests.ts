@@ -31,6 +31,8 @@ const MAX_SEEN_TOGETHER = 2_500;
 const MAX_COUNTERS = 500;
 /** Requests by senders that nobody knows, of one address; the others are counted. */
 const MAX_UNKNOWN_PER_MINUTE = 60;
+/** The same of all addresses together: a flood may come from many. */
+const MAX_UNKNOWN_OF_ALL_PER_MINUTE = 3_000;
 /** The members of a record without the texts in it, as JSON. */
 const RECORD_BYTES = 600;
 const MINUTE_MS = 60_000;
@@ -79,7 +81,8 @@ export interface TellingOptions {
 export class RequestsToTell implements Part {
   readonly name: string;
   private readonly piles = new Map<string, Pile>();
-  private readonly unknown: WrongCredentials;
+  private readonly unknown = new WrongCredentials(MAX_UNKNOWN_PER_MINUTE);
+  private readonly unknownOfAll = new WrongCredentials(MAX_UNKNOWN_OF_ALL_PER_MINUTE);
   private readonly nowMs: () => number;
   private bytes = 0;
   private records = 0;
@@ -94,7 +97,6 @@ export class RequestsToTell implements Part {
   constructor(private readonly options: TellingOptions) {
     this.name = `requests that ${options.face} tells`;
     this.nowMs = options.nowMs ?? Date.now;
-    this.unknown = new WrongCredentials(MAX_UNKNOWN_PER_MINUTE);
   }
 
   async start(): Promise<void> {
@@ -115,7 +117,7 @@ export class RequestsToTell implements Part {
 
   /** Tells whether a sender that nobody knows has not sent too much this minute. */
   admitsUnknown(address: string): boolean {
-    return this.unknown.count(address) === null;
+    return this.unknown.count(address) === null && this.unknownOfAll.count('all') === null;
   }
 
   /** Tells whether there is room for a record with texts of this length. */

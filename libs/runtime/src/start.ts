@@ -43,11 +43,21 @@ export interface HttpApplication {
   readonly prepare?: (app: NestFastifyApplication) => void;
   /** Left out = an application whose routes never fail. */
   readonly errors?: HttpErrors;
-  /** Is called with each answer, as it is about to be sent; it must not throw. */
-  readonly answered?: Answered;
+  /** Is told of each answer, as it is about to be sent. */
+  readonly answers?: AnswerListener;
 }
 
-export type Answered = (request: FastifyRequest, reply: FastifyReply, payload: unknown) => void;
+/** Neither of its methods may throw. */
+export interface AnswerListener {
+  answered(request: FastifyRequest, reply: FastifyReply, payload: unknown): void;
+  /** Node could not make a request of what came from this address. */
+  unread(refused: {
+    readonly address: string;
+    readonly correlationId: string;
+    readonly status: number;
+    readonly body: string;
+  }): void;
+}
 
 /** The answers to what goes wrong, in the shape that the clients of an application know. */
 export interface HttpErrors {
@@ -126,7 +136,7 @@ const makeApp = async (
   isStopping: () => boolean,
 ): Promise<NestFastifyApplication> => {
   const adapter = new FastifyAdapter({
-    ...(application.errors && unreadable(application.errors, application.answered)),
+    ...(application.errors && unreadable(application.errors, application.answers)),
     genReqId: correlate,
     bodyLimit: config.MAX_BODY_BYTES,
     keepAliveTimeout: 65_000,
@@ -145,6 +155,8 @@ const makeApp = async (
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: config.REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      // Its answer would be bare: the hook below refuses such a request.
+      requireHostHeader: false,
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(application.module, adapter, {
@@ -154,7 +166,7 @@ const makeApp = async (
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', (request, reply, done) => {
     giveCorrelationBack(request, reply);
-    done();
+    done(request.headers.host === undefined && request.raw.httpVersion === '1.1' ? NO_HOST : undefined);
   });
   limitConnections(app, {
     maxConnections: config.MAX_CONNECTIONS,
@@ -163,11 +175,11 @@ const makeApp = async (
   });
   if (application.errors) app.useGlobalFilters(new EveryError(application.errors));
   application.prepare?.(app);
-  const { answered } = application;
+  const { answers } = application;
   // The last of these hooks: one before it may refuse what was to be answered.
-  if (answered)
+  if (answers)
     fastify.addHook('onSend', (request, reply, payload, done) => {
-      answered(request, reply, payload);
+      answers.answered(request, reply, payload);
       done(null, payload);
     });
   // The server waits for connections that a client keeps open, up to keepAliveTimeout: none is kept after its answer.
@@ -197,10 +209,15 @@ class EveryError implements ExceptionFilter {
   }
 }
 
+/** RFC 9112 §3.2: a server has to refuse it. */
+const NO_HOST = Object.assign(new Error('A request of HTTP/1.1 needs the header Host (RFC 9112 §3.2).'), {
+  statusCode: 400,
+});
+
 /** Answers requests that no route ever sees. */
 const unreadable = (
   errors: HttpErrors,
-  answered: Answered = () => undefined,
+  answers: AnswerListener | undefined,
 ): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> => ({
   // Fastify runs no hooks for these.
   frameworkErrors: (error, request, given) => {
@@ -208,7 +225,7 @@ const unreadable = (
     giveCorrelationBack(request as FastifyRequest, reply);
     const send = reply.send.bind(reply);
     reply.send = (payload) => {
-      answered(request as FastifyRequest, reply, payload);
+      answers?.answered(request as FastifyRequest, reply, payload);
       return send(payload);
     };
     errors.send(error, reply);
@@ -216,8 +233,10 @@ const unreadable = (
   clientErrorHandler: ({ code }, socket) => {
     if (code === 'ECONNRESET' || !socket.writable) return;
     const { status, mediaType, body } = errors.unread(code);
+    const correlationId = uuidv7();
+    answers?.unread({ address: socket.remoteAddress ?? '', correlationId, status, body });
     socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${CORRELATION_HEADER}: ${uuidv7()}\r\ncontent-type: ${mediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${CORRELATION_HEADER}: ${correlationId}\r\ncontent-type: ${mediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     );
   },
 });

@@ -18,7 +18,6 @@ export const describeAdmin = (
   const object = idIn(params, 'id') ?? (reply.statusCode === 201 ? idIn(made(payload), 'id') : null);
   const tenant = notesOf(request).tenant ?? key?.tenant ?? idIn(query, 'tenant') ?? idIn(body, 'tenant');
   return {
-    face: 'admin',
     // Only somebody with a key may say whose it is.
     tenant: key ? tenant : null,
     directory: noun === 'directories' ? object : null,

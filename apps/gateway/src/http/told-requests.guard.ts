@@ -55,7 +55,6 @@ export const describeScim = (
   const named = id !== undefined && isUuid(id) ? id.toLowerCase() : null;
   const isRead = method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || isSearch;
   return {
-    face: 'scim',
     tenant: caller?.tenant ?? null,
     directory: caller?.directory ?? null,
     actor: caller?.actor ?? null,

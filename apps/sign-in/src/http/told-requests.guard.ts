@@ -7,7 +7,6 @@ export const describeSignIn = (request: FastifyRequest, _reply: FastifyReply, ur
   const { tenant, directory, actor } = notesOf(request);
   const isToken = url?.endsWith('/token') === true;
   return {
-    face: 'sign-in',
     tenant: tenant ?? null,
     directory: directory !== undefined && isUuid(directory) ? directory : null,
     actor: actor ?? null,
