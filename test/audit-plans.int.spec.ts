@@ -4,6 +4,7 @@ import { keySeal, newKey, roleUrl, seal } from '#event-store';
 import { keyContext, sealContext } from '#contracts';
 import { Entries, type EntryFilter } from '../apps/admin-api/src/audit/entries.queries.js';
 import { Histories } from '../apps/admin-api/src/audit/histories.queries.js';
+import { EntryClients } from '../apps/admin-api/src/audit/entry-clients.queries.js';
 import { AuditNames } from '../apps/admin-api/src/audit/names.queries.js';
 import { PersonKeys } from '../apps/admin-api/src/audit/person-values.queries.js';
 import { AskedRequests, type RequestFilter } from '../apps/admin-api/src/audit/requests.queries.js';
@@ -51,7 +52,11 @@ beforeAll(async () => {
   } as unknown as pg.Pool;
   const master = keySeal(masterKey);
   entries = new Entries(recorded);
-  histories = new Histories(new Streams(recorded, new PersonKeys(recorded, master)), new AuditNames(recorded));
+  histories = new Histories(
+    new Streams(recorded, new PersonKeys(recorded, master)),
+    new AuditNames(recorded),
+    new EntryClients(recorded),
+  );
   requests = new AskedRequests(recorded, master);
   // Statistics come when the test says so.
   await owner.query(`ALTER TABLE audit.entries SET (autovacuum_enabled = off);
@@ -142,7 +147,7 @@ describe.each([
     ['entries with a result: in stretches', list({ result: 'partly' }), 0, 2 * STRETCH],
     [
       'the history of a person',
-      () => histories.history(TENANT, PERSON, 0, PAGE).then(({ length }) => length),
+      () => histories.history(TENANT, PERSON, 0, PAGE).then(({ items }) => items.length),
       20,
       PAGE,
     ],
@@ -161,7 +166,7 @@ describe.each([
       PAGE,
       4 * PAGE,
     ],
-    ['requests with a name: in stretches', request({ name: 'user-7' }), 1, STRETCH],
+    ['requests with a name: in stretches', request({ name: `user-${REQUESTS - 1}` }), 1, STRETCH],
   ])('%s: a bounded part is read, by indexes', async (_what, ask, found, most) => {
     asked.length = 0;
     const count = await ask();

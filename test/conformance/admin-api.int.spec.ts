@@ -1,18 +1,28 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { entriesOfAll } from '../support/audit-entries.js';
 import { DnsServer } from '../support/dns-server.js';
 import { startMuster } from '../support/muster.js';
-import { documentWith, operationFor, operationsOf, type Known, type Operation } from './fuzzed-document.js';
+import {
+  documentWith,
+  operationFor,
+  operationsOf,
+  type Known,
+  type Operation,
+  type Schema,
+} from './fuzzed-document.js';
 import { python, whatPythonMisses } from './python-tools.js';
 
 /**
- * Others judge the admin API: schemathesis sends to each of its routes what the OpenAPI document allows, and what it does
- * not allow. Whatever that is, no route answers with 500, or with what the document does not say.
+ * Others judge the admin API and the auditors' API: schemathesis sends to each of their routes what the OpenAPI document
+ * allows, and what it does not allow. Whatever that is, no route answers with 500, or with what the document does not say.
  */
 
-const DOCUMENT = JSON.parse(readFileSync('docs/openapi.json', 'utf8'));
+const DOCUMENTS = ['docs/openapi.json', 'docs/audit-openapi.json'].map(
+  (path) => [path, JSON.parse(readFileSync(path, 'utf8')) as Schema] as const,
+);
 const BASE = '/api/admin/v1';
 /** That it answers no 5xx, and only what the document says of status, media type and body. */
 const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance';
@@ -26,6 +36,9 @@ const FURTHEST: Readonly<Record<string, number>> = {
   // A directory has to be disconnected for hours before.
   [`delete ${BASE}/directories/{id}`]: 409,
 };
+
+/** Of entries that there are, and sizes of the tree. */
+const NUMBERS = { number: 0, from: 1, to: 2, size: 2 };
 
 /** Routes that are fuzzed with an Idempotency-Key as well. */
 const REPEATED = [`post ${BASE}/tenants`, `post ${BASE}/tokens/{id}/rotate`];
@@ -81,6 +94,23 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
       schemas: async () => `urn:example:${name()}:User`,
       users: userOf,
       groups: async () => (await post('/groups', { displayName: name(), tenant, members: [await userOf()] })).id!,
+      // Of the audit log.
+      entries: () => Promise.resolve(tenant),
+      people: async () => (await muster.admin('GET', `/users/${await userOf()}`)).body.userName as string,
+      subjects: userOf,
+      logs: () => Promise.resolve(tenant),
+      tile: () => Promise.resolve('0/000.p/1'),
+      requests: async () => {
+        await userOf();
+        return vi.waitFor(
+          async () => {
+            const { items } = (await muster.admin('GET', `/audit/requests?tenant=${tenant}`)).body;
+            expect(items.length).toBeGreaterThan(1);
+            return items[0].id as string;
+          },
+          { timeout: 30_000, interval: 100 },
+        );
+      },
     };
     return makers;
   };
@@ -101,23 +131,33 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
     [`post ${BASE}/domains`]: { tenant, name: 'fuzzed.example' },
   });
 
-  it(
-    'answers whatever schemathesis makes of its document as that says, and nothing with 500',
-    async () => {
+  it.each(DOCUMENTS)(
+    'answers whatever schemathesis makes of %s as that says, and nothing with 500',
+    async (_path, api) => {
       const { id: directory, tenant } = await muster.newDirectory('Fuzzed');
       const makers = makersIn(tenant);
       const knownTo = new Map<string, Known>();
       const nameOf = ({ method, path }: Operation): string => `${method} ${path}`;
-      for (const operation of operationsOf(DOCUMENT)) {
+      for (const operation of operationsOf(api)) {
         const ids: Record<string, string[]> = {};
         for (const [, noun, parameter] of operation.path.matchAll(/\/([\w-]+)\/\{(\w+)\}/g))
           ids[parameter!] = [await makers[noun!]!(ids), await makers[noun!]!(ids)];
+        if (operation.path.endsWith('/{number}')) ids.number = ['0', '1'];
         const body = bodies(tenant, directory)[nameOf(operation)];
         knownTo.set(nameOf(operation), { ids, body, isRepeated: REPEATED.includes(nameOf(operation)) });
       }
       const user = await makers.users!({});
-      const references = { tenant: [tenant], directory: [directory], members: [user], add: [user], remove: [user] };
-      const document = documentWith(DOCUMENT, (operation) => knownTo.get(nameOf(operation))!, references);
+      const references = {
+        tenant: [tenant],
+        directory: [directory],
+        members: [user],
+        add: [user],
+        remove: [user],
+        subject: [user],
+        object: [user],
+      };
+      await entriesOfAll(muster.owner);
+      const document = documentWith(api, (operation) => knownTo.get(nameOf(operation))!, references, NUMBERS);
       writeFileSync(join(folder, 'openapi.json'), JSON.stringify(document));
       // The key goes by the environment, so that no list of processes shows it.
       writeFileSync(join(folder, 'schemathesis.toml'), 'headers = { Authorization = "Bearer ${MUSTER_API_KEY}" }');
@@ -130,9 +170,9 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
         { MUSTER_API_KEY: muster.server.apiKey, NO_COLOR: '1' },
         folder,
       );
-      const statuses = statusesIn(join(folder, 'report.har'));
+      const statuses = statusesIn(api, join(folder, 'report.har'));
       expect(exitCode, output).toBe(0);
-      for (const operation of operationsOf(DOCUMENT)) {
+      for (const operation of operationsOf(api)) {
         const got = [...(statuses.get(nameOf(operation)) ?? [])];
         const furthest = FURTHEST[nameOf(operation)];
         const isFar = got.some((status) => (furthest === undefined ? status < 300 : status === furthest));
@@ -143,7 +183,7 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
   );
 
   /** The statuses with which each operation was answered. */
-  const statusesIn = (report: string): ReadonlyMap<string, ReadonlySet<number>> => {
+  const statusesIn = (document: Schema, report: string): ReadonlyMap<string, ReadonlySet<number>> => {
     interface Entry {
       readonly request: { readonly method: string; readonly url: string };
       readonly response: { readonly status: number };
@@ -151,7 +191,7 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
     const { log } = JSON.parse(readFileSync(report, 'utf8')) as { log: { entries: readonly Entry[] } };
     const statuses = new Map<string, Set<number>>();
     for (const { request, response } of log.entries) {
-      const operation = operationFor(DOCUMENT, request.method, request.url);
+      const operation = operationFor(document, request.method, request.url);
       if (!operation) continue;
       const of = `${operation.method} ${operation.path}`;
       statuses.set(of, (statuses.get(of) ?? new Set()).add(response.status));

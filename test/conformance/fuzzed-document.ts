@@ -43,12 +43,13 @@ const placeholders = (path: string): number => path.split('{').length;
 
 /**
  * Shows `known` to each operation. `references` are ids for what the bodies and queries of all of them name, such as
- * `tenant`; where a list is of such ids it is called by its name, too.
+ * `tenant`; where a list is of such ids it is called by its name, too. `numbers` are tried in queries, by their names.
  */
 export const documentWith = (
   document: Schema,
   known: (operation: Operation) => Known,
   references: Readonly<Record<string, readonly string[]>>,
+  numbers: Readonly<Record<string, number>>,
 ): Schema => {
   const made = referring(document, references);
   for (const { method, path } of operationsOf(made)) {
@@ -58,6 +59,7 @@ export const documentWith = (
       ({ name }: Schema) => isRepeated || name !== 'Idempotency-Key',
     );
     for (const parameter of operation.parameters) {
+      if (parameter.in === 'query' && parameter.name in numbers) parameter.example = numbers[parameter.name];
       const found = parameter.in === 'path' ? ids[parameter.name] : undefined;
       if (!found) continue;
       parameter.schema = oneOf(found);

@@ -230,7 +230,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       await entriesOfAll(muster.owner);
       const [newest] = await all(`tenant=${directory.tenant}&action=audit.read&limit=1`);
       expect(newest).toMatchObject({
-        sentence: `Somebody was shown a history of the audit log (subject=${ada}).`,
+        sentence: 'Somebody was shown a history of the audit log (subject="ada@example.org").',
         actor: { name: 'command line' },
       });
     });

@@ -83,6 +83,17 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(rows[0].data).toMatchObject({ what: 'request', asked: { id: refused.id } });
     });
 
+    it('an entry says which request caused it, and where that came from', async () => {
+      await entriesOfAll(muster.owner);
+      const requests = await list(`tenant=${mine!.tenant}&object=${ada}`);
+      const { body } = await audit(`/subjects/${ada}/history`);
+      expect(body.items.map(({ action, client }: Answer['body']) => [action, client.request])).toEqual([
+        ['user.created', requests.at(-1).id],
+        ['user.changed', requests.at(-2).id],
+      ]);
+      expect(body.items[0].client).toMatchObject({ address: requests.at(-1).address, userAgent: expect.any(String) });
+    });
+
     it('a key of one tenant sees the requests of that one alone', async () => {
       const { body } = await admin('POST', '/keys', {
         name: `Requests ${log}`,
@@ -131,7 +142,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         await entriesOfAll(muster.owner);
         const history = await said('audit', 'history', 'ada@example.org');
         expect(history).toMatch(
-          /user.changed {2}by .*Contoso Entra.*\n {2}The user "ada@example.org" changed: title.\n {4}title {2}- → Countess/,
+          /user.changed {2}by .*Contoso Entra.*\n {2}The user "ada@example.org" changed: title.\n {2}from .*, request .*\n {4}title {2}- → Countess/,
         );
         const [created] = JSON.parse(await said('audit', 'history', ada, '--json'));
         const state = await said(

@@ -107,6 +107,9 @@ const ERRORS: readonly RejectionCode[] = [
 ];
 const ERRORS_OF_CHANGES: readonly RejectionCode[] = ['conflict', 'tooLarge', 'unsupportedMediaType'];
 
+/** A person may be meant by what is said of several. */
+const ERRORS_OF_AUDITS: readonly RejectionCode[] = ['conflict'];
+
 const ERRORS_OF_REPEATS: readonly RejectionCode[] = ['keyReused'];
 
 const IDEMPOTENCY_KEY = {
@@ -147,9 +150,12 @@ const document = (controller: Type<object>, name: string): void => {
   const scope =
     need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
   const parameters: Schema = query ? schemaOf(query as Type<object>) : {};
-  const errors = [...ERRORS, ...(isChange ? ERRORS_OF_CHANGES : []), ...(isRepeatable ? ERRORS_OF_REPEATS : [])].map(
-    errorStatus,
-  );
+  const errors = [
+    ...ERRORS,
+    ...(need?.scope === 'audit' ? ERRORS_OF_AUDITS : []),
+    ...(isChange ? ERRORS_OF_CHANGES : []),
+    ...(isRepeatable ? ERRORS_OF_REPEATS : []),
+  ].map(errorStatus);
   const decorators = [
     ApiOperation({ summary, description: [description, scope].filter(Boolean).join('\n\n') }),
     // @nestjs/swagger calls the end of a path that may have slashes {path}.

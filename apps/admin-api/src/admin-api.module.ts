@@ -9,6 +9,7 @@ import { Histories } from './audit/histories.queries.js';
 import { HistoriesController } from './audit/histories.controller.js';
 import { LogsController } from './audit/logs.controller.js';
 import { Logs } from './audit/logs.queries.js';
+import { EntryClients } from './audit/entry-clients.queries.js';
 import { AuditNames } from './audit/names.queries.js';
 import { People } from './audit/people.queries.js';
 import { PersonKeys } from './audit/person-values.queries.js';
@@ -148,6 +149,7 @@ export class AdminApiModule {
         Histories,
         Streams,
         AuditNames,
+        EntryClients,
         People,
         PersonKeys,
         AskedRequests,

@@ -110,6 +110,9 @@ export const describeHistory = (entries: readonly ShownEntryView[], paint: Paint
         `  ${plain(entry.sentence)}`,
         ...(entry.matching ? [`  Matching: ${plain(entry.matching)}.`] : []),
         ...(entry.reason === null ? [] : [`  Because: ${plain(entry.reason)}`]),
+        ...(entry.client
+          ? [paint('dim', `  from ${plain(entry.client.address)}, request ${entry.client.request}`)]
+          : []),
         ...(VALUES[entry.values] ? [`  ${VALUES[entry.values]}`] : []),
         ...describeChanges(entry.changes, paint),
         ...describeMembers(entry.members, paint),
@@ -117,17 +120,15 @@ export const describeHistory = (entries: readonly ShownEntryView[], paint: Paint
     )
     .join('\n\n');
 
-const describeOneState = (
-  { subject, at, state, version, since, isComplete, attributes, memberCount, members }: StateView,
-  paint: Paint,
-): string[] => {
+const describeOneState = (shown: StateView, paint: Paint): string[] => {
+  const { subject, at, version, since, isComplete, attributes, memberCount, members } = shown;
   const names = Object.keys(attributes);
   const width = Math.max(0, ...names.map((name) => plain(name).length));
   const isGroup = subject.type === 'group';
   return [
     paint(
       'bold',
-      `${subject.type} ${plain(subject.name ?? subject.id)}, on ${shownTime(at)} UTC: ${STATES[state] ?? state}${since === null ? '' : `, version ${version} since ${shownTime(since)}`}`,
+      `${subject.type} ${plain(subject.name ?? subject.id)}, on ${shownTime(at)} UTC: ${inWords(shown)}${since === null ? '' : `, version ${version} since ${shownTime(since)}`}`,
     ),
     ...(isComplete ? [] : ['  Something was erased or purged: there may have been more than this.']),
     ...names.map((name) => `  ${plain(name).padEnd(width)}  ${valueOf(attributes[name])}`),
@@ -136,7 +137,10 @@ const describeOneState = (
     ...(members.length < memberCount ? [`    and ${memberCount - members.length} more`] : []),
   ];
 };
+/** Only users are archived. */
 const STATES: Readonly<Record<string, string>> = { absent: 'not there yet' };
+const inWords = ({ subject, state }: StateView): string =>
+  state === 'active' && subject.type !== 'user' ? 'there' : (STATES[state] ?? state);
 
 /** A user or group at a moment, and what is different at another one. */
 export const describeState = (state: ComparedView, paint: Paint): string => {
@@ -148,7 +152,7 @@ export const describeState = (state: ComparedView, paint: Paint): string => {
     '',
     paint(
       'bold',
-      `On ${shownTime(compared.at)} UTC: ${STATES[compared.state] ?? compared.state}, version ${compared.version}. ${different.length === 0 ? 'Nothing is different.' : 'Different is:'}`,
+      `On ${shownTime(compared.at)} UTC: ${inWords(compared)}, version ${compared.version}. ${different.length === 0 ? 'Nothing is different.' : 'Different is:'}`,
     ),
     ...different,
   ].join('\n');
@@ -194,8 +198,10 @@ export const describeRequest = (request: ShownRequestView, paint: Paint): string
 /** JSON for people, and anything else as it is. */
 const indented = (body: string): string => {
   try {
-    return JSON.stringify(JSON.parse(body), null, 2);
+    return lines(JSON.stringify(JSON.parse(body), null, 2));
   } catch {
-    return body.split('\n').map(plain).join('\n');
+    return lines(body);
   }
 };
+
+const lines = (text: string): string => text.split('\n').map(plain).join('\n');

@@ -38,6 +38,7 @@ export interface ShownEntryView extends EntryView {
   readonly changes: readonly ChangeView[];
   readonly members: Moves;
   readonly received: Readonly<Record<string, unknown>> | null;
+  readonly client: { readonly request: string; readonly address: string; readonly userAgent: string | null } | null;
 }
 
 export interface StateView {

@@ -13,4 +13,8 @@ export const momentBefore = (text: string, now: number): string => {
 };
 
 /** `2026-01-31T12:00:00.123456Z` as people read it. */
-export const shownTime = (time: string): string => time.replace('T', ' ').replace(/(\.\d{3})?\d*Z$/, '$1');
+export const shownTime = (time: string): string =>
+  time
+    .replace('T', ' ')
+    .replace(/(\.\d{3})\d*/, '$1')
+    .replace('Z', '');

@@ -12,7 +12,7 @@ export type AuditEvent = { readonly type: 'AuditRead' } & Reading;
 export interface Reading {
   /** The route, in a word: `entries`, `history`, `state`, `export`, `requests`, `report` … */
   readonly what: string;
-  /** The filters and ids that were asked for, as they were written. */
+  /** The filters and ids that were asked for; a person by the id, so that an erasure need not look for names here. */
   readonly asked: { readonly [name: string]: string };
 }
 

@@ -37,7 +37,8 @@ import {
   type Result,
   type ShownEntry,
 } from './entry.js';
-import { Histories } from './histories.queries.js';
+import type { EntryClient } from './entry-clients.queries.js';
+import { Histories, type TracedEntry } from './histories.queries.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
 import { People } from './people.queries.js';
@@ -105,13 +106,14 @@ export const NAMED_MEMBER = objectOf<NamedMember>(
   { type: oneOf(MEMBER_TYPES), id: ID, name: nullable(TEXT) },
   'NamedMember',
 );
-export const SHOWN_ENTRY = objectOf<ShownEntry>(
+export const SHOWN_ENTRY = objectOf<TracedEntry>(
   {
     ...LISTED,
     values: oneOf(['shown', 'erased', 'purged']),
     changes: listOf(CHANGE),
     members: objectOf<ShownEntry['members']>({ added: listOf(NAMED_MEMBER), removed: listOf(NAMED_MEMBER) }),
     received: nullable(OBJECT),
+    client: nullable(objectOf<EntryClient>({ request: ID, address: TEXT, userAgent: nullable(TEXT) })),
   },
   'Entry',
 );
@@ -178,7 +180,7 @@ export class EntriesController {
     @Param('tenant') tenant: string,
     @Param('number') given: string,
     @Reads() reader: Reader,
-  ): Promise<ShownEntry> {
+  ): Promise<TracedEntry> {
     const number = /^\d{1,15}$/.test(given) ? Number(given) : null;
     if (number === null || !isUuid(tenant))
       throw new Rejected(

@@ -101,9 +101,10 @@ export const idsIn = (event: ReadEvent | null): readonly string[] => {
   if (!event) return [];
   const { added, removed } = membersIn(event);
   const { manager, directoryId, newTokenId, tenantId } = event as Readonly<Record<string, unknown>>;
+  const shown = event.type === 'AuditRead' && 'asked' in event ? event.asked.subject : undefined;
   return [
     ...[...added, ...removed].map(({ value }) => value),
-    ...[manager, directoryId, newTokenId, tenantId].filter((id): id is string => typeof id === 'string'),
+    ...[manager, directoryId, newTokenId, tenantId, shown].filter((id): id is string => typeof id === 'string'),
   ];
 };
 

@@ -6,7 +6,7 @@ import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
-import { PageQuery, Pages, type Listed } from '../http/pages.queries.js';
+import { PageQuery, Pages, rowsOf, type Listed } from '../http/pages.queries.js';
 import {
   BOOLEAN,
   ID,
@@ -22,8 +22,7 @@ import {
 } from '../http/shapes.js';
 import { SUBJECT_TYPES } from './actions.js';
 import { CHANGE, NAMED_MEMBER, SHOWN_ENTRY } from './entries.controller.js';
-import type { ShownEntry } from './entry.js';
-import { Histories, STATES, type Difference, type SubjectState } from './histories.queries.js';
+import { Histories, STATES, type Difference, type SubjectState, type TracedEntry } from './histories.queries.js';
 import { momentIn } from './moments.js';
 import { People } from './people.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
@@ -95,7 +94,7 @@ export class HistoriesController {
     @Param('person') person: string,
     @Query() query: unknown,
     @Reads() reader: Reader,
-  ): Promise<Listed<ShownEntry>> {
+  ): Promise<Listed<TracedEntry>> {
     const page = checked(OfPerson, query);
     const { id, tenant } = await this.people.find(page.tenant ?? reader.key.tenant, person);
     return this.history(reader, tenant, id, page);
@@ -132,7 +131,7 @@ export class HistoriesController {
     @Param('id') given: string,
     @Query() query: unknown,
     @Reads() reader: Reader,
-  ): Promise<Listed<ShownEntry>> {
+  ): Promise<Listed<TracedEntry>> {
     const page = checked(PageQuery, query);
     const id = idIn(given);
     return this.history(reader, await this.histories.tenantOf(id), id, page);
@@ -157,19 +156,14 @@ export class HistoriesController {
     return this.state(reader, await this.histories.tenantOf(id), id, moments);
   }
 
-  private async history(reader: Reader, tenant: string, id: string, page: PageQuery): Promise<Listed<ShownEntry>> {
+  private async history(reader: Reader, tenant: string, id: string, page: PageQuery): Promise<Listed<TracedEntry>> {
     checkTenant(reader.key, tenant);
     const of = ['history', id];
     const from = this.pages.placeIn<number>(of, page);
     await this.readings.record(reader, tenant, 'history', { subject: id, ...(from === null ? {} : { from }) });
-    const listed = await this.pages.list<ShownEntry, number>(
-      of,
-      page,
-      (after, limit) => this.histories.history(tenant, id, after ?? 0, limit),
-      ({ version }) => version,
-    );
-    if (listed.items.length === 0 && from === null) throw noEntries(id);
-    return listed;
+    const { items, next } = await this.histories.history(tenant, id, from ?? 0, rowsOf(page));
+    if (items.length === 0 && from === null) throw noEntries(id);
+    return { items, next: next === null ? null : this.pages.cursorOf(of, next) };
   }
 
   private async state(

@@ -3,12 +3,15 @@ import { Rejected, type Json } from '#scim';
 import { subjectTypeOf, type SubjectType } from './actions.js';
 import { changesBetween, type AttributeChange } from './changes.js';
 import { idsIn, shownEntry, withNames, type EntryRow, type Named, type NamedMember, type ShownEntry } from './entry.js';
+import { EntryClients, type EntryClient } from './entry-clients.queries.js';
 import { AuditNames } from './names.queries.js';
 import { Streams, type Step } from './streams.queries.js';
 import { newSubject, type Subject } from './subject.js';
 
 /** A group may have very many members: so many are shown, and all are counted. */
 const MAX_SHOWN_MEMBERS = 1_000;
+/** A page ends with the entry that reaches it. */
+const MAX_PAGE_BYTES = 4 * 1_048_576;
 
 /** `absent`: it was not there yet. */
 export const STATES = ['active', 'archived', 'deleted', 'absent'] as const;
@@ -45,37 +48,46 @@ interface Moment {
   readonly since: string | null;
 }
 
+/** An entry with the client whose request caused it; null = none did, or its request is kept no longer. */
+export interface TracedEntry extends ShownEntry {
+  readonly client: EntryClient | null;
+}
+
 /** What happened to one user, group or other thing, with values. */
 @Injectable()
 export class Histories {
   constructor(
     private readonly streams: Streams,
     private readonly names: AuditNames,
+    private readonly clients: EntryClients,
   ) {}
 
   /** Throws Rejected(notFound). */
   async tenantOf(stream: string): Promise<string> {
-    const tenant = await this.streams.tenantOf(stream);
-    if (tenant === null)
-      throw new Rejected(
-        'notFound',
-        `The audit log has nothing of ${stream}: it takes the id of a user, group, directory, token, client, key, domain or schema, as entries have it in subject. What was done a moment ago is there within some seconds.`,
-      );
-    return tenant;
+    return (await this.firstOf(stream)).tenant;
   }
 
-  /** Entries behind a version, the oldest first, one more than a page holds. */
-  async history(tenant: string, stream: string, after: number, limit: number): Promise<ShownEntry[]> {
+  /** Entries behind a version, the oldest first; `next`: the page after it begins behind that, null = there is none. */
+  async history(
+    tenant: string,
+    stream: string,
+    after: number,
+    limit: number,
+  ): Promise<{ readonly items: readonly TracedEntry[]; readonly next: number | null }> {
     const steps: Step[] = [];
+    let bytes = 0;
     for await (const step of this.streams.steps(tenant, stream)) {
-      if (step.row.version > after) steps.push(step);
-      if (steps.length > limit) break;
+      if (step.row.version <= after) continue;
+      if (steps.length === limit || bytes >= MAX_PAGE_BYTES)
+        return { items: await this.shown(tenant, steps), next: steps.at(-1)!.row.version };
+      steps.push(step);
+      bytes += step.bytes;
     }
-    return this.shown(tenant, steps);
+    return { items: await this.shown(tenant, steps), next: null };
   }
 
   /** One entry, with its values. */
-  async entry(tenant: string, { stream, version }: Pick<EntryRow, 'stream' | 'version'>): Promise<ShownEntry> {
+  async entry(tenant: string, { stream, version }: Pick<EntryRow, 'stream' | 'version'>): Promise<TracedEntry> {
     for await (const step of this.streams.steps(tenant, stream))
       if (step.row.version === version) return (await this.shown(tenant, [step]))[0]!;
     throw new Error(`The audit log has version ${version} of ${stream}, and then it has not.`);
@@ -88,6 +100,7 @@ export class Histories {
     at: string,
     compare: string | undefined,
   ): Promise<SubjectState & { readonly compared: (SubjectState & Difference) | null }> {
+    const { type } = await this.firstOf(stream);
     const asked = [at, ...(compare === undefined ? [] : [compare])];
     const [first, second] = await this.moments(tenant, stream, asked);
     const moments = [first!, ...(second ? [second] : [])];
@@ -98,7 +111,6 @@ export class Histories {
         ...[...members.keys()].slice(0, MAX_SHOWN_MEMBERS),
       ]),
     ]);
-    const type = await this.streams.typeOf(stream);
     const member = ([id, kind]: [string, NamedMember['type']]): NamedMember => ({
       type: kind,
       id,
@@ -133,6 +145,16 @@ export class Histories {
     };
   }
 
+  /** Throws Rejected(notFound). */
+  private async firstOf(stream: string): Promise<Pick<EntryRow, 'tenant' | 'type'>> {
+    const first = await this.streams.firstOf(stream);
+    if (first) return first;
+    throw new Rejected(
+      'notFound',
+      `The audit log has nothing of ${stream}: it takes the id of a user, group, directory, token, client, key, domain or schema, as entries have it in subject. What was done a moment ago is there within some seconds.`,
+    );
+  }
+
   /** The subject as it was at each of these moments, in the order in which they were asked for. */
   private async moments(tenant: string, stream: string, asked: readonly string[]): Promise<Moment[]> {
     const open = asked.map((at, index) => ({ at, index })).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
@@ -157,7 +179,7 @@ export class Histories {
     return found;
   }
 
-  private async shown(tenant: string, steps: readonly Step[]): Promise<ShownEntry[]> {
+  private async shown(tenant: string, steps: readonly Step[]): Promise<TracedEntry[]> {
     const directoryIn = ({ values: { directory } }: Subject): string | null =>
       typeof directory === 'string' ? directory : null;
     const names = await this.names.of(
@@ -171,7 +193,14 @@ export class Histories {
         ...idsIn(event),
       ]),
     );
-    return steps.map(({ row, event, ...step }) => shownEntry(row, event, names, step));
+    const clients = await this.clients.of(
+      tenant,
+      steps.map(({ row }) => row),
+    );
+    return steps.map(({ row, event, ...step }, index) => ({
+      ...shownEntry(row, event, names, step),
+      client: clients[index]!,
+    }));
   }
 }
 

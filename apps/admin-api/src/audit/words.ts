@@ -129,8 +129,11 @@ const WORDS: Words = {
   ClientSecretRemoved: ({ subject }) => `a secret of ${subject} was removed`,
   ClientRevoked: ({ subject }) => `${subject} was revoked`,
   SigningKeyAdded: ({ subject }) => `${subject} was added: access tokens are signed with it from now on`,
-  AuditRead: (_told, { what, asked }) => {
-    const filters = Object.entries(asked).map(([name, value]) => `${name}=${value}`);
+  AuditRead: ({ named }, { what, asked }) => {
+    // The tenant is that of the entry.
+    const filters = Object.entries(asked).flatMap(([name, value]) =>
+      name === 'tenant' ? [] : [`${name}=${name === 'subject' ? named(value) : value}`],
+    );
     return `somebody was shown ${READINGS[what] ?? `"${what}"`} of the audit log${filters.length === 0 ? '' : ` (${filters.join(', ')})`}`;
   },
 };
