@@ -5,7 +5,7 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 const TESTS = '\\.(spec|contract)\\.ts$';
 /** Files that a process starts with: they compose, and whatever none of them reaches is dead. */
 const ENTRIES =
-  '^apps/(muster|cli)/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|rebuild|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
+  '^apps/(muster|cli|witness)/src/main\\.ts$|^apps/cli/src/demo/demo\\.ts$|^apps/muster/src/(server|verify|rebuild|migrate|backup)\\.ts$|^deploy/(stack|kafka-set-up)\\.ts$';
 
 /** The nouns of the command line: they ask the admin API and print. */
 const COMMANDS = '^apps/cli/src/commands[/.]';
@@ -117,6 +117,12 @@ module.exports = {
         path: '^(libs|deploy|node_modules/(pg|kafkajs|@nestjs))/',
         pathNot: [FIRST, '^libs/(contracts|mapping|tlog)/'],
       },
+    ),
+    rule(
+      'witness-stands-alone',
+      'it is run by others than Muster: the less it is made of, the more of it can be read',
+      { path: '^apps/witness/', pathNot: TESTS },
+      { path: '^(libs|deploy)/', pathNot: '^libs/(tlog|runtime)/' },
     ),
     rule(
       'lib-through-its-index',

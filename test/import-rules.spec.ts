@@ -100,6 +100,8 @@ const ROWS: readonly Row[] = [
   broken('cli-speaks-http', 'apps/cli/src/b.queries.ts', 'pg'),
   allowed('apps/cli/src/main.ts', 'node:fs', 'commander'),
   allowed('apps/cli/src/commands/a.ts', 'node:fs', 'commander', '#mapping', '#tlog'),
+  broken('witness-stands-alone', 'apps/witness/src/a.sender.ts', '#contracts'),
+  allowed('apps/witness/src/b.sender.ts', 'node:fs', '#tlog', '#runtime'),
   broken('lib-through-its-index', 'apps/identity/src/e.queries.ts', '../../../libs/scim/src/filter.js'),
   broken('lib-through-its-index', 'libs/event-store/src/e.ts', '../../contracts/src/user.js'),
   broken('lib-through-its-index', 'test/e2e/a.ts', '../../libs/scim/src/filter.js'),

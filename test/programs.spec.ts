@@ -8,7 +8,7 @@ import { describe, expect, it, vi } from 'vitest';
  */
 vi.setConfig({ testTimeout: 60_000 });
 const PROGRAMS = [
-  ...['muster', 'cli'].map((app) => `apps/${app}/src/main`),
+  ...['muster', 'cli', 'witness'].map((app) => `apps/${app}/src/main`),
   'apps/cli/src/demo/demo',
   ...['backup', 'migrate', 'server', 'verify'].map((name) => `apps/muster/src/${name}`),
   'deploy/stack',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,12 +8,17 @@ import {
   hashLeaf,
   openCheckpoint,
   openTlogProof,
+  parseCheckpoint,
+  parseNote,
   parseTlogProof,
   readEntryBundle,
   readVerifier,
+  signCheckpoint,
   verifyConsistency,
   verifyInclusion,
 } from '#tlog';
+import { keySeal } from '#event-store';
+import { logKeysOf, SIGNING_KEY_TEXT } from '../../apps/audit/src/tenant-log.js';
 import { fsck } from '../conformance/fsck.js';
 import { whatGoMisses } from '../conformance/go-tools.js';
 import { entriesOfAll } from '../support/audit-entries.js';
@@ -32,6 +37,21 @@ interface Ran {
   readonly code: number;
   readonly out: string;
 }
+
+const ran = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> =>
+  promisify(execFile)(process.execPath, args, { env }).then(
+    ({ stdout, stderr }) => ({ code: 0, out: stdout + stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => ({
+      code: error.code,
+      out: error.stdout + error.stderr,
+    }),
+  );
+
+/** The key that signs, which those who run Muster have. */
+const seedOf = ({ environment }: { readonly environment: Readonly<Record<string, string>> }): Buffer =>
+  keySeal(Buffer.from(readFileSync(join(environment.DATA_DIR!, 'master.key'), 'utf8').trim(), 'base64')).derive(
+    SIGNING_KEY_TEXT,
+  );
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
@@ -52,15 +72,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
             MUSTER_URL: `http://127.0.0.1:${muster.server.adminPort}`,
             MUSTER_API_KEY: muster.server.apiKey,
           };
-      const run = promisify(execFile)(process.execPath, ['dist/apps/cli/src/main.js', ...args], { env });
-      return run.then(
-        ({ stdout }) => ({ code: 0, out: stdout }),
-        (error: { code: number; stdout: string; stderr: string }) => ({
-          code: error.code,
-          out: error.stdout + error.stderr,
-        }),
-      );
+      return ran(['dist/apps/cli/src/main.js', ...args], env);
     };
+    const entryCount = async (): Promise<number> =>
+      Number(
+        (await muster.owner.query<{ n: string }>('SELECT count(*) AS n FROM audit.entries WHERE tenant = $1', [tenant]))
+          .rows[0]!.n,
+      );
     const exported = async (name: string, ...args: string[]): Promise<void> => {
       const { code, out } = await cli(['audit', 'export', '--tenant', tenant, '--out', at(name), ...args]);
       expect(out).toContain('audit verify');
@@ -98,6 +116,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       await entriesOfAll(muster.owner);
       writeFileSync(at('muster.key'), (await cli(['audit', 'key', '--tenant', tenant])).out);
       await exported('whole', '--csv');
+      await entriesOfAll(muster.owner);
     });
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -150,7 +169,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         ['tile/0/999', 404],
         ['tile/0/0', 404],
         ['tile/0/x001', 404],
-        [`proofs/inclusion?number=${size}`, 404],
+        [`proofs/inclusion?number=${size + 1_000}`, 404],
         ['proofs/inclusion?number=1&size=999999', 400],
         ['proofs/inclusion?number=x', 400],
         [`proofs/consistency?from=${size}&to=1`, 400],
@@ -387,6 +406,90 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         code: 1,
         out: expect.stringMatching(/the log was rolled back/),
       });
+    });
+
+    it('a witness cosigns, its word is verified, and it refuses a log that was rolled back or forked', async () => {
+      const url = `http://127.0.0.1:${muster.server.adminPort}/api/audit/v1/logs/${tenant}`;
+      const look = (): Promise<Ran> =>
+        ran(
+          [
+            'dist/apps/witness/src/main.js',
+            '--log',
+            url,
+            '--key',
+            at('muster.key'),
+            '--folder',
+            at('witness'),
+            '--name',
+            'witness.example.org',
+            '--once',
+          ],
+          { PATH: process.env.PATH, MUSTER_API_KEY: muster.server.apiKey },
+        );
+      expect(await look()).toMatchObject({
+        code: 0,
+        out: expect.stringMatching(/cosigned scim\.example\.org\/audit\//),
+      });
+      const cosigned = readdirSync(at('witness')).find((name) => name.endsWith('.checkpoint'))!;
+      const kept = ['--checkpoint', at('witness', cosigned), '--witness-key', at('witness', 'witness.pub')];
+      await exported('witnessed');
+      const { code, out } = await verify('witnessed', ...kept);
+      expect(out).toMatch(/The witness witness\.example\.org\+[0-9a-f]{8} has cosigned it on 20/);
+      expect(out).toMatch(/The first \d+ entries are those of the checkpoint/);
+      expect(code).toBe(0);
+      expect(await verify('witnessed', ...kept.with(1, at('whole', 'checkpoint')))).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/number of cosignatures differs/),
+      });
+
+      // What was read just now is an entry soon.
+      await entriesOfAll(muster.owner);
+      const entries = await entryCount();
+      const { origin } = parseCheckpoint(parseNote(await text(logPath('checkpoint'))).text);
+      const signedBy = (size: number, root: Buffer): string =>
+        signCheckpoint({ origin, size, root, extensions: [] }, [logKeysOf(origin, seedOf(muster)).signer]);
+      /** What is shown as the newest checkpoint, by somebody who has the key and the database. */
+      const showing = async <T>(size: number, note: string | null, act: () => Promise<T>): Promise<T> => {
+        await muster.owner.query('SET session_replication_role = replica');
+        await muster.owner.query(
+          'CREATE TEMP TABLE kept AS SELECT * FROM audit.checkpoints WHERE tenant = $1 AND size >= $2',
+          [tenant, size],
+        );
+        await muster.owner.query('DELETE FROM audit.checkpoints WHERE tenant = $1 AND size >= $2', [tenant, size]);
+        if (note !== null)
+          await muster.owner.query('INSERT INTO audit.checkpoints VALUES ($1, $2, now(), $3)', [tenant, size, note]);
+        try {
+          return await act();
+        } finally {
+          await muster.owner.query('DELETE FROM audit.checkpoints WHERE tenant = $1 AND size >= $2', [tenant, size]);
+          await muster.owner.query('INSERT INTO audit.checkpoints SELECT * FROM kept');
+          await muster.owner.query('DROP TABLE kept');
+          await muster.owner.query('SET session_replication_role = DEFAULT');
+        }
+      };
+      expect(await look()).toMatchObject({ code: 0 });
+      expect(await showing(entries, null, look)).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/REFUSED: the log \S+ was rolled back/),
+      });
+      const forked = signedBy(entries, Buffer.alloc(32, 1));
+      expect(await showing(entries, forked, look)).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/REFUSED: the log \S+ was forked/),
+      });
+      writeFileSync(at('forked'), forked);
+      expect(await verify('witnessed', '--checkpoint', at('forked'))).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/is of another log: .* The log was forked|cannot be compared/),
+      });
+      writeFileSync(at('forked'), signedBy(50, Buffer.alloc(32, 1)));
+      expect(await verify('witnessed', '--checkpoint', at('forked'))).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(
+          /the root of its first 50 entries is \S{44} there, and \S{44} here. The log was forked/,
+        ),
+      });
+      expect(await look()).toMatchObject({ code: 0 });
     });
   });
 }

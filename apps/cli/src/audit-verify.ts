@@ -279,6 +279,11 @@ export class Verification {
     const isWithin =
       (head.since === null || at >= moment(head.since)) && (head.until === null || at < moment(head.until));
     if (leaf.stream === head.person && isWithin) absence.numbers.push(number);
+    if (leaf.stream === head.person && leaf.owner !== OF_PERSONS)
+      this.report(
+        number,
+        `it is about something else than a person, of ${leaf.owner}: what is proved here is about persons`,
+      );
     if (leaf.owner !== OF_PERSONS) return;
     const { sequence, recordedAt } = leaf;
     absence.before ??= { number, sequence, recordedAt };

@@ -3,6 +3,7 @@ import { Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
+import { isUuid } from '#runtime';
 import { MAX_KEY_CHARACTERS, Rejected } from '#scim';
 import { carryOut, planConsistency, planInclusions, planTree, type Tile } from '#tlog';
 import { AuditController } from '../http/admin.controller.js';
@@ -12,6 +13,7 @@ import { Documented } from '../http/documented.js';
 import { ID, listOf, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { CSV_HEAD, csvLine, jsonLine, valuesOf, type ExportRow } from './export-lines.js';
 import { Exports, type Exported } from './exports.queries.js';
+import { Histories } from './histories.queries.js';
 import { Logs, type LogHead } from './logs.queries.js';
 import { timespanIn } from './moments.js';
 import { People } from './people.queries.js';
@@ -110,6 +112,7 @@ export class ExportsController {
     private readonly exports: Exports,
     private readonly logs: Logs,
     private readonly people: People,
+    private readonly histories: Histories,
     private readonly where: Where,
     private readonly readings: Readings,
   ) {}
@@ -204,6 +207,16 @@ export class ExportsController {
     return (await carryOut(plan, (tiles) => this.logs.tiles(tenant, tiles))).map((proof) => proof.map(base64));
   }
 
+  /** Of somebody who was erased the id alone is left. */
+  private async personOf(
+    tenant: string | null,
+    given: string,
+  ): Promise<{ readonly id: string; readonly tenant: string }> {
+    if (!isUuid(given)) return this.people.find(tenant, given);
+    const id = given.toLowerCase();
+    return { id, tenant: await this.histories.tenantOf(id) };
+  }
+
   /** What is asked for, after it was recorded. Throws Rejected. */
   private async choose(asked: PlanQuery & { readonly size?: number }, reader: Reader, what: string): Promise<Chosen> {
     const { since, until } = timespanIn(asked);
@@ -211,7 +224,7 @@ export class ExportsController {
       throw new Rejected('invalidValue', 'absence is proved of one person: send person, too.');
     if ((since ?? until) !== undefined && (asked.from ?? asked.to) !== undefined)
       throw new Rejected('invalidValue', 'from and to are numbers, since and until are moments: send either of them.');
-    const found = asked.person === undefined ? null : await this.people.find(asked.tenant ?? null, asked.person);
+    const found = asked.person === undefined ? null : await this.personOf(asked.tenant ?? null, asked.person);
     const tenant = found?.tenant ?? (await this.where.tenant(asked.tenant));
     checkTenant(reader.key, tenant);
     const head = await this.logs.head(tenant);
