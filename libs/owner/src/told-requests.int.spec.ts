@@ -186,9 +186,23 @@ it('who stops has told all of it, with counters and objects that were seen', asy
   expect(lane.told(tenant).flatMap(({ seen }) => seen.map(({ id }) => id))).toEqual([user]);
 });
 
+it('a log that stays away does not hold up the end', async () => {
+  const lane = new Lane();
+  const requests = telling(lane);
+  const tenant = uuidv7();
+  requests.record(tenant, record());
+  await requests.stop();
+  expect(lane.records(tenant)).toEqual([]);
+}, 60_000);
+
 it('of an address that nobody knows so many are recorded in a minute, and of others all the same', () => {
   const requests = telling(new Lane());
   const admitted = Array.from({ length: 100 }, () => requests.admitsUnknown('192.0.2.1')).filter(Boolean);
   expect(admitted).toHaveLength(60);
   expect(requests.admitsUnknown('192.0.2.2')).toBe(true);
+  // A flood may come from many addresses.
+  const flood = Array.from({ length: 10_000 }, (_, index) =>
+    requests.admitsUnknown(`198.51.${index >> 8}.${index & 255}`),
+  );
+  expect(flood.filter(Boolean).length).toBeLessThan(3_000);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   AUDIT_COMMAND_TYPES,
   commandsOf,
@@ -59,7 +60,7 @@ interface Sending {
   readonly message: Message;
   readonly pile: Pile;
   readonly bytes: number;
-  readonly records: number;
+  readonly requests: readonly RequestRecord[];
   readonly isCounting: boolean;
 }
 
@@ -89,6 +90,7 @@ export class RequestsToTell implements Part {
   private outbox: Sending[] = [];
   private sending: Promise<void> | null = null;
   private timer: NodeJS.Timeout | undefined;
+  private isOver = false;
   private countedMs = 0;
   private dropped = 0;
   private droppedToldMs = -Infinity;
@@ -108,6 +110,7 @@ export class RequestsToTell implements Part {
     let timer: NodeJS.Timeout | undefined;
     const timeOut = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_TIMEOUT_MS)));
     await Promise.race([this.flushAll(), timeOut]);
+    this.isOver = true;
     clearTimeout(timer);
   }
 
@@ -185,11 +188,14 @@ export class RequestsToTell implements Part {
     await this.sending;
   }
 
-  /** Resolves when the log has all that waits now; it tries until then. */
+  /** Resolves when the log has all that waits now; it tries until then, or until the time of stop() is over. */
   private async flushAll(): Promise<void> {
     await this.sending;
-    do await this.flush(true);
-    while (this.outbox.length > 0 && (await new Promise((resolve) => setTimeout(resolve, FLUSH_EVERY_MS, true))));
+    for (;;) {
+      await this.flush(true);
+      if (this.outbox.length === 0 || this.isOver) return;
+      await pause(FLUSH_EVERY_MS);
+    }
   }
 
   private pileOf(tenant: string): Pile | null {
@@ -253,7 +259,7 @@ export class RequestsToTell implements Part {
     };
     const isCounting = told.requests.length === 0;
     if (isCounting) pile.counting++;
-    this.outbox.push({ message, pile, bytes, records: told.requests.length, isCounting });
+    this.outbox.push({ message, pile, bytes, requests: told.requests, isCounting });
   }
 
   private async send(): Promise<void> {
@@ -268,12 +274,12 @@ export class RequestsToTell implements Part {
         this.outbox.push(one);
         continue;
       }
-      if (isTooLong) this.dropped += one.records;
+      if (isTooLong) for (const { face } of one.requests) this.drop(one.message.tenant, face);
       if (one.isCounting) one.pile.counting--;
       one.pile.bytes -= one.bytes;
-      one.pile.records -= one.records;
+      one.pile.records -= one.requests.length;
       this.bytes -= one.bytes;
-      this.records -= one.records;
+      this.records -= one.requests.length;
     }
   }
 
