@@ -14,7 +14,7 @@ import { newDatabase } from './postgres.js';
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** The body, read as JSON; undefined = there is none. */
+  /** The body, read as JSON where it is; undefined = there is none. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what is in it each test says by what it expects
   readonly body: any;
 }
@@ -199,6 +199,8 @@ class Muster {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
+    const answer = text === '' ? undefined : isJson ? JSON.parse(text) : text;
+    return { status: response.status, headers: response.headers, body: answer };
   }
 }

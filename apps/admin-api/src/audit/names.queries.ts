@@ -7,6 +7,7 @@ import {
   DIRECTORIES_VIEW,
   eventsViewOf,
   GROUPS_VIEW,
+  INSTALLATION,
   LISTED_CLIENTS_VIEW,
   LISTED_TOKENS_VIEW,
   TENANTS_VIEW,
@@ -20,9 +21,11 @@ const MAX_NAME_CHARACTERS = 400;
 const ACTOR = /^(token|client|key):(.+)$/;
 
 const OF_DIRECTORY = `(SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = t.directory)`;
+/** A request may name what is of another tenant: it is not told how that is called. The installation sees all. */
+const seen = (tenant: string): string => `($1 = '${INSTALLATION}'::uuid OR ${tenant} = $1)`;
 const firstName = (view: string): string => `
   SELECT 9 AS place, id, (SELECT coalesce(e.data->>'name', e.data->>'shownName', e.data->>'description', e.data->'schema'->>'id',
-      e.data->'resource'->>'displayName') FROM ${view} e WHERE e.stream = id AND e.version = 1) AS name
+      e.data->'resource'->>'displayName') FROM ${view} e WHERE e.stream = id AND e.version = 1 AND ${seen('e.tenant')}) AS name
   FROM unnest($2::uuid[]) AS i(id)`;
 
 /** The names that there are now; of what was deleted, the name of a user as it was last, and of others their first one. */
@@ -33,11 +36,11 @@ const NAMES = `
     UNION ALL SELECT 2, u.id, u.user_name FROM unnest($2::uuid[]) AS i(id)
       CROSS JOIN LATERAL (SELECT * FROM ${DELETED_USERS_VIEW} WHERE tenant = $1 AND id = i.id OFFSET 0) u
     UNION ALL SELECT 3, g.id, g.resource->>'displayName' FROM unnest($2::uuid[]) AS i(id)
-      CROSS JOIN LATERAL (SELECT * FROM ${GROUPS_VIEW} WHERE id = i.id OFFSET 0) g
-    UNION ALL SELECT 4, id, name FROM ${DIRECTORIES_VIEW} WHERE id = ANY ($2)
-    UNION ALL SELECT 5, id, name FROM ${TENANTS_VIEW} WHERE id = ANY ($2)
-    UNION ALL SELECT 6, t.id, concat_ws(' of ', nullif(t.description, ''), ${OF_DIRECTORY}) FROM ${LISTED_TOKENS_VIEW} t WHERE t.id = ANY ($2)
-    UNION ALL SELECT 7, t.id, concat_ws(' of ', t.name, ${OF_DIRECTORY}) FROM ${LISTED_CLIENTS_VIEW} t WHERE t.id = ANY ($2)
+      CROSS JOIN LATERAL (SELECT * FROM ${GROUPS_VIEW} WHERE id = i.id AND ${seen('tenant')} OFFSET 0) g
+    UNION ALL SELECT 4, id, name FROM ${DIRECTORIES_VIEW} WHERE id = ANY ($2) AND ${seen('tenant')}
+    UNION ALL SELECT 5, id, name FROM ${TENANTS_VIEW} WHERE id = ANY ($2) AND ${seen('id')}
+    UNION ALL SELECT 6, t.id, concat_ws(' of ', nullif(t.description, ''), ${OF_DIRECTORY}) FROM ${LISTED_TOKENS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
+    UNION ALL SELECT 7, t.id, concat_ws(' of ', t.name, ${OF_DIRECTORY}) FROM ${LISTED_CLIENTS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
     UNION ALL SELECT 8, id, name FROM ${API_KEYS_VIEW} WHERE id = ANY ($2)
     UNION ALL ${firstName(eventsViewOf('directory'))}
     UNION ALL ${firstName(eventsViewOf('group'))}
@@ -78,7 +81,7 @@ export class AuditNames {
   async actors(tenant: string, given: string): Promise<readonly string[]> {
     if (ACTOR.test(given) || given in THEMSELVES) return [given];
     const { rows } = await this.pool.query<{ actor: string }>(
-      `SELECT 'key:' || id AS actor FROM ${API_KEYS_VIEW} WHERE lower(name) = lower($2)
+      `SELECT 'key:' || id AS actor FROM ${API_KEYS_VIEW} WHERE lower(name) = lower($2) AND (of_tenant IS NULL OR ${seen('of_tenant')})
        UNION ALL SELECT 'client:' || t.id FROM ${LISTED_CLIENTS_VIEW} t
          WHERE t.tenant = $1 AND (lower(t.name) = lower($2) OR lower(${OF_DIRECTORY}) = lower($2))
        UNION ALL SELECT 'token:' || t.id FROM ${LISTED_TOKENS_VIEW} t
