@@ -7,6 +7,7 @@ import { Histories } from '../apps/admin-api/src/audit/histories.queries.js';
 import { EntryClients } from '../apps/admin-api/src/audit/entry-clients.queries.js';
 import { AuditNames } from '../apps/admin-api/src/audit/names.queries.js';
 import { PersonKeys } from '../apps/admin-api/src/audit/person-values.queries.js';
+import { Reports, type ReportFilter } from '../apps/admin-api/src/audit/report.queries.js';
 import { AskedRequests, type RequestFilter } from '../apps/admin-api/src/audit/requests.queries.js';
 import { Streams } from '../apps/admin-api/src/audit/streams.queries.js';
 import { readingsOf } from './support/plans.js';
@@ -16,6 +17,8 @@ import { newDatabase } from './support/postgres.js';
 
 const ENTRIES = 1_000_000;
 const REQUESTS = 100_000;
+/** Each second of one day has a request, which is that of an entry. */
+const DAY = { since: '2026-01-05T00:00:00.000Z', until: '2026-01-06T00:00:00.000Z', seconds: 86_400 };
 const STREAMS = 50_000;
 const TENANT = '01980000-0000-7000-8000-00000000000a';
 const OTHER_TENANT = '01980000-0000-7000-8000-00000000000b';
@@ -35,6 +38,7 @@ let pool: pg.Pool;
 let entries: Entries;
 let histories: Histories;
 let requests: AskedRequests;
+let reports: Reports;
 
 const streamOf = (n: string): string => `('01980000-0000-7000-9000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
@@ -58,6 +62,7 @@ beforeAll(async () => {
     new EntryClients(recorded),
   );
   requests = new AskedRequests(recorded, master);
+  reports = new Reports(recorded, requests);
   // Statistics come when the test says so.
   await owner.query(`ALTER TABLE audit.entries SET (autovacuum_enabled = off);
     ALTER TABLE audit.payloads SET (autovacuum_enabled = off);
@@ -108,6 +113,14 @@ beforeAll(async () => {
        ${streamOf(`n % 1000`)}, 'user-' || n, CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, 0
      FROM generate_series(0, ${REQUESTS - 1}) AS n`,
   );
+  await owner.query(
+    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status, address, correlation_id, body_bytes)
+     SELECT '${TENANT}', (left(ms, 8) || '-' || right(ms, 4) || '-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, at, 1, 'scim', '${DIRECTORY}', '${TOKEN}',
+       CASE WHEN n % 10 = 0 THEN 'POST' ELSE 'PATCH' END, '/Users', 'User', ${streamOf(`n % ${STREAMS}`)}, 'of-day-' || n,
+       CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, 0
+     FROM (SELECT n, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS ms
+       FROM (SELECT n, '2026-01-01'::timestamptz + n * interval '1 second' AS at FROM generate_series(345600, 431999) AS n) AS i) AS t`,
+  );
 }, 300_000);
 afterAll(() => Promise.all([owner?.end(), pool?.end()]));
 
@@ -115,6 +128,13 @@ const list = (filter: Partial<EntryFilter>) => () =>
   entries.page({ tenant: TENANT, ...filter }, null, PAGE).then(({ items }) => items.length);
 const request = (filter: Partial<RequestFilter>) => () =>
   requests.page({ tenant: TENANT, failed: false, ...filter }, null, PAGE).then(({ items }) => items.length);
+
+const report = (filter: Partial<ReportFilter>) => () =>
+  reports.page({ tenant: TENANT, ...DAY, ...filter }, null, PAGE, Date.now()).then(({ items }) => items.length);
+const count = (filter: Partial<ReportFilter>) => () =>
+  reports
+    .count({ tenant: TENANT, ...DAY, ...filter }, 3_600, Date.now())
+    .then(({ groups }) => groups.reduce((sum, group) => sum + group.count, 0));
 
 describe.each([
   ['without statistics', async () => undefined],
@@ -182,5 +202,28 @@ describe.each([
           text,
         });
     }
+  });
+
+  it.each([
+    ['a page of a day', report({}), PAGE, STRETCH],
+    ['a page of what was skipped', report({ result: 'skipped' }), null, 6 * STRETCH],
+    ['a page of failures', report({ result: 'failure' }), PAGE, 6 * STRETCH],
+    ['a page of a person', report({ person: { ids: [PERSON], names: ['ada'] } }), null, 4 * DAY.seconds],
+    ['the totals of a day', count({}), DAY.seconds, 4 * DAY.seconds],
+    ['the totals of an hour', count({ since: '2026-01-05T23:00:00.000Z' }), 3_600, 4 * 3_700],
+    ['the totals of a person in a day', count({ person: { ids: [PERSON], names: ['ada'] } }), null, 4 * DAY.seconds],
+    [
+      'the failing objects of a day',
+      () => reports.failing({ tenant: TENANT, ...DAY }).then(({ length }) => length),
+      50,
+      DAY.seconds / 50 + PAGE,
+    ],
+  ])('of a report, %s: no more than its timespan is read, by indexes', async (_what, ask, found, most) => {
+    asked.length = 0;
+    const answered = await ask();
+    if (found !== null) expect(answered).toBe(found);
+    for (const { text, values } of [asked[0]!, asked.at(-1)!])
+      for (const { rows, withoutIndex } of await readingsOf(pool, text, values!))
+        expect({ rows: Math.max(rows, most), withoutIndex, text }).toEqual({ rows: most, withoutIndex: [], text });
   });
 });

@@ -15,6 +15,8 @@ import { People } from './audit/people.queries.js';
 import { PersonKeys } from './audit/person-values.queries.js';
 import { Readings } from './audit/readings.sender.js';
 import { AskedRequests } from './audit/requests.queries.js';
+import { ReportController } from './audit/report.controller.js';
+import { Reports } from './audit/report.queries.js';
 import { RequestsController } from './audit/requests.controller.js';
 import { Streams } from './audit/streams.queries.js';
 import { Where } from './audit/where.queries.js';
@@ -104,6 +106,7 @@ export const AUDIT_CONTROLLERS = [
   RequestsController,
   LogsController,
   ExportsController,
+  ReportController,
 ] as const;
 
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
@@ -153,6 +156,7 @@ export class AdminApiModule {
         People,
         PersonKeys,
         AskedRequests,
+        Reports,
         Readings,
         Where,
         { provide: POOL, useValue: pool },

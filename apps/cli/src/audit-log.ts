@@ -38,7 +38,7 @@ const by = ({ id, name }: NamedView): string =>
   );
 
 /** A table, whose last column is as long as it is. */
-const table = (rows: readonly (readonly string[])[], paint: Paint): string => {
+export const table = (rows: readonly (readonly string[])[], paint: Paint): string => {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row, index) => {

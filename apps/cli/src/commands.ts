@@ -8,6 +8,7 @@ import { addDomain } from './commands/domain.js';
 import { addGroup } from './commands/group.js';
 import { addKey } from './commands/key.js';
 import { addMapping } from './commands/mapping.js';
+import { addReport } from './commands/report.js';
 import { addRequest } from './commands/request.js';
 import { addSchema } from './commands/schema.js';
 import { addTenant } from './commands/tenant.js';
@@ -39,6 +40,7 @@ export const newProgram = (): Command => {
     addAudit,
     addProof,
     addRequest,
+    addReport,
   ])
     add(program);
   return program;

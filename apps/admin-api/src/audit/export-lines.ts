@@ -1,3 +1,4 @@
+import { csvCell } from './csv.js';
 import { sealContext } from '#contracts';
 
 /** Opens what was sealed with the key of one person; null = it does not fit. */
@@ -53,17 +54,6 @@ const CSV_LEAF = [
 
 /** The first line of a CSV export: `payload` is the hash of what the entry says, `data` and `values` are that itself. */
 export const CSV_HEAD = `number,${CSV_LEAF.join(',')},data,values\r\n`;
-
-/** Spreadsheets carry out what begins like this: they get an apostrophe, which they take for the sign of a text. */
-const FORMULA = /^[=+\-@\t\r]/;
-
-const csvCell = (value: unknown): string => {
-  if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return String(value);
-  const text = String(value);
-  const safe = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-};
 
 /** A line of CSV (RFC 4180). */
 export const csvLine = ([line]: ExportRow, values: string | null | undefined): string => {

@@ -15,7 +15,8 @@ import { AuditNames } from './names.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
 import { Where } from './where.queries.js';
-import { AskedRequests, type RequestFilter, type RequestRow } from './requests.queries.js';
+import type { RequestRow } from './asked-request.js';
+import { AskedRequests, type RequestFilter } from './requests.queries.js';
 
 const MAX_CORRELATION_CHARACTERS = 200;
 const NOT_BLANK = { message: '$property must not be blank' };

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_REQUESTS_VIEW, bodyContext, bodyKeyText, type AskedFace } from '#contracts';
+import { AUDIT_REQUESTS_VIEW, bodyContext, bodyKeyText } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { MASTER_SEAL, POOL } from '../injected.js';
 import { LEAST_ID } from '../http/pages.queries.js';
+import type { RequestRow } from './asked-request.js';
 import { leastIdOf, type Timespan } from './moments.js';
 import type { Opener } from './person-values.queries.js';
 import { asMoment } from './streams.queries.js';
@@ -31,29 +32,15 @@ export interface RequestFilter extends Timespan {
   readonly correlation?: string;
 }
 
-/** A request as it is stored, without its body. */
-export interface RequestRow {
-  readonly tenant: string;
-  readonly id: string;
-  /** ISO 8601, UTC. */
-  readonly at: string;
-  readonly durationMs: number;
-  readonly face: AskedFace;
-  readonly directory: string | null;
-  readonly actor: string | null;
-  readonly method: string;
-  readonly path: string;
-  readonly resourceType: string | null;
-  readonly object: string | null;
-  readonly name: string | null;
-  readonly status: number;
-  readonly scimType: string | null;
-  readonly detail: string | null;
-  readonly address: string;
-  readonly userAgent: string | null;
-  readonly correlationId: string;
-  readonly bodyBytes: number;
-  readonly replayOf: string | null;
+/** The same, and what a report chooses by. */
+export interface ReportedRequests extends RequestFilter {
+  /** True: none of administrators. */
+  readonly isProvisioning?: boolean;
+  /** True: only those that were done. */
+  readonly isDone?: boolean;
+  /** About one of these, or called so by their bodies; the names are in lower case. */
+  readonly person?: { readonly ids: readonly string[]; readonly names: readonly string[] };
+  readonly methods?: readonly string[];
 }
 
 const COLUMNS = `
@@ -69,7 +56,7 @@ export class AskedRequests {
     @Inject(MASTER_SEAL) private readonly master: Opener,
   ) {}
 
-  async page(filter: RequestFilter, after: string | null, limit: number): Promise<Walked<RequestRow, string>> {
+  async page(filter: ReportedRequests, after: string | null, limit: number): Promise<Walked<RequestRow, string>> {
     const { text, values } = statementOf(filter);
     const end = performance.now() + WALK_MS;
     return walk(after ?? (filter.until === undefined ? GREATEST_ID : leastIdOf(filter.until)), limit, {
@@ -87,6 +74,17 @@ export class AskedRequests {
         return { found: found ?? [], reached };
       },
     });
+  }
+
+  /** Without their bodies, by their ids; one that is not there is left out. */
+  async byIds(tenant: string, ids: readonly string[]): Promise<ReadonlyMap<string, RequestRow>> {
+    if (ids.length === 0) return new Map();
+    const { rows } = await this.pool.query<RequestRow>(
+      `SELECT ${COLUMNS} FROM unnest($2::uuid[]) AS i(id)
+       CROSS JOIN LATERAL (SELECT * FROM ${AUDIT_REQUESTS_VIEW} WHERE tenant = $1 AND id = i.id OFFSET 0) AS r`,
+      [tenant, ids],
+    );
+    return new Map(rows.map((row) => [row.id, row]));
   }
 
   /** With its body, as the face kept it. Throws Rejected(notFound). */
@@ -108,24 +106,38 @@ export class AskedRequests {
   }
 }
 
-const statementOf = (filter: RequestFilter): { text: string; values: unknown[] } => {
+/** SQL: what must be true of the rows `r` that an index gives, and what is looked at in each of them. */
+export const conditionsOf = (
+  { failed, directory, object, name, status, correlation, isProvisioning, isDone, person, methods }: ReportedRequests,
+  value: (given: unknown, type: string) => string,
+): { readonly conditions: readonly string[]; readonly filters: readonly string[] } => ({
+  conditions: [
+    ...(failed ? ['r.status >= 400'] : []),
+    ...(object === undefined ? [] : [`r.object = ${value(object, 'uuid')}`]),
+    ...(correlation === undefined ? [] : [`r.correlation_id = ${value(correlation, 'text')}`]),
+  ],
+  // These are looked at in rows that an index has given.
+  filters: [
+    ...(directory === undefined ? [] : [`r.directory = ${value(directory, 'uuid')}`]),
+    ...(name === undefined ? [] : [`lower(r.name) = lower(${value(name, 'text')})`]),
+    ...(status === undefined ? [] : [`r.status = ${value(status, 'smallint')}`]),
+    ...(isProvisioning ? [`r.face <> 'admin'`] : []),
+    ...(isDone ? ['r.status < 400'] : []),
+    ...(methods ? [`r.method = ANY (${value(methods, 'text[]')})`] : []),
+    ...(person
+      ? [`(r.object = ANY (${value(person.ids, 'uuid[]')}) OR lower(r.name) = ANY (${value(person.names, 'text[]')}))`]
+      : []),
+  ],
+});
+
+const statementOf = (filter: ReportedRequests): { text: string; values: unknown[] } => {
   const values: unknown[] = [];
   const value = (given: unknown, type: string): string => {
     values.push(given);
     return `$${values.length + 3}::${type}`;
   };
-  const { failed, directory, object, name, status, correlation } = filter;
-  const conditions = [
-    ...(failed ? ['r.status >= 400'] : []),
-    ...(object === undefined ? [] : [`r.object = ${value(object, 'uuid')}`]),
-    ...(correlation === undefined ? [] : [`r.correlation_id = ${value(correlation, 'text')}`]),
-  ];
-  // These are looked at in rows that an index has given.
-  const filters = [
-    ...(directory === undefined ? [] : [`r.directory = ${value(directory, 'uuid')}`]),
-    ...(name === undefined ? [] : [`lower(r.name) = lower(${value(name, 'text')})`]),
-    ...(status === undefined ? [] : [`r.status = ${value(status, 'smallint')}`]),
-  ];
+  const { conditions, filters } = conditionsOf(filter, value);
+  if (filter.person) return ofPerson(filter.person, { conditions, filters, values, value });
   const limit = `$${values.length + 4}::int`;
   const stretch = filters.length === 0 ? limit : String(STRETCH_ROWS);
   return {
@@ -140,5 +152,51 @@ const statementOf = (filter: RequestFilter): { text: string; values: unknown[] }
       )
       SELECT (SELECT json_agg(c ORDER BY c.id DESC) FROM chosen c) AS found,
         CASE WHEN (SELECT count(*) FROM scanned) < ${stretch} THEN NULL ELSE (SELECT id FROM scanned ORDER BY id LIMIT 1) END AS reached`,
+  };
+};
+
+/** SQL: requests `r` about a person, and those that were refused and named it, each by its index. */
+export const aboutPerson = (
+  { ids, names }: NonNullable<ReportedRequests['person']>,
+  value: (given: unknown, type: string) => string,
+): readonly [about: string, refused: string] => {
+  const these = value(ids, 'uuid[]');
+  return [
+    `r.object = ANY (${these})`,
+    `r.status >= 400 AND lower(r.name) = ANY (${value(names, 'text[]')}) AND (r.object = ANY (${these})) IS NOT TRUE`,
+  ];
+};
+
+/** Of a person there are few: they need not be looked for among those of everybody. */
+const ofPerson = (
+  person: NonNullable<ReportedRequests['person']>,
+  {
+    conditions,
+    filters,
+    values,
+    value,
+  }: ReturnType<typeof conditionsOf> & {
+    readonly values: unknown[];
+    readonly value: (given: unknown, type: string) => string;
+  },
+): { text: string; values: unknown[] } => {
+  const [about, refused] = aboutPerson(person, value);
+  const limit = `$${values.length + 4}::int`;
+  const rows = (condition: string): string => `
+        SELECT ${COLUMNS} FROM ${AUDIT_REQUESTS_VIEW} r
+        WHERE ${['r.tenant = $1 AND r.id < $2 AND r.id >= $3', ...conditions, condition].join(' AND ')} ORDER BY r.id DESC LIMIT ${STRETCH_ROWS}`;
+  const lastOf = (name: string): string =>
+    `(SELECT id FROM ${name} WHERE (SELECT count(*) FROM ${name}) = ${STRETCH_ROWS} ORDER BY id LIMIT 1)`;
+  return {
+    values,
+    text: `
+      WITH about AS MATERIALIZED (${rows(about)}
+      ), refused AS MATERIALIZED (${rows('r.status >= 400')}
+      ), edge AS MATERIALIZED (SELECT greatest(${lastOf('about')}, ${lastOf('refused')}) AS id
+      ), chosen AS (
+        SELECT r.* FROM (SELECT * FROM about UNION ALL SELECT * FROM refused r WHERE ${refused}) AS r
+        WHERE ${['r.id >= coalesce((SELECT id FROM edge), $3)', ...filters].join(' AND ')} ORDER BY r.id DESC LIMIT ${limit}
+      )
+      SELECT (SELECT json_agg(c ORDER BY c.id DESC) FROM chosen c) AS found, (SELECT id FROM edge) AS reached`,
   };
 };
