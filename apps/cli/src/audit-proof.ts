@@ -45,7 +45,7 @@ const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedE
       `${count(payloads, 'entry says', 'entries say')} what was hashed${purged > 0 ? `; ${purged} were purged, and only their leaves are left` : ''}${leavesAlone > 0 ? `; of ${leavesAlone} the leaf alone is here` : ''}.`,
     ),
     ...reached.slice(1).map(({ what, size }) => `ok     The first ${size} entries are those of ${what}.`),
-    ...(readable + erased > 0
+    ...(findingCount === 0 && readable + erased > 0
       ? [
           `note   The sealed values of ${count(readable + erased, 'entry', 'entries')} are proved. "values" is what the server read in them, for people: this is not proved by the tree${erased > 0 ? `. Of ${erased} the person was erased` : ''}.`,
         ]

@@ -140,11 +140,7 @@ export class Verification {
         else this.reached.unshift(this.signed);
       }
     } else if (this.findingCount === 0) this.reached.unshift(this.signed);
-    for (const { what, size } of this.isBroken ? [] : this.waiting)
-      this.report(
-        null,
-        `${what} is of ${size} entries, and this export ${this.isRow ? `has those from ${head.from} to ${head.to} of ${head.size}` : 'has those of one person'}, so it cannot be compared. ${size > head.size ? 'Either the log was rolled back, or the checkpoint is the younger one: export again' : 'Export the whole log'}`,
-      );
+    for (const other of this.isBroken ? [] : this.waiting) this.compareBeside(other);
     if (seen.lines !== head.entries)
       this.report(null, `there are ${seen.lines} lines, and export.json says ${head.entries}`);
     return {
@@ -245,12 +241,34 @@ export class Verification {
       const due = this.waiting.shift()!;
       const root = this.growth.root();
       if (root.equals(due.root)) this.reached.push(due);
-      else
-        this.report(
-          null,
-          `${due.what} is of another log: the root of its first ${due.size} entries is ${due.root.toString('base64')} there, and ${root.toString('base64')} here. The log was forked`,
-        );
+      else this.reportFork(due, root);
     }
+  }
+
+  /** A checkpoint of a size at which these entries give no root. */
+  private compareBeside(other: SignedHead): void {
+    const { head, signed } = this;
+    if (other.size === signed.size) {
+      if (other.root.equals(signed.root)) this.reached.push(other);
+      else this.reportFork(other, signed.root);
+      return;
+    }
+    const here = this.isRow ? `those from ${head.from} to ${head.to} of ${head.size}` : 'those of one person';
+    const advice =
+      other.size > head.size
+        ? 'Either the log was rolled back, or the checkpoint is the younger one: export again'
+        : 'Export the whole log';
+    this.report(
+      null,
+      `${other.what} is of ${other.size} entries, and this export has ${here}, so it cannot be compared. ${advice}`,
+    );
+  }
+
+  private reportFork({ what, size, root }: SignedHead, here: Hash): void {
+    this.report(
+      null,
+      `${what} is of another log: the root of its first ${size} entries is ${root.toString('base64')} there, and ${here.toString('base64')} here. The log was forked`,
+    );
   }
 
   /** An entry with a proof of its own. */

@@ -43,6 +43,13 @@ export interface RangeProof {
   readonly after: Proof;
 }
 
-/** Says what differs; null = the tree that has grown up to here is the beginning of the other one. */
-export const verifyRange = (grown: Growth, head: TreeHead, { after }: Pick<RangeProof, 'after'>): Mismatch | null =>
-  verifyConsistency({ size: grown.size, root: grown.root() }, head, after);
+/**
+ * Says what differs; null = the tree that has grown up to here is the beginning of the other one, which was signed. What
+ * was signed, and what follows from the proof, is what is expected of the leaves.
+ */
+export const verifyRange = (grown: Growth, head: TreeHead, { after }: Pick<RangeProof, 'after'>): Mismatch | null => {
+  const { size } = grown;
+  const fault = verifyConsistency({ size, root: grown.root() }, head, after);
+  const { what, expected, computed } = fault ?? {};
+  return fault && what === `root of the tree of ${size} leaves` ? new Mismatch(what, computed!, expected!) : fault;
+};
