@@ -15,6 +15,7 @@ import { userBehaviour } from '../apps/identity/src/user.projection.js';
 import { administeredUsers } from './support/administered-users.js';
 import { scansIn } from './support/plans.js';
 import { newDatabase, query } from './support/postgres.js';
+import { partOf } from './support/random-resources.js';
 import { asRead, readingLimits } from './support/reading-limits.js';
 
 /**
@@ -207,8 +208,7 @@ it.each([
 
 it('that nobody bears the keys of a new user, and that what a lane remembers is as it was, is seen by indexes', async () => {
   const { parts } = userBehaviour(randomBytes(32), 262_144);
-  const scans = (name: string): Promise<string[]> =>
-    scansIn(identity, parts.find((part) => part.name === name)!.sql('$1::json'), ['[]']);
+  const scans = (name: string): Promise<string[]> => scansIn(identity, partOf(parts, name), ['[]']);
   expect(await scans('nobody_known')).toEqual(
     [
       'claims_pkey (tenant, kind, value)',

@@ -4,9 +4,9 @@ import { uuidv7 } from '#runtime';
 import { parseSearch, STANDARD, USER, type Resource } from '#scim';
 import { Cursors } from '../../apps/gateway/src/read/cursors.js';
 import { userRow } from '../../apps/identity/src/user-rows.projection.js';
-import { userBehaviour } from '../../apps/identity/src/user.projection.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { startMuster, type Answer, type Directory } from '../support/muster.js';
+import { INSERT_USERS } from '../support/random-resources.js';
 
 /** RFC 9865 over HTTP. That a walk by cursor finds what one by startIndex does: test/lists.int.spec.ts. */
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest';
@@ -16,9 +16,6 @@ const WALKS: readonly [string, Record<string, string>][] = [
   ['in the order of a name', { sortBy: 'displayName', count: '1000' }],
   ['from the last name to the first', { sortBy: 'displayName', sortOrder: 'descending', count: '1000' }],
 ];
-const INSERT = userBehaviour(Buffer.alloc(32), 262_144)
-  .parts.find(({ name }) => name === 'upserted_users')!
-  .sql('$1::json');
 
 for (const log of ['Postgres', 'Kafka'] as const) {
   (log === 'Kafka' ? describeWithKafka : describe)(`on the ${log} log`, () => {
@@ -383,7 +380,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
             mapping: null,
           };
         });
-        await muster.owner.query(INSERT, [JSON.stringify(users.map((user) => userRow(large.tenant, user, USER)))]);
+        await muster.owner.query(INSERT_USERS, [
+          JSON.stringify(users.map((user) => userRow(large.tenant, user, USER))),
+        ]);
         // Users who have no events cannot be kept as deleted ones.
         await muster.deleteForGood(large.id);
         leaving.sort(() => Math.random() - 0.5);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type pg from 'pg';
+import type { WritePart } from '#event-store';
 import {
   COMMON_ATTRIBUTES,
   GROUP,
@@ -412,10 +413,11 @@ export const filtersOf = (definition: ResourceDefinition, paths = pathsOf(defini
 
 let tenants = 0;
 
-const partOf = (
-  parts: readonly { readonly name: string; readonly sql: (rows: string) => string }[],
-  name: string,
-): string => parts.find((part) => part.name === name)!.sql('$1::json');
+/** SQL: the statement of one part of a write statement alone; its only parameter is the rows. */
+export const partOf = (parts: readonly WritePart[], name: string): string => {
+  const { sql, type = 'json' } = parts.find((part) => part.name === name)!;
+  return sql(`$1::${type}`);
+};
 export const INSERT_USERS = partOf(userBehaviour(Buffer.alloc(32), 262_144).parts, 'upserted_users');
 const INSERT_GROUPS = partOf(groupBehaviour(262_144).parts, 'upserted_groups');
 const INSERT_MEMBERS = partOf(groupBehaviour(262_144).parts, 'new_members');

@@ -8,7 +8,6 @@ import { divided } from '../../apps/identity/src/person-keys.js';
 import { knownAsRows, USER_COLUMNS, userRow } from '../../apps/identity/src/user-rows.projection.js';
 import { evolve, type UserState } from '../../apps/identity/src/user.js';
 
-const NOW = '2026-01-01T00:00:00.000Z';
 const PAGE_USERS = 500;
 const TYPES = { UserCreated: 'muster.user.created.v2', UserChanged: 'muster.user.changed.v1' } as const;
 
@@ -27,6 +26,8 @@ export const recordUsers = async (
     tenant,
     seal(masterKey, keyContext(tenant), tenantKey),
   ]);
+  // An event that is older than a minute has to be an entry of the audit log, which is told of none of these.
+  const now = new Date().toISOString();
   let sequence = 0;
   for (let from = 0; from < users; from += PAGE_USERS) {
     const tables: Record<string, object[]> = {
@@ -51,7 +52,7 @@ export const recordUsers = async (
           stream: id,
           version,
           type: TYPES[event.type as keyof typeof TYPES],
-          recorded_at: NOW,
+          recorded_at: now,
           command_id: command,
           correlation_id: command,
           actor: 'test',
@@ -63,10 +64,10 @@ export const recordUsers = async (
           command_id: command,
           tenant,
           outcome: { status: 'done', value: { id, version } },
-          recorded_at: NOW,
+          recorded_at: now,
         });
         const before = state;
-        state = evolve(state, event, id, NOW);
+        state = evolve(state, event, id, now);
         tables['identity.known_as']!.push(...knownAsRows(tenant, id, version, before, state));
       }
       tables['identity.users']!.push(userRow(tenant, state!, STANDARD.user));
