@@ -125,14 +125,19 @@ export class Reports {
       return `$${values.length}::${type}`;
     };
     const { conditions, filters } = conditionsOf(requestsOf(filter), value);
-    const inTime = 'r.tenant = $1 AND r.id >= $2::uuid AND r.id < $3::uuid';
+    const inTime = 'r.id >= $2::uuid AND r.id < $3::uuid';
     const source = filter.person
       ? `(${aboutPerson(filter.person, value)
-          .map((condition) => `SELECT r.* FROM ${AUDIT_REQUESTS_VIEW} r WHERE ${inTime} AND ${condition}`)
+          .map(
+            (condition) =>
+              `SELECT * FROM (SELECT * FROM ${AUDIT_REQUESTS_VIEW} r WHERE ${inTime} AND ${condition} OFFSET 0) AS r`,
+          )
           .join(' UNION ALL ')})`
-      : AUDIT_REQUESTS_VIEW;
+      : `(SELECT * FROM ${AUDIT_REQUESTS_VIEW} r WHERE r.tenant = $1)`;
     // What was changed of somebody else is joined with none of these.
-    const ofPerson = filter.person ? ` AND e.stream = ANY (${value(filter.person.ids, 'uuid[]')})` : '';
+    const entries = filter.person
+      ? `(SELECT * FROM ${AUDIT_ENTRIES_VIEW} WHERE stream = ANY (${value(filter.person.ids, 'uuid[]')}) OFFSET 0)`
+      : AUDIT_ENTRIES_VIEW;
     const { rows } = await this.pool.query<{
       groups: readonly Group[] | null;
       objects: number;
@@ -146,9 +151,9 @@ export class Reports {
        ), oldest AS MATERIALIZED (
          SELECT coalesce(min(at), $4::timestamptz) AS at, count(*) AS count FROM asked
        ), happened AS MATERIALIZED (
-         SELECT e.correlation_id, e.stream, min(${RANK}) AS rank FROM ${AUDIT_ENTRIES_VIEW} e
+         SELECT e.correlation_id, e.stream, min(${RANK}) AS rank FROM ${entries} e
          WHERE e.tenant = $1 AND e.recorded_at >= greatest($4::timestamptz, (SELECT at FROM oldest)) - interval '${CLOCKS_MS} ms'
-           AND e.recorded_at < $5::timestamptz + interval '1 minute' AND e.directory IS NOT NULL${ofPerson}
+           AND e.recorded_at < $5::timestamptz + interval '1 minute' AND e.directory IS NOT NULL
          GROUP BY e.correlation_id, e.stream
        ), groups AS (
          -- A full join is made by hashes or by sorting: nothing is known of how many these are, and loops would take minutes.

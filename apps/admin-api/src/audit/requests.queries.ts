@@ -155,6 +155,9 @@ const statementOf = (filter: ReportedRequests): { text: string; values: unknown[
   };
 };
 
+/** SQL: the tenant, told so that it is not what rows are found by: the index of objects finds fewer than that of the tenant. */
+const OF_OBJECT_INDEX = '(r.tenant = $1) IS TRUE';
+
 /** SQL: requests `r` about a person, and those that were refused and named it, each by its index. */
 export const aboutPerson = (
   { ids, names }: NonNullable<ReportedRequests['person']>,
@@ -162,8 +165,8 @@ export const aboutPerson = (
 ): readonly [about: string, refused: string] => {
   const these = value(ids, 'uuid[]');
   return [
-    `r.object = ANY (${these})`,
-    `r.status >= 400 AND lower(r.name) = ANY (${value(names, 'text[]')}) AND (r.object = ANY (${these})) IS NOT TRUE`,
+    `${OF_OBJECT_INDEX} AND r.object = ANY (${these})`,
+    `r.tenant = $1 AND r.status >= 400 AND lower(r.name) = ANY (${value(names, 'text[]')}) AND (r.object = ANY (${these})) IS NOT TRUE`,
   ];
 };
 
@@ -183,15 +186,16 @@ const ofPerson = (
   const [about, refused] = aboutPerson(person, value);
   const limit = `$${values.length + 4}::int`;
   const rows = (condition: string): string => `
-        SELECT ${COLUMNS} FROM ${AUDIT_REQUESTS_VIEW} r
-        WHERE ${['r.tenant = $1 AND r.id < $2 AND r.id >= $3', ...conditions, condition].join(' AND ')} ORDER BY r.id DESC LIMIT ${STRETCH_ROWS}`;
+        SELECT * FROM (SELECT ${COLUMNS} FROM ${AUDIT_REQUESTS_VIEW} r
+          WHERE ${['r.id < $2 AND r.id >= $3', ...conditions, condition].join(' AND ')} OFFSET 0) AS r
+        ORDER BY r.id DESC LIMIT ${STRETCH_ROWS}`;
   const lastOf = (name: string): string =>
     `(SELECT id FROM ${name} WHERE (SELECT count(*) FROM ${name}) = ${STRETCH_ROWS} ORDER BY id LIMIT 1)`;
   return {
     values,
     text: `
       WITH about AS MATERIALIZED (${rows(about)}
-      ), refused AS MATERIALIZED (${rows('r.status >= 400')}
+      ), refused AS MATERIALIZED (${rows('r.tenant = $1 AND r.status >= 400')}
       ), edge AS MATERIALIZED (SELECT greatest(${lastOf('about')}, ${lastOf('refused')}) AS id
       ), chosen AS (
         SELECT r.* FROM (SELECT * FROM about UNION ALL SELECT * FROM refused r WHERE ${refused}) AS r
