@@ -143,7 +143,7 @@ const document = (controller: Type<object>, name: string): void => {
   const status =
     (Reflect.getMetadata(HTTP_CODE_METADATA, route) as number | undefined) ??
     (method === RequestMethod.POST ? 201 : 200);
-  const { summary, description, query, body, answer, mediaType = 'application/json' } = says;
+  const { summary, description, query, body, answer, mediaType = 'application/json', otherMediaTypes = [] } = says;
   const need = needOf(route as () => unknown);
   // To reveal a token is recorded each time, and a dry run changes nothing.
   const isRepeatable = method === RequestMethod.POST && need?.scope === 'manage';
@@ -175,7 +175,12 @@ const document = (controller: Type<object>, name: string): void => {
     ApiResponse({
       status,
       description: 'Done.',
-      ...(answer && { content: { [mediaType]: { schema: answer as Schema } } }),
+      ...(answer && {
+        content: {
+          [mediaType]: { schema: answer as Schema },
+          ...Object.fromEntries(otherMediaTypes.map((type) => [type, { schema: { type: 'string' } }])),
+        },
+      }),
     }),
     ...[...new Set(errors)].map(problemAnswer),
   ];

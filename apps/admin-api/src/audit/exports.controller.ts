@@ -156,6 +156,7 @@ export class ExportsController {
     query: ExportQuery,
     answer: TEXT,
     mediaType: MEDIA_TYPES.jsonl,
+    otherMediaTypes: ['text/csv'],
   })
   async export(
     @Query() query: unknown,

@@ -177,6 +177,7 @@ export class ReportController {
       'Of one tenant and a timespan, by default the last 24 hours, the newest first: a row for each write, and for each request that was refused. `format=html` is a page to print, and `format=csv` has all rows of the timespan. A page ends after a second; `next` goes on from `searchedTo`. It needs the scope `audit`, as requests do: it tells their answers, and names of people who never came to be. That you read it is an entry.',
     query: ReportQuery,
     answer: REPORT,
+    otherMediaTypes: ['text/csv', 'text/html'],
   })
   async report(
     @Query() query: unknown,

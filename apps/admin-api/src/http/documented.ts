@@ -17,6 +17,8 @@ export interface Documentation {
   readonly answer: Shape | null;
   /** That of the answer; left out = `application/json`. */
   readonly mediaType?: string;
+  /** Texts that it can be in its place, by their media types. */
+  readonly otherMediaTypes?: readonly string[];
 }
 
 const documentations = new WeakMap<object, Documentation>();
