@@ -81,8 +81,10 @@ export const connectDatabase = async (url: string, role: Role, options: Database
     connectionTimeoutMillis: options.queryTimeoutMs,
     keepAlive: true,
   });
-  // A broken idle connection must not end the process: the pool replaces it and the next query tells.
+  // A broken idle connection must not end the process: the pool replaces it and the next query tells. Nor must one that
+  // breaks while it is lent out and nothing is asked, in the middle of a transaction.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   try {
     (await pool.connect()).release();
     return pool;

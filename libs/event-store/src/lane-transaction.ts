@@ -176,9 +176,6 @@ export class LaneTransaction<C> {
   private async connected<T>(timeoutMs: number | undefined, work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
-    // A connection that breaks while it is lent out tells its query; without a listener the event would end the
-    // process.
-    client.on('error', ignore);
     try {
       if (timeoutMs !== undefined) await client.query(`SET statement_timeout = ${Math.round(timeoutMs)}`);
       return await work(client);
@@ -191,7 +188,6 @@ export class LaneTransaction<C> {
     } finally {
       if (timeoutMs !== undefined && !broken)
         await client.query('RESET statement_timeout').catch((error: Error) => (broken = error));
-      client.off('error', ignore);
       client.release(broken);
     }
   }
@@ -453,8 +449,6 @@ export class LaneTransaction<C> {
 }
 
 const monotonicMs = (): number => performance.now();
-
-const ignore = (): void => undefined;
 
 /** A whole turn of the event loop: the first setImmediate alone comes before whatever else has arrived. */
 const othersTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
