@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { idTime } from '#contracts';
+import { leastIdAt } from '#contracts';
 import { Rounds, type Job } from '#owner';
 import type { Logger } from '#runtime';
 
@@ -32,9 +32,8 @@ export const requestRetention = (pool: Pool, options: RequestRetentionOptions): 
   const rounds = new Rounds(
     async () => {
       const before = nowMs() - keepDays * DAY_MS;
-      const time = idTime(before);
       const old: readonly Old[] = [
-        { table: 'requests', column: 'id', before: `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000` },
+        { table: 'requests', column: 'id', before: leastIdAt(before) },
         { table: 'read_counts', column: 'minute', before: new Date(before).toISOString() },
       ];
       const go = (): boolean => !rounds.isStopping;

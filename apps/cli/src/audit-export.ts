@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { AuditEntry } from '#contracts';
+import { EXPORT_KINDS, type AuditEntry, type ExportPlan } from '#contracts';
 import { HASH_BYTES, type Hash } from '#tlog';
 
 /** An export of the audit log is a folder with these files, the last of which is written last. */
@@ -11,30 +11,6 @@ export const KEY_FILE = 'verifier-key';
 export const HEAD_FILE = 'export.json';
 
 export const EXPORT_FORMAT = 'muster-audit-export/1';
-
-/** `log`: all entries. `range`: some in a row. `person`: those of one. `absence`: the leaves of a range, and what those of one person say. */
-export type ExportKind = 'log' | 'range' | 'person' | 'absence';
-
-/** The entries of an export, and what leads from them to the root of a checkpoint: the answer of /export/plan. */
-export interface ExportPlan {
-  readonly kind: ExportKind;
-  readonly tenant: string;
-  /** The id of the person; null = it is not about one. */
-  readonly person: string | null;
-  /** Moments in ISO 8601; null = the beginning, or the end, of the log. */
-  readonly since: string | null;
-  readonly until: string | null;
-  /** The entries from this number on, up to, but without, `to`, among `size`. */
-  readonly from: number;
-  readonly to: number;
-  readonly size: number;
-  /** A signed note. */
-  readonly checkpoint: string;
-  readonly verifierKey: string;
-  /** Hashes in base64: the peaks of the tree that ends before `from`, and the consistency proof from `to`. */
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-}
 
 /** export.json: what the folder has, and the files as they were written. */
 export interface ExportHead extends Omit<ExportPlan, 'checkpoint' | 'verifierKey'> {
@@ -174,7 +150,7 @@ export const readHead = (text: string): ExportHead => {
     throw new Error(`${HEAD_FILE} is of another format than ${EXPORT_FORMAT}: another version of Muster wrote it.`);
   const { from, to, size, entries, before, after, files, kind, tenant } = head;
   const isCounted = [from, to, size, entries].every((one) => Number.isSafeInteger(one) && one >= 0);
-  const isWhole = kind === 'log' ? from === 0 && to === size : ['range', 'person', 'absence'].includes(kind);
+  const isWhole = kind === 'log' ? from === 0 && to === size : EXPORT_KINDS.includes(kind);
   const hasHashes = isTexts(before) && isTexts(after);
   if (!isCounted || from > to || to > size || !isWhole || !hasHashes || typeof tenant !== 'string' || !files)
     throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);

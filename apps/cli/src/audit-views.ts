@@ -1,3 +1,5 @@
+import type { RequestRecord } from '#contracts';
+
 /** The answers of the auditors' API, as far as the command line looks at them. */
 
 export interface NamedView {
@@ -57,25 +59,9 @@ export interface ComparedView extends StateView {
 }
 
 /** A write, or a request that was refused. */
-export interface RequestView {
-  readonly id: string;
-  readonly at: string;
-  readonly durationMs: number;
-  readonly face: string;
+export interface RequestView extends Omit<RequestRecord, 'directory' | 'actor' | 'body' | 'resourceType'> {
   readonly directory: NamedView | null;
   readonly actor: NamedView | null;
-  readonly method: string;
-  readonly path: string;
-  readonly object: string | null;
-  readonly name: string | null;
-  readonly status: number;
-  readonly scimType: string | null;
-  readonly detail: string | null;
-  readonly address: string;
-  readonly userAgent: string | null;
-  readonly correlationId: string;
-  readonly bodyBytes: number;
-  readonly replayOf: string | null;
 }
 export interface ShownRequestView extends RequestView {
   readonly body: string | null;

@@ -3,6 +3,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import type { ExportPlan } from '#contracts';
 import { Growth, hashLeaf, openCheckpoint, parseCheckpoint, parseNote, readVerifier, verifyRange } from '#tlog';
 import { call, callForStream } from './admin-api.sender.js';
 import {
@@ -15,7 +16,6 @@ import {
   KEY_FILE,
   readLine,
   type ExportHead,
-  type ExportPlan,
 } from './audit-export.js';
 
 const NEWLINE = 0x0a;

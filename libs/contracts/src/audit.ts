@@ -24,7 +24,8 @@ export interface ToldRequests {
 }
 
 /** The face that was asked. */
-export type AskedFace = 'scim' | 'admin' | 'sign-in';
+export const ASKED_FACES = ['scim', 'admin', 'sign-in'] as const;
+export type AskedFace = (typeof ASKED_FACES)[number];
 
 /** A write, or a request that was refused: what was asked, and what was answered. */
 export interface RequestRecord {

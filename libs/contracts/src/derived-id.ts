@@ -9,3 +9,9 @@ export const derivedId = (at: string, hash: string): string => {
 
 /** Milliseconds since 1970 as the first 48 bits of a UUIDv7, in hex. */
 export const idTime = (atMs: number): string => atMs.toString(16).padStart(12, '0');
+
+/** The least UUIDv7 of a moment, in milliseconds since 1970. */
+export const leastIdAt = (atMs: number): string => derivedId(idTime(atMs), '0'.repeat(19));
+
+/** The moment in a UUIDv7, in milliseconds since 1970. */
+export const idMs = (id: string): number => parseInt(id.replace('-', '').slice(0, 12), 16);

@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './addresses.js';
 export * from './audit.js';
+export * from './audit-export.js';
 export * from './audit-leaf.js';
 export * from './derived-id.js';
 export * from './directory.js';

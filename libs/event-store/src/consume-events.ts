@@ -5,6 +5,7 @@ import type { WritePart } from './behaviour.js';
 import { blameOf, Conflict, TooMuch, UNREADABLE } from './blame.js';
 import { consumedFrom, eventsBetween, type ConsumedEvent } from './consumed-event.js';
 import type { LaneWatch } from './lane-watch.js';
+import { consumerGroupOf, readPosition } from './positions.js';
 import { consumeStatement, type Dead } from './consume-statement.js';
 import type { AppendedRow, BatchToHandle } from './turn.js';
 
@@ -94,7 +95,7 @@ export class EventConsumer {
     private readonly pool: Pool,
     private readonly options: EventConsumerOptions,
   ) {
-    this.consumerGroup = `muster.${options.owner}`;
+    this.consumerGroup = consumerGroupOf(options.owner);
   }
 
   /**
@@ -103,16 +104,8 @@ export class EventConsumer {
    */
   async position(partition: number): Promise<{ epoch: string; nextOffset: number }> {
     const { owner, source } = this.options;
-    const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(
-      `SELECT epoch, next_offset FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
-      [this.consumerGroup, eventsOf(source), partition],
-    );
-    const [row] = rows;
-    if (!row)
-      throw new Error(
-        `No position row of ${owner} for ${eventsOf(source)}/${partition}: the database is not migrated.`,
-      );
-    const position = { epoch: row.epoch, nextOffset: Number(row.next_offset) };
+    const { epoch, nextOffset } = await readPosition(this.pool, owner, eventsOf(source), partition);
+    const position = { epoch, nextOffset };
     this.memories.set(partition, {
       position,
       saved: position,

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import { eventsOf, schemaOf, type Owner } from '#contracts';
 import { Conflict } from './blame.js';
+import { UUID } from './consumed-event.js';
+import { consumerGroupOf, readPosition } from './positions.js';
 import type { BatchToHandle } from './turn.js';
 
 interface Position {
@@ -23,7 +25,6 @@ const SAVE_EVERY_MS = 1_000;
  * counts for nothing: whoever is told reads the store.
  */
 export class NoticeConsumer {
-  private readonly consumerGroup: string;
   private readonly memories = new Map<number, Memory>();
 
   constructor(
@@ -33,23 +34,13 @@ export class NoticeConsumer {
     private readonly notice: (tenants: readonly string[]) => void,
     /** Milliseconds of a clock that only goes forward. */
     private readonly now: () => number = () => performance.now(),
-  ) {
-    this.consumerGroup = `muster.${owner}`;
-  }
+  ) {}
 
   /** The position from which it goes on. It is asked when a partition is opened. */
   async position(partition: number): Promise<Position> {
     const { owner, source } = this;
-    const { rows } = await this.pool.query<{ epoch: string; next_offset: string }>(
-      `SELECT epoch, next_offset FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
-      [this.consumerGroup, eventsOf(source), partition],
-    );
-    const [row] = rows;
-    if (!row)
-      throw new Error(
-        `No position row of ${owner} for ${eventsOf(source)}/${partition}: the database is not migrated.`,
-      );
-    const saved = { epoch: row.epoch, nextOffset: Number(row.next_offset) };
+    const { epoch, nextOffset } = await readPosition(this.pool, owner, eventsOf(source), partition);
+    const saved = { epoch, nextOffset };
     this.memories.set(partition, { saved, savedAtMs: this.now() });
     return saved;
   }
@@ -83,7 +74,7 @@ export class NoticeConsumer {
       values: [
         position.epoch,
         position.nextOffset,
-        this.consumerGroup,
+        consumerGroupOf(this.owner),
         topic,
         partition,
         memory.saved.epoch,
@@ -95,5 +86,3 @@ export class NoticeConsumer {
     memory.savedAtMs = this.now();
   }
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

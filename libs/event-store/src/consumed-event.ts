@@ -51,7 +51,8 @@ export const consumedFrom = (message: Message | null): ConsumedEvent | null => {
   };
 };
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A UUID as owners write it. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface EventRow {
   readonly sequence: string;

@@ -19,6 +19,6 @@ export * from './connection-fault.js';
 export { streams, type StoredEvent } from './stored-events.js';
 export * from './until-migrated.js';
 export * from './verify.js';
-export * from './consumed-event.js';
+export { causedId, followingId, timedId, type ConsumedEvent } from './consumed-event.js';
 export { EventConsumer, type Recording } from './consume-events.js';
 export { NoticeConsumer } from './consume-notices.js';

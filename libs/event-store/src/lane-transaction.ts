@@ -6,6 +6,7 @@ import { blameOf, isCostly, isStale, TooMuch, Unsettled, UNREADABLE } from './bl
 import { costsOf, SLOW_MS, Texts } from './costs.js';
 import { sizedLoad } from './sized-load.js';
 import { slice, Turn, type AppendedRow, type BatchToHandle, type LaneMemory } from './turn.js';
+import { consumerGroupOf, readPosition } from './positions.js';
 import { storeParts, writeStatement } from './write-statement.js';
 
 const MAX_LOADS = 5;
@@ -104,7 +105,7 @@ export class LaneTransaction<C> {
     private readonly options: TransactionOptions,
   ) {
     const { owner } = behaviour;
-    this.consumerGroup = `muster.${owner}`;
+    this.consumerGroup = consumerGroupOf(owner);
     this.elapsedMs = options.elapsedMs ?? monotonicMs;
     this.parts = [...storeParts(owner), ...behaviour.parts];
   }
@@ -227,19 +228,14 @@ export class LaneTransaction<C> {
     if (known) return known;
     const { owner } = this.behaviour;
     const topic = `${owner}.commands`;
-    const position = await client.query<{ epoch: string; next_offset: string; generation: number }>(
-      `SELECT epoch, next_offset, generation FROM ${schemaOf(owner)}.positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
-      [this.consumerGroup, topic, partition],
-    );
-    const row = position.rows[0];
-    if (!row) throw new Error(`No position row for ${topic}/${partition}: the database is not migrated.`);
+    const { epoch, nextOffset, generation } = await readPosition(client, owner, topic, partition);
     const ends = await client.query<{ topic: string; next_offset: string }>(
       'SELECT topic, next_offset FROM log.ends($1) WHERE partition = $2',
       [[eventsOf(owner), deadOf(topic)], partition],
     );
     const memory: LaneMemory = {
-      position: { epoch: row.epoch, nextOffset: Number(row.next_offset) },
-      generation: row.generation,
+      position: { epoch, nextOffset },
+      generation,
       ends: new Map(ends.rows.map((end) => [end.topic, Number(end.next_offset)])),
       sequences: new Map(),
       owned: this.nothingKnown(this.elapsedMs()),

@@ -9,6 +9,7 @@ import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, Pages, rowsOf, type Listed } from '../http/pages.queries.js';
+import { lowerCase, NOT_BLANK } from '../http/query-values.js';
 import {
   ID,
   listOf,
@@ -46,17 +47,15 @@ import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
 import { Where } from './where.queries.js';
 
-const MAX_CORRELATION_CHARACTERS = 200;
-const NOT_BLANK = { message: '$property must not be blank' };
-const lower = ({ value }: { value: unknown }): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
+export const MAX_CORRELATION_CHARACTERS = 200;
 
 class EntriesPage extends PageQuery {
   /** The id of a tenant; left out = that of what is asked for, or the first one. INSTALLATION is one: it has the entries of keys. */
-  @IsOptional() @Transform(lower) @IsUUID() tenant?: string;
+  @IsOptional() @Transform(lowerCase) @IsUUID() tenant?: string;
   /** An identifier that somebody has or ever had: user name, e-mail, UPN, externalId, provider id, name, id. */
   @IsOptional() @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_KEY_CHARACTERS) person?: string;
   /** The id of a user, group, directory, token or another thing, also of one that was deleted. */
-  @IsOptional() @Transform(lower) @IsUUID() subject?: string;
+  @IsOptional() @Transform(lowerCase) @IsUUID() subject?: string;
   /** The one who did it: a name of a key, client, token or directory, or `key:<id>`, `token:<id>`, `client:<id>`, `admin`. */
   @IsOptional() @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_KEY_CHARACTERS) actor?: string;
   /** Name or id of the directory through which it came. */
@@ -71,7 +70,7 @@ class EntriesPage extends PageQuery {
   @IsOptional() @IsString() until?: string;
 }
 
-const NAMED: Shape = objectOf<Named>({ id: TEXT, name: nullable(TEXT) });
+export const NAMED: Shape = objectOf<Named>({ id: TEXT, name: nullable(TEXT) });
 const LISTED = {
   tenant: ID,
   number: NUMBER,

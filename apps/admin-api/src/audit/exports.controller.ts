@@ -3,6 +3,7 @@ import { Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
+import { EXPORT_KINDS, type ExportPlan } from '#contracts';
 import { isUuid } from '#runtime';
 import { MAX_KEY_CHARACTERS, Rejected } from '#scim';
 import { carryOut, planConsistency, planInclusions, planTree, type Tile } from '#tlog';
@@ -10,6 +11,7 @@ import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
+import { asBoolean, lowerCase, NOT_BLANK } from '../http/query-values.js';
 import { ID, listOf, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { CSV_HEAD, csvLine, jsonLine, valuesOf, type ExportRow } from './export-lines.js';
 import { Exports, type Exported } from './exports.queries.js';
@@ -27,18 +29,13 @@ const MAX_EXPORTS = 2;
 const MAX_IDLE_MS = 60_000;
 
 const MEDIA_TYPES = { jsonl: 'application/jsonl', csv: 'text/csv; charset=utf-8' } as const;
-export const EXPORT_KINDS = ['log', 'range', 'person', 'absence'] as const;
 
-const NOT_BLANK = { message: '$property must not be blank' };
-const lower = ({ value }: { value: unknown }): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
 const asNumber = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
-const asBoolean = ({ value }: { value: unknown }): unknown =>
-  value === 'true' ? true : value === 'false' ? false : value;
 
 class PlanQuery {
   /** The id of a tenant; left out = that of the person, or the first one. INSTALLATION is one. */
-  @IsOptional() @Transform(lower) @IsUUID() tenant?: string;
+  @IsOptional() @Transform(lowerCase) @IsUUID() tenant?: string;
   /** Only entries of one person, by any identifier that the person has or ever had. */
   @IsOptional() @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_KEY_CHARACTERS) person?: string;
   /** The number of the first entry. */
@@ -62,21 +59,6 @@ class ExportQuery extends PlanQuery {
   @IsOptional() @Transform(asNumber) @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) size?: number;
 }
 
-/** What an export has, and what proves it. */
-interface ExportPlan {
-  readonly kind: (typeof EXPORT_KINDS)[number];
-  readonly tenant: string;
-  readonly person: string | null;
-  readonly since: string | null;
-  readonly until: string | null;
-  readonly from: number;
-  readonly to: number;
-  readonly size: number;
-  readonly checkpoint: string;
-  readonly verifierKey: string;
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-}
 const PLAN = objectOf<ExportPlan>(
   {
     kind: oneOf(EXPORT_KINDS),

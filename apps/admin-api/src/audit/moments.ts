@@ -1,4 +1,4 @@
-import { derivedId, idTime } from '#contracts';
+import { leastIdAt } from '#contracts';
 import { Rejected } from '#scim';
 import { readMoment } from '../http/moment.js';
 
@@ -42,4 +42,4 @@ export const timespanIn = (given: {
 };
 
 /** The least UUIDv7 of a moment, ISO 8601. */
-export const leastIdOf = (moment: string): string => derivedId(idTime(Date.parse(moment)), '0'.repeat(19));
+export const leastIdOf = (moment: string): string => leastIdAt(Date.parse(moment));

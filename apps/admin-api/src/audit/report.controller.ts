@@ -3,6 +3,7 @@ import { Get, Headers, Query, Res, StreamableFile } from '@nestjs/common';
 import { Transform, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
+import { idMs } from '#contracts';
 import { isUuid } from '#runtime';
 import { MAX_KEY_CHARACTERS, quote, Rejected } from '#scim';
 import { AuditController } from '../http/admin.controller.js';
@@ -10,6 +11,7 @@ import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, Pages, rowsOf } from '../http/pages.queries.js';
+import { lowerCase, NOT_BLANK } from '../http/query-values.js';
 import {
   BOOLEAN,
   ID,
@@ -24,7 +26,8 @@ import {
   type Shape,
 } from '../http/shapes.js';
 import { Users } from '../users/users.queries.js';
-import { eventOf, idsIn, type Named } from './entry.js';
+import { NAMED } from './entries.controller.js';
+import { eventOf, idsIn } from './entry.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
@@ -59,7 +62,6 @@ const DEFAULT_MS = 24 * 3_600_000;
 const PAGE_ROWS = 500;
 /** A report of more is taken in shorter timespans. */
 const MAX_CSV_ROWS = 1_000_000;
-const NOT_BLANK = { message: '$property must not be blank' };
 const FORMATS = ['json', 'csv', 'html'] as const;
 type Format = (typeof FORMATS)[number];
 
@@ -79,12 +81,11 @@ class ReportQuery extends PageQuery {
   @IsOptional() @IsString() until?: string;
   /** Left out = html where Accept asks for text/html, csv where it asks for text/csv, and JSON otherwise. */
   @IsOptional()
-  @Transform(({ value }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @Transform(lowerCase)
   @IsIn(FORMATS)
   format?: Format;
 }
 
-const NAMED: Shape = objectOf<Named>({ id: TEXT, name: nullable(TEXT) });
 const OF_OBJECT: Shape = objectOf<ReportObject>({ type: nullable(TEXT), id: nullable(ID), name: nullable(TEXT) });
 const COUNTS = { success: NUMBER, failure: NUMBER, skipped: NUMBER };
 const ITEM = objectOf<ReportItem>(
@@ -219,7 +220,7 @@ export class ReportController {
       ...first,
       items: await this.items(tenant, items, nowMs),
       next: reached && this.pages.cursorOf(of, [reached, since, until]),
-      searchedTo: reached && new Date(parseInt(reached.replace('-', '').slice(0, 12), 16)).toISOString(),
+      searchedTo: reached && new Date(idMs(reached)).toISOString(),
     };
     if (format === 'json') return report;
     void reply.header('content-security-policy', REPORT_POLICY).header('referrer-policy', 'no-referrer');

@@ -1,14 +1,16 @@
 import { Get, Param, Query } from '@nestjs/common';
 import { Transform, Type } from 'class-transformer';
 import { IsBoolean, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ASKED_FACES, idMs } from '#contracts';
 import { MAX_KEY_CHARACTERS } from '#scim';
 import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, Pages, rowsOf } from '../http/pages.queries.js';
-import { ID, MOMENT, nullable, NUMBER, objectOf, oneOf, TEXT, type Shape } from '../http/shapes.js';
-import { searchOf, type Searched } from './entries.controller.js';
+import { asBoolean, NOT_BLANK } from '../http/query-values.js';
+import { ID, MOMENT, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
+import { MAX_CORRELATION_CHARACTERS, NAMED, searchOf, type Searched } from './entries.controller.js';
 import type { Named } from './entry.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
@@ -18,15 +20,11 @@ import { Where } from './where.queries.js';
 import type { RequestRow } from './asked-request.js';
 import { AskedRequests, type RequestFilter } from './requests.queries.js';
 
-const MAX_CORRELATION_CHARACTERS = 200;
-const NOT_BLANK = { message: '$property must not be blank' };
-const FACES = ['scim', 'admin', 'sign-in'] as const;
-
 class RequestsPage extends PageQuery {
   /** The id of a tenant; left out = that of the directory, or the first one. INSTALLATION has those of nobody that is known. */
   @IsOptional() @IsUUID() tenant?: string;
   /** True = only requests that were refused. */
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value)) @IsBoolean() failed = false;
+  @Transform(asBoolean) @IsBoolean() failed = false;
   /** Name or id of a directory. */
   @IsOptional() @IsString() @Matches(/\S/, NOT_BLANK) @MaxLength(MAX_KEY_CHARACTERS) directory?: string;
   /** The id of a user or group that the path names, or that was made. */
@@ -52,13 +50,12 @@ type ShownRequest = ListedRequest & {
   readonly body: string | null;
 };
 
-const NAMED: Shape = objectOf<Named>({ id: TEXT, name: nullable(TEXT) });
 const LISTED = {
   tenant: ID,
   id: ID,
   at: MOMENT,
   durationMs: { type: 'number' },
-  face: oneOf(FACES),
+  face: oneOf(ASKED_FACES),
   directory: nullable(NAMED),
   actor: nullable(NAMED),
   method: TEXT,
@@ -116,7 +113,7 @@ export class RequestsController {
     return {
       items: await this.named(filter.tenant, items),
       next: reached && this.pages.cursorOf(of, reached),
-      searchedTo: reached && new Date(parseInt(reached.replace('-', '').slice(0, 12), 16)).toISOString(),
+      searchedTo: reached && new Date(idMs(reached)).toISOString(),
     };
   }
 

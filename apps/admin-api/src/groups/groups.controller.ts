@@ -18,13 +18,12 @@ import { Asks, type Asked } from '../http/asked.guard.js';
 import { checked, isGiven } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { byId, LEAST_ID, PageQuery, Pages, type Listed } from '../http/pages.queries.js';
+import { asBoolean, NOT_BLANK } from '../http/query-values.js';
 import { ID, nullable, NUMBER, objectOf, oneOf, pageOf, TEXT } from '../http/shapes.js';
 import { Groups, type GroupView, type MemberView } from './groups.queries.js';
 import { LocalGroups } from './groups.sender.js';
 
 const MAX_NAME_CHARACTERS = 400;
-/** A name that consists of spaces is refused, as it is for a group of an identity provider. */
-const NOT_BLANK = { message: '$property must not be blank' };
 
 const lower = ({ value }: { value: unknown }): unknown =>
   Array.isArray(value) ? value.map((id: unknown) => (typeof id === 'string' ? id.toLowerCase() : id)) : value;
@@ -36,8 +35,7 @@ class GroupsPage extends PageQuery {
 
 class MembersPage extends PageQuery {
   /** Only users who may act, also those who are members through other groups. */
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value)) @IsBoolean() effective =
-    false;
+  @Transform(asBoolean) @IsBoolean() effective = false;
 }
 
 class NewGroup {
