@@ -77,7 +77,7 @@ const logOf = (size: number): Log => {
 const fullTile = ({ level, index }: Tile): Buffer | undefined =>
   fullTiles.find((tile) => tile.level === level && tile.index === index)?.hashes;
 
-/** What the program verify is asked; hashes and entries are in base64. */
+/** The questions to the program verify; hashes and entries are in base64. */
 interface Question {
   readonly origin: string;
   readonly logKey: string;

@@ -442,13 +442,13 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         out: expect.stringMatching(/number of cosignatures differs/),
       });
 
-      // What was read just now is an entry soon.
+      // A reading of just now is an entry soon.
       await entriesOfAll(muster.owner);
       const entries = await entryCount();
       const { origin } = parseCheckpoint(parseNote(await text(logPath('checkpoint'))).text);
       const signedBy = (size: number, root: Buffer): string =>
         signCheckpoint({ origin, size, root, extensions: [] }, [logKeysOf(origin, seedOf(muster)).signer]);
-      /** What is shown as the newest checkpoint, by somebody who has the key and the database. */
+      /** The checkpoint that somebody who has the key and the database shows as the newest one. */
       const showing = async <T>(size: number, note: string | null, act: () => Promise<T>): Promise<T> => {
         await muster.owner.query('SET session_replication_role = replica');
         await muster.owner.query(

@@ -33,7 +33,7 @@ const OF_ENTRY = 12;
 
 /**
  * The next events of each tenant become its entries, merged by their time, and never out of the order of their owner.
- * What they say is copied where it is. Parameters: tenants, the sizes of their logs, rows and bytes for each, then for
+ * Their contents are copied where they are. Parameters: tenants, the sizes of their logs, rows and bytes for each, then for
  * each owner the sequences that were reached. A row without a number is a gap, or, without an owner, a tenant of whom
  * there are more.
  */

@@ -50,7 +50,7 @@ export const openLog = async (
   }
 };
 
-/** What is stored contradicts itself, or what was signed. */
+/** The stored log contradicts itself, or what was signed. */
 class Differs extends Error {}
 
 const keysOf = ({ tenant, origin, verifierKey, size, checkpoint }: StoredLog, options: OpenOptions): LogKeys => {

@@ -15,7 +15,7 @@ export interface RequestRetentionOptions {
   readonly nowMs?: () => number;
 }
 
-/** What of a table is old, in the order of its key. */
+/** The old rows of a table, in the order of its key. */
 interface Old {
   readonly table: 'requests' | 'read_counts';
   /** The second column of the key, behind the tenant. */

@@ -76,7 +76,7 @@ export const verifyTree = async (
           'entry',
           `entry ${entryName(others[0]!)} is not the one whose hash is in the tree${others.length === 1 ? '' : `, nor are ${others.length - 1} more of its tile`}`,
         );
-      // What was signed is the tile: the entries that differ from it are told, and the rest is compared all the same.
+      // The tile is what was signed: the entries that differ from it are told, and the rest is compared all the same.
       leaves = leaves.map((_, place) => hashAt(stored.hashes, place));
     }
     const complete: FullTile[] = [];
@@ -177,7 +177,7 @@ async function* ahead<Page>(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
     const { done, value } = await next;
     if (done) return;
     next = pages.next();
-    // Whoever has stopped reading does not hear of it.
+    // A reader that has stopped does not hear of it.
     next.catch(() => undefined);
     yield value;
   }

@@ -19,7 +19,7 @@ export interface SignedHead {
 /** The hashes of the leaves that were exported, by number; null = there is none. */
 export type LeafHashes = (number: number) => Hash | null;
 
-/** What was verified. */
+/** The result of a verification. */
 export interface Verified {
   /** The first of them; there may be more. */
   readonly findings: readonly Finding[];
@@ -34,7 +34,7 @@ export interface Verified {
   readonly erased: number;
   /** Signed trees that the entries give. */
   readonly reached: readonly SignedHead[];
-  /** What is proved about a person; null = nothing of the kind was asked. */
+  /** The statement that is proved about a person; null = nothing of the kind was asked. */
   readonly absence: Absence | null;
 }
 

@@ -62,7 +62,7 @@ const LOOKS =
 
 it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
   const names = command.options.map(({ long }) => long);
-  // What it prints is a file as it is.
+  // Its output is a file as it is.
   if (path !== 'audit key') expect(names).toContain('--json');
   const looks = LOOKS.test(path) || LOOKS.test(command.name());
   expect(names.includes('--reason'), 'a command that changes something takes a reason').toBe(!looks);

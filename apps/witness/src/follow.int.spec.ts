@@ -40,7 +40,7 @@ const sign = (hashes: readonly Hash[], secret = SECRET, origin = ORIGIN): string
   return signCheckpoint({ origin, size: tree.size, root: rootOf(tree), extensions: [] }, [readSigner(secret)]);
 };
 
-/** What the log serves now. */
+/** The checkpoint and the tiles that the log serves now. */
 let served: { hashes: Hash[]; checkpoint: string; isAway?: boolean; onlyWide?: boolean };
 let server: Server;
 let folder = '';

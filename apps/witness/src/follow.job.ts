@@ -80,6 +80,6 @@ export const follow = async ({ log, key }: Followed, memory: Memory, nowMs: numb
 const proofOf = (log: ServedLog, seen: TreeHead | null, { size }: Checkpoint): Promise<Proof> | Proof =>
   seen ? carryOut(planConsistency(seen.size, size), (tiles) => log.tiles(tiles)) : [];
 
-/** What this witness has cosigned itself. Throws Mismatch: somebody else wrote the file. */
+/** The checkpoint that this witness has cosigned itself. Throws Mismatch: somebody else wrote the file. */
 const headOf = (last: string, trust: Trust, own: Verifier): TreeHead =>
   openCheckpoint(last, { ...trust, witnesses: [own], quorum: 1 }).checkpoint;

@@ -1,6 +1,6 @@
 import type { Owner } from './topics.js';
 
-/** What an entry of the audit log says of the stored event that it is: its leaf in the tree is made of this. */
+/** An entry of the audit log, which is a stored event: its leaf in the tree is made of this. */
 export interface AuditEntry {
   readonly tenant: string;
   readonly owner: Owner;

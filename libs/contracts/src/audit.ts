@@ -8,7 +8,7 @@ export type AuditCommand =
 /** Facts that the audit log itself makes. */
 export type AuditEvent = { readonly type: 'AuditRead' } & Reading;
 
-/** What of the audit log somebody was shown. */
+/** The part of the audit log that somebody was shown. */
 export interface Reading {
   /** The route, in a word: `entries`, `history`, `state`, `export`, `requests`, `report` … */
   readonly what: string;
@@ -16,7 +16,7 @@ export interface Reading {
   readonly asked: { readonly [name: string]: string };
 }
 
-/** What one face tells of one tenant at once. */
+/** The requests of one tenant that one face tells at once. */
 export interface ToldRequests {
   readonly requests: readonly RequestRecord[];
   readonly reads: readonly CountedReads[];

@@ -15,7 +15,7 @@ import type { RequestsToTell } from './told-requests.js';
 
 const MAX_NAME_CHARACTERS = 256;
 
-/** What a face knows of a request that it has answered. */
+/** The facts that a face knows of a request that it has answered. */
 export interface Described {
   /** Null = nobody knows whose it was. */
   readonly tenant: string | null;
@@ -165,7 +165,7 @@ const tell = (
   }
   const body = (request as Noted)[BODY];
   const isAdmitted = actor !== null || requests.admitsUnknown(request.ip);
-  // What has no room is not made ready either.
+  // A record that has no room is not made ready either.
   if (!isAdmitted || !requests.hasRoom(tenant, body?.beginning.length ?? 0)) return requests.drop(tenant, face);
   const record = recordOf(face, described, body, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
   requests.record(tenant, record);
@@ -228,7 +228,7 @@ const keptOf = (body: Body | undefined): Kept | null => {
   const { beginning, bytes, isForm } = body;
   const isCut = bytes > beginning.length;
   const whole = isCut ? upToCharacter(beginning) : beginning;
-  // What is no text may be a text that was packed, with the secrets in it.
+  // An answer that is no text may be a text that was packed, with the secrets in it.
   if (!isUtf8(whole)) return NOTHING;
   const text = Buffer.from(whole.buffer, whole.byteOffset, whole.length).toString();
   return isForm ? { ...NO_SECRETS, text: maskForm(text) } : maskJson(text, isCut);
@@ -255,7 +255,7 @@ const storable = (text: string, maxCharacters: number): string => {
   return sound.includes('\0') ? sound.replaceAll('\0', '\ufffd') : sound;
 };
 
-/** What a refusal says of itself. */
+/** The reasons that a refusal gives. */
 interface Refusal {
   readonly scimType: string | null;
   readonly detail: string | null;

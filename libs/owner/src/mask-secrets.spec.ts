@@ -29,7 +29,7 @@ describe('bodies of JSON', () => {
     ['{"a":1,"urn:x:User:password":["hunter2-planted",{"b":2}]}', '{"a":1,"urn:x:User:password":"***"}'],
     ['{"a":1,"clientSecret":{"value":"hunter2-planted"}}', '{"a":1,"clientSecret":"***"}'],
     ['{"a":1,"to\\u212aen":"hunter2-planted","b":2}', '{"a":1,"to\\u212aen":"***","b":2}'],
-    // What is only on or off tells nothing.
+    // A value that is only on or off tells nothing.
     ['{"revealTokens":false,"token":null}', '{"revealTokens":false,"token":null}'],
     ['{"filter":"password eq \\"hunter2-planted\\"","count":1}', '{"filter":"***","count":1}'],
     ['{"a":1,"b":"{\\"password\\":\\"hunter2-planted\\"}"}', '{"a":1,"b":"***"}'],

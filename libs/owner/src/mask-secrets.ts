@@ -231,7 +231,7 @@ const decoded = (parameter: string): string => {
 /** So many characters of a secret tell something of it. */
 const TELLING_CHARACTERS = 6;
 
-/** What an answer says, without what it repeats of the secrets of its body; up to the first of them. */
+/** The words of an answer, without what it repeats of the secrets of its body; up to the first of them. */
 export const maskDetail = (detail: string, { text, secrets, isCut }: Kept): string => {
   const quotes = text === null || (isCut && detail.includes('is not valid JSON')) ? detail.search(/["']/) : -1;
   let end = quotes < 0 ? detail.length : quotes;

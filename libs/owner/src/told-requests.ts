@@ -19,7 +19,7 @@ const FLUSH_EVERY_MS = 500;
 const COUNTS_EVERY_MS = 5_000;
 /** The length of one command, which Kafka takes whatever is in it. */
 const MAX_COMMAND_BYTES = 262_144;
-/** What waits to be sent, or is sent and not confirmed, of one tenant; further requests are counted. */
+/** The most of one tenant that waits to be sent, or is sent and not confirmed; further requests are counted. */
 const MAX_TENANT_BYTES = 8 * 1_048_576;
 const MAX_TENANT_RECORDS = 5_000;
 /** The same of all tenants of a process. */
@@ -37,12 +37,12 @@ const MAX_UNKNOWN_OF_ALL_PER_MINUTE = 3_000;
 /** The members of a record without the texts in it, as JSON. */
 const RECORD_BYTES = 600;
 const MINUTE_MS = 60_000;
-/** What was asked and answered is a fact: it is recorded however late it comes. */
+/** A request that was answered is a fact: it is recorded however late it comes. */
 const NEVER = '9999-12-31T23:59:59.999Z';
 /** A process that stops waits so long for what it tells last. */
 const STOP_TIMEOUT_MS = 5_000;
 
-/** What is kept of one tenant. */
+/** The records and counters that are kept of one tenant. */
 interface Pile {
   /** Together with what is under way. */
   bytes: number;
@@ -75,7 +75,7 @@ export interface TellingOptions {
 }
 
 /**
- * What a face was asked and answered, until its owner has it: commands of half a second together, best effort. No answer
+ * Keeps what a face was asked and answered, until its owner has it: commands of half a second together, best effort. No answer
  * waits for it; what does not fit is counted, so that somebody can see that something is missing. A command that the log
  * did not take is sent again, and its id makes twice once.
  */

@@ -36,7 +36,7 @@ export const givenCorrelationId = (headers: IncomingHttpHeaders): string | null 
   return headers.traceparent === undefined ? null : (traceOf(headers.traceparent)?.id ?? null);
 };
 
-/** What is known of a request before anything of it has been looked at. */
+/** The part of a request that is known before anything of it has been looked at. */
 export interface Arrival {
   /** UUIDv7: ours alone, whatever the caller calls the request. */
   readonly id: string;

@@ -139,7 +139,7 @@ const value = fc.oneof(
   { weight: 8, arbitrary: simple },
   { weight: 1, arbitrary: fc.oneof(element, elements, fc.array(simple, { maxLength: 2 }), fc.constant(undefined)) },
 );
-/** What is stored has mostly the right form; a writer must get along with the rest as a PATCH does. */
+/** Stored values have mostly the right form; a writer must get along with others as a PATCH does. */
 const attributes = fc.record(
   {
     userName: fc.constant('ada'),

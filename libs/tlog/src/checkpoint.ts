@@ -4,7 +4,7 @@ import type { Signed, Signer, Verifier } from './keys.js';
 import { readDecimal, readHash, writeBase64 } from './lines.js';
 import { openNote, signNote } from './note.js';
 
-/** What a log says of its tree (C2SP tlog-checkpoint). */
+/** The words of a log about its tree (C2SP tlog-checkpoint). */
 export interface Checkpoint {
   /** Which log it is. */
   readonly origin: string;

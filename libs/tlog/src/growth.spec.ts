@@ -61,7 +61,8 @@ it.each([
   for (const at of new Set([0, Math.floor(leaves.length / 2), leaves.length - 1].filter((one) => leaves[one]))) {
     const changed = leaves.with(at, hashLeaf(Buffer.from('another')));
     const fault = verifyRange(grownBy(changed), head, proof)!;
-    // What was signed is expected, and what the leaves give was computed: at their end or, with the proof, at that of the log.
+    // The signed root is the expected one, and that of the leaves the computed one: at their end or, with the proof, at
+    // that of the log.
     const size = Number(/^root of the tree of (\d+) leaves$/.exec(fault.what)![1]);
     expect([to, 700]).toContain(size);
     expect(fault.expected).toBe(rootAt(size).toString('base64'));

@@ -32,7 +32,7 @@ export interface Signer extends KeyName {
   sign(text: string): Buffer;
 }
 
-/** What a good signature says. */
+/** The facts in a good signature. */
 export interface Signed extends KeyName {
   /** When a witness cosigned, in seconds since 1970; null = a signature without a time. */
   readonly timeS: number | null;

@@ -1,7 +1,10 @@
 import { Malformed, quote } from './fault.js';
 import { HASH_BYTES, type Hash } from './hashes.js';
 
-/** What the formats of C2SP have in common: UTF-8 lines with decimal numbers and base64, each value written in one form. */
+/**
+ * The form that all formats of C2SP have in common: UTF-8 lines with decimal numbers and base64, each value written in
+ * one way.
+ */
 
 /** A whole number without leading zeroes, up to Number.MAX_SAFE_INTEGER; null: it is none. */
 export const readDecimal = (text: string): number | null => {

@@ -157,7 +157,7 @@ const completeSubtrees = ({ from, to }: Leaves): { from: number; height: number 
   return found;
 };
 
-/** What an inclusion proof is about. */
+/** The leaf and the tree that an inclusion proof is about. */
 export interface Included {
   readonly leafHash: Uint8Array;
   readonly index: number;

@@ -36,7 +36,7 @@ export const parseAddCheckpoint = (input: string | Uint8Array): AddCheckpoint & 
   return { oldSize, hashes, checkpoint, origin };
 };
 
-/** What a witness answers: the status and the body of C2SP tlog-witness. */
+/** The answer of a witness: the status and the body of C2SP tlog-witness. */
 export type Witnessed =
   | {
       readonly status: 200;
@@ -84,8 +84,8 @@ export const witness = (
 };
 
 /**
- * What a log does with the answer of a witness: its checkpoint with the cosignatures of the witnesses that it knows.
- * Throws Malformed, and Mismatch for a false one or none.
+ * Takes the answer of a witness into the checkpoint of a log: gives it with the cosignatures of the witnesses that the
+ * log knows. Throws Malformed, and Mismatch for a false one or none.
  */
 export const addCosignatures = (checkpoint: string, body: string, witnesses: readonly Verifier[]): string => {
   const { text, signatures } = parseNote(checkpoint);

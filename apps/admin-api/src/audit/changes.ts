@@ -55,7 +55,7 @@ const changeOf = (
 export const changesBetween = (before: Values, after: Values, isComplete = true): readonly AttributeChange[] =>
   [...new Set([...Object.keys(after), ...Object.keys(before)])].flatMap((attribute) => {
     const [was, is] = [before[attribute] ?? null, after[attribute] ?? null];
-    // What is below a URN is an attribute of an extension.
+    // A name below a URN is an attribute of an extension.
     return !isComplete && was === null
       ? [{ attribute, after: is }]
       : changeOf(attribute, was, is, attribute.startsWith('urn:') ? ':' : '.');

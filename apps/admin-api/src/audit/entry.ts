@@ -68,7 +68,7 @@ export interface ShownEntry extends ListedEntry {
   readonly values: 'shown' | 'erased' | 'purged';
   readonly changes: readonly AttributeChange[];
   readonly members: { readonly added: readonly NamedMember[]; readonly removed: readonly NamedMember[] };
-  /** What the identity provider sent of attributes that a mapping made others of; null = none. */
+  /** The values that the identity provider sent, of attributes that a mapping made others of; null = none. */
   readonly received: AttributeChanges | null;
 }
 

@@ -200,7 +200,7 @@ export class ExportsController {
     return { id, tenant: await this.histories.tenantOf(id) };
   }
 
-  /** What is asked for, after it was recorded. Throws Rejected. */
+  /** Finds out what is asked for, and records that. Throws Rejected. */
   private async choose(asked: PlanQuery & { readonly size?: number }, reader: Reader, what: string): Promise<Chosen> {
     const { since, until } = timespanIn(asked);
     if (asked.absence && asked.person === undefined)

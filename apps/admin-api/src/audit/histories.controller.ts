@@ -72,7 +72,7 @@ const SHOWN_STATE = objectOf<Awaited<ReturnType<Histories['state']>>>(
 
 const PERSON = 'A person is named by any identifier that it has or ever had, also one that was deleted.';
 
-/** What happened to one person, group or other thing, and how it was at any moment. */
+/** The history of one person, group or other thing, and how it was at any moment. */
 @AuditController('')
 export class HistoriesController {
   constructor(

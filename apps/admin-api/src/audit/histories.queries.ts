@@ -53,7 +53,7 @@ export interface TracedEntry extends ShownEntry {
   readonly client: EntryClient | null;
 }
 
-/** What happened to one user, group or other thing, with values. */
+/** Histories of users, groups and other things, with values. */
 @Injectable()
 export class Histories {
   constructor(

@@ -43,7 +43,7 @@ const CLOCKS_MS = 2_000;
 const DATA = `SELECT data FROM ${AUDIT_PAYLOADS_VIEW} WHERE tenant = e.tenant AND number = e.number OFFSET 0`;
 const RANK = rankSql('e.type', DATA);
 
-/** What a report is about; left out = anything. */
+/** The subject of a report; left out = anything. */
 export interface ReportFilter {
   readonly tenant: string;
   /** Not before, and before, ISO 8601. */
@@ -108,7 +108,7 @@ export class Reports {
     });
   }
 
-  /** What the requests of the timespan come to, in bars of so many seconds. */
+  /** The sums of the requests of the timespan, in bars of so many seconds. */
   async count(filter: ReportFilter, seconds: number, nowMs: number): Promise<Counted> {
     const values: unknown[] = [
       filter.tenant,
@@ -134,7 +134,7 @@ export class Reports {
           )
           .join(' UNION ALL ')})`
       : `(SELECT * FROM ${AUDIT_REQUESTS_VIEW} r WHERE r.tenant = $1)`;
-    // What was changed of somebody else is joined with none of these.
+    // Entries about somebody else are joined with none of these.
     const entries = filter.person
       ? `(SELECT * FROM ${AUDIT_ENTRIES_VIEW} WHERE stream = ANY (${value(filter.person.ids, 'uuid[]')}) OFFSET 0)`
       : AUDIT_ENTRIES_VIEW;

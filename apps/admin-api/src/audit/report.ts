@@ -4,7 +4,7 @@ import type { RequestRow } from './asked-request.js';
 import { whatToDo } from './what-to-do.js';
 import type { Names } from './words.js';
 
-/** What a request did, or wanted to do, as far as is known. What says most comes first. */
+/** The action of a request, done or wanted, as far as is known. The one that says most comes first. */
 export const REPORT_ACTIONS = [
   'create',
   'delete',
@@ -111,7 +111,7 @@ export interface ReportStep {
   readonly text: string;
 }
 
-/** What is reported on. */
+/** The thing that is reported on. */
 export interface ReportObject {
   /** `User`, `Group`, `Bulk` …; null = the path leads nowhere. */
   readonly type: string | null;

@@ -7,7 +7,7 @@ import { eventOf, type EntryRow } from './entry.js';
 import { PersonKeys } from './person-values.queries.js';
 import { afterEvent, afterUnread, newSubject, type ReadEvent, type Subject } from './subject.js';
 
-/** What is folded for one answer: 1,000 events of a user take 40 ms. A client may write one for ever. */
+/** The most that is folded for one answer: 1,000 events of a user take 40 ms. A client may write one for ever. */
 const MAX_FOLDED_EVENTS = 100_000;
 const MAX_FOLDED_BYTES = 64 * 1_048_576;
 const MAX_PAGE_BYTES = 4 * 1_048_576;
@@ -54,7 +54,7 @@ export interface Step {
   readonly before: Subject;
   readonly after: Subject;
   readonly isErased: boolean;
-  /** What its event says takes so many. */
+  /** The length of what its event says. */
   readonly bytes: number;
 }
 

@@ -138,7 +138,7 @@ const WORDS: Words = {
   },
 };
 
-/** What of the audit log somebody was shown, by the word of the reading. */
+/** The part of the audit log that somebody was shown, by the word of the reading. */
 export const READINGS: Readonly<Record<string, string>> = {
   entries: 'a list of entries',
   entry: 'an entry',

@@ -252,7 +252,7 @@ const addVerify = (audit: Command): void => {
     });
 };
 
-/** What exports and proves: beside the commands that read. */
+/** The commands that export and prove, beside those that read. */
 export const addProof = (program: Command): void => {
   const audit = program.commands.find((noun) => noun.name() === 'audit')!;
   addCommand(

@@ -138,7 +138,7 @@ export class BulkController {
   }
 }
 
-/** What is recorded of an operation that failed; `#3` in its path is its place in the request. */
+/** The record of an operation that failed; `#3` in its path is its place in the request. */
 const failedOf = ({ operation, result }: BulkAnswer): FailedOperation[] => {
   if (!(result instanceof Rejected)) return [];
   const { index, method, place, write } = operation;

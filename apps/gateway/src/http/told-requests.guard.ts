@@ -3,7 +3,7 @@ import type { Described, FailedOperation } from '#owner';
 import { isUuid } from '#runtime';
 import type { ScimRequest } from './scim-token.guard.js';
 
-/** What a route is about. */
+/** The subject of a route. */
 interface Noun {
   readonly resourceType: string | null;
   readonly kind: string;
