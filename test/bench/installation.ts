@@ -44,6 +44,11 @@ const programOf = (log: LogKind, root = projectRoot()): string =>
 /** Tells whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
 
+const LAST_WORDS_LENGTH = 2_000;
+/** The end of its output: the folder may be gone by the time that somebody looks. */
+const lastWords = (logFile: string): string =>
+  `its output, ${logFile}, ends with:\n${readFileSync(logFile, 'utf8').slice(-LAST_WORDS_LENGTH)}`;
+
 /** Polls until `holds`; throws after `timeoutMs`, naming what was waited for. */
 export const until = async (
   what: string,
@@ -103,7 +108,7 @@ export class Installation {
       await until(
         `${log} is ready`,
         async () => {
-          if (!lives(supervisor)) throw new Error(`it ended; its output is in ${dataDir}.log`);
+          if (!lives(supervisor)) throw new Error(`it ended; ${lastWords(`${dataDir}.log`)}`);
           return (await isReady(port)) && existsSync(join(dataDir, 'runtime.json'));
         },
         READY_TIMEOUT_MS,
@@ -137,7 +142,7 @@ export class Installation {
 
   /** Throws when it has ended, which it never does by itself. */
   async isReady(): Promise<boolean> {
-    if (!lives(this.supervisor)) throw new Error(`the installation has ended; its output is in ${this.dataDir}.log`);
+    if (!lives(this.supervisor)) throw new Error(`the installation has ended; ${lastWords(`${this.dataDir}.log`)}`);
     return isReady(this.target.port);
   }
 

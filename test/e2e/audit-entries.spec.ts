@@ -132,9 +132,12 @@ for (const log of ['Postgres', 'Kafka'] as const) {
     });
 
     it('an entry is shown by its number, as its history shows it', async () => {
-      const { items } = await done(audit(`/subjects/${ada}/history`));
-      const [, { tenant, number }] = items;
-      expect(await done(audit(`/entries/${tenant}/${number}`))).toEqual(items[1]);
+      // A request is told after its event, and an entry then names its client too.
+      const history = async () => (await done(audit(`/subjects/${ada}/history`))).items;
+      await expect.poll(async () => (await history())[1].client, { timeout: 20_000 }).not.toBeNull();
+      const [, entry] = await history();
+      const { tenant, number } = entry;
+      expect(await done(audit(`/entries/${tenant}/${number}`))).toEqual(entry);
       for (const path of [`${tenant}/999999`, `${tenant}/x`, `x/1`, `${uuidv7()}/1`])
         expect((await audit(`/entries/${path}`)).status, path).toBe(404);
     });
