@@ -165,6 +165,16 @@ describe('with the .env that its head makes', () => {
     expect(config.KAFKA_SASL_PASSWORD).toBe(environmentOf('kafka-users')[kafkaPasswordOf(name)]);
   });
 
+  it.each(SERVICES.flatMap((service) => ('keepsFilesIn' in service ? [service] : [])))(
+    'the files of $name outlive its container, and its user may write them',
+    ({ name, keepsFilesIn }) => {
+      expect(serviceOf(name)).toContain(`    volumes:\n      - ${name}:/data\n`);
+      expect(configOf(name)[keepsFilesIn!]).toMatch(/^\/data\//);
+      expect(lines.split(/^volumes:$/m)[1]).toMatch(new RegExp(`^  ${name}:$`, 'm'));
+      expect(readFileSync('deploy/Dockerfile', 'utf8')).toMatch(/chown node:node \/data\nVOLUME \/data/);
+    },
+  );
+
   it.each(SERVICES.flatMap((service) => ('address' in service ? [service] : [])))(
     '$name listens where its published port leads, which is on loopback',
     (face) => {

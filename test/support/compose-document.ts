@@ -14,7 +14,12 @@ const DEFAULTS = new Config() as unknown as Readonly<Record<string, unknown>>;
 /** Beside those of the gateway, of the admin API and of health endpoints. */
 const SIGN_IN_PORT = 8083;
 
-const serviceOf = ({ name, secrets = [] }: Service): string => {
+const folderOf = (service: Service): string | undefined =>
+  'keepsFilesIn' in service ? service.keepsFilesIn : undefined;
+
+const serviceOf = (service: Service): string => {
+  const { name, secrets = [] } = service;
+  const folder = folderOf(service);
   const database = `muster_${roleOf(name)}:${required(databasePasswordOf(name))}@postgres:5432/muster?sslmode=disable`;
   const { host, port } = FACES.find((face) => face.name === name)?.address(NAMES) ?? {};
   // A face that has no port of its own in one process has this one here.
@@ -31,11 +36,14 @@ const serviceOf = ({ name, secrets = [] }: Service): string => {
     `      KAFKA_SASL_USERNAME: ${userOf(name)}`,
     `      KAFKA_SASL_PASSWORD: ${required(kafkaPasswordOf(name))}`,
     ...(port && DEFAULTS[port] === undefined ? [`      ${port}: ${number}`] : []),
+    // The image gives /data to the user that it runs as, and a volume that is new takes that over.
+    ...(folder ? [`      ${folder}: /data/checkpoints`] : []),
     // The image opens HOST itself.
     ...(host && host !== 'HOST' ? ['      # Published on loopback below.', `      ${host}: 0.0.0.0`] : []),
     ...(port && secrets.includes('MUSTER_API_KEY')
       ? ['      # For the command line in this container.', `      MUSTER_URL: http://127.0.0.1:${number}`]
       : []),
+    ...(folder ? ['    volumes:', `      - ${name}:/data`] : []),
     ...(port ? ['    ports:', `      - 127.0.0.1:\${${port}:-${number}}:${number}`] : []),
     '',
   ].join('\n');
@@ -59,6 +67,10 @@ const PARTS: readonly (readonly [RegExp, string])[] = [
     names.map((name) => `${roleOf(name)}=${required(databasePasswordOf(name))}`).join(',\\\n        '),
   ],
   [/(?<=^ {2}# Made by npm run docs .*\n)[^]*(?=\nvolumes:$)/gm, SERVICES.map(serviceOf).join('')],
+  [
+    /(?<=^volumes:\n {2}postgres:\n {2}kafka:\n)[^]*$/gm,
+    SERVICES.flatMap((service) => (folderOf(service) ? [`  ${service.name}:\n`] : [])).join(''),
+  ],
 ];
 
 /** Makes those parts anew, and leaves the rest of the text as it is. */

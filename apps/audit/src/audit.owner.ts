@@ -17,6 +17,7 @@ export const audit: OwnerDefinition = {
   name: 'audit',
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey }) => auditBehaviour(masterKey()),
+  keepsFilesIn: 'AUDIT_CHECKPOINT_FOLDER',
   consumes: SOURCES.map((source) => ({ source, notices: true })),
   jobs: (tools) => [
     ...integration(tools),

@@ -79,6 +79,8 @@ interface Noticing {
  */
 export interface OwnerDefinition extends OwnerOnLog {
   readonly secrets?: readonly Secret[];
+  /** The setting that names its folder of files, which has to outlive a container. */
+  readonly keepsFilesIn?: 'AUDIT_CHECKPOINT_FOLDER';
   /** Its part in the transaction of its lane: commands, tables, load, decide. */
   behaviour(tools: OwnerTools): Behaviour<unknown>;
   readonly consumes?: readonly Consumption[];
