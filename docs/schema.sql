@@ -694,13 +694,13 @@ GRANT SELECT, UPDATE ON TABLE audit.positions TO muster_audit;
 
 CREATE TABLE audit.read_counts (
   tenant uuid NOT NULL,
+  directory uuid NOT NULL,
   minute timestamp with time zone NOT NULL,
   face text COLLATE "C" NOT NULL,
-  directory uuid NOT NULL,
   kind text COLLATE "C" NOT NULL,
   count bigint NOT NULL
 );
-ALTER TABLE audit.read_counts ADD CONSTRAINT read_counts_pkey PRIMARY KEY (tenant, minute, face, directory, kind);
+ALTER TABLE audit.read_counts ADD CONSTRAINT read_counts_pkey PRIMARY KEY (tenant, directory, minute, face, kind);
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE audit.read_counts TO muster_audit;
 
 CREATE TABLE audit.relays (
@@ -711,6 +711,21 @@ CREATE TABLE audit.relays (
 ) WITH (fillfactor=50);
 ALTER TABLE audit.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (topic, partition);
 GRANT INSERT, SELECT, UPDATE ON TABLE audit.relays TO muster_audit;
+
+CREATE TABLE audit.request_counts (
+  tenant uuid NOT NULL,
+  directory uuid NOT NULL,
+  minute timestamp with time zone NOT NULL,
+  face text COLLATE "C" NOT NULL,
+  method text COLLATE "C" NOT NULL,
+  resource_type text COLLATE "C" NOT NULL,
+  status smallint NOT NULL,
+  scim_type text COLLATE "C" NOT NULL,
+  effect text COLLATE "C" NOT NULL,
+  count bigint NOT NULL
+) WITH (fillfactor=70);
+ALTER TABLE audit.request_counts ADD CONSTRAINT request_counts_pkey PRIMARY KEY (tenant, directory, minute, face, method, resource_type, status, scim_type, effect);
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE audit.request_counts TO muster_audit;
 
 CREATE TABLE audit.requests (
   tenant uuid NOT NULL,
@@ -726,6 +741,7 @@ CREATE TABLE audit.requests (
   object uuid,
   name text,
   status smallint NOT NULL,
+  effect text COLLATE "C",
   scim_type text COLLATE "C",
   detail text,
   address text COLLATE "C" NOT NULL,
@@ -1291,13 +1307,27 @@ GRANT SELECT ON TABLE audit.payloads_v1 TO muster_admin_api;
 
 CREATE VIEW audit.read_counts_v1 AS
  SELECT tenant,
+    directory,
     minute,
     face,
-    directory,
     kind,
     count
    FROM audit.read_counts;
 GRANT SELECT ON TABLE audit.read_counts_v1 TO muster_admin_api;
+
+CREATE VIEW audit.request_counts_v1 AS
+ SELECT tenant,
+    directory,
+    minute,
+    face,
+    method,
+    resource_type,
+    status,
+    scim_type,
+    effect,
+    count
+   FROM audit.request_counts;
+GRANT SELECT ON TABLE audit.request_counts_v1 TO muster_admin_api;
 
 CREATE VIEW audit.requests_v1 AS
  SELECT tenant,
@@ -1313,6 +1343,7 @@ CREATE VIEW audit.requests_v1 AS
     object,
     name,
     status,
+    effect,
     scim_type,
     detail,
     address,

@@ -19,6 +19,7 @@ import { ReportController } from './audit/report.controller.js';
 import { Reports } from './audit/report.queries.js';
 import { RequestsController } from './audit/requests.controller.js';
 import { Streams } from './audit/streams.queries.js';
+import { Totals } from './audit/totals.queries.js';
 import { Where } from './audit/where.queries.js';
 import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
@@ -157,6 +158,7 @@ export class AdminApiModule {
         PersonKeys,
         AskedRequests,
         Reports,
+        Totals,
         Readings,
         Where,
         { provide: POOL, useValue: pool },

@@ -96,6 +96,7 @@ it('a log as it was made is as it should be', async () => {
       'events compared with it': 622,
       'contents of entries': 622,
       checkpoints: expect.any(Number) as number,
+      'requests that are counted': expect.any(Number) as number,
       'checkpoints in files': 1,
     },
   });

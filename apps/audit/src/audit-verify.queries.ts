@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import type { Owner } from '#contracts';
 import { keySeal, MAX_FINDINGS, type Finding, type Progress, type Verification } from '#event-store';
 import { Malformed, Mismatch, openCheckpoint } from '#tlog';
+import { verifyRequestCounts } from './request-counts-verify.queries.js';
 import { readStoredLogs, type StoredLog } from './stored-log.queries.js';
 import { verifyEvents, verifyHeads, verifyPayloads } from './store-verify.queries.js';
 import { logKeysOf, SIGNING_KEY_TEXT, type LogKeys } from './tenant-log.js';
@@ -95,12 +96,19 @@ const compare = async (
       progress('events compared with the audit log', events + count),
     );
   const payloads = await verifyPayloads(client, report, (count) => progress('contents of entries', count));
+  let requests = 0;
+  for await (const page of tenantPages(client, 'audit.requests'))
+    for (const tenant of page) {
+      requests += await verifyRequestCounts(client, tenant, report);
+      progress('requests compared with their counters', requests);
+    }
   return {
     compared: {
       'entries of the audit log': entries,
       'events compared with it': events,
       'contents of entries': payloads,
       checkpoints,
+      'requests that are counted': requests,
       ...(kept ? { 'checkpoints in files': files } : {}),
     },
     findings,

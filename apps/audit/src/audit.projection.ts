@@ -17,7 +17,7 @@ import {
   type WorkingSet,
   type WritePart,
 } from '#event-store';
-import { countedReads, latestSeen } from './told.js';
+import { countedReads, countedRequests, latestSeen } from './told.js';
 
 /** Keys that are kept open, so that a body costs one encryption. */
 const MAX_SEALS = 10_000;
@@ -37,6 +37,7 @@ const REQUEST_COLUMNS = {
   object: 'uuid',
   name: 'text',
   status: 'smallint',
+  effect: 'text',
   scim_type: 'text',
   detail: 'text',
   address: 'text',
@@ -57,12 +58,21 @@ const PARTS: readonly WritePart[] = [
         .join(', ')}) RETURNING 1`,
   },
   {
+    name: 'request_counts',
+    sql: (rows) => `
+      INSERT INTO audit.request_counts AS c (tenant, directory, minute, face, method, resource_type, status, scim_type, effect, count)
+      SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, directory uuid, minute timestamptz, face text, method text,
+        resource_type text, status smallint, scim_type text, effect text, count bigint)
+      ON CONFLICT (tenant, directory, minute, face, method, resource_type, status, scim_type, effect)
+        DO UPDATE SET count = c.count + excluded.count RETURNING 1`,
+  },
+  {
     name: 'read_counts',
     sql: (rows) => `
-      INSERT INTO audit.read_counts AS c (tenant, minute, face, directory, kind, count)
+      INSERT INTO audit.read_counts AS c (tenant, directory, minute, face, kind, count)
       SELECT r.* FROM json_to_recordset(${rows})
-        AS r(tenant uuid, minute timestamptz, face text, directory uuid, kind text, count bigint)
-      ON CONFLICT (tenant, minute, face, directory, kind) DO UPDATE SET count = c.count + excluded.count RETURNING 1`,
+        AS r(tenant uuid, directory uuid, minute timestamptz, face text, kind text, count bigint)
+      ON CONFLICT (tenant, directory, minute, face, kind) DO UPDATE SET count = c.count + excluded.count RETURNING 1`,
   },
   {
     name: 'seen',
@@ -137,13 +147,15 @@ class Recorded implements WorkingSet<AuditCommand> {
       requests: this.told.flatMap(({ tenant, requests }) =>
         requests.map((request) => this.requestRow(tenant, request)),
       ),
+      request_counts: countedRequests(this.told),
       read_counts: countedReads(this.told),
       seen: latestSeen(this.told),
     };
   }
 
   private requestRow(tenant: string, request: RequestRecord): Readonly<Record<keyof typeof REQUEST_COLUMNS, unknown>> {
-    const { id, at, face, directory, actor, method, path, object, name, status, detail, address, body } = request;
+    const { id, at, face, directory, actor, method, path, object, name, status, effect, detail, address, body } =
+      request;
     return {
       tenant,
       id,
@@ -158,6 +170,7 @@ class Recorded implements WorkingSet<AuditCommand> {
       object,
       name,
       status,
+      effect,
       scim_type: request.scimType,
       detail,
       address,

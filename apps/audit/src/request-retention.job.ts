@@ -17,8 +17,10 @@ export interface RequestRetentionOptions {
 
 /** The old rows of a table, in the order of its key. */
 interface Old {
-  readonly table: 'requests' | 'read_counts';
-  /** The second column of the key, behind the tenant. */
+  readonly table: 'requests' | 'request_counts' | 'read_counts';
+  /** The first columns of the key: of each combination of them the old rows come first. */
+  readonly of: readonly ('tenant' | 'directory')[];
+  /** The column of the key behind these. */
   readonly column: 'id' | 'minute';
   readonly before: string;
 }
@@ -33,8 +35,13 @@ export const requestRetention = (pool: Pool, options: RequestRetentionOptions): 
     async () => {
       const before = nowMs() - keepDays * DAY_MS;
       const old: readonly Old[] = [
-        { table: 'requests', column: 'id', before: leastIdAt(before) },
-        { table: 'read_counts', column: 'minute', before: new Date(before).toISOString() },
+        { table: 'requests', of: ['tenant'], column: 'id', before: leastIdAt(before) },
+        ...(['request_counts', 'read_counts'] as const).map((table) => ({
+          table,
+          of: ['tenant', 'directory'] as const,
+          column: 'minute' as const,
+          before: new Date(before).toISOString(),
+        })),
       ];
       const go = (): boolean => !rounds.isStopping;
       let deleted = await deleteUnseen(pool, new Date(before), go);
@@ -47,20 +54,23 @@ export const requestRetention = (pool: Pool, options: RequestRetentionOptions): 
   return rounds;
 };
 
-/** Tenant after tenant: in each of them the old ones are the beginning of the key. */
-const deleteOld = async (pool: Pool, { table, column, before }: Old, go: () => boolean): Promise<number> => {
+/** Tenant after tenant, or directory after directory: in each of them the old ones are the beginning of the key. */
+const deleteOld = async (pool: Pool, { table, of, column, before }: Old, go: () => boolean): Promise<number> => {
+  const columns = of.join(', ');
+  const values = of.map((_, index) => `$${index + 3}`).join(', ');
   let deleted = 0;
-  for (let tenant: string | undefined = LEAST_ID; tenant !== undefined && go();) {
-    const { rows }: { rows: { tenant: string }[] } = await pool.query(
-      `SELECT tenant FROM audit.${table} WHERE tenant > $1 ORDER BY tenant LIMIT 1`,
-      [tenant],
+  for (let place: string[] | undefined = of.map(() => LEAST_ID); place && go();) {
+    const { rows }: { rows: { place: string[] }[] } = await pool.query(
+      `SELECT ARRAY[${columns}]::text[] AS place FROM audit.${table} WHERE (${columns}) > (${of.map((_, index) => `$${index + 1}`).join(', ')})
+       ORDER BY ${columns} LIMIT 1`,
+      place,
     );
-    tenant = rows[0]?.tenant;
-    for (let more = tenant !== undefined; more && go();) {
+    place = rows[0]?.place;
+    for (let more = place !== undefined; more && go();) {
       const page = await pool.query(
         `DELETE FROM audit.${table} WHERE ctid = ANY (ARRAY(
-           SELECT ctid FROM audit.${table} WHERE tenant = $1 AND ${column} < $2 ORDER BY ${column} LIMIT $3))`,
-        [tenant, before, PAGE_ROWS],
+           SELECT ctid FROM audit.${table} WHERE (${columns}) = (${values}) AND ${column} < $1 ORDER BY ${column} LIMIT $2))`,
+        [before, PAGE_ROWS, ...(place ?? [])],
       );
       deleted += page.rowCount ?? 0;
       more = page.rowCount === PAGE_ROWS;

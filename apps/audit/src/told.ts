@@ -1,4 +1,4 @@
-import type { CountedReads, SeenObject } from '#contracts';
+import { idMs, NO_DIRECTORY, type CountedReads, type RequestRecord, type SeenObject } from '#contracts';
 
 /** A row of `audit.read_counts`. */
 export interface ReadCountRow {
@@ -10,9 +10,6 @@ export interface ReadCountRow {
   readonly count: number;
 }
 
-/** Stands in the key of the counters where no directory is known. */
-export const NO_DIRECTORY = '00000000-0000-0000-0000-000000000000';
-
 /** Sums of the reads that several messages told: one statement writes a row once. */
 export const countedReads = (
   told: readonly { readonly tenant: string; readonly reads: readonly CountedReads[] }[],
@@ -23,6 +20,54 @@ export const countedReads = (
       const key = [tenant, minute, face, directory, kind].join('|');
       const before = sums.get(key)?.count ?? 0;
       sums.set(key, { tenant, minute, face, directory: directory ?? NO_DIRECTORY, kind, count: before + count });
+    }
+  return [...sums.values()];
+};
+
+/** A row of `audit.request_counts`. */
+export interface RequestCountRow {
+  readonly tenant: string;
+  readonly directory: string;
+  readonly minute: string;
+  readonly face: string;
+  readonly method: string;
+  readonly resource_type: string;
+  readonly status: number;
+  readonly scim_type: string;
+  readonly effect: string;
+  readonly count: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Sums of the requests that identity providers sent, by the minute in their ids: one statement writes a row once. */
+export const countedRequests = (
+  told: readonly { readonly tenant: string; readonly requests: readonly RequestRecord[] }[],
+): readonly RequestCountRow[] => {
+  const sums = new Map<string, RequestCountRow & { count: number }>();
+  for (const { tenant, requests } of told)
+    for (const request of requests) {
+      if (request.face === 'admin') continue;
+      const minuteMs = Math.floor(idMs(request.id) / MINUTE_MS) * MINUTE_MS;
+      const { face, method, status } = request;
+      const [directory, resourceType] = [request.directory ?? NO_DIRECTORY, request.resourceType ?? ''];
+      const [scimType, effect] = [request.scimType ?? '', request.effect ?? ''];
+      const key = [tenant, directory, minuteMs, face, method, resourceType, status, scimType, effect].join('|');
+      const known = sums.get(key);
+      if (known) known.count++;
+      else
+        sums.set(key, {
+          tenant,
+          directory,
+          minute: new Date(minuteMs).toISOString(),
+          face,
+          method,
+          resource_type: resourceType,
+          status,
+          scim_type: scimType,
+          effect,
+          count: 1,
+        });
     }
   return [...sums.values()];
 };

@@ -121,6 +121,7 @@ it('a request shows its body, or says why there is none', () => {
     object: null,
     name: 'ada',
     status: 409,
+    effect: null,
     scimType: 'uniqueness',
     detail: 'taken',
     address: '::1',

@@ -11,7 +11,7 @@ export interface ReportView {
     readonly requests: number;
     readonly results: CountsView;
     readonly actions: readonly (CountsView & { readonly action: string })[];
-    readonly objects: number;
+    readonly objects: number | null;
     readonly unrecorded: number;
     readonly countedSince: string | null;
   } | null;
@@ -65,7 +65,7 @@ const describeTotals = ({ totals }: ReportView, paint: Paint): string[] => {
   if (!totals || totals.requests === 0) return [];
   const { results, actions, requests, objects, unrecorded, countedSince } = totals;
   return [
-    `${counted(requests)} requests about ${counted(objects)} users and groups: ${paint('green', `${counted(results.success)} done`)}, ${paint(results.failure > 0 ? 'red' : 'dim', `${counted(results.failure)} failed`)}, ${counted(results.skipped)} skipped because all was so already.`,
+    `${counted(requests)} requests${objects === null ? '' : ` about ${counted(objects)} users and groups`}: ${paint('green', `${counted(results.success)} done`)}, ${paint(results.failure > 0 ? 'red' : 'dim', `${counted(results.failure)} failed`)}, ${counted(results.skipped)} skipped because all was so already.`,
     ...(unrecorded > 0 ? [`${counted(unrecorded)} more came too many at once to be recorded.`] : []),
     ...(countedSince === null ? [] : [`Counted since ${shownTime(countedSince)}: there are more before.`]),
     '',

@@ -1,4 +1,4 @@
-import type { DirectoryKind, Message, Outcome } from '#contracts';
+import type { DirectoryKind, Effect, Message, Outcome } from '#contracts';
 import type { Definitions } from '#scim';
 
 /** The sender of a request, as its token says. */
@@ -27,6 +27,8 @@ export interface Caller {
    * for this before it goes on. Throws Rejected(unauthorized).
    */
   readonly requireToken: () => Promise<unknown> | undefined;
+  /** Notes what the request did, for its record. */
+  readonly noteEffect: (effect: Effect) => void;
   /** Throws Rejected(unavailable) once the client has hung up: nobody would get the answer. */
   readonly requireClient: () => void;
 }

@@ -1,3 +1,5 @@
+import type { Effect } from './effects.js';
+
 /** Commands to the owner of the audit log. */
 export type AuditCommand =
   /** A face tells what it was asked by one tenant, and what it answered: best effort, in batches. */
@@ -50,6 +52,8 @@ export interface RequestRecord {
   /** The name by which the body calls it: userName or displayName. */
   readonly name: string | null;
   readonly status: number;
+  /** What it did to the user or group; null = nobody knows, or it was refused. */
+  readonly effect: Effect | null;
   /** RFC 7644 §3.12; null = none. */
   readonly scimType: string | null;
   /** Why it was refused, in the words of the answer; null = it was not. */
@@ -86,6 +90,9 @@ export interface SeenObject {
 
 /** The kind of what is no read: requests that a face could not keep, because there were too many. */
 export const DROPPED = 'dropped';
+
+/** Stands in the key of counters where no directory is known. */
+export const NO_DIRECTORY = '00000000-0000-0000-0000-000000000000';
 
 export const MAX_PATH_CHARACTERS = 2_000;
 export const MAX_DETAIL_CHARACTERS = 1_000;

@@ -7,6 +7,7 @@ export * from './derived-id.js';
 export * from './directory.js';
 export * from './directory-settings.js';
 export * from './dry-run.js';
+export * from './effects.js';
 export * from './envelope.js';
 export * from './group.js';
 export * from './oauth.js';

@@ -1,4 +1,5 @@
 import type { Rejection, Resource } from '#scim';
+import type { Effect } from './effects.js';
 import type { RepeatableRequest } from './envelope.js';
 
 export type { Rejection };
@@ -57,4 +58,6 @@ export interface OutcomeData {
   readonly outcome: Outcome;
   /** Bytes loaded and written for a command of this tenant, where they are known. */
   readonly cost?: number;
+  /** What the command did; left out = it was rejected, or was carried out before. */
+  readonly effect?: Effect;
 }

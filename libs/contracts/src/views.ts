@@ -51,6 +51,8 @@ export const AUDIT_CHECKPOINTS_VIEW = 'audit.checkpoints_v1';
 export const AUDIT_TILES_VIEW = 'audit.tiles_v1';
 export const AUDIT_REQUESTS_VIEW = 'audit.requests_v1';
 export const AUDIT_READ_COUNTS_VIEW = 'audit.read_counts_v1';
+/** Requests of identity providers, by the minute. */
+export const AUDIT_REQUEST_COUNTS_VIEW = 'audit.request_counts_v1';
 export const TENANTS_VIEW = 'directory.tenants_v1';
 export const DIRECTORIES_VIEW = 'directory.directories_v1';
 /** The events of directory, by tenant: the last one says whether directories and schemas are what they were. */

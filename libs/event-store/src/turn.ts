@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import {
   OUTCOME_TYPE,
   deadOf,
+  effectOf,
   eventsOf,
   type CommandData,
+  type Effect,
   type EventData,
   type Message,
   type Outcome,
@@ -97,19 +99,19 @@ export class Turn {
   }
 
   /** A command that was delivered twice answers the same; the outcome is stored once and told again. */
-  repeat(command: Message, outcome: Outcome): void {
-    const data: OutcomeData = { commandId: command.id, outcome };
+  repeat(command: Message, outcome: Outcome, effect?: Effect): void {
+    const data: OutcomeData = { commandId: command.id, outcome, ...(effect && { effect }) };
     this.told.push({ ...this.envelope(command, OUTCOME_TYPE, command.subject), data });
   }
 
-  answer(command: Message, decided: Outcome, kept: Outcome = decided): void {
+  answer(command: Message, decided: Outcome, kept: Outcome = decided, effect?: Effect): void {
     const { request } = (command.data ?? {}) as Partial<CommandData<unknown>>;
     const [outcome, stored] = request
       ? ([decided, kept].map((one) => ({ ...one, request })) as [Outcome, Outcome])
       : [decided, kept];
     this.answered.set(command.id, outcome);
     this.outcomes.push({ command_id: command.id, tenant: command.tenant, outcome: stored, recorded_at: this.now });
-    this.repeat(command, outcome);
+    this.repeat(command, outcome, effect);
   }
 
   record(command: Message, { events, outcome, stored: kept }: Decision<unknown>): void {
@@ -134,7 +136,7 @@ export class Turn {
       const data: EventData<unknown> = { sequence, version, actor, ...(reason === undefined ? {} : { reason }), event };
       this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
     }
-    this.answer(command, outcome, kept);
+    this.answer(command, outcome, kept, effectOf(events.map(({ event }) => event)));
   }
 
   /** A message that cannot be handled goes to the dead letters with its reason, and its sender is told 500. */

@@ -6,7 +6,7 @@ import { newDatabase } from '../../../test/support/postgres.js';
 import { Consumer, newMessages, newTenant, Signal } from './log.contract.js';
 import { LogUnavailable } from './log.js';
 import { PostgresLog } from './postgres/postgres-log.js';
-import { RequestReply, type RequestReplyOptions } from './request-reply.js';
+import { RequestReply, type RequestReplyOptions, type Told } from './request-reply.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const DONE: Outcome = { status: 'done', value: 'the outcome' };
@@ -214,11 +214,12 @@ it('sends nothing for those who do not wait any more', async () => {
   );
 });
 
-it('says what a command has cost, where its outcome does', async () => {
+it('says what a command has cost and done, where its outcome does', async () => {
   const command = newCommand();
-  const costs: number[] = [];
+  const heard: Told[] = [];
   const made = await newRequests();
-  consumer.before = () => tell(outcomeOf(command, { commandId: command.id, outcome: DONE, cost: 12_345 }));
-  expect(await made.request(command, (bytes) => costs.push(bytes))).toEqual(DONE);
-  expect(costs).toEqual([12_345]);
+  consumer.before = () =>
+    tell(outcomeOf(command, { commandId: command.id, outcome: DONE, cost: 12_345, effect: 'create' }));
+  expect(await made.request(command, (told) => heard.push(told))).toEqual(DONE);
+  expect(heard).toEqual([{ cost: 12_345, effect: 'create' }]);
 });

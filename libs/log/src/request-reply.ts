@@ -1,6 +1,7 @@
 import {
   OUTCOME_TYPE,
   commandsOf,
+  isEffect,
   outcomesOf,
   partitionOf,
   type Message,
@@ -23,13 +24,16 @@ export interface RequestReplyOptions {
   lookup(commandIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
 }
 
+/** The part of an outcome that is told to those who hear it, and stored nowhere. */
+export type Told = Pick<OutcomeData, 'cost' | 'effect'>;
+
 interface Waiter {
   readonly message: Message;
   readonly lane: Lane;
   readonly since: number;
   /** Null = the command has not been sent yet. */
   lookedUp: number | null;
-  readonly onCost: ((bytes: number) => void) | undefined;
+  readonly onTold: ((told: Told) => void) | undefined;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -70,17 +74,17 @@ export class RequestReply {
   }
 
   /**
-   * `onCost` is called before it resolves, if the outcome says how many bytes the command has loaded and written.
+   * `onTold` is called before it resolves, if the outcome says what the command has cost and done.
    * Throws LogUnavailable when the log does not take the command or no outcome comes in time: it is then unknown what
    * became of it.
    */
-  request(message: Message, onCost?: (bytes: number) => void): Promise<Outcome> {
+  request(message: Message, onTold?: (told: Told) => void): Promise<Outcome> {
     if (this.stopped) return Promise.reject(new LogUnavailable('The service is being stopped.'));
     if (this.waiters.size >= MAX_WAITING_COMMANDS)
       return Promise.reject(new LogUnavailable('Too many commands wait for their outcome.'));
     return new Promise<Outcome>((resolve, reject) => {
       const lane = this.laneOf(partitionOf(message.tenant));
-      const waiter: Waiter = { message, lane, since: performance.now(), lookedUp: null, onCost, resolve, reject };
+      const waiter: Waiter = { message, lane, since: performance.now(), lookedUp: null, onTold, resolve, reject };
       // Registered before it is published: the outcome may be faster than the acknowledgement.
       this.waiters.set(message.id, waiter);
       this.planSweep();
@@ -122,10 +126,10 @@ export class RequestReply {
     }
   }
 
-  private answer(commandId: string, outcome: Outcome, cost?: number): void {
+  private answer(commandId: string, outcome: Outcome, { cost, effect }: Told = {}): void {
     const waiter = this.end(commandId);
     if (!waiter) return;
-    if (typeof cost === 'number') waiter.onCost?.(cost);
+    waiter.onTold?.({ ...(typeof cost === 'number' && { cost }), ...(isEffect(effect) && { effect }) });
     waiter.resolve(outcome);
     this.sendNext(waiter);
   }
@@ -149,9 +153,9 @@ export class RequestReply {
   private settle({ type, data }: Message): void {
     if (type !== OUTCOME_TYPE) return;
     // On Kafka anybody may write anything.
-    const { commandId, outcome, cost } = (data ?? {}) as Partial<OutcomeData>;
+    const { commandId, outcome, ...told } = (data ?? {}) as Partial<OutcomeData>;
     if (commandId === undefined || outcome === undefined) return;
-    this.answer(commandId, outcome, cost);
+    this.answer(commandId, outcome, told);
   }
 
   /** Only while somebody waits. */

@@ -7,6 +7,7 @@ import {
   MAX_PATH_CHARACTERS,
   MAX_USER_AGENT_CHARACTERS,
   type AskedFace,
+  type Effect,
   type RequestRecord,
 } from '#contracts';
 import { arrivalOf, uuidv7, type AnswerListener } from '#runtime';
@@ -30,6 +31,8 @@ export interface Described {
   readonly kind: string;
   /** The object that the answer shows; null = none, or several. */
   readonly seen: string | null;
+  /** What it did to the resource; left out = nobody knows. */
+  readonly effect?: Effect;
   /** Operations of a bulk request that failed; left out = none. */
   readonly failed?: readonly FailedOperation[];
 }
@@ -63,6 +66,7 @@ export interface Notes {
   tenant?: string;
   directory?: string;
   actor?: string;
+  effect?: Effect;
 }
 
 /** A body as it came, or its beginning. */
@@ -138,6 +142,7 @@ const tellUnread = (
     object: null,
     name: null,
     status,
+    effect: null,
     ...refusalIn(body),
     address,
     userAgent: null,
@@ -174,6 +179,7 @@ const tell = (
       ...record,
       ...operation,
       id: uuidv7(),
+      effect: null,
       path: storable(maskPath(`${record.path}#${fragment}`), MAX_PATH_CHARACTERS),
       name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
       detail: storable(detail, MAX_DETAIL_CHARACTERS),
@@ -184,7 +190,7 @@ const tell = (
 
 const recordOf = (
   face: AskedFace,
-  { directory, actor, resourceType, object, name }: Described,
+  { directory, actor, resourceType, object, name, effect }: Described,
   body: Body | undefined,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -207,6 +213,7 @@ const recordOf = (
     object,
     name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
     status: reply.statusCode,
+    effect: effect ?? null,
     scimType: refusal.scimType,
     detail:
       refusal.detail === null ? null : storable(maskDetail(refusal.detail, kept ?? NO_SECRETS), MAX_DETAIL_CHARACTERS),

@@ -83,6 +83,7 @@ const record = (body: string | null = null): RequestRecord => ({
   object: null,
   name: null,
   status: 201,
+  effect: 'create',
   scimType: null,
   detail: null,
   address: '127.0.0.1',

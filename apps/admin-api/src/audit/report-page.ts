@@ -52,7 +52,7 @@ const totals = ({ totals: found }: ProvisioningReport): string => {
   const { requests, results, objects } = found;
   const of = (count: number, words: string): string =>
     `<li><b>${count.toLocaleString('en-US')}</b>${escaped(words)}</li>`;
-  return `<ul class="totals">${of(requests, 'requests')}${of(results.success, 'done')}${of(results.failure, 'failed')}${of(results.skipped, 'skipped: all was so already')}${of(objects, 'users and groups')}</ul>
+  return `<ul class="totals">${of(requests, 'requests')}${of(results.success, 'done')}${of(results.failure, 'failed')}${of(results.skipped, 'skipped: all was so already')}${objects === null ? '' : of(objects, 'users and groups')}</ul>
 ${found.unrecorded > 0 ? `<p>${counted(found.unrecorded, 'more request')} could not be recorded, because there were too many at once.</p>` : ''}
 ${found.countedSince === null ? '' : `<p>Counted since ${escaped(timeOf(found.countedSince))}: there are more requests before.</p>`}`;
 };

@@ -55,6 +55,7 @@ import {
   type ReportTotals,
 } from './report.js';
 import { Streams } from './streams.queries.js';
+import { Totals } from './totals.queries.js';
 import { holderIn, whatToDo } from './what-to-do.js';
 import { Where } from './where.queries.js';
 
@@ -121,7 +122,7 @@ const REPORT = objectOf<ProvisioningReport>(
         requests: NUMBER,
         results: objectOf<Counts>(COUNTS),
         actions: listOf(objectOf<ActionCounts>({ action: oneOf(REPORT_ACTIONS), ...COUNTS })),
-        objects: NUMBER,
+        objects: nullable(NUMBER),
         unrecorded: NUMBER,
         countedSince: nullable(MOMENT),
       }),
@@ -162,6 +163,7 @@ const formatOf = ({ format }: ReportQuery, accept: string | undefined): Format =
 export class ReportController {
   constructor(
     private readonly reports: Reports,
+    private readonly totals: Totals,
     private readonly names: AuditNames,
     private readonly users: Users,
     private readonly streams: Streams,
@@ -207,10 +209,10 @@ export class ReportController {
     void reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
     if (format === 'csv') {
       void reply.header('content-disposition', `attachment; filename="provisioning-report.csv"`);
-      return new StreamableFile(Readable.from(this.csv(filter, nowMs)), { type: 'text/csv; charset=utf-8' });
+      return new StreamableFile(Readable.from(this.csv(filter)), { type: 'text/csv; charset=utf-8' });
     }
-    const { items, reached } = await this.reports.page(filter, place?.[0] ?? null, rowsOf(given), nowMs);
-    const first = place ? { totals: null, chart: null, failing: null } : await this.summary(filter, nowMs);
+    const { items, reached } = await this.reports.page(filter, place?.[0] ?? null, rowsOf(given));
+    const first = place ? { totals: null, chart: null, failing: null } : await this.summary(filter);
     const report: ProvisioningReport = {
       tenant,
       since,
@@ -218,7 +220,7 @@ export class ReportController {
       asked,
       message: items.length === 0 && reached === null && !place ? emptyOf(filter, asked) : null,
       ...first,
-      items: await this.items(tenant, items, nowMs),
+      items: await this.items(tenant, items),
       next: reached && this.pages.cursorOf(of, [reached, since, until]),
       searchedTo: reached && new Date(idMs(reached)).toISOString(),
     };
@@ -275,14 +277,11 @@ export class ReportController {
     return { ids: isUuid(given) ? [...new Set([...ids, given.toLowerCase()])] : ids, names: [...new Set(names)] };
   }
 
-  private async summary(
-    filter: ReportFilter,
-    nowMs: number,
-  ): Promise<Pick<ProvisioningReport, 'totals' | 'chart' | 'failing'>> {
+  private async summary(filter: ReportFilter): Promise<Pick<ProvisioningReport, 'totals' | 'chart' | 'failing'>> {
     const [sinceMs, untilMs] = [Date.parse(filter.since), Date.parse(filter.until)];
     const seconds = barSeconds(sinceMs, untilMs);
     const [{ groups, ...counted }, failing] = await Promise.all([
-      this.reports.count(filter, seconds, nowMs),
+      this.totals.count(filter, seconds),
       this.reports.failing(filter),
     ]);
     const { results, actions, bars } = totalsOf(groups, { sinceMs, untilMs, seconds });
@@ -311,7 +310,7 @@ export class ReportController {
     };
   }
 
-  private async items(tenant: string, joined: readonly Joined[], nowMs: number): Promise<ReportItem[]> {
+  private async items(tenant: string, joined: readonly Joined[]): Promise<ReportItem[]> {
     const names = await this.names.of(
       tenant,
       joined.flatMap(({ request: { directory, actor, object, detail }, entries }) => [
@@ -326,15 +325,15 @@ export class ReportController {
         }),
       ]),
     );
-    return joined.map(({ request, entries }) => reportItem(request, entries, names, nowMs));
+    return joined.map(({ request, entries }) => reportItem(request, entries, names));
   }
 
-  private async *csv(filter: ReportFilter, nowMs: number): AsyncGenerator<string> {
+  private async *csv(filter: ReportFilter): AsyncGenerator<string> {
     yield CSV_HEAD;
     let rows = 0;
     for (let after: string | null = null; rows < MAX_CSV_ROWS;) {
-      const { items, reached } = await this.reports.page(filter, after, PAGE_ROWS, nowMs);
-      const found = await this.items(filter.tenant, items, nowMs);
+      const { items, reached } = await this.reports.page(filter, after, PAGE_ROWS);
+      const found = await this.items(filter.tenant, items);
       yield found.map(csvRow).join('');
       rows += found.length;
       if (reached === null) return;

@@ -6,6 +6,7 @@ import { csvRow } from './report-csv.js';
 import { REPORT_POLICY, reportPage } from './report-page.js';
 import {
   barSeconds,
+  minutesWithin,
   REPORT_ACTIONS,
   reportItem,
   totalsOf,
@@ -37,6 +38,7 @@ const request = (more: Partial<RequestRow> = {}): RequestRow => ({
   object: ADA,
   name: null,
   status: 200,
+  effect: null,
   scimType: null,
   detail: null,
   address: '192.0.2.1',
@@ -74,7 +76,7 @@ const changed = entry('muster.user.changed.v1', 'update', {
 });
 const deactivated = entry('muster.user.deactivated.v1', 'disable', {});
 const item = (asked: Partial<RequestRow>, entries: readonly CausedEntry[] = []) =>
-  reportItem(request(asked), entries, names, NOW);
+  reportItem(request(asked), entries, names);
 const step = (found: ReturnType<typeof item>, name: string) => found.steps.find((one) => one.step === name);
 
 describe('a request and what it changed', () => {
@@ -100,13 +102,22 @@ describe('a request and what it changed', () => {
     expect(step(found, 'answered')!.text).toBe('200 after 12 ms');
   });
 
-  it('that changed nothing is skipped, unless it is so new that its entries may still come', () => {
-    expect(item({})).toMatchObject({ action: 'update', result: 'skipped' });
-    expect(step(item({}), 'decided')!.text).toMatch(/so already/);
-    expect(item({ at: new Date(NOW - 1_000).toISOString() }).result).toBe('success');
+  it('that changed nothing is skipped', () => {
+    const idle = item({ effect: 'nothing' });
+    expect(idle).toMatchObject({ action: 'update', result: 'skipped' });
+    expect(step(idle, 'decided')!.text).toMatch(/so already/);
     // Answers of these say themselves that something was done.
-    expect(item({ method: 'DELETE', status: 204 })).toMatchObject({ action: 'delete', result: 'success' });
+    expect(item({ method: 'DELETE', status: 204, effect: 'nothing' })).toMatchObject({
+      action: 'delete',
+      result: 'success',
+    });
     expect(item({ method: 'POST', status: 201 })).toMatchObject({ action: 'create', result: 'success' });
+  });
+
+  it('has the effect that its face knows, otherwise that of its entries, and none that nobody knows', () => {
+    expect(item({ effect: 'enable' }, [changed])).toMatchObject({ action: 'enable', result: 'success' });
+    expect(item({}, [changed, deactivated]).action).toBe('disable');
+    expect(item({})).toMatchObject({ action: 'update', result: 'success' });
   });
 
   it('that was refused says why, where it ended and what to do', () => {
@@ -168,8 +179,7 @@ describe('totals', () => {
     method: 'PATCH',
     resourceType: 'User',
     status: 200,
-    rank: rank('update'),
-    isSettled: true,
+    effect: 'update',
     second: NOW / 1_000,
     count: 1,
     ...more,
@@ -179,8 +189,8 @@ describe('totals', () => {
     const { results, actions, bars } = totalsOf(
       [
         group({ count: 5, second: sinceMs / 1_000 }),
-        group({ rank: null, count: 2, second: NOW / 1_000 - 3_600 }),
-        group({ status: 409, rank: null, method: 'POST', count: 3, second: NOW / 1_000 + 3_600 }),
+        group({ effect: 'nothing', count: 2, second: NOW / 1_000 - 3_600 }),
+        group({ status: 409, effect: null, method: 'POST', count: 3, second: NOW / 1_000 + 3_600 }),
       ],
       { sinceMs, untilMs: NOW, seconds: 3_600 },
     );
@@ -194,6 +204,19 @@ describe('totals', () => {
       [0, 0, 0],
       [0, 3, 2],
     ]);
+  });
+  it.each([
+    ['12:00:00', '12:05:00', ['12:00:00', '12:05:00']],
+    ['12:00:01', '12:05:59', ['12:01:00', '12:05:00']],
+    ['12:00:01', '12:01:59', null],
+    ['12:00:01', '12:00:02', null],
+  ])('of %s to %s count the whole minutes %s', (since, until, found) => {
+    const [ms, text] = [
+      (time: string) => Date.parse(`2026-01-31T${time}Z`),
+      (at: number) => new Date(at).toISOString().slice(11, 19),
+    ];
+    const minutes = minutesWithin(ms(since), ms(until));
+    expect(minutes && [text(minutes.sinceMs), text(minutes.untilMs)]).toEqual(found);
   });
   it.each([
     [1, 900],

@@ -1,3 +1,4 @@
+import { EFFECTS, type Effect } from '#contracts';
 import { typesOf } from './actions.js';
 import { eventOf, listedEntry, type EntryRow, type Named } from './entry.js';
 import type { RequestRow } from './asked-request.js';
@@ -5,20 +6,7 @@ import { whatToDo } from './what-to-do.js';
 import type { Names } from './words.js';
 
 /** The action of a request, done or wanted, as far as is known. The one that says most comes first. */
-export const REPORT_ACTIONS = [
-  'create',
-  'delete',
-  'link',
-  'disable',
-  'enable',
-  'change members',
-  'add members',
-  'remove members',
-  'update',
-  'read',
-  'bulk',
-  'other',
-] as const;
+export const REPORT_ACTIONS = [...EFFECTS, 'read', 'bulk', 'other'] as const;
 export type ReportAction = (typeof REPORT_ACTIONS)[number];
 
 /** `skipped`: it was answered well and changed nothing, because all of it was so already. */
@@ -65,10 +53,8 @@ export interface Outline {
   readonly method: string;
   readonly resourceType: string | null;
   readonly status: number;
-  /** The place in REPORT_ACTIONS; null = there is no entry of it. */
-  readonly rank: number | null;
-  /** False: it is so new that its entries may not be there yet. */
-  readonly isSettled: boolean;
+  /** Null = nobody knows what it did. */
+  readonly effect: Effect | null;
 }
 
 /** Methods that may do an action: no others need to be read to find it. */
@@ -89,18 +75,18 @@ export const methodsOf = (action: ReportAction): readonly string[] => {
   }
 };
 
-export const actionOf = ({ method, resourceType, rank }: Outline): ReportAction => {
+export const actionOf = ({ method, resourceType, effect }: Outline): ReportAction => {
   if (resourceType === 'Bulk') return 'bulk';
-  if (rank !== null) return REPORT_ACTIONS[rank]!;
+  if (effect !== null && effect !== 'nothing') return effect;
   if (method === 'GET' || method === 'HEAD') return 'read';
   if (resourceType !== 'User' && resourceType !== 'Group') return 'other';
   return method === 'POST' ? 'create' : method === 'DELETE' ? 'delete' : 'update';
 };
 
-export const resultOf = ({ method, resourceType, status, rank, isSettled }: Outline): ReportResult => {
+export const resultOf = ({ method, resourceType, status, effect }: Outline): ReportResult => {
   if (status >= 400) return 'failure';
   const mayBeIdle = (method === 'PATCH' || method === 'PUT') && (resourceType === 'User' || resourceType === 'Group');
-  return mayBeIdle && rank === null && isSettled ? 'skipped' : 'success';
+  return mayBeIdle && effect === 'nothing' ? 'skipped' : 'success';
 };
 
 export const STEPS = ['received', 'authenticated', 'matched', 'mapped', 'decided', 'answered'] as const;
@@ -145,15 +131,16 @@ export interface ReportItem {
 
 /** Entries whose sentences are told; the other ones are counted. */
 const MAX_TOLD_ENTRIES = 6;
-/** Entries of a request are there after so long, or the audit log is behind. */
-export const SETTLED_MS = 10_000;
 
-export const outlineOf = (request: RequestRow, entries: readonly CausedEntry[], nowMs: number): Outline => ({
-  method: request.method,
-  resourceType: request.resourceType,
-  status: request.status,
-  rank: entries.length === 0 ? null : Math.min(...entries.map(({ rank }) => rank)),
-  isSettled: Date.parse(request.at) < nowMs - SETTLED_MS,
+/** A face that had to look an outcome up, or that gave up, does not know the effect: then the entries say it. */
+export const outlineOf = (
+  { method, resourceType, status, effect }: RequestRow,
+  entries: readonly CausedEntry[],
+): Outline => ({
+  method,
+  resourceType,
+  status,
+  effect: effect ?? (entries.length === 0 ? null : EFFECTS[Math.min(...entries.map(({ rank }) => rank))]!),
 });
 
 const refusedLater = (status: number): boolean => status >= 400 && status !== 401 && status !== 403;
@@ -221,13 +208,8 @@ const stepsOf = (
 };
 
 /** Joins a request with the entries of what it changed; `names` knows the ids of both. */
-export const reportItem = (
-  request: RequestRow,
-  entries: readonly CausedEntry[],
-  names: Names,
-  nowMs: number,
-): ReportItem => {
-  const outline = outlineOf(request, entries, nowMs);
+export const reportItem = (request: RequestRow, entries: readonly CausedEntry[], names: Names): ReportItem => {
+  const outline = outlineOf(request, entries);
   const result = resultOf(outline);
   const { directory, actor, object, name, status, scimType, detail } = request;
   const named = (id: string | null): Named | null => (id === null ? null : { id, name: names.nameOf(id) });
@@ -286,6 +268,17 @@ export const barSeconds = (sinceMs: number, untilMs: number): number => {
   return BAR_SECONDS.find((one) => seconds / one <= (one === 900 ? 24 : MAX_BARS)) ?? BAR_SECONDS.at(-1)!;
 };
 
+const MINUTE_MS = 60_000;
+/** The whole minutes of a timespan; null = there is none in it. */
+export const minutesWithin = (
+  sinceMs: number,
+  untilMs: number,
+): { readonly sinceMs: number; readonly untilMs: number } | null => {
+  const first = Math.ceil(sinceMs / MINUTE_MS) * MINUTE_MS;
+  const end = Math.floor(untilMs / MINUTE_MS) * MINUTE_MS;
+  return first < end ? { sinceMs: first, untilMs: end } : null;
+};
+
 const NONE: Counts = { success: 0, failure: 0, skipped: 0 };
 const sum = (groups: readonly Group[]): Counts => {
   const counts = { ...NONE };
@@ -319,8 +312,8 @@ export interface ReportTotals {
   readonly requests: number;
   readonly results: Counts;
   readonly actions: readonly ActionCounts[];
-  /** Users and groups that requests were about, whatever the action and the result. */
-  readonly objects: number;
+  /** Users and groups that requests were about, whatever the action and the result; null = there are too many to count. */
+  readonly objects: number | null;
   /** Requests that came too many at once to be recorded. */
   readonly unrecorded: number;
   /** Not null: there are so many that those before this moment are not counted. */

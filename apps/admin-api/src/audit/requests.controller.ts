@@ -1,7 +1,7 @@
 import { Get, Param, Query } from '@nestjs/common';
 import { Transform, Type } from 'class-transformer';
 import { IsBoolean, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
-import { ASKED_FACES, idMs } from '#contracts';
+import { ASKED_FACES, EFFECTS, idMs } from '#contracts';
 import { MAX_KEY_CHARACTERS } from '#scim';
 import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
@@ -64,6 +64,7 @@ const LISTED = {
   object: nullable(ID),
   name: nullable(TEXT),
   status: NUMBER,
+  effect: nullable(oneOf([...EFFECTS, 'nothing'])),
   scimType: nullable(TEXT),
   detail: nullable(TEXT),
   address: TEXT,

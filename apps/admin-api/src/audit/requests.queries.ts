@@ -38,6 +38,8 @@ export interface ReportedRequests extends RequestFilter {
   readonly isProvisioning?: boolean;
   /** True: only those that were done. */
   readonly isDone?: boolean;
+  /** True: only those that changed nothing. */
+  readonly isIdle?: boolean;
   /** About one of these, or called so by their bodies; the names are in lower case. */
   readonly person?: { readonly ids: readonly string[]; readonly names: readonly string[] };
   readonly methods?: readonly string[];
@@ -45,7 +47,7 @@ export interface ReportedRequests extends RequestFilter {
 
 const COLUMNS = `
   r.tenant, r.id, ${asMoment('r.at')} AS at, r.duration_ms AS "durationMs", r.face, r.directory, r.actor, r.method, r.path,
-  r.resource_type AS "resourceType", r.object, r.name, r.status, r.scim_type AS "scimType", r.detail, r.address, r.user_agent AS "userAgent",
+  r.resource_type AS "resourceType", r.object, r.name, r.status, r.effect, r.scim_type AS "scimType", r.detail, r.address, r.user_agent AS "userAgent",
   r.correlation_id AS "correlationId", r.body_bytes AS "bodyBytes", r.replay_of AS "replayOf"`;
 
 /** Reads the requests that faces were asked, the newest first. */
@@ -108,7 +110,19 @@ export class AskedRequests {
 
 /** SQL: what must be true of the rows `r` that an index gives, and what is looked at in each of them. */
 export const conditionsOf = (
-  { failed, directory, object, name, status, correlation, isProvisioning, isDone, person, methods }: ReportedRequests,
+  {
+    failed,
+    directory,
+    object,
+    name,
+    status,
+    correlation,
+    isProvisioning,
+    isDone,
+    isIdle,
+    person,
+    methods,
+  }: ReportedRequests,
   value: (given: unknown, type: string) => string,
 ): { readonly conditions: readonly string[]; readonly filters: readonly string[] } => ({
   conditions: [
@@ -123,6 +137,7 @@ export const conditionsOf = (
     ...(status === undefined ? [] : [`r.status = ${value(status, 'smallint')}`]),
     ...(isProvisioning ? [`r.face <> 'admin'`] : []),
     ...(isDone ? ['r.status < 400'] : []),
+    ...(isIdle ? [`r.effect = 'nothing'`] : []),
     ...(methods ? [`r.method = ANY (${value(methods, 'text[]')})`] : []),
     ...(person
       ? [`(r.object = ANY (${value(person.ids, 'uuid[]')}) OR lower(r.name) = ANY (${value(person.names, 'text[]')}))`]

@@ -82,7 +82,7 @@ CREATE TABLE audit.requests (
   tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, duration_ms real NOT NULL,
   face text COLLATE "C" NOT NULL, directory uuid, actor text COLLATE "C", method text COLLATE "C" NOT NULL,
   path text NOT NULL, resource_type text COLLATE "C", object uuid, name text, status smallint NOT NULL,
-  scim_type text COLLATE "C", detail text, address text COLLATE "C" NOT NULL, user_agent text,
+  effect text COLLATE "C", scim_type text COLLATE "C", detail text, address text COLLATE "C" NOT NULL, user_agent text,
   correlation_id text COLLATE "C" NOT NULL, body text, body_bytes int NOT NULL, replay_of uuid,
   PRIMARY KEY (tenant, id)
 );
@@ -90,30 +90,43 @@ CREATE INDEX requests_refused ON audit.requests (tenant, id) WHERE status >= 400
 CREATE INDEX requests_by_object ON audit.requests (object, id) WHERE object IS NOT NULL;
 CREATE INDEX requests_by_correlation ON audit.requests (correlation_id, tenant, id);
 
+-- How many of them identity providers sent, by the minute in their ids: totals and the health of a directory read these
+-- few rows, and not each request. A text is empty where it is not known.
+CREATE TABLE audit.request_counts (
+  tenant uuid NOT NULL, directory uuid NOT NULL, minute timestamptz NOT NULL, face text COLLATE "C" NOT NULL,
+  method text COLLATE "C" NOT NULL, resource_type text COLLATE "C" NOT NULL, status smallint NOT NULL,
+  scim_type text COLLATE "C" NOT NULL, effect text COLLATE "C" NOT NULL, count bigint NOT NULL,
+  PRIMARY KEY (tenant, directory, minute, face, method, resource_type, status, scim_type, effect)
+) WITH (fillfactor = 70);
+
 -- Reads by the minute, and when somebody was shown an object last.
 CREATE TABLE audit.read_counts (
-  tenant uuid NOT NULL, minute timestamptz NOT NULL, face text COLLATE "C" NOT NULL, directory uuid NOT NULL,
+  tenant uuid NOT NULL, directory uuid NOT NULL, minute timestamptz NOT NULL, face text COLLATE "C" NOT NULL,
   kind text COLLATE "C" NOT NULL, count bigint NOT NULL,
-  PRIMARY KEY (tenant, minute, face, directory, kind)
+  PRIMARY KEY (tenant, directory, minute, face, kind)
 );
 CREATE TABLE audit.seen (
   tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (tenant, id)
 ) WITH (fillfactor = 85);
 
 GRANT SELECT, INSERT, DELETE ON audit.requests TO muster_audit;
-GRANT SELECT, INSERT, UPDATE, DELETE ON audit.read_counts, audit.seen TO muster_audit;
+GRANT SELECT, INSERT, UPDATE, DELETE ON audit.request_counts, audit.read_counts, audit.seen TO muster_audit;
 
 CREATE VIEW audit.requests_v1 AS
   SELECT tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status,
-    scim_type, detail, address, user_agent, correlation_id, body, body_bytes, replay_of
+    effect, scim_type, detail, address, user_agent, correlation_id, body, body_bytes, replay_of
   FROM audit.requests;
-CREATE VIEW audit.read_counts_v1 AS SELECT tenant, minute, face, directory, kind, count FROM audit.read_counts;
+CREATE VIEW audit.request_counts_v1 AS
+  SELECT tenant, directory, minute, face, method, resource_type, status, scim_type, effect, count
+  FROM audit.request_counts;
+CREATE VIEW audit.read_counts_v1 AS SELECT tenant, directory, minute, face, kind, count FROM audit.read_counts;
 CREATE VIEW audit.seen_v1 AS SELECT tenant, id, at FROM audit.seen;
 
 -- Auditors read through the admin API, which opens what is sealed for them.
 GRANT USAGE ON SCHEMA audit TO muster_gateway, muster_admin_api, muster_sign_in;
 GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.logs_v1,
-  audit.requests_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1, audit.events_v1 TO muster_admin_api;
+  audit.requests_v1, audit.request_counts_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1,
+  audit.events_v1 TO muster_admin_api;
 GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit;
 -- Bodies are sealed with keys that follow from the master key.
 GRANT SELECT, INSERT ON keys.master_check TO muster_audit;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { LastUses } from '#owner';
+import { note, type LastUses } from '#owner';
 import { isOver, nextSlice, releaseWhenGone, Room, WrongCredentials, type Config, type Pace } from '#runtime';
 import { errorBody, errorStatus, Rejected } from '#scim';
 import { busy } from '../busy.filter.js';
@@ -172,6 +172,7 @@ export class RequestLimits {
         const token = require();
         return token instanceof Promise ? token : undefined;
       },
+      noteEffect: (effect) => note(request, { effect }),
       requireClient: () => requireClient(reply),
     };
     const isBulk = url.endsWith('/Bulk');

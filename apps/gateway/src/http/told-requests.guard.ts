@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Described, FailedOperation } from '#owner';
+import { notesOf, type Described, type FailedOperation } from '#owner';
 import { isUuid } from '#runtime';
 import type { ScimRequest } from './scim-token.guard.js';
 
@@ -53,6 +53,7 @@ export const describeScim = (
   // Where the path cannot be decoded, there are none.
   const { id } = (params ?? {}) as { readonly id?: string };
   const named = id !== undefined && isUuid(id) ? id.toLowerCase() : null;
+  const { effect } = notesOf(request);
   const isRead = method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || isSearch;
   return {
     tenant: caller?.tenant ?? null,
@@ -64,6 +65,8 @@ export const describeScim = (
     isRead,
     kind,
     seen: !isRead ? null : named !== null && resourceType !== 'Schema' ? named : isList(kind) ? foundIn(payload) : null,
+    // Of several operations each has its own.
+    ...(effect && resourceType !== 'Bulk' && { effect }),
     ...(failed && { failed }),
   };
 };

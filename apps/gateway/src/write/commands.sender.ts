@@ -77,7 +77,9 @@ export class Commands {
       });
       outcome = caller.ask
         ? await caller.ask(message)
-        : await owner.request(message, (cost) => {
+        : await owner.request(message, ({ cost, effect }) => {
+            if (effect) caller.noteEffect(effect);
+            if (cost === undefined) return;
             this.costs.learn(tenant, cost);
             const slowMs = slowMsOf(cost);
             if (slowMs > 0) this.pace.spent(tenant, slowMs);
