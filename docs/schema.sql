@@ -5,7 +5,7 @@ SET check_function_bodies = off;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 CREATE SCHEMA audit;
-GRANT USAGE ON SCHEMA audit TO muster_admin_api, muster_audit, muster_gateway, muster_sign_in;
+GRANT USAGE ON SCHEMA audit TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_sign_in;
 
 CREATE SCHEMA directory;
 GRANT USAGE ON SCHEMA directory TO muster_admin_api, muster_audit, muster_directory, muster_gateway, muster_group, muster_identity, muster_sign_in;
@@ -621,6 +621,7 @@ CREATE INDEX entries_by_stream ON audit.entries USING btree (stream, version);
 CREATE INDEX entries_by_correlation ON audit.entries USING btree (correlation_id, tenant, recorded_at, number);
 CREATE INDEX entries_by_time ON audit.entries USING btree (tenant, recorded_at, number);
 CREATE INDEX entries_by_actor ON audit.entries USING btree (actor, tenant, recorded_at, number) WHERE ((actor !~~ 'token:%'::text) AND (actor !~~ 'client:%'::text));
+CREATE INDEX entries_of_purges ON audit.entries USING btree (tenant, number) WHERE ((owner = 'audit'::text) AND (type = 'muster.audit.purge-announced.v1'::text));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.entries FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 GRANT INSERT, SELECT ON TABLE audit.entries TO muster_audit;
 
@@ -1225,6 +1226,17 @@ CREATE VIEW "group".outcomes_v1 AS
    FROM "group".outcomes;
 GRANT SELECT ON TABLE "group".outcomes_v1 TO muster_admin_api, muster_gateway;
 
+CREATE VIEW audit.announced_purges_v1 AS
+ SELECT a.tenant,
+    a.number,
+    a.recorded_at,
+    ((p.data ->> 'before'::text))::bigint AS before,
+    ((p.data ->> 'keepDays'::text))::integer AS keep_days
+   FROM (audit.entries a
+     JOIN audit.payloads p ON (((p.tenant = a.tenant) AND (p.number = a.number))))
+  WHERE ((a.owner = 'audit'::text) AND (a.type = 'muster.audit.purge-announced.v1'::text));
+GRANT SELECT ON TABLE audit.announced_purges_v1 TO muster_admin_api, muster_directory;
+
 CREATE VIEW audit.audited_v1 AS
  SELECT tenant,
     sequence,
@@ -1304,6 +1316,20 @@ CREATE VIEW audit.payloads_v1 AS
     hidden_hash
    FROM audit.payloads;
 GRANT SELECT ON TABLE audit.payloads_v1 TO muster_admin_api;
+
+CREATE VIEW audit.purgeable_v1 AS
+ SELECT tenant,
+    number,
+    ( SELECT e.recorded_at
+           FROM audit.entries e
+          WHERE ((e.tenant = p.tenant) AND (e.number = p.number))) AS recorded_at
+   FROM audit.payloads p
+  WHERE (number < ( SELECT a.before
+           FROM audit.announced_purges_v1 a
+          WHERE ((a.tenant = p.tenant) AND (a.recorded_at < (now() - '1 day'::interval)))
+          ORDER BY a.number DESC
+         LIMIT 1));
+GRANT DELETE, SELECT ON TABLE audit.purgeable_v1 TO muster_directory;
 
 CREATE VIEW audit.read_counts_v1 AS
  SELECT tenant,

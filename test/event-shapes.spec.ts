@@ -368,7 +368,10 @@ const written = (): { type: string; data: unknown; personal: unknown }[] => {
     ...write(
       auditBehaviour(masterKey),
       null,
-      [{ type: 'RecordReading', readingId: USER, what: 'history', asked: { person: 'ada@contoso.com' } }],
+      [
+        { type: 'RecordReading', readingId: USER, what: 'history', asked: { person: 'ada@contoso.com' } },
+        { type: 'AnnouncePurge', purgeId: GROUP, before: 5_000, keepDays: 365 },
+      ],
       () => () => null,
     ),
   ];

@@ -182,6 +182,15 @@ describe('what was changed in the log itself is named', () => {
       `UPDATE audit.payloads SET data = '{}' WHERE number = 9`,
       /^entry audit log of tenant T: what entry 9 says is not what was hashed$/,
     ],
+    [
+      'DELETE FROM audit.payloads WHERE number = 9',
+      /^entry audit log of tenant T: what entry 9 says is missing, and no entry announces that it was purged$/,
+    ],
+    [
+      'DELETE FROM audit.payloads WHERE number >= 600',
+      /^entry audit log of tenant T: what the entries 600 to 621 say is missing, and no entry announces/,
+    ],
+    ['DELETE FROM audit.payloads', /^entry audit log of tenant T: what the entries 0 to 621 say is missing, and no/],
     ["UPDATE audit.payloads SET personal = 'x' WHERE number = 9", /^entry audit log of tenant T: what entry 9 says/],
     [
       "INSERT INTO audit.payloads SELECT tenant, 1000, '{}', NULL, NULL FROM audit.logs",

@@ -4,7 +4,8 @@ import { keySeal, MAX_FINDINGS, type Finding, type Progress, type Verification }
 import { Malformed, Mismatch, openCheckpoint } from '#tlog';
 import { verifyRequestCounts } from './request-counts-verify.queries.js';
 import { readStoredLogs, type StoredLog } from './stored-log.queries.js';
-import { verifyEvents, verifyHeads, verifyPayloads } from './store-verify.queries.js';
+import { verifyPayloads } from './payload-verify.queries.js';
+import { verifyEvents, verifyHeads } from './store-verify.queries.js';
 import { logKeysOf, SIGNING_KEY_TEXT, type LogKeys } from './tenant-log.js';
 import { verifyTree, type Head } from './tree-verify.queries.js';
 
@@ -58,6 +59,7 @@ const compare = async (
   const tenants = new Set(await kept?.tenants());
   for (const table of ['audit.entries', 'audit.checkpoints', 'audit.logs'])
     for await (const page of tenantPages(client, table)) for (const tenant of page) tenants.add(tenant);
+  const sizes = new Map<string, number>();
   let [entries, checkpoints, files] = [0, 0, 0];
   for (let from = 0, all = [...tenants]; from < all.length; from += PAGE_TENANTS) {
     const reached = new Map<Owner, Map<string, number>>(owners.map((owner) => [owner, new Map()]));
@@ -67,6 +69,7 @@ const compare = async (
     for (const tenant of kept ? page : []) inFiles.set(tenant, await kept!.of(tenant));
     for (const stored of await readStoredLogs(client, page, owners)) {
       const { tenant, size } = stored;
+      sizes.set(tenant, size);
       const keys = keysOf(stored, seed, report);
       const heads = keys ? await headsOf(client, stored, keys, report) : [];
       checkpoints += heads.length;
@@ -95,7 +98,7 @@ const compare = async (
     events += await verifyEvents(client, owner, report, (count) =>
       progress('events compared with the audit log', events + count),
     );
-  const payloads = await verifyPayloads(client, report, (count) => progress('contents of entries', count));
+  const payloads = await verifyPayloads(client, sizes, report, (count) => progress('contents of entries', count));
   let requests = 0;
   for await (const page of tenantPages(client, 'audit.requests'))
     for (const tenant of page) {

@@ -6,6 +6,7 @@ import { verifyAudit, type KeptCheckpoints } from './audit-verify.queries.js';
 import { auditBehaviour } from './audit.projection.js';
 import { CheckpointFiles, readKeptCheckpoint, readKeptTenants } from './checkpoint-files.job.js';
 import { Integrator } from './integrator.job.js';
+import { purgeAnnouncements } from './purge-announcements.job.js';
 import { requestRetention } from './request-retention.job.js';
 import { SIGNING_KEY_TEXT } from './tenant-log.js';
 
@@ -18,11 +19,9 @@ export const audit: OwnerDefinition = {
   secrets: ['MASTER_KEY'],
   behaviour: ({ masterKey }) => auditBehaviour(masterKey()),
   keepsFilesIn: 'AUDIT_CHECKPOINT_FOLDER',
+  sendsToItself: true,
   consumes: SOURCES.map((source) => ({ source, notices: true })),
-  jobs: (tools) => [
-    ...integration(tools),
-    requestRetention(tools.pool, { keepDays: tools.config.REQUEST_KEEP_DAYS, logger: tools.logger }),
-  ],
+  jobs: (tools) => [...integration(tools), ...retention(tools)],
   verify: (client, masterKey, progress, config) =>
     verifyAudit(client, SOURCES, masterKey, config ? keptIn(checkpointFolder(config)) : null, progress),
 };
@@ -35,6 +34,14 @@ const keptIn = (folder: string | null): KeptCheckpoints | null =>
   folder === null
     ? null
     : { tenants: () => readKeptTenants(folder), of: (tenant) => readKeptCheckpoint(folder, tenant) };
+
+const retention = ({ pool, logger, send, config }: OwnerTools): readonly Job[] => {
+  const { REQUEST_KEEP_DAYS, AUDIT_KEEP_DAYS: keepDays } = config;
+  return [
+    requestRetention(pool, { keepDays: REQUEST_KEEP_DAYS, logger }),
+    ...(keepDays === undefined ? [] : [purgeAnnouncements(pool, { keepDays, send, logger })]),
+  ];
+};
 
 const integration = ({ pool, logger, config, masterKey }: OwnerTools): readonly Job[] => {
   const folder = checkpointFolder(config);

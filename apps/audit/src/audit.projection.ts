@@ -112,6 +112,12 @@ const bodySeals = (masterKey: Buffer): ((tenant: string) => KeySeal) => {
   };
 };
 
+/** Each of these facts is a stream of its own. */
+const recorded = (stream: string, event: AuditEvent): Decision<AuditEvent> => ({
+  events: [{ stream, version: 1, type: AUDIT_EVENT_TYPES[event.type], event, stored: { data: event, personal: null } }],
+  outcome: { status: 'done', value: null },
+});
+
 interface Told extends ToldRequests {
   readonly tenant: string;
 }
@@ -128,14 +134,12 @@ class Recorded implements WorkingSet<AuditCommand> {
         this.told.push({ ...command, tenant });
         return { events: [], outcome: { status: 'done', value: null } };
       case 'RecordReading': {
-        const { readingId: stream, what, asked } = command;
-        const event: AuditEvent = { type: 'AuditRead', what, asked };
-        return {
-          events: [
-            { stream, version: 1, type: AUDIT_EVENT_TYPES.AuditRead, event, stored: { data: event, personal: null } },
-          ],
-          outcome: { status: 'done', value: null },
-        };
+        const { readingId, what, asked } = command;
+        return recorded(readingId, { type: 'AuditRead', what, asked });
+      }
+      case 'AnnouncePurge': {
+        const { purgeId, before, keepDays } = command;
+        return recorded(purgeId, { type: 'PurgeAnnounced', before, keepDays });
       }
       default:
         throw new Error(`unknown command: ${(command satisfies never as AuditCommand).type}`);

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { EXPORT_KINDS, type AuditEntry, type ExportPlan } from '#contracts';
+import { AUDIT_EVENT_TYPES, EXPORT_KINDS, type AuditEntry, type ExportPlan, type Purge } from '#contracts';
 import { HASH_BYTES, type Hash } from '#tlog';
 
 /** An export of the audit log is a folder with these files, the last of which is written last. */
@@ -34,6 +34,23 @@ export interface ExportLine {
   /** The readable values: `none` = the entry has no sealed ones, `erased` = the person was erased. */
   readonly values: 'none' | 'shown' | 'erased';
 }
+
+/** An entry that announces what is purged: it explains what is missing. */
+export interface AnnouncedPurge extends Purge {
+  readonly line: ExportLine;
+}
+
+/** Reads the line that export.json has of it. Throws NoLine. */
+export const readPurge = (text: string): AnnouncedPurge => {
+  const line = readLine(Buffer.from(text));
+  const { payload } = JSON.parse(text) as { readonly payload: { readonly data: string } | null };
+  const { before, keepDays } = parsed(Buffer.from(payload?.data ?? '{}'), 'data') as Partial<Purge>;
+  if (line.leaf.owner !== 'audit' || line.leaf.type !== AUDIT_EVENT_TYPES.PurgeAnnounced)
+    throw new NoLine('it is no announcement of a purge');
+  if (!Number.isSafeInteger(before) || !Number.isSafeInteger(keepDays))
+    throw new NoLine('it does not say what is purged');
+  return { line, before: before!, keepDays: keepDays! };
+};
 
 /** A line that no export has. The message ends a sentence. */
 export class NoLine extends Error {}
@@ -152,7 +169,8 @@ export const readHead = (text: string): ExportHead => {
   const isCounted = [from, to, size, entries].every((one) => Number.isSafeInteger(one) && one >= 0);
   const isWhole = kind === 'log' ? from === 0 && to === size : EXPORT_KINDS.includes(kind);
   const hasHashes = isTexts(before) && isTexts(after);
-  if (!isCounted || from > to || to > size || !isWhole || !hasHashes || typeof tenant !== 'string' || !files)
+  const isTold = head.purge === null || typeof head.purge === 'string';
+  if (!isCounted || from > to || to > size || !isWhole || !hasHashes || !isTold || typeof tenant !== 'string' || !files)
     throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);
   return head;
 };

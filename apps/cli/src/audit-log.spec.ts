@@ -89,6 +89,7 @@ it('a state says what there was, and what is different at the other moment', () 
     version: 2,
     since: '2026-01-01T00:00:00.000001Z',
     isComplete: false,
+    purgedUntil: null,
     attributes: { displayName: 'Analysts' },
     memberCount: 3,
     members: [{ id: 'u', name: 'ada' }],
@@ -97,7 +98,7 @@ it('a state says what there was, and what is different at the other moment', () 
   const text = describeState({ ...state, compared } satisfies ComparedView, paint);
   expect(text.split('\n')).toEqual([
     'group Analysts, on 2026-01-02 00:00:00.000 UTC: there, version 2 since 2026-01-01 00:00:00.000',
-    '  Something was erased or purged: there may have been more than this.',
+    '  Something was erased, or this version cannot read it: there may have been more than this.',
     '  displayName  Analysts',
     '  3 members:',
     '    ada',
@@ -106,6 +107,28 @@ it('a state says what there was, and what is different at the other moment', () 
     'On 2026-01-02 00:00:00.000 UTC: there, version 3. Different is:',
     '    - ada',
   ]);
+});
+
+it('a state says what was purged, and that nobody knows what that had set', () => {
+  const state = {
+    subject: { type: 'user', id: 'u', name: 'ada' },
+    at: '2026-01-02T00:00:00.000Z',
+    state: 'unknown',
+    version: 2,
+    since: '2026-01-01T00:00:00.000001Z',
+    isComplete: false,
+    purgedUntil: '2025-12-31T10:00:00.000001Z',
+    attributes: {},
+    memberCount: 0,
+    members: [],
+    compared: null,
+  };
+  expect(describeState(state, paint).split('\n')).toEqual([
+    'user ada, on 2026-01-02 00:00:00.000 UTC: there, and nobody can say any more whether archived or not, version 2 since 2026-01-01 00:00:00.000',
+    '  What happened until 2025-12-31 10:00:00.000 UTC was purged. What it had set, and who was a member then, nobody can say any more.',
+  ]);
+  const group = { ...state, state: 'active', subject: { type: 'group', id: 'g', name: 'Analysts' } };
+  expect(describeState(group, paint)).toMatch(/UTC: there, version 2(.|\n)*\n {2}0 members that are known$/);
 });
 
 it('a request shows its body, or says why there is none', () => {

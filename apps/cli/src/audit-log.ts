@@ -121,7 +121,7 @@ export const describeHistory = (entries: readonly ShownEntryView[], paint: Paint
     .join('\n\n');
 
 const describeOneState = (shown: StateView, paint: Paint): string[] => {
-  const { subject, at, version, since, isComplete, attributes, memberCount, members } = shown;
+  const { subject, at, version, since, isComplete, purgedUntil, attributes, memberCount, members } = shown;
   const names = Object.keys(attributes);
   const width = Math.max(0, ...names.map((name) => plain(name).length));
   const isGroup = subject.type === 'group';
@@ -130,15 +130,28 @@ const describeOneState = (shown: StateView, paint: Paint): string[] => {
       'bold',
       `${subject.type} ${plain(subject.name ?? subject.id)}, on ${shownTime(at)} UTC: ${inWords(shown)}${since === null ? '' : `, version ${version} since ${shownTime(since)}`}`,
     ),
-    ...(isComplete ? [] : ['  Something was erased or purged: there may have been more than this.']),
+    ...(purgedUntil !== null
+      ? [
+          `  What happened until ${shownTime(purgedUntil)} UTC was purged. What it had set, and who was a member then, nobody can say any more.`,
+        ]
+      : isComplete
+        ? []
+        : ['  Something was erased, or this version cannot read it: there may have been more than this.']),
     ...names.map((name) => `  ${plain(name).padEnd(width)}  ${valueOf(attributes[name])}`),
-    ...(isGroup ? [`  ${memberCount} ${memberCount === 1 ? 'member' : 'members'}${memberCount === 0 ? '' : ':'}`] : []),
+    ...(isGroup
+      ? [
+          `  ${memberCount} ${memberCount === 1 ? 'member' : 'members'}${purgedUntil === null ? '' : ' that are known'}${memberCount === 0 ? '' : ':'}`,
+        ]
+      : []),
     ...members.map((one) => `    ${plain(one.name ?? one.id)}`),
     ...(members.length < memberCount ? [`    and ${memberCount - members.length} more`] : []),
   ];
 };
 /** Only users are archived. */
-const STATES: Readonly<Record<string, string>> = { absent: 'not there yet' };
+const STATES: Readonly<Record<string, string>> = {
+  absent: 'not there yet',
+  unknown: 'there, and nobody can say any more whether archived or not',
+};
 const inWords = ({ subject, state }: StateView): string =>
   state === 'active' && subject.type !== 'user' ? 'there' : (STATES[state] ?? state);
 

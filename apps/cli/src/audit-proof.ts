@@ -28,7 +28,7 @@ export const describeVerified = (verified: VerifiedExport, paint: Paint): string
 };
 
 const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedExport): string[] => {
-  const { entries, payloads, purged, leavesAlone, readable, erased, reached } = verified;
+  const { entries, payloads, purged, purge, leavesAlone, readable, erased, reached } = verified;
   const ok = (line: string): string[] => (findingCount > 0 ? [] : [`ok     ${line}`]);
   return [
     `The checkpoint is of ${count(signed.size, 'entry', 'entries')}, root ${signed.root.toString('base64')}.`,
@@ -42,7 +42,7 @@ const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedE
         : `${count(entries, 'entry', 'entries')}, ${head.from} to ${head.to - 1}: none was changed, left out, put in or moved. They give this root.`,
     ),
     ...ok(
-      `${count(payloads, 'entry says', 'entries say')} what was hashed${purged > 0 ? `; ${purged} were purged, and only their leaves are left` : ''}${leavesAlone > 0 ? `; of ${leavesAlone} the leaf alone is here` : ''}.`,
+      `${count(payloads, 'entry says', 'entries say')} what was hashed${purge && purged > 0 ? `; what ${count(purged, 'other')} said was purged, as entry ${purge.number} announces (kept for ${count(purge.keepDays, 'day')}), and only their leaves are left` : ''}${leavesAlone > 0 ? `; of ${leavesAlone} the leaf alone is here` : ''}.`,
     ),
     ...reached.slice(1).map(({ what, size }) => `ok     The first ${size} entries are those of ${what}.`),
     ...(findingCount === 0 && readable + erased > 0

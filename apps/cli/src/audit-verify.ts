@@ -1,5 +1,13 @@
 import { Growth, hashLeaf, verifyInclusion, verifyRange, type Hash } from '#tlog';
-import { NoLine, readLine, type ExportHead, type ExportLine } from './audit-export.js';
+import {
+  HEAD_FILE,
+  NoLine,
+  readLine,
+  readPurge,
+  type AnnouncedPurge,
+  type ExportHead,
+  type ExportLine,
+} from './audit-export.js';
 
 /** Something that is not as it should be, in one sentence. */
 export interface Finding {
@@ -29,6 +37,8 @@ export interface Verified {
   readonly payloads: number;
   readonly purged: number;
   readonly leavesAlone: number;
+  /** The announcement that explains what was purged; null = there is none. */
+  readonly purge: { readonly number: number; readonly keepDays: number } | null;
   /** Entries with readable values, and those whose person was erased. */
   readonly readable: number;
   readonly erased: number;
@@ -57,6 +67,7 @@ interface EdgeEntry {
 }
 
 const MAX_FINDINGS = 20;
+const DAY_MS = 86_400_000;
 /** So far around its place a leaf is looked for that stands at another one. */
 const NEIGHBOURS = 64;
 /** The owner in whose streams everything stands that happened to persons. */
@@ -80,6 +91,7 @@ export class Verification {
   private isBroken = false;
   /** So far are leaves from their places; 0 = they are where they should be. */
   private shift = 0;
+  private readonly purge: AnnouncedPurge | null;
   private readonly absence = {
     numbers: [] as number[],
     clockSteps: 0,
@@ -99,6 +111,7 @@ export class Verification {
       head.kind === 'person' ? [] : head.before.map(hashOf),
     );
     this.waiting = others.toSorted((a, b) => a.size - b.size);
+    this.purge = head.purge === null ? null : this.purgeIn(head.purge);
     if (this.isRow) this.reachHeads();
   }
 
@@ -149,6 +162,7 @@ export class Verification {
       entries: seen.lines,
       payloads: seen.payloads,
       purged: seen.purged,
+      purge: this.purge && { number: this.purge.line.number, keepDays: this.purge.keepDays },
       leavesAlone: seen.leavesAlone,
       readable: seen.readable,
       erased: seen.erased,
@@ -173,10 +187,33 @@ export class Verification {
     if (payloadHash === undefined) {
       seen.leavesAlone++;
       if (isTold) this.report(number, 'what it says is left out');
-    } else if (payloadHash === null) seen.purged++;
-    else seen.payloads++;
+    } else if (payloadHash !== null) seen.payloads++;
+    else if (this.isAnnounced(number, leaf)) seen.purged++;
+    else this.report(number, 'what it says is missing, and no entry announces that it was purged');
     if (values !== 'none') seen[values === 'erased' ? 'erased' : 'readable']++;
     if (head.kind === 'person' && leaf.stream !== head.person) this.report(number, 'it is not about this person');
+  }
+
+  /** The announcement of what is purged, if it is in the tree and says what was hashed. */
+  private purgeIn(text: string): AnnouncedPurge | null {
+    const { size, root } = this.signed;
+    try {
+      const purge = readPurge(text);
+      const { number, leaf, leafBytes, payloadHash, proof } = purge.line;
+      const fault = verifyInclusion({ leafHash: hashLeaf(leafBytes), index: number, size, root }, proof ?? []);
+      if (!fault && payloadHash === leaf.payload && leaf.tenant === this.head.tenant) return purge;
+      this.report(number, `what ${HEAD_FILE} has of this announcement of a purge is not in the tree that was signed`);
+    } catch (error) {
+      if (!(error instanceof NoLine)) throw error;
+      this.report(null, `the announcement of a purge in ${HEAD_FILE} is none: ${error.message}`);
+    }
+    return null;
+  }
+
+  /** It was announced that what an entry says goes, and it was as old as the announcement says. */
+  private isAnnounced(number: number, { recordedAt }: ExportLine['leaf']): boolean {
+    if (!this.purge || number >= this.purge.before) return false;
+    return Date.parse(recordedAt) + this.purge.keepDays * DAY_MS <= Date.parse(this.purge.line.leaf.recordedAt);
   }
 
   /** An entry among its neighbours. */

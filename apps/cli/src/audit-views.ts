@@ -50,6 +50,7 @@ export interface StateView {
   readonly version: number;
   readonly since: string | null;
   readonly isComplete: boolean;
+  readonly purgedUntil: string | null;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly memberCount: number;
   readonly members: readonly NamedView[];

@@ -24,4 +24,9 @@ export interface ExportPlan {
   /** Hashes in base64: the peaks of the tree that ends before `from`, and the consistency proof from `to`. */
   readonly before: readonly string[];
   readonly after: readonly string[];
+  /**
+   * The last entry that announces what is purged, as a line of an export, with its inclusion proof: it explains what is
+   * missing; null = there is none.
+   */
+  readonly purge: string | null;
 }

@@ -5,10 +5,23 @@ export type AuditCommand =
   /** A face tells what it was asked by one tenant, and what it answered: best effort, in batches. */
   | ({ readonly type: 'RecordRequests' } & ToldRequests)
   /** Somebody is about to be shown entries of the audit log: it is recorded before the answer goes. */
-  | ({ readonly type: 'RecordReading'; readonly readingId: string } & Reading);
+  | ({ readonly type: 'RecordReading'; readonly readingId: string } & Reading)
+  /** Entries are old enough: that what they say goes is recorded before anything does. */
+  | ({ readonly type: 'AnnouncePurge'; readonly purgeId: string } & Purge);
 
 /** Facts that the audit log itself makes. */
-export type AuditEvent = { readonly type: 'AuditRead' } & Reading;
+export type AuditEvent = ({ readonly type: 'AuditRead' } & Reading) | ({ readonly type: 'PurgeAnnounced' } & Purge);
+
+/**
+ * What the entries of a tenant with a number below `before` say was kept for `keepDays` days or more, and may be purged
+ * PURGE_NOTICE_DAYS after this was recorded. Nothing else explains that it is gone.
+ */
+export interface Purge {
+  readonly before: number;
+  readonly keepDays: number;
+}
+/** The view purgeable_v1 has the same number: a clock that is wrong for less than that purges nothing early. */
+export const PURGE_NOTICE_DAYS = 1;
 
 /** The part of the audit log that somebody was shown. */
 export interface Reading {
@@ -102,9 +115,11 @@ export const MAX_KEPT_BODY_BYTES = 65_536;
 export const AUDIT_COMMAND_TYPES: { readonly [type in AuditCommand['type']]: string } = {
   RecordRequests: 'muster.audit.record-requests.v1',
   RecordReading: 'muster.audit.record-reading.v1',
+  AnnouncePurge: 'muster.audit.announce-purge.v1',
 };
 export const AUDIT_EVENT_TYPES: { readonly [type in AuditEvent['type']]: string } = {
   AuditRead: 'muster.audit.read.v1',
+  PurgeAnnounced: 'muster.audit.purge-announced.v1',
 };
 
 /** Bodies of requests of a tenant are sealed with a key that is derived of the master key by this text. */

@@ -45,6 +45,8 @@ export const outcomesViewOf = (owner: Owner): string => `${schemaOf(owner)}.outc
 /** Entries of the audit log, what their events say, and the requests that faces were asked. */
 export const AUDIT_ENTRIES_VIEW = 'audit.entries_v1';
 export const AUDIT_PAYLOADS_VIEW = 'audit.payloads_v1';
+/** tenant, number, recorded_at, before, keep_days: what was announced to be purged; the last one of a tenant counts. */
+export const AUDIT_PURGES_VIEW = 'audit.announced_purges_v1';
 /** The log of each tenant as a transparency log: its name and key, the checkpoints that it signed, its complete tiles. */
 export const AUDIT_LOGS_VIEW = 'audit.logs_v1';
 export const AUDIT_CHECKPOINTS_VIEW = 'audit.checkpoints_v1';

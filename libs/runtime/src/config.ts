@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { plainToInstance, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
 import { checkDatabaseUrl, kafkaConnection } from './connections.js';
 import { isNetwork } from './public-addresses.js';
+import { secretFrom } from './secret-from.js';
 import { UsageError } from './usage-error.js';
 
 /** One setting: the checks of readConfig and docs/configuration.md are both made of it. */
@@ -360,6 +360,12 @@ export class Config {
     3_650,
   )
   REQUEST_KEEP_DAYS = 30;
+  @optionalCount(
+    'What entries of the audit log say is purged when it is that old, and the log has announced it for a day; their digests stay. Without it everything is kept.',
+    1,
+    36_500,
+  )
+  AUDIT_KEEP_DAYS?: number;
   @count(
     'How long one statement, or waiting for a connection, may take in the database; a search that takes longer gets a 400 tooMany.',
   )
@@ -460,33 +466,6 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   if (config.DATABASE_URL) checkDatabaseUrl(config.DATABASE_URL);
   kafkaConnection(config);
   return config;
-};
-
-/**
- * A secret from the variable of its name, or from the file that the one with `_FILE` at its end names. Throws
- * UsageError, never with the secret.
- */
-export const secretFrom = (
-  environment: Readonly<Record<string, string | undefined>>,
-  name: string,
-): string | undefined => {
-  const [value, file] = [environment[name], environment[`${name}_FILE`]];
-  if (value && file) throw new UsageError(`${name} and ${name}_FILE are both set: leave one of them out.`);
-  return file ? readSecret(`${name}_FILE`, file) : value || undefined;
-};
-
-/**
- * The text of a file, without the line end that editors and `echo` put behind it. Throws UsageError when there is none.
- */
-const readSecret = (setting: string, file: string): string => {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new UsageError(`${setting} names a file that cannot be read: ${(error as Error).message}.`);
-  }
-  if (text === '') throw new UsageError(`${setting} names a file that is empty: ${file}.`);
-  return text;
 };
 
 /**

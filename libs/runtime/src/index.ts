@@ -14,6 +14,7 @@ export * from './public-addresses.js';
 export * from './quota.js';
 export * from './room.js';
 export * from './say.js';
+export * from './secret-from.js';
 export * from './slices.js';
 export * from './slots.js';
 export * from './start.js';

@@ -46,6 +46,8 @@ const rowOf = ({ type, data }: Pick<Fixture, 'type' | 'data'>, more: Partial<Ent
 const SENTENCES: Readonly<Record<string, string>> = {
   'muster.api-key.created.v1': 'The key "ada" was made, with the scopes read and manage, for the tenant "name 01".',
   'muster.api-key.revoked.v1': 'The key "ada" was revoked.',
+  'muster.audit.purge-announced.v1':
+    'What the entries before number 5000 say has been kept for 365 days (AUDIT_KEEP_DAYS), and is purged a day from now: their digests stay.',
   'muster.audit.read.v1': 'Somebody was shown a history of the audit log (person=ada@contoso.com).',
   'muster.client.created.v1': 'The client "ada" was made.',
   'muster.client.revoked.v1': 'The client "ada" was revoked.',
@@ -216,7 +218,23 @@ describe('what an entry shows', () => {
       { attribute: 'title', before: 'known', after: 'a' },
       { attribute: 'nickName', after: 'b' },
     ]);
-    expect(afterUnread(subjectWith({ title: 'a' }))).toMatchObject({ values: {}, isComplete: false });
+    expect(afterUnread(subjectWith({ title: 'a' }), 'muster.user.changed.v1')).toMatchObject({
+      exists: true,
+      values: {},
+      isComplete: false,
+    });
+  });
+
+  it('of a purged event what its type alone says: whether somebody is there, and may act', () => {
+    const after = (...actions: string[]) =>
+      actions.reduce((subject, action) => afterUnread(subject, `muster.${action}.v1`), newSubject());
+    expect(after('user.created')).toMatchObject({ exists: true, values: {}, isComplete: false });
+    expect(after('user.created', 'user.changed', 'user.deactivated').values).toEqual({ active: false });
+    // What comes behind may have made the user active again.
+    expect(after('user.created', 'user.deactivated', 'user.linked').values).toEqual({});
+    expect(after('user.created', 'user.deactivated', 'user.reactivated').values).toEqual({ active: true });
+    // Of what is gone nothing is unknown.
+    expect(after('user.created', 'user.deleted')).toMatchObject({ exists: false, values: {}, isComplete: true });
   });
 
   it('of an erased person the names of attributes, and no value', () => {

@@ -52,7 +52,10 @@ const CSV_LEAF = [
   'payload',
 ] as const;
 
-/** The first line of a CSV export: `payload` is the hash of what the entry says, `data` and `values` are that itself. */
+/**
+ * The first line of a CSV export: `payload` is the hash of what the entry says, `data` and `values` are that itself, or the
+ * word `purged` or `erased` in its place.
+ */
 export const CSV_HEAD = `number,${CSV_LEAF.join(',')},data,values\r\n`;
 
 /** A line of CSV (RFC 4180). */
@@ -62,6 +65,7 @@ export const csvLine = ([line]: ExportRow, values: string | null | undefined): s
     readonly leaf: Readonly<Record<(typeof CSV_LEAF)[number], string | number | null>>;
     readonly payload?: { readonly data: string } | null;
   };
-  const cells = [number, ...CSV_LEAF.map((name) => leaf[name]), payload?.data, values];
+  const [data, shown] = [payload === null ? 'purged' : payload?.data, values === null ? 'erased' : values];
+  const cells = [number, ...CSV_LEAF.map((name) => leaf[name]), data, shown];
   return `${cells.map(csvCell).join(',')}\r\n`;
 };

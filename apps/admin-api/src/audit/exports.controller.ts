@@ -73,6 +73,7 @@ const PLAN = objectOf<ExportPlan>(
     verifierKey: TEXT,
     before: listOf(TEXT),
     after: listOf(TEXT),
+    purge: nullable(TEXT),
   },
   'ExportPlan',
 );
@@ -104,7 +105,7 @@ export class ExportsController {
   @Documented({
     summary: 'Say which entries an export has, and show what proves it',
     description:
-      'The numbers from `from` up to, but without, `to`, the newest checkpoint, and the hashes that lead from these entries to its root: `before` has the roots of the complete subtrees of the tree that ends before `from`, `after` is the consistency proof from the tree that ends before `to`. Ask for the export with these numbers and this size. `npm run cli -- audit export` does all of that.',
+      'The numbers from `from` up to, but without, `to`, the newest checkpoint, and the hashes that lead from these entries to its root: `before` has the roots of the complete subtrees of the tree that ends before `from`, `after` is the consistency proof from the tree that ends before `to`. `purge` explains payloads that are missing. Ask for the export with these numbers and this size. `npm run cli -- audit export` does all of that.',
     query: PlanQuery,
     answer: PLAN,
   })
@@ -126,6 +127,7 @@ export class ExportsController {
       verifierKey,
       before: (await carryOut(planTree(from), read)).peaks.map(base64),
       after: (await carryOut(planConsistency(to, size), read)).map(base64),
+      purge: await this.purgeOf(tenant, size),
     };
   }
 
@@ -179,6 +181,14 @@ export class ExportsController {
       });
       yield lines.join('');
     }
+  }
+
+  private async purgeOf(tenant: string, size: number): Promise<string | null> {
+    const from = await this.exports.lastPurge(tenant, size);
+    if (from === null) return null;
+    for await (const rows of this.exports.pages({ tenant, person: null, withOthers: false, from, to: from + 1 }))
+      return jsonLine(rows[0]!, (await this.proofsOf(tenant, rows, size))[0]!, undefined).trimEnd();
+    return null;
   }
 
   /** Inclusion proofs of a page, which have most of their hashes in common. */

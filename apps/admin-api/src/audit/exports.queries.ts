@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, auditEntryColumns, keyContext, type Owner } from '#contracts';
+import {
+  AUDIT_ENTRIES_VIEW,
+  AUDIT_PAYLOADS_VIEW,
+  AUDIT_PURGES_VIEW,
+  auditEntryColumns,
+  keyContext,
+  type Owner,
+} from '#contracts';
 import { MASTER_SEAL, POOL } from '../injected.js';
 import type { ExportRow, PersonKey } from './export-lines.js';
 import type { Timespan } from './moments.js';
@@ -81,6 +88,15 @@ export class Exports {
     );
     const { before, behind } = rows[0]!;
     return { from: Number(before ?? 0), to: behind === null ? size : Number(behind) + 1 };
+  }
+
+  /** The number of the last entry that announces what is purged, among so many; null = there is none. */
+  async lastPurge(tenant: string, size: number): Promise<number | null> {
+    const { rows } = await this.pool.query<{ number: string }>(
+      `SELECT number FROM ${AUDIT_PURGES_VIEW} WHERE tenant = $1 AND number < $2 ORDER BY number DESC LIMIT 1`,
+      [tenant, size],
+    );
+    return rows[0] ? Number(rows[0].number) : null;
   }
 
   /** Rows in the order of their numbers. */

@@ -51,6 +51,7 @@ const STATE = {
   version: NUMBER,
   since: nullable(MOMENT),
   isComplete: BOOLEAN,
+  purgedUntil: nullable(MOMENT),
   attributes: OBJECT,
   memberCount: NUMBER,
   members: listOf(NAMED_MEMBER),

@@ -13,8 +13,8 @@ const MAX_SHOWN_MEMBERS = 1_000;
 /** A page ends with the entry that reaches it. */
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 
-/** `absent`: it was not there yet. */
-export const STATES = ['active', 'archived', 'deleted', 'absent'] as const;
+/** `absent`: it was not there yet. `unknown`: it was there, and nobody can say any more whether it was archived. */
+export const STATES = ['active', 'archived', 'deleted', 'absent', 'unknown'] as const;
 
 /** A user, group or other thing as it was at a moment. */
 export interface SubjectState {
@@ -27,6 +27,8 @@ export interface SubjectState {
   readonly since: string | null;
   /** False: something was erased or purged, so that other attributes may have had values. */
   readonly isComplete: boolean;
+  /** What happened to it until this moment was purged, or some of it; null = nothing was. */
+  readonly purgedUntil: string | null;
   readonly attributes: { readonly [attribute: string]: Json };
   readonly memberCount: number;
   /** The first 1,000. */
@@ -46,6 +48,7 @@ interface Moment {
   readonly subject: Subject;
   readonly version: number;
   readonly since: string | null;
+  readonly purgedUntil: string | null;
 }
 
 /** An entry with the client whose request caused it; null = none did, or its request is kept no longer. */
@@ -116,13 +119,14 @@ export class Histories {
       id,
       name: names.nameOf(id),
     });
-    const told = ({ at: moment, subject, version, since }: Moment): SubjectState => ({
+    const told = ({ at: moment, subject, version, since, purgedUntil }: Moment): SubjectState => ({
       subject: { type: subjectTypeOf(type), id: stream, name: names.nameOf(stream) },
       at: moment,
-      state: stateOf(subject, version),
+      state: stateOf(subject, version, subjectTypeOf(type)),
       version,
       since,
       isComplete: subject.isComplete,
+      purgedUntil,
       attributes: withNames(subject.values, names),
       memberCount: subject.members.size,
       members: [...subject.members].slice(0, MAX_SHOWN_MEMBERS).map(member),
@@ -160,6 +164,7 @@ export class Histories {
     const open = asked.map((at, index) => ({ at, index })).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
     const found: Moment[] = [];
     let last: Step | null = null;
+    let purgedUntil: string | null = null;
     const note = ({ at, index }: (typeof open)[number]): void => {
       const subject = last?.after ?? newSubject();
       found[index] = {
@@ -168,12 +173,15 @@ export class Histories {
         subject: { ...subject, members: new Map(subject.members) },
         version: last?.row.version ?? 0,
         since: last?.row.recordedAt ?? null,
+        // Of what is gone for good nothing is missing.
+        purgedUntil: subject.exists ? purgedUntil : null,
       };
     };
     for await (const step of this.streams.steps(tenant, stream)) {
       while (open.length > 0 && Date.parse(open[0]!.at) < Date.parse(step.row.recordedAt)) note(open.shift()!);
       if (open.length === 0) break;
       last = step;
+      if (step.row.data === null) purgedUntil = step.row.recordedAt;
     }
     open.forEach(note);
     return found;
@@ -204,7 +212,12 @@ export class Histories {
   }
 }
 
-const stateOf = ({ exists, values }: Subject, version: number): SubjectState['state'] => {
+const stateOf = (
+  { exists, values, isComplete }: Subject,
+  version: number,
+  type: SubjectType,
+): SubjectState['state'] => {
   if (!exists) return version === 0 ? 'absent' : 'deleted';
-  return values.active === false ? 'archived' : 'active';
+  if (values.active === false) return 'archived';
+  return type === 'user' && !isComplete && values.active === undefined ? 'unknown' : 'active';
 };

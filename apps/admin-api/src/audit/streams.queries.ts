@@ -91,7 +91,7 @@ export class Streams {
         const opened = values.of(row);
         const event = eventOf(row, opened);
         const before = subject;
-        subject = event ? afterEvent(before, event) : afterUnread(before);
+        subject = event ? afterEvent(before, event) : afterUnread(before, row.type);
         yield { row, event, before, after: subject, isErased: opened === null, bytes: row.bytes };
         bytes += row.bytes;
       }

@@ -1,6 +1,6 @@
 import type { AttributeChanges, Held, Member, MemberType } from '#contracts';
 import { applyChanges, type Json } from '#scim';
-import type { AuditedEvent } from './actions.js';
+import { actionOf, type AuditedEvent } from './actions.js';
 import type { Values } from './changes.js';
 
 /** A user, group or another thing that entries are about, as the fold of its events. */
@@ -29,8 +29,25 @@ interface Unopened {
   readonly attributes?: readonly string[];
 }
 
-/** After an event of which nothing can be read any more. */
-export const afterUnread = (subject: Subject): Subject => ({ ...subject, values: {}, isComplete: false });
+/** Of whose event nothing is left but its type: what this alone says. */
+const GONE: ReadonlySet<string> = new Set(['user.deleted', 'group.deleted', 'directory.deleted', 'domain.removed']);
+const IS_ACTIVE: Readonly<Record<string, boolean>> = { 'user.deactivated': false, 'user.reactivated': true };
+
+/** After an event of which nothing can be read any more but its type. */
+export const afterUnread = (subject: Subject, type: string): Subject => {
+  const action = actionOf(type);
+  if (GONE.has(action)) return gone(subject);
+  const active = IS_ACTIVE[action];
+  return { ...subject, exists: true, values: active === undefined ? {} : { active }, isComplete: false };
+};
+
+const gone = (subject: Subject): Subject => ({
+  ...subject,
+  exists: false,
+  values: {},
+  isComplete: true,
+  members: new Map(),
+});
 
 /** After an event that changed these attributes to what cannot be read. */
 const afterUnopened = (subject: Subject, attributes: readonly string[] | undefined): Subject =>
@@ -40,7 +57,7 @@ const afterUnopened = (subject: Subject, attributes: readonly string[] | undefin
         values: set(subject.values, Object.fromEntries(attributes.map((name) => [name, null]))),
         isComplete: false,
       }
-    : afterUnread(subject);
+    : { ...subject, values: {}, isComplete: false };
 
 /** Null and undefined = it has no value. */
 const set = (values: Values, changes: { readonly [name: string]: unknown }): Values =>
@@ -73,7 +90,6 @@ export const afterEvent = (subject: Subject, read: ReadEvent): Subject => {
     exists: true,
     values: set(values, more as Readonly<Record<string, unknown>>),
   });
-  const gone = (): Subject => ({ ...subject, exists: false, values: {}, isComplete: true, members: new Map() });
   switch (event.type) {
     case 'UserCreated':
     case 'GroupCreated': {
@@ -129,7 +145,7 @@ export const afterEvent = (subject: Subject, read: ReadEvent): Subject => {
     case 'GroupDeleted':
     case 'DirectoryDeleted':
     case 'DomainRemoved':
-      return gone();
+      return gone(subject);
     case 'TenantCreated':
     case 'TenantRenamed':
     case 'DirectoryRenamed':
@@ -196,6 +212,7 @@ export const afterEvent = (subject: Subject, read: ReadEvent): Subject => {
     case 'TokenRevealed':
     case 'ClientSecretExpiring':
     case 'AuditRead':
+    case 'PurgeAnnounced':
       return { ...subject, exists: true };
     default:
       event satisfies never;

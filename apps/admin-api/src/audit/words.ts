@@ -136,6 +136,8 @@ const WORDS: Words = {
     );
     return `somebody was shown ${READINGS[what] ?? `"${what}"`} of the audit log${filters.length === 0 ? '' : ` (${filters.join(', ')})`}`;
   },
+  PurgeAnnounced: (_told, { before, keepDays }) =>
+    `what the entries before number ${before} say has been kept for ${counted(keepDays, 'day')} (AUDIT_KEEP_DAYS), and is purged a day from now: their digests stay`,
 };
 
 /** The part of the audit log that somebody was shown, by the word of the reading. */

@@ -67,6 +67,29 @@ CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON audit.payloads
 GRANT SELECT, INSERT ON audit.entries, audit.payloads, audit.tiles, audit.logs, audit.checkpoints
   TO muster_audit;
 
+-- Announcements of audit that contents may go: they are few, and looked up for each content that goes.
+CREATE INDEX entries_of_purges ON audit.entries (tenant, number)
+  WHERE owner = 'audit' AND type = 'muster.audit.purge-announced.v1';
+CREATE VIEW audit.announced_purges_v1 AS
+  SELECT a.tenant, a.number, a.recorded_at, (p.data->>'before')::bigint AS before,
+    (p.data->>'keepDays')::int AS keep_days
+  FROM audit.entries a JOIN audit.payloads p ON p.tenant = a.tenant AND p.number = a.number
+  WHERE a.owner = 'audit' AND a.type = 'muster.audit.purge-announced.v1';
+-- Contents that may go: the log itself has said so for a day. The role that writes the log cannot delete them, and the
+-- role that can deletes nothing that the log has not announced, and sees no content.
+CREATE VIEW audit.purgeable_v1 AS
+  SELECT p.tenant, p.number, (
+      SELECT e.recorded_at FROM audit.entries e WHERE e.tenant = p.tenant AND e.number = p.number
+    ) AS recorded_at
+  FROM audit.payloads p
+  WHERE p.number < (
+    SELECT a.before FROM audit.announced_purges_v1 a
+    WHERE a.tenant = p.tenant AND a.recorded_at < now() - interval '1 day' ORDER BY a.number DESC LIMIT 1
+  );
+GRANT USAGE ON SCHEMA audit TO muster_directory;
+GRANT SELECT ON audit.announced_purges_v1 TO muster_directory, muster_admin_api;
+GRANT SELECT, DELETE ON audit.purgeable_v1 TO muster_directory;
+
 CREATE VIEW audit.entries_v1 AS
   SELECT tenant, number, owner, sequence, stream, version, type, recorded_at, command_id, correlation_id, actor,
     directory, payload_hash
