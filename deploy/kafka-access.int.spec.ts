@@ -38,6 +38,8 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
     'group.dry-run-answers': 'r',
     'gateway.dry-runs': 'r',
     'gateway.dry-run-answers': 'w',
+    'gateway.replays': 'r',
+    'gateway.replay-answers': 'w',
   },
   identity: {
     'identity.commands': 'r',
@@ -54,6 +56,8 @@ const MAY: Readonly<Record<(typeof SERVICES)[number], Readonly<Record<string, 'r
     'audit.commands': 'w',
     'gateway.dry-runs': 'w',
     'gateway.dry-run-answers': 'r',
+    'gateway.replays': 'w',
+    'gateway.replay-answers': 'r',
   },
   directory: {
     'directory.commands': 'rw',

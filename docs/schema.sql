@@ -750,12 +750,15 @@ CREATE TABLE audit.requests (
   correlation_id text COLLATE "C" NOT NULL,
   body text,
   body_bytes integer NOT NULL,
+  if_match text,
+  if_none_match text,
   replay_of uuid
 );
 ALTER TABLE audit.requests ADD CONSTRAINT requests_pkey PRIMARY KEY (tenant, id);
 CREATE INDEX requests_refused ON audit.requests USING btree (tenant, id) WHERE (status >= 400);
 CREATE INDEX requests_by_object ON audit.requests USING btree (object, id) WHERE (object IS NOT NULL);
 CREATE INDEX requests_by_correlation ON audit.requests USING btree (correlation_id, tenant, id);
+CREATE INDEX requests_replayed ON audit.requests USING btree (replay_of, id) WHERE (replay_of IS NOT NULL);
 GRANT DELETE, INSERT, SELECT ON TABLE audit.requests TO muster_audit;
 
 CREATE TABLE audit.seen (
@@ -1377,6 +1380,8 @@ CREATE VIEW audit.requests_v1 AS
     correlation_id,
     body,
     body_bytes,
+    if_match,
+    if_none_match,
     replay_of
    FROM audit.requests;
 GRANT SELECT ON TABLE audit.requests_v1 TO muster_admin_api;

@@ -37,7 +37,10 @@ const textOf = async (environment: Readonly<Record<string, string>>, topic: stri
   await new Promise<void>((resolve, reject) => {
     consumer
       .run({
-        eachMessage: async ({ message }) => {
+        eachMessage: async ({ partition, message }) => {
+          const end = offsets.find((one) => one.partition === partition)!.high;
+          // What comes meanwhile is not waited for.
+          if (BigInt(message.offset) >= BigInt(end)) return;
           texts.push(String(message.value));
           if (--left === 0) resolve();
         },

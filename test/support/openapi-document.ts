@@ -21,6 +21,7 @@ import { Config } from '#runtime';
 import { errorStatus, type RejectionCode } from '#scim';
 import type { FaceTools } from '#owner';
 import { AdminApiModule, AUDIT_CONTROLLERS, CONTROLLERS } from '../../apps/admin-api/src/admin-api.module.js';
+import { scopesOf } from '../../apps/admin-api/src/http/acting-key.js';
 import { needOf } from '../../apps/admin-api/src/http/api-key.guard.js';
 import { documentationOf, type Documentation } from '../../apps/admin-api/src/http/documented.js';
 import { ADMIN_PAGE, AUDIT_PAGE } from '../../apps/admin-api/src/http/api-page.controller.js';
@@ -148,7 +149,10 @@ const document = (controller: Type<object>, name: string): void => {
   // To reveal a token is recorded each time, and a dry run changes nothing.
   const isRepeatable = method === RequestMethod.POST && need?.scope === 'manage';
   const scope =
-    need && `The key needs the scope \`${need.scope}\`${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
+    need &&
+    `The key needs the scope ${scopesOf(need)
+      .map((one) => `\`${one}\``)
+      .join(' and ')}${need.of === 'tenant' ? '' : ', for the whole installation'}.`;
   const parameters: Schema = query ? schemaOf(query as Type<object>) : {};
   const errors = [
     ...ERRORS,

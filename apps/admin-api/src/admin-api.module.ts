@@ -14,6 +14,7 @@ import { AuditNames } from './audit/names.queries.js';
 import { People } from './audit/people.queries.js';
 import { PersonKeys } from './audit/person-values.queries.js';
 import { Readings } from './audit/readings.sender.js';
+import { Replays } from './audit/replays.queries.js';
 import { AskedRequests } from './audit/requests.queries.js';
 import { ReportController } from './audit/report.controller.js';
 import { Reports } from './audit/report.queries.js';
@@ -59,6 +60,8 @@ import {
   OWNER_REQUESTS,
   OWNERS_SENT_TO,
   POOL,
+  REPLAYS,
+  REQUEST_KEEP_DAYS,
   SCIM_BASE_URL,
   SIGN_IN_URL,
   TOKEN_SEAL,
@@ -67,6 +70,8 @@ import { KeysController } from './keys/keys.controller.js';
 import { Keys } from './keys/keys.queries.js';
 import { ChangedKeys } from './keys/keys.sender.js';
 import { KnownKeys } from './keys/known-keys.queries.js';
+import { DryReplaysController, ReplaysController } from './requests/replays.controller.js';
+import { SentAgain } from './requests/replays.sender.js';
 import { SchemasController } from './schemas/schemas.controller.js';
 import { Schemas } from './schemas/schemas.queries.js';
 import { DefinedSchemas } from './schemas/schemas.sender.js';
@@ -98,6 +103,7 @@ export const CONTROLLERS = [
   UserLinksController,
   UserAttributesController,
   GroupsAdminController,
+  ReplaysController,
 ] as const;
 
 /** Those of the auditors' API, which docs/audit-openapi.json is made of. */
@@ -105,6 +111,7 @@ export const AUDIT_CONTROLLERS = [
   EntriesController,
   HistoriesController,
   RequestsController,
+  DryReplaysController,
   LogsController,
   ExportsController,
   ReportController,
@@ -113,7 +120,17 @@ export const AUDIT_CONTROLLERS = [
 /** HTTP for administrators: reads what owners publish, sends them commands, and holds no state. */
 @Module({})
 export class AdminApiModule {
-  static register({ config, pool, pace, requests, masterSeal, apiKey, seal, dryRuns }: FaceTools): DynamicModule {
+  static register({
+    config,
+    pool,
+    pace,
+    requests,
+    masterSeal,
+    apiKey,
+    seal,
+    dryRuns,
+    replays,
+  }: FaceTools): DynamicModule {
     return {
       module: AdminApiModule,
       controllers: [...CONTROLLERS, ...AUDIT_CONTROLLERS],
@@ -157,6 +174,8 @@ export class AdminApiModule {
         People,
         PersonKeys,
         AskedRequests,
+        Replays,
+        SentAgain,
         Reports,
         Totals,
         Readings,
@@ -164,6 +183,8 @@ export class AdminApiModule {
         { provide: POOL, useValue: pool },
         { provide: Pace, useValue: pace },
         { provide: DRY_RUNS, useValue: dryRuns },
+        { provide: REPLAYS, useValue: replays },
+        { provide: REQUEST_KEEP_DAYS, useValue: config.REQUEST_KEEP_DAYS },
         { provide: OWNER_REQUESTS, useValue: requests },
         { provide: TOKEN_SEAL, useValue: masterSeal() },
         { provide: MASTER_SEAL, useValue: masterSeal() },
@@ -189,6 +210,7 @@ export const adminApi: FaceDefinition = {
   tells: 'audit',
   hears: [],
   asks: ['gateway'],
+  replaysThrough: 'gateway',
   address: ({ ADMIN_HOST, ADMIN_PORT, HOST, PORT }) => ({
     host: ADMIN_PORT === PORT ? HOST : ADMIN_HOST,
     port: ADMIN_PORT,

@@ -1,5 +1,7 @@
 /** Names under which the module provides what is not a class of its own. */
-export const DRY_RUNS = Symbol('DryRuns of the admin API');
+export const DRY_RUNS = Symbol('Questions of the admin API what would be');
+export const REPLAYS = Symbol('Questions that send requests again');
+export const REQUEST_KEEP_DAYS = Symbol('days for which requests are kept');
 export const POOL = Symbol('pg.Pool of the admin API');
 export const OWNER_REQUESTS = Symbol('RequestReply of each owner');
 export const MASTER_SEAL = Symbol('KeySeal of the master key');

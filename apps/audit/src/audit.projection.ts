@@ -45,6 +45,8 @@ const REQUEST_COLUMNS = {
   correlation_id: 'text',
   body: 'text',
   body_bytes: 'int',
+  if_match: 'text',
+  if_none_match: 'text',
   replay_of: 'uuid',
 } as const;
 
@@ -89,13 +91,13 @@ export const auditBehaviour = (masterKey: Buffer): Behaviour<AuditCommand> => {
   return {
     owner: 'audit',
     commandTypes: new Set(Object.values(AUDIT_COMMAND_TYPES)),
-    touches: () => null,
-    asksNothing: () => true,
-    loadSql: () => 'SELECT $json',
+    touches: (commands) => commands.flatMap(replaysIn),
+    asksNothing: (touched) => (touched as readonly Told[]).length === 0,
+    loadSql: () => KNOWN_REPLAYS,
     parts: PARTS,
     // They are sealed in their table, and stay out of dead letters.
     secrets: ['body'],
-    begin: () => new Recorded(bodies),
+    begin: (loaded) => new Recorded(bodies, new Set(loaded as readonly string[] | null)),
   };
 };
 
@@ -122,16 +124,33 @@ interface Told extends ToldRequests {
   readonly tenant: string;
 }
 
-/** One batch of commands. Nothing is looked up: what a face tells is a fact, and a reading is an aggregate of its own. */
+/**
+ * A request that an administrator sends again is sent by each process of the gateway that hears of it, and all of them
+ * tell the same id. Every other request has an id of its own.
+ */
+const replaysIn = ({ tenant, command }: Command<AuditCommand>): readonly { tenant: string; id: string }[] =>
+  command.type === 'RecordRequests'
+    ? command.requests.flatMap(({ id, replayOf }) => (replayOf === null ? [] : [{ tenant, id }]))
+    : [];
+const keyOf = (tenant: string, id: string): string => `${tenant}|${id}`;
+const KNOWN_REPLAYS = `
+  SELECT coalesce(json_agg(r.tenant || '|' || r.id), '[]') FROM json_to_recordset($json) AS t(tenant uuid, id uuid)
+  CROSS JOIN LATERAL (SELECT tenant, id FROM audit.requests WHERE tenant = t.tenant AND id = t.id OFFSET 0) AS r`;
+
+/** One batch of commands. What a face tells is a fact, and a reading is an aggregate of its own. */
 class Recorded implements WorkingSet<AuditCommand> {
   private readonly told: Told[] = [];
 
-  constructor(private readonly bodies: (tenant: string) => KeySeal) {}
+  constructor(
+    private readonly bodies: (tenant: string) => KeySeal,
+    /** Replays that are recorded, by their keys. */
+    private readonly replays: Set<string>,
+  ) {}
 
   decide({ tenant, command }: Command<AuditCommand>): Decision<AuditEvent> {
     switch (command.type) {
       case 'RecordRequests':
-        this.told.push({ ...command, tenant });
+        this.told.push({ ...command, tenant, requests: command.requests.filter((one) => this.isNew(tenant, one)) });
         return { events: [], outcome: { status: 'done', value: null } };
       case 'RecordReading': {
         const { readingId, what, asked } = command;
@@ -144,6 +163,13 @@ class Recorded implements WorkingSet<AuditCommand> {
       default:
         throw new Error(`unknown command: ${(command satisfies never as AuditCommand).type}`);
     }
+  }
+
+  /** The first record of a replay stays. */
+  private isNew(tenant: string, { id, replayOf }: RequestRecord): boolean {
+    if (replayOf === null) return true;
+    const key = keyOf(tenant, id);
+    return !this.replays.has(key) && Boolean(this.replays.add(key));
   }
 
   rows(): Readonly<Record<string, readonly unknown[]>> {
@@ -182,6 +208,8 @@ class Recorded implements WorkingSet<AuditCommand> {
       correlation_id: request.correlationId,
       body: body === null ? null : this.bodies(tenant).seal(bodyContext(tenant, id), body),
       body_bytes: request.bodyBytes,
+      if_match: request.ifMatch,
+      if_none_match: request.ifNoneMatch,
       replay_of: request.replayOf,
     };
   }

@@ -33,6 +33,8 @@ const REQUESTS = Array.from({ length: 8_640 }, (_, n): RequestRecord => {
     correlationId: 'c',
     body: null,
     bodyBytes: 0,
+    ifMatch: null,
+    ifNoneMatch: null,
     replayOf: null,
   };
 });

@@ -151,13 +151,31 @@ it('a request shows its body, or says why there is none', () => {
     userAgent: null,
     correlationId: 'c',
     bodyBytes: 0,
+    ifMatch: null,
+    ifNoneMatch: null,
     replayOf: null,
     body: null,
+    whatToDo: 'Change it.',
+    commands: ['user show a', 'user transfer a b'],
+    notReplayable: null,
+    replays: [{ id: 's', at: '2026-01-03T00:00:00.000Z', status: 409, replayOf: 'r' }],
   };
   expect(describeRequest(request, paint)).toMatch(
     /^2026-01-02 03:04:05.678 {2}409 uniqueness {2}POST \/Users {2}ada\n {2}taken\n/,
   );
   expect(describeRequest(request, paint)).toMatch(/no body$/);
+  expect(describeRequest(request, paint)).toContain(
+    [
+      '  repeated     409 on 2026-01-03 00:00:00.000, s',
+      '  to do        Change it.',
+      '  look         npm run -s cli -- user show a',
+      '               npm run -s cli -- user transfer a b',
+      '  again        npm run -s cli -- request replay r --dry-run',
+    ].join('\n'),
+  );
+  expect(describeRequest({ ...request, notReplayable: 'It only reads.' }, paint)).toContain(
+    'again        No. It only reads.',
+  );
   expect(describeRequest({ ...request, bodyBytes: 9 }, paint)).toMatch(/a body of 9 bytes, which is kept nowhere$/);
   expect(describeRequest({ ...request, body: '{"a":1}' }, paint)).toMatch(/\n\n\{\n {2}"a": 1\n\}$/);
   expect(describeRequest({ ...request, body: '{"a":\u001b' }, paint)).toMatch(/\n\n\{"a":\\u001b$/);

@@ -177,30 +177,47 @@ const shade = (status: number, text: string, paint: Paint): string =>
 /** Requests, each in two lines: what was asked, and why it was refused. */
 export const describeRequests = (requests: readonly RequestView[], paint: Paint): string =>
   requests
-    .map(({ id, at, status, scimType, method, path, name, directory, detail }) =>
+    .map(({ id, at, status, scimType, method, path, name, directory, detail, replayOf, actor }) =>
       [
         `${shownTime(at)}  ${shade(status, `${status}${scimType ? ` ${plain(scimType)}` : ''}`, paint)}  ${plain(`${method} ${path}`)}${name === null ? '' : `  ${plain(name)}`}`,
         `  ${detail === null ? 'done' : plain(detail)}`,
+        ...(replayOf === null ? [] : [`  sent again${actor ? ` by ${by(actor)}` : ''}: repeats ${replayOf}`]),
         paint('dim', `  ${id}  ${directory ? plain(directory.name ?? directory.id) : 'of no directory that is known'}`),
       ].join('\n'),
     )
     .join('\n');
 
-/** One request with its body. */
+const COMMAND = 'npm run -s cli --';
+
+/** One request with its answer, what to do about it, and its body. */
 export const describeRequest = (request: ShownRequestView, paint: Paint): string => {
-  const { directory, actor, object, userAgent, replayOf, body, bodyBytes } = request;
+  const { id, directory, actor, object, userAgent, replayOf, body, bodyBytes, commands, notReplayable } = request;
   const facts: (readonly [string, string | null])[] = [
-    ['id', request.id],
+    ['id', id],
     ['directory', directory && `${directory.name ?? 'deleted'} (${directory.id})`],
-    ['by', actor && by(actor)],
+    [
+      'by',
+      actor &&
+        `${by(actor)}${replayOf !== null && directory ? `, as the directory ${directory.name ?? directory.id}` : ''}`,
+    ],
     ['object', object],
     ['took', `${Math.round(request.durationMs)} ms`],
     ['from', `${request.address}${userAgent === null ? '' : `, ${userAgent}`}`],
     ['correlation', request.correlationId],
+    ['If-Match', request.ifMatch],
     ['repeats', replayOf],
+    ...request.replays.map((one) => ['repeated', `${one.status} on ${shownTime(one.at)}, ${one.id}`] as const),
+    ['to do', request.whatToDo],
+    ...commands.map((command, index) => [index === 0 ? 'look' : '', `${COMMAND} ${command}`] as const),
+    request.status < 400
+      ? ['', null]
+      : ['again', notReplayable === null ? `${COMMAND} request replay ${id} --dry-run` : `No. ${notReplayable}`],
   ];
   return [
-    describeRequests([request], paint).split('\n').slice(0, 2).join('\n'),
+    describeRequests([{ ...request, replayOf: null }], paint)
+      .split('\n')
+      .slice(0, 2)
+      .join('\n'),
     ...facts.flatMap(([name, value]) => (value === null ? [] : [`  ${name.padEnd(11)}  ${plain(value)}`])),
     ...(body === null
       ? [bodyBytes === 0 ? '  no body' : `  a body of ${bodyBytes} bytes, which is kept nowhere`]

@@ -1,4 +1,4 @@
-import type { RequestRecord } from '#contracts';
+import type { DryRunResult, RequestRecord, ScimResponse } from '#contracts';
 
 /** The answers of the auditors' API, as far as the command line looks at them. */
 
@@ -66,4 +66,28 @@ export interface RequestView extends Omit<RequestRecord, 'directory' | 'actor' |
 }
 export interface ShownRequestView extends RequestView {
   readonly body: string | null;
+  readonly whatToDo: string | null;
+  readonly commands: readonly string[];
+  /** Null = it can be sent again. */
+  readonly notReplayable: string | null;
+  readonly replays: readonly {
+    readonly id: string;
+    readonly at: string;
+    readonly status: number;
+    readonly replayOf: string | null;
+  }[];
+}
+
+/** What would become of a request that is sent again. */
+export interface DryReplayView extends DryRunResult {
+  readonly refusal: string | null;
+  readonly later: { readonly id: string; readonly at: string } | null;
+}
+
+/** What became of one. */
+export interface SentReplayView {
+  readonly id: string;
+  readonly replayOf: string;
+  readonly correlationId: string;
+  readonly response: ScimResponse;
 }

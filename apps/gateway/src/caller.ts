@@ -1,4 +1,4 @@
-import type { DirectoryKind, Effect, Message, Outcome } from '#contracts';
+import type { DirectoryKind, Effect, Message, Outcome, ReplayRequest } from '#contracts';
 import type { Definitions } from '#scim';
 
 /** The sender of a request, as its token says. */
@@ -16,6 +16,8 @@ export interface Caller {
   readonly movedVersion: number | null;
   /** Null but in a dry run: then it is asked what would become of a command, which is sent to nobody. */
   readonly ask: ((command: Message) => Promise<Outcome>) | null;
+  /** Not null: an administrator sends the request again, as the directory that sent it. */
+  readonly replay: Replay | null;
   /** The same in all that the request causes. */
   readonly correlationId: string;
   /** The length of the body of the request. */
@@ -32,3 +34,6 @@ export interface Caller {
   /** Throws Rejected(unavailable) once the client has hung up: nobody would get the answer. */
   readonly requireClient: () => void;
 }
+
+/** A request that is sent again, as far as its command and its record say so. */
+export type Replay = Pick<ReplayRequest, 'id' | 'replayOf' | 'by' | 'commandId' | 'request' | 'expiresAt'>;

@@ -5,7 +5,7 @@ import type { GroupRow, UserRow } from '#contracts';
 import { LastUses, type FaceDefinition, type FaceTools } from '#owner';
 import { GuardedRequests, Pace, Slots, type Config, type Logger } from '#runtime';
 import { RequestLimits } from './http/request-limits.guard.js';
-import { SelfSentRequests } from './http/dry-runs.sender.js';
+import { SelfSentRequests } from './http/self-sent-requests.sender.js';
 import { BulkController } from './http/bulk.controller.js';
 import { DiscoveryController } from './http/discovery.controller.js';
 import { GroupsController } from './http/groups.controller.js';
@@ -29,10 +29,13 @@ import { IgnoredAttributes } from './write/ignored-attributes.job.js';
 /** The SCIM face: it owns HTTP and SCIM syntax, and holds no state. */
 @Module({})
 export class GatewayModule {
-  static register({ config, pool, pace, seal, requests, logger }: FaceTools, dryRuns: SelfSentRequests): DynamicModule {
+  static register(
+    { config, pool, pace, seal, requests, logger }: FaceTools,
+    selfSent: SelfSentRequests,
+  ): DynamicModule {
     const { users, groups } = resourceTables(config.scimBaseUrl);
     const uses = new LastUses(pool);
-    const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses, dryRuns);
+    const limits = new RequestLimits(bearersOf(config, pool, logger), pace, config, uses, selfSent);
     const reading: ReadingLimits = {
       ...slotsOf(config, pace),
       maxPageBytes: config.MAX_PAGE_BYTES,
@@ -119,18 +122,20 @@ export const gateway: FaceDefinition = {
   hears: ['identity', 'group'],
   asks: ['identity', 'group'],
   answersDryRuns: true,
+  answersReplays: true,
   address: ({ HOST: host, PORT: port }) => ({ host, port }),
   tells: 'audit',
   make: (tools) => {
-    const dryRuns = new SelfSentRequests(tools.pool, tools.dryRuns);
-    tools.answerDryRuns((question) => dryRuns.answer(question));
+    const selfSent = new SelfSentRequests(tools.pool, tools.dryRuns);
+    tools.answerQuestions('dry-run', (question) => selfSent.answerDryRun(question));
+    tools.answerQuestions('replay', (question) => selfSent.answerReplay(question));
     return {
-      module: GatewayModule.register(tools, dryRuns),
+      module: GatewayModule.register(tools, selfSent),
       prepare: speakScim,
       basePaths: ['/api/scim'],
       told: { face: 'scim', describe: describeScim },
       errors: new ScimErrors(tools.logger, tools.config.MAX_BODY_BYTES),
-      begin: async (app) => dryRuns.listensAt(app),
+      begin: async (app) => selfSent.listensAt(app),
     };
   },
 };

@@ -1,4 +1,4 @@
-import { dryRunAnswersOf, dryRunsOf } from './dry-run.js';
+import { answersOf, questionsOf, type QuestionKind } from './questions.js';
 import { commandsOf, eventsOf, outcomesOf, writtenBy, type Owner } from './topics.js';
 
 /**
@@ -44,46 +44,73 @@ export interface FaceOnLog {
   readonly asks?: readonly string[];
   /** It is asked itself. */
   readonly answersDryRuns?: true;
+  /** The face that it asks to send a request again. */
+  readonly replaysThrough?: string;
+  /** It is asked to itself. */
+  readonly answersReplays?: true;
 }
 
+/** The kinds of questions that a service answers. */
+const kindsOf = (service: OwnerOnLog | FaceOnLog): readonly QuestionKind[] => [
+  ...(service.answersDryRuns ? (['dry-run'] as const) : []),
+  ...('answersReplays' in service && service.answersReplays ? (['replay'] as const) : []),
+];
+
 /** The topics of questions to a service and of its answers, which it makes. */
-export const dryRunTopicsOf = ({ name, answersDryRuns }: OwnerOnLog | FaceOnLog): readonly string[] =>
-  answersDryRuns ? [dryRunsOf(name), dryRunAnswersOf(name)] : [];
+export const questionTopicsOf = (service: OwnerOnLog | FaceOnLog): readonly string[] => {
+  const { read, write } = answering(service);
+  return [...read, ...write];
+};
 
 /** An owner alone says what became of its commands. */
 const ownerAccess = (owner: OwnerOnLog): TopicAccess => {
   const { name, consumes = [], sendsToItself } = owner;
-  const dryRuns = dryRunAccess(owner);
+  const answers = answering(owner);
   const sources = consumes.map(({ source }) => source);
   const reacts = consumes.some(({ record, notices }) => record === undefined && !notices);
   // Nothing is decided of what is only noticed, and so nothing is set aside.
   const taken = consumes.filter(({ notices }) => !notices).map(({ source }) => source);
   const written = writtenBy(name, taken);
   return {
-    read: [commandsOf(name), ...sources.map(eventsOf), ...dryRuns.read],
-    write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : []), ...dryRuns.write],
-    make: [commandsOf(name), ...written, ...dryRuns.make],
+    read: [commandsOf(name), ...sources.map(eventsOf), ...answers.read],
+    write: [...written, ...(reacts || sendsToItself ? [commandsOf(name)] : []), ...answers.write],
+    make: [commandsOf(name), ...written, ...questionTopicsOf(owner)],
   };
 };
 
 /** A service that is asked reads the questions and writes the answers. */
-const dryRunAccess = (service: OwnerOnLog | FaceOnLog): TopicAccess => {
-  const make = dryRunTopicsOf(service);
-  return { read: make.slice(0, 1), write: make.slice(1), make };
+const answering = (service: OwnerOnLog | FaceOnLog): Pick<TopicAccess, 'read' | 'write'> => {
+  const kinds = kindsOf(service);
+  return {
+    read: kinds.map((kind) => questionsOf(service.name, kind)),
+    write: kinds.map((kind) => answersOf(service.name, kind)),
+  };
+};
+
+/** A service that asks does the opposite. */
+const asking = ({ asks = [], replaysThrough }: FaceOnLog): Pick<TopicAccess, 'read' | 'write'> => {
+  const asked = [
+    ...asks.map((service) => [service, 'dry-run'] as const),
+    ...(replaysThrough === undefined ? [] : [[replaysThrough, 'replay'] as const]),
+  ];
+  return {
+    read: asked.map(([service, kind]) => answersOf(service, kind)),
+    write: asked.map(([service, kind]) => questionsOf(service, kind)),
+  };
 };
 
 const faceAccess = (face: FaceOnLog): TopicAccess => {
-  const { sendsTo, hears, asks = [], tells } = face;
-  const dryRuns = dryRunAccess(face);
+  const { sendsTo, hears, tells } = face;
+  const [asks, answers] = [asking(face), answering(face)];
   return {
-    read: [...hears.map(outcomesOf), ...asks.map(dryRunAnswersOf), ...dryRuns.read],
+    read: [...hears.map(outcomesOf), ...asks.read, ...answers.read],
     write: [
       ...sendsTo.map(commandsOf),
       ...(tells === undefined ? [] : [commandsOf(tells)]),
-      ...asks.map(dryRunsOf),
-      ...dryRuns.write,
+      ...asks.write,
+      ...answers.write,
     ],
-    make: dryRuns.make,
+    make: questionTopicsOf(face),
   };
 };
 

@@ -79,6 +79,10 @@ export interface RequestRecord {
   readonly body: string | null;
   /** The length in bytes that it had: `body` is cut off behind MAX_KEPT_BODY_BYTES. */
   readonly bodyBytes: number;
+  /** The header If-Match, on which a write depends; MASKED_CONDITION = it is kept nowhere. Null = it had none. */
+  readonly ifMatch: string | null;
+  /** The same of If-None-Match. */
+  readonly ifNoneMatch: string | null;
   /** The request that this one repeats, sent again by an administrator; null = it came by itself. */
   readonly replayOf: string | null;
 }
@@ -111,6 +115,8 @@ export const MAX_PATH_CHARACTERS = 2_000;
 export const MAX_DETAIL_CHARACTERS = 1_000;
 export const MAX_USER_AGENT_CHARACTERS = 256;
 export const MAX_KEPT_BODY_BYTES = 65_536;
+/** Stands in the place of a condition that is no list of ETags, or a long one. */
+export const MASKED_CONDITION = '***';
 
 export const AUDIT_COMMAND_TYPES: { readonly [type in AuditCommand['type']]: string } = {
   RecordRequests: 'muster.audit.record-requests.v1',

@@ -1,14 +1,5 @@
 import type { Outcome } from './outcome.js';
 
-/**
- * Questions what would become of a request, and the answers. Both are broadcast: they are no commands, no position
- * counts them, and whoever answers writes nothing.
- */
-export const dryRunsOf = (service: string): string => `${service}.dry-runs`;
-export const dryRunAnswersOf = (service: string): string => `${service}.dry-run-answers`;
-export const DRY_RUN_TYPE = 'muster.dry-run.v1';
-export const DRY_RUN_ANSWER_TYPE = 'muster.dry-run-answer.v1';
-
 /** The content of a question to the gateway: a request of SCIM, as the identity provider of a directory would send it. */
 export interface DryRunRequest {
   readonly method: string;
@@ -32,18 +23,13 @@ export interface DryDecision {
 export interface DryRunResult {
   /** The commands that it would be, and what their owner would decide, each for itself. */
   readonly decisions: readonly (DryDecision & { readonly command: unknown })[];
-  readonly response: {
-    readonly status: number;
-    readonly headers: Readonly<Record<string, string>>;
-    /** Read as JSON; null = there is none. */
-    readonly body: unknown;
-  };
+  readonly response: ScimResponse;
 }
 
-/** The content of an answer. */
-export interface DryRunAnswer {
-  /** The id of the question. */
-  readonly question: string;
-  /** Null = it could not be answered; the reason is in the log of the service. */
-  readonly answer: unknown;
+/** An answer of the gateway, as far as it says something about the request. */
+export interface ScimResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Read as JSON; null = there is none. */
+  readonly body: unknown;
 }

@@ -37,6 +37,8 @@ export interface CommandData<Command> {
   readonly actor: string;
   /** Why, in the words of the one who asked: it is kept in each event that the command makes. */
   readonly reason?: string;
+  /** The request that an administrator has sent again as its directory: it is kept in each event, too. */
+  readonly replayOf?: string;
   /** Kept with the outcome, where there is one. */
   readonly request?: RepeatableRequest;
   /** ISO 8601, UTC. After it the owner refuses: the client was told 503 and may have gone on to something else. */
@@ -51,5 +53,7 @@ export interface EventData<Event> {
   readonly actor: string;
   /** Why, in the words of the one who asked; left out = nobody said. */
   readonly reason?: string;
+  /** The request that the actor has sent again as the directory; left out = it came by itself. */
+  readonly replayOf?: string;
   readonly event: Event;
 }

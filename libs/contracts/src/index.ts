@@ -16,6 +16,8 @@ export * from './outcome.js';
 export * from './page-by-bytes.js';
 export * from './person-keys.js';
 export * from './presets.js';
+export * from './questions.js';
+export * from './replay.js';
 export * from './setting-types.js';
 export * from './topics.js';
 export * from './upcast.js';

@@ -115,7 +115,9 @@ export class Turn {
   }
 
   record(command: Message, { events, outcome, stored: kept }: Decision<unknown>): void {
-    const { actor, reason } = command.data as CommandData<unknown>;
+    const { actor, reason, replayOf } = command.data as CommandData<unknown>;
+    const told = { ...(reason === undefined ? {} : { reason }), ...(replayOf === undefined ? {} : { replayOf }) };
+    const isPlain = reason === undefined && replayOf === undefined;
     for (const { stream, version, type, event, stored } of events) {
       const sequence = (this.sequences.get(command.tenant) ?? this.memory.sequences.get(command.tenant) ?? 0) + 1;
       this.sequences.set(command.tenant, sequence);
@@ -131,9 +133,9 @@ export class Turn {
         actor,
         directory: command.directory,
         ...stored,
-        ...(reason === undefined ? {} : { data: { ...stored.data, reason } }),
+        ...(isPlain ? {} : { data: { ...stored.data, ...told } }),
       });
-      const data: EventData<unknown> = { sequence, version, actor, ...(reason === undefined ? {} : { reason }), event };
+      const data: EventData<unknown> = { sequence, version, actor, ...told, event };
       this.append(eventsOf(this.owner), { ...this.envelope(command, type, stream), data });
     }
     this.answer(command, outcome, kept, effectOf(events.map(({ event }) => event)));

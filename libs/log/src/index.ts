@@ -1,5 +1,5 @@
 export * from './log.js';
-export * from './dry-runs.js';
+export * from './questions.js';
 export * from './request-reply.js';
 export * from './postgres/postgres-log.js';
 export * from './kafka/kafka-log.js';

@@ -6,6 +6,7 @@ import {
   MAX_KEPT_BODY_BYTES,
   MAX_PATH_CHARACTERS,
   MAX_USER_AGENT_CHARACTERS,
+  MASKED_CONDITION,
   type AskedFace,
   type Effect,
   type RequestRecord,
@@ -35,6 +36,17 @@ export interface Described {
   readonly effect?: Effect;
   /** Operations of a bulk request that failed; left out = none. */
   readonly failed?: readonly FailedOperation[];
+  /** It was sent again; left out = it came by itself. */
+  readonly again?: SentAgain;
+}
+
+/** A request that an administrator has sent again: this process sent it to itself, for somebody elsewhere. */
+export interface SentAgain {
+  /** The id that its record gets. */
+  readonly id: string;
+  readonly replayOf: string;
+  readonly address: string;
+  readonly userAgent: string | null;
 }
 
 /** An operation of a bulk request that failed, though the request was answered as a whole. */
@@ -149,6 +161,8 @@ const tellUnread = (
     correlationId,
     body: null,
     bodyBytes: 0,
+    ifMatch: null,
+    ifNoneMatch: null,
     replayOf: null,
   });
 };
@@ -190,7 +204,7 @@ const tell = (
 
 const recordOf = (
   face: AskedFace,
-  { directory, actor, resourceType, object, name, effect }: Described,
+  { directory, actor, resourceType, object, name, effect, again }: Described,
   body: Body | undefined,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -198,10 +212,10 @@ const recordOf = (
 ): RequestRecord => {
   const { id, ms } = arrivalOf(request);
   const durationMs = performance.now() - ms;
-  const userAgent = request.headers['user-agent'];
+  const userAgent = again ? again.userAgent : (request.headers['user-agent'] ?? null);
   const kept = keptOf(body);
   return {
-    id,
+    id: again?.id ?? id,
     at: new Date(Date.now() - durationMs).toISOString(),
     durationMs: Math.round(durationMs * 1_000) / 1_000,
     face,
@@ -217,13 +231,24 @@ const recordOf = (
     scimType: refusal.scimType,
     detail:
       refusal.detail === null ? null : storable(maskDetail(refusal.detail, kept ?? NO_SECRETS), MAX_DETAIL_CHARACTERS),
-    address: request.ip,
-    userAgent: userAgent === undefined ? null : storable(userAgent, MAX_USER_AGENT_CHARACTERS),
+    address: again?.address ?? request.ip,
+    userAgent: userAgent === null ? null : storable(userAgent, MAX_USER_AGENT_CHARACTERS),
     correlationId: request.id,
     body: kept?.text ?? null,
     bodyBytes: body?.bytes ?? (Number(request.headers['content-length']) || 0),
-    replayOf: null,
+    ifMatch: conditionIn(request.headers['if-match']),
+    ifNoneMatch: conditionIn(request.headers['if-none-match']),
+    replayOf: again?.replayOf ?? null,
   };
+};
+
+/** A list of ETags as Muster gives them, which can hold no secret. */
+const CONDITION = /^(?:\*|\s*(?:W\/)?"\d{0,9}"\s*(?:,\s*(?:W\/)?"\d{0,9}"\s*)*)$/;
+const MAX_CONDITION_CHARACTERS = 200;
+const conditionIn = (header: string | string[] | undefined): string | null => {
+  if (header === undefined) return null;
+  const text = header.toString();
+  return text.length <= MAX_CONDITION_CHARACTERS && CONDITION.test(text) ? text : MASKED_CONDITION;
 };
 
 const NO_SECRETS: Kept = { text: '', secrets: [], isCut: false };

@@ -2,8 +2,8 @@ import type { DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
 import type { KeySeal, RoleSeal } from '#event-store';
-import type { DryRuns, RequestReply } from '#log';
-import type { AskedFace, FaceOnLog, Message } from '#contracts';
+import type { Questions, RequestReply } from '#log';
+import type { AskedFace, FaceOnLog, Message, QuestionKind } from '#contracts';
 import type { Config, HttpErrors, Logger, Pace } from '#runtime';
 import type { Describe } from './answered-requests.js';
 import type { Secret } from './definition.js';
@@ -19,9 +19,11 @@ export interface FaceTools {
   /** Sends commands to an owner, which `sendsTo` has to name, and waits for their outcomes. */
   readonly requests: (owner: string) => RequestReply;
   /** Asks the services that `asks` names. */
-  readonly dryRuns: DryRuns;
-  /** Answers questions what the face would do. Throws unless it says that it does. */
-  readonly answerDryRuns: (answer: (question: Message) => Promise<unknown>) => void;
+  readonly dryRuns: Questions;
+  /** Asks the face that `replaysThrough` names to send a request again. */
+  readonly replays: Questions;
+  /** Answers questions of a kind. Throws unless the face says that it does. */
+  readonly answerQuestions: (kind: QuestionKind, answer: (question: Message) => Promise<unknown>) => void;
   /** Seals texts that clients keep and hand back: the same in all processes of this face. */
   readonly seal: (purpose: string) => RoleSeal;
   /** Seals with the master key. Throws unless MASTER_KEY is among the secrets of the face. */

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { dryRunTopicsOf, type FaceOnLog, type OwnerOnLog } from '#contracts';
+import { questionTopicsOf, type FaceOnLog, type OwnerOnLog } from '#contracts';
 import type { LaneWatch } from '#event-store';
 import { KafkaLog, LOG_KEEP_DAYS, PostgresLog, type Log } from '#log';
 import { endWith, logInterruptions, type Config, type Logger } from '#runtime';
@@ -36,7 +36,7 @@ export const openLogs = (options: LogsOptions): ReadonlyMap<string, Log> => {
       connection,
       service: service.name,
       pool: isOwner ? pool(service.name) : null,
-      makes: dryRunTopicsOf(service),
+      makes: questionTopicsOf(service),
       topicSuffix: config.KAFKA_TOPIC_SUFFIX,
       maxBatchMessages: config.MAX_BATCH_MESSAGES,
       watch,

@@ -1,10 +1,10 @@
 import { commandsOf, eventsOf, outcomesOf } from '#contracts';
 import { BatchHandler, causedId, dryRun, EventConsumer, NoticeConsumer, OutcomeRetention } from '#event-store';
-import { answerDryRuns, type Log } from '#log';
+import { answerQuestions, type Log } from '#log';
 import type { Part } from '#runtime';
 import type { Consumption, Job, OwnerDefinition, OwnerTools } from './definition.js';
 
-export const NOT_ANSWERED = 'a dry run was not answered';
+export const NOT_ANSWERED = 'a question was not answered';
 
 /** Lets an owner take its messages from the log, once that is started. Returns its jobs, as a part of the process. */
 export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): Part => {
@@ -13,8 +13,9 @@ export const runOwner = (owner: OwnerDefinition, tools: OwnerTools, log: Log): P
   for (const consumption of owner.consumes ?? []) consume(owner, consumption, tools, log, jobs);
   if (owner.answersDryRuns) {
     const behaviour = owner.behaviour(tools);
-    answerDryRuns(
+    answerQuestions(
       log,
+      'dry-run',
       owner.name,
       (question) => dryRun(tools.pool, behaviour, question, new Date()),
       (error, { correlationId }) => tools.logger.warn({ error: String(error), correlationId }, NOT_ANSWERED),

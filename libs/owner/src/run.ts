@@ -11,7 +11,7 @@ import {
   roleSeal,
   watchLanes,
 } from '#event-store';
-import { answerDryRuns, DryRuns, logPart, RequestReply, type Log } from '#log';
+import { answerQuestions, logPart, Questions, RequestReply, type Log } from '#log';
 import {
   apiKeyOf,
   commandLineKeyOf,
@@ -145,10 +145,17 @@ export const run = async (options: RunOptions): Promise<Running> => {
         logger,
         pace,
         requests: (owner) => mine.get(owner)!,
-        dryRuns: new DryRuns(logs.get(name)!, face.asks ?? [], config.COMMAND_EXPIRES_AFTER_MS),
-        answerDryRuns: (answer) => {
-          if (!face.answersDryRuns) throw new Error(`${name} does not say that it answers dry runs.`);
-          answerDryRuns(logs.get(name)!, name, answer, (error, { correlationId }) =>
+        dryRuns: new Questions(logs.get(name)!, 'dry-run', face.asks ?? [], config.COMMAND_EXPIRES_AFTER_MS),
+        replays: new Questions(
+          logs.get(name)!,
+          'replay',
+          face.replaysThrough === undefined ? [] : [face.replaysThrough],
+          config.COMMAND_EXPIRES_AFTER_MS,
+        ),
+        answerQuestions: (kind, answer) => {
+          if (!(kind === 'dry-run' ? face.answersDryRuns : face.answersReplays))
+            throw new Error(`${name} does not say that it answers a ${kind}.`);
+          answerQuestions(logs.get(name)!, kind, name, answer, (error, { correlationId }) =>
             logger.warn({ error: String(error), correlationId }, NOT_ANSWERED),
           );
         },

@@ -91,6 +91,8 @@ const record = (body: string | null = null): RequestRecord => ({
   correlationId: 'c',
   body,
   bodyBytes: body?.length ?? 0,
+  ifMatch: null,
+  ifNoneMatch: null,
   replayOf: null,
 });
 

@@ -82,6 +82,7 @@ const LISTED = {
   directory: nullable(NAMED),
   result: oneOf(RESULTS),
   reason: nullable(TEXT),
+  replayOf: nullable(ID),
   matching: nullable(TEXT),
   attributes: listOf(TEXT),
   correlationId: TEXT,

@@ -49,6 +49,8 @@ export interface ListedEntry {
   readonly result: Result;
   /** Why, in the words of the one who asked. */
   readonly reason: string | null;
+  /** The request that the actor has sent again as the directory; null = the request came by itself. */
+  readonly replayOf: string | null;
   /** How it was decided who is meant. */
   readonly matching: string | null;
   readonly attributes: readonly string[];
@@ -142,6 +144,15 @@ const soughtBy = ({ rule }: Matching, event: AuditedEvent, values: Subject['valu
   return (rule === 'email' && (emails.find(({ type }) => type === 'work') ?? emails[0])?.value) || null;
 };
 
+const replayOf = ({ data }: Pick<EntryRow, 'data'>): string | null =>
+  typeof data?.replayOf === 'string' ? data.replayOf : null;
+
+/** Says of what an administrator has sent again both whose request it was and who sent it now. */
+const again = (row: EntryRow, names: Names): string =>
+  replayOf(row) === null || row.directory === null
+    ? ''
+    : ` It was sent again by ${named(names, row.actor)} as the directory ${named(names, row.directory)}.`;
+
 /** An entry as a list shows it. `values` are those of its subject after the event, where they have been read. */
 export const listedEntry = (
   row: EntryRow,
@@ -164,12 +175,13 @@ export const listedEntry = (
     at: row.recordedAt,
     action: actionOf(type),
     // Its words need nothing that is personal.
-    sentence: event ? sentenceOf(event as AuditedEvent, told) : row.data ? UNKNOWN : PURGED,
+    sentence: (event ? sentenceOf(event as AuditedEvent, told) : row.data ? UNKNOWN : PURGED) + again(row, names),
     subject: { type: subjectType, id: stream, name: names.nameOf(stream) },
     actor: { id: actor, name: names.nameOf(actor) },
     directory: directory === null ? null : { id: directory, name: names.nameOf(directory) },
     result: resultOf(event),
     reason: typeof row.data?.reason === 'string' ? row.data.reason : null,
+    replayOf: replayOf(row),
     matching: matching && matchingInWords(matching, soughtBy(matching, event as AuditedEvent, values)),
     attributes,
     correlationId,

@@ -45,6 +45,8 @@ const request = (more: Partial<RequestRow> = {}): RequestRow => ({
   userAgent: null,
   correlationId: 'c-1',
   bodyBytes: 10,
+  ifMatch: null,
+  ifNoneMatch: null,
   replayOf: null,
   ...more,
 });

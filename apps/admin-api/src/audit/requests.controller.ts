@@ -9,13 +9,16 @@ import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, Pages, rowsOf } from '../http/pages.queries.js';
 import { asBoolean, NOT_BLANK } from '../http/query-values.js';
-import { ID, MOMENT, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
+import { ID, listOf, MOMENT, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { MAX_CORRELATION_CHARACTERS, NAMED, searchOf, type Searched } from './entries.controller.js';
 import type { Named } from './entry.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
+import { unrepeatable, unsendable } from './replayable.js';
+import { Replays, type Replay } from './replays.queries.js';
+import { helpfulCommands, holderIn, whatToDo } from './what-to-do.js';
 import { Where } from './where.queries.js';
 import type { RequestRow } from './asked-request.js';
 import { AskedRequests, type RequestFilter } from './requests.queries.js';
@@ -48,6 +51,14 @@ export interface ListedRequest extends Omit<RequestRow, 'directory' | 'actor'> {
 type ShownRequest = ListedRequest & {
   /** Secrets are masked, and a long one is cut off; null = it had none, or it is kept nowhere. */
   readonly body: string | null;
+  /** Null = it was not refused. */
+  readonly whatToDo: string | null;
+  /** Commands of the command line that show what was in its way, or mend it. */
+  readonly commands: readonly string[];
+  /** Why it cannot be sent again as things are now; null = it can be. */
+  readonly notReplayable: string | null;
+  /** Requests that repeat the same one, and that one itself, the oldest first. */
+  readonly replays: readonly Replay[];
 };
 
 const LISTED = {
@@ -71,10 +82,23 @@ const LISTED = {
   userAgent: nullable(TEXT),
   correlationId: TEXT,
   bodyBytes: NUMBER,
+  ifMatch: nullable(TEXT),
+  ifNoneMatch: nullable(TEXT),
   replayOf: nullable(ID),
 };
 const LISTED_REQUEST = objectOf<ListedRequest>(LISTED, 'ListedRequest');
-const SHOWN_REQUEST = objectOf<ShownRequest>({ ...LISTED, body: nullable(TEXT) }, 'Request');
+const REPLAY = objectOf<Replay>({ id: ID, at: MOMENT, status: NUMBER, replayOf: nullable(ID) }, 'Replay');
+const SHOWN_REQUEST = objectOf<ShownRequest>(
+  {
+    ...LISTED,
+    body: nullable(TEXT),
+    whatToDo: nullable(TEXT),
+    commands: listOf(TEXT),
+    notReplayable: nullable(TEXT),
+    replays: listOf(REPLAY),
+  },
+  'Request',
+);
 
 /** Writes, and requests that were refused, as faces have told them. */
 @AuditController('requests')
@@ -85,6 +109,7 @@ export class RequestsController {
     private readonly where: Where,
     private readonly pages: Pages,
     private readonly readings: Readings,
+    private readonly replays: Replays,
   ) {}
 
   @Get()
@@ -120,11 +145,27 @@ export class RequestsController {
 
   @Get(':id')
   @Needs('audit')
-  @Documented({ summary: 'Show a request with its body', answer: SHOWN_REQUEST })
+  @Documented({
+    summary: 'Show a request with its body, why it was refused, and what to do',
+    description:
+      '`notReplayable` says why it cannot be sent again; where it is null, `POST /api/admin/v1/requests/{id}/replay` sends it again.',
+    answer: SHOWN_REQUEST,
+  })
   async show(@Param('id') id: string, @Reads() reader: Reader): Promise<ShownRequest> {
-    const { body, ...found } = await this.requests.show(reader.key.tenant, id);
+    const kept = await this.requests.show(reader.key.tenant, id);
+    const { body, ...found } = kept;
     await this.readings.record(reader, found.tenant, 'request', { id: found.id });
-    return { ...(await this.named(found.tenant, [found]))[0]!, body };
+    const facts = await this.replays.circumstances(found);
+    const isRefused = found.status >= 400;
+    const names = await this.names.of(found.tenant, [holderIn(found.detail)?.id ?? null]);
+    return {
+      ...(await this.named(found.tenant, [found]))[0]!,
+      body,
+      whatToDo: isRefused ? whatToDo(found, (one) => names.nameOf(one)) : null,
+      commands: isRefused ? helpfulCommands(found) : [],
+      notReplayable: unsendable(kept) ?? unrepeatable(found, facts),
+      replays: facts.family,
+    };
   }
 
   /** Throws Rejected. */

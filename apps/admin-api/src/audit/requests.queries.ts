@@ -5,7 +5,7 @@ import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { MASTER_SEAL, POOL } from '../injected.js';
 import { LEAST_ID } from '../http/pages.queries.js';
-import type { RequestRow } from './asked-request.js';
+import type { KeptRequest, RequestRow } from './asked-request.js';
 import { leastIdOf, type Timespan } from './moments.js';
 import type { Opener } from './person-values.queries.js';
 import { asMoment } from './streams.queries.js';
@@ -48,7 +48,8 @@ export interface ReportedRequests extends RequestFilter {
 const COLUMNS = `
   r.tenant, r.id, ${asMoment('r.at')} AS at, r.duration_ms AS "durationMs", r.face, r.directory, r.actor, r.method, r.path,
   r.resource_type AS "resourceType", r.object, r.name, r.status, r.effect, r.scim_type AS "scimType", r.detail, r.address, r.user_agent AS "userAgent",
-  r.correlation_id AS "correlationId", r.body_bytes AS "bodyBytes", r.replay_of AS "replayOf"`;
+  r.correlation_id AS "correlationId", r.body_bytes AS "bodyBytes", r.if_match AS "ifMatch", r.if_none_match AS "ifNoneMatch",
+  r.replay_of AS "replayOf"`;
 
 /** Reads the requests that faces were asked, the newest first. */
 @Injectable()
@@ -90,9 +91,9 @@ export class AskedRequests {
   }
 
   /** With its body, as the face kept it. Throws Rejected(notFound). */
-  async show(tenant: string | null, id: string): Promise<RequestRow & { readonly body: string | null }> {
+  async show(tenant: string | null, id: string): Promise<KeptRequest> {
     const { rows } = isUuid(id)
-      ? await this.pool.query<RequestRow & { readonly body: string | null }>(
+      ? await this.pool.query<KeptRequest>(
           `SELECT ${COLUMNS}, r.body FROM ${AUDIT_REQUESTS_VIEW} r WHERE r.id = $1 AND ($2::uuid IS NULL OR r.tenant = $2) ORDER BY r.tenant LIMIT 1`,
           [id, tenant],
         )

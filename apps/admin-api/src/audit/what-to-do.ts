@@ -4,15 +4,150 @@ export interface Refusal {
   readonly scimType: string | null;
   readonly detail: string | null;
   readonly method: string;
+  /** The directory that sent the request, and the user or group that its path names; null = nobody knows. */
+  readonly directory?: string | null;
+  readonly object?: string | null;
 }
 
-const HOLDER = /taken by the (user|group) with the id ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/;
+const ID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const HOLDER = new RegExp(`taken by the (user|group) with the id (${ID})`);
 
 /** The user or group that has what a refused request wanted; null = the answer names none. */
 export const holderIn = (detail: string | null): { readonly type: 'user' | 'group'; readonly id: string } | null => {
   const [, type, id] = HOLDER.exec(detail ?? '') ?? [];
   return id === undefined ? null : { type: type as 'user' | 'group', id };
 };
+
+/** A cause that the words of an answer tell. */
+interface Cause {
+  readonly said: RegExp;
+  /** A sentence for administrators; `parts` are those that the expression has found. */
+  readonly toDo: (...parts: readonly string[]) => string;
+  /** Commands of the command line that show or mend it: with ids and names of ours alone, and no text of a client. */
+  readonly commands?: (directory: string, ...parts: readonly string[]) => readonly string[];
+}
+
+const option = (setting: string): string => `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const DIRECTORY = (directory: string): readonly string[] => [`directory show ${directory}`];
+
+/** The first one that fits is told. */
+const CAUSES: readonly Cause[] = [
+  {
+    said: /^The setting (\w+) of the directory "(.*)" is off/s,
+    toDo: (setting, name) =>
+      `Switch the setting ${setting} of the directory "${name}" on, if its identity provider is to do that, and send the request again; otherwise take such objects out of what it provisions.`,
+    commands: (directory, setting) => [`directory set ${directory} ${option(setting!)} on`],
+  },
+  {
+    said: /is not in the scope of the directory/,
+    toDo: () =>
+      'Change the user at the identity provider so that the scope of the directory matches, or change the setting scope; then send the request again.',
+    commands: DIRECTORY,
+  },
+  {
+    said: new RegExp(`the user with the id (${ID}), who is archived`),
+    toDo: () => 'Restore the user who is archived, if that person may act again, and send the request again.',
+    commands: (_directory, id) => [`user show ${id}`, `user restore ${id}`],
+  },
+  {
+    said: /leaves this user out \(IgnoreObjectFlow\)/,
+    toDo: () =>
+      'The attribute mapping of the directory in Muster leaves such users out: change its lines, or take the user out of what the identity provider provisions.',
+    commands: DIRECTORY,
+  },
+  {
+    said: /^The attribute mapping of the directory ".*" cannot be used/s,
+    toDo: () =>
+      'Correct the line of the attribute mapping of the directory that the answer names, and send the request again.',
+    commands: DIRECTORY,
+  },
+  {
+    said: /^The (?:scope|requiredAttributes) of the directory ".*" cannot be used/s,
+    toDo: () => 'Correct the setting of the directory that the answer names, and send the request again.',
+    commands: DIRECTORY,
+  },
+  {
+    said: /asks for (.+), which the user would not have/s,
+    toDo: (paths) =>
+      `Give the user a value of ${paths} at the identity provider, and map it there; or take it out of the setting requiredAttributes, and send the request again.`,
+    commands: DIRECTORY,
+  },
+  {
+    said: /is not among the roles that there are/,
+    toDo: () =>
+      'Send one of the roles that the answer names, or let the directory keep others (the setting unknownRoles), and send the request again.',
+    commands: DIRECTORY,
+  },
+  {
+    said: /^(\S+) is required and must not be blank/,
+    toDo: (name) =>
+      `The required attribute ${name} is missing: map to it, at the identity provider, an attribute that every object has a value of, and provision the object again.`,
+  },
+  {
+    said: new RegExp(`could be any of the users with the ids (${ID}), (${ID})`),
+    toDo: () =>
+      'Several users bear what the request says: change it at all but one of them, at the identity provider or with user set, and send the request again.',
+    commands: (_directory, ...ids) => ids.map((id) => `user show ${id}`),
+  },
+  {
+    said: new RegExp(`the user with the id (${ID}), who .* is not managed by this directory`, 's'),
+    toDo: () => 'Transfer the user to this directory, if it is the same person, and send the request again.',
+    commands: (directory, id) => [`user show ${id}`, `user transfer ${id} ${directory}`],
+  },
+  {
+    said: new RegExp(`the user with the id (${ID}), and .*(?:verified domain|has no domain)`, 's'),
+    toDo: () =>
+      'An e-mail says who somebody is only where its domain is verified: verify the domain, or transfer the user to this directory, and send the request again.',
+    commands: (directory, id) => [`user show ${id}`, 'domain list', `user transfer ${id} ${directory}`],
+  },
+  {
+    said: new RegExp(`There is no user or group with the id (${ID}), so it cannot be a member`),
+    toDo: () =>
+      'Provision that member first, or see what became of it; then send the request again: Muster takes no member that it does not know.',
+    commands: (_directory, id) => [`audit history ${id}`],
+  },
+  {
+    said: /^The group \S+ (?:is a local one|belongs to the directory)/,
+    toDo: () =>
+      'Another one manages the group: take it out of what this identity provider provisions, or give one of the two another name.',
+  },
+  {
+    said: /^There is no (?:user|group) with the id/,
+    toDo: () =>
+      'It was deleted, or never was there: provision the object on demand at the identity provider, so that it is looked up and made anew.',
+  },
+  {
+    said: /^The directory ".*" is disconnected/s,
+    toDo: () => 'Connect the directory again, and enter its new token at the identity provider.',
+    commands: () => ['directory list'],
+  },
+  {
+    said: /^The directory ".*" is disabled/s,
+    toDo: () =>
+      'Enable the directory, if its identity provider may write again: it then sends again what was refused meanwhile.',
+    commands: () => ['directory list'],
+  },
+  {
+    said: /^The token expired on/,
+    toDo: () => 'Make another token, and enter it at the identity provider.',
+    commands: () => ['token list', 'token create'],
+  },
+  {
+    said: /^The token is inactive/,
+    toDo: () => 'Activate the token, or enter another one of the directory at the identity provider.',
+    commands: () => ['token list'],
+  },
+  {
+    said: /^The token (?:has been revoked|is not known)/,
+    toDo: () => 'Enter a token of the directory that is good at the identity provider, or make another one.',
+    commands: () => ['token list', 'token create'],
+  },
+  {
+    said: /MAX_RESOURCE_BYTES/,
+    toDo: () =>
+      'Send fewer or shorter values at the identity provider, or let the operator of Muster raise MAX_RESOURCE_BYTES.',
+  },
+];
 
 const BY_TYPE: Readonly<Record<string, string>> = {
   mutability:
@@ -34,11 +169,20 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   401: 'Enter a token that is good at the identity provider: token list shows which have expired or were revoked, and token create makes another one.',
   403: 'If the directory is disabled, enable it with directory enable; otherwise the answer says what this token may not do.',
   404: 'Nothing is there: provision the object on demand at the identity provider, so that it is looked up and made anew.',
+  405: 'The client asks for what SCIM does not do here: correct the URL of the tenant at the identity provider, which is the SCIM base URL alone.',
   409: 'Look at what is there with the same name, and send the request again when one of them was changed.',
   412: 'Somebody else has changed the object meanwhile: the client must read it again and repeat its change.',
-  413: 'Send less in one request.',
+  413: 'Send less in one request, or let the operator of Muster raise MAX_BODY_BYTES.',
   415: 'The client must send application/scim+json or application/json.',
   429: 'Nothing needs to be done if it happens seldom: the client sends it again after Retry-After. Otherwise let it send fewer at once.',
+};
+
+const causeOf = (detail: string | null): { readonly cause: Cause; readonly parts: readonly string[] } | null => {
+  for (const cause of CAUSES) {
+    const found = cause.said.exec(detail ?? '');
+    if (found) return { cause, parts: found.slice(1) };
+  }
+  return null;
 };
 
 /**
@@ -61,10 +205,32 @@ export const whatToDo = (
     return status === 503
       ? 'The client sends it again by itself. If it goes on, see whether the database and the message log are there: muster logs say which is away.'
       : 'This is a fault of Muster: its log has the reason under the correlation id. Send the request again when it is mended.';
+  const known = causeOf(detail);
   const ofType = scimType === null ? undefined : BY_TYPE[scimType];
   return (
+    known?.cause.toDo(...known.parts) ??
     ofType ??
     BY_STATUS[status] ??
     'Read the reason, correct what it names at the identity provider, and provision the object again.'
   );
+};
+
+/** Commands of the command line that show what is in the way of a refused request, or mend it. */
+export const helpfulCommands = ({ status, scimType, detail, directory, object }: Refusal): readonly string[] => {
+  const where = directory ?? '<directory>';
+  const holder = holderIn(detail);
+  if (holder)
+    return holder.type === 'group'
+      ? [`group members ${holder.id}`, `audit history ${holder.id}`]
+      : [
+          `user show ${holder.id}`,
+          ...(/An administrator can transfer/.test(detail!) ? [`user transfer ${holder.id} ${where}`] : []),
+        ];
+  if (status >= 500) return [];
+  const known = causeOf(detail);
+  if (known?.cause.commands) return known.cause.commands(where, ...known.parts);
+  if (status === 404 || status === 412) return object ? [`audit history ${object}`] : [];
+  if (status === 401) return ['token list', 'token create'];
+  if (scimType === 'invalidPath') return ['schema list'];
+  return [];
 };

@@ -22,6 +22,13 @@ it('a key may do what its scopes say, and one does not imply another', () => {
   }
 });
 
+it('a route that needs two scopes is open to no key with one of them', () => {
+  const both: Need = { scope: 'manage', of: 'tenant', and: 'audit' };
+  expect(refusalOf(both, key({ scopes: ['manage', 'audit'] }))).toBe(null);
+  for (const scope of ['manage', 'audit'] as const)
+    expect(refusalOf(both, key({ scopes: [scope, 'read'] }))).toMatch('this needs manage and audit');
+});
+
 it('the key of one tenant has nothing to do with what concerns the installation', () => {
   const ofTenant = key({ tenant: 't' });
   expect(refusalOf(need('read'), ofTenant)).toBe(null);

@@ -18,7 +18,12 @@ export interface Need {
   readonly scope: KeyScope;
   /** `tenant`: it keeps to one tenant when the key does. `keys`: also the bootstrap key may. */
   readonly of: 'tenant' | 'installation' | 'keys';
+  /** Another scope that the key needs as well. */
+  readonly and?: KeyScope;
 }
+
+/** All the scopes that a key needs. */
+export const scopesOf = ({ scope, and }: Need): readonly KeyScope[] => (and === undefined ? [scope] : [scope, and]);
 
 /** Says why a key may not use a route; null = it may. A route that says nothing of its needs is open to no key. */
 export const refusalOf = (need: Need | undefined, key: ActingKey): string | null => {
@@ -29,8 +34,9 @@ export const refusalOf = (need: Need | undefined, key: ActingKey): string | null
       : 'The bootstrap key (DATA_DIR/admin.key, or MUSTER_API_KEY of the server) only makes, lists and revokes keys. Make one with it, ' +
           'npm run -s cli -- key create "Ada" --scopes read,manage,reveal,audit, and use that; npm start and npm run stack made one for the command line, in DATA_DIR/cli.key.';
   }
-  if (!key.scopes.includes(need.scope))
-    return `The key "${key.name}" has the scope ${key.scopes.join(', ')}, and this needs ${need.scope}: use another key (key create --scopes makes one).`;
+  const needed = scopesOf(need);
+  if (!needed.every((scope) => key.scopes.includes(scope)))
+    return `The key "${key.name}" has the scope ${key.scopes.join(', ')}, and this needs ${needed.join(' and ')}: use another key (key create --scopes makes one).`;
   if (key.tenant !== null && need.of !== 'tenant')
     return `The key "${key.name}" is good for one tenant, and this concerns the whole installation: use another key.`;
   return null;

@@ -14,4 +14,8 @@ it.each(ROUTES)('%s says which scope a key needs: without that it is open to non
   if (route.startsWith('GET')) expect(need!.scope).toBe(route.startsWith('GET /audit/') ? 'audit' : 'read');
   if (/^(PUT|PATCH|DELETE)/.test(route)) expect(need!.scope).toBe('manage');
   if (/reveal/.test(route)) expect(need!.scope).toBe('reveal');
+  // The auditors' API changes nothing.
+  if (/ \/audit\//.test(route)) expect(need!.scope).toBe('audit');
+  // It shows what a body says, and changes users and groups.
+  if (/replay/.test(route)) expect(need).toMatchObject({ scope: 'manage', and: 'audit' });
 });

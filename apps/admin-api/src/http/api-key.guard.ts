@@ -27,8 +27,8 @@ const NEEDS = Symbol('needs of a route');
  * the `tenant` of its query or body, or to what the ids in its path name, which the guard has checked for a key of one
  * tenant. All else is `installation`.
  */
-export const Needs = (scope: Need['scope'], of: Need['of'] = 'tenant'): MethodDecorator =>
-  SetMetadata(NEEDS, { scope, of } satisfies Need);
+export const Needs = (scope: Need['scope'], of: Need['of'] = 'tenant', and?: Need['and']): MethodDecorator =>
+  SetMetadata(NEEDS, { scope, of, ...(and && { and }) } satisfies Need);
 
 /** The needs that the handler of a route has declared. */
 export const needOf = (handler: () => unknown): Need | undefined => new Reflector().get(NEEDS, handler);

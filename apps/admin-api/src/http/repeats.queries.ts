@@ -19,6 +19,8 @@ const hashOf = (...parts: readonly unknown[]): string =>
 /** A request with an Idempotency-Key. */
 export interface Repeatable {
   readonly request: RepeatableRequest;
+  /** True: its first command has been carried out, or refused, before. */
+  readonly isKnown: boolean;
   /** Makes the ids of its commands, one after the other: the same ones each time. */
   newCommandId(): string;
 }
@@ -91,6 +93,7 @@ export class Repeats {
       newId: () => derivedId(idTime(atMs), hashOf(name, fingerprint, ids++)),
       repeatable: {
         request: { fingerprint, atMs },
+        isKnown: first !== undefined,
         newCommandId: () => commandId(name, place.day, place.attempt, commands++),
       },
     };

@@ -106,12 +106,14 @@ CREATE TABLE audit.requests (
   face text COLLATE "C" NOT NULL, directory uuid, actor text COLLATE "C", method text COLLATE "C" NOT NULL,
   path text NOT NULL, resource_type text COLLATE "C", object uuid, name text, status smallint NOT NULL,
   effect text COLLATE "C", scim_type text COLLATE "C", detail text, address text COLLATE "C" NOT NULL, user_agent text,
-  correlation_id text COLLATE "C" NOT NULL, body text, body_bytes int NOT NULL, replay_of uuid,
+  correlation_id text COLLATE "C" NOT NULL, body text, body_bytes int NOT NULL, if_match text, if_none_match text,
+  replay_of uuid,
   PRIMARY KEY (tenant, id)
 );
 CREATE INDEX requests_refused ON audit.requests (tenant, id) WHERE status >= 400;
 CREATE INDEX requests_by_object ON audit.requests (object, id) WHERE object IS NOT NULL;
 CREATE INDEX requests_by_correlation ON audit.requests (correlation_id, tenant, id);
+CREATE INDEX requests_replayed ON audit.requests (replay_of, id) WHERE replay_of IS NOT NULL;
 
 -- How many of them identity providers sent, by the minute in their ids: totals and the health of a directory read these
 -- few rows, and not each request. A text is empty where it is not known.
@@ -137,7 +139,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON audit.request_counts, audit.read_counts,
 
 CREATE VIEW audit.requests_v1 AS
   SELECT tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status,
-    effect, scim_type, detail, address, user_agent, correlation_id, body, body_bytes, replay_of
+    effect, scim_type, detail, address, user_agent, correlation_id, body, body_bytes, if_match,
+    if_none_match, replay_of
   FROM audit.requests;
 CREATE VIEW audit.request_counts_v1 AS
   SELECT tenant, directory, minute, face, method, resource_type, status, scim_type, effect, count

@@ -21,7 +21,8 @@ const bodyIn = (text: string): unknown => {
   }
 };
 
-const describe = ({ decisions, response }: DryRunResult): string =>
+/** What would become of a request. */
+export const describeDryRun = ({ decisions, response }: DryRunResult): string =>
   [
     ...decisions.flatMap(({ command, outcome, events, explanation }) => {
       const {
@@ -72,6 +73,6 @@ export const addDryRun = (directory: Command): void => {
     .action(async (name: string, request: object, { body, json }: Options) => {
       const path = `directories/${encodeURIComponent(await directoryOf(name))}/dry-run`;
       const result = await call<DryRunResult>('POST', path, { ...request, ...(body === undefined ? {} : { body }) });
-      print(json, result, describe(result));
+      print(json, result, describeDryRun(result));
     });
 };

@@ -9,7 +9,7 @@ import type { Caller } from '../caller.js';
 import { credentialsIn, isOfAnother, NO_TOKEN, WRONG_USER_NAME, type Credentials } from '../credentials.js';
 import type { Bearers } from '../read/bearers.queries.js';
 import { UnknownToken, type KnownToken } from '../read/scim-tokens.queries.js';
-import type { DryRun, SelfSentRequests } from './dry-runs.sender.js';
+import type { SelfSent, SelfSentRequests } from './self-sent-requests.sender.js';
 import { bytesOf, HeldBytes, type Held } from './held-bytes.guard.js';
 import type { ScimRequest } from './scim-token.guard.js';
 
@@ -75,7 +75,7 @@ export class RequestLimits {
     private readonly pace: Pace,
     private readonly config: Config,
     private readonly uses: Pick<LastUses, 'seen'>,
-    private readonly dryRuns: Pick<SelfSentRequests, 'of'>,
+    private readonly selfSent: Pick<SelfSentRequests, 'of'>,
   ) {
     this.held = new HeldBytes(config);
     this.wrong = new WrongCredentials(config.MAX_WRONG_CREDENTIALS_PER_MINUTE);
@@ -99,12 +99,12 @@ export class RequestLimits {
       throw new Rejected('unauthorized', NO_TOKEN);
     }
     const { token: bearer, tokenHash } = credentials;
-    const dryRun = this.dryRuns.of(tokenHash);
+    const selfSent = this.selfSent.of(tokenHash);
     const require = (): KnownToken | Promise<KnownToken> =>
-      dryRun ? dryRun.token : this.require(bearer, tokenHash, reply);
+      selfSent ? selfSent.token : this.require(bearer, tokenHash, reply);
     const token = require();
     const go = (found: KnownToken): Promise<void> | undefined => {
-      if (!isOfAnother(credentials, found)) return this.letIn(found, require, request, reply, route, dryRun);
+      if (!isOfAnother(credentials, found)) return this.letIn(found, require, request, reply, route, selfSent);
       challenge(reply, ', error="invalid_token"');
       throw new Rejected('unauthorized', WRONG_USER_NAME);
     };
@@ -154,10 +154,11 @@ export class RequestLimits {
     request: FastifyRequest,
     reply: FastifyReply,
     { url = '', bodyLimit }: Route,
-    dryRun: DryRun | undefined,
+    selfSent: SelfSent | undefined,
   ): Promise<void> | undefined {
     const caller: Caller = {
-      ask: dryRun?.ask ?? null,
+      ask: selfSent?.ask ?? null,
+      replay: selfSent?.replay ?? null,
       correlationId: request.id,
       tenant,
       directory,
@@ -190,7 +191,7 @@ export class RequestLimits {
       answerBytes: 0,
     };
     Object.assign(request, { caller, visit });
-    if (!dryRun) this.uses.seen(id);
+    if (!selfSent) this.uses.seen(id);
     requireClient(reply);
     // This is planned before anything can be refused, because the answer that refuses is held as well.
     releaseWhenGone(reply, () => this.giveBack(visit));

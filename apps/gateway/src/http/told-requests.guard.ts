@@ -68,6 +68,7 @@ export const describeScim = (
     // Of several operations each has its own.
     ...(effect && resourceType !== 'Bulk' && { effect }),
     ...(failed && { failed }),
+    ...(caller?.replay && { again: { ...caller.replay.by, id: caller.replay.id, replayOf: caller.replay.replayOf } }),
   };
 };
 

@@ -71,7 +71,8 @@ export class Commands {
       if (turn) await turn;
       const message = toCommand(command, {
         ...caller,
-        id: uuidv7(),
+        // A request that is sent again is one command, whose id was chosen for it: no write has more.
+        id: caller.replay?.commandId ?? uuidv7(),
         now: new Date(),
         expiresAfterMs: this.config.COMMAND_EXPIRES_AFTER_MS,
       });

@@ -7,6 +7,7 @@ import {
   type UserCommand,
 } from '#contracts';
 import { Rejected, type Json, type Resource } from '#scim';
+import type { Replay } from '../caller.js';
 
 /** The parts of a message besides the command itself. Time and id are handed in. */
 export interface CommandOrigin {
@@ -15,6 +16,7 @@ export interface CommandOrigin {
   readonly tenant: string;
   readonly directory: string;
   readonly actor: string;
+  readonly replay: Replay | null;
   readonly now: Date;
   readonly expiresAfterMs: number;
 }
@@ -55,8 +57,16 @@ export const toCommand = <Command>(
   data: {
     actor: origin.actor,
     expiresAt: new Date(origin.now.getTime() + origin.expiresAfterMs).toISOString(),
+    ...(origin.replay && ofReplay(origin.replay)),
     command,
   },
+});
+
+const ofReplay = ({ replayOf, by: { reason }, request, expiresAt }: Replay): Partial<CommandData<unknown>> => ({
+  replayOf,
+  expiresAt,
+  ...(reason === undefined ? {} : { reason }),
+  ...(request && { request }),
 });
 
 /**

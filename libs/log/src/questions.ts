@@ -1,37 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import { DRY_RUN_ANSWER_TYPE, dryRunAnswersOf, dryRunsOf, type DryRunAnswer, type Message } from '#contracts';
+import { ANSWER_TYPES, answersOf, questionsOf, type AnswerData, type Message, type QuestionKind } from '#contracts';
 import { LogUnavailable, type Log } from './log.js';
 
 /** So many questions wait for an answer here, and as many are answered one after the other there. */
 const MAX_WAITING = 100;
 
-/** Asks services what they would do. Nothing is stored, and what is lost is asked again by whoever wants to know. */
-export class DryRuns {
+/** Asks services. No question is stored, and what is lost is asked again by whoever wants to know. */
+export class Questions {
   private readonly waiting = new Map<string, (answer: unknown) => void>();
 
   /** `services` are those that are asked. Before the log is started. */
   constructor(
     private readonly log: Log,
+    private readonly kind: QuestionKind,
     services: readonly string[],
-    private readonly timeoutMs: number,
+    readonly timeoutMs: number,
   ) {
     for (const service of services)
-      log.listen(dryRunAnswersOf(service), ({ data }) => {
-        const { question, answer } = data as DryRunAnswer;
+      log.listen(answersOf(service, kind), ({ data }) => {
+        const { question, answer } = data as AnswerData;
         this.waiting.get(question)?.(answer);
       });
   }
 
   /** Resolves with the first answer. Throws LogUnavailable when there is none in time, or the service could give none. */
   async ask(service: string, question: Message): Promise<unknown> {
-    if (this.waiting.size >= MAX_WAITING) throw new LogUnavailable('Too many dry runs wait for their answer.');
+    if (this.waiting.size >= MAX_WAITING) throw new LogUnavailable('Too many questions wait for their answer.');
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => resolve(null), this.timeoutMs);
     this.waiting.set(question.id, resolve);
     try {
-      this.log.broadcast(dryRunsOf(service), [question]);
+      this.log.broadcast(questionsOf(service, this.kind), [question]);
       const answer = await promise;
-      if (answer === null) throw new LogUnavailable(`The ${service} gave no answer to a dry run.`);
+      if (answer === null) throw new LogUnavailable(`The ${service} gave no answer to a ${this.kind}.`);
       return answer;
     } finally {
       clearTimeout(timer);
@@ -44,15 +45,16 @@ export class DryRuns {
  * Answers the questions that a service is asked, one after the other. Before the log is started. `answer` may throw:
  * then nobody is answered but the log of the service.
  */
-export const answerDryRuns = (
+export const answerQuestions = (
   log: Log,
+  kind: QuestionKind,
   service: string,
   answer: (question: Message) => Promise<unknown>,
   onError: (error: unknown, question: Message) => void,
 ): void => {
   let waiting = 0;
   let last = Promise.resolve();
-  log.listen(dryRunsOf(service), (question) => {
+  log.listen(questionsOf(service, kind), (question) => {
     if (waiting >= MAX_WAITING) return;
     waiting++;
     last = last
@@ -61,10 +63,10 @@ export const answerDryRuns = (
       .then((found) => {
         waiting--;
         const { id, tenant, directory, subject, correlationId } = question;
-        log.broadcast(dryRunAnswersOf(service), [
+        log.broadcast(answersOf(service, kind), [
           {
             id: randomUUID(),
-            type: DRY_RUN_ANSWER_TYPE,
+            type: ANSWER_TYPES[kind],
             source: `muster/${service}`,
             subject,
             time: new Date().toISOString(),
@@ -72,7 +74,7 @@ export const answerDryRuns = (
             directory,
             correlationId,
             causationId: id,
-            data: { question: id, answer: found } satisfies DryRunAnswer,
+            data: { question: id, answer: found } satisfies AnswerData,
           },
         ]);
       });
