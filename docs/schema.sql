@@ -590,6 +590,14 @@ CREATE TABLE "group".unfinished_rebuild (
 );
 ALTER TABLE "group".unfinished_rebuild ADD CONSTRAINT unfinished_rebuild_pkey PRIMARY KEY (one);
 
+CREATE TABLE audit.bodies (
+  tenant uuid NOT NULL,
+  told_by uuid NOT NULL,
+  sealed text NOT NULL
+);
+ALTER TABLE audit.bodies ADD CONSTRAINT bodies_pkey PRIMARY KEY (tenant, told_by);
+GRANT DELETE, INSERT, SELECT ON TABLE audit.bodies TO muster_audit;
+
 CREATE TABLE audit.checkpoints (
   tenant uuid NOT NULL,
   size bigint NOT NULL,
@@ -748,7 +756,8 @@ CREATE TABLE audit.requests (
   address text COLLATE "C" NOT NULL,
   user_agent text,
   correlation_id text COLLATE "C" NOT NULL,
-  body text,
+  told_by uuid NOT NULL,
+  body integer,
   body_bytes integer NOT NULL,
   if_match text,
   if_none_match text,
@@ -1257,6 +1266,13 @@ CREATE VIEW audit.audited_v1 AS
    FROM audit.events;
 GRANT SELECT ON TABLE audit.audited_v1 TO muster_audit;
 
+CREATE VIEW audit.bodies_v1 AS
+ SELECT tenant,
+    told_by,
+    sealed
+   FROM audit.bodies;
+GRANT SELECT ON TABLE audit.bodies_v1 TO muster_admin_api;
+
 CREATE VIEW audit.checkpoints_v1 AS
  SELECT tenant,
     size,
@@ -1378,6 +1394,7 @@ CREATE VIEW audit.requests_v1 AS
     address,
     user_agent,
     correlation_id,
+    told_by,
     body,
     body_bytes,
     if_match,

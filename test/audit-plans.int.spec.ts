@@ -114,16 +114,16 @@ beforeAll(async () => {
     JSON.stringify(payloads),
   ]);
   await owner.query(
-    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, object, name, status, address, correlation_id, body_bytes)
+    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, object, name, status, address, correlation_id, told_by, body_bytes)
      SELECT '${TENANT}', ('01980000-' || lpad(to_hex(n / 65536), 4, '0') || '-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, now(), 1, 'scim', '${DIRECTORY}', '${TOKEN}', 'PATCH', '/Users',
-       ${streamOf(`n % 1000`)}, 'user-' || n, CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, 0
+       ${streamOf(`n % 1000`)}, 'user-' || n, CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, '${TENANT}', 0
      FROM generate_series(0, ${REQUESTS - 1}) AS n`,
   );
   await owner.query(
-    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status, address, correlation_id, body_bytes)
+    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status, address, correlation_id, told_by, body_bytes)
      SELECT '${TENANT}', (left(ms, 8) || '-' || right(ms, 4) || '-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, at, 1, 'scim', '${DIRECTORY}', '${TOKEN}',
        CASE WHEN n % 10 = 0 THEN 'POST' ELSE 'PATCH' END, '/Users', 'User', ${streamOf(`n % ${STREAMS}`)}, 'of-day-' || n,
-       CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, 0
+       CASE WHEN n % 50 = 0 THEN 409 ELSE 200 END, '::1', CASE WHEN n % 3 = 0 THEN 'the same' ELSE 'c-' || n END, '${TENANT}', 0
      FROM (SELECT n, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS ms
        FROM (SELECT n, '2026-01-01'::timestamptz + n * interval '1 second' AS at FROM generate_series(345600, 431999) AS n) AS i) AS t`,
   );

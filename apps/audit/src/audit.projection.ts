@@ -1,12 +1,11 @@
 import {
   AUDIT_COMMAND_TYPES,
   AUDIT_EVENT_TYPES,
-  bodyContext,
+  bodiesContext,
   bodyKeyText,
   type AuditCommand,
   type AuditEvent,
-  type RequestRecord,
-  type ToldRequests,
+  type ToldRequest,
 } from '#contracts';
 import {
   keySeal,
@@ -17,9 +16,9 @@ import {
   type WorkingSet,
   type WritePart,
 } from '#event-store';
-import { countedReads, countedRequests, latestSeen } from './told.js';
+import { countedReads, countedRequests, latestSeen, type Told } from './told.js';
 
-/** Keys that are kept open, so that a body costs one encryption. */
+/** Keys that are kept open, so that the bodies of a command cost one encryption. */
 const MAX_SEALS = 10_000;
 
 /** Column → its type. */
@@ -43,7 +42,8 @@ const REQUEST_COLUMNS = {
   address: 'text',
   user_agent: 'text',
   correlation_id: 'text',
-  body: 'text',
+  told_by: 'uuid',
+  body: 'int',
   body_bytes: 'int',
   if_match: 'text',
   if_none_match: 'text',
@@ -58,6 +58,12 @@ const PARTS: readonly WritePart[] = [
       SELECT r.* FROM json_to_recordset(${rows}) AS r(${Object.entries(REQUEST_COLUMNS)
         .map(([name, type]) => `${name} ${type}`)
         .join(', ')}) RETURNING 1`,
+  },
+  {
+    name: 'bodies',
+    sql: (rows) => `
+      INSERT INTO audit.bodies (tenant, told_by, sealed)
+      SELECT r.* FROM json_to_recordset(${rows}) AS r(tenant uuid, told_by uuid, sealed text) RETURNING 1`,
   },
   {
     name: 'request_counts',
@@ -92,11 +98,11 @@ export const auditBehaviour = (masterKey: Buffer): Behaviour<AuditCommand> => {
     owner: 'audit',
     commandTypes: new Set(Object.values(AUDIT_COMMAND_TYPES)),
     touches: (commands) => commands.flatMap(replaysIn),
-    asksNothing: (touched) => (touched as readonly Told[]).length === 0,
+    asksNothing: (touched) => (touched as readonly unknown[]).length === 0,
     loadSql: () => KNOWN_REPLAYS,
     parts: PARTS,
     // They are sealed in their table, and stay out of dead letters.
-    secrets: ['body'],
+    secrets: ['bodies'],
     begin: (loaded) => new Recorded(bodies, new Set(loaded as readonly string[] | null)),
   };
 };
@@ -119,10 +125,6 @@ const recorded = (stream: string, event: AuditEvent): Decision<AuditEvent> => ({
   events: [{ stream, version: 1, type: AUDIT_EVENT_TYPES[event.type], event, stored: { data: event, personal: null } }],
   outcome: { status: 'done', value: null },
 });
-
-interface Told extends ToldRequests {
-  readonly tenant: string;
-}
 
 /**
  * A request that an administrator sends again is sent by each process of the gateway that hears of it, and all of them
@@ -147,10 +149,15 @@ class Recorded implements WorkingSet<AuditCommand> {
     private readonly replays: Set<string>,
   ) {}
 
-  decide({ tenant, command }: Command<AuditCommand>): Decision<AuditEvent> {
+  decide({ id, tenant, command }: Command<AuditCommand>): Decision<AuditEvent> {
     switch (command.type) {
       case 'RecordRequests':
-        this.told.push({ ...command, tenant, requests: command.requests.filter((one) => this.isNew(tenant, one)) });
+        this.told.push({
+          ...command,
+          tenant,
+          toldBy: id,
+          requests: command.requests.filter((one) => this.isNew(tenant, one)),
+        });
         return { events: [], outcome: { status: 'done', value: null } };
       case 'RecordReading': {
         const { readingId, what, asked } = command;
@@ -166,7 +173,7 @@ class Recorded implements WorkingSet<AuditCommand> {
   }
 
   /** The first record of a replay stays. */
-  private isNew(tenant: string, { id, replayOf }: RequestRecord): boolean {
+  private isNew(tenant: string, { id, replayOf }: ToldRequest): boolean {
     if (replayOf === null) return true;
     const key = keyOf(tenant, id);
     return !this.replays.has(key) && Boolean(this.replays.add(key));
@@ -174,43 +181,53 @@ class Recorded implements WorkingSet<AuditCommand> {
 
   rows(): Readonly<Record<string, readonly unknown[]>> {
     return {
-      requests: this.told.flatMap(({ tenant, requests }) =>
-        requests.map((request) => this.requestRow(tenant, request)),
+      requests: this.told.flatMap(({ tenant, toldBy, requests }) =>
+        requests.map((request) => requestRow(tenant, toldBy, request)),
+      ),
+      bodies: this.told.flatMap(({ tenant, toldBy, bodies }) =>
+        bodies === null
+          ? []
+          : { tenant, told_by: toldBy, sealed: this.bodies(tenant).seal(bodiesContext(tenant, toldBy), bodies) },
       ),
       request_counts: countedRequests(this.told),
       read_counts: countedReads(this.told),
       seen: latestSeen(this.told),
     };
   }
-
-  private requestRow(tenant: string, request: RequestRecord): Readonly<Record<keyof typeof REQUEST_COLUMNS, unknown>> {
-    const { id, at, face, directory, actor, method, path, object, name, status, effect, detail, address, body } =
-      request;
-    return {
-      tenant,
-      id,
-      at,
-      duration_ms: request.durationMs,
-      face,
-      directory,
-      actor,
-      method,
-      path,
-      resource_type: request.resourceType,
-      object,
-      name,
-      status,
-      effect,
-      scim_type: request.scimType,
-      detail,
-      address,
-      user_agent: request.userAgent,
-      correlation_id: request.correlationId,
-      body: body === null ? null : this.bodies(tenant).seal(bodyContext(tenant, id), body),
-      body_bytes: request.bodyBytes,
-      if_match: request.ifMatch,
-      if_none_match: request.ifNoneMatch,
-      replay_of: request.replayOf,
-    };
-  }
 }
+
+/** A column that is left out is null. Postgres would read each null as JSON. */
+const requestRow = (
+  tenant: string,
+  toldBy: string,
+  request: ToldRequest,
+): Readonly<Partial<Record<keyof typeof REQUEST_COLUMNS, unknown>>> => {
+  const { id, at, face, method, path, status, address } = request;
+  return {
+    tenant,
+    id,
+    at,
+    duration_ms: request.durationMs,
+    face,
+    directory: request.directory ?? undefined,
+    actor: request.actor ?? undefined,
+    method,
+    path,
+    resource_type: request.resourceType ?? undefined,
+    object: request.object ?? undefined,
+    name: request.name ?? undefined,
+    status,
+    effect: request.effect ?? undefined,
+    scim_type: request.scimType ?? undefined,
+    detail: request.detail ?? undefined,
+    address,
+    user_agent: request.userAgent ?? undefined,
+    correlation_id: request.correlationId,
+    told_by: toldBy,
+    body: request.body ?? undefined,
+    body_bytes: request.bodyBytes,
+    if_match: request.ifMatch ?? undefined,
+    if_none_match: request.ifNoneMatch ?? undefined,
+    replay_of: request.replayOf ?? undefined,
+  };
+};

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { leastIdAt, NO_DIRECTORY, type RequestRecord } from '#contracts';
+import { leastIdAt, NO_DIRECTORY, type ToldRequest } from '#contracts';
 import { uuidv7 } from '#runtime';
 import { newDatabase } from '../../../test/support/postgres.js';
 import { verifyRequestCounts } from './request-counts-verify.queries.js';
@@ -10,7 +10,7 @@ const TENANT = uuidv7();
 const DIRECTORY = uuidv7();
 const START_MS = Date.parse('2026-03-01T11:58:30Z');
 /** A request each ten seconds of a day: of a directory, of none that is known, and of administrators, who are not counted. */
-const REQUESTS = Array.from({ length: 8_640 }, (_, n): RequestRecord => {
+const REQUESTS = Array.from({ length: 8_640 }, (_, n): ToldRequest => {
   const ms = START_MS + n * 10_000;
   return {
     id: leastIdAt(ms).replace(/.{12}$/, n.toString(16).padStart(12, '0')),
@@ -45,8 +45,8 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: await newDatabase() });
   await owner.connect();
   await owner.query(
-    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, method, path, status, address, correlation_id, body_bytes)
-     SELECT $1, r.id, r.at, 1, r.face, r.directory, r.method, '/', r.status, '', '', 0
+    `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, method, path, status, address, correlation_id, told_by, body_bytes)
+     SELECT $1, r.id, r.at, 1, r.face, r.directory, r.method, '/', r.status, '', '', $1, 0
      FROM json_to_recordset($2) AS r(id uuid, at timestamptz, face text, directory uuid, method text, status smallint)`,
     [TENANT, JSON.stringify(REQUESTS)],
   );

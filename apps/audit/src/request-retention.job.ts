@@ -17,11 +17,11 @@ export interface RequestRetentionOptions {
 
 /** The old rows of a table, in the order of its key. */
 interface Old {
-  readonly table: 'requests' | 'request_counts' | 'read_counts';
+  readonly table: 'requests' | 'bodies' | 'request_counts' | 'read_counts';
   /** The first columns of the key: of each combination of them the old rows come first. */
   readonly of: readonly ('tenant' | 'directory')[];
   /** The column of the key behind these. */
-  readonly column: 'id' | 'minute';
+  readonly column: 'id' | 'told_by' | 'minute';
   readonly before: string;
 }
 
@@ -36,6 +36,8 @@ export const requestRetention = (pool: Pool, options: RequestRetentionOptions): 
       const before = nowMs() - keepDays * DAY_MS;
       const old: readonly Old[] = [
         { table: 'requests', of: ['tenant'], column: 'id', before: leastIdAt(before) },
+        // The id of a command is younger than those of the requests that it tells.
+        { table: 'bodies', of: ['tenant'], column: 'told_by', before: leastIdAt(before) },
         ...(['request_counts', 'read_counts'] as const).map((table) => ({
           table,
           of: ['tenant', 'directory'] as const,

@@ -1,4 +1,18 @@
-import { idMs, NO_DIRECTORY, type CountedReads, type RequestRecord, type SeenObject } from '#contracts';
+import {
+  idMs,
+  NO_DIRECTORY,
+  type CountedReads,
+  type SeenObject,
+  type ToldRequest,
+  type ToldRequests,
+} from '#contracts';
+
+/** The content of one command. */
+export interface Told extends ToldRequests {
+  readonly tenant: string;
+  /** The id of the command. */
+  readonly toldBy: string;
+}
 
 /** A row of `audit.read_counts`. */
 export interface ReadCountRow {
@@ -42,7 +56,7 @@ const MINUTE_MS = 60_000;
 
 /** Sums of the requests that identity providers sent, by the minute in their ids: one statement writes a row once. */
 export const countedRequests = (
-  told: readonly { readonly tenant: string; readonly requests: readonly RequestRecord[] }[],
+  told: readonly { readonly tenant: string; readonly requests: readonly ToldRequest[] }[],
 ): readonly RequestCountRow[] => {
   const sums = new Map<string, RequestCountRow & { count: number }>();
   for (const { tenant, requests } of told)

@@ -33,7 +33,9 @@ export interface Reading {
 
 /** The requests of one tenant that one face tells at once. */
 export interface ToldRequests {
-  readonly requests: readonly RequestRecord[];
+  readonly requests: readonly ToldRequest[];
+  /** Their bodies: base64 of raw DEFLATE (RFC 1951) of a JSON array of texts; null = none of them has one. */
+  readonly bodies: string | null;
   readonly reads: readonly CountedReads[];
   readonly seen: readonly SeenObject[];
 }
@@ -87,6 +89,9 @@ export interface RequestRecord {
   readonly replayOf: string | null;
 }
 
+/** A request on its way: its body is at this place among those that are told with it; null = it has none. */
+export type ToldRequest = Omit<RequestRecord, 'body'> & { readonly body: number | null };
+
 /** Reads that were answered in one minute, by their kind. */
 export interface CountedReads {
   /** ISO 8601, UTC: the beginning of the minute. */
@@ -117,6 +122,8 @@ export const MAX_USER_AGENT_CHARACTERS = 256;
 export const MAX_KEPT_BODY_BYTES = 65_536;
 /** Stands in the place of a condition that is no list of ETags, or a long one. */
 export const MASKED_CONDITION = '***';
+/** The most that the bodies of one command are as JSON, also where every character is an escape. */
+export const MAX_TOLD_BODIES_BYTES = 1_048_576;
 
 export const AUDIT_COMMAND_TYPES: { readonly [type in AuditCommand['type']]: string } = {
   RecordRequests: 'muster.audit.record-requests.v1',
@@ -130,5 +137,5 @@ export const AUDIT_EVENT_TYPES: { readonly [type in AuditEvent['type']]: string 
 
 /** Bodies of requests of a tenant are sealed with a key that is derived of the master key by this text. */
 export const bodyKeyText = (tenant: string): string => `bodies of requests|${tenant}`;
-/** Additional data of the ciphertext of a body. */
-export const bodyContext = (tenant: string, requestId: string): string => `${tenant}|${requestId}|body`;
+/** Additional data of the ciphertext of the bodies that one command told. */
+export const bodiesContext = (tenant: string, commandId: string): string => `${tenant}|${commandId}|bodies`;

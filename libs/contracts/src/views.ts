@@ -52,6 +52,7 @@ export const AUDIT_LOGS_VIEW = 'audit.logs_v1';
 export const AUDIT_CHECKPOINTS_VIEW = 'audit.checkpoints_v1';
 export const AUDIT_TILES_VIEW = 'audit.tiles_v1';
 export const AUDIT_REQUESTS_VIEW = 'audit.requests_v1';
+export const AUDIT_BODIES_VIEW = 'audit.bodies_v1';
 export const AUDIT_READ_COUNTS_VIEW = 'audit.read_counts_v1';
 /** Requests of identity providers, by the minute. */
 export const AUDIT_REQUEST_COUNTS_VIEW = 'audit.request_counts_v1';

@@ -1,6 +1,7 @@
+import { inflateRawSync } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_REQUESTS_VIEW, bodyContext, bodyKeyText } from '#contracts';
+import { AUDIT_BODIES_VIEW, AUDIT_REQUESTS_VIEW, bodiesContext, bodyKeyText, MAX_TOLD_BODIES_BYTES } from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { MASTER_SEAL, POOL } from '../injected.js';
@@ -93,8 +94,10 @@ export class AskedRequests {
   /** With its body, as the face kept it. Throws Rejected(notFound). */
   async show(tenant: string | null, id: string): Promise<KeptRequest> {
     const { rows } = isUuid(id)
-      ? await this.pool.query<KeptRequest>(
-          `SELECT ${COLUMNS}, r.body FROM ${AUDIT_REQUESTS_VIEW} r WHERE r.id = $1 AND ($2::uuid IS NULL OR r.tenant = $2) ORDER BY r.tenant LIMIT 1`,
+      ? await this.pool.query<Omit<KeptRequest, 'body'> & StoredBody>(
+          `SELECT ${COLUMNS}, r.told_by AS "toldBy", r.body, b.sealed FROM ${AUDIT_REQUESTS_VIEW} r
+           LEFT JOIN ${AUDIT_BODIES_VIEW} b ON r.body IS NOT NULL AND b.tenant = r.tenant AND b.told_by = r.told_by
+           WHERE r.id = $1 AND ($2::uuid IS NULL OR r.tenant = $2) ORDER BY r.tenant LIMIT 1`,
           [id, tenant],
         )
       : { rows: [] };
@@ -104,10 +107,24 @@ export class AskedRequests {
         'notFound',
         `There is no request with the id ${id.slice(0, 40)}: reads that were answered are not kept one by one, and others for REQUEST_KEEP_DAYS.`,
       );
-    const seal = this.master.derived(bodyKeyText(found.tenant));
-    return { ...found, body: found.body && seal.open(bodyContext(found.tenant, found.id), found.body) };
+    const { toldBy, body: place, sealed, ...request } = found;
+    const packed =
+      sealed && this.master.derived(bodyKeyText(request.tenant)).open(bodiesContext(request.tenant, toldBy), sealed);
+    return { ...request, body: packed && (unpacked(packed)[place!] ?? null) };
   }
 }
+
+/** A body is stored among those of other requests. */
+interface StoredBody {
+  readonly toldBy: string;
+  readonly body: number | null;
+  readonly sealed: string | null;
+}
+
+const unpacked = (packed: string): readonly string[] =>
+  JSON.parse(
+    inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_TOLD_BODIES_BYTES }).toString(),
+  ) as readonly string[];
 
 /** SQL: what must be true of the rows `r` that an index gives, and what is looked at in each of them. */
 export const conditionsOf = (

@@ -99,16 +99,20 @@ CREATE VIEW audit.tiles_v1 AS SELECT tenant, level, index, hashes, root FROM aud
 CREATE VIEW audit.logs_v1 AS SELECT tenant, origin, verifier_key FROM audit.logs;
 CREATE VIEW audit.checkpoints_v1 AS SELECT tenant, size, signed_at, note FROM audit.checkpoints;
 
--- What faces were asked and answered: each write, and each request that was refused. The body is sealed with a key of
--- the tenant. It is best effort, follows from no event, and is kept for some days.
+-- What faces were asked and answered: each write, and each request that was refused. It is best effort, follows from no
+-- event, and is kept for some days. `body` = the place of its body among those that the same command told.
 CREATE TABLE audit.requests (
   tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, duration_ms real NOT NULL,
   face text COLLATE "C" NOT NULL, directory uuid, actor text COLLATE "C", method text COLLATE "C" NOT NULL,
   path text NOT NULL, resource_type text COLLATE "C", object uuid, name text, status smallint NOT NULL,
   effect text COLLATE "C", scim_type text COLLATE "C", detail text, address text COLLATE "C" NOT NULL, user_agent text,
-  correlation_id text COLLATE "C" NOT NULL, body text, body_bytes int NOT NULL, if_match text, if_none_match text,
-  replay_of uuid,
+  correlation_id text COLLATE "C" NOT NULL, told_by uuid NOT NULL, body int, body_bytes int NOT NULL, if_match text,
+  if_none_match text, replay_of uuid,
   PRIMARY KEY (tenant, id)
+);
+-- The bodies of the requests that one command told, packed together and sealed with a key of the tenant.
+CREATE TABLE audit.bodies (
+  tenant uuid NOT NULL, told_by uuid NOT NULL, sealed text NOT NULL, PRIMARY KEY (tenant, told_by)
 );
 CREATE INDEX requests_refused ON audit.requests (tenant, id) WHERE status >= 400;
 CREATE INDEX requests_by_object ON audit.requests (object, id) WHERE object IS NOT NULL;
@@ -134,14 +138,15 @@ CREATE TABLE audit.seen (
   tenant uuid NOT NULL, id uuid NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (tenant, id)
 ) WITH (fillfactor = 85);
 
-GRANT SELECT, INSERT, DELETE ON audit.requests TO muster_audit;
+GRANT SELECT, INSERT, DELETE ON audit.requests, audit.bodies TO muster_audit;
 GRANT SELECT, INSERT, UPDATE, DELETE ON audit.request_counts, audit.read_counts, audit.seen TO muster_audit;
 
 CREATE VIEW audit.requests_v1 AS
   SELECT tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, name, status,
-    effect, scim_type, detail, address, user_agent, correlation_id, body, body_bytes, if_match,
+    effect, scim_type, detail, address, user_agent, correlation_id, told_by, body, body_bytes, if_match,
     if_none_match, replay_of
   FROM audit.requests;
+CREATE VIEW audit.bodies_v1 AS SELECT tenant, told_by, sealed FROM audit.bodies;
 CREATE VIEW audit.request_counts_v1 AS
   SELECT tenant, directory, minute, face, method, resource_type, status, scim_type, effect, count
   FROM audit.request_counts;
@@ -151,7 +156,7 @@ CREATE VIEW audit.seen_v1 AS SELECT tenant, id, at FROM audit.seen;
 -- Auditors read through the admin API, which opens what is sealed for them.
 GRANT USAGE ON SCHEMA audit TO muster_gateway, muster_admin_api, muster_sign_in;
 GRANT SELECT ON audit.entries_v1, audit.payloads_v1, audit.tiles_v1, audit.checkpoints_v1, audit.logs_v1,
-  audit.requests_v1, audit.request_counts_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1,
+  audit.requests_v1, audit.bodies_v1, audit.request_counts_v1, audit.read_counts_v1, audit.seen_v1, audit.outcomes_v1,
   audit.events_v1 TO muster_admin_api;
 GRANT USAGE ON SCHEMA keys TO muster_admin_api, muster_audit;
 -- Bodies are sealed with keys that follow from the master key.
