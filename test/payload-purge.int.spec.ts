@@ -127,7 +127,7 @@ const kept = async (): Promise<number[]> =>
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
 
 const findings = async (): Promise<string[]> =>
-  (await verifyAudit(owner, SOURCES, MASTER_KEY, null)).findings
+  (await verifyAudit([owner, owner], SOURCES, MASTER_KEY, null)).findings
     .map(({ detail }) => detail)
     .filter((detail) => detail.includes(tenant));
 

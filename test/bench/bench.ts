@@ -13,6 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
+import { measureAuditLog, renderAuditLog, type AuditLogResult } from './audit-log.js';
 import { measureAuthentication, renderAuthentication } from './authentication.js';
 import { measureCheck, renderCheck } from './check-time.js';
 import { LoadProcess, ServerProcess } from './child.js';
@@ -41,6 +42,8 @@ interface Options {
   readonly users: number;
   readonly groups?: boolean;
   readonly parts?: boolean;
+  readonly auditLog?: boolean;
+  readonly entries: number;
   readonly check?: boolean;
   readonly out: string;
 }
@@ -275,6 +278,20 @@ const runGroups = async (options: Options): Promise<boolean> => {
   return results.embedded?.bars.every(({ reached }) => reached) ?? true;
 };
 
+const runAuditLog = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(renderMachine(machine));
+  const results: Record<string, AuditLogResult> = {};
+  for (const log of chosenLogs(options)) {
+    const result = await measureAuditLog(await startInstallation(log), options.entries, newBar());
+    await stopAll();
+    results[log] = result;
+    console.log(`\n${renderAuditLog(result)}`);
+  }
+  save(options, { machine, auditLog: results });
+  return Object.values(results).every(({ bars }) => bars.every(({ reached }) => reached));
+};
+
 const runParts = async (options: Options): Promise<boolean> => {
   const machine = describeMachine(folder);
   console.log(renderMachine(machine));
@@ -310,6 +327,8 @@ const program = new Command('bench')
   .option('--users <n>', 'with --scale: how many users, a multiple of 2,000', count, 200_000)
   .option('--groups', 'instead of the cycle: groups of 100,000 members')
   .option('--parts', 'instead of the cycle: attribute mapping, the part of authentication, and directory check')
+  .option('--audit-log', 'instead of the cycle: exports, verifications and questions of an audit log with many entries')
+  .option('--entries <n>', 'with --audit-log: how many entries', count, 1_000_000)
   .option('--check', 'exit 1 unless every bar is reached')
   .option('--out <file>', 'JSON with everything that was measured', join(folder, 'bench-results.json'));
 
@@ -320,8 +339,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 }
 try {
-  const run = options.scale ? runScale : options.groups ? runGroups : options.parts ? runParts : runCycle;
-  const reached = await run(options);
+  const run = [
+    [options.scale, runScale] as const,
+    [options.groups, runGroups] as const,
+    [options.parts, runParts] as const,
+    [options.auditLog, runAuditLog] as const,
+  ].find(([isChosen]) => isChosen)?.[1];
+  const reached = await (run ?? runCycle)(options);
   process.exitCode = options.check && !reached ? 1 : 0;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -70,7 +70,7 @@ afterAll(async () => {
 });
 
 const verified = async (): Promise<{ found: string[]; compared: Readonly<Record<string, number>> }> => {
-  const { findings, compared } = await verifyAudit(owner, OWNERS, MASTER_KEY, {
+  const { findings, compared } = await verifyAudit([owner, owner], OWNERS, MASTER_KEY, {
     tenants: () => readKeptTenants(folder),
     of: (tenant) => readKeptCheckpoint(folder, tenant),
   });

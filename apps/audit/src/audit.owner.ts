@@ -22,8 +22,8 @@ export const audit: OwnerDefinition = {
   sendsToItself: true,
   consumes: SOURCES.map((source) => ({ source, notices: true })),
   jobs: (tools) => [...integration(tools), ...retention(tools)],
-  verify: (client, masterKey, progress, config) =>
-    verifyAudit(client, SOURCES, masterKey, config ? keptIn(checkpointFolder(config)) : null, progress),
+  verify: (client, masterKey, progress, config, second = client) =>
+    verifyAudit([client, second], SOURCES, masterKey, config ? keptIn(checkpointFolder(config)) : null, progress),
 };
 
 /** The folder of checkpoints; null = a service of its own has no folder of the installation, and is given none. */

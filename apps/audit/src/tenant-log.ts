@@ -1,7 +1,7 @@
-import { auditEntryOf, leafOf, type AuditEntryRow, type Owner } from '#contracts';
+import { auditEntryOf, leafTextOf, type AuditEntryRow, type Owner } from '#contracts';
 import {
   append,
-  hashLeaf,
+  hashLeafText,
   LOG_KEY,
   readSigner,
   readVerifier,
@@ -53,7 +53,7 @@ export interface TenantLog {
   readonly reached: ReadonlyMap<Owner, number>;
 }
 
-export const leafHashOf = (row: AuditEntryRow): Hash => hashLeaf(leafOf(auditEntryOf(row)));
+export const leafHashOf = (row: AuditEntryRow): Hash => hashLeafText(leafTextOf(auditEntryOf(row)));
 
 /** A log with some entries more, and what has to be stored with them. */
 export interface Grown {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { AUDIT_EVENT_TYPES, EXPORT_KINDS, type AuditEntry, type ExportPlan, type Purge } from '#contracts';
-import { HASH_BYTES, type Hash } from '#tlog';
+import { HASH_BYTES, hashLeafText, sha256, type Hash } from '#tlog';
 
 /** An export of the audit log is a folder with these files, the last of which is written last. */
 export const ENTRIES_FILE = 'entries.jsonl';
@@ -9,6 +9,9 @@ export const HASHES_FILE = 'leaf-hashes';
 export const CHECKPOINT_FILE = 'checkpoint';
 export const KEY_FILE = 'verifier-key';
 export const HEAD_FILE = 'export.json';
+
+/** The files that the head names: no other is opened, whatever somebody wrote there. */
+const NAMED_FILES: ReadonlySet<string> = new Set([ENTRIES_FILE, CSV_FILE, HASHES_FILE, CHECKPOINT_FILE, KEY_FILE]);
 
 export const EXPORT_FORMAT = 'muster-audit-export/1';
 
@@ -21,17 +24,22 @@ export interface ExportHead extends Omit<ExportPlan, 'checkpoint' | 'verifierKey
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
+/** The members of a leaf that are looked at; the others are hashed with them. */
+export type ExportedLeaf = Pick<
+  AuditEntry,
+  'tenant' | 'owner' | 'sequence' | 'stream' | 'version' | 'type' | 'recordedAt' | 'payload'
+>;
+
 /** A line of entries.jsonl. */
 export interface ExportLine {
   readonly number: number;
-  readonly leaf: AuditEntry;
-  /** The leaf as it was hashed. */
-  readonly leafBytes: Buffer;
+  readonly leaf: ExportedLeaf;
+  readonly leafHash: Hash;
   /** The hash of what the entry says, in base64; null = it was purged; undefined = the export has the leaf alone. */
   readonly payloadHash: string | null | undefined;
   /** Its inclusion proof; null = it has none. */
   readonly proof: readonly Hash[] | null;
-  /** The readable values: `none` = the entry has no sealed ones, `erased` = the person was erased. */
+  /** The readable values: `none` = there are none, or they were left out, `erased` = the person was erased. */
   readonly values: 'none' | 'shown' | 'erased';
 }
 
@@ -42,9 +50,9 @@ export interface AnnouncedPurge extends Purge {
 
 /** Reads the line that export.json has of it. Throws NoLine. */
 export const readPurge = (text: string): AnnouncedPurge => {
-  const line = readLine(Buffer.from(text));
+  const line = readLine(text);
   const { payload } = JSON.parse(text) as { readonly payload: { readonly data: string } | null };
-  const { before, keepDays } = parsed(Buffer.from(payload?.data ?? '{}'), 'data') as Partial<Purge>;
+  const { before, keepDays } = parsed(payload?.data ?? '{}', 'data') as Partial<Purge>;
   if (line.leaf.owner !== 'audit' || line.leaf.type !== AUDIT_EVENT_TYPES.PurgeAnnounced)
     throw new NoLine('it is no announcement of a purge');
   if (!Number.isSafeInteger(before) || !Number.isSafeInteger(keepDays))
@@ -55,27 +63,67 @@ export const readPurge = (text: string): AnnouncedPurge => {
 /** A line that no export has. The message ends a sentence. */
 export class NoLine extends Error {}
 
+const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
+const PLAIN = String.raw`"([^"\\]*)"`;
+/** The beginning of a line. Its members stand in the order in which they were hashed, and each stands once. */
+const BEGINNING = new RegExp(
+  [
+    String.raw`\{"number":(0|[1-9]\d{0,15}),"leaf":(\{"tenant":${PLAIN},"owner":${PLAIN},"sequence":(\d{1,16}),"stream":${PLAIN}`,
+    String.raw`"version":(\d{1,10}),"type":${PLAIN},"recordedAt":${PLAIN},"commandId":${STRING},"correlationId":${STRING}`,
+    String.raw`"actor":${STRING},"directory":(?:null|${STRING}),"payload":${PLAIN}\})`,
+  ].join(','),
+  'y',
+);
+/** The groups of that expression. */
+type Beginning = readonly [
+  all: string,
+  number: string,
+  leafText: string,
+  tenant: string,
+  owner: string,
+  sequence: string,
+  stream: string,
+  version: string,
+  type: string,
+  recordedAt: string,
+  payload: string,
+];
+
+/** No expression looks at more of a line: somebody may have written one of many megabytes. */
+const MAX_BEGINNING_CHARACTERS = 66_000;
+
+const readBeginning = (line: string): Beginning => {
+  BEGINNING.lastIndex = 0;
+  const found = BEGINNING.exec(line.length > MAX_BEGINNING_CHARACTERS ? line.slice(0, MAX_BEGINNING_CHARACTERS) : line);
+  if (!found) throw new NoLine('it does not begin with a number and a leaf');
+  return found as unknown as Beginning;
+};
+
+/** The hash of the leaf in a line, of which nothing else is looked at. Throws NoLine. */
+export const leafHashOf = (line: string): Hash => {
+  const [, , leafText] = readBeginning(line);
+  return hashLeafText(leafText);
+};
+
 /**
  * Reads a line, which has to be written in the one form in which exports are: then every program reads the same in it,
  * whatever it does with a member that stands twice. It is read piece by piece, because to write it again would take
  * longer than everything else. Quotes within texts are escaped, so these marks stand between members alone. Throws NoLine.
  */
-export const readLine = (line: Buffer): ExportLine => {
-  const beginning = /^\{"number":(0|[1-9]\d{0,15}),"leaf":\{/.exec(line.toString('latin1', 0, MAX_BEGINNING_BYTES));
-  if (!beginning) throw new NoLine('it does not begin with a number and a leaf');
-  const leafFrom = beginning[0].length - 1;
-  // The last member of a leaf is a text.
-  const leafTo = line.indexOf('"}', leafFrom) + 2;
-  if (leafTo < 2) throw new NoLine('its leaf does not end');
-  const leafBytes = line.subarray(leafFrom, leafTo);
-  const leaf = parsed(leafBytes, 'leaf') as AuditEntry;
-  if (typeof leaf.tenant !== 'string' || typeof leaf.recordedAt !== 'string' || !Number.isSafeInteger(leaf.sequence))
-    throw new NoLine('its leaf has not the members of one');
-  const { payloadHash, isSealed, end } = readPayload(line, leafTo);
+export const readLine = (line: string): ExportLine => {
+  const [all, number, leafText, tenant, owner, sequence, stream, version, type, recordedAt, payload] =
+    readBeginning(line);
+  const { payloadHash, isSealed, end } = readPayload(line, all.length);
   const { proof, at } = readProof(line, end);
-  return { number: Number(beginning[1]), leaf, leafBytes, payloadHash, proof, values: readValues(line, at, isSealed) };
+  return {
+    number: Number(number),
+    leaf: { tenant, owner, sequence: Number(sequence), stream, version: Number(version), type, recordedAt, payload },
+    leafHash: hashLeafText(leafText),
+    payloadHash,
+    proof,
+    values: readValues(line, at, isSealed),
+  };
 };
-const MAX_BEGINNING_BYTES = 40;
 
 const PAYLOAD = ',"payload":';
 const DATA = '{"data":';
@@ -83,27 +131,26 @@ const PERSONAL = ',"personal":';
 const HIDDEN = ',"hiddenHash":';
 
 const readPayload = (
-  line: Buffer,
+  line: string,
   from: number,
 ): { readonly payloadHash: string | null | undefined; readonly isSealed: boolean; readonly end: number } => {
-  if (!has(line, from, PAYLOAD)) return { payloadHash: undefined, isSealed: false, end: from };
+  if (!line.startsWith(PAYLOAD, from)) return { payloadHash: undefined, isSealed: false, end: from };
   const begin = from + PAYLOAD.length;
-  if (has(line, begin, 'null')) return { payloadHash: null, isSealed: false, end: begin + 4 };
+  if (line.startsWith('null', begin)) return { payloadHash: null, isSealed: false, end: begin + 4 };
   const [dataFrom, dataTo] = [begin + DATA.length, line.indexOf(`"${PERSONAL}`, begin) + 1];
   const personalTo = line.indexOf(HIDDEN, dataTo);
   const end = line.indexOf('}', personalTo) + 1;
-  if (!has(line, begin, DATA) || dataTo < 1 || personalTo < 0 || end < 1)
+  if (!line.startsWith(DATA, begin) || dataTo < 1 || personalTo < 0 || end < 1)
     throw new NoLine('its payload has not the members data, personal and hiddenHash');
-  const data = parsed(line.subarray(dataFrom, dataTo), 'data');
-  const personal = textOrNull(line, dataTo + PERSONAL.length, personalTo);
-  const hiddenHash = textOrNull(line, personalTo + HIDDEN.length, end - 1);
+  const data = parsed(line.slice(dataFrom, dataTo), 'data');
+  const personal = textOrNull(line.slice(dataTo + PERSONAL.length, personalTo));
+  const hiddenHash = textOrNull(line.slice(personalTo + HIDDEN.length, end - 1));
   if (typeof data !== 'string') throw new NoLine('its data is no text');
   return { payloadHash: payloadHashOf(data, personal, hiddenHash), isSealed: personal !== null, end };
 };
 
 /** Base64, in which nothing is escaped. */
-const textOrNull = (line: Buffer, from: number, to: number): string | null => {
-  const text = line.toString('latin1', from, to);
+const textOrNull = (text: string): string | null => {
   if (text === 'null') return null;
   if (!text.startsWith('"') || text.indexOf('"', 1) !== text.length - 1 || text.includes('\\'))
     throw new NoLine('what is sealed in it is no base64');
@@ -111,30 +158,26 @@ const textOrNull = (line: Buffer, from: number, to: number): string | null => {
 };
 
 const PROOF = ',"proof":';
-const readProof = (line: Buffer, from: number): { readonly proof: readonly Hash[] | null; readonly at: number } => {
-  if (!has(line, from, PROOF)) return { proof: null, at: from };
+const readProof = (line: string, from: number): { readonly proof: readonly Hash[] | null; readonly at: number } => {
+  if (!line.startsWith(PROOF, from)) return { proof: null, at: from };
   const to = line.indexOf(']', from) + 1;
-  const hashes = to < 1 ? null : parsed(line.subarray(from + PROOF.length, to), 'proof');
+  const hashes = to < 1 ? null : parsed(line.slice(from + PROOF.length, to), 'proof');
   if (!isTexts(hashes)) throw new NoLine('its proof is no list of hashes');
   return { proof: hashes.map((base64) => Buffer.from(base64, 'base64')), at: to };
 };
 
 const VALUES = ',"values":';
-const readValues = (line: Buffer, from: number, isSealed: boolean): ExportLine['values'] => {
+const readValues = (line: string, from: number, isSealed: boolean): ExportLine['values'] => {
   const end = line.length - 1;
-  if (line[end] !== BRACE) throw new NoLine('it does not end: it was cut off');
+  if (!line.endsWith('}')) throw new NoLine('it does not end: it was cut off');
   if (from === end) return 'none';
-  if (!isSealed || !has(line, from, VALUES)) throw new NoLine('it has members that no line of an export has');
-  return parsed(line.subarray(from + VALUES.length, end), 'values') === null ? 'erased' : 'shown';
+  if (!isSealed || !line.startsWith(VALUES, from)) throw new NoLine('it has members that no line of an export has');
+  return parsed(line.slice(from + VALUES.length, end), 'values') === null ? 'erased' : 'shown';
 };
-const BRACE = 0x7d;
 
-const has = (line: Buffer, at: number, text: string): boolean =>
-  line.length >= at + text.length && line.toString('latin1', at, at + text.length) === text;
-
-const parsed = (json: Buffer, what: string): unknown => {
+const parsed = (json: string, what: string): unknown => {
   try {
-    return JSON.parse(json.toString());
+    return JSON.parse(json);
   } catch {
     throw new NoLine(`its ${what} is no JSON`);
   }
@@ -148,12 +191,12 @@ const hashes = Buffer.alloc(3 * HASH_BYTES);
 
 /** The hash of what an entry says, in base64, as its leaf has it. */
 export const payloadHashOf = (data: string, personal: string | null, hiddenHash: string | null): string => {
-  hashes.set(hash('sha256', data, 'buffer'), 0);
-  hashes.set(personal === null ? NOTHING : hash('sha256', personal, 'buffer'), HASH_BYTES);
+  hashes.set(sha256(data), 0);
+  hashes.set(personal === null ? NOTHING : sha256(personal), HASH_BYTES);
   const hidden = hiddenHash === null ? 0 : Buffer.from(hiddenHash, 'base64').copy(hashes, 2 * HASH_BYTES);
   return hash('sha256', hashes.subarray(0, 2 * HASH_BYTES + hidden), 'base64');
 };
-const NOTHING = hash('sha256', '', 'buffer');
+const NOTHING = sha256('');
 
 /** Reads export.json. Throws an error that says what is wrong with it. */
 export const readHead = (text: string): ExportHead => {
@@ -170,7 +213,18 @@ export const readHead = (text: string): ExportHead => {
   const isWhole = kind === 'log' ? from === 0 && to === size : EXPORT_KINDS.includes(kind);
   const hasHashes = isTexts(before) && isTexts(after);
   const isTold = head.purge === null || typeof head.purge === 'string';
-  if (!isCounted || from > to || to > size || !isWhole || !hasHashes || !isTold || typeof tenant !== 'string' || !files)
+  const hasFiles =
+    typeof files === 'object' && files !== null && Object.keys(files).every((name) => NAMED_FILES.has(name));
+  if (
+    !isCounted ||
+    from > to ||
+    to > size ||
+    !isWhole ||
+    !hasHashes ||
+    !isTold ||
+    typeof tenant !== 'string' ||
+    !hasFiles
+  )
     throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);
   return head;
 };

@@ -1,4 +1,4 @@
-import { Growth, hashLeaf, verifyInclusion, verifyRange, type Hash } from '#tlog';
+import { Growth, verifyInclusion, verifyRange, type Hash } from '#tlog';
 import {
   HEAD_FILE,
   NoLine,
@@ -24,8 +24,13 @@ export interface SignedHead {
   readonly root: Hash;
 }
 
-/** The hashes of the leaves that were exported, by number; null = there is none. */
-export type LeafHashes = (number: number) => Hash | null;
+/** The hashes of the leaves of an export, which lead to the root that was signed. */
+export interface RightHashes {
+  /** By the number of the entry; null = there is none. */
+  readonly of: (number: number) => Hash | null;
+  /** The roots that they give at the sizes of other signed trees; undefined = they give none of this size. */
+  readonly rootAt: (size: number) => Hash | undefined;
+}
 
 /** The result of a verification. */
 export interface Verified {
@@ -74,8 +79,9 @@ const NEIGHBOURS = 64;
 const OF_PERSONS = 'identity';
 
 /**
- * Verifies the lines of an export, one by one, in constant memory. `leafHashes` = those that lead to the root that was
- * signed: they name the entry that is wrong; null = none do.
+ * Verifies the lines of an export, one by one, in constant memory. `right` = hashes that lead to the root that was signed:
+ * each leaf has to have its own, and so they name the entry that is wrong. Null = there are none: then the tree is made
+ * again of the leaves, and fits or not.
  */
 export class Verification {
   private readonly findings: Finding[] = [];
@@ -103,7 +109,7 @@ export class Verification {
     private readonly head: ExportHead,
     private readonly signed: SignedHead,
     others: readonly SignedHead[],
-    private readonly leafHashes: LeafHashes | null,
+    private readonly right: RightHashes | null,
   ) {
     this.due = head.from;
     this.growth = new Growth(
@@ -112,25 +118,25 @@ export class Verification {
     );
     this.waiting = others.toSorted((a, b) => a.size - b.size);
     this.purge = head.purge === null ? null : this.purgeIn(head.purge);
-    if (this.isRow) this.reachHeads();
+    if (this.isRow && !right) this.reachHeads();
   }
 
-  /** A line without its newline. */
-  add(bytes: Buffer): void {
+  /** A line without its newline; null = its bytes are no UTF-8. */
+  add(text: string | null): void {
     this.seen.lines++;
     let line: ExportLine;
     try {
-      line = readLine(bytes);
+      if (text === null) throw new NoLine('it is no UTF-8');
+      line = readLine(text);
     } catch (error) {
       if (!(error instanceof NoLine)) throw error;
       this.report(null, `line ${this.seen.lines} is no line of an export: ${error.message}`);
       this.isBroken = true;
       return;
     }
-    const { number, leaf, payloadHash } = line;
+    const { number, leaf, leafHash, payloadHash } = line;
     if (leaf.tenant !== this.head.tenant) this.report(number, `it is of another tenant, ${leaf.tenant}`);
     this.countPayload(line);
-    const leafHash = hashLeaf(line.leafBytes);
     if (this.isRow) this.addToRow(line, leafHash);
     else this.proveAlone(line, leafHash);
     if (typeof payloadHash === 'string' && payloadHash !== leaf.payload)
@@ -147,13 +153,15 @@ export class Verification {
         );
         this.isBroken = true;
       }
-      if (!this.isBroken) {
+      if (!this.right && !this.isBroken) {
         const fault = verifyRange(this.growth, this.signed, { after: head.after.map(hashOf) });
         if (fault) this.report(null, `the entries do not give the tree that was signed: ${fault.message}`);
         else this.reached.unshift(this.signed);
       }
-    } else if (this.findingCount === 0) this.reached.unshift(this.signed);
+    }
+    if (this.right) this.reachRightRoots(this.right);
     for (const other of this.isBroken ? [] : this.waiting) this.compareBeside(other);
+    if ((this.right || !this.isRow) && this.findingCount === 0) this.reached.unshift(this.signed);
     if (seen.lines !== head.entries)
       this.report(null, `there are ${seen.lines} lines, and export.json says ${head.entries}`);
     return {
@@ -199,8 +207,8 @@ export class Verification {
     const { size, root } = this.signed;
     try {
       const purge = readPurge(text);
-      const { number, leaf, leafBytes, payloadHash, proof } = purge.line;
-      const fault = verifyInclusion({ leafHash: hashLeaf(leafBytes), index: number, size, root }, proof ?? []);
+      const { number, leaf, leafHash, payloadHash, proof } = purge.line;
+      const fault = verifyInclusion({ leafHash, index: number, size, root }, proof ?? []);
       if (!fault && payloadHash === leaf.payload && leaf.tenant === this.head.tenant) return purge;
       this.report(number, `what ${HEAD_FILE} has of this announcement of a purge is not in the tree that was signed`);
     } catch (error) {
@@ -244,8 +252,8 @@ export class Verification {
       this.report(number, `its sequence of ${leaf.owner} is ${leaf.sequence}, and ${(known ?? 0) + 1} was due`);
     this.sequences.set(leaf.owner, leaf.sequence);
     this.due = number + 1;
-    if (this.leafHashes) this.comparePlace(number, leafHash);
-    if (!this.isBroken) {
+    if (this.right) this.comparePlace(this.right, number, leafHash);
+    else if (!this.isBroken) {
       this.growth.add(leafHash);
       this.reachHeads();
     }
@@ -253,20 +261,21 @@ export class Verification {
   }
 
   /** Says where a leaf belongs that is not the one of its number. */
-  private comparePlace(number: number, leafHash: Hash): void {
-    const expected = this.leafHashes!(number);
-    if (!expected || expected.equals(leafHash)) {
+  private comparePlace({ of }: RightHashes, number: number, leafHash: Hash): void {
+    const expected = of(number)!;
+    if (expected.equals(leafHash)) {
       this.shift = 0;
       return;
     }
+    const due = expected.toString('base64');
     let shift = 0;
     for (let far = 1; far <= NEIGHBOURS && shift === 0; far++)
-      shift = [far, -far].find((by) => this.leafHashes!(number + by)?.equals(leafHash)) ?? 0;
+      shift = [far, -far].find((by) => of(number + by)?.equals(leafHash)) ?? 0;
     if (shift !== 0 && shift === this.shift) return;
     this.report(
       number,
       shift === 0
-        ? `its leaf does not fit: expected ${expected.toString('base64')}, computed ${leafHash.toString('base64')}. It was changed, or put in`
+        ? `its leaf does not fit: expected ${due}, computed ${leafHash.toString('base64')}. It was changed, or put in`
         : `it is entry ${number + shift} of the log, with another number${shift === -1 || shift === 1 ? ': something was put in or left out before it, or it has changed places' : ''}`,
     );
     if (shift !== 0) this.shift = shift;
@@ -279,6 +288,16 @@ export class Verification {
       const root = this.growth.root();
       if (root.equals(due.root)) this.reached.push(due);
       else this.reportFork(due, root);
+    }
+  }
+
+  /** Checkpoints of sizes at which the hashes give a root, whatever is wrong with the entries. */
+  private reachRightRoots({ rootAt }: RightHashes): void {
+    for (const other of this.waiting.splice(0)) {
+      const root = rootAt(other.size);
+      if (!root) this.waiting.push(other);
+      else if (root.equals(other.root)) this.reached.push(other);
+      else this.reportFork(other, root);
     }
   }
 

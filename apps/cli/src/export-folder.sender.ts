@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { ExportPlan } from '#contracts';
-import { Growth, hashLeaf, openCheckpoint, parseCheckpoint, parseNote, readVerifier, verifyRange } from '#tlog';
+import { Growth, openCheckpoint, parseCheckpoint, parseNote, readVerifier, verifyRange } from '#tlog';
 import { call, callForStream } from './admin-api.sender.js';
 import {
   CHECKPOINT_FILE,
@@ -14,7 +14,7 @@ import {
   HASHES_FILE,
   HEAD_FILE,
   KEY_FILE,
-  readLine,
+  leafHashOf,
   type ExportHead,
 } from './audit-export.js';
 
@@ -24,6 +24,8 @@ export interface ExportOptions {
   /** The query of /export/plan. */
   readonly asked: Readonly<Record<string, string>>;
   readonly withCsv: boolean;
+  /** With the readable values of what is sealed. */
+  readonly withValues: boolean;
   readonly onPlan: (plan: ExportPlan) => void;
   readonly onEntries: (entries: number) => void;
 }
@@ -48,9 +50,9 @@ export const writeExport = async (folder: string, options: ExportOptions): Promi
   let entries = 0;
   const written = new WrittenFile(folder, ENTRIES_FILE);
   const hashes = isRow ? new WrittenFile(folder, HASHES_FILE) : null;
-  await eachLine(await openStream(plan, 'jsonl'), async (piece, lines) => {
+  await eachLine(await openStream(plan, 'jsonl', options.withValues), async (piece, lines) => {
     await written.write(piece);
-    const leafHashes = lines.map((line) => hashLeaf(readLine(line).leafBytes));
+    const leafHashes = lines.map(leafHashOf);
     if (hashes) {
       for (const leafHash of leafHashes) growth.add(leafHash);
       await hashes.write(Buffer.concat(leafHashes));
@@ -60,7 +62,7 @@ export const writeExport = async (folder: string, options: ExportOptions): Promi
   for (const file of hashes ? [written, hashes] : [written]) files[file.name] = await file.end();
   if (options.withCsv) {
     const csv = new WrittenFile(folder, CSV_FILE);
-    for await (const piece of await openStream(plan, 'csv')) await csv.write(piece);
+    for await (const piece of await openStream(plan, 'csv', options.withValues)) await csv.write(piece);
     files[CSV_FILE] = await csv.end();
   }
   for (const [name, text] of [
@@ -95,28 +97,34 @@ const checkGrowth = ({ checkpoint, verifierKey, to, after }: ExportPlan, growth:
 const openStream = (
   { tenant, kind, person, from, to, size }: ExportPlan,
   format: string,
+  withValues: boolean,
 ): Promise<AsyncIterable<Buffer>> => {
   const of = person === null ? {} : { person, ...(kind === 'absence' ? { absence: 'true' } : {}) };
-  const query = { tenant, ...of, from: String(from), to: String(to), size: String(size), format };
+  const query = {
+    tenant,
+    ...of,
+    from: String(from),
+    to: String(to),
+    size: String(size),
+    format,
+    values: String(withValues),
+  };
   return callForStream(`audit/export?${new URLSearchParams(query)}`);
 };
 
 /** Hands on the pieces of a stream that end with a line, and these lines without their newlines. Throws if the last has none. */
 const eachLine = async (
   stream: AsyncIterable<Buffer>,
-  onPiece: (piece: Buffer, lines: readonly Buffer[]) => Promise<void>,
+  onPiece: (piece: Buffer, lines: readonly string[]) => Promise<void>,
 ): Promise<void> => {
-  let rest: Buffer = Buffer.alloc(0);
+  let rest: Buffer[] = [];
   for await (const chunk of stream) {
-    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const lines: Buffer[] = [];
-    let from = 0;
-    for (let to = text.indexOf(NEWLINE); to >= 0; to = text.indexOf(NEWLINE, from)) {
-      lines.push(text.subarray(from, to));
-      from = to + 1;
-    }
-    if (lines.length > 0) await onPiece(text.subarray(0, from), lines);
-    rest = text.subarray(from);
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    rest.push(end > 0 ? chunk.subarray(0, end) : chunk);
+    if (end === 0) continue;
+    const piece = rest.length === 1 ? rest[0]! : Buffer.concat(rest);
+    await onPiece(piece, piece.toString('utf8', 0, piece.length - 1).split('\n'));
+    rest = end < chunk.length ? [chunk.subarray(end)] : [];
   }
   if (rest.length > 0) throw new Error('The export was cut off within a line: export again.');
 };

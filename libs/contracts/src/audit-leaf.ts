@@ -18,32 +18,33 @@ export interface AuditEntry {
   readonly payload: string;
 }
 
-const UTF8 = new TextEncoder();
-
 /**
- * The bytes of a leaf: compact JSON in UTF-8, with these members in this order. The number of the entry is not among
- * them, because it is the place of the leaf in the tree.
+ * A leaf as a text: compact JSON, with these members in this order. The number of the entry is not among them, because it
+ * is the place of the leaf in the tree.
  */
-export const leafOf = (entry: AuditEntry): Uint8Array => {
+export const leafTextOf = (entry: AuditEntry): string => {
   const { tenant, owner, sequence, stream, version, type, recordedAt, commandId, correlationId } = entry;
   const { actor, directory, payload } = entry;
-  return UTF8.encode(
-    JSON.stringify({
-      tenant,
-      owner,
-      sequence,
-      stream,
-      version,
-      type,
-      recordedAt,
-      commandId,
-      correlationId,
-      actor,
-      directory,
-      payload,
-    }),
-  );
+  return JSON.stringify({
+    tenant,
+    owner,
+    sequence,
+    stream,
+    version,
+    type,
+    recordedAt,
+    commandId,
+    correlationId,
+    actor,
+    directory,
+    payload,
+  });
 };
+
+const UTF8 = new TextEncoder();
+
+/** The bytes of a leaf, which are hashed. */
+export const leafOf = (entry: AuditEntry): Uint8Array => UTF8.encode(leafTextOf(entry));
 
 /**
  * SQL: what follows SELECT to read an AuditEntry from `entries_v1`, or from another row with its columns, under this
@@ -57,7 +58,7 @@ export const auditEntryColumns = (alias: string): string =>
     'stream',
     'version',
     'type',
-    `to_char(${alias}.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "recordedAt"`,
+    `${moment(alias)} AS "recordedAt"`,
     'command_id AS "commandId"',
     'correlation_id AS "correlationId"',
     'actor',
@@ -67,7 +68,35 @@ export const auditEntryColumns = (alias: string): string =>
     .map((column) => (column.includes('(') ? column : `${alias}.${column}`))
     .join(', ');
 
-/** A row of that SELECT, whose columns come in the order in which they were asked for (`rowMode: 'array'`). */
+/**
+ * SQL: the leaf as a text, of a row with those columns under this alias, byte by byte as `leafTextOf` writes it: to_json escapes
+ * as JSON.stringify does. It takes half as long as row_to_json, which asks for the type of each column of each row.
+ */
+export const leafTextSql = (alias: string): string => {
+  const text = (column: string): string => `'"' || ${alias}.${column} || '"'`;
+  const escaped = (column: string): string => `to_json(${alias}.${column})`;
+  const members: Readonly<Record<keyof AuditEntry, string>> = {
+    tenant: text('tenant'),
+    owner: escaped('owner'),
+    sequence: `${alias}.sequence`,
+    stream: text('stream'),
+    version: `${alias}.version`,
+    type: escaped('type'),
+    recordedAt: `'"' || ${moment(alias)} || '"'`,
+    commandId: text('command_id'),
+    correlationId: escaped('correlation_id'),
+    actor: escaped('actor'),
+    directory: `coalesce(${text('directory')}, 'null')`,
+    payload: `'"' || encode(${alias}.payload_hash, 'base64') || '"'`,
+  };
+  const parts = Object.entries(members).map(([name, sql], at) => `'${at === 0 ? '{' : ','}"${name}":' || ${sql}`);
+  return `(${parts.join(' || ')} || '}')`;
+};
+
+const moment = (alias: string): string =>
+  `to_char(${alias}.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** A row of `auditEntryColumns`, whose columns come in the order in which they were asked for (`rowMode: 'array'`). */
 export type AuditEntryRow = readonly [
   tenant: string,
   owner: Owner,

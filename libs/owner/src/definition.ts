@@ -89,7 +89,14 @@ export interface OwnerDefinition extends OwnerOnLog {
   fold?(masterKey: Buffer): Fold;
   /**
    * Compares its tables with its events, on a live database and as the owner of the database; sequences, versions and
-   * outcomes are compared for every owner already. `config` = the settings of the program that verifies.
+   * outcomes are compared for every owner already. `config` = the settings of the program that verifies; `second` = another
+   * connection to the same database, for what takes so long that two cores should share it.
    */
-  verify?(client: ClientBase, masterKey: Buffer, progress?: Progress, config?: Config): Promise<Verification>;
+  verify?(
+    client: ClientBase,
+    masterKey: Buffer,
+    progress?: Progress,
+    config?: Config,
+    second?: ClientBase,
+  ): Promise<Verification>;
 }

@@ -25,7 +25,17 @@ export {
 } from './checkpoint.js';
 export { Malformed, Mismatch } from './fault.js';
 export { Growth, verifyRange, type RangeProof } from './growth.js';
-export { EMPTY_ROOT, HASH_BYTES, hashAt, hashChildren, hashLeaf, MAX_ENTRY_BYTES, type Hash } from './hashes.js';
+export {
+  EMPTY_ROOT,
+  HASH_BYTES,
+  hashAt,
+  hashChildren,
+  hashLeaf,
+  hashLeafText,
+  MAX_ENTRY_BYTES,
+  sha256,
+  type Hash,
+} from './hashes.js';
 export {
   LOG_KEY,
   readCosigner,

@@ -6,14 +6,14 @@ export interface PersonKey {
   open(context: string, sealed: string): string | null;
 }
 
-/** A row of an export as Postgres makes it. */
+/** A row of an export as Postgres makes it. Where nothing is sealed, or shown, the last four are null. */
 export type ExportRow = readonly [
   /** The beginning of a line of JSON: number, leaf and payload. Its last brace is missing. */
   line: string,
   number: string,
-  stream: string,
-  version: number,
-  /** The sealed part of the payload; null = there is none, or it is not shown. */
+  stream: string | null,
+  version: number | null,
+  /** The sealed part of the payload. */
   personal: string | null,
   /** The key of the person, sealed; null = it is gone. */
   wrapped: string | null,
@@ -28,14 +28,10 @@ export const valuesOf = (
   [, , stream, version, personal]: ExportRow,
   key: PersonKey | null,
 ): string | null | undefined =>
-  personal === null ? undefined : (key?.open(sealContext(tenant, stream, version), personal) ?? null);
+  personal === null ? undefined : (key?.open(sealContext(tenant, stream!, version!), personal) ?? null);
 
 /** A line of JSON. `proof` = the inclusion proof of an entry that is exported without its neighbours. */
-export const jsonLine = (
-  [line]: ExportRow,
-  proof: readonly string[] | null,
-  values: string | null | undefined,
-): string =>
+export const jsonLine = (line: string, proof: readonly string[] | null, values: string | null | undefined): string =>
   `${line}${proof === null ? '' : `,"proof":${JSON.stringify(proof)}`}${values === undefined ? '' : `,"values":${values}`}}\n`;
 
 const CSV_LEAF = [
@@ -59,7 +55,7 @@ const CSV_LEAF = [
 export const CSV_HEAD = `number,${CSV_LEAF.join(',')},data,values\r\n`;
 
 /** A line of CSV (RFC 4180). */
-export const csvLine = ([line]: ExportRow, values: string | null | undefined): string => {
+export const csvLine = (line: string, values: string | null | undefined): string => {
   const { number, leaf, payload } = JSON.parse(`${line}}`) as {
     readonly number: number;
     readonly leaf: Readonly<Record<(typeof CSV_LEAF)[number], string | number | null>>;

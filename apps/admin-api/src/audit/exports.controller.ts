@@ -28,6 +28,8 @@ const MAX_EXPORTS = 2;
 /** An export of which the client has taken nothing for so long is ended, and makes room for others. */
 const MAX_IDLE_MS = 60_000;
 
+const PIECE_CHARACTERS = 131_072;
+
 const MEDIA_TYPES = { jsonl: 'application/jsonl', csv: 'text/csv; charset=utf-8' } as const;
 
 const asNumber = ({ value }: { value: unknown }): unknown =>
@@ -57,6 +59,8 @@ class ExportQuery extends PlanQuery {
   @IsOptional() @IsIn(Object.keys(MEDIA_TYPES)) format: keyof typeof MEDIA_TYPES = 'jsonl';
   /** The size of the tree that inclusion proofs are for; left out = that of the newest checkpoint. Later entries are left out. */
   @IsOptional() @Transform(asNumber) @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) size?: number;
+  /** False: without the readable values of what is sealed. Everything that is proved is there all the same. */
+  @IsOptional() @Transform(asBoolean) @IsBoolean() values = true;
 }
 
 const PLAN = objectOf<ExportPlan>(
@@ -168,6 +172,7 @@ export class ExportsController {
     }
   }
 
+  /** Pieces of some lines each: this process serves others, too, between one and the next. */
   private async *linesOf(exported: Exported, size: number, format: ExportQuery['format']): AsyncGenerator<string> {
     const { tenant, person, withOthers } = exported;
     const keyOf = await this.exports.keysOf(tenant);
@@ -175,19 +180,24 @@ export class ExportsController {
     if (format === 'csv') yield CSV_HEAD;
     for await (const rows of this.exports.pages(exported)) {
       const proofs = isAlone ? await this.proofsOf(tenant, rows, size) : null;
-      const lines = rows.map((row, at) => {
+      let piece = '';
+      for (const [at, row] of rows.entries()) {
         const values = valuesOf(tenant, row, keyOf(row));
-        return format === 'csv' ? csvLine(row, values) : jsonLine(row, proofs?.[at] ?? null, values);
-      });
-      yield lines.join('');
+        piece += format === 'csv' ? csvLine(row[0], values) : jsonLine(row[0], proofs?.[at] ?? null, values);
+        if (piece.length < PIECE_CHARACTERS) continue;
+        yield piece;
+        piece = '';
+      }
+      if (piece !== '') yield piece;
     }
   }
 
   private async purgeOf(tenant: string, size: number): Promise<string | null> {
     const from = await this.exports.lastPurge(tenant, size);
     if (from === null) return null;
-    for await (const rows of this.exports.pages({ tenant, person: null, withOthers: false, from, to: from + 1 }))
-      return jsonLine(rows[0]!, (await this.proofsOf(tenant, rows, size))[0]!, undefined).trimEnd();
+    const itself = { tenant, person: null, withOthers: false, withValues: false, from, to: from + 1 };
+    for await (const rows of this.exports.pages(itself))
+      return jsonLine(rows[0]![0], (await this.proofsOf(tenant, rows, size))[0]!, undefined).trimEnd();
     return null;
   }
 
@@ -211,7 +221,11 @@ export class ExportsController {
   }
 
   /** Finds out what is asked for, and records that. Throws Rejected. */
-  private async choose(asked: PlanQuery & { readonly size?: number }, reader: Reader, what: string): Promise<Chosen> {
+  private async choose(
+    asked: PlanQuery & { readonly size?: number; readonly values?: boolean },
+    reader: Reader,
+    what: string,
+  ): Promise<Chosen> {
     const { since, until } = timespanIn(asked);
     if (asked.absence && asked.person === undefined)
       throw new Rejected('invalidValue', 'absence is proved of one person: send person, too.');
@@ -242,7 +256,13 @@ export class ExportsController {
     const isWhole = range.from === 0 && range.to === size;
     return {
       kind: found ? (asked.absence ? 'absence' : 'person') : isWhole ? 'log' : 'range',
-      exported: { tenant, person: found?.id ?? null, withOthers: asked.absence, ...range },
+      exported: {
+        tenant,
+        person: found?.id ?? null,
+        withOthers: asked.absence,
+        withValues: asked.values ?? true,
+        ...range,
+      },
       head: { ...head, size },
       since,
       until,

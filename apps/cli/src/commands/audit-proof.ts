@@ -1,26 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { INSTALLATION } from '#contracts';
-import {
-  Malformed,
-  Mismatch,
-  openCheckpoint,
-  parseCheckpoint,
-  parseNote,
-  readVerifier,
-  verifyRange,
-  type Signed,
-  type Verifier,
-} from '#tlog';
+import { readVerifier, type Verifier } from '#tlog';
 import { callText } from '../admin-api.sender.js';
-import { CHECKPOINT_FILE, ENTRIES_FILE, HASHES_FILE, KEY_FILE, type ExportHead } from '../audit-export.js';
+import type { ExportHead } from '../audit-export.js';
 import { describeVerified, type VerifiedExport } from '../audit-proof.js';
-import { Verification, type SignedHead } from '../audit-verify.js';
-import { openHashes, readExportHead, readLines, readText, sizeOf, type HashFile } from '../export-folder.queries.js';
 import { writeExport } from '../export-folder.sender.js';
 import { inTenant } from '../named.sender.js';
+import { verifyFolder } from '../verified-folder.queries.js';
 import { A_TIME, filters, firstTenant, paint } from './audit.js';
 import { addCommand, AS_JSON, print, WrongUse } from './command.js';
 
@@ -30,6 +18,7 @@ const newBar = (format: string): cliProgress.SingleBar =>
 interface ExportOptions {
   readonly out: string;
   readonly csv?: boolean;
+  readonly values: boolean;
   readonly absence?: boolean;
   readonly tenant?: string;
   readonly installation?: boolean;
@@ -66,8 +55,9 @@ const addExport = (audit: Command): void => {
     .option('--tenant <tenant>', 'name or id of the tenant (default: that of the person, or the first one)')
     .option('--installation', 'of the installation itself: its keys')
     .option('--csv', 'write entries.csv, too')
+    .option('--no-values', 'without readable values of persons: everything that is proved is there all the same')
     .option(...AS_JSON)
-    .action(async ({ out, csv, absence, tenant, installation, json, ...rest }: ExportOptions) => {
+    .action(async ({ out, csv, values, absence, tenant, installation, json, ...rest }: ExportOptions) => {
       if (absence && rest.person === undefined) throw new WrongUse('--absence is proved of one person: add --person.');
       const asked = {
         ...(await tenantOf({ ...(tenant === undefined ? {} : { tenant }), ...(installation ? { installation } : {}) })),
@@ -79,6 +69,7 @@ const addExport = (audit: Command): void => {
         const head = await writeExport(out, {
           asked,
           withCsv: csv === true,
+          withValues: values,
           onPlan: ({ kind, from, to }) => (kind === 'person' ? undefined : bar.start(to - from, 0)),
           onEntries: (entries) => bar.update(entries),
         });
@@ -127,96 +118,23 @@ const readKey = (path: string): Verifier => {
   }
 };
 
-interface ReadNote extends SignedHead {
-  readonly cosigned: readonly Signed[];
-}
-
-/** A checkpoint that was signed with this key. Throws an error that says whose it is instead. */
-const readCheckpoint = (
-  what: string,
-  path: string,
-  { name, ...verify }: Verifier,
-  witnesses: readonly Verifier[],
-  quorum: number,
-): ReadNote => {
-  const note = readText(path);
-  if (note === null) throw new Error(`There is no file ${path}.`);
-  try {
-    const { origin } = parseCheckpoint(parseNote(note).text);
-    const { checkpoint, cosigned } = openCheckpoint(note, {
-      origin: name,
-      logKeys: [{ name, ...verify }],
-      witnesses,
-      quorum,
-    });
-    if (origin !== name) throw new Mismatch('origin', name, origin);
-    return { what, size: checkpoint.size, root: checkpoint.root, cosigned };
-  } catch (error) {
-    if (!(error instanceof Mismatch || error instanceof Malformed)) throw error;
-    throw new Error(`${what} is not to be trusted: ${error.message}`, { cause: error });
-  }
-};
-
 /** Reads a folder, and says what of it is proved. Throws an error where nothing can be said. */
-const verifyFolder = async (
+const verified = async (
   folder: string,
   { key, checkpoint: kept = [], witnessKey = [], quorum }: VerifyOptions,
 ): Promise<VerifiedExport> => {
-  const verifier = readKey(key);
-  const witnesses = witnessKey.map(readKey);
-  const head = readExportHead(folder);
-  const least = quorum === undefined ? Math.min(1, witnesses.length) : Number(quorum);
-  const own = readText(join(folder, KEY_FILE))?.trim();
-  const theirs = own === undefined ? null : readVerifier(own);
-  if (theirs && (theirs.name !== verifier.name || theirs.keyId !== verifier.keyId))
-    throw new Error(
-      `The key in the folder is ${theirs.name}+${theirs.keyId}, and ${key} is ${verifier.name}+${verifier.keyId}: it is the export of another log, or it was made by somebody else.`,
-    );
-  const isOnly = kept.length === 0;
-  const signed = readCheckpoint(
-    'the checkpoint of the export',
-    join(folder, CHECKPOINT_FILE),
-    verifier,
-    isOnly ? witnesses : [],
-    isOnly ? least : 0,
-  );
-  const others = kept.map((path) => readCheckpoint(`the checkpoint ${path}`, path, verifier, witnesses, least));
-  const hashes = head.kind === 'person' ? null : openHashes(folder, head);
-  try {
-    return await readThrough(folder, head, signed, others, hashes);
-  } finally {
-    hashes?.close();
-  }
-};
-
-const readThrough = async (
-  folder: string,
-  head: ExportHead,
-  signed: ReadNote,
-  others: readonly ReadNote[],
-  hashes: HashFile | null,
-): Promise<VerifiedExport> => {
-  // Hashes that give the root that was signed say which entry is wrong; others say nothing.
-  const after = head.after.map((base64) => Buffer.from(base64, 'base64'));
-  const isRight = hashes?.grown ? verifyRange(hashes.grown, signed, { after }) === null : false;
-  const verification = new Verification(head, signed, others, isRight ? hashes!.hashes : null);
-  if (head.kind !== 'person' && !isRight)
-    verification.report(null, `${HASHES_FILE} is missing, or does not give the root that was signed`);
   const bar = newBar('{bar} {percentage}%');
-  bar.start(sizeOf(folder), 0);
-  const { bytes, sha256, isCutOff } = await readLines(
-    join(folder, ENTRIES_FILE),
-    (line) => verification.add(line),
-    (read) => bar.update(read),
-  ).finally(() => bar.stop());
-  if (isCutOff) verification.report(null, `${ENTRIES_FILE} ends within a line: it was cut off`);
-  const file = head.files[ENTRIES_FILE];
-  if (file && (file.bytes !== bytes || file.sha256 !== sha256))
-    verification.report(
-      null,
-      `${ENTRIES_FILE} is not the file that was exported: expected ${file.bytes} bytes with SHA-256 ${file.sha256}, found ${bytes} with ${sha256}`,
-    );
-  return { head, signed, witnesses: [signed, ...others].flatMap(({ cosigned }) => cosigned), ...verification.end() };
+  try {
+    return await verifyFolder(folder, {
+      key: { file: key, verifier: readKey(key) },
+      kept,
+      witnesses: witnessKey.map(readKey),
+      quorum: quorum === undefined ? undefined : Number(quorum),
+      onBytes: (read, total) => (read === 0 ? bar.start(total, 0) : bar.update(read)),
+    });
+  } finally {
+    bar.stop();
+  }
 };
 
 const several = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
@@ -246,9 +164,9 @@ const addVerify = (audit: Command): void => {
     .option('--quorum <number>', 'so many witnesses have to have cosigned (default: one)')
     .option(...AS_JSON)
     .action(async (folder: string, options: VerifyOptions) => {
-      const verified = await verifyFolder(folder, options);
-      print(options.json, verified, describeVerified(verified, paint));
-      if (verified.findingCount > 0) process.exitCode = 1;
+      const found = await verified(folder, options);
+      print(options.json, found, describeVerified(found, paint));
+      if (found.findingCount > 0) process.exitCode = 1;
     });
 };
 
