@@ -167,7 +167,11 @@ export class PostgresLog implements Log {
   }
 
   private handOver(row: LogRow): void {
-    for (const lane of this.lanes.get(`${row.topic}/${row.partition}`) ?? []) this.handOverTo(lane, row);
+    for (const lane of this.lanes.get(`${row.topic}/${row.partition}`) ?? []) {
+      this.handOverTo(lane, row);
+      // It was a fault, and all of them read again.
+      if (!this.client) return;
+    }
   }
 
   private handOverTo(lane: Lane, row: LogRow): void {
