@@ -1,5 +1,6 @@
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 import type { KafkaConnection } from '#log';
+import { readConfig, uuidv7 } from '#runtime';
 
 /** A client that has nothing of the log's, for what only a test does. */
 export const kafkaOf = ({ brokers, sasl, tls }: KafkaConnection): Kafka =>
@@ -9,3 +10,33 @@ export const kafkaOf = ({ brokers, sasl, tls }: KafkaConnection): Kafka =>
     ...(sasl ? { sasl: sasl as SASLOptions } : {}),
     ...(tls ? { ssl: tls } : {}),
   });
+
+/** All that is on a topic now. */
+export const textOf = async (environment: Readonly<Record<string, string>>, topic: string): Promise<string> => {
+  const kafka = kafkaOf(readConfig(environment).kafka!);
+  const name = `${topic}${environment.KAFKA_TOPIC_SUFFIX ?? ''}`;
+  const client = kafka.admin();
+  await client.connect();
+  const offsets = await client.fetchTopicOffsets(name);
+  await client.disconnect();
+  let left = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  const texts: string[] = [];
+  const consumer = kafka.consumer({ groupId: `muster.reader.${uuidv7()}` });
+  await consumer.connect();
+  await consumer.subscribe({ topic: name, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    consumer
+      .run({
+        eachMessage: async ({ partition, message }) => {
+          const end = offsets.find((one) => one.partition === partition)!.high;
+          // What comes meanwhile is not waited for.
+          if (BigInt(message.offset) >= BigInt(end)) return;
+          texts.push(String(message.value));
+          if (--left === 0) resolve();
+        },
+      })
+      .catch(reject);
+  });
+  await consumer.disconnect();
+  return texts.join('\n');
+};

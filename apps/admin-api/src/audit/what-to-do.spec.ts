@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { helpfulCommands, whatToDo, type Refusal } from './what-to-do.js';
+
+const ADA = '01980000-0000-7000-9000-0000000003e7';
+const BOB = '01980000-0000-7000-9000-0000000003e8';
+const DIRECTORY = '01980000-0000-7000-8000-00000000000d';
+const nameOf = (id: string): string | null => (id === ADA ? 'ada@example.org' : null);
+const refusal = (status: number, scimType: string | null, detail: string | null, more: object = {}): Refusal => ({
+  status,
+  scimType,
+  detail,
+  method: 'POST',
+  directory: DIRECTORY,
+  object: null,
+  ...more,
+});
+
+/** Answers as Muster gives them. */
+const CASES: readonly [what: string, refusal: Refusal, toDo: RegExp, commands: readonly string[]][] = [
+  [
+    'a name that a user has',
+    refusal(
+      409,
+      'uniqueness',
+      `userName ada is taken by the user with the id ${ADA}, whom this directory manages already.`,
+    ),
+    /Give one of the two another value .* the user "ada@example\.org" \(.*3e7\), which has it/,
+    [`user show ${ADA}`],
+  ],
+  [
+    'a name that a user of another directory has',
+    refusal(
+      409,
+      'uniqueness',
+      `userName bob is taken by the user with the id ${BOB}, whom the directory "X" manages. An administrator can transfer the user.`,
+    ),
+    /the user .*3e8/,
+    [`user show ${BOB}`, `user transfer ${BOB} ${DIRECTORY}`],
+  ],
+  [
+    'a name that a group has',
+    refusal(409, 'uniqueness', `displayName Staff is taken by the group with the id ${BOB}.`, { method: 'PATCH' }),
+    /^Choose another value at the identity provider: the group/,
+    [`group members ${BOB}`, `audit history ${BOB}`],
+  ],
+  [
+    'a switch that is off',
+    refusal(
+      403,
+      null,
+      'The setting deactivateUsers of the directory "A "quoted" one" is off: nobody is archived. An administrator of Muster can switch it on.',
+    ),
+    /^Switch the setting deactivateUsers of the directory "A "quoted" one" on/,
+    [`directory set ${DIRECTORY} --deactivate-users on`],
+  ],
+  [
+    'a user out of scope',
+    refusal(
+      403,
+      null,
+      'The user is not in the scope of the directory "X", which is: active eq true. Send whom it matches, or let an administrator of Muster change the setting scope.',
+    ),
+    /change the setting scope/,
+    [`directory show ${DIRECTORY}`],
+  ],
+  [
+    'a user who is archived',
+    refusal(
+      403,
+      null,
+      `userName ada is that of the user with the id ${ADA}, who is archived. Reactivate the user first.`,
+    ),
+    /^Restore the user/,
+    [`user show ${ADA}`, `user restore ${ADA}`],
+  ],
+  [
+    'a mapping that leaves the user out',
+    refusal(
+      403,
+      null,
+      'The attribute mapping of the directory "X" leaves this user out (IgnoreObjectFlow). An administrator',
+    ),
+    /leaves such users out/,
+    [`directory show ${DIRECTORY}`],
+  ],
+  [
+    'an attribute that the directory asks for',
+    refusal(
+      400,
+      'invalidValue',
+      'The directory "X" asks for title and emails.value, which the user would not have. Send a value, or let',
+    ),
+    /a value of title and emails\.value .* requiredAttributes/,
+    [`directory show ${DIRECTORY}`],
+  ],
+  [
+    'an attribute that SCIM asks for',
+    refusal(400, 'invalidValue', 'userName is required and must not be blank.'),
+    /required attribute userName is missing/,
+    [],
+  ],
+  [
+    'a wrong value',
+    refusal(400, 'invalidValue', 'active must be true or false, not "perhaps".'),
+    /Correct the value/,
+    [],
+  ],
+  ['a wrong path', refusal(400, 'invalidPath', 'There is no attribute x.'), /target attribute/, ['schema list']],
+  ['a wrong filter', refusal(400, 'invalidFilter', 'x, at character 3'), /matching attribute/, []],
+  [
+    'a role that there is not',
+    refusal(400, 'invalidValue', 'roles.value: "x" is not among the roles that there are. The'),
+    /unknownRoles/,
+    [`directory show ${DIRECTORY}`],
+  ],
+  [
+    'a member that nobody knows',
+    refusal(400, 'invalidValue', `There is no user or group with the id ${BOB}, so it cannot be a member.`),
+    /^Provision that member first/,
+    [`audit history ${BOB}`],
+  ],
+  [
+    'an object that is gone',
+    refusal(404, null, `There is no user with the id ${BOB}.`, { method: 'PATCH', object: BOB }),
+    /deleted, or never was there/,
+    [`audit history ${BOB}`],
+  ],
+  [
+    'an object that was changed',
+    refusal(412, null, 'changed', { object: BOB }),
+    /read it again/,
+    [`audit history ${BOB}`],
+  ],
+  [
+    'an expired token',
+    refusal(401, null, 'The token expired on 2026-01-01. Make a new one.'),
+    /another token/,
+    ['token list', 'token create'],
+  ],
+  [
+    'an unknown token',
+    refusal(401, null, 'The token is not known. Copy the token'),
+    /token .* good/,
+    ['token list', 'token create'],
+  ],
+  [
+    'a revoked token',
+    refusal(401, null, 'The token has been revoked. Use'),
+    /token .* good/,
+    ['token list', 'token create'],
+  ],
+  ['an inactive token', refusal(401, null, 'The token is inactive. Let'), /^Activate/, ['token list']],
+  [
+    'a disabled directory',
+    refusal(403, null, 'The directory "X" is disabled, and takes no requests'),
+    /^Enable/,
+    ['directory list'],
+  ],
+  [
+    'a disconnected directory',
+    refusal(401, null, 'The directory "X" is disconnected, and its tokens'),
+    /^Connect/,
+    ['directory list'],
+  ],
+  ['a long body', refusal(413, null, 'The body is longer than 1048576 bytes'), /MAX_BODY_BYTES/, []],
+  [
+    'a long resource',
+    refusal(400, 'invalidValue', 'The User would have 9 bytes as JSON (MAX_RESOURCE_BYTES): remove'),
+    /MAX_RESOURCE_BYTES/,
+    [],
+  ],
+  [
+    'several who could be meant',
+    refusal(409, null, `The e-mail could be any of the users with the ids ${ADA}, ${BOB}. Change`),
+    /all but one/,
+    [`user show ${ADA}`, `user show ${BOB}`],
+  ],
+  [
+    'somebody with a web role',
+    refusal(
+      409,
+      null,
+      `userName ada is that of the user with the id ${ADA}, who has the web role Admin and is not managed by this directory. An`,
+    ),
+    /^Transfer/,
+    [`user show ${ADA}`, `user transfer ${ADA} ${DIRECTORY}`],
+  ],
+  [
+    'a stranger’s domain',
+    refusal(
+      409,
+      null,
+      `The e-mail a@b.c is that of the user with the id ${ADA}, and "b.c" is no verified domain of this tenant. Let`,
+    ),
+    /verify the domain/,
+    [`user show ${ADA}`, 'domain list', `user transfer ${ADA} ${DIRECTORY}`],
+  ],
+  [
+    'a group of another directory',
+    refusal(409, null, `The group ${BOB} belongs to the directory "X": only its`),
+    /manages the group/,
+    [],
+  ],
+  ['too much at once', refusal(429, null, 'Too many'), /Retry-After/, []],
+  ['a database that is away', refusal(503, null, `taken by the user with no id`), /sends it again by itself/, []],
+];
+
+describe('of a refusal an administrator is told what to do', () => {
+  it.each(CASES)('%s', (_what, refused, toDo, commands) => {
+    expect(whatToDo(refused, nameOf)).toMatch(toDo);
+    expect(helpfulCommands(refused)).toEqual(commands);
+  });
+
+  it('and a command has no text of a client in it', () => {
+    const hostile = '"; rm -rf / #\n$(x)`';
+    for (const [, refused] of CASES)
+      for (const command of helpfulCommands({ ...refused, detail: `${hostile} ${refused.detail} ${hostile}` }))
+        expect(command).toMatch(/^[\w -]+$/);
+  });
+});
