@@ -104,7 +104,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         actor: record.actor,
         directory: { id: mine.id },
         client: { request: done.body.id },
-        sentence: expect.stringMatching(/ It was sent again by ".+" as the directory "Contoso Entra"\.$/),
+        sentence: expect.stringMatching(/ The request was sent again by ".+" as the directory "Contoso Entra"\.$/),
       });
       // Its identity provider goes on as if it had been the first one.
       const [user] = (await mine.scim('GET', '/Users?filter=externalId%20eq%20%22g-1%22')).body.Resources;
@@ -125,7 +125,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       for (const id of [first.id, second.id])
         expect(await replay(id)).toMatchObject({
           status: 409,
-          body: { detail: expect.stringMatching(`sent again at .* done then \\(request ${third.id}\\)`) },
+          body: { detail: expect.stringMatching(`sent again on .* done then \\(request ${third.id}\\)`) },
         });
       expect(await replay(third.id)).toMatchObject({
         status: 409,
@@ -241,7 +241,7 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect(await act('disconnect')).toMatch(/is disconnected, and takes no requests: connect it first/);
       expect((await admin('POST', `/directories/${late.id}/connect`)).status).toBe(200);
       expect(await act('move', { kind: 'okta' })).toMatch(
-        /moved to another identity provider at .*, after this request/,
+        /moved to another identity provider on .*, after this request/,
       );
       await act('disconnect');
       await muster.owner.query(

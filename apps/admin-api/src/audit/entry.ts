@@ -151,7 +151,7 @@ const replayOf = ({ data }: Pick<EntryRow, 'data'>): string | null =>
 const again = (row: EntryRow, names: Names): string =>
   replayOf(row) === null || row.directory === null
     ? ''
-    : ` It was sent again by ${named(names, row.actor)} as the directory ${named(names, row.directory)}.`;
+    : ` The request was sent again by ${named(names, row.actor)} as the directory ${named(names, row.directory)}.`;
 
 /** An entry as a list shows it. `values` are those of its subject after the event, where they have been read. */
 export const listedEntry = (

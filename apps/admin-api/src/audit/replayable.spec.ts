@@ -72,7 +72,12 @@ describe('nobody sends again as things are', () => {
     ['what reads', { method: 'GET' }, {}, /only reads/],
     ['what searches', { method: 'POST', path: '/api/scim/v2/Users/.search' }, {}, /only reads/],
     ['what was done', { status: 201 }, {}, /answered 201 and done/],
-    ['what a replay has done', {}, { done: { id: 's', at: 'then' } }, /sent again at then .*request s/],
+    [
+      'what a replay has done',
+      {},
+      { done: { id: 's', at: '2026-01-03T00:00:00.123456Z' } },
+      /sent again on 2026-01-03T00:00:00\.123Z .*request s/,
+    ],
     ['what a deleted directory sent', {}, { directory: null }, /directory was deleted/],
     ['what a disabled one sent', {}, { directory: { ...directory, status: 'disabled' } }, /disabled.*directory enable/],
     ['what a disconnected one sent', {}, { directory: { ...directory, status: 'disconnected' } }, /directory connect/],

@@ -52,6 +52,9 @@ export interface Circumstances {
   readonly done: Pick<RequestRow, 'id' | 'at'> | null;
 }
 
+/** To a millisecond. */
+const shown = (moment: string): string => new Date(moment).toISOString();
+
 /** Of a directory that was deleted. */
 export const NO_DIRECTORY = 'Its directory was deleted: nobody can send anything in its name.';
 
@@ -63,13 +66,13 @@ export const unrepeatable = (request: RequestRow, { directory, done }: Circumsta
   if (status < 400)
     return `It was answered ${status} and done: sent again, it could overwrite what has changed since. Only requests that were refused or failed are sent again.`;
   if (done)
-    return `It was sent again at ${done.at} and done then (request ${done.id}): once more, it could overwrite what has changed since.`;
+    return `It was sent again on ${shown(done.at)} and done then (request ${done.id}): once more, it could overwrite what has changed since.`;
   if (!directory) return NO_DIRECTORY;
   if (directory.status === 'disconnected')
     return `The directory "${directory.name}" is disconnected, and takes no requests: connect it first (directory connect).`;
   if (directory.status !== 'active')
     return `The directory "${directory.name}" is ${directory.status}, and takes no requests: enable it first (directory enable).`;
   if (directory.movedAt !== null && directory.movedAt > at)
-    return `The directory "${directory.name}" was moved to another identity provider at ${directory.movedAt}, after this request: the new one has to send it.`;
+    return `The directory "${directory.name}" was moved to another identity provider on ${shown(directory.movedAt)}, after this request: the new one has to send it.`;
   return null;
 };

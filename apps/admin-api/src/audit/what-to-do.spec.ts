@@ -40,7 +40,7 @@ const CASES: readonly [what: string, refusal: Refusal, toDo: RegExp, commands: r
   [
     'a name that a group has',
     refusal(409, 'uniqueness', `displayName Staff is taken by the group with the id ${BOB}.`, { method: 'PATCH' }),
-    /^Choose another value at the identity provider: the group/,
+    /^Choose another value at/,
     [`group members ${BOB}`, `audit history ${BOB}`],
   ],
   [
