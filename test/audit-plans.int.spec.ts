@@ -8,6 +8,8 @@ import { EntryClients } from '../apps/admin-api/src/audit/entry-clients.queries.
 import { AuditNames } from '../apps/admin-api/src/audit/names.queries.js';
 import { PersonKeys } from '../apps/admin-api/src/audit/person-values.queries.js';
 import { Reports, type ReportFilter } from '../apps/admin-api/src/audit/report.queries.js';
+import { FailingObjects } from '../apps/admin-api/src/directories/failing.queries.js';
+import { DirectoryRequests } from '../apps/admin-api/src/directories/health.queries.js';
 import { AskedRequests, type RequestFilter } from '../apps/admin-api/src/audit/requests.queries.js';
 import { Totals } from '../apps/admin-api/src/audit/totals.queries.js';
 import { Streams } from '../apps/admin-api/src/audit/streams.queries.js';
@@ -21,6 +23,8 @@ const REQUESTS = 100_000;
 /** Each second of one day has a request, which is that of an entry. */
 const MINUTES = 1_440;
 const DAY = { since: '2026-01-05T00:00:00.000Z', until: '2026-01-06T00:00:00.000Z', seconds: 86_400 };
+const OF = { id: '01980000-0000-7000-8000-00000000000d', tenant: '01980000-0000-7000-8000-00000000000a' };
+const NOW_MS = Date.parse(DAY.until);
 const SHIFTED = { since: '2026-01-05T00:00:30.000Z' };
 const STREAMS = 50_000;
 const TENANT = '01980000-0000-7000-8000-00000000000a';
@@ -43,6 +47,8 @@ let histories: Histories;
 let requests: AskedRequests;
 let reports: Reports;
 let totals: Totals;
+let seen: DirectoryRequests;
+let failing: FailingObjects;
 
 const streamOf = (n: string): string => `('01980000-0000-7000-9000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
@@ -68,6 +74,8 @@ beforeAll(async () => {
   requests = new AskedRequests(recorded, master);
   reports = new Reports(recorded, requests);
   totals = new Totals(recorded);
+  seen = new DirectoryRequests(recorded);
+  failing = new FailingObjects(recorded);
   // Statistics come when the test says so.
   await owner.query(`ALTER TABLE audit.entries SET (autovacuum_enabled = off);
     ALTER TABLE audit.payloads SET (autovacuum_enabled = off);
@@ -226,6 +234,12 @@ describe.each([
     // These are few enough to say about how many users they were.
     ['the totals of an hour', count({ since: '2026-01-05T23:00:00.000Z' }), 3_600, 2 * 3_700],
     ['the totals of a person in a day', count({ person: { ids: [PERSON], names: ['ada'] } }), null, STRETCH],
+    ['the minutes of a directory', () => seen.minutes(OF, NOW_MS).then(({ length }) => length), MINUTES, 4 * MINUTES],
+    ['its answers', () => seen.answers(OF, NOW_MS - 3_600_000, NOW_MS).then(({ length }) => length), 3, 4 * MINUTES],
+    ['its last request', () => seen.last(OF, false).then((last) => (last ? 1 : 0)), 1, 2 * 60],
+    ['its last request that was done', () => seen.last(OF, true).then((last) => (last ? 1 : 0)), 1, 2 * 60],
+    ['its last read', () => seen.lastRead(OF), null, 1],
+    ['what fails of it', () => failing.of(OF, NOW_MS).then(({ total }) => total), null, DAY.seconds / 20],
     [
       'the failing objects of a day',
       () => reports.failing({ tenant: TENANT, ...DAY }).then(({ length }) => length),

@@ -31,6 +31,9 @@ import { RolePreviews } from './directories/role-previews.queries.js';
 import { DryRunsController } from './directories/dry-runs.controller.js';
 import { DirectoryDryRuns } from './directories/dry-runs.sender.js';
 import { Directories } from './directories/directories.queries.js';
+import { FailingObjects } from './directories/failing.queries.js';
+import { DirectoryHealthController } from './directories/health.controller.js';
+import { DirectoryRequests } from './directories/health.queries.js';
 import { ChangedDirectories } from './directories/directories.sender.js';
 import { DomainsController } from './domains/domains.controller.js';
 import { Domains } from './domains/domains.queries.js';
@@ -92,6 +95,7 @@ export const CONTROLLERS = [
   KeysController,
   TenantsController,
   DirectoriesController,
+  DirectoryHealthController,
   DryRunsController,
   RolePreviewsController,
   TokensController,
@@ -143,6 +147,8 @@ export class AdminApiModule {
         Domains,
         ChangedDomains,
         Directories,
+        DirectoryRequests,
+        FailingObjects,
         ChangedDirectories,
         DirectoryDryRuns,
         RolePreviews,

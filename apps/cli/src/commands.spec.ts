@@ -58,7 +58,7 @@ it.each(COMMANDS)('the help of %s says what the exit codes mean', (_path, comman
 
 /** The commands that only look. */
 const LOOKS =
-  /^(list|events|members|try|find|guide|check|dry-run|trace-auth|roles|report)$|^(schema|client|key|user|tenant|token|request) show$|^audit /;
+  /^(list|events|members|try|find|guide|health|check|dry-run|trace-auth|roles|report)$|^(schema|client|key|user|tenant|token|request) show$|^audit /;
 
 it.each(COMMANDS)('%s takes the options that all commands of its kind take', (path, command) => {
   const names = command.options.map(({ long }) => long);

@@ -171,6 +171,15 @@ export const DIRECTORY_SETTINGS = {
       'The most powerful web role that the directory may give, by the attribute roles or by a group: a more powerful one is kept and shown, and gives this one.',
     readBy: ['identity'],
   },
+  silentAfterMinutes: {
+    type: 'number',
+    min: 0,
+    max: 525_600,
+    default: 0,
+    description:
+      'Minutes without any request after which directory health says that the directory is silent. 0 = by its kind: a directory of Entra after twice its longest pause of two weeks, two hours to three days; others never, because they may have nothing to send.',
+    readBy: ['admin-api'],
+  },
 } as const satisfies Readonly<Record<string, DirectorySetting>>;
 
 type Declared = typeof DIRECTORY_SETTINGS;

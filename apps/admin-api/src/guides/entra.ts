@@ -45,6 +45,9 @@ HTTPS: the addresses below begin with \`PUBLIC_URL\`.
 6. **Users and groups > Add user/group**: assign those who are to be in Muster. A group of groups counts with its direct members only.
 7. **Provision on demand**: choose one of them, and look at each step.
 8. **Start provisioning** (*Provisioning Status*: *On*). A cycle runs about every 40 minutes; *Provisioning logs* tells what was done.
+9. **Is it alive?** ${cli(`directory health ${id}`)} tells the last cycles and when the next one is expected, which users and groups fail and what to do about each, how near
+   Entra's quarantine is, and which token expires next. Entra sends nothing in a cycle in which nothing has changed: when silence is an alarm says
+   ${cli(`directory set ${id} --silent-after-minutes <number>`)}.
 
 For signing in (*App registrations > Authentication > Add a platform*), the redirect URIs of this directory:
 - *Mobile and desktop applications* (public client): \`${redirectUris.publicClient}\`

@@ -30,6 +30,7 @@ Sign in to the Okta Admin Console as an application administrator. Okta reaches 
 7. **Failures.** Okta keeps what it could not do as tasks: *Dashboard > Tasks* lists them, and *Retry Selected* tries them again. For mails,
    *Settings > Account > Admin Email Notifications > Edit*: *App user import status* and *User deprovisions*; for all administrators of a role, *Security >
    Administrators > Roles > Edit > Edit role notifications*. *Reports > System Log* tells each request, with \`eventType sw "application.provision"\`.
+   ${cli(`directory health ${id}`)} tells from this side what fails, and what to do about it.
 
 For signing in (a second app integration, *OIDC - OpenID Connect*), the redirect URIs of this directory:
 - *Native Application* (public client: mobile & desktop): \`${redirectUris.publicClient}\`

@@ -22,6 +22,7 @@ ${connection(directory)}
 5. **Attributes.** \`userName\` is required. ${askedFor(directory)}\`active: false\` archives a user with the memberships, and \`true\` brings both back. Dialects of Entra and Okta are
    understood.
 6. **Failures** are errors of SCIM. Muster takes at least 25 requests in a second; 429 and 503 have a \`Retry-After\` in seconds.
+   ${cli(`directory health ${directory.id}`)} tells which users and groups fail, and what to do about each.
 
 For signing in with OpenID Connect, the redirect URIs of this directory:
 - Public client (mobile & desktop): \`${directory.redirectUris.publicClient}\`

@@ -11,6 +11,7 @@ ${connection(directory)}
    what this directory asks for, and ${cli(`directory set ${directory.id} --help`)} says how it is changed.
 5. **Matching.** Look people up by \`userName eq\` or \`externalId eq\`, and groups by \`displayName eq\`.
 6. **Failures** are errors of SCIM, whose \`detail\` names the attribute. Correct it at the source: the same request is refused again.
+   ${cli(`directory health ${directory.id}`)} tells which users and groups fail, and what to do about each.
 
 For signing in with OpenID Connect, the redirect URIs of this directory:
 - Public client (mobile & desktop): \`${directory.redirectUris.publicClient}\`

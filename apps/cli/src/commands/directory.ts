@@ -28,6 +28,7 @@ import {
   WrongUse,
 } from './command.js';
 import { addDryRun } from './dry-run.js';
+import { addHealth } from './health.js';
 import { addRoles } from './roles.js';
 
 const tokenLine = ({ token, tokenExpiresAt, notShown, tokens }: RevealedDirectory): string =>
@@ -264,6 +265,7 @@ export const addDirectory = (program: Command): void => {
       });
       print(json, changed, describe(changed));
     });
+  addHealth(directory);
   addCheck(directory);
   addLife(directory);
   addDryRun(directory);
