@@ -208,19 +208,27 @@ class EventWriter {
   }
 }
 
-/** The requests that caused the events since then, as the face of SCIM tells them. */
+/** The requests that caused the events since then, as the face of SCIM tells them, and their counters by the minute. */
 const makeRequests = async (owner: pg.Client, tenant: string, sinceMs: number): Promise<void> => {
   for (const [schema, type] of [
     ['identity', 'User'],
     ['group', 'Group'],
   ])
     await owner.query(
-      `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, status, address, correlation_id, body_bytes)
+      `INSERT INTO audit.requests (tenant, id, at, duration_ms, face, directory, actor, method, path, resource_type, object, status, effect, address,
+         correlation_id, told_by, body_bytes)
        SELECT tenant, uuidv7(recorded_at - clock_timestamp()), recorded_at, 5, 'scim', directory, actor, CASE WHEN version = 1 THEN 'POST' ELSE 'PATCH' END,
-         '/${type}s/' || stream, '${type}', stream, CASE WHEN sequence % 50 = 0 THEN 409 ELSE 200 END, '192.0.2.1', correlation_id, 300
+         '/${type}s/' || stream, '${type}', stream, CASE WHEN sequence % 50 = 0 THEN 409 ELSE 200 END,
+         CASE WHEN sequence % 50 = 0 THEN NULL WHEN version = 1 THEN 'create' ELSE 'update' END, '192.0.2.1', correlation_id, gen_random_uuid(), 300
        FROM "${schema}".events WHERE tenant = $1 AND recorded_at >= to_timestamp($2 / 1000.0)`,
       [tenant, sinceMs],
     );
+  await owner.query(
+    `INSERT INTO audit.request_counts (tenant, directory, minute, face, method, resource_type, status, scim_type, effect, count)
+     SELECT tenant, directory, date_trunc('minute', at), face, method, resource_type, status, '', coalesce(effect, ''), count(*)
+     FROM audit.requests WHERE tenant = $1 AND face = 'scim' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9`,
+    [tenant],
+  );
 };
 
 /** Waits until the integrator has made entries of all events, and says how fast it was. */

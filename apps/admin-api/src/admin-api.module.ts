@@ -21,6 +21,7 @@ import { Reports } from './audit/report.queries.js';
 import { RequestsController } from './audit/requests.controller.js';
 import { Streams } from './audit/streams.queries.js';
 import { Totals } from './audit/totals.queries.js';
+import { RunningExports } from './audit/running-exports.guard.js';
 import { Where } from './audit/where.queries.js';
 import { ClientsController } from './clients/clients.controller.js';
 import { Clients } from './clients/clients.queries.js';
@@ -185,6 +186,7 @@ export class AdminApiModule {
         Reports,
         Totals,
         Readings,
+        RunningExports,
         Where,
         { provide: POOL, useValue: pool },
         { provide: Pace, useValue: pace },

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator';
@@ -21,12 +20,8 @@ import { timespanIn } from './moments.js';
 import { People } from './people.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
+import { MAX_IDLE_MS, RunningExports, takenStream } from './running-exports.guard.js';
 import { Where } from './where.queries.js';
-
-/** Exports that run in one process: each keeps the database and this process busy. */
-const MAX_EXPORTS = 2;
-/** An export of which the client has taken nothing for so long is ended, and makes room for others. */
-const MAX_IDLE_MS = 60_000;
 
 const PIECE_CHARACTERS = 131_072;
 
@@ -93,8 +88,6 @@ interface Chosen {
 /** Exports of the audit log, which others verify without Muster. */
 @AuditController('export')
 export class ExportsController {
-  private running = 0;
-
   constructor(
     private readonly exports: Exports,
     private readonly logs: Logs,
@@ -102,6 +95,7 @@ export class ExportsController {
     private readonly histories: Histories,
     private readonly where: Where,
     private readonly readings: Readings,
+    private readonly running: RunningExports,
   ) {}
 
   @Get('plan')
@@ -140,7 +134,7 @@ export class ExportsController {
   @Documented({
     summary: 'Export entries as JSONL or CSV',
     description:
-      'Streamed, in the order of their numbers. Each line has the number, the leaf as it was hashed, the payload whose hash is in the leaf (null = it was purged), and, where values are sealed, the readable `values` (null = the person was erased). Entries of one person have an inclusion proof each; of a row of entries `/export/plan` has the proof. The answer ends within a line when the export fails. At most two run at once.',
+      'Streamed, in the order of their numbers. Each line has the number, the leaf as it was hashed, the payload whose hash is in the leaf (null = it was purged), and, where values are sealed, the readable `values` (null = the person was erased). Entries of one person have an inclusion proof each; of a row of entries `/export/plan` has the proof. An answer that fails is cut off: its transfer does not end as HTTP says. At most two run at once with one key, and four in all (429), and one of which nothing is taken for a minute is ended.',
     query: ExportQuery,
     answer: TEXT,
     mediaType: MEDIA_TYPES.jsonl,
@@ -152,22 +146,14 @@ export class ExportsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StreamableFile> {
     const asked = checked(ExportQuery, query);
-    if (this.running >= MAX_EXPORTS)
-      throw new Rejected('tooManyRequests', `${MAX_EXPORTS} exports run already: wait until one of them has ended.`);
-    this.running++;
+    const free = this.running.take(reader.key.actor);
     try {
       const { exported, head } = await this.choose(asked, reader, 'export');
-      const timer = setTimeout(() => stream.destroy(new Error('the client takes no more of the export')), MAX_IDLE_MS);
-      const lines = this.linesOf(exported, head.size, asked.format);
-      const stream: Readable = Readable.from(watched(lines, timer), { objectMode: false });
-      stream.once('close', () => {
-        clearTimeout(timer);
-        this.running--;
-      });
+      const stream = takenStream(this.linesOf(exported, head.size, asked.format), MAX_IDLE_MS).once('close', free);
       void reply.header('cache-control', 'no-store');
       return new StreamableFile(stream, { type: MEDIA_TYPES[asked.format] });
     } catch (error) {
-      this.running--;
+      free();
       throw error;
     }
   }
@@ -267,14 +253,6 @@ export class ExportsController {
       since,
       until,
     };
-  }
-}
-
-/** Ends a stream of which nothing is taken any more. */
-async function* watched(lines: AsyncGenerator<string>, timer: NodeJS.Timeout): AsyncGenerator<string> {
-  for await (const text of lines) {
-    timer.refresh();
-    yield text;
   }
 }
 

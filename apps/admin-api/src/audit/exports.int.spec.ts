@@ -139,3 +139,21 @@ it('somebody whose key is destroyed while an export runs is erased from the next
   expect(later.length).toBeGreaterThan(50);
   expect(new Set(later)).toEqual(new Set([null]));
 });
+
+it('no page but the next one is read before somebody takes it', async () => {
+  let asked = 0;
+  const counted = {
+    query: (config: pg.QueryConfig) => {
+      asked++;
+      return pool.query(config);
+    },
+  } as unknown as pg.Pool;
+  const pages = new Exports(counted, keySeal(masterKey)).pages(all);
+  for (let taken = 1; taken <= 3; taken++) {
+    expect((await pages.next()).done).toBe(false);
+    await pool.query('SELECT 1');
+    expect(asked).toBe(taken + 1);
+  }
+  await pages.return(undefined);
+  expect(asked).toBe(4);
+});

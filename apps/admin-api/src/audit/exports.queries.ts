@@ -13,8 +13,8 @@ import type { ExportRow, PersonKey } from './export-lines.js';
 import type { Timespan } from './moments.js';
 import type { Opener } from './person-values.queries.js';
 
-/** Rows of one statement: it begins with few, and has more for as long as they are short. */
-const LEAST_PAGE_ROWS = 64;
+/** Rows of one statement: it begins with few, has more for as long as they are short, and less where they are long. */
+const FIRST_PAGE_ROWS = 16;
 const MOST_PAGE_ROWS = 2_000;
 const PAGE_CHARACTERS = 1_048_576;
 /** Keys of persons that are kept open while an export runs, 0.7 kB each. */
@@ -103,7 +103,7 @@ export class Exports {
 
   /** Rows in the order of their numbers. */
   async *pages(exported: Exported): AsyncGenerator<readonly ExportRow[]> {
-    let limit = LEAST_PAGE_ROWS;
+    let limit = FIRST_PAGE_ROWS;
     let from: number | null = exported.from;
     let next: Promise<readonly ExportRow[]> | null = null;
     while (from !== null) {
@@ -111,7 +111,7 @@ export class Exports {
       from = rows.length < limit ? null : Number(rows.at(-1)![1]) + 1;
       const characters = rows.reduce((sum, [line]) => sum + line.length, 1);
       const fitting = Math.floor((rows.length * PAGE_CHARACTERS) / characters);
-      limit = Math.min(MOST_PAGE_ROWS, 2 * limit, Math.max(LEAST_PAGE_ROWS, fitting));
+      limit = Math.min(MOST_PAGE_ROWS, 2 * limit, Math.max(1, fitting));
       // The database makes the next page while this one is sent.
       next = from === null ? null : this.page(exported, from, limit);
       // Somebody waits for it only after the page has been taken; until then nobody hears of a failure.
