@@ -13,6 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
+import { measureAuditCost, renderAuditCost, type AuditCostResult } from './audit-cost.js';
 import { measureAuditLog, renderAuditLog, type AuditLogResult } from './audit-log.js';
 import { measureAuthentication, renderAuthentication } from './authentication.js';
 import { measureCheck, renderCheck } from './check-time.js';
@@ -44,6 +45,7 @@ interface Options {
   readonly parts?: boolean;
   readonly auditLog?: boolean;
   readonly entries: number;
+  readonly auditCost?: boolean;
   readonly check?: boolean;
   readonly out: string;
 }
@@ -77,11 +79,11 @@ const stopAll = async (): Promise<void> => {
   for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
 };
 
-const startInstallation = async (log: LogKind): Promise<Installation> => {
-  const dataDir = join(folder, log);
+const startInstallation = async (log: LogKind, name: string = log, withoutAudit = false): Promise<Installation> => {
+  const dataDir = join(folder, name);
   rmSync(dataDir, { recursive: true, force: true });
-  process.stderr.write(`starting ${log} …\n`);
-  const muster = await Installation.start(log, dataDir);
+  process.stderr.write(`starting ${name} …\n`);
+  const muster = await Installation.start(log, dataDir, { withoutAudit });
   stops.push(async () => {
     await muster.stop();
     rmSync(dataDir, { recursive: true, force: true });
@@ -292,6 +294,31 @@ const runAuditLog = async (options: Options): Promise<boolean> => {
   return Object.values(results).every(({ bars }) => bars.every(({ reached }) => reached));
 };
 
+const runAuditCost = async (options: Options): Promise<boolean> => {
+  const machine = describeMachine(folder);
+  console.log(renderMachine(machine));
+  const results: Record<string, AuditCostResult> = {};
+  for (const log of chosenLogs(options)) {
+    const load = new LoadProcess();
+    stops.push(() => load.stop());
+    const without = await startInstallation(log, `${log}-without-audit`, true);
+    await without.freeze();
+    const having = await startInstallation(log);
+    await having.freeze();
+    const restart = async (): Promise<Installation> => {
+      const again = await Installation.start(log, without.dataDir);
+      stops.push(() => again.stop());
+      return again;
+    };
+    const result = await measureAuditCost([without, having], restart, load, options, newBar());
+    await stopAll();
+    results[log] = result;
+    console.log(`\n${renderAuditCost(log, result)}`);
+  }
+  save(options, { machine, options, auditCost: results });
+  return Object.values(results).every(({ bars }) => bars.every(({ reached }) => reached));
+};
+
 const runParts = async (options: Options): Promise<boolean> => {
   const machine = describeMachine(folder);
   console.log(renderMachine(machine));
@@ -329,6 +356,10 @@ const program = new Command('bench')
   .option('--parts', 'instead of the cycle: attribute mapping, the part of authentication, and directory check')
   .option('--audit-log', 'instead of the cycle: exports, verifications and questions of an audit log with many entries')
   .option('--entries <n>', 'with --audit-log: how many entries', count, 1_000_000)
+  .option(
+    '--audit-cost',
+    'instead of the cycle: what the audit log costs, in turns with an installation without it: cycles/s, processor time, lag, catching up',
+  )
   .option('--check', 'exit 1 unless every bar is reached')
   .option('--out <file>', 'JSON with everything that was measured', join(folder, 'bench-results.json'));
 
@@ -344,6 +375,7 @@ try {
     [options.groups, runGroups] as const,
     [options.parts, runParts] as const,
     [options.auditLog, runAuditLog] as const,
+    [options.auditCost, runAuditCost] as const,
   ].find(([isChosen]) => isChosen)?.[1];
   const reached = await (run ?? runCycle)(options);
   process.exitCode = options.check && !reached ? 1 : 0;

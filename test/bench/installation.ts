@@ -2,6 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { answers, freePort, lives } from '#host';
@@ -43,6 +44,8 @@ const programOf = (log: LogKind, root = projectRoot()): string =>
 
 /** Tells whether the compiled program of this log is there. */
 export const isBuilt = (log: LogKind): boolean => existsSync(programOf(log));
+
+const WITHOUT_AUDIT = join(projectRoot(), 'dist/test/bench/without-audit.js');
 
 const LAST_WORDS_LENGTH = 2_000;
 /** The end of its output: the folder may be gone by the time that somebody looks. */
@@ -88,8 +91,15 @@ export class Installation {
     this.supervisor.kill('SIGTERM');
   };
 
-  /** Starts it and waits until it can serve. Throws when it ends instead, or is not ready within 120 s. */
-  static async start(log: LogKind, dataDir: string, root?: string): Promise<Installation> {
+  /**
+   * Starts it and waits until it can serve. Throws when it ends instead, or is not ready within 120 s. `root` = another
+   * checkout that it is started of.
+   */
+  static async start(
+    log: LogKind,
+    dataDir: string,
+    { root, withoutAudit }: { readonly root?: string; readonly withoutAudit?: boolean } = {},
+  ): Promise<Installation> {
     if (!isBuilt(log)) throw new Error(`${programOf(log)} is not there; compile first (npm run build)`);
     mkdirSync(dataDir, { recursive: true });
     const port = await freePort();
@@ -101,6 +111,7 @@ export class Installation {
       DATA_DIR: dataDir,
       ...ports,
       ...(log === 'kafka' ? { SIGN_IN_PORT: '0' } : {}),
+      ...(withoutAudit ? { NODE_OPTIONS: `--import=${pathToFileURL(WITHOUT_AUDIT).href}` } : {}),
     };
     const supervisor = spawn(process.execPath, [programOf(log, root)], { env, stdio: ['ignore', output, output] });
     closeSync(output);
@@ -194,6 +205,11 @@ export class Installation {
   async thaw(): Promise<void> {
     this.signal('SIGCONT');
     await until(`${this.log} is ready again`, () => this.isReady(), READY_TIMEOUT_MS);
+  }
+
+  /** Stops one of its processes, which then neither works nor answers, until `thaw`. */
+  pause(name: ProcessName): void {
+    for (const pid of this.pids([name])) send(pid, 'SIGSTOP');
   }
 
   /** Waits until no transaction is open: background work, autovacuum included, has ended. */

@@ -71,7 +71,7 @@ export const runFaults = async (options: FaultOptions): Promise<FaultReport> => 
   const { log, dataDir, victims = VICTIMS[log], progress = () => {} } = options;
   rmSync(dataDir, { recursive: true, force: true });
   progress('starting', 0, options.kills);
-  const muster = await Installation.start(log, dataDir, options.root);
+  const muster = await Installation.start(log, dataDir, { root: options.root });
   const clients = new Clients(muster.target, `${log}-${Date.now().toString(36)}`);
   const rebuilds = new Rebuilds(muster, clients.violations, dataDir, options.root);
   try {

@@ -37,7 +37,7 @@ const OF_ENTRY = 12;
  * each owner the sequences that were reached. A row without a number is a gap, or, without an owner, a tenant of whom
  * there are more.
  */
-const addSql = (owners: readonly Owner[]): string => `
+export const addSql = (owners: readonly Owner[]): string => `
   WITH found AS (
     ${owners
       .map(
@@ -81,10 +81,11 @@ type AddedRow = readonly [...AuditEntryRow, number: string | null];
 /**
  * One transaction: entries, the tiles that have become complete, and a checkpoint for each log that has grown, which is
  * signed before the commit. The keys of entries are the fence: where somebody else has added to a log meanwhile, this
- * fails (`isFenced`), and what is known of these logs is old.
+ * fails (`isFenced`), and what is known of these logs is old. `sql` is that of `addSql`.
  */
 export const integrate = async (
   pool: Pool,
+  sql: string,
   owners: readonly Owner[],
   logs: readonly TenantLog[],
   quota: Quota,
@@ -92,8 +93,11 @@ export const integrate = async (
   const client = await pool.connect();
   try {
     // Each event is looked up by its key, whatever the planner knows of a table that has just been made.
-    await client.query('BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
-    const integrated = await add(client, owners, logs, quota);
+    // One plan is good for any number of tenants, and to make it takes longer than to add fifty entries.
+    await client.query(
+      'BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL plan_cache_mode = force_generic_plan',
+    );
+    const integrated = await add(client, sql, owners, logs, quota);
     await client.query('COMMIT');
     client.release();
     return integrated;
@@ -106,13 +110,14 @@ export const integrate = async (
 
 const add = async (
   client: PoolClient,
+  sql: string,
   owners: readonly Owner[],
   logs: readonly TenantLog[],
   quota: Quota,
 ): Promise<Integrated> => {
   const { rows } = await client.query<AddedRow[]>({
     name: 'audit-add',
-    text: addSql(owners),
+    text: sql,
     values: [
       logs.map(({ tenant }) => tenant),
       logs.map(({ tree }) => tree.size),

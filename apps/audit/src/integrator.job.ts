@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Owner } from '#contracts';
 import { Rounds, type Job } from '#owner';
-import { integrate, isFenced, type Gap } from './entries.projection.js';
+import { addSql, integrate, isFenced, type Gap } from './entries.projection.js';
 import { openLog, type OpenOptions } from './open-log.queries.js';
 import { readStoredLogs, readTenantsWithNews } from './stored-log.queries.js';
 import type { TenantLog } from './tenant-log.js';
@@ -19,7 +19,7 @@ export interface IntegratorOptions extends OpenOptions {
 }
 
 /** Under load a round begins so long after the one before: each costs a commit, whatever it adds. */
-const ROUND_EVERY_MS = 400;
+const ROUND_EVERY_MS = 750;
 /** The job looks for itself at the start and so often: a message may be lost, and what stood still may be mended. */
 const SWEEP_EVERY_MS = 60_000;
 const SWEEP_PAGE_TENANTS = 1_000;
@@ -48,6 +48,7 @@ export class Integrator implements Job {
   /** Tenants whose log stands still, and gaps, that were reported since the last sweep. */
   private readonly reported = new Set<string>();
   private readonly rounds: Rounds;
+  private readonly sql: string;
   private timer: NodeJS.Timeout | null = null;
   private isInRound = false;
   private beganMs = Number.NEGATIVE_INFINITY;
@@ -59,6 +60,7 @@ export class Integrator implements Job {
     private readonly pool: Pool,
     private readonly options: IntegratorOptions,
   ) {
+    this.sql = addSql(options.owners);
     this.rounds = new Rounds(() => this.round(), {
       logger: options.logger,
       fault: 'events cannot become entries of the audit log',
@@ -130,7 +132,7 @@ export class Integrator implements Job {
         bytes: Math.max(1, Math.floor((MAX_BYTES * this.share) / Math.max(1, logs.length))),
       };
       if (logs.length === 0) return haveWaited > 0;
-      const { grown, unfinished, gaps } = await integrate(this.pool, this.options.owners, logs, quota);
+      const { grown, unfinished, gaps } = await integrate(this.pool, this.sql, this.options.owners, logs, quota);
       for (const { log, note } of grown) {
         this.remember(log);
         this.options.keep(log.tenant, note);

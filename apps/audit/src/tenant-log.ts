@@ -68,10 +68,7 @@ export const grow = (log: TenantLog, rows: readonly AuditEntryRow[]): Grown => {
   const { keys } = log;
   const { tree, fullTiles } = append(log.tree, rows.map(leafHashOf));
   const reached = new Map(log.reached);
-  for (const row of rows) {
-    const { owner, sequence } = auditEntryOf(row);
-    reached.set(owner, sequence);
-  }
+  for (const [, owner, sequence] of rows) reached.set(owner, Number(sequence));
   const note = signCheckpoint({ origin: keys.origin, size: tree.size, root: rootOf(tree), extensions: [] }, [
     keys.signer,
   ]);

@@ -47,8 +47,11 @@ export interface LogRow {
 
 export interface Subscription {
   readonly topic: string;
-  /** No message is ever set aside: there is no topic for dead letters. */
-  readonly setsNothingAside?: true;
+  /**
+   * A message only says that its tenant has news. On Kafka nothing else of it is read, and it may come half a second
+   * later; none is ever set aside, so that there is no topic for dead letters.
+   */
+  readonly onlyNotices?: true;
   /** The consumer's position row: the fence and the resume point. */
   position(partition: number): Promise<Position>;
   /** Must not throw for content. An error of it is a fault of the infrastructure: the batch is handed over again. */

@@ -72,7 +72,7 @@ const consume = (
     const notices = new NoticeConsumer(pool, name, source, (tenants) => jobs.forEach((job) => job.notice?.(tenants)));
     log.subscribe({
       topic: eventsOf(source),
-      setsNothingAside: true,
+      onlyNotices: true,
       position: (partition) => notices.position(partition),
       handleBatch: (batch) => notices.handle(batch),
     });

@@ -4,8 +4,9 @@ import type { Consumer, Kafka } from 'kafkajs';
 export interface GroupMemberOptions {
   readonly kafka: Kafka;
   readonly groupId: string;
-  /** A fetch is answered when there are so many, or after MAX_WAIT_MS. */
+  /** A fetch is answered when there are so many, or after `maxWaitMs`. */
   readonly minBytes: number;
+  readonly maxWaitMs: number;
   readonly onError: (error: Error) => void;
   /** Called when the consumer is lost and will not come back by itself. */
   readonly onDead: (error: Error) => void;
@@ -18,7 +19,7 @@ export interface GroupMemberOptions {
  */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
-/** A fetch waits so long for messages, and the other partitions wait at most so long for one that is slow. */
+/** A fetch waits so long for messages, as a rule, and the other partitions wait at most so long for one that is slow. */
 export const MAX_WAIT_MS = 250;
 const RESTART_AFTER_MS = 1_000;
 /** Three heartbeats and the wait of a fetch. */
@@ -34,12 +35,12 @@ export class GroupMember {
   private lastBeatMs = performance.now();
   private stopping = false;
 
-  constructor({ kafka, groupId, minBytes, onError, onDead }: GroupMemberOptions) {
+  constructor({ kafka, groupId, minBytes, maxWaitMs, onError, onDead }: GroupMemberOptions) {
     this.consumer = kafka.consumer({
       groupId,
       sessionTimeout: SESSION_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_MS,
-      maxWaitTimeInMs: MAX_WAIT_MS,
+      maxWaitTimeInMs: maxWaitMs,
       minBytes,
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30, restartOnFailure: () => this.mayRestart() },

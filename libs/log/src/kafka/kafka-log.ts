@@ -23,6 +23,7 @@ import {
   type Watch,
 } from '../log.js';
 import { kafkaClient, untilKnown, whyRefused, type KafkaConnection } from './connect.js';
+import { MAX_WAIT_MS } from './group-member.js';
 import { Listener } from './listener.js';
 import { makeTopics } from './make-topics.js';
 import { Publisher } from './publisher.js';
@@ -57,6 +58,9 @@ export interface KafkaLogOptions {
  * later.
  */
 const EVENTS_AT_ONCE_BYTES = 256 * 1024;
+/** Nobody waits for one who only notices them either, and each of his fetches brings more than he reads. */
+const NOTICES_AT_ONCE_BYTES = 1_048_576;
+const NOTICES_MAX_WAIT_MS = 500;
 const MADE_ANEW = 'The broker was made anew; a new start makes the topics and sends the log again.';
 const WATCH_EVERY_MS = 5_000;
 const ASK_AFTER_MS = 10_000;
@@ -190,7 +194,7 @@ export class KafkaLog implements Log {
   private get written(): readonly string[] {
     return writtenBy(
       this.service,
-      this.subscriptions.flatMap(({ topic, setsNothingAside }) => (setsNothingAside ? [] : (sourceOf(topic) ?? []))),
+      this.subscriptions.flatMap(({ topic, onlyNotices }) => (onlyNotices ? [] : (sourceOf(topic) ?? []))),
     );
   }
 
@@ -249,7 +253,8 @@ export class KafkaLog implements Log {
         topic,
         epoch: this.epoch,
         maxBatchMessages,
-        minBytes: isOwnLane ? 1 : EVENTS_AT_ONCE_BYTES,
+        minBytes: isOwnLane ? 1 : subscription.onlyNotices ? NOTICES_AT_ONCE_BYTES : EVENTS_AT_ONCE_BYTES,
+        maxWaitMs: subscription.onlyNotices ? NOTICES_MAX_WAIT_MS : MAX_WAIT_MS,
         onAssigned: (partitions) => {
           // The process that has the commands of a lane also sends its outcomes and events.
           if (isOwnLane) for (const partition of partitions) this.relays[partition]?.assign();

@@ -57,6 +57,23 @@ export const isTooLong = (error: unknown): boolean => {
   return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(cause?.type ?? type ?? '');
 };
 
+/** A message of which only the tenant is wanted, which is its key. */
+export const noticeFromKafka = ({ offset, key }: { offset: string; key: Buffer | null }): Received => ({
+  offset: Number(offset),
+  message: key === null ? null : { ...UNREAD, tenant: key.toString() },
+});
+const UNREAD: Omit<Message, 'tenant'> = {
+  id: '',
+  type: '',
+  source: '',
+  subject: '',
+  time: '',
+  directory: null,
+  correlationId: '',
+  causationId: null,
+  data: null,
+};
+
 /** Bytes that are no message of ours come as `message: null`: the handler sets them aside. */
 export const fromKafka = ({
   offset,

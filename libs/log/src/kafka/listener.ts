@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
 import { PARTITIONS, type Message } from '#contracts';
-import { GroupMember } from './group-member.js';
+import { GroupMember, MAX_WAIT_MS } from './group-member.js';
 import { fromKafka } from './kafka-message.js';
 
 export interface ListenerOptions {
@@ -17,7 +17,7 @@ export class Listener {
   private readonly member: GroupMember;
 
   constructor(private readonly options: ListenerOptions) {
-    this.member = new GroupMember({ ...options, minBytes: 1 });
+    this.member = new GroupMember({ ...options, minBytes: 1, maxWaitMs: MAX_WAIT_MS });
   }
 
   ready(): boolean {

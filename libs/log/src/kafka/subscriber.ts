@@ -1,7 +1,7 @@
 import { PARTITIONS } from '#contracts';
 import type { Subscription } from '../log.js';
 import { GroupMember, MAX_WAIT_MS, type GroupMemberOptions } from './group-member.js';
-import { fromKafka } from './kafka-message.js';
+import { fromKafka, noticeFromKafka } from './kafka-message.js';
 import { Lane } from './lane.js';
 
 export interface SubscriberOptions extends GroupMemberOptions {
@@ -52,7 +52,8 @@ export class Subscriber {
 
   /** Resolves when it is a member of its group and knows where to begin. */
   async start(): Promise<void> {
-    const { topic, onAssigned } = this.options;
+    const { topic, subscription, onAssigned } = this.options;
+    const read = subscription.onlyNotices ? noticeFromKafka : fromKafka;
     const { consumer } = this.member;
     const begun = new Promise<void>((resolve) => {
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -72,7 +73,7 @@ export class Subscriber {
       eachBatch: async ({ batch, isStale }) => {
         if (isStale()) return;
         const lane = this.lanes[batch.partition]!;
-        lane.take(batch.messages.map(fromKafka));
+        lane.take(batch.messages.map((message) => read(message)));
         await lane.hasRoom(MAX_WAIT_MS);
       },
     });
