@@ -296,5 +296,18 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         rmSync(folder, { recursive: true });
       }
     });
+
+    it('an id of another tenant in a path is not told how it is called', async () => {
+      const other = await muster.newDirectory(`Another ${log}`);
+      const { key } = (await admin('POST', '/keys', { name: `Secret ${log}`, scopes: ['read'], tenant: other.tenant }))
+        .body;
+      const { items } = (await admin('GET', '/keys')).body;
+      const { id } = items.find(({ name }: { name: string }) => name === `Secret ${log}`);
+      expect(key).toBeDefined();
+      for (const of of [id, other.id, other.tenant])
+        expect((await patch(`/Users/${of}`, { op: 'Replace', path: 'title', value: 'x' })).status).toBe(404);
+      await vi.waitFor(async () => expect((await report('status=404')).items).toHaveLength(3), WAIT);
+      for (const { object } of (await report('status=404')).items) expect(object).toMatchObject({ name: null });
+    });
   });
 }

@@ -109,7 +109,7 @@ const verifyPurges = async (
     for (; purged < before; purged = Math.min(before, purged + SLICE_ROWS)) {
       const { rows: young } = await client.query<{ number: string }>(
         `SELECT e.number FROM audit.entries e JOIN audit.entries a ON a.tenant = e.tenant AND a.number = $2
-         WHERE e.tenant = $1 AND e.number >= $3 AND e.number < $4 AND e.recorded_at > a.recorded_at - make_interval(days => $5)
+         WHERE e.tenant = $1 AND e.number >= $3 AND e.number < $4 AND e.recorded_at > a.recorded_at - make_interval(hours => 24 * $5)
          ORDER BY e.number LIMIT 1`,
         [tenant, number, purged, Math.min(before, purged + SLICE_ROWS), keepDays],
       );

@@ -45,7 +45,7 @@ export const purgeAnnouncements = (pool: Pool, options: PurgeAnnouncementsOption
 const readLimit = async (pool: Pool, keepDays: number, nowMs: number): Promise<Date> =>
   (
     await pool.query<{ old: Date }>(
-      `SELECT date_trunc('day', least(now(), $1::timestamptz) - make_interval(days => $2), 'UTC') AS old`,
+      `SELECT date_trunc('day', least(now(), $1::timestamptz) - make_interval(hours => 24 * $2), 'UTC') AS old`,
       [new Date(nowMs), keepDays],
     )
   ).rows[0]!.old;

@@ -26,7 +26,7 @@ interface Old {
 }
 
 /**
- * Deletes requests, counters of reads, and when objects were seen last, that are older than they are kept: page by page
+ * Deletes requests with their bodies, counters of requests and reads, and when objects were seen last, that are older than they are kept: page by page
  * along the keys, when the process starts and then four times a day. Processes may do it at once.
  */
 export const requestRetention = (pool: Pool, options: RequestRetentionOptions): Job => {

@@ -48,7 +48,7 @@ const nextOf = async (pool: Pool, after: string): Promise<Announced | null> =>
   (
     await pool.query<Announced>(
       `SELECT t.tenant, (
-         SELECT before FROM ${AUDIT_PURGES_VIEW} WHERE tenant = t.tenant AND recorded_at < now() - make_interval(days => $2)
+         SELECT before FROM ${AUDIT_PURGES_VIEW} WHERE tenant = t.tenant AND recorded_at < now() - make_interval(hours => 24 * $2)
          ORDER BY number DESC LIMIT 1
        ) AS before FROM (SELECT tenant FROM ${AUDIT_PURGES_VIEW} WHERE tenant > $1 ORDER BY tenant LIMIT 1) AS t`,
       [after, PURGE_NOTICE_DAYS],
@@ -67,7 +67,7 @@ const purgePage = async (
     await pool.query(
       `DELETE FROM audit.purgeable_v1 WHERE tenant = $1 AND number = ANY (ARRAY(
          SELECT number FROM audit.purgeable_v1
-         WHERE tenant = $1 AND number < $2 AND recorded_at < least(now(), $3::timestamptz) - make_interval(days => $4)
+         WHERE tenant = $1 AND number < $2 AND recorded_at < least(now(), $3::timestamptz) - make_interval(hours => 24 * $4)
          ORDER BY number LIMIT $5))`,
       [tenant, before, new Date(nowMs), keepDays, PAGE_ROWS],
     )

@@ -87,8 +87,8 @@ export class OutcomeRetention {
    */
   private async announce(): Promise<string> {
     const { rows } = await this.pool.query<{ before: string }>(
-      `UPDATE ${schemaOf(this.owner)}.outcome_retention SET deleted_before = greatest(deleted_before, now() - make_interval(days => $1))
-       RETURNING (now() - make_interval(days => $1))::text AS before`,
+      `UPDATE ${schemaOf(this.owner)}.outcome_retention SET deleted_before = greatest(deleted_before, now() - make_interval(hours => 24 * $1))
+       RETURNING (now() - make_interval(hours => 24 * $1))::text AS before`,
       [this.options.keepDays],
     );
     return rows[0]!.before;

@@ -22,6 +22,7 @@ import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
 import { MAX_IDLE_MS, RunningExports, takenStream } from './running-exports.guard.js';
 import { Where } from './where.queries.js';
+import type { Reading } from './words.js';
 
 const PIECE_CHARACTERS = 131_072;
 
@@ -210,7 +211,7 @@ export class ExportsController {
   private async choose(
     asked: PlanQuery & { readonly size?: number; readonly values?: boolean },
     reader: Reader,
-    what: string,
+    what: Reading,
   ): Promise<Chosen> {
     const { since, until } = timespanIn(asked);
     if (asked.absence && asked.person === undefined)

@@ -21,7 +21,10 @@ const MAX_NAME_CHARACTERS = 400;
 const ACTOR = /^(token|client|key):(.+)$/;
 
 const OF_DIRECTORY = `(SELECT d.name FROM ${DIRECTORIES_VIEW} d WHERE d.id = t.directory)`;
-/** A request may name what is of another tenant: it is not told how that is called. The installation sees all. */
+/**
+ * A request may name what is of another tenant: it is not told how that is called. The installation sees all. A key is
+ * named where it has acted, and not where somebody has put its id into a path.
+ */
 const seen = (tenant: string): string => `($1 = '${INSTALLATION}'::uuid OR ${tenant} = $1)`;
 const firstName = (view: string): string => `
   SELECT 9 AS place, id, (SELECT coalesce(e.data->>'name', e.data->>'shownName', e.data->>'description', e.data->'schema'->>'id',
@@ -41,7 +44,7 @@ const NAMES = `
     UNION ALL SELECT 5, id, name FROM ${TENANTS_VIEW} WHERE id = ANY ($2) AND ${seen('id')}
     UNION ALL SELECT 6, t.id, concat_ws(' of ', nullif(t.description, ''), ${OF_DIRECTORY}) FROM ${LISTED_TOKENS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
     UNION ALL SELECT 7, t.id, concat_ws(' of ', t.name, ${OF_DIRECTORY}) FROM ${LISTED_CLIENTS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
-    UNION ALL SELECT 8, id, name FROM ${API_KEYS_VIEW} WHERE id = ANY ($2)
+    UNION ALL SELECT 8, id, name FROM ${API_KEYS_VIEW} WHERE id = ANY ($3) OR (id = ANY ($2) AND ${seen('of_tenant')})
     UNION ALL ${firstName(eventsViewOf('directory'))}
     UNION ALL ${firstName(eventsViewOf('group'))}
   ) AS n WHERE name IS NOT NULL ORDER BY id, place`;
@@ -56,19 +59,19 @@ export class AuditNames {
 
   /** `ids` are of users, groups and other things of the tenant, and actors. */
   async of(tenant: string, ids: readonly (string | null)[]): Promise<Names> {
-    const wanted = new Set(
-      ids.flatMap((id) => {
-        const plain = id === null ? '' : (ACTOR.exec(id)?.[2] ?? id);
-        return isUuid(plain) ? [plain.toLowerCase()] : [];
-      }),
-    );
+    const wanted = new Set<string>();
+    const keys = new Set<string>();
+    for (const id of ids) {
+      const [, kind, plain = id ?? ''] = ACTOR.exec(id ?? '') ?? [];
+      if (isUuid(plain)) (kind === 'key' ? keys : wanted).add(plain.toLowerCase());
+    }
     const { rows } =
-      wanted.size === 0
+      wanted.size + keys.size === 0
         ? { rows: [] }
         : await this.pool.query<{ id: string; name: string }>({
             name: 'names-in-audit-log',
             text: NAMES,
-            values: [tenant, [...wanted]],
+            values: [tenant, [...wanted], [...keys]],
           });
     const names = new Map(rows.map(({ id, name }) => [id, name]));
     return { nameOf: (id) => names.get(ACTOR.exec(id)?.[2] ?? id) ?? THEMSELVES[id] ?? null };

@@ -3,6 +3,7 @@ import { AUDIT_COMMAND_TYPES, type AuditCommand } from '#contracts';
 import { uuidv7 } from '#runtime';
 import { Commands } from '../http/commands.sender.js';
 import type { Reader } from './reader.guard.js';
+import type { Reading } from './words.js';
 
 /** Longer values of a filter are cut: they are of nobody. */
 const MAX_ASKED_CHARACTERS = 400;
@@ -19,7 +20,7 @@ export class Readings {
   async record(
     reader: Reader,
     tenant: string,
-    what: string,
+    what: Reading,
     asked: Readonly<Record<string, string | number | undefined>>,
   ): Promise<void> {
     const given = Object.entries(asked).flatMap(([name, value]) =>

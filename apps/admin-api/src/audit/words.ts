@@ -134,21 +134,27 @@ const WORDS: Words = {
     const filters = Object.entries(asked).flatMap(([name, value]) =>
       name === 'tenant' ? [] : [`${name}=${name === 'subject' ? named(value) : value}`],
     );
-    return `somebody was shown ${READINGS[what] ?? `"${what}"`} of the audit log${filters.length === 0 ? '' : ` (${filters.join(', ')})`}`;
+    const shown = (READINGS as Readonly<Record<string, string>>)[what] ?? `"${what}"`;
+    return `somebody was shown ${shown}${filters.length === 0 ? '' : ` (${filters.join(', ')})`}`;
   },
   PurgeAnnounced: (_told, { before, keepDays }) =>
     `what the entries before number ${before} say has been kept for ${counted(keepDays, 'day')} (AUDIT_KEEP_DAYS), and is purged a day from now: their digests stay`,
 };
 
-/** The part of the audit log that somebody was shown, by the word of the reading. */
-export const READINGS: Readonly<Record<string, string>> = {
-  entries: 'a list of entries',
-  entry: 'an entry',
-  history: 'a history',
+/** What somebody may be shown, by the word that the entry about it has. */
+export const READINGS = {
+  entries: 'a list of entries of the audit log',
+  entry: 'an entry of the audit log',
+  history: 'a history of the audit log',
   state: 'the state at a moment',
   requests: 'a list of requests',
   request: 'a request with its body',
-};
+  report: 'a provisioning report',
+  health: 'the health of a directory',
+  'export plan': 'the plan of an export of the audit log',
+  export: 'an export of the audit log',
+} as const;
+export type Reading = keyof typeof READINGS;
 
 /** One sentence for people about something that happened. */
 export const sentenceOf = (event: AuditedEvent, told: Told): string => {

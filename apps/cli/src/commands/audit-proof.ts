@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { INSTALLATION } from '#contracts';
 import { readVerifier, type Verifier } from '#tlog';
 import { callText } from '../admin-api.sender.js';
 import type { ExportHead } from '../audit-export.js';
 import { describeVerified, type VerifiedExport } from '../audit-proof.js';
 import { writeExport } from '../export-folder.sender.js';
-import { inTenant } from '../named.sender.js';
 import { verifyFolder } from '../verified-folder.queries.js';
-import { A_TIME, filters, firstTenant, paint } from './audit.js';
+import { A_TIME, filters, firstTenant, inTenantOrInstallation, paint } from './audit.js';
 import { addCommand, AS_JSON, print, WrongUse } from './command.js';
 
 const newBar = (format: string): cliProgress.SingleBar =>
@@ -29,14 +27,6 @@ interface ExportOptions {
   readonly since?: string;
   readonly until?: string;
 }
-
-const tenantOf = async ({
-  tenant,
-  installation,
-}: Pick<ExportOptions, 'tenant' | 'installation'>): Promise<{ readonly tenant?: string }> => {
-  if (installation && tenant !== undefined) throw new WrongUse('--installation is no tenant: leave one of them out.');
-  return installation ? { tenant: INSTALLATION } : inTenant(tenant);
-};
 
 const addExport = (audit: Command): void => {
   addCommand(
@@ -60,7 +50,7 @@ const addExport = (audit: Command): void => {
     .action(async ({ out, csv, values, absence, tenant, installation, json, ...rest }: ExportOptions) => {
       if (absence && rest.person === undefined) throw new WrongUse('--absence is proved of one person: add --person.');
       const asked = {
-        ...(await tenantOf({ ...(tenant === undefined ? {} : { tenant }), ...(installation ? { installation } : {}) })),
+        ...(await inTenantOrInstallation({ tenant, installation })),
         ...filters({ ...rest }),
         ...(absence ? { absence: 'true' } : {}),
       };
@@ -182,7 +172,7 @@ export const addProof = (program: Command): void => {
     .option('--tenant <tenant>', 'name or id of the tenant (default: the first one)')
     .option('--installation', 'of the installation itself')
     .action(async (options: { tenant?: string; installation?: boolean }) => {
-      const tenant = (await tenantOf(options)).tenant ?? (await firstTenant());
+      const tenant = (await inTenantOrInstallation(options)).tenant ?? (await firstTenant());
       process.stdout.write(await callText('GET', `audit/logs/${tenant}/key`));
     });
   addExport(audit);

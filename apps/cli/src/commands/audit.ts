@@ -62,6 +62,18 @@ interface Whose {
   readonly json?: boolean;
 }
 
+/** The options --tenant and --installation, or nothing where both are left out. Throws WrongUse for both at once. */
+export const inTenantOrInstallation = async ({
+  tenant,
+  installation,
+}: {
+  readonly tenant?: string | undefined;
+  readonly installation?: boolean | undefined;
+}): Promise<{ readonly tenant?: string }> => {
+  if (installation && tenant !== undefined) throw new WrongUse('--installation is no tenant: leave one of them out.');
+  return installation ? { tenant: INSTALLATION } : inTenant(tenant);
+};
+
 /** The path of a person, group or another thing in the auditors' API. */
 const pathOf = async (who: string, { group, tenant }: Whose): Promise<string> => {
   if (UUID.test(who)) return `audit/subjects/${who.toLowerCase()}`;
@@ -100,9 +112,7 @@ const addList = (audit: Command): void => {
     .option('--limit <number>', 'so many at most', rowsIn, DEFAULT_ROWS)
     .option(...AS_JSON)
     .action(async ({ tenant, installation, limit, json, ...rest }: Filters & Record<string, string | undefined>) => {
-      if (installation && tenant !== undefined)
-        throw new WrongUse('--installation is no tenant: leave one of them out.');
-      const of = installation ? { tenant: INSTALLATION } : await inTenant(tenant);
+      const of = await inTenantOrInstallation({ tenant, installation });
       const found = await search<EntryView>('audit/entries', { ...of, ...filters(rest) }, Number(limit));
       print(Boolean(json), found, found.length === 0 ? '(none)' : describeEntries(found, paint));
     });
@@ -118,12 +128,8 @@ export const addAudit = (program: Command): void => {
     .option('--tenant <tenant>', 'name or id of the tenant (default: the first one)')
     .option('--installation', 'of the installation itself')
     .option(...AS_JSON)
-    .action(async (number: string, { tenant, installation, json }: Omit<Filters, 'limit'>) => {
-      const id = installation
-        ? INSTALLATION
-        : tenant === undefined
-          ? await firstTenant()
-          : (await inTenant(tenant)).tenant!;
+    .action(async (number: string, { json, ...options }: Omit<Filters, 'limit'>) => {
+      const id = (await inTenantOrInstallation(options)).tenant ?? (await firstTenant());
       const entry = await call<ShownEntryView>('GET', `audit/entries/${id}/${encodeURIComponent(number)}`);
       print(json, entry, describeHistory([entry], paint));
     });

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { call } from '../admin-api.sender.js';
 import { describeRequest, describeRequests, plain } from '../audit-log.js';
 import type { DryReplayView, RequestView, SentReplayView, ShownRequestView } from '../audit-views.js';
-import { inTenant } from '../named.sender.js';
-import { A_TIME, filters, paint, rowsIn, search } from './audit.js';
+import { A_TIME, filters, inTenantOrInstallation, paint, rowsIn, search } from './audit.js';
 import { shownTime } from '../times.js';
 import { addCommand, AND_YES, AS_JSON, confirm, print, WITH_REASON } from './command.js';
 import { describeDryRun } from './dry-run.js';
@@ -29,20 +28,25 @@ export const addRequest = (program: Command): void => {
     .option('--since <time>', `not before: ${A_TIME}`)
     .option('--until <time>', 'before: a time like that')
     .option('--tenant <tenant>', 'name or id of the tenant (default: that of the directory, or the first one)')
+    .option(
+      '--installation',
+      'of the installation itself: those with a wrong token or key, of which nobody knows the directory',
+    )
     .option('--limit <number>', 'so many at most', rowsIn, DEFAULT_ROWS)
     .option(...AS_JSON)
     .action(
       async ({
         tenant,
+        installation,
         limit,
         json,
         ...rest
-      }: { tenant?: string; limit: number; json?: boolean } & Record<string, string | undefined>) => {
-        const found = await search<RequestView>(
-          'audit/requests',
-          { ...(await inTenant(tenant)), ...filters(rest) },
-          limit,
-        );
+      }: { tenant?: string; installation?: boolean; limit: number; json?: boolean } & Record<
+        string,
+        string | undefined
+      >) => {
+        const of = await inTenantOrInstallation({ tenant, installation });
+        const found = await search<RequestView>('audit/requests', { ...of, ...filters(rest) }, limit);
         print(json, found, found.length === 0 ? '(none)' : describeRequests(found, paint));
       },
     );
