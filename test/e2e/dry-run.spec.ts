@@ -19,7 +19,7 @@ describe.each(['Postgres', 'Kafka'] as const)('a dry run, on %s', (log) => {
        WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT IN ('last_uses', 'relays')
          AND NOT (schemaname = 'group' AND tablename IN ('positions', 'consumed'))
          -- That somebody has asked is recorded.
-         AND NOT (schemaname = 'audit' AND tablename IN ('requests', 'request_counts', 'read_counts', 'seen', 'outcomes', 'positions'))
+         AND NOT (schemaname = 'audit' AND tablename IN ('requests', 'bodies', 'request_counts', 'read_counts', 'seen', 'outcomes', 'positions'))
          -- Events of before become entries a moment later.
          AND NOT (schemaname = 'audit' AND tablename IN ('entries', 'payloads', 'tiles', 'checkpoints', 'logs')) ORDER BY 1`,
     );

@@ -22,6 +22,6 @@ export const ANSWER_TYPES: { readonly [kind in QuestionKind]: string } = {
 export interface AnswerData {
   /** The id of the question. */
   readonly question: string;
-  /** Null = it could not be answered; the reason is in the log of the service. */
+  /** Never null: a process that cannot answer is silent, and the reason is in its log. */
   readonly answer: unknown;
 }

@@ -19,11 +19,12 @@ export class Questions {
     for (const service of services)
       log.listen(answersOf(service, kind), ({ data }) => {
         const { question, answer } = data as AnswerData;
-        this.waiting.get(question)?.(answer);
+        // A process that cannot answer does not speak for the others, of which one may be at work.
+        if (answer !== null) this.waiting.get(question)?.(answer);
       });
   }
 
-  /** Resolves with the first answer. Throws LogUnavailable when there is none in time, or the service could give none. */
+  /** Resolves with the first answer. Throws LogUnavailable when there is none in time. */
   async ask(service: string, question: Message): Promise<unknown> {
     if (this.waiting.size >= MAX_WAITING) throw new LogUnavailable('Too many questions wait for their answer.');
     const { promise, resolve } = Promise.withResolvers<unknown>();
@@ -42,8 +43,8 @@ export class Questions {
 }
 
 /**
- * Answers the questions that a service is asked, one after the other. Before the log is started. `answer` may throw:
- * then nobody is answered but the log of the service.
+ * Answers the questions that a service is asked, one after the other. Before the log is started. `answer` may give null
+ * or throw: then this process answers nothing, because another one of the service may, and an error is for its log.
  */
 export const answerQuestions = (
   log: Log,
@@ -62,6 +63,7 @@ export const answerQuestions = (
       .catch((error: unknown) => (onError(error, question), null))
       .then((found) => {
         waiting--;
+        if (found === null) return;
         const { id, tenant, directory, subject, correlationId } = question;
         log.broadcast(answersOf(service, kind), [
           {

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { CommanderError, type Command } from 'commander';
+import { plain } from '../audit-log.js';
 
 /** The command line was wrong in a way that only the work itself found, such as a file that cannot be read. */
 export class WrongUse extends Error {}
@@ -65,7 +66,8 @@ export const run = (program: Command): Promise<void> =>
         // Commander has printed the help, or what is wrong. Only help that was asked for has the exit code 0.
         process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_USE;
       } else {
-        console.error(error.message);
+        // What the server says may quote what a client wrote.
+        console.error(error.message.split('\n').map(plain).join('\n'));
         process.exitCode = error instanceof WrongUse ? EXIT_WRONG_USE : EXIT_NOT_DONE;
       }
     },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { DryRunResult } from '#contracts';
 import { call } from '../admin-api.sender.js';
+import { plain } from '../audit-log.js';
 import { directoryOf } from '../named.sender.js';
 import { addCommand, AS_JSON, print } from './command.js';
 
@@ -21,7 +22,7 @@ const bodyIn = (text: string): unknown => {
   }
 };
 
-/** What would become of a request. */
+/** Says line by line what would become of a request, which a client may have written to deceive a terminal. */
 export const describeDryRun = ({ decisions, response }: DryRunResult): string =>
   [
     ...decisions.flatMap(({ command, outcome, events, explanation }) => {
@@ -51,8 +52,10 @@ export const describeDryRun = ({ decisions, response }: DryRunResult): string =>
       ];
     }),
     `Response ${response.status}`,
-    ...(response.body === null ? [] : [JSON.stringify(response.body, null, 2)]),
-  ].join('\n');
+    ...(response.body === null ? [] : JSON.stringify(response.body, null, 2).split('\n')),
+  ]
+    .map(plain)
+    .join('\n');
 
 /** Adds `directory dry-run`, which says what would become of a request without doing it. */
 export const addDryRun = (directory: Command): void => {
