@@ -53,6 +53,8 @@ export interface RequestCountRow {
 }
 
 const MINUTE_MS = 60_000;
+/** Stands in the place of the face. */
+const REPLAYED = 'replay';
 
 /** Sums of the requests that identity providers sent, by the minute in their ids: one statement writes a row once. */
 export const countedRequests = (
@@ -63,7 +65,9 @@ export const countedRequests = (
     for (const request of requests) {
       if (request.face === 'admin') continue;
       const minuteMs = Math.floor(idMs(request.id) / MINUTE_MS) * MINUTE_MS;
-      const { face, method, status } = request;
+      const { method, status } = request;
+      // An administrator has sent it again: it says nothing of whether the identity provider is alive.
+      const face = request.replayOf === null ? request.face : REPLAYED;
       const [directory, resourceType] = [request.directory ?? NO_DIRECTORY, request.resourceType ?? ''];
       const [scimType, effect] = [request.scimType ?? '', request.effect ?? ''];
       const key = [tenant, directory, minuteMs, face, method, resourceType, status, scimType, effect].join('|');

@@ -93,7 +93,7 @@ export class DirectoryRequests {
     const { atMs } = rows[0];
     const found = await this.pool.query<LastRequest>(
       `SELECT ${asMoment('at')} AS at, method, resource_type AS "resourceType", status, scim_type AS "scimType", effect FROM ${AUDIT_REQUESTS_VIEW}
-       WHERE tenant = $1 AND id >= $3::uuid AND id < $4::uuid AND directory = $2 AND face = 'scim' AND ${condition} ORDER BY id DESC LIMIT 1`,
+       WHERE tenant = $1 AND id >= $3::uuid AND id < $4::uuid AND directory = $2 AND face = 'scim' AND replay_of IS NULL AND ${condition} ORDER BY id DESC LIMIT 1`,
       [tenant, id, leastIdAt(atMs), leastIdAt(atMs + MINUTE_MS)],
     );
     return found.rows[0] ?? null;
