@@ -252,7 +252,12 @@ describe.each([
     if (found !== null) expect(answered).toBe(found);
     // Of a walk, in which each stretch is the same statement, the first and the last one.
     for (const { text, values } of [asked[0]!, ...new Map(asked.map((one) => [one.text, one])).values()])
-      for (const { rows, withoutIndex } of await readingsOf(pool, text, values!))
-        expect({ rows: Math.max(rows, most), withoutIndex, text }).toEqual({ rows: most, withoutIndex: [], text });
+      for (const { rows, compared, withoutIndex } of await readingsOf(pool, text, values!))
+        expect({ rows: Math.max(rows, most), compared: Math.max(compared, DAY.seconds), withoutIndex, text }).toEqual({
+          rows: most,
+          compared: DAY.seconds,
+          withoutIndex: [],
+          text,
+        });
   });
 });

@@ -31,6 +31,8 @@ export interface Reading {
   readonly rows: number;
   /** The most that one step has sorted. */
   readonly sorted: number;
+  /** Pairs of rows that a join compared in vain: of two lists that each are short there may be millions. */
+  readonly compared: number;
   /** Tables that were read without an index. */
   readonly withoutIndex: readonly string[];
 }
@@ -65,6 +67,10 @@ const readingIn = (plan: Node): Reading => {
   return {
     rows: scans.reduce((sum, node) => sum + looked(node), 0),
     sorted: Math.max(0, ...sorts.flatMap(({ Plans = [] }) => Plans.map(looked))),
+    compared: nodes.reduce(
+      (sum, node) => sum + (node['Rows Removed by Join Filter'] ?? 0) * (node['Actual Loops'] ?? 0),
+      0,
+    ),
     withoutIndex: scans.filter((node) => node['Node Type'] === 'Seq Scan').map((node) => node['Relation Name']!),
   };
 };
@@ -76,6 +82,7 @@ interface Node {
   readonly 'Actual Loops'?: number;
   readonly 'Rows Removed by Filter'?: number;
   readonly 'Rows Removed by Index Recheck'?: number;
+  readonly 'Rows Removed by Join Filter'?: number;
   readonly 'Index Name'?: string;
   readonly 'Index Cond'?: string;
   readonly 'Relation Name'?: string;
