@@ -9,6 +9,7 @@ import { RawConnection, requestHead } from '../support/raw-connection.js';
 
 const SECRET = 'hunter2-planted';
 const BULK = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest';
+const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 
@@ -154,17 +155,25 @@ describe.each(['Postgres', 'Kafka'] as const)('on the log of %s', (log) => {
           { method: 'POST', path: '/Users', bulkId: 'a', data: { userName: 'told-bulk' } },
           { method: 'POST', path: '/Users', bulkId: 'b', data: { userName: 'told-bulk' } },
           { method: 'DELETE', path: `/Users/${target}` },
+          {
+            method: 'PATCH',
+            path: `/Users/${target}`,
+            data: { schemas: [PATCH_OP], Operations: [{ op: 'add', path: `password.x eq ${SECRET}`, value: 'x' }] },
+          },
         ],
       },
       { 'x-request-id': id },
     );
     expect(status).toBe(200);
-    const rows = await recorded(id, 3);
+    const rows = await recorded(id, 4);
     expect(rows.map(({ path, status: one, object }) => ({ path, status: one, object }))).toEqual([
       { path: '/api/scim/v2/Bulk', status: 200, object: null },
       { path: '/api/scim/v2/Bulk#2/Users', status: 409, object: null },
       { path: `/api/scim/v2/Bulk#3/Users/${target}`, status: 404, object: target },
+      { path: `/api/scim/v2/Bulk#4/Users/${target}`, status: 400, object: target },
     ]);
+    expect(rows[3]).toMatchObject({ detail: expect.stringContaining('***') });
+    expect(JSON.stringify(rows)).not.toContain(SECRET);
     expect(rows[1]).toMatchObject({
       name: 'told-bulk',
       scim_type: 'uniqueness',

@@ -12,7 +12,7 @@ import {
   type RequestRecord,
 } from '#contracts';
 import { arrivalOf, uuidv7, type AnswerListener } from '#runtime';
-import { maskDetail, maskForm, maskJson, maskPath, type Kept } from './mask-secrets.js';
+import { maskDetail, maskForm, maskJson, maskPath, maskText, type Kept } from './mask-secrets.js';
 import type { RequestsToTell } from './told-requests.js';
 
 const MAX_NAME_CHARACTERS = 256;
@@ -186,7 +186,8 @@ const tell = (
   const isAdmitted = actor !== null || requests.admitsUnknown(request.ip);
   // A record that has no room is not made ready either.
   if (!isAdmitted || !requests.hasRoom(tenant, body?.beginning.length ?? 0)) return requests.drop(tenant, face);
-  const record = recordOf(face, described, body, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
+  const kept = keptOf(body);
+  const record = recordOf(face, described, { body, kept }, request, reply, isRefused ? refusalIn(payload) : NO_REFUSAL);
   requests.record(tenant, record);
   for (const { fragment, name, detail, ...operation } of described.failed ?? [])
     requests.record(tenant, {
@@ -195,8 +196,8 @@ const tell = (
       id: uuidv7(),
       effect: null,
       path: storable(maskPath(`${record.path}#${fragment}`), MAX_PATH_CHARACTERS),
-      name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
-      detail: storable(detail, MAX_DETAIL_CHARACTERS),
+      name: name === null ? null : storable(maskText(name), MAX_NAME_CHARACTERS),
+      detail: storable(maskDetail(detail, kept ?? NO_SECRETS), MAX_DETAIL_CHARACTERS),
       body: null,
       bodyBytes: 0,
     });
@@ -205,7 +206,7 @@ const tell = (
 const recordOf = (
   face: AskedFace,
   { directory, actor, resourceType, object, name, effect, again }: Described,
-  body: Body | undefined,
+  { body, kept }: { readonly body: Body | undefined; readonly kept: Kept | null },
   request: FastifyRequest,
   reply: FastifyReply,
   refusal: Refusal,
@@ -213,7 +214,6 @@ const recordOf = (
   const { id, ms } = arrivalOf(request);
   const durationMs = performance.now() - ms;
   const userAgent = again ? again.userAgent : (request.headers['user-agent'] ?? null);
-  const kept = keptOf(body);
   return {
     id: again?.id ?? id,
     at: new Date(Date.now() - durationMs).toISOString(),
@@ -225,14 +225,14 @@ const recordOf = (
     path: storable(maskPath(request.url), MAX_PATH_CHARACTERS),
     resourceType,
     object,
-    name: name === null ? null : storable(name, MAX_NAME_CHARACTERS),
+    name: name === null ? null : storable(maskText(name), MAX_NAME_CHARACTERS),
     status: reply.statusCode,
     effect: effect ?? null,
     scimType: refusal.scimType,
     detail:
       refusal.detail === null ? null : storable(maskDetail(refusal.detail, kept ?? NO_SECRETS), MAX_DETAIL_CHARACTERS),
     address: again?.address ?? request.ip,
-    userAgent: userAgent === null ? null : storable(userAgent, MAX_USER_AGENT_CHARACTERS),
+    userAgent: userAgent === null ? null : storable(maskText(userAgent), MAX_USER_AGENT_CHARACTERS),
     correlationId: request.id,
     body: kept?.text ?? null,
     bodyBytes: body?.bytes ?? (Number(request.headers['content-length']) || 0),

@@ -5,15 +5,21 @@ const MASK = '***';
 
 /** A member, an attribute or a parameter whose name has one of these holds a secret. */
 const WORDS =
-  'password|passwd|secret|token|assertion|sealed|credential|authorization|cookie|api[-_]?key|private[-_]?key';
+  'password|passwd|pwd|passphrase|passcode|secret|token|assertion|sealed|credential|authorization|cookie|api[-_]?key|private[-_]?key';
 const NAME = new RegExp(WORDS, 'iu');
-/** A text inside of which a secret is given: a filter, a form, a URL, JSON once more. */
-const GIVEN = new RegExp(
-  String.raw`(?:${WORDS})[\w.)\]-]*[\\"'\s]*(?:[:=]|(?:eq|ne|co|sw|ew|gt|ge|lt|le)\b)|(?:bearer|basic)\s+[\w+/=.~-]{16,}|\\u(?:00[4-7]|017f|212a)`,
-  'iu',
-);
+/** A name, or several in one, as far as it goes. */
+const RUN = String.raw`[\w.)\]-]`;
+/**
+ * Names in a text that give the value behind them: in a filter, a form, a URL, JSON once more. A client chooses how long
+ * a name is: each run is looked at once, from its beginning, so that the time grows with the length of the text.
+ */
+const GIVING = new RegExp(String.raw`(?<!${RUN})${RUN}+(?=[\\"'\s]*(?:[:=]|(?:eq|ne|co|sw|ew|gt|ge|lt|le)\b))`, 'giu');
+const GIVEN_OTHERWISE = /(?:bearer|basic)\s+[\w+/=.~-]{16,}|\\u(?:00[4-7]|017f|212a)/iu;
+/** Tells whether a secret is given inside of a text. */
+const givesSecret = (text: string): boolean =>
+  GIVEN_OTHERWISE.test(text) || (NAME.test(text) && text.match(GIVING)?.some((run) => NAME.test(run)) === true);
 /** Texts that are secrets by their shape: those that Muster makes, and JSON Web Tokens. */
-const SHAPE = /muster_(?:secret|key)_|eyJ[\w-]{8,}\./;
+const SHAPE = /muster_(?:secret_|key_|[\w-]{40})|eyJ[\w-]{8,}\./;
 /**
  * Most bodies have nothing of this, and are kept as they are; an escape may stand for a letter of a name, and ſ and the
  * sign of Kelvin for s and k. It takes a microsecond for the body of a user.
@@ -71,7 +77,7 @@ export const maskJson = (text: string, isCut: boolean): Kept => {
 };
 
 /** An object that holds masked values alone. */
-const NOTHING_ELSE = /^\s*\{\s*(?:"[^"\\]*"\s*:\s*"\*\*\*"\s*,?\s*)+\}\s*$/;
+const NOTHING_ELSE = /^\s*\{\s*(?:"[^"\\]*"\s*:\s*"\*\*\*"\s*(?:,\s*)?)+\}\s*$/;
 
 /** The text of a string of JSON; null = it is none. */
 const meaningOf = (string: string): string | null => {
@@ -108,7 +114,7 @@ const secretsIn = (text: string, isCut: boolean): Found | null => {
   const value = (from: number, to: number, meaning: string | null): void => {
     const frame = open.at(-1);
     isDone = true;
-    if (meaning !== null && (GIVEN.test(meaning) || SHAPE.test(meaning))) ranges.push([from, to]);
+    if (meaning !== null && (givesSecret(meaning) || SHAPE.test(meaning))) ranges.push([from, to]);
     if (!frame?.isObject) return;
     if (NAME.test(frame.key)) {
       if (!HARMLESS.test(text.slice(from, to))) ranges.push([from, to]);
@@ -202,15 +208,22 @@ export const maskForm = (text: string): string =>
     })
     .join('&');
 
+/** A name or a header that is kept whole: nothing of it is if a secret is given in it. */
+export const maskText = (text: string): string => (SHAPE.test(text) || givesSecret(text) ? MASK : text);
+
+/** Who asks, in a request that names its whole URL (RFC 3986 §3.2.1). */
+const USER = /^(https?:\/\/)[^/?#]*@/i;
+
 /** A path with its query, as it came, without the parameters that are secrets or give one. */
-export const maskPath = (url: string): string => {
+export const maskPath = (path: string): string => {
+  const url = path.replace(USER, `$1${MASK}@`);
   const begin = url.indexOf('?');
   if (begin < 0) return SHAPE.test(url) ? MASK : url;
   const parameters = url.slice(begin + 1).split('&');
   const masked = parameters.map((parameter) => {
     const meaning = decoded(parameter);
     const [name = ''] = meaning.split('=', 1);
-    if (!NAME.test(name) && !GIVEN.test(meaning.slice(name.length + 1)) && !SHAPE.test(meaning)) return parameter;
+    if (!NAME.test(name) && !givesSecret(meaning.slice(name.length + 1)) && !SHAPE.test(meaning)) return parameter;
     // Without an equals sign it is no name, and may be the secret.
     return parameter.includes('=') && NAME_OF_PARAMETER.test(name) ? `${name}=${MASK}` : MASK;
   });

@@ -52,6 +52,9 @@ describe('the correlation id', () => {
     [{ 'x-request-id': 'a\n' }, null],
     [{ 'x-request-id': 'ä' }, null],
     [{ 'x-request-id': '' }, null],
+    // It was pasted into the wrong header, and would be in each log line.
+    [{ 'x-request-id': `muster_${'x'.repeat(43)}`, traceparent: VALID }, TRACE],
+    [{ 'x-request-id': `a:muster_key_${'x'.repeat(43)}` }, null],
     [{ traceparent: VALID }, TRACE],
     [{}, null],
   ])('of %o is %s', (headers, id) => {

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { uuidv7 } from './uuid.js';
 
 export const CORRELATION_HEADER = 'x-request-id';
-const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+/** A token of Muster is none: the id is in answers, events and logs. */
+const REQUEST_ID = /^(?!.*muster_)[A-Za-z0-9._:-]{1,64}$/;
 /**
  * W3C Trace Context §3.2.2: version, trace id, parent id and flags. A later version may append more, and version 00 may
  * not.
