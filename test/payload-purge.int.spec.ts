@@ -154,6 +154,8 @@ it('what was announced a day ago goes, page by page; the log is as it should be,
 it('what was announced today stays, however old it is', async () => {
   await stored({ source: 'identity', daysAgo: 300, events: 3 }, announced(3, 0));
   await purge();
+  // Not because the job is careful: the database lets its role delete nothing else.
+  await pools.directory.query('DELETE FROM audit.purgeable_v1 WHERE tenant = $1', [tenant]);
   expect(await kept()).toEqual(numbers(0, 4));
 });
 

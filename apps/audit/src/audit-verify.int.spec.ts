@@ -140,6 +140,35 @@ describe('an event that was changed in the store of its owner is named, with wha
     ]);
   });
 
+  it('an event that was put in, with everything behind it numbered anew', async () => {
+    const found = await foundAfter(
+      'UPDATE "group".events SET sequence = sequence + 1000 WHERE sequence >= 18',
+      'UPDATE "group".events SET sequence = sequence - 999 WHERE sequence > 1000',
+      `INSERT INTO "group".events SELECT tenant, 18, gen_random_uuid(), version, type, recorded_at, gen_random_uuid(), correlation_id, 'admin', directory, data, personal
+       FROM "group".events WHERE sequence = 17`,
+    );
+    expect(found).toEqual([
+      expect.stringMatching(
+        /^entry group: tenant T, sequence 18: stream, .*actor, content of the event is not what entry \d+ says$/,
+      ),
+      expect.stringMatching(/^entry group: tenant T, sequence 19: stream, /),
+      expect.stringMatching(/^entry group: tenant T, sequence 20: stream, /),
+      'entry group: tenant T, sequence 21: from here on events are no entries yet, for more than 1 minute',
+    ]);
+  });
+
+  it('an event that was left out, with everything behind it numbered anew', async () => {
+    const found = await foundAfter(
+      'DELETE FROM "group".events WHERE sequence = 18',
+      'UPDATE "group".events SET sequence = sequence - 1 WHERE sequence > 18',
+    );
+    expect(found).toEqual([
+      'entry group: tenant T: its store ends with sequence 19, and events up to 20 are entries',
+      expect.stringMatching(/^entry group: tenant T, sequence 18: stream, /),
+      expect.stringMatching(/^entry group: tenant T, sequence 19: stream, /),
+    ]);
+  });
+
   it('events at the end that are gone', async () => {
     expect(await foundAfter('DELETE FROM "group".events WHERE sequence > 18')).toEqual([
       'entry group: tenant T: its store ends with sequence 18, and events up to 20 are entries',
@@ -244,6 +273,26 @@ describe('what was changed in the log itself is named', () => {
       ),
     );
     expect(found).toContainEqual(expect.stringMatching(/: the event has no entry, and later ones have$/));
+  });
+
+  it('an entry that was put in, with everything behind it numbered anew', async () => {
+    const found = await foundAfter(
+      'UPDATE audit.entries SET number = number + 10001 WHERE number >= 300',
+      'UPDATE audit.entries SET number = number - 10000 WHERE number > 10000',
+      `INSERT INTO audit.entries SELECT tenant, 300, owner, 601, stream, version, type, recorded_at, command_id, correlation_id, actor, directory, payload_hash
+       FROM audit.entries WHERE owner = 'identity' AND sequence = 600`,
+    );
+    expect(found[0]).toMatch(/^checkpoint .*is of 622 entries, and it has 623$/);
+    expect(found).toContainEqual(
+      expect.stringMatching(
+        /^entry .*entry 300 \(identity, sequence 601\) is not the one whose hash is in the tree, nor are 211 more of its tile$/,
+      ),
+    );
+    expect(found).toContainEqual(
+      expect.stringMatching(
+        /^entry .*: entry 300 \(identity, sequence 601\) has a sequence of identity where \d+ was due$/,
+      ),
+    );
   });
 
   it('entries that have changed places', async () => {
