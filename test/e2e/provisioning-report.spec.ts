@@ -304,8 +304,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const { items } = (await admin('GET', '/keys')).body;
       const { id } = items.find(({ name }: { name: string }) => name === `Secret ${log}`);
       expect(key).toBeDefined();
-      for (const of of [id, other.id, other.tenant])
-        expect((await patch(`/Users/${of}`, { op: 'Replace', path: 'title', value: 'x' })).status).toBe(404);
+      for (const named of [id, other.id, other.tenant])
+        expect((await patch(`/Users/${named}`, { op: 'Replace', path: 'title', value: 'x' })).status).toBe(404);
       await vi.waitFor(async () => expect((await report('status=404')).items).toHaveLength(3), WAIT);
       for (const { object } of (await report('status=404')).items) expect(object).toMatchObject({ name: null });
     });
