@@ -208,23 +208,54 @@ export const readHead = (text: string): ExportHead => {
   }
   if (head?.format !== EXPORT_FORMAT)
     throw new Error(`${HEAD_FILE} is of another format than ${EXPORT_FORMAT}: another version of Muster wrote it.`);
-  const { from, to, size, entries, before, after, files, kind, tenant } = head;
-  const isCounted = [from, to, size, entries].every((one) => Number.isSafeInteger(one) && one >= 0);
-  const isWhole = kind === 'log' ? from === 0 && to === size : EXPORT_KINDS.includes(kind);
-  const hasHashes = isTexts(before) && isTexts(after);
-  const isTold = head.purge === null || typeof head.purge === 'string';
-  const hasFiles =
-    typeof files === 'object' && files !== null && Object.keys(files).every((name) => NAMED_FILES.has(name));
-  if (
-    !isCounted ||
-    from > to ||
-    to > size ||
-    !isWhole ||
-    !hasHashes ||
-    !isTold ||
-    typeof tenant !== 'string' ||
-    !hasFiles
-  )
-    throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);
+  if (!isConsistent(head)) throw new Error(`${HEAD_FILE} contradicts itself: it was changed.`);
   return head;
 };
+
+/** Whether each member is one that Muster writes. What is stated about a person rests on them, and they are compared as texts. */
+const isConsistent = (head: ExportHead): boolean => {
+  const { kind, from, to, size, entries, person, since, until, exportedAt, before, after, purge } = head;
+  const isOfPerson = kind === 'person' || kind === 'absence';
+  return (
+    EXPORT_KINDS.includes(kind) &&
+    [from, to, size, entries].every(isCount) &&
+    from <= to &&
+    to <= size &&
+    (kind !== 'log' || (from === 0 && to === size)) &&
+    isId(head.tenant) &&
+    (isOfPerson ? isId(person) : person === null) &&
+    isMoment(exportedAt) &&
+    [since, until].every((one) => one === null || isMoment(one)) &&
+    (since === null || until === null || moment(since) < moment(until)) &&
+    isTexts(before) &&
+    isTexts(after) &&
+    (purge === null || typeof purge === 'string') &&
+    areFiles(head.files)
+  );
+};
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** In small letters alone, as in leaves. */
+const isId = (value: unknown): boolean =>
+  typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
+
+/** In UTC alone: a moment of another zone would be compared as if it were one of UTC. */
+const isMoment = (value: unknown): boolean => {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(value)) return false;
+  const ms = Date.parse(value);
+  // JavaScript takes the 30th of February for the 2nd of March.
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 19) === value.slice(0, 19);
+};
+
+/** Moments to a microsecond, so that they compare as texts. */
+export const moment = (iso: string): string =>
+  iso.replace(/(?:\.(\d{1,6}))?Z$/, (_, digits: string | undefined) => `.${(digits ?? '').padEnd(6, '0')}Z`);
+
+const areFiles = (files: unknown): boolean =>
+  typeof files === 'object' &&
+  files !== null &&
+  !Array.isArray(files) &&
+  Object.entries(files as Readonly<Record<string, Partial<ExportHead['files'][string]> | null>>).every(
+    ([name, file]) => NAMED_FILES.has(name) && isCount(file?.bytes) && /^[0-9a-f]{64}$/.test(String(file?.sha256)),
+  );

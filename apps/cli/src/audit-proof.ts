@@ -38,13 +38,13 @@ const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedE
     ),
     ...ok(
       head.kind === 'person'
-        ? `${count(entries, 'entry', 'entries')} of the person ${head.person}: each has a proof that leads to this root.`
+        ? `${count(entries, 'entry', 'entries')} of the person ${plain(head.person!)}: each has a proof that leads to this root.`
         : `${count(entries, 'entry', 'entries')}, ${head.from} to ${head.to - 1}: none was changed, left out, put in or moved. They give this root.`,
     ),
     ...ok(
       `${count(payloads, 'entry says', 'entries say')} what was hashed${purge && purged > 0 ? `; what ${count(purged, 'other')} said was purged, as entry ${purge.number} announces (kept for ${count(purge.keepDays, 'day')}), and only their leaves are left` : ''}${leavesAlone > 0 ? `; of ${leavesAlone} the leaf alone is here` : ''}.`,
     ),
-    ...reached.slice(1).map(({ what, size }) => `ok     The first ${size} entries are those of ${what}.`),
+    ...reached.slice(1).map(({ what, size }) => `ok     The first ${size} entries are those of ${plain(what)}.`),
     ...(findingCount === 0 && readable + erased > 0
       ? [
           `note   The sealed values of ${count(readable + erased, 'entry', 'entries')} are proved. "values" is what the server read in them, for people: this is not proved by the tree${erased > 0 ? `. Of ${erased} the person was erased` : ''}.`,
@@ -56,19 +56,20 @@ const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedE
 const describeAbsence = (
   { person, since, from, to }: ExportHead,
   { numbers, provedUntil, before, behind, clockSteps }: Absence,
-): string[] => [
-  '',
-  `Between ${since ?? 'the beginning of the log'} and ${provedUntil ?? 'its end'}, ${numbers.length === 0 ? 'nothing' : `nothing but ${numbers.length === 1 ? `entry ${numbers[0]}` : `the entries ${numbers.join(', ')}`}`} happened to the person ${person}.`,
-  'This rests on:',
-  `- the leaves ${from} to ${to - 1}, all of which are here: each names the person or thing that it is about;`,
-  before
-    ? `- entry ${before.number}, of ${before.recordedAt}: the last one about persons before this time (sequence ${before.sequence});`
-    : '- the beginning of the log: nothing was before;',
-  behind
-    ? `- entry ${behind.number}, of ${behind.recordedAt}: the first one about persons after it (sequence ${behind.sequence}). Between the two no sequence is left out;`
-    : `- the end of the log at this checkpoint: what happened after ${provedUntil ?? 'it'} is not in it;`,
-  clockSteps === 0
-    ? '- the clock of the store, which never went back in these entries.'
-    : `- the clock of the store, which went back ${count(clockSteps, 'time')} in these entries: near there an entry may have another time than when it happened.`,
-  'Who is in which group is told by the entries of groups, and is not part of this.',
-];
+): string[] =>
+  [
+    '',
+    `Between ${since ?? 'the beginning of the log'} and ${provedUntil ?? 'its end'}, ${numbers.length === 0 ? 'nothing' : `nothing but ${numbers.length === 1 ? `entry ${numbers[0]}` : `the entries ${numbers.join(', ')}`}`} happened to the person ${person}.`,
+    'This rests on:',
+    `- the leaves ${from} to ${to - 1}, all of which are here: each names the person or thing that it is about;`,
+    before
+      ? `- entry ${before.number}, of ${before.recordedAt}: the last one about persons before this time (sequence ${before.sequence});`
+      : '- the beginning of the log: nothing was before;',
+    behind
+      ? `- entry ${behind.number}, of ${behind.recordedAt}: the first one about persons after it (sequence ${behind.sequence}). Between the two no sequence is left out;`
+      : `- the end of the log at this checkpoint: what happened after ${provedUntil ?? 'it'} is not in it;`,
+    clockSteps === 0
+      ? '- the clock of the store, which never went back in these entries.'
+      : `- the clock of the store, which went back ${count(clockSteps, 'time')} in these entries: near there an entry may have another time than when it happened.`,
+    'Who is in which group is told by the entries of groups, and is not part of this.',
+  ].map(plain);

@@ -1,6 +1,7 @@
 import { Growth, verifyInclusion, verifyRange, type Hash } from '#tlog';
 import {
   HEAD_FILE,
+  moment,
   NoLine,
   readLine,
   readPurge,
@@ -395,7 +396,3 @@ const entries = (from: number, to: number): string =>
   to - from === 1 ? `entry ${from}` : `entries ${from} to ${to - 1}`;
 
 const hashOf = (base64: string): Hash => Buffer.from(base64, 'base64');
-
-/** Moments to a microsecond, so that they compare as texts. */
-const moment = (iso: string): string =>
-  iso.replace(/(?:\.(\d{1,6}))?Z$/, (_, digits: string | undefined) => `.${(digits ?? '').padEnd(6, '0')}Z`);

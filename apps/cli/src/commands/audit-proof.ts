@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { readVerifier, type Verifier } from '#tlog';
 import { callText } from '../admin-api.sender.js';
 import type { ExportHead } from '../audit-export.js';
+import { plain } from '../audit-log.js';
 import { describeVerified, type VerifiedExport } from '../audit-proof.js';
 import { writeExport } from '../export-folder.sender.js';
 import { verifyFolder } from '../verified-folder.queries.js';
@@ -80,10 +81,10 @@ const WHAT: Readonly<Record<ExportHead['kind'], string>> = {
 
 const describeExport = (folder: string, { kind, entries, from, to, size, files }: ExportHead): string =>
   [
-    `${paint('bold', folder)}: ${WHAT[kind]}, ${entries} of ${size}${kind === 'log' || kind === 'person' ? '' : ` (${from} to ${to - 1})`}`,
+    `${paint('bold', plain(folder))}: ${WHAT[kind]}, ${entries} of ${size}${kind === 'log' || kind === 'person' ? '' : ` (${from} to ${to - 1})`}`,
     ...Object.entries(files).map(([name, { bytes }]) => `  ${name.padEnd(14)}  ${bytes} bytes`),
     `Verify it on any machine, with a key that you have from elsewhere:`,
-    `  npm run -s cli -- audit verify ${folder} --key <file>`,
+    `  npm run -s cli -- audit verify ${plain(folder)} --key <file>`,
   ].join('\n');
 
 interface VerifyOptions {
