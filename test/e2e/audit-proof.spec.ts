@@ -434,7 +434,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       const kept = ['--checkpoint', at('witness', cosigned), '--witness-key', at('witness', 'witness.pub')];
       await exported('witnessed');
       const { code, out } = await verify('witnessed', ...kept);
-      expect(out).toMatch(/The witness witness\.example\.org\+[0-9a-f]{8} has cosigned it on 20/);
+      expect(out).toMatch(
+        /The witness witness\.example\.org\+[0-9a-f]{8} has cosigned the checkpoint \S+, of \d+ entries, on 20/,
+      );
       expect(out).toMatch(/The first \d+ entries are those of the checkpoint/);
       expect(code).toBe(0);
       expect(await verify('witnessed', ...kept.with(1, at('whole', 'checkpoint')))).toMatchObject({

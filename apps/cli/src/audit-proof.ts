@@ -3,11 +3,13 @@ import type { ExportHead } from './audit-export.js';
 import { plain, type Paint } from './audit-log.js';
 import type { Absence, SignedHead, Verified } from './audit-verify.js';
 
+/** A good cosignature of a known witness, and the checkpoint that it is of. */
+export interface Cosigned extends Signed, Pick<SignedHead, 'what' | 'size'> {}
+
 export interface VerifiedExport extends Verified {
   readonly head: ExportHead;
   readonly signed: SignedHead;
-  /** The good cosignatures of known witnesses. */
-  readonly witnesses: readonly Signed[];
+  readonly witnesses: readonly Cosigned[];
 }
 
 const count = (number: number, one: string, more = `${one}s`): string => `${number} ${number === 1 ? one : more}`;
@@ -33,8 +35,8 @@ const facts = ({ head, signed, witnesses, findingCount, ...verified }: VerifiedE
   return [
     `The checkpoint is of ${count(signed.size, 'entry', 'entries')}, root ${signed.root.toString('base64')}.`,
     ...witnesses.map(
-      ({ name, keyId, timeS }) =>
-        `ok     The witness ${plain(name)}+${keyId} has cosigned it${timeS === null ? '' : ` on ${new Date(timeS * 1_000).toISOString()}`}.`,
+      ({ name, keyId, timeS, what, size }) =>
+        `ok     The witness ${plain(name)}+${keyId} has cosigned ${plain(what)}, of ${count(size, 'entry', 'entries')}${timeS === null ? '' : `, on ${new Date(timeS * 1_000).toISOString()}`}.`,
     ),
     ...ok(
       head.kind === 'person'

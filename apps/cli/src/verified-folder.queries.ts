@@ -7,11 +7,10 @@ import {
   parseNote,
   readVerifier,
   verifyRange,
-  type Signed,
   type Verifier,
 } from '#tlog';
 import { CHECKPOINT_FILE, ENTRIES_FILE, HASHES_FILE, HEAD_FILE, KEY_FILE, type ExportHead } from './audit-export.js';
-import type { VerifiedExport } from './audit-proof.js';
+import type { Cosigned, VerifiedExport } from './audit-proof.js';
 import { Verification, type SignedHead } from './audit-verify.js';
 import {
   digestOf,
@@ -37,7 +36,7 @@ export interface VerifyFolder {
 }
 
 interface ReadNote extends SignedHead {
-  readonly cosigned: readonly Signed[];
+  readonly cosigned: readonly Cosigned[];
 }
 
 /** A checkpoint that was signed with this key. Throws an error that says whose it is instead. */
@@ -59,7 +58,8 @@ const readCheckpoint = (
       quorum,
     });
     if (origin !== name) throw new Mismatch('origin', name, origin);
-    return { what, size: checkpoint.size, root: checkpoint.root, cosigned };
+    const { size, root } = checkpoint;
+    return { what, size, root, cosigned: cosigned.map((by) => ({ ...by, what, size })) };
   } catch (error) {
     if (!(error instanceof Mismatch || error instanceof Malformed)) throw error;
     throw new Error(`${what} is not to be trusted: ${error.message}`, { cause: error });

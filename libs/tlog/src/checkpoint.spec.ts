@@ -128,6 +128,15 @@ describe('a cosignature', () => {
     );
   });
 
+  it.each([Number.NaN, -1, 0.5, Infinity])('is not asked for %d times', (quorum) => {
+    expect(() => openCheckpoint(signed, { ...trust, witnesses, quorum })).toThrow(RangeError);
+  });
+
+  it('is by another key than those that sign', () => {
+    expect(openCheckpoint(cosigned, { ...trust, witnesses: [...logKeys, ...witnesses] }).cosigned).toHaveLength(1);
+    expect(() => openCheckpoint(signed, { ...trust, witnesses: logKeys, quorum: 1 })).toThrow(/computed 0/);
+  });
+
   it('is of its time, its text and its kind', () => {
     const { text, signatures } = parseNote(cosigned);
     const [, of] = signatures;

@@ -50,7 +50,7 @@ export interface Trust {
   /** One of them has to have signed. */
   readonly logKeys: readonly Verifier[];
   readonly witnesses?: readonly Verifier[];
-  /** How many of the witnesses have to have cosigned; 0 if it is not said. */
+  /** How many of the witnesses have to have cosigned, a whole number; 0 if it is not said. */
   readonly quorum?: number;
 }
 
@@ -68,6 +68,8 @@ export const openCheckpoint = (
   input: string | Uint8Array,
   { origin, logKeys, witnesses = [], quorum = 0 }: Trust,
 ): OpenedCheckpoint => {
+  // Nothing is less than what is no number: without this any checkpoint would have enough cosignatures.
+  if (!Number.isSafeInteger(quorum) || quorum < 0) throw new RangeError(`${quorum} is no number of cosignatures.`);
   const { text, signed } = openNote(input, [...logKeys, ...witnesses]);
   const isBy = (verifiers: readonly Verifier[]): Signed[] =>
     signed.filter(({ name, keyId }) => verifiers.some((known) => known.name === name && known.keyId === keyId));
@@ -79,7 +81,8 @@ export const openCheckpoint = (
     );
   const checkpoint = parseCheckpoint(text);
   if (checkpoint.origin !== origin) throw new Mismatch('origin of the checkpoint', origin, quote(checkpoint.origin));
-  const cosigned = isBy(witnesses);
+  // A signature without a time is one of a log.
+  const cosigned = isBy(witnesses).filter(({ timeS }) => timeS !== null);
   if (cosigned.length < quorum)
     throw new Mismatch('number of cosignatures', `${quorum} or more`, String(cosigned.length));
   return { checkpoint, cosigned };

@@ -109,18 +109,29 @@ const readKey = (path: string): Verifier => {
   }
 };
 
+/** Throws WrongUse: a text that is no number would be a quorum that nothing falls short of. */
+const quorumIn = (text: string, witnesses: readonly Verifier[]): number => {
+  const known = new Set(witnesses.map(({ name, keyId }) => `${name}+${keyId}`)).size;
+  if (known === 0)
+    throw new WrongUse('--quorum counts witnesses: add the --witness-key of each, from 1 to all of them.');
+  if (!/^[1-9]\d{0,8}$/.test(text) || Number(text) > known)
+    throw new WrongUse(`--quorum is a number from 1 to ${known}, of the witnesses whose keys are given.`);
+  return Number(text);
+};
+
 /** Reads a folder, and says what of it is proved. Throws an error where nothing can be said. */
 const verified = async (
   folder: string,
   { key, checkpoint: kept = [], witnessKey = [], quorum }: VerifyOptions,
 ): Promise<VerifiedExport> => {
+  const witnesses = witnessKey.map(readKey);
   const bar = newBar('{bar} {percentage}%');
   try {
     return await verifyFolder(folder, {
       key: { file: key, verifier: readKey(key) },
       kept,
-      witnesses: witnessKey.map(readKey),
-      quorum: quorum === undefined ? undefined : Number(quorum),
+      witnesses,
+      quorum: quorum === undefined ? undefined : quorumIn(quorum, witnesses),
       onBytes: (read, total) => (read === 0 ? bar.start(total, 0) : bar.update(read)),
     });
   } finally {
