@@ -45,23 +45,23 @@ const CSV_LEAF = [
   'directory',
   'correlationId',
   'commandId',
-  'payload',
 ] as const;
 
 /**
  * The first line of a CSV export: `payload` is the hash of what the entry says, `data` and `values` are that itself, or the
  * word `purged` or `erased` in its place.
  */
-export const CSV_HEAD = `number,${CSV_LEAF.join(',')},data,values\r\n`;
+export const CSV_HEAD = `number,${CSV_LEAF.join(',')},payload,data,values\r\n`;
 
 /** A line of CSV (RFC 4180). */
 export const csvLine = (line: string, values: string | null | undefined): string => {
   const { number, leaf, payload } = JSON.parse(`${line}}`) as {
     readonly number: number;
-    readonly leaf: Readonly<Record<(typeof CSV_LEAF)[number], string | number | null>>;
+    readonly leaf: Readonly<Record<(typeof CSV_LEAF)[number], string | number | null>> & { readonly payload: string };
     readonly payload?: { readonly data: string } | null;
   };
   const [data, shown] = [payload === null ? 'purged' : payload?.data, values === null ? 'erased' : values];
-  const cells = [number, ...CSV_LEAF.map((name) => leaf[name]), data, shown];
-  return `${cells.map(csvCell).join(',')}\r\n`;
+  const ofLeaf = [number, ...CSV_LEAF.map((name) => leaf[name])].map(csvCell);
+  // A hash in base64 may begin with a plus sign, and has to be found as the leaf has it: no client can choose one.
+  return `${[...ofLeaf, leaf.payload, csvCell(data), csvCell(shown)].join(',')}\r\n`;
 };
