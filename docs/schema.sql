@@ -778,6 +778,13 @@ CREATE TABLE audit.seen (
 ALTER TABLE audit.seen ADD CONSTRAINT seen_pkey PRIMARY KEY (tenant, id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE audit.seen TO muster_audit;
 
+CREATE TABLE audit.seen_announcements (
+  tenant uuid NOT NULL,
+  number bigint NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.seen_announcements ADD CONSTRAINT seen_announcements_pkey PRIMARY KEY (tenant, number);
+
 CREATE TABLE audit.tiles (
   tenant uuid NOT NULL,
   level smallint NOT NULL,
@@ -1246,7 +1253,7 @@ CREATE VIEW audit.announced_purges_v1 AS
     ((p.data ->> 'keepDays'::text))::integer AS keep_days
    FROM (audit.entries a
      JOIN audit.payloads p ON (((p.tenant = a.tenant) AND (p.number = a.number))))
-  WHERE ((a.owner = 'audit'::text) AND (a.type = 'muster.audit.purge-announced.v1'::text));
+  WHERE ((a.owner = 'audit'::text) AND (a.type = 'muster.audit.purge-announced.v1'::text) AND ((p.data ->> 'before'::text) ~ '^[0-9]{1,15}$'::text) AND ((p.data ->> 'keepDays'::text) ~ '^[0-9]{1,5}$'::text));
 GRANT SELECT ON TABLE audit.announced_purges_v1 TO muster_admin_api, muster_directory;
 
 CREATE VIEW audit.audited_v1 AS
@@ -1280,6 +1287,15 @@ CREATE VIEW audit.checkpoints_v1 AS
     note
    FROM audit.checkpoints;
 GRANT SELECT ON TABLE audit.checkpoints_v1 TO muster_admin_api;
+
+CREATE VIEW audit.due_purges_v1 AS
+ SELECT a.tenant,
+    a.number,
+    a.before
+   FROM (audit.announced_purges_v1 a
+     JOIN audit.seen_announcements s ON (((s.tenant = a.tenant) AND (s.number = a.number))))
+  WHERE (GREATEST(a.recorded_at, s.seen_at) < (now() - '24:00:00'::interval));
+GRANT SELECT ON TABLE audit.due_purges_v1 TO muster_directory;
 
 CREATE VIEW audit.entries_v1 AS
  SELECT tenant,
@@ -1343,10 +1359,10 @@ CREATE VIEW audit.purgeable_v1 AS
            FROM audit.entries e
           WHERE ((e.tenant = p.tenant) AND (e.number = p.number))) AS recorded_at
    FROM audit.payloads p
-  WHERE (number < ( SELECT a.before
-           FROM audit.announced_purges_v1 a
-          WHERE ((a.tenant = p.tenant) AND (a.recorded_at < (now() - '1 day'::interval)))
-          ORDER BY a.number DESC
+  WHERE (number < ( SELECT d.before
+           FROM audit.due_purges_v1 d
+          WHERE (d.tenant = p.tenant)
+          ORDER BY d.number DESC
          LIMIT 1));
 GRANT DELETE, SELECT ON TABLE audit.purgeable_v1 TO muster_directory;
 
@@ -1402,6 +1418,12 @@ CREATE VIEW audit.requests_v1 AS
     replay_of
    FROM audit.requests;
 GRANT SELECT ON TABLE audit.requests_v1 TO muster_admin_api;
+
+CREATE VIEW audit.seen_announcements_v1 AS
+ SELECT tenant,
+    number
+   FROM audit.seen_announcements;
+GRANT INSERT, SELECT ON TABLE audit.seen_announcements_v1 TO muster_directory;
 
 CREATE VIEW audit.seen_v1 AS
  SELECT tenant,

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { AUDIT_PURGES_VIEW, PURGE_NOTICE_DAYS } from '#contracts';
+import { AUDIT_PURGES_VIEW } from '#contracts';
 import { Rounds, type Job } from '#owner';
 import type { Logger } from '#runtime';
 
@@ -42,21 +42,31 @@ export const payloadPurge = (pool: Pool, { keepDays, logger, nowMs = Date.now }:
 
 interface Announced {
   readonly tenant: string;
-  /** Null = it was announced less than a day ago. */
+  /** Null = it was announced, or seen to be, less than a day ago. */
   readonly before: string | null;
 }
 
-/** The next tenant for whom something was announced, and up to which number. */
-const nextOf = async (pool: Pool, after: string): Promise<Announced | null> =>
-  (
-    await pool.query<Announced>(
-      `SELECT t.tenant, (
-         SELECT before FROM ${AUDIT_PURGES_VIEW} WHERE tenant = t.tenant AND recorded_at < now() - make_interval(hours => 24 * $2)
-         ORDER BY number DESC LIMIT 1
-       ) AS before FROM (SELECT tenant FROM ${AUDIT_PURGES_VIEW} WHERE tenant > $1 ORDER BY tenant LIMIT 1) AS t`,
-      [after, PURGE_NOTICE_DAYS],
-    )
-  ).rows[0] ?? null;
+/** The next tenant for whom something was announced, and up to which number. What was announced since is seen now. */
+const nextOf = async (pool: Pool, after: string): Promise<Announced | null> => {
+  const { rows } = await pool.query<{ tenant: string }>(
+    `SELECT tenant FROM ${AUDIT_PURGES_VIEW} WHERE tenant > $1 ORDER BY tenant LIMIT 1`,
+    [after],
+  );
+  const [next] = rows;
+  if (!next) return null;
+  await pool.query(
+    `INSERT INTO audit.seen_announcements_v1 (tenant, number)
+     SELECT tenant, number FROM ${AUDIT_PURGES_VIEW} WHERE tenant = $1
+       AND number > coalesce((SELECT max(number) FROM audit.seen_announcements_v1 WHERE tenant = $1), -1)
+     ON CONFLICT DO NOTHING`,
+    [next.tenant],
+  );
+  const due = await pool.query<{ before: string }>(
+    'SELECT before FROM audit.due_purges_v1 WHERE tenant = $1 ORDER BY number DESC LIMIT 1',
+    [next.tenant],
+  );
+  return { ...next, before: due.rows[0]?.before ?? null };
+};
 
 interface Purged {
   readonly rows: number;

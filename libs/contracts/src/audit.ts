@@ -14,14 +14,12 @@ export type AuditEvent = ({ readonly type: 'AuditRead' } & Reading) | ({ readonl
 
 /**
  * What the entries of a tenant with a number below `before` say was kept for `keepDays` days or more, and may be purged
- * PURGE_NOTICE_DAYS after this was recorded. Nothing else explains that it is gone.
+ * a day after this was recorded and seen. Nothing else explains that it is gone.
  */
 export interface Purge {
   readonly before: number;
   readonly keepDays: number;
 }
-/** The view purgeable_v1 has the same number: a clock that is wrong for less than that purges nothing early. */
-export const PURGE_NOTICE_DAYS = 1;
 
 /** The part of the audit log that somebody was shown. */
 export interface Reading {

@@ -74,7 +74,20 @@ CREATE VIEW audit.announced_purges_v1 AS
   SELECT a.tenant, a.number, a.recorded_at, (p.data->>'before')::bigint AS before,
     (p.data->>'keepDays')::int AS keep_days
   FROM audit.entries a JOIN audit.payloads p ON p.tenant = a.tenant AND p.number = a.number
-  WHERE a.owner = 'audit' AND a.type = 'muster.audit.purge-announced.v1';
+  WHERE a.owner = 'audit' AND a.type = 'muster.audit.purge-announced.v1'
+    AND p.data->>'before' ~ '^[0-9]{1,15}$' AND p.data->>'keepDays' ~ '^[0-9]{1,5}$';
+-- When the role that purges saw an announcement first. The one that writes the log writes its moments, too, and could say
+-- that it has announced something days ago.
+CREATE TABLE audit.seen_announcements (
+  tenant uuid NOT NULL, number bigint NOT NULL, seen_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant, number)
+);
+-- Rows are put in here, so that nobody says when they have seen something.
+CREATE VIEW audit.seen_announcements_v1 AS SELECT tenant, number FROM audit.seen_announcements;
+CREATE VIEW audit.due_purges_v1 AS
+  SELECT a.tenant, a.number, a.before FROM audit.announced_purges_v1 a
+  JOIN audit.seen_announcements s ON s.tenant = a.tenant AND s.number = a.number
+  WHERE greatest(a.recorded_at, s.seen_at) < now() - interval '24 hours';
 -- Contents that may go: the log itself has said so for a day. The role that writes the log cannot delete them, and the
 -- role that can deletes nothing that the log has not announced, and sees no content.
 CREATE VIEW audit.purgeable_v1 AS
@@ -83,11 +96,12 @@ CREATE VIEW audit.purgeable_v1 AS
     ) AS recorded_at
   FROM audit.payloads p
   WHERE p.number < (
-    SELECT a.before FROM audit.announced_purges_v1 a
-    WHERE a.tenant = p.tenant AND a.recorded_at < now() - interval '1 day' ORDER BY a.number DESC LIMIT 1
+    SELECT d.before FROM audit.due_purges_v1 d WHERE d.tenant = p.tenant ORDER BY d.number DESC LIMIT 1
   );
 GRANT USAGE ON SCHEMA audit TO muster_directory;
 GRANT SELECT ON audit.announced_purges_v1 TO muster_directory, muster_admin_api;
+GRANT SELECT ON audit.due_purges_v1 TO muster_directory;
+GRANT SELECT, INSERT ON audit.seen_announcements_v1 TO muster_directory;
 GRANT SELECT, DELETE ON audit.purgeable_v1 TO muster_directory;
 
 CREATE VIEW audit.entries_v1 AS
