@@ -10,6 +10,7 @@ import { HistoriesController } from './audit/histories.controller.js';
 import { LogsController } from './audit/logs.controller.js';
 import { Logs } from './audit/logs.queries.js';
 import { EntryClients } from './audit/entry-clients.queries.js';
+import { Bearers } from './audit/bearers.queries.js';
 import { AuditNames } from './audit/names.queries.js';
 import { People } from './audit/people.queries.js';
 import { PersonKeys } from './audit/person-values.queries.js';
@@ -177,6 +178,7 @@ export class AdminApiModule {
         Histories,
         Streams,
         AuditNames,
+        Bearers,
         EntryClients,
         People,
         PersonKeys,

@@ -28,6 +28,7 @@ import {
 import { Users } from '../users/users.queries.js';
 import { NAMED } from './entries.controller.js';
 import { eventOf, idsIn } from './entry.js';
+import { Bearers } from './bearers.queries.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
@@ -56,7 +57,7 @@ import {
 } from './report.js';
 import { Streams } from './streams.queries.js';
 import { Totals } from './totals.queries.js';
-import { holderIn, whatToDo } from './what-to-do.js';
+import { whatToDo } from './what-to-do.js';
 import { Where } from './where.queries.js';
 
 const DEFAULT_MS = 24 * 3_600_000;
@@ -165,6 +166,7 @@ export class ReportController {
     private readonly reports: Reports,
     private readonly totals: Totals,
     private readonly names: AuditNames,
+    private readonly bearers: Bearers,
     private readonly users: Users,
     private readonly streams: Streams,
     private readonly where: Where,
@@ -287,7 +289,11 @@ export class ReportController {
     const { results, actions, bars } = totalsOf(groups, { sinceMs, untilMs, seconds });
     const names = await this.names.of(
       filter.tenant,
-      failing.flatMap(({ last: { object, detail } }) => [object, holderIn(detail)?.id ?? null]),
+      failing.map(({ last }) => last.object),
+    );
+    const bearerOf = await this.bearers.named(
+      filter.tenant,
+      failing.map(({ last }) => last),
     );
     return {
       totals: { requests: results.success + results.failure + results.skipped, results, actions, ...counted },
@@ -304,7 +310,7 @@ export class ReportController {
         status: last.status,
         scimType: last.scimType,
         reason: last.detail,
-        whatToDo: whatToDo(last, (id) => names.nameOf(id)),
+        whatToDo: whatToDo(last, bearerOf),
         request: last.id,
       })),
     };
@@ -313,11 +319,10 @@ export class ReportController {
   private async items(tenant: string, joined: readonly Joined[]): Promise<ReportItem[]> {
     const names = await this.names.of(
       tenant,
-      joined.flatMap(({ request: { directory, actor, object, detail }, entries }) => [
+      joined.flatMap(({ request: { directory, actor, object }, entries }) => [
         directory,
         actor,
         object,
-        holderIn(detail)?.id ?? null,
         ...entries.flatMap((row) => {
           const ids = idsIn(eventOf(row, null));
           // Of more than one who came or went the sentence says how many.
@@ -325,7 +330,11 @@ export class ReportController {
         }),
       ]),
     );
-    return joined.map(({ request, entries }) => reportItem(request, entries, names));
+    const bearerOf = await this.bearers.named(
+      tenant,
+      joined.map(({ request }) => request),
+    );
+    return joined.map(({ request, entries }) => reportItem(request, entries, names, bearerOf));
   }
 
   private async *csv(filter: ReportFilter): AsyncGenerator<string> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Bearer } from './bearers.js';
 import { axisEnd, chartOf, escaped } from './chart.js';
 import type { RequestRow } from './asked-request.js';
 import { csvCell } from './csv.js';
@@ -77,8 +78,16 @@ const changed = entry('muster.user.changed.v1', 'update', {
   attributes: ['active'],
 });
 const deactivated = entry('muster.user.deactivated.v1', 'disable', {});
+const BEARER: Bearer = {
+  type: 'user',
+  id: ADA,
+  name: 'ada@example.org',
+  directory: DIRECTORY,
+  isArchived: false,
+  values: { userName: ['ada@example.org'] },
+};
 const item = (asked: Partial<RequestRow>, entries: readonly CausedEntry[] = []) =>
-  reportItem(request(asked), entries, names);
+  reportItem(request(asked), entries, names, (id) => (id === ADA ? BEARER : null));
 const step = (found: ReturnType<typeof item>, name: string) => found.steps.find((one) => one.step === name);
 
 describe('a request and what it changed', () => {

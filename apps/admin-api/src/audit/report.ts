@@ -2,6 +2,7 @@ import { EFFECTS, type Effect } from '#contracts';
 import { typesOf } from './actions.js';
 import { eventOf, listedEntry, type EntryRow, type Named } from './entry.js';
 import type { RequestRow } from './asked-request.js';
+import type { BearerOf } from './bearers.js';
 import { whatToDo } from './what-to-do.js';
 import type { Names } from './words.js';
 
@@ -207,8 +208,13 @@ const stepsOf = (
   ];
 };
 
-/** Joins a request with the entries of what it changed; `names` knows the ids of both. */
-export const reportItem = (request: RequestRow, entries: readonly CausedEntry[], names: Names): ReportItem => {
+/** Joins a request with the entries of what it changed; `names` knows the ids of both, and `bearerOf` those in answers. */
+export const reportItem = (
+  request: RequestRow,
+  entries: readonly CausedEntry[],
+  names: Names,
+  bearerOf: BearerOf,
+): ReportItem => {
   const outline = outlineOf(request, entries);
   const result = resultOf(outline);
   const { directory, actor, object, name, status, scimType, detail } = request;
@@ -231,7 +237,7 @@ export const reportItem = (request: RequestRow, entries: readonly CausedEntry[],
         ? null
         : isDoneAllTheSame
           ? 'Nothing: the answer came too late or not at all, and the change was made.'
-          : whatToDo(request, (id) => names.nameOf(id)),
+          : whatToDo(request, bearerOf),
     steps: stepsOf(request, entries, names, result),
     correlationId: request.correlationId,
     method: request.method,

@@ -11,6 +11,7 @@ import { PageQuery, Pages, rowsOf } from '../http/pages.queries.js';
 import { asBoolean, NOT_BLANK } from '../http/query-values.js';
 import { ID, listOf, MOMENT, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { MAX_CORRELATION_CHARACTERS, NAMED, searchOf, type Searched } from './entries.controller.js';
+import { Bearers } from './bearers.queries.js';
 import type { Named } from './entry.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
@@ -18,7 +19,7 @@ import { checkTenant, Reads, type Reader } from './reader.guard.js';
 import { Readings } from './readings.sender.js';
 import { unrepeatable, unsendable } from './replayable.js';
 import { Replays, type Replay } from './replays.queries.js';
-import { helpfulCommands, holderIn, whatToDo } from './what-to-do.js';
+import { helpfulCommands, whatToDo } from './what-to-do.js';
 import { Where } from './where.queries.js';
 import type { RequestRow } from './asked-request.js';
 import { AskedRequests, type RequestFilter } from './requests.queries.js';
@@ -106,6 +107,7 @@ export class RequestsController {
   constructor(
     private readonly requests: AskedRequests,
     private readonly names: AuditNames,
+    private readonly bearers: Bearers,
     private readonly where: Where,
     private readonly pages: Pages,
     private readonly readings: Readings,
@@ -157,12 +159,12 @@ export class RequestsController {
     await this.readings.record(reader, found.tenant, 'request', { id: found.id });
     const facts = await this.replays.circumstances(found);
     const isRefused = found.status >= 400;
-    const names = await this.names.of(found.tenant, [holderIn(found.detail)?.id ?? null]);
+    const bearerOf = await this.bearers.named(found.tenant, [found]);
     return {
       ...(await this.named(found.tenant, [found]))[0]!,
       body,
-      whatToDo: isRefused ? whatToDo(found, (one) => names.nameOf(one)) : null,
-      commands: isRefused ? helpfulCommands(found) : [],
+      whatToDo: isRefused ? whatToDo(found, bearerOf) : null,
+      commands: isRefused ? helpfulCommands(found, bearerOf) : [],
       notReplayable: unsendable(kept) ?? unrepeatable(found, facts),
       replays: facts.family,
     };

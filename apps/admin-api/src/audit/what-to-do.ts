@@ -1,3 +1,5 @@
+import { borneBy, type Bearer, type BearerOf, type Borne, type Relation } from './bearers.js';
+
 /** An answer that refuses, as far as it says what is to be done. */
 export interface Refusal {
   readonly status: number;
@@ -10,16 +12,10 @@ export interface Refusal {
 }
 
 const ID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const HOLDER = new RegExp(`taken by the (user|group) with the id (${ID})`);
-
-/** The user or group that has what a refused request wanted; null = the answer names none. */
-export const holderIn = (detail: string | null): { readonly type: 'user' | 'group'; readonly id: string } | null => {
-  const [, type, id] = HOLDER.exec(detail ?? '') ?? [];
-  return id === undefined ? null : { type: type as 'user' | 'group', id };
-};
 
 /** A cause that the words of an answer tell. */
 interface Cause {
+  /** From the beginning of the answer, where no client writes. */
   readonly said: RegExp;
   /** A sentence for administrators; `parts` are those that the expression has found. */
   readonly toDo: (...parts: readonly string[]) => string;
@@ -39,18 +35,13 @@ const CAUSES: readonly Cause[] = [
     commands: (directory, setting) => [`directory set ${directory} ${option(setting!)} on`],
   },
   {
-    said: /is not in the scope of the directory/,
+    said: /^The user is not in the scope of the directory "/,
     toDo: () =>
       'Change the user at the identity provider so that the scope of the directory matches, or change the setting scope; then send the request again.',
     commands: DIRECTORY,
   },
   {
-    said: new RegExp(`the user with the id (${ID}), who is archived`),
-    toDo: () => 'Restore the user who is archived, if that person may act again, and send the request again.',
-    commands: (_directory, id) => [`user show ${id}`, `user restore ${id}`],
-  },
-  {
-    said: /leaves this user out \(IgnoreObjectFlow\)/,
+    said: /^The attribute mapping of the directory ".*" leaves this user out \(IgnoreObjectFlow\)/s,
     toDo: () =>
       'The attribute mapping of the directory in Muster leaves such users out: change its lines, or take the user out of what the identity provider provisions.',
     commands: DIRECTORY,
@@ -67,13 +58,13 @@ const CAUSES: readonly Cause[] = [
     commands: DIRECTORY,
   },
   {
-    said: /asks for (.+), which the user would not have/s,
+    said: /^The directory ".*" asks for (.+), which the user would not have/s,
     toDo: (paths) =>
       `Give the user a value of ${paths} at the identity provider, and map it there; or take it out of the setting requiredAttributes, and send the request again.`,
     commands: DIRECTORY,
   },
   {
-    said: /is not among the roles that there are/,
+    said: /^roles\.value: .* is not among the roles that there are/s,
     toDo: () =>
       'Send one of the roles that the answer names, or let the directory keep others (the setting unknownRoles), and send the request again.',
     commands: DIRECTORY,
@@ -84,24 +75,7 @@ const CAUSES: readonly Cause[] = [
       `The required attribute ${name} is missing: map to it, at the identity provider, an attribute that every object has a value of, and provision the object again.`,
   },
   {
-    said: new RegExp(`could be any of the users with the ids (${ID}), (${ID})`),
-    toDo: () =>
-      'Several users bear what the request says: change it at all but one of them, at the identity provider or with user set, and send the request again.',
-    commands: (_directory, ...ids) => ids.map((id) => `user show ${id}`),
-  },
-  {
-    said: new RegExp(`the user with the id (${ID}), who .* is not managed by this directory`, 's'),
-    toDo: () => 'Transfer the user to this directory, if it is the same person, and send the request again.',
-    commands: (directory, id) => [`user show ${id}`, `user transfer ${id} ${directory}`],
-  },
-  {
-    said: new RegExp(`the user with the id (${ID}), and .*(?:verified domain|has no domain)`, 's'),
-    toDo: () =>
-      'An e-mail says who somebody is only where its domain is verified: verify the domain, or transfer the user to this directory, and send the request again.',
-    commands: (directory, id) => [`user show ${id}`, 'domain list', `user transfer ${id} ${directory}`],
-  },
-  {
-    said: new RegExp(`There is no user or group with the id (${ID}), so it cannot be a member`),
+    said: new RegExp(`^There is no user or group with the id (${ID}), so it cannot be a member`),
     toDo: () =>
       'Provision that member first, or see what became of it; then send the request again: Muster takes no member that it does not know.',
     commands: (_directory, id) => [`audit history ${id}`],
@@ -143,7 +117,7 @@ const CAUSES: readonly Cause[] = [
     commands: () => ['token list', 'token create'],
   },
   {
-    said: /MAX_RESOURCE_BYTES/,
+    said: /^The \w+ would have \d+ bytes as JSON/,
     toDo: () =>
       'Send fewer or shorter values at the identity provider, or let the operator of Muster raise MAX_RESOURCE_BYTES.',
   },
@@ -185,26 +159,33 @@ const causeOf = (detail: string | null): { readonly cause: Cause; readonly parts
   return null;
 };
 
-/**
- * Says in a sentence what an administrator does about a refused request. `nameOf` names a user or group by its id; null =
- * nobody knows it.
- */
-export const whatToDo = (
-  { status, scimType, detail, method }: Refusal,
-  nameOf: (id: string) => string | null,
-): string => {
-  const holder = holderIn(detail);
-  if (holder) {
-    const name = nameOf(holder.id);
-    const who = `the ${holder.type} ${name === null ? holder.id : `"${name}" (${holder.id})`}`;
-    return method === 'POST'
-      ? `Give one of the two another value at the identity provider, or rename, transfer or delete ${who}, which has it; then provision again.`
-      : `Choose another value at the identity provider: ${who} has this one.`;
-  }
+/** Sentences about those who have what the request wanted, but for those who have it to themselves. */
+const BY_RELATION: { readonly [relation in Exclude<Relation, `taken${string}`>]: string } = {
+  several:
+    'Several users bear what the request says: change it at all but one of them, at the identity provider or with user set, and send the request again.',
+  archived: 'Restore the user who is archived, if that person may act again, and send the request again.',
+  'web role': 'Transfer the user to this directory, if it is the same person, and send the request again.',
+  'stranger’s domain':
+    'An e-mail says who somebody is only where its domain is verified: verify the domain, or transfer the user to this directory, and send the request again.',
+};
+
+const aboutBearers = ({ relation, bearers }: Borne, method: string): string => {
+  if (relation !== 'taken' && relation !== 'taken elsewhere') return BY_RELATION[relation];
+  const [{ type, id, name }] = bearers as readonly [Bearer];
+  const who = `the ${type} "${name}" (${id})`;
+  return method === 'POST'
+    ? `Give one of the two another value at the identity provider, or rename, transfer or delete ${who}, which has it; then provision again.`
+    : `Choose another value at the identity provider: ${who} has this one.`;
+};
+
+/** Says in a sentence what an administrator does about a refused request. */
+export const whatToDo = ({ status, scimType, detail, method }: Refusal, bearerOf: BearerOf): string => {
   if (status >= 500)
     return status === 503
       ? 'The client sends it again by itself. If it goes on, see whether the database and the message log are there: muster logs say which is away.'
       : 'This is a fault of Muster: its log has the reason under the correlation id. Send the request again when it is mended.';
+  const borne = borneBy({ status, detail }, bearerOf);
+  if (borne) return aboutBearers(borne, method);
   const known = causeOf(detail);
   const ofType = scimType === null ? undefined : BY_TYPE[scimType];
   return (
@@ -215,22 +196,42 @@ export const whatToDo = (
   );
 };
 
-/** Commands of the command line that show what is in the way of a refused request, or mend it. */
-export const helpfulCommands = ({ status, scimType, detail, directory, object }: Refusal): readonly string[] => {
+/**
+ * Commands of the command line that show what is in the way of a refused request, or mend it. A user or group is named
+ * in one only if it was looked up, and really has what the request wanted.
+ */
+export const helpfulCommands = (
+  { status, scimType, detail, directory, object }: Refusal,
+  bearerOf: BearerOf,
+): readonly string[] => {
   const where = directory ?? '<directory>';
-  const holder = holderIn(detail);
-  if (holder)
-    return holder.type === 'group'
-      ? [`group members ${holder.id}`, `audit history ${holder.id}`]
-      : [
-          `user show ${holder.id}`,
-          ...(/An administrator can transfer/.test(detail!) ? [`user transfer ${holder.id} ${where}`] : []),
-        ];
   if (status >= 500) return [];
+  const borne = borneBy({ status, detail }, bearerOf);
+  if (borne) return commandsAbout(borne, directory ?? null);
   const known = causeOf(detail);
   if (known?.cause.commands) return known.cause.commands(where, ...known.parts);
   if (status === 404 || status === 412) return object ? [`audit history ${object}`] : [];
   if (status === 401) return ['token list', 'token create'];
   if (scimType === 'invalidPath') return ['schema list'];
   return [];
+};
+
+const commandsAbout = ({ relation, bearers }: Borne, to: string | null): readonly string[] => {
+  const [{ id, type, directory }] = bearers as readonly [Bearer];
+  if (type === 'group') return [`group members ${id}`, `audit history ${id}`];
+  const show = bearers.map((one) => `user show ${one.id}`);
+  const transfer = to !== null && directory !== to ? [`user transfer ${id} ${to}`] : [];
+  switch (relation) {
+    case 'several':
+      return show;
+    case 'archived':
+      return [...show, `user restore ${id}`];
+    case 'stranger’s domain':
+      return [...show, 'domain list', ...transfer];
+    case 'taken':
+      return show;
+    case 'taken elsewhere':
+    case 'web role':
+      return [...show, ...transfer];
+  }
 };

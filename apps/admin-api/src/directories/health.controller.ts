@@ -9,10 +9,11 @@ import {
   type HealthReason,
 } from '#contracts';
 import { AuditNames } from '../audit/names.queries.js';
+import { Bearers } from '../audit/bearers.queries.js';
 import { Reads, type Reader } from '../audit/reader.guard.js';
 import { Readings } from '../audit/readings.sender.js';
 import { AskedRequests } from '../audit/requests.queries.js';
-import { holderIn, whatToDo } from '../audit/what-to-do.js';
+import { whatToDo } from '../audit/what-to-do.js';
 import { Clients, type ClientView } from '../clients/clients.queries.js';
 import { AdminController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
@@ -170,6 +171,7 @@ export class DirectoryHealthController {
     private readonly stillFailing: FailingObjects,
     private readonly requests: AskedRequests,
     private readonly names: AuditNames,
+    private readonly bearers: Bearers,
     private readonly readings: Readings,
   ) {}
 
@@ -246,8 +248,9 @@ export class DirectoryHealthController {
     );
     const names = await this.names.of(
       tenant,
-      [...rows.values()].flatMap(({ object, detail }) => [object, holderIn(detail)?.id ?? null]),
+      [...rows.values()].map(({ object }) => object),
     );
+    const bearerOf = await this.bearers.named(tenant, [...rows.values()]);
     return failing.flatMap(({ count, first, last }) => {
       const row = rows.get(last);
       // It may be deleted meanwhile, because it is old enough.
@@ -263,7 +266,7 @@ export class DirectoryHealthController {
           status: row.status,
           scimType: row.scimType,
           reason: maySee ? row.detail : null,
-          whatToDo: whatToDo(row, (one) => names.nameOf(one)),
+          whatToDo: whatToDo(row, bearerOf),
           request: row.id,
         },
       ];
