@@ -141,6 +141,37 @@ for (const log of ['Postgres', 'Kafka'] as const) {
       expect((await dryRun(first.id)).body).toMatchObject({ response: { status: 409 }, refusal: notReplayable });
     });
 
+    it('twice at once, or while its record is lost, is one command', async () => {
+      await set({ createUsers: false, refusal: 'error' });
+      const refused = await sent('POST', '/Users', { userName: 'twice@again.example' });
+      expect((await replay(refused.id)).body.response.status).toBe(403);
+      await set({ createUsers: true });
+      const answers = await Promise.all([replay(refused.id), replay(refused.id)]);
+      await recorded(answers[0].body.correlationId);
+      await recorded(answers[1].body.correlationId);
+      await muster.owner.query('DELETE FROM audit.requests WHERE replay_of = $1', [refused.id]);
+      answers.push(await replay(refused.id));
+      const { id } = answers[0].body.response.body;
+      for (const { body } of answers) expect(body).toMatchObject({ response: { status: 201, body: { id } } });
+    });
+
+    it('is not sent when it was answered as failed, and done', async () => {
+      const done = await sent('POST', '/Users', { userName: 'late-answer@again.example' });
+      await entriesOfAll(muster.owner);
+      const answered = (object: string | null) =>
+        muster.owner.query('UPDATE audit.requests SET status = 503, object = $2 WHERE id = $1', [done.id, object]);
+      for (const object of [null, done.object]) {
+        await answered(object);
+        expect(await replay(done.id)).toMatchObject({
+          status: 409,
+          body: { detail: expect.stringMatching(/answered 503, and its change was made all the same/) },
+        });
+      }
+      // Another one did it.
+      await answered(uuidv7());
+      expect((await admin('GET', `/audit/requests/${done.id}`)).body.notReplayable).toBe(null);
+    });
+
     it('with an Idempotency-Key is carried out once, and answered the same', async () => {
       await set({ createUsers: false, refusal: 'error' });
       const refused = await sent('POST', '/Users', { userName: 'once@again.example' });

@@ -65,7 +65,7 @@ export interface RequestRecord {
   /** The name by which the body calls it: userName or displayName. */
   readonly name: string | null;
   readonly status: number;
-  /** What it did to the user or group; null = nobody knows, or it was refused. */
+  /** Its effect on the user or group; null = nobody knows, or it was refused. */
   readonly effect: Effect | null;
   /** RFC 7644 §3.12; null = none. */
   readonly scimType: string | null;

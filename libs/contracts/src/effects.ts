@@ -1,7 +1,7 @@
 import type { GroupEvent } from './group.js';
 import type { UserEvent } from './user.js';
 
-/** What a command did to a user or group: of several events the first one here says most. */
+/** Effects of a command on a user or group: of several events the first one here says most. */
 export const EFFECTS = [
   'create',
   'delete',

@@ -58,6 +58,6 @@ export interface OutcomeData {
   readonly outcome: Outcome;
   /** Bytes loaded and written for a command of this tenant, where they are known. */
   readonly cost?: number;
-  /** What the command did; left out = it was rejected, or was carried out before. */
+  /** The effect of the command; left out = it was rejected, or was carried out before. */
   readonly effect?: Effect;
 }

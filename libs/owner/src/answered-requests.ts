@@ -32,7 +32,7 @@ export interface Described {
   readonly kind: string;
   /** The object that the answer shows; null = none, or several. */
   readonly seen: string | null;
-  /** What it did to the resource; left out = nobody knows. */
+  /** Its effect on the resource; left out = nobody knows. */
   readonly effect?: Effect;
   /** Operations of a bulk request that failed; left out = none. */
   readonly failed?: readonly FailedOperation[];
@@ -135,7 +135,7 @@ export const tellAnswers = (
   },
 });
 
-/** Of what is no request, nothing but the answer is known. */
+/** Tells of bytes that are no request, of which nothing but the answer is known. */
 const tellUnread = (
   { requests, name: face }: TellingFace,
   { address, correlationId, status, body }: Parameters<AnswerListener['unread']>[0],

@@ -32,7 +32,7 @@ const request = (more: Partial<KeptRequest> = {}): KeptRequest => ({
   ...more,
 });
 const directory: SendingDirectory = { name: 'Contoso', status: 'active', movedAt: null };
-const facts: Circumstances = { directory, done: null };
+const facts: Circumstances = { directory, done: null, isCarriedOut: false };
 
 describe('nobody can send', () => {
   it.each<[string, Partial<KeptRequest>, RegExp]>([
@@ -72,6 +72,12 @@ describe('nobody sends again as things are', () => {
     ['what reads', { method: 'GET' }, {}, /only reads/],
     ['what searches', { method: 'POST', path: '/api/scim/v2/Users/.search' }, {}, /only reads/],
     ['what was done', { status: 201 }, {}, /answered 201 and done/],
+    [
+      'what was done though it failed',
+      { status: 503 },
+      { isCarriedOut: true },
+      /answered 503, and its change was made/,
+    ],
     [
       'what a replay has done',
       {},

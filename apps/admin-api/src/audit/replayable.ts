@@ -2,7 +2,7 @@ import { MASKED_CONDITION, MAX_KEPT_BODY_BYTES, MAX_PATH_CHARACTERS, replayableP
 import type { KeptRequest, RequestRow, SendingDirectory } from './asked-request.js';
 
 const WRITES: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
-/** What masking puts in the place of a secret; a client that sends the same is not told apart. */
+/** Masking puts it in the place of a secret; a client that sends the same is not told apart. */
 const MASK = '***';
 const FACES = { admin: 'of an administrator', 'sign-in': 'for an access token', scim: '' } as const;
 /** RFC 9112 §3.2.2: a request may name its whole URL. */
@@ -44,27 +44,31 @@ export const unsendable = (request: KeptRequest): string | null => {
   return null;
 };
 
-/** What is known about a request besides its record. */
+/** Facts about a request besides its record. */
 export interface Circumstances {
   /** Null = it was deleted. */
   readonly directory: SendingDirectory | null;
   /** The request that has repeated it, or that it has repeated, and was done; null = there is none. */
   readonly done: Pick<RequestRow, 'id' | 'at'> | null;
+  /** True: it was answered as failed, and its change was made all the same. */
+  readonly isCarriedOut: boolean;
 }
 
-/** To a millisecond. */
+/** A moment to a millisecond. */
 const shown = (moment: string): string => new Date(moment).toISOString();
 
-/** Of a directory that was deleted. */
+/** The reason when a directory was deleted. */
 export const NO_DIRECTORY = 'Its directory was deleted: nobody can send anything in its name.';
 
 /** Says why a request that could be sent is not sent again as it is now; null = it may be. */
-export const unrepeatable = (request: RequestRow, { directory, done }: Circumstances): string | null => {
+export const unrepeatable = (request: RequestRow, { directory, done, isCarriedOut }: Circumstances): string | null => {
   const { status, at } = request;
   if (!isWrite(request))
     return 'It only reads, so there is nothing to do again: a dry run says what it would be answered now.';
   if (status < 400)
     return `It was answered ${status} and done: sent again, it could overwrite what has changed since. Only requests that were refused or failed are sent again.`;
+  if (isCarriedOut)
+    return `It was answered ${status}, and its change was made all the same, because the answer came too late or not at all: sent again, it could overwrite what has changed since.`;
   if (done)
     return `It was sent again on ${shown(done.at)} and done then (request ${done.id}): once more, it could overwrite what has changed since.`;
   if (!directory) return NO_DIRECTORY;

@@ -1,9 +1,22 @@
+import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_REQUESTS_VIEW, DIRECTORIES_VIEW, eventsViewOf, type DirectoryStatus } from '#contracts';
+import {
+  AUDIT_ENTRIES_VIEW,
+  AUDIT_REQUESTS_VIEW,
+  derivedId,
+  DIRECTORIES_VIEW,
+  eventsViewOf,
+  idMs,
+  idTime,
+  outcomesViewOf,
+  type DirectoryStatus,
+} from '#contracts';
+import { Rejected } from '#scim';
 import { POOL } from '../injected.js';
 import type { RequestRow, SendingDirectory } from './asked-request.js';
 import { isWrite, type Circumstances } from './replayable.js';
+import { CLOCKS_MS, LATE_MS } from './report.queries.js';
 import { asMoment } from './streams.queries.js';
 
 /** So many are looked at: nobody sends a request again a hundred times. */
@@ -29,15 +42,60 @@ export class Replays {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** All that says whether a request is sent again, besides its record. */
-  async circumstances(
-    request: Pick<RequestRow, 'tenant' | 'id' | 'directory' | 'method' | 'path'>,
-  ): Promise<Circumstances & { readonly family: readonly Replay[] }> {
+  async circumstances(request: RequestRow): Promise<Circumstances & { readonly family: readonly Replay[] }> {
     const { tenant, id, directory } = request;
-    const [of, family] = await Promise.all([
+    const [of, family, isCarriedOut] = await Promise.all([
       directory === null ? null : this.directory(tenant, directory),
       isWrite(request) ? this.family(tenant, id) : [],
+      isWrite(request) && request.status >= 500 && this.isCarriedOut(request),
     ]);
-    return { directory: of, family, done: family.find(({ status }) => status < 400) ?? null };
+    return { directory: of, family, isCarriedOut, done: family.find(({ status }) => status < 400) ?? null };
+  }
+
+  /**
+   * The id of the command of a replay. It follows from the request that is repeated in the end, and from how often its
+   * replays were refused, as outcomes say it: records of requests come later or not at all, and two replays at once
+   * must be one command. Throws Rejected(conflict) after too many.
+   */
+  async commandId({ tenant, id, replayOf }: RequestRow, family: readonly Replay[]): Promise<string> {
+    const parents = new Map<string, string | null>([
+      [id, replayOf],
+      ...family.map((one) => [one.id, one.replayOf] as const),
+    ]);
+    let first = id;
+    for (let count = 0; count < MAX_REPLAYS; count++) first = parents.get(first) ?? first;
+    const ids = Array.from({ length: MAX_REPLAYS }, (_, count) =>
+      derivedId(idTime(idMs(first)), createHash('sha256').update(`replay|${tenant}|${first}|${count}`).digest('hex')),
+    );
+    const { rows } = await this.pool.query<{ id: string }>({
+      name: 'refused-commands-of-replays',
+      text: (['identity', 'group'] as const)
+        .map(
+          (owner) =>
+            `SELECT command_id AS id FROM ${outcomesViewOf(owner)} WHERE command_id = ANY ($1::uuid[]) AND outcome->>'status' = 'rejected'`,
+        )
+        .join(' UNION ALL '),
+      values: [ids],
+    });
+    const refused = new Set(rows.map((row) => row.id));
+    const free = ids.find((one) => !refused.has(one));
+    if (free === undefined)
+      throw new Rejected('conflict', `This request was sent again ${MAX_REPLAYS} times, and refused each time.`);
+    return free;
+  }
+
+  /** Tells whether a request that was answered as failed was carried out all the same, as its entries say. */
+  private async isCarriedOut({ tenant, correlationId, at, durationMs, object, actor }: RequestRow): Promise<boolean> {
+    const { rowCount } = await this.pool.query({
+      name: 'entry-of-failed-request',
+      text: `
+        SELECT FROM ${AUDIT_ENTRIES_VIEW} WHERE correlation_id = $2 AND tenant = $1 AND actor = $6
+          AND recorded_at >= $3::timestamptz - interval '${CLOCKS_MS} ms'
+          AND recorded_at <= $3::timestamptz + ($4::float8 + ${CLOCKS_MS + LATE_MS}) * interval '1 ms'
+          AND ($5::uuid IS NULL OR stream = $5) LIMIT 1`,
+      values: [tenant, correlationId, at, durationMs, object, actor],
+    });
+    return rowCount === 1;
   }
 
   /** All that repeat the same request as this one, and that request, without this one; the oldest first. */

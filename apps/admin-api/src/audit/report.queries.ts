@@ -28,7 +28,7 @@ const MAX_FAILING = 50;
 const MAX_ENTRIES = 8;
 const MAX_ENTRY_BYTES = 8_192;
 /** The clock of a face, and that of the database. */
-const CLOCKS_MS = 2_000;
+export const CLOCKS_MS = 2_000;
 
 const DATA = `SELECT data FROM ${AUDIT_PAYLOADS_VIEW} WHERE tenant = e.tenant AND number = e.number OFFSET 0`;
 const RANK = rankSql('e.type', DATA);
@@ -147,7 +147,8 @@ export class Reports {
     return requests.map((request) => ({ request, entries: byId.get(request.id) ?? [] }));
   }
 }
-const LATE_MS = 60_000;
+/** A command waits for so long at most, after which it is not carried out. */
+export const LATE_MS = 60_000;
 
 export const requestsOf = ({
   since,

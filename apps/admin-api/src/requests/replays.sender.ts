@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 /** The rest is for the answer to come back. */
 const SHARE_OF_SENDING = 4 / 5;
 
-/** What would become of a request that is sent again. */
+/** The answer to a request that is only tried. */
 export interface DryReplay extends DryRunResult {
   /** Why it is not sent again as things are now; null = it may be. */
   readonly refusal: string | null;
@@ -25,7 +25,7 @@ export interface DryReplay extends DryRunResult {
   readonly later: LaterWrite | null;
 }
 
-/** What became of a request that was sent again. */
+/** The answer to a request that was sent again. */
 export interface SentReplay {
   /** Of the request as it was sent now. */
   readonly id: string;
@@ -94,7 +94,7 @@ export class SentAgain {
       headers: conditionsOf(request),
       body,
       by: { actor: key.actor, ...(reason === undefined ? {} : { reason }), ...client },
-      commandId: repeatable?.newCommandId() ?? uuidv7(),
+      commandId: repeatable?.newCommandId() ?? (await this.replays.commandId(request, facts.family)),
       ...(repeatable && { request: repeatable.request }),
       expiresAt: new Date(nowMs + this.questions.timeoutMs * SHARE_OF_SENDING).toISOString(),
     };
