@@ -40,7 +40,7 @@ const refusedAgo = (minutes: number): HealthFacts['refused'] => ({
   why: 'audience, expected a, received b.',
 });
 const quarantine = (failing: number): HealthFacts['quarantine'] =>
-  quarantineOf({ failing, managed: 100, lastCycleMs: NOW, credentialsRefusedMs: null }, NOW);
+  quarantineOf({ failing, managed: 100, unmanaged: failing, lastCycleMs: NOW, credentialsRefusedMs: null }, NOW);
 
 describe('the state of a directory', () => {
   it.each([

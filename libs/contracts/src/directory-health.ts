@@ -31,7 +31,7 @@ export interface HealthFacts {
   readonly unrecorded: number;
   /** Users and groups whose last request failed. */
   readonly failing: number;
-  /** Users whom the directory manages; they need not be counted where nothing fails. */
+  /** Users and groups that the directory manages; they need not be counted where nothing fails. */
   readonly managed: number;
   /** Null = its provider has no quarantine. */
   readonly quarantine: Quarantine | null;

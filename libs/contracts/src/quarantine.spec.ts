@@ -6,6 +6,7 @@ const HOUR = 3_600_000;
 const seen = (more: Partial<FailuresSeen>): FailuresSeen => ({
   failing: 0,
   managed: 1_000,
+  unmanaged: more.failing ?? 0,
   lastCycleMs: NOW - HOUR,
   credentialsRefusedMs: null,
   ...more,
@@ -21,6 +22,20 @@ it.each([
   ['exactly 40 %', { failing: 5_000, managed: 7_500 }, 'near', 40, /^Near/],
   ['30,000 failures and 5,000 successes', { failing: 30_000, managed: 5_000 }, 'likely', 85.7, /^Likely/],
   ['20,000 failures and 100,000 successes', { failing: 20_000, managed: 100_000 }, 'near', 16.7, /^Near/],
+  [
+    '6,000 failures, all of those that are there',
+    { failing: 6_000, managed: 12_000, unmanaged: 0 },
+    'likely',
+    50,
+    /50 %/,
+  ],
+  [
+    '6,000 failures, half of those that are there',
+    { failing: 6_000, managed: 12_000, unmanaged: 3_000 },
+    'near',
+    40,
+    /^Near/,
+  ],
   ['45,000 failures', { failing: 45_000, managed: 900_000 }, 'likely', 4.8, /more than 40,000/],
   [
     'refused credentials',

@@ -19,8 +19,10 @@ const DISABLED_AFTER_DAYS = 28;
 export interface FailuresSeen {
   /** Users and groups whose last request failed. */
   readonly failing: number;
-  /** Users and groups that the directory manages. */
+  /** Users and groups that the directory manages, whether they fail or not. */
   readonly managed: number;
+  /** Those of `failing` that it does not manage: most of them never came to be. */
+  readonly unmanaged: number;
   /** The end of the last cycle, ms since 1970; null = there was none. */
   readonly lastCycleMs: number | null;
   /** When its credentials were refused, if they were not accepted since; null = they are good, or nobody knows. */
@@ -54,8 +56,8 @@ const AFTERWARDS =
   'Entra tries again 6, 12 and 24 hours after the first failure, then daily, and disables provisioning after four weeks. "Restart provisioning" ends it at once.';
 
 export const quarantineOf = (seen: FailuresSeen, nowMs: number): Quarantine => {
-  const { failing, managed, credentialsRefusedMs, lastCycleMs } = seen;
-  const all = failing + managed;
+  const { failing, managed, unmanaged, credentialsRefusedMs, lastCycleMs } = seen;
+  const all = managed + unmanaged;
   const share = all === 0 ? 0 : failing / all;
   const percent = Math.round(share * 1_000) / 10;
   const tally = `${count(failing)} of ${count(MIN_FAILURES)} failures, ${percent} % of its users and groups`;

@@ -25,10 +25,11 @@ export interface StillFailing {
   readonly first: string;
   /** The id of its last request. */
   readonly last: string;
+  /** Its id; null = it never came to be. */
+  readonly object: string | null;
 }
 
 interface Candidate extends StillFailing {
-  readonly object: string | null;
   readonly name: string | null;
   readonly resourceType: string | null;
 }

@@ -198,6 +198,9 @@ export class DirectoryHealthController {
       this.refused(directory.id),
     ]);
     const cycleMs = cyclesOf(directory.kind, minutes, nowMs).at(-1)?.startMs ?? null;
+    const objects = failing.items.flatMap(({ object }) => object ?? []);
+    const { managed, ofObjects } =
+      failing.total > 0 ? await this.seen.managed(directory, objects) : { managed: 0, ofObjects: 0 };
     const { tenant, name, kind, status } = directory;
     const view = healthView(
       {
@@ -213,7 +216,8 @@ export class DirectoryHealthController {
         credentials: credentialsOf(directory, clients),
         unrecorded,
         failing: failing.total,
-        managed: failing.total > 0 ? await this.seen.managed(directory) : 0,
+        managed,
+        unmanaged: failing.total - ofObjects,
       },
       nowMs,
     );

@@ -37,6 +37,7 @@ const seen = (more: Partial<Seen> = {}): Seen => ({
   unrecorded: 0,
   failing: 0,
   managed: 0,
+  unmanaged: 0,
   ...more,
 });
 

@@ -63,6 +63,8 @@ export interface Seen {
   readonly unrecorded: number;
   readonly failing: number;
   readonly managed: number;
+  /** Those of `failing` that the directory does not manage. */
+  readonly unmanaged: number;
 }
 
 export interface LastRequest {
@@ -215,6 +217,7 @@ const quarantineIn = (
     {
       failing: seen.failing,
       managed: seen.managed,
+      unmanaged: seen.unmanaged,
       lastCycleMs: cycles.at(-1)?.endMs ?? null,
       credentialsRefusedMs: isShutOut({ refused: seen.refused, lastMs }, nowMs) ? seen.refused!.atMs : null,
     },

@@ -76,8 +76,8 @@ CREATE VIEW audit.announced_purges_v1 AS
   FROM audit.entries a JOIN audit.payloads p ON p.tenant = a.tenant AND p.number = a.number
   WHERE a.owner = 'audit' AND a.type = 'muster.audit.purge-announced.v1'
     AND p.data->>'before' ~ '^[0-9]{1,15}$' AND p.data->>'keepDays' ~ '^[0-9]{1,5}$';
--- When the role that purges saw an announcement first. The one that writes the log writes its moments, too, and could say
--- that it has announced something days ago.
+-- When the role that purges saw an announcement first. The one that writes the log writes its moments, too, and could
+-- say that it has announced something days ago.
 CREATE TABLE audit.seen_announcements (
   tenant uuid NOT NULL, number bigint NOT NULL, seen_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant, number)
