@@ -1,8 +1,10 @@
+import { inflateRawSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import {
   DROPPED,
   MAX_KEPT_BODY_BYTES,
+  MAX_TOLD_BODIES_BYTES,
   type AuditCommand,
   type CommandData,
   type Message,
@@ -146,6 +148,28 @@ it('all tenants together have a limit, too', () => {
     for (let index = 0; index < 5; index++) requests.record(id, record(body));
   }
   expect(requests.hasRoom(uuidv7(), MAX_KEPT_BODY_BYTES)).toBe(false);
+});
+
+it('bodies that are told together are found by their places, and are no longer than a reader unpacks', async () => {
+  const lane = new Lane();
+  const requests = telling(lane);
+  const tenant = uuidv7();
+  // Each character is an escape in JSON.
+  const records = Array.from({ length: 300 }, (_, n) =>
+    record(n % 3 === 0 ? null : `${n}${'\u0001'.repeat(n === 1 ? MAX_KEPT_BODY_BYTES - 1 : 5_000)}`),
+  );
+  for (const one of records) requests.record(tenant, one);
+  await lane.log.start();
+  await requests.flush();
+  const found = lane.told(tenant).flatMap(({ requests: told, bodies }) => {
+    const text = bodies === null ? '[]' : inflateRawSync(Buffer.from(bodies, 'base64')).toString();
+    expect(text.length).toBeLessThanOrEqual(MAX_TOLD_BODIES_BYTES);
+    const all = JSON.parse(text) as string[];
+    return told.map(({ id, body }) => [id, body === null ? null : all[body]] as const);
+  });
+  // A command whose bodies take longer to pack comes later.
+  expect(new Map(found)).toEqual(new Map(records.map(({ id, body }) => [id, body])));
+  expect(found).toHaveLength(records.length);
 });
 
 it('a lane that is slow holds nobody up: one batch is under way, and what comes meanwhile waits for the next', async () => {
