@@ -26,8 +26,8 @@ export interface ExportOptions {
   readonly withCsv: boolean;
   /** With the readable values of what is sealed. */
   readonly withValues: boolean;
-  readonly onPlan: (plan: ExportPlan) => void;
-  readonly onEntries: (entries: number) => void;
+  /** So many entries of so many are in a file: first none. Null = nobody knows how many there are. */
+  readonly onProgress: (file: string, entries: number, all: number | null) => void;
 }
 
 /**
@@ -36,10 +36,10 @@ export interface ExportOptions {
  * was signed.
  */
 export const writeExport = async (folder: string, options: ExportOptions): Promise<ExportHead> => {
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty: name a new folder.`);
+  if (!(await isNew(folder))) throw new Error(`${folder} is not empty: name a new folder.`);
+  // What is refused leaves no folder behind.
   const plan = await call<ExportPlan>('GET', `audit/export/plan?${new URLSearchParams(options.asked)}`);
-  options.onPlan(plan);
+  await mkdir(folder, { recursive: true });
   const { checkpoint, verifierKey, ...what } = plan;
   const files: Record<string, { bytes: number; sha256: string }> = {};
   const growth = new Growth(
@@ -47,24 +47,24 @@ export const writeExport = async (folder: string, options: ExportOptions): Promi
     plan.before.map((base64) => Buffer.from(base64, 'base64')),
   );
   const isRow = plan.kind !== 'person';
+  const stream = await openStream(plan, 'jsonl', options.withValues);
   let entries = 0;
+  const onProgress = (): void => options.onProgress(ENTRIES_FILE, entries, isRow ? plan.to - plan.from : null);
+  onProgress();
   const written = new WrittenFile(folder, ENTRIES_FILE);
   const hashes = isRow ? new WrittenFile(folder, HASHES_FILE) : null;
-  await eachLine(await openStream(plan, 'jsonl', options.withValues), async (piece, lines) => {
+  await eachLine(stream, async (piece, lines) => {
     await written.write(piece);
     const leafHashes = lines.map(leafHashOf);
     if (hashes) {
       for (const leafHash of leafHashes) growth.add(leafHash);
       await hashes.write(Buffer.concat(leafHashes));
     }
-    options.onEntries((entries += lines.length));
+    entries += lines.length;
+    onProgress();
   });
   for (const file of hashes ? [written, hashes] : [written]) files[file.name] = await file.end();
-  if (options.withCsv) {
-    const csv = new WrittenFile(folder, CSV_FILE);
-    for await (const piece of await openStream(plan, 'csv', options.withValues)) await csv.write(piece);
-    files[CSV_FILE] = await csv.end();
-  }
+  if (options.withCsv) files[CSV_FILE] = await writeTable(folder, plan, entries, options);
   for (const [name, text] of [
     [CHECKPOINT_FILE, checkpoint],
     [KEY_FILE, `${verifierKey}\n`],
@@ -78,6 +78,35 @@ export const writeExport = async (folder: string, options: ExportOptions): Promi
   await writeFile(join(folder, `${HEAD_FILE}.part`), `${JSON.stringify(head, null, 2)}\n`);
   await rename(join(folder, `${HEAD_FILE}.part`), join(folder, HEAD_FILE));
   return head;
+};
+
+/** A folder that is empty, or is not there. */
+const isNew = async (folder: string): Promise<boolean> => {
+  try {
+    return (await readdir(folder)).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw error;
+  }
+};
+
+const writeTable = async (
+  folder: string,
+  plan: ExportPlan,
+  entries: number,
+  { withValues, onProgress }: ExportOptions,
+): Promise<{ readonly bytes: number; readonly sha256: string }> => {
+  const stream = await openStream(plan, 'csv', withValues);
+  onProgress(CSV_FILE, 0, entries);
+  const table = new WrittenFile(folder, CSV_FILE);
+  // Its first line has the names of the columns.
+  let rows = -1;
+  for await (const piece of stream) {
+    await table.write(piece);
+    for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, at + 1)) rows++;
+    if (rows > 0) onProgress(CSV_FILE, rows, entries);
+  }
+  return table.end();
 };
 
 /** Throws an error: the log is not the one that was signed, or not all of it came. */

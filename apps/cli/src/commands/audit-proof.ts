@@ -55,19 +55,19 @@ const addExport = (audit: Command): void => {
         ...filters({ ...rest }),
         ...(absence ? { absence: 'true' } : {}),
       };
-      const bar = newBar('{bar} {value}/{total} entries');
+      let bar: cliProgress.SingleBar | undefined;
+      const onProgress = (file: string, entries: number, all: number | null): void => {
+        if (entries > 0) return bar?.update(entries);
+        bar?.stop();
+        bar = newBar(`${all === null ? '{value}' : '{bar} {value}/{total}'} entries in ${file}`);
+        bar.start(all ?? 0, 0);
+      };
       try {
-        const head = await writeExport(out, {
-          asked,
-          withCsv: csv === true,
-          withValues: values,
-          onPlan: ({ kind, from, to }) => (kind === 'person' ? undefined : bar.start(to - from, 0)),
-          onEntries: (entries) => bar.update(entries),
-        });
-        bar.stop();
+        const head = await writeExport(out, { asked, withCsv: csv === true, withValues: values, onProgress });
+        bar?.stop();
         print(json, head, describeExport(out, head));
       } finally {
-        bar.stop();
+        bar?.stop();
       }
     });
 };
