@@ -10,6 +10,7 @@ import { PersonKeys } from '../apps/admin-api/src/audit/person-values.queries.js
 import { Reports, type ReportFilter } from '../apps/admin-api/src/audit/report.queries.js';
 import { FailingObjects } from '../apps/admin-api/src/directories/failing.queries.js';
 import { DirectoryRequests } from '../apps/admin-api/src/directories/health.queries.js';
+import { Replays } from '../apps/admin-api/src/audit/replays.queries.js';
 import { AskedRequests, type RequestFilter } from '../apps/admin-api/src/audit/requests.queries.js';
 import { Totals } from '../apps/admin-api/src/audit/totals.queries.js';
 import { Streams } from '../apps/admin-api/src/audit/streams.queries.js';
@@ -20,6 +21,7 @@ import { newDatabase } from './support/postgres.js';
 
 const ENTRIES = 1_000_000;
 const REQUESTS = 100_000;
+const requestId = (n: number): string => `01980000-0000-7000-9000-${n.toString(16).padStart(12, '0')}`;
 /** Each second of one day has a request, which is that of an entry. */
 const MINUTES = 1_440;
 const DAY = { since: '2026-01-05T00:00:00.000Z', until: '2026-01-06T00:00:00.000Z', seconds: 86_400 };
@@ -45,6 +47,7 @@ let pool: pg.Pool;
 let entries: Entries;
 let histories: Histories;
 let requests: AskedRequests;
+let replays: Replays;
 let reports: Reports;
 let totals: Totals;
 let seen: DirectoryRequests;
@@ -72,6 +75,7 @@ beforeAll(async () => {
     new EntryClients(recorded),
   );
   requests = new AskedRequests(recorded, master);
+  replays = new Replays(recorded);
   reports = new Reports(recorded, requests);
   totals = new Totals(recorded);
   seen = new DirectoryRequests(recorded);
@@ -135,6 +139,9 @@ beforeAll(async () => {
      FROM (SELECT n, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS ms
        FROM (SELECT n, '2026-01-01'::timestamptz + n * interval '1 second' AS at FROM generate_series(345600, 431999) AS n) AS i) AS t`,
   );
+  // The eighth request was sent again by the tenth, and that by the twelfth.
+  for (const n of [9, 11])
+    await owner.query('UPDATE audit.requests SET replay_of = $1 WHERE id = $2', [requestId(n - 2), requestId(n)]);
   await owner.query(
     `INSERT INTO audit.request_counts
      SELECT tenant, directory, date_trunc('minute', at), face, method, coalesce(resource_type, ''), status, '', 'update', count(*) FROM audit.requests
@@ -147,6 +154,11 @@ const list = (filter: Partial<EntryFilter>) => () =>
   entries.page({ tenant: TENANT, ...filter }, null, PAGE).then(({ items }) => items.length);
 const request = (filter: Partial<RequestFilter>) => () =>
   requests.page({ tenant: TENANT, failed: false, ...filter }, null, PAGE).then(({ items }) => items.length);
+
+const family = (id: string) => () =>
+  replays
+    .circumstances({ tenant: TENANT, id, directory: DIRECTORY, method: 'PATCH', path: '/api/scim/v2/Users' })
+    .then((found) => found.family.length);
 
 const report = (filter: Partial<ReportFilter>) => () =>
   reports.page({ tenant: TENANT, ...DAY, ...filter }, null, PAGE).then(({ items }) => items.length);
@@ -204,6 +216,14 @@ describe.each([
       request({ correlation: 'the same' }),
       PAGE,
       4 * PAGE,
+    ],
+    ['requests that repeat one', family(requestId(7)), 2, 3 * PAGE],
+    ['requests that repeat one that nobody has sent again', family(requestId(8)), 0, PAGE],
+    [
+      'the last write of a person that was done after a request',
+      () => replays.laterWrite({ tenant: TENANT, id: requestId(0), object: PERSON }).then((later) => (later ? 1 : 0)),
+      1,
+      PAGE,
     ],
     ['requests with a name: in stretches', request({ name: `user-${REQUESTS - 1}` }), 1, STRETCH],
   ])('%s: a bounded part is read, by indexes', async (_what, ask, found, most) => {

@@ -41,7 +41,7 @@ const FURTHEST: Readonly<Record<string, number>> = {
 const NUMBERS = { number: 0, from: 1, to: 2, size: 2 };
 
 /** Routes that are fuzzed with an Idempotency-Key as well. */
-const REPEATED = [`post ${BASE}/tenants`, `post ${BASE}/tokens/{id}/rotate`];
+const REPEATED = [`post ${BASE}/tenants`, `post ${BASE}/tokens/{id}/rotate`, `post ${BASE}/requests/{id}/replay`];
 
 const missing = whatPythonMisses();
 // With CI=true nothing is skipped.
@@ -100,12 +100,14 @@ describe.skipIf(isSkipped)(`the admin API${isSkipped ? ` (skipped: it needs ${mi
       subjects: userOf,
       logs: () => Promise.resolve(tenant),
       tile: () => Promise.resolve('0/000.p/1'),
+      // One that is refused each time that it is sent again.
       requests: async () => {
-        await userOf();
+        const { id, scim } = await muster.newDirectory(name(), tenant);
+        await scim('DELETE', `/Users/${tenant}`);
         return vi.waitFor(
           async () => {
-            const { items } = (await muster.admin('GET', `/audit/requests?tenant=${tenant}`)).body;
-            expect(items.length).toBeGreaterThan(1);
+            const { items } = (await muster.admin('GET', `/audit/requests?directory=${id}&status=404`)).body;
+            expect(items).toHaveLength(1);
             return items[0].id as string;
           },
           { timeout: 30_000, interval: 100 },

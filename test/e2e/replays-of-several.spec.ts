@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, it } from 'vitest';
+import { QUESTION_TYPES, type Message, type ReplayRequest } from '#contracts';
 import { roleUrl } from '#event-store';
 import { apiKeyOf, createLogger, readConfig, uuidv7 } from '#runtime';
 import { adminApi } from '../../apps/admin-api/src/admin-api.module.js';
@@ -12,8 +13,10 @@ import { SERVICES } from '../../apps/muster/src/owners.js';
 import { startSome } from '../../apps/muster/src/server.module.js';
 import { verifyInstallation } from '../../apps/muster/src/verify.js';
 import { describeWithKafka, sharedKafka } from '../support/kafka.js';
-import { textOf } from '../support/kafka-client.js';
+import { publish, textOf } from '../support/kafka-client.js';
 import { newDatabase } from '../support/postgres.js';
+
+const HOSTILE = 'hostile-question';
 
 describeWithKafka('a request that is sent again, where there are two gateways', () => {
   it('is one command and one record, and is not sent while nobody could record who has seen it', async () => {
@@ -91,6 +94,51 @@ describeWithKafka('a request that is sent again, where there are two gateways', 
       expect(records).toEqual([{ id: sent.body.id }]);
       expect(await streamsOf(again)).toEqual([{ stream: sent.body.response.body.id }]);
       expect((await verifyInstallation(url, config)).findings).toEqual([]);
+
+      // Whoever may write to its topic: the gateway looks at a question itself.
+      const { rows: tenants } = await owner.query('SELECT tenant FROM directory.directories WHERE id = $1', [
+        directory.id,
+      ]);
+      const question = (changes: Partial<ReplayRequest>, tenant = tenants[0].tenant): Message => ({
+        id: uuidv7(),
+        type: QUESTION_TYPES.replay,
+        source: 'muster/stranger',
+        subject: directory.id,
+        time: new Date().toISOString(),
+        tenant,
+        directory: directory.id,
+        correlationId: HOSTILE,
+        causationId: null,
+        data: {
+          id: uuidv7(),
+          replayOf: first,
+          method: 'DELETE',
+          path: `/Users/${sent.body.response.body.id}`,
+          headers: {},
+          body: null,
+          by: { actor: 'key:stranger', address: '::1', userAgent: null },
+          commandId: uuidv7(),
+          expiresAt: new Date(Date.now() + 60_000).toISOString(),
+          ...changes,
+        },
+      });
+      const hostile = [
+        question({ path: '/../../admin/v1/keys', method: 'POST', body: '{}' }),
+        question({ path: '//127.0.0.1:1/Users' }),
+        question({ path: '@127.0.0.1:1/Users' }),
+        question({ path: '/Bulk', method: 'POST', body: '{}' }),
+        question({ path: `/Users/${sent.body.response.body.id}/../../../../admin/v1/keys` }),
+        question({ method: 'GET', path: '/Users' }),
+        question({ expiresAt: new Date(Date.now() - 1).toISOString() }),
+        question({}, uuidv7()),
+      ];
+      await publish(settings, 'gateway.replays', hostile);
+      const unanswered = async () => {
+        const text = await textOf(settings, 'gateway.replay-answers');
+        return hostile.filter(({ id }) => !text.includes(JSON.stringify({ question: id, answer: null })));
+      };
+      await expect.poll(unanswered, { timeout: 60_000 }).toEqual([]);
+      expect(await streamsOf(HOSTILE)).toEqual([]);
 
       stops.delete(auditing.stop);
       await auditing.stop();

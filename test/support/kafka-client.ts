@@ -1,4 +1,5 @@
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
+import type { Message } from '#contracts';
 import type { KafkaConnection } from '#log';
 import { readConfig, uuidv7 } from '#runtime';
 
@@ -39,4 +40,29 @@ export const textOf = async (environment: Readonly<Record<string, string>>, topi
   });
   await consumer.disconnect();
   return texts.join('\n');
+};
+
+/** Writes to a topic what a service of the installation may write there. */
+export const publish = async (
+  environment: Readonly<Record<string, string>>,
+  topic: string,
+  messages: readonly Message[],
+): Promise<void> => {
+  const producer = kafkaOf(readConfig(environment).kafka!).producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  await producer.send({
+    topic: `${topic}${environment.KAFKA_TOPIC_SUFFIX ?? ''}`,
+    // CloudEvents, binary mode.
+    messages: messages.map(({ data, correlationId, causationId: _none, ...envelope }) => ({
+      partition: 0,
+      value: JSON.stringify(data),
+      headers: {
+        ...Object.fromEntries(Object.entries(envelope).map(([name, value]) => [`ce_${name}`, String(value)])),
+        ce_specversion: '1.0',
+        ce_correlationid: correlationId,
+        'content-type': 'application/json',
+      },
+    })),
+  });
+  await producer.disconnect();
 };
