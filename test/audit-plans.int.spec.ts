@@ -76,10 +76,10 @@ beforeAll(async () => {
   );
   requests = new AskedRequests(recorded, master);
   replays = new Replays(recorded);
-  reports = new Reports(recorded, requests);
   totals = new Totals(recorded);
   seen = new DirectoryRequests(recorded);
   failing = new FailingObjects(recorded);
+  reports = new Reports(recorded, requests, failing);
   // Statistics come when the test says so.
   await owner.query(`ALTER TABLE audit.entries SET (autovacuum_enabled = off);
     ALTER TABLE audit.payloads SET (autovacuum_enabled = off);

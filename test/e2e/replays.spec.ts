@@ -61,6 +61,15 @@ for (const log of ['Postgres', 'Kafka'] as const) {
         status: 200,
         body: { replayOf: refused.id, response: { status: 403, body: { detail: refused.detail } } },
       });
+      const failing = async (): Promise<unknown> => {
+        const [report, health] = await Promise.all([
+          admin('GET', `/audit/report?tenant=${mine.tenant}`),
+          admin('GET', `/directories/${mine.id}/health`),
+        ]);
+        const of = (items: Answer['body'][]): string[] => items.map(({ object }) => object.name);
+        return [of(report.body.failing), of(health.body.failing.items)];
+      };
+      expect(await failing()).toEqual([['grace@again.example'], ['grace@again.example']]);
       await set({ createUsers: true });
       expect((await dryRun(refused.id)).body).toMatchObject({
         response: { status: 201, body: { userName: 'grace@again.example' } },
@@ -93,6 +102,8 @@ for (const log of ['Postgres', 'Kafka'] as const) {
           { id: again.body.id, status: 403, replayOf: refused.id },
         ],
       });
+      // It fails no longer.
+      expect(await failing()).toEqual([[], []]);
       await entriesOfAll(muster.owner);
       const { items } = (await admin('GET', `/audit/subjects/${response.body.id}/history`)).body;
       expect(items).toHaveLength(1);

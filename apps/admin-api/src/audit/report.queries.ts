@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, AUDIT_REQUESTS_VIEW } from '#contracts';
+import { FailingObjects } from '../directories/failing.queries.js';
 import { POOL } from '../injected.js';
 import type { RequestRow } from './asked-request.js';
 import { leastIdOf } from './moments.js';
@@ -24,6 +25,8 @@ const WALK_MS = 1_000;
 const STRETCH_ROWS = 500;
 const MAX_COUNTED_FAILURES = 50_000;
 const MAX_FAILING = 50;
+/** Of so many it is looked up whether a later request was done, by the identity provider or by a replay. */
+const MAX_LOOKED_UP = 500;
 /** Of one request. A change of a group may name 1,000 members: a longer one is told without them. */
 const MAX_ENTRIES = 8;
 const MAX_ENTRY_BYTES = 8_192;
@@ -65,6 +68,7 @@ export class Reports {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly requests: AskedRequests,
+    private readonly objects: FailingObjects,
   ) {}
 
   /** A page, the newest first, behind a request. */
@@ -83,7 +87,7 @@ export class Reports {
     });
   }
 
-  /** Objects of which requests were refused, those of which most were refused first. */
+  /** Objects whose last request was refused, those of which most were refused first. */
   async failing(filter: ReportFilter): Promise<readonly Failing[]> {
     if (filter.result !== undefined && filter.result !== 'failure') return [];
     const values: unknown[] = [filter.tenant, leastIdOf(filter.since), leastIdOf(filter.until)];
@@ -99,20 +103,25 @@ export class Reports {
          ORDER BY r.id DESC LIMIT ${MAX_COUNTED_FAILURES}
        )
        SELECT count(*)::float8 AS count, ${asMoment('min(at)')} AS first, max(id::text) AS id FROM refused
-       GROUP BY resource_type, key ORDER BY count(*) DESC, max(id::text) DESC LIMIT ${MAX_FAILING}`,
+       GROUP BY resource_type, key ORDER BY count(*) DESC, max(id::text) DESC LIMIT ${MAX_LOOKED_UP}`,
       values,
     );
     const lasts = await this.requests.byIds(
       filter.tenant,
       rows.map(({ id }) => id),
     );
-    return rows.flatMap(({ count, first, id }) => {
+    const found = rows.flatMap(({ count, first, id }) => {
       const last = lasts.get(id);
       // A refused request may be deleted meanwhile, because it is old enough.
       if (!last) return [];
       const outline = outlineOf(last, []);
       return filter.action !== undefined && actionOf(outline) !== filter.action ? [] : [{ count, first, last }];
     });
+    const done = await this.objects.doneLater(
+      filter.tenant,
+      found.map(({ last: { id, object, name, resourceType } }) => ({ last: id, object, name, resourceType })),
+    );
+    return found.filter(({ last }) => !done.has(last.id)).slice(0, MAX_FAILING);
   }
 
   /** With the entries that each request has caused about its object, the oldest first. */

@@ -29,10 +29,15 @@ export interface StillFailing {
   readonly object: string | null;
 }
 
-interface Candidate extends StillFailing {
+/** The last refused request of an object. */
+export interface LastRefused {
+  /** The id of the request. */
+  readonly last: string;
+  readonly object: string | null;
   readonly name: string | null;
   readonly resourceType: string | null;
 }
+type Candidate = StillFailing & LastRefused;
 
 /** Finds what still fails: the objects whose last write was refused. */
 @Injectable()
@@ -79,7 +84,7 @@ export class FailingObjects {
   }
 
   /** The last requests of those objects of which a later write was done, or which came to be later. */
-  private async doneLater(tenant: string, candidates: readonly Candidate[]): Promise<ReadonlySet<string>> {
+  async doneLater(tenant: string, candidates: readonly LastRefused[]): Promise<ReadonlySet<string>> {
     if (candidates.length === 0) return new Set();
     const { rows } = await this.pool.query<{ last: string }>(
       `SELECT c.last FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS c(last, object, type, name)
