@@ -155,10 +155,10 @@ const list = (filter: Partial<EntryFilter>) => () =>
 const request = (filter: Partial<RequestFilter>) => () =>
   requests.page({ tenant: TENANT, failed: false, ...filter }, null, PAGE).then(({ items }) => items.length);
 
-const family = (id: string) => () =>
-  replays
-    .circumstances({ tenant: TENANT, id, directory: DIRECTORY, method: 'PATCH', path: '/api/scim/v2/Users' })
-    .then((found) => found.family.length);
+const family = (id: string) => async () => {
+  const found = await requests.byIds(TENANT, [id]);
+  return (await replays.circumstances(found.get(id)!)).family.length;
+};
 
 const report = (filter: Partial<ReportFilter>) => () =>
   reports.page({ tenant: TENANT, ...DAY, ...filter }, null, PAGE).then(({ items }) => items.length);

@@ -92,6 +92,8 @@ describeWithKafka('a request that is sent again, where there are two gateways', 
       expect((await textOf(settings, 'audit.commands')).split(`"replayOf":"${first}"`)).toHaveLength(3);
       const { rows: records } = await owner.query('SELECT id FROM audit.requests WHERE replay_of = $1', [first]);
       expect(records).toEqual([{ id: sent.body.id }]);
+      // Nothing that came with the second record was set aside.
+      expect((await owner.query("SELECT id FROM log.messages WHERE topic LIKE '%.dead'")).rows).toEqual([]);
       expect(await streamsOf(again)).toEqual([{ stream: sent.body.response.body.id }]);
       expect((await verifyInstallation(url, config)).findings).toEqual([]);
 
