@@ -259,7 +259,7 @@ describe.each([
     ['its last request', () => seen.last(OF, false).then((last) => (last ? 1 : 0)), 1, 2 * 60],
     ['its last request that was done', () => seen.last(OF, true).then((last) => (last ? 1 : 0)), 1, 2 * 60],
     ['its last read', () => seen.lastRead(OF), null, 1],
-    ['what fails of it', () => failing.of(OF, NOW_MS).then(({ total }) => total), null, DAY.seconds / 20],
+    ['what fails of it', () => failing.of(OF, NOW_MS).then(({ length }) => length), null, DAY.seconds / 20],
     [
       'the failing objects of a day',
       () => reports.failing({ tenant: TENANT, ...DAY }).then(({ length }) => length),

@@ -44,7 +44,7 @@ const NAMES = `
     UNION ALL SELECT 5, id, name FROM ${TENANTS_VIEW} WHERE id = ANY ($2) AND ${seen('id')}
     UNION ALL SELECT 6, t.id, concat_ws(' of ', nullif(t.description, ''), ${OF_DIRECTORY}) FROM ${LISTED_TOKENS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
     UNION ALL SELECT 7, t.id, concat_ws(' of ', t.name, ${OF_DIRECTORY}) FROM ${LISTED_CLIENTS_VIEW} t WHERE t.id = ANY ($2) AND ${seen('t.tenant')}
-    UNION ALL SELECT 8, id, name FROM ${API_KEYS_VIEW} WHERE id = ANY ($3) OR (id = ANY ($2) AND ${seen('of_tenant')})
+    UNION ALL SELECT 8, id, name FROM ${API_KEYS_VIEW} WHERE id = ANY ($2::uuid[] || $3::uuid[]) AND (id = ANY ($3) OR ${seen('of_tenant')})
     UNION ALL ${firstName(eventsViewOf('directory'))}
     UNION ALL ${firstName(eventsViewOf('group'))}
   ) AS n WHERE name IS NOT NULL ORDER BY id, place`;

@@ -15,8 +15,8 @@ const MINUTE_MS = 60_000;
 const BACK_MS = 14 * 86_400_000;
 /** The newest refused requests of the tenant that are looked at: 0.2 s, where nearly all fails. */
 const MAX_REFUSED = 60_000;
-/** Of so many objects it is looked up whether a later request was done. */
-const MAX_LOOKED_UP = 500;
+/** Of so many objects one statement looks up whether a later request was done. */
+export const LOOKED_UP = 1_000;
 
 /** An object about which the last request was refused. */
 export interface StillFailing {
@@ -44,16 +44,19 @@ type Candidate = StillFailing & LastRefused;
 export class FailingObjects {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** The one that failed last comes first; `total` counts those of which it was not looked up, too. */
+  /** The one that failed last comes first. Each is looked up: after an outage thousands were refused and done since. */
   async of(
     directory: { readonly id: string; readonly tenant: string },
     nowMs: number,
-  ): Promise<{ readonly total: number; readonly items: readonly StillFailing[] }> {
+  ): Promise<readonly StillFailing[]> {
     const candidates = await this.refused(directory, nowMs);
-    const looked = candidates.slice(0, MAX_LOOKED_UP);
-    const done = await this.doneLater(directory.tenant, looked);
-    const items = looked.filter(({ last }) => !done.has(last));
-    return { total: items.length + candidates.length - looked.length, items };
+    const failing: StillFailing[] = [];
+    for (let from = 0; from < candidates.length; from += LOOKED_UP) {
+      const looked = candidates.slice(from, from + LOOKED_UP);
+      const done = await this.doneLater(directory.tenant, looked);
+      failing.push(...looked.filter(({ last }) => !done.has(last)));
+    }
+    return failing;
   }
 
   private async refused(

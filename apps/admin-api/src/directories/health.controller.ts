@@ -198,9 +198,9 @@ export class DirectoryHealthController {
       this.refused(directory.id),
     ]);
     const cycleMs = cyclesOf(directory.kind, minutes, nowMs).at(-1)?.startMs ?? null;
-    const objects = failing.items.flatMap(({ object }) => object ?? []);
+    const objects = failing.flatMap(({ object }) => object ?? []);
     const { managed, ofObjects } =
-      failing.total > 0 ? await this.seen.managed(directory, objects) : { managed: 0, ofObjects: 0 };
+      failing.length > 0 ? await this.seen.managed(directory, objects) : { managed: 0, ofObjects: 0 };
     const { tenant, name, kind, status } = directory;
     const view = healthView(
       {
@@ -215,14 +215,14 @@ export class DirectoryHealthController {
         refused,
         credentials: credentialsOf(directory, clients),
         unrecorded,
-        failing: failing.total,
+        failing: failing.length,
         managed,
-        unmanaged: failing.total - ofObjects,
+        unmanaged: failing.length - ofObjects,
       },
       nowMs,
     );
-    const items = await this.failing(directory, failing.items.slice(0, MAX_FAILING), reader);
-    return { ...view, failing: { total: failing.total, items } };
+    const items = await this.failing(directory, failing.slice(0, MAX_FAILING), reader);
+    return { ...view, failing: { total: failing.length, items } };
   }
 
   /** The newest refused authentication, unless one was accepted later; SCIM tokens leave no trace. */
