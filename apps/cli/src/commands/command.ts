@@ -46,8 +46,18 @@ export const addCommand = (noun: Command, name: string, description: string, exa
 /** When a token, key or client was used last, as lists say it. */
 export const lastUse = (lastUsedAt: string | null): string => `last used ${lastUsedAt ?? 'never'}`;
 
+/** Line ends, and colours as we write them. */
+const ESCAPE = '\u001b';
+const OURS = new RegExp(String.raw`(\n|${ESCAPE}\[\d+m)`);
+/** What a client wrote moves no cursor and turns no text around, wherever it stands: controls are escaped, as in JSON. */
+const printable = (text: string): string =>
+  text
+    .split(OURS)
+    .map((part) => (part === '\n' || (OURS.test(part) && process.stdout.isTTY) ? part : plain(part)))
+    .join('');
+
 export const print = (json: boolean | undefined, value: unknown, text: string): void =>
-  console.log(json ? JSON.stringify(value) : text);
+  console.log(json ? plain(JSON.stringify(value)) : printable(text));
 
 /** Prints a list, of which people are told when it is empty. */
 export const printAll = <Row>(
@@ -67,7 +77,7 @@ export const run = (program: Command): Promise<void> =>
         process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_USE;
       } else {
         // What the server says may quote what a client wrote.
-        console.error(error.message.split('\n').map(plain).join('\n'));
+        console.error(printable(error.message));
         process.exitCode = error instanceof WrongUse ? EXIT_WRONG_USE : EXIT_NOT_DONE;
       }
     },
