@@ -60,7 +60,7 @@ export const quarantineOf = (seen: FailuresSeen, nowMs: number): Quarantine => {
   const all = managed + unmanaged;
   const share = all === 0 ? 0 : failing / all;
   const percent = Math.round(share * 1_000) / 10;
-  const tally = `${count(failing)} of ${count(MIN_FAILURES)} failures, ${percent} % of its users and groups`;
+  const words = `${count(failing)} of ${count(MIN_FAILURES)} failures, ${percent} % of its users and groups`;
   const counts = { failures: failing, fromFailures: MIN_FAILURES, percent };
   const likely = (sinceMs: number, why: string): Quarantine => ({
     ...counts,
@@ -75,7 +75,7 @@ export const quarantineOf = (seen: FailuresSeen, nowMs: number): Quarantine => {
   if (isTooMuch)
     return likely(
       lastCycleMs ?? nowMs,
-      failing > MOST_FAILURES ? `${count(failing)} failures are more than ${count(MOST_FAILURES)}` : tally,
+      failing > MOST_FAILURES ? `${count(failing)} failures are more than ${count(MOST_FAILURES)}` : words,
     );
   const isNear = failing >= MIN_FAILURES * NEAR;
   return {
@@ -85,7 +85,7 @@ export const quarantineOf = (seen: FailuresSeen, nowMs: number): Quarantine => {
     nextTryMs: null,
     disabledMs: null,
     words: isNear
-      ? `Near: ${tally}. From ${count(MIN_FAILURES)} failures on, more than ${MOST_SHARE * 100} % are too many; more than ${count(MOST_FAILURES)} always are.`
-      : `Not near: ${tally}.`,
+      ? `Near: ${words}. From ${count(MIN_FAILURES)} failures on, more than ${MOST_SHARE * 100} % are too many; more than ${count(MOST_FAILURES)} always are.`
+      : `Not near: ${words}.`,
   };
 };

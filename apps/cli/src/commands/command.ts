@@ -46,8 +46,8 @@ export const addCommand = (noun: Command, name: string, description: string, exa
 /** When a token, key or client was used last, as lists say it. */
 export const lastUse = (lastUsedAt: string | null): string => `last used ${lastUsedAt ?? 'never'}`;
 
-/** Line ends, and colours as we write them. */
 const ESCAPE = '\u001b';
+/** Line ends, and colours as we write them. */
 const OURS = new RegExp(String.raw`(\n|${ESCAPE}\[\d+m)`);
 /** What a client wrote moves no cursor and turns no text around, wherever it stands: controls are escaped, as in JSON. */
 const printable = (text: string): string =>
