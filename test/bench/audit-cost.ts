@@ -173,6 +173,8 @@ class Pair {
       seconds,
     });
     const after = muster.processorMs();
+    // A process that was stopped in the middle of a transaction would hold it open.
+    if (prepare) await muster.thaw();
     await muster.freeze();
     // The load is warmed up at the same rate.
     const cycles = (result.completed / result.seconds) * (seconds + TURN_WARM_UP_SECONDS);
