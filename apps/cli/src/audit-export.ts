@@ -212,7 +212,7 @@ export const readHead = (text: string): ExportHead => {
   return head;
 };
 
-/** Whether each member is one that Muster writes. What is stated about a person rests on them, and they are compared as texts. */
+/** Tells whether each member is one that Muster writes: statements about a person rest on them, and they are compared as texts. */
 const isConsistent = (head: ExportHead): boolean => {
   const { kind, from, to, size, entries, person, since, until, exportedAt, before, after, purge } = head;
   const isOfPerson = kind === 'person' || kind === 'absence';

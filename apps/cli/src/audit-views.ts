@@ -78,13 +78,13 @@ export interface ShownRequestView extends RequestView {
   }[];
 }
 
-/** What would become of a request that is sent again. */
+/** The answer that a request would have if it were sent again. */
 export interface DryReplayView extends DryRunResult {
   readonly refusal: string | null;
   readonly later: { readonly id: string; readonly at: string } | null;
 }
 
-/** What became of one. */
+/** The answer of one that was sent again. */
 export interface SentReplayView {
   readonly id: string;
   readonly replayOf: string;

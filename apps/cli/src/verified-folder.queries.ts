@@ -22,7 +22,7 @@ import {
   type HashFile,
 } from './export-folder.queries.js';
 
-/** Who is trusted, and what was kept elsewhere. */
+/** Keys that are trusted, and checkpoints that were kept elsewhere. */
 export interface VerifyFolder {
   /** The public key of the log, and the file that has it, to name it. */
   readonly key: { readonly file: string; readonly verifier: Verifier };

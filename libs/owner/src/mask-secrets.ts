@@ -211,7 +211,7 @@ export const maskForm = (text: string): string =>
 /** A name or a header that is kept whole: nothing of it is if a secret is given in it. */
 export const maskText = (text: string): string => (SHAPE.test(text) || givesSecret(text) ? MASK : text);
 
-/** Who asks, in a request that names its whole URL (RFC 3986 §3.2.1). */
+/** The user name and password in a request that names its whole URL (RFC 3986 §3.2.1). */
 const USER = /^(https?:\/\/)[^/?#]*@/i;
 
 /** A path with its query, as it came, without the parameters that are secrets or give one. */

@@ -27,7 +27,7 @@ export interface SubjectState {
   readonly since: string | null;
   /** False: something was erased or purged, so that other attributes may have had values. */
   readonly isComplete: boolean;
-  /** What happened to it until this moment was purged, or some of it; null = nothing was. */
+  /** Some or all of its events until this moment were purged; null = none were. */
   readonly purgedUntil: string | null;
   readonly attributes: { readonly [attribute: string]: Json };
   readonly memberCount: number;

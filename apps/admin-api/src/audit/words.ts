@@ -141,7 +141,7 @@ const WORDS: Words = {
     `what the entries before number ${before} say has been kept for ${counted(keepDays, 'day')} (AUDIT_KEEP_DAYS), and is purged a day from now: their digests stay`,
 };
 
-/** What somebody may be shown, by the word that the entry about it has. */
+/** The parts of the audit log that somebody may be shown, by the word that the entry about it has. */
 export const READINGS = {
   entries: 'a list of entries of the audit log',
   entry: 'an entry of the audit log',

@@ -161,7 +161,7 @@ const HEALTH = objectOf<DirectoryHealth>(
 
 const ACTIONS: Readonly<Record<string, string>> = { POST: 'create', DELETE: 'delete' };
 
-/** Whether provisioning is alive. */
+/** Tells whether provisioning is alive. */
 @AdminController('directories')
 export class DirectoryHealthController {
   constructor(

@@ -137,7 +137,7 @@ const DAY_MS = 86_400_000;
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
-/** What was looked up and is not there is no failure of a read; a path that leads nowhere is. */
+/** A read that finds nothing under an id is no failure; a path that leads nowhere is. */
 const isFailure = ({ method, status, resourceType }: AnswerCount): boolean =>
   status >= 400 && !(READS.has(method) && status === 404 && resourceType !== null);
 

@@ -49,7 +49,7 @@ export const lastUse = (lastUsedAt: string | null): string => `last used ${lastU
 const ESCAPE = '\u001b';
 /** Line ends, and colours as we write them. */
 const OURS = new RegExp(String.raw`(\n|${ESCAPE}\[\d+m)`);
-/** What a client wrote moves no cursor and turns no text around, wherever it stands: controls are escaped, as in JSON. */
+/** Texts of clients move no cursor and turn nothing around, wherever they stand: controls are escaped, as in JSON. */
 const printable = (text: string): string =>
   text
     .split(OURS)
