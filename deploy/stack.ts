@@ -1,5 +1,4 @@
 import '#first';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate, openMasterKey, untilDatabaseAnswers } from '#event-store';
@@ -111,7 +110,7 @@ runSupervisor(async (supervisor) => {
   ]);
   const ports = Object.fromEntries(PORTS.map((name) => [name, String(config[name])]));
   // A service knows no DATA_DIR.
-  const folders = { AUDIT_CHECKPOINT_FOLDER: config.AUDIT_CHECKPOINT_FOLDER ?? join(DATA_DIR, 'checkpoints') };
+  const folders = { AUDIT_CHECKPOINT_FOLDER: config.checkpointFolder };
   const secrets: Secrets = {
     ownerUrl: databaseUrl,
     roles: config.databaseRoles,

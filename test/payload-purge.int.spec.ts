@@ -234,7 +234,7 @@ it('a process whose clock is wrong announces and purges nothing early', async ()
   expect(await announcements({ keepDays: 50, nowMs: () => Date.now() - 60 * DAY_MS })).toEqual([]);
 });
 
-/** What one round announces of this tenant. */
+/** The announcements of one round about this tenant. */
 const announcements = async (
   options: { readonly keepDays?: number; readonly nowMs?: () => number } = {},
 ): Promise<object[]> => {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { SingleBar } from 'cli-progress';
 import pg from 'pg';
 import { schemaOf } from '#contracts';
 import { OWNERS } from '../../apps/muster/src/owners.js';
 import type { LoadProcess } from './child.js';
+import { residentMegabytes } from './groups.js';
 import { until, type Installation } from './installation.js';
 import { median, percentile } from './latencies.js';
 
@@ -150,9 +150,9 @@ class Pair {
   }
 
   async compareAway(): Promise<Compared & { readonly faceGrewMegabytes: number }> {
-    const before = residentMegabytes(this.having, 'gateway');
+    const before = residentMegabytes(this.having.pidOf('gateway')!);
     const compared = await this.compare(MANY_IN_FLIGHT, (having) => having.pause('audit'));
-    return { ...compared, faceGrewMegabytes: residentMegabytes(this.having, 'gateway') - before };
+    return { ...compared, faceGrewMegabytes: residentMegabytes(this.having.pidOf('gateway')!) - before };
   }
 
   private async turn(
@@ -186,9 +186,6 @@ class Pair {
     };
   }
 }
-
-const residentMegabytes = (muster: Installation, name: string): number =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${muster.pidOf(name)}/status`, 'utf8'))![1]) / 1024;
 
 const withDatabase = async <T>(muster: Installation, work: (database: pg.Client) => Promise<T>): Promise<T> => {
   const database = new pg.Client({ connectionString: muster.databaseUrl });

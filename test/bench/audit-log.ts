@@ -183,7 +183,7 @@ const measureServer = async (muster: Installation): Promise<Measured> => {
   }
 };
 
-/** What auditors ask for at their screens, over HTTP, one at a time. */
+/** The questions of auditors at their screens, over HTTP, one at a time. */
 const measureQuestions = async (muster: Installation, log: MadeLog): Promise<Measured> => {
   const { url, key } = muster.adminApi;
   const { persons, sinceMs, untilMs, tenant } = log;

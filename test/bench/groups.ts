@@ -224,7 +224,7 @@ class Groups {
   }
 }
 
-const residentMegabytes = (pid: number): number =>
+export const residentMegabytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
 export const renderGroups = (log: string, result: GroupsResult): string =>

@@ -12,7 +12,7 @@ import { startMuster, type Directory } from '../support/muster.js';
 /** Exports that are asked for by clients who read nothing, go away, or ask for many; and connections that break. */
 
 const PEOPLE = 120;
-/** What each entry says is made so long that an export is longer than what sockets hold. */
+/** The contents of each entry are made so long that an export is longer than what sockets hold. */
 const CHARACTERS = 300_000;
 // Each test starts processes, or waits for some.
 vi.setConfig({ testTimeout: 120_000 });

@@ -9,7 +9,7 @@ import { OWNERS } from '../../apps/muster/src/owners.js';
 import { entriesOfAll } from '../support/audit-entries.js';
 import { startMuster, type Answer, type Directory } from '../support/muster.js';
 
-/** What AUDIT_KEEP_DAYS takes away, and what auditors are told and can prove behind it. */
+/** AUDIT_KEEP_DAYS takes contents away; auditors are told of it, and can prove the rest. */
 
 const KEEP_DAYS = 365;
 vi.setConfig({ testTimeout: 120_000 });

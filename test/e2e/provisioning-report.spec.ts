@@ -299,11 +299,9 @@ for (const log of ['Postgres', 'Kafka'] as const) {
 
     it('an id of another tenant in a path is not told how it is called', async () => {
       const other = await muster.newDirectory(`Another ${log}`);
-      const { key } = (await admin('POST', '/keys', { name: `Secret ${log}`, scopes: ['read'], tenant: other.tenant }))
-        .body;
+      await admin('POST', '/keys', { name: `Secret ${log}`, scopes: ['read'], tenant: other.tenant });
       const { items } = (await admin('GET', '/keys')).body;
       const { id } = items.find(({ name }: { name: string }) => name === `Secret ${log}`);
-      expect(key).toBeDefined();
       for (const named of [id, other.id, other.tenant])
         expect((await patch(`/Users/${named}`, { op: 'Replace', path: 'title', value: 'x' })).status).toBe(404);
       await vi.waitFor(async () => expect((await report('status=404')).items).toHaveLength(3), WAIT);

@@ -99,7 +99,7 @@ describeWithKafka('a request that is sent again, where there are two gateways', 
       expect(await streamsOf(again)).toEqual([{ stream: sent.body.response.body.id }]);
       expect((await verifyInstallation(url, config)).findings).toEqual([]);
 
-      // Whoever may write to its topic: the gateway looks at a question itself.
+      // The gateway looks at each question itself, because others may be able to write to its topic.
       const { rows: tenants } = await owner.query('SELECT tenant FROM directory.directories WHERE id = $1', [
         directory.id,
       ]);

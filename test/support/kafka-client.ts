@@ -30,7 +30,7 @@ export const textOf = async (environment: Readonly<Record<string, string>>, topi
       .run({
         eachMessage: async ({ partition, message }) => {
           const end = offsets.find((one) => one.partition === partition)!.high;
-          // What comes meanwhile is not waited for.
+          // Messages that come meanwhile are not waited for.
           if (BigInt(message.offset) >= BigInt(end)) return;
           texts.push(String(message.value));
           if (--left === 0) resolve();

@@ -1,12 +1,12 @@
 import type { ClientBase } from 'pg';
 import type { Owner } from '#contracts';
-import { keySeal, MAX_FINDINGS, type Finding, type Progress, type Verification } from '#event-store';
-import { Malformed, Mismatch, openCheckpoint } from '#tlog';
+import { LEAST_ID, keySeal, MAX_FINDINGS, type Finding, type Progress, type Verification } from '#event-store';
+import { Malformed, Mismatch } from '#tlog';
 import { verifyRequestCounts } from './request-counts-verify.queries.js';
-import { readStoredLogs, type StoredLog } from './stored-log.queries.js';
+import { readStoredLogs, tenantsBehind, type StoredLog } from './stored-log.queries.js';
 import { verifyPayloads } from './payload-verify.queries.js';
 import { verifyEvents, verifyHeads } from './store-verify.queries.js';
-import { logKeysOf, SIGNING_KEY_TEXT, type LogKeys } from './tenant-log.js';
+import { logKeysOf, opened, SIGNING_KEY_TEXT, type LogKeys } from './tenant-log.js';
 import { verifyTree, type Head } from './tree-verify.queries.js';
 
 /** Checkpoints in files outside of the database. */
@@ -18,7 +18,6 @@ export interface KeptCheckpoints {
 /** The newest checkpoints of each log are compared with its tree. */
 const MAX_CHECKPOINTS = 1_000;
 const PAGE_TENANTS = 100;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Connections to one database. They may be the same: then one part waits for the other. */
 export type TwoClients = readonly [ofTrees: ClientBase, ofStores: ClientBase];
@@ -217,11 +216,11 @@ const headOf = (
   tenant: string,
   what: string,
   note: string,
-  { origin, verifier }: LogKeys,
+  keys: LogKeys,
   report: (finding: Finding) => void,
 ): Head | null => {
   try {
-    const { size, root } = openCheckpoint(note, { origin, logKeys: [verifier] }).checkpoint;
+    const { size, root } = opened(note, keys);
     return { what, size, root };
   } catch (error) {
     if (!(error instanceof Mismatch || error instanceof Malformed)) throw error;
@@ -234,12 +233,7 @@ const headOf = (
 async function* tenantPages(client: ClientBase, table: string): AsyncGenerator<readonly string[]> {
   for (let after: string | undefined = LEAST_ID; after !== undefined;) {
     const { rows }: { rows: { tenant: string }[] } = await client.query(
-      `WITH RECURSIVE t AS (
-         SELECT 0 AS place, $1::uuid AS tenant
-         UNION ALL
-         SELECT t.place + 1, (SELECT e.tenant FROM ${table} e WHERE e.tenant > t.tenant ORDER BY e.tenant LIMIT 1)
-         FROM t WHERE t.tenant IS NOT NULL AND t.place < $2
-       )
+      `WITH RECURSIVE ${tenantsBehind(table, '$1', '$2')}
        SELECT tenant FROM t WHERE place > 0 AND tenant IS NOT NULL`,
       [after, PAGE_TENANTS],
     );

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { keySeal } from '#event-store';
 import type { Job, OwnerDefinition, OwnerTools } from '#owner';
 import type { Config } from '#runtime';
@@ -22,13 +21,13 @@ export const audit: OwnerDefinition = {
   sendsToItself: true,
   consumes: SOURCES.map((source) => ({ source, notices: true })),
   jobs: (tools) => [...integration(tools), ...retention(tools)],
-  verify: (client, masterKey, progress, config, second = client) =>
-    verifyAudit([client, second], SOURCES, masterKey, config ? keptIn(checkpointFolder(config)) : null, progress),
+  verify: (client, masterKey, progress, config, second) =>
+    verifyAudit([client, second], SOURCES, masterKey, keptIn(folderOf(config)), progress),
 };
 
 /** The folder of checkpoints; null = a service of its own has no folder of the installation, and is given none. */
-const checkpointFolder = ({ AUDIT_CHECKPOINT_FOLDER, DATA_DIR, RUN }: Config): string | null =>
-  AUDIT_CHECKPOINT_FOLDER ?? (RUN === undefined ? join(DATA_DIR, 'checkpoints') : null);
+const folderOf = ({ AUDIT_CHECKPOINT_FOLDER, RUN, checkpointFolder }: Config): string | null =>
+  RUN !== undefined && AUDIT_CHECKPOINT_FOLDER === undefined ? null : checkpointFolder;
 
 const keptIn = (folder: string | null): KeptCheckpoints | null =>
   folder === null
@@ -44,7 +43,7 @@ const retention = ({ pool, logger, send, config }: OwnerTools): readonly Job[] =
 };
 
 const integration = ({ pool, logger, config, masterKey }: OwnerTools): readonly Job[] => {
-  const folder = checkpointFolder(config);
+  const folder = folderOf(config);
   const files = folder === null ? null : new CheckpointFiles(folder, logger);
   if (!files)
     logger.warn({}, 'checkpoints of the audit log are kept in the database alone: set AUDIT_CHECKPOINT_FOLDER');

@@ -114,7 +114,7 @@ const bodySeals = (masterKey: Buffer): ((tenant: string) => KeySeal) => {
     const known = open.get(tenant);
     if (known) return known;
     if (open.size >= MAX_SEALS) open.clear();
-    const made = keySeal(master.derive(bodyKeyText(tenant)));
+    const made = master.derived(bodyKeyText(tenant));
     open.set(tenant, made);
     return made;
   };

@@ -45,7 +45,6 @@ export class CheckpointFiles implements Job {
   constructor(
     private readonly folder: string,
     logger: { warn(facts: object, text: string): void },
-    private readonly now: () => Date = () => new Date(),
   ) {
     this.rounds = new Rounds(() => this.write(), {
       logger,
@@ -81,7 +80,7 @@ export class CheckpointFiles implements Job {
     if (((await ifThere(stat(path!)))?.size ?? 0) >= MAX_FILE_BYTES) await rename(path!, before!);
     const file = await open(path!, 'a', 0o600);
     try {
-      await file.appendFile(lineOf(this.now().toISOString(), note));
+      await file.appendFile(lineOf(new Date().toISOString(), note));
       await file.datasync();
     } finally {
       await file.close();

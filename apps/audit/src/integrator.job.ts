@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Owner } from '#contracts';
 import { Rounds, type Job } from '#owner';
+import { LEAST_ID } from '#event-store';
 import { addSql, integrate, isFenced, type Gap } from './entries.projection.js';
 import { openLog, type OpenOptions } from './open-log.queries.js';
 import { readStoredLogs, readTenantsWithNews } from './stored-log.queries.js';
@@ -25,7 +26,6 @@ const SWEEP_EVERY_MS = 60_000;
 const SWEEP_PAGE_TENANTS = 1_000;
 /** After somebody else has added to the same logs. */
 const AGAIN_AFTER_MS = 100;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Of one transaction, for all tenants together. */
 const MAX_ROWS = 2_000;
@@ -127,11 +127,11 @@ export class Integrator implements Job {
     const haveWaited = this.news.size;
     try {
       const logs = await this.open(tenants);
-      const quota = {
-        rows: Math.max(1, Math.floor((MAX_ROWS * this.share) / Math.max(1, logs.length))),
-        bytes: Math.max(1, Math.floor((MAX_BYTES * this.share) / Math.max(1, logs.length))),
-      };
       if (logs.length === 0) return haveWaited > 0;
+      const quota = {
+        rows: Math.max(1, Math.floor((MAX_ROWS * this.share) / logs.length)),
+        bytes: Math.max(1, Math.floor((MAX_BYTES * this.share) / logs.length)),
+      };
       const { grown, unfinished, gaps } = await integrate(this.pool, this.sql, this.options.owners, logs, quota);
       for (const { log, note } of grown) {
         this.remember(log);

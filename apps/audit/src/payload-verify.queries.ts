@@ -1,8 +1,6 @@
 import type { ClientBase } from 'pg';
 import { AUDIT_EVENT_TYPES, payloadHash, type Purge } from '#contracts';
-import { inPages, type Finding } from '#event-store';
-
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
+import { LEAST_ID, inPages, type Finding } from '#event-store';
 
 /** Contents that follow each other without a gap, among those of one page. */
 interface Row {

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { AUDIT_COMMAND_TYPES, AUDIT_EVENT_TYPES, type AuditCommand, type Message } from '#contracts';
-import { timedId } from '#event-store';
+import { LEAST_ID, timedId } from '#event-store';
 import { Rounds, type Job } from '#owner';
 
 export interface PurgeAnnouncementsOptions {
@@ -14,7 +14,6 @@ export interface PurgeAnnouncementsOptions {
 const EVERY_MS = 3_600_000;
 /** Entries that one statement looks at, by their key: some 10 ms. */
 const PAGE_ROWS = 10_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Nobody waits for these: they are never too late. */
 const NEVER = '9999-12-31T23:59:59.999Z';
 

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
-import { idMs, leastIdAt, NO_DIRECTORY } from '#contracts';
+import { leastIdAt, NO_DIRECTORY } from '#contracts';
 import type { Finding } from '#event-store';
+import { minuteMsOf } from './told.js';
 
 const MINUTE_MS = 60_000;
 /** One statement reads the requests of so long: no transaction lasts for more than a few seconds. */
@@ -20,7 +21,7 @@ export const verifyRequestCounts = async (
      UNION ALL (SELECT id FROM audit.requests WHERE tenant = $1 ORDER BY id DESC LIMIT 1)`,
     [tenant],
   );
-  const [oldest, newest] = ends.rows.map(({ id }) => Math.floor(idMs(id) / MINUTE_MS) * MINUTE_MS);
+  const [oldest, newest] = ends.rows.map(({ id }) => minuteMsOf(id));
   if (oldest === undefined || newest === undefined) return 0;
   let compared = 0;
   for (let fromMs = oldest + MINUTE_MS; fromMs <= newest; fromMs += STRETCH_MS)

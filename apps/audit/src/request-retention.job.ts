@@ -2,12 +2,12 @@ import type { Pool } from 'pg';
 import { leastIdAt } from '#contracts';
 import { Rounds, type Job } from '#owner';
 import type { Logger } from '#runtime';
+import { LEAST_ID } from '#event-store';
 
 const DAY_MS = 86_400_000;
 const EVERY_MS = 6 * 3_600_000;
 /** Rows of one statement, which takes some 20 ms: no write waits for longer. */
 const PAGE_ROWS = 1_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface RequestRetentionOptions {
   readonly keepDays: number;

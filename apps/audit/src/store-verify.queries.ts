@@ -1,8 +1,7 @@
 import type { ClientBase } from 'pg';
 import { payloadHash, schemaOf, type Owner } from '#contracts';
-import { inPages, type Finding } from '#event-store';
+import { LEAST_ID, inPages, type Finding } from '#event-store';
 
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Columns of a stored event that its entry has as well. */
 const COLUMNS = [
   'stream',

@@ -113,6 +113,15 @@ const readTile = async (database: Queryable, tenant: string, { level, index, wid
   return Buffer.concat(rows.map(({ root }) => root));
 };
 
+/** SQL: `t`, the tenants of a table whose key begins with them, each once, behind one of them and at most so many. */
+export const tenantsBehind = (table: string, after: string, maxTenants: string): string => `
+  t AS (
+    SELECT 0 AS place, ${after}::uuid AS tenant
+    UNION ALL
+    SELECT t.place + 1, (SELECT e.tenant FROM ${table} e WHERE e.tenant > t.tenant ORDER BY e.tenant LIMIT 1)
+    FROM t WHERE t.tenant IS NOT NULL AND t.place < ${maxTenants}
+  )`;
+
 /**
  * Tenants of whom an owner has stored more than the log has as entries, behind one of them; a page of tenants is looked
  * through. `last` = the last one that was looked at; null = there are no more.
@@ -125,12 +134,7 @@ export const readTenantsWithNews = async (
 ): Promise<{ readonly tenants: readonly string[]; readonly last: string | null }> => {
   const events = `${schemaOf(owner)}.audited_v1`;
   const { rows } = await database.query<{ tenant: string; is_behind: boolean }>(
-    `WITH RECURSIVE t AS (
-       SELECT 0 AS place, $1::uuid AS tenant
-       UNION ALL
-       SELECT t.place + 1, (SELECT e.tenant FROM ${events} e WHERE e.tenant > t.tenant ORDER BY e.tenant LIMIT 1)
-       FROM t WHERE t.tenant IS NOT NULL AND t.place < $3
-     )
+    `WITH RECURSIVE ${tenantsBehind(events, '$1', '$3')}
      SELECT t.tenant, (SELECT e.sequence FROM ${events} e WHERE e.tenant = t.tenant ORDER BY e.sequence DESC LIMIT 1) > coalesce((
          SELECT a.sequence FROM audit.entries a WHERE a.tenant = t.tenant AND a.owner = $2 ORDER BY a.sequence DESC LIMIT 1
        ), 0) AS is_behind

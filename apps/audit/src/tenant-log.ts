@@ -3,12 +3,14 @@ import {
   append,
   hashLeafText,
   LOG_KEY,
+  openCheckpoint,
   readSigner,
   readVerifier,
   rootOf,
   signCheckpoint,
   verifierKeyOf,
   writeSecretKey,
+  type Checkpoint,
   type FullTile,
   type Hash,
   type Signer,
@@ -32,6 +34,10 @@ export const logKeysOf = (origin: string, seed: Buffer): LogKeys => {
   const verifierKey = verifierKeyOf(secretKey);
   return { origin, verifierKey, signer: readSigner(secretKey), verifier: readVerifier(verifierKey) };
 };
+
+/** Reads a checkpoint of the log with these keys. Throws Mismatch or Malformed. */
+export const opened = (note: string, { origin, verifier }: LogKeys): Checkpoint =>
+  openCheckpoint(note, { origin, logKeys: [verifier] }).checkpoint;
 
 /**
  * The name that the log of a tenant gets with its first entry. C2SP tlog-checkpoint wants a URL without a schema, which

@@ -56,6 +56,9 @@ const MINUTE_MS = 60_000;
 /** Stands in the place of the face. */
 const REPLAYED = 'replay';
 
+/** The minute in an id, in ms since 1970: requests are counted by it. */
+export const minuteMsOf = (id: string): number => Math.floor(idMs(id) / MINUTE_MS) * MINUTE_MS;
+
 /** Sums of the requests that identity providers sent, by the minute in their ids: one statement writes a row once. */
 export const countedRequests = (
   told: readonly { readonly tenant: string; readonly requests: readonly ToldRequest[] }[],
@@ -64,7 +67,7 @@ export const countedRequests = (
   for (const { tenant, requests } of told)
     for (const request of requests) {
       if (request.face === 'admin') continue;
-      const minuteMs = Math.floor(idMs(request.id) / MINUTE_MS) * MINUTE_MS;
+      const minuteMs = minuteMsOf(request.id);
       const { method, status } = request;
       // An administrator has sent it again: it says nothing of whether the identity provider is alive.
       const face = request.replayOf === null ? request.face : REPLAYED;

@@ -37,7 +37,7 @@ export interface ExportOptions {
  */
 export const writeExport = async (folder: string, options: ExportOptions): Promise<ExportHead> => {
   if (!(await isNew(folder))) throw new Error(`${folder} is not empty: name a new folder.`);
-  // What is refused leaves no folder behind.
+  // An export that is refused leaves no folder behind.
   const plan = await call<ExportPlan>('GET', `audit/export/plan?${new URLSearchParams(options.asked)}`);
   await mkdir(folder, { recursive: true });
   const { checkpoint, verifierKey, ...what } = plan;

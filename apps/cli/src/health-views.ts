@@ -1,5 +1,6 @@
-import { minutesInWords, type HealthReason, type HealthState, type RequestSums } from '#contracts';
+import { EXPIRES_SOON_DAYS, minutesInWords, type HealthReason, type HealthState, type RequestSums } from '#contracts';
 import { plain, table, type Paint } from './audit-log.js';
+import type { FailingView } from './report-views.js';
 import { shownTime } from './times.js';
 
 interface LastRequestView {
@@ -49,21 +50,7 @@ export interface HealthView {
     readonly expiresAt: string | null;
     readonly days: number | null;
   }[];
-  readonly failing: {
-    readonly total: number;
-    readonly items: readonly {
-      readonly object: { readonly type: string | null; readonly id: string | null; readonly name: string | null };
-      readonly action: string;
-      readonly count: number;
-      readonly first: string;
-      readonly last: string;
-      readonly status: number;
-      readonly scimType: string | null;
-      readonly reason: string | null;
-      readonly whatToDo: string;
-      readonly request: string;
-    }[];
-  };
+  readonly failing: { readonly total: number; readonly items: readonly (FailingView & { readonly action: string })[] };
 }
 
 const COLOURS: { readonly [state in HealthState]: Parameters<Paint>[0] } = {
@@ -195,7 +182,7 @@ const expiryOf = ({ isActive, expiresAt, days }: HealthView['credentials'][numbe
     : days < 0
       ? paint('red', `expired on ${toMinute(expiresAt)}`)
       : paint(
-          days < 30 ? 'yellow' : 'green',
+          days < EXPIRES_SOON_DAYS ? 'yellow' : 'green',
           `expires on ${toMinute(expiresAt)}, in ${days === 1 ? '1 day' : `${counted(days)} days`}`,
         );
 

@@ -29,7 +29,7 @@ interface ObjectView {
   readonly id: string | null;
   readonly name: string | null;
 }
-interface FailingView {
+export interface FailingView {
   readonly object: ObjectView;
   readonly count: number;
   readonly first: string;
@@ -38,6 +38,7 @@ interface FailingView {
   readonly scimType: string | null;
   readonly reason: string | null;
   readonly whatToDo: string;
+  readonly request: string;
 }
 export interface ReportItemView {
   readonly at: string;

@@ -1,14 +1,5 @@
 import { join } from 'node:path';
-import {
-  Malformed,
-  Mismatch,
-  openCheckpoint,
-  parseCheckpoint,
-  parseNote,
-  readVerifier,
-  verifyRange,
-  type Verifier,
-} from '#tlog';
+import { Malformed, Mismatch, openCheckpoint, readVerifier, verifyRange, type Verifier } from '#tlog';
 import { CHECKPOINT_FILE, ENTRIES_FILE, HASHES_FILE, HEAD_FILE, KEY_FILE, type ExportHead } from './audit-export.js';
 import type { Cosigned, VerifiedExport } from './audit-proof.js';
 import { Verification, type SignedHead } from './audit-verify.js';
@@ -43,21 +34,19 @@ interface ReadNote extends SignedHead {
 const readCheckpoint = (
   what: string,
   path: string,
-  { name, ...verify }: Verifier,
+  verifier: Verifier,
   witnesses: readonly Verifier[],
   quorum: number,
 ): ReadNote => {
   const note = readText(path);
   if (note === null) throw new Error(`There is no file ${path}.`);
   try {
-    const { origin } = parseCheckpoint(parseNote(note).text);
     const { checkpoint, cosigned } = openCheckpoint(note, {
-      origin: name,
-      logKeys: [{ name, ...verify }],
+      origin: verifier.name,
+      logKeys: [verifier],
       witnesses,
       quorum,
     });
-    if (origin !== name) throw new Mismatch('origin', name, origin);
     const { size, root } = checkpoint;
     return { what, size, root, cosigned: cosigned.map((by) => ({ ...by, what, size })) };
   } catch (error) {

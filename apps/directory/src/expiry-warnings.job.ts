@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { DIRECTORY_COMMAND_TYPES, EXPIRY_WARNING_DAYS, type DirectoryCommand, type Message } from '#contracts';
-import { timedId } from '#event-store';
+import { LEAST_ID, timedId } from '#event-store';
 import { Rounds, type Job } from '#owner';
 import { nextWarningMs, warningDue } from './expiry-warnings.js';
 
@@ -12,7 +12,6 @@ export interface ExpiryWarningsOptions {
 }
 
 const PAGE_ROWS = 1_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** The job looks at least so often: other processes make tokens and secrets too. */
 const LOOK_EVERY_MS = 3_600_000;
 /** A warning that is not in the table by then is sent again, with the same id: the log may have lost it. */

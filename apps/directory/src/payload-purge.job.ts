@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { AUDIT_PURGES_VIEW } from '#contracts';
 import { Rounds, type Job } from '#owner';
 import type { Logger } from '#runtime';
+import { LEAST_ID } from '#event-store';
 
 export interface PayloadPurgeOptions {
   readonly keepDays: number;
@@ -12,7 +13,6 @@ export interface PayloadPurgeOptions {
 const EVERY_MS = 3_600_000;
 /** Rows of one statement, each of which is compared with its announcement: 60 ms beside other work. */
 const PAGE_ROWS = 1_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Purges what old entries of the audit log say, where the log itself has announced it for a day. It is not the business

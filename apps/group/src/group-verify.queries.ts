@@ -1,7 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { USERS_VIEW } from '#contracts';
-import { inPages, MAX_FINDINGS, verifyFold, type Finding, type Progress, type Verification } from '#event-store';
+import {
+  LEAST_ID,
+  inPages,
+  MAX_FINDINGS,
+  verifyFold,
+  type Finding,
+  type Progress,
+  type Verification,
+} from '#event-store';
 import { claimOf, groupFold, isBorne } from './group-fold.queries.js';
 
 /**
@@ -12,7 +20,6 @@ const DRAINED_AFTER_MS = 5_000;
 const LOOK_AGAIN_MS = 250;
 /** The most memberships without a member that are looked at again: whoever has more to mend runs verify again. */
 const MAX_SUSPECTS = 10_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 interface Member {
   readonly tenant: string;

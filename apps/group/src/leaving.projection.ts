@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import { GROUP_EVENT_TYPES, eventsViewOf, USER_EVENT_TYPES, USERS_VIEW, type GroupCommand } from '#contracts';
-import { followingId, inPages, type Command, type WritePart } from '#event-store';
+import { LEAST_ID, followingId, inPages, type Command, type WritePart } from '#event-store';
 import type { LoadedGroups, TenantGroup } from './group-load.queries.js';
 
 const RETRY_AFTER_SECONDS = 10;
@@ -44,7 +44,6 @@ interface Member {
   readonly group_id: string;
   readonly member: string;
 }
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** SQL: whether the last event of the member of `m` is that it was deleted. */
 const isDeleted = (view: string, type: string): string =>

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { GROUP_COMMAND_TYPES, type CommandData, type GroupCommand, type Message } from '#contracts';
-import { isTimeOut, type LaneWatch } from '#event-store';
+import { LEAST_ID, isTimeOut, type LaneWatch } from '#event-store';
 import { Rounds, type Job } from '#owner';
 import { toLeaveMore } from './leave-groups.js';
 
@@ -26,7 +26,6 @@ const PUBLISH_AGAIN_AFTER_MS = 10_000;
  * none hides another for ever.
  */
 const MAX_PUBLISHED = 10_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 /** Deleting so many takes 10 ms. Fewer are deleted at once after a statement that took too long. */
 const CHUNK_ROWS = 2_000;
 /** The job also looks without being told to: another process may have ended with work left. */

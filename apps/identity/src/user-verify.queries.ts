@@ -1,9 +1,15 @@
 import type { ClientBase } from 'pg';
 import { WITHDRAWN } from '#contracts';
-import { inPages, MAX_FINDINGS, verifyFold, type Finding, type Progress, type Verification } from '#event-store';
+import {
+  LEAST_ID,
+  inPages,
+  MAX_FINDINGS,
+  verifyFold,
+  type Finding,
+  type Progress,
+  type Verification,
+} from '#event-store';
 import { isBorne, signInClaim, userFold } from './user-fold.queries.js';
-
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 interface Claimed {
   readonly tenant: string;

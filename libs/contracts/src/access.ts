@@ -51,7 +51,7 @@ export interface FaceOnLog {
 }
 
 /** The kinds of questions that a service answers. */
-const kindsOf = (service: OwnerOnLog | FaceOnLog): readonly QuestionKind[] => [
+export const kindsOf = (service: OwnerOnLog | FaceOnLog): readonly QuestionKind[] => [
   ...(service.answersDryRuns ? (['dry-run'] as const) : []),
   ...('answersReplays' in service && service.answersReplays ? (['replay'] as const) : []),
 ];

@@ -58,7 +58,7 @@ export const auditEntryColumns = (alias: string): string =>
     'stream',
     'version',
     'type',
-    `${moment(alias)} AS "recordedAt"`,
+    `${asMoment(`${alias}.recorded_at`)} AS "recordedAt"`,
     'command_id AS "commandId"',
     'correlation_id AS "correlationId"',
     'actor',
@@ -82,7 +82,7 @@ export const leafTextSql = (alias: string): string => {
     stream: text('stream'),
     version: `${alias}.version`,
     type: escaped('type'),
-    recordedAt: `'"' || ${moment(alias)} || '"'`,
+    recordedAt: `'"' || ${asMoment(`${alias}.recorded_at`)} || '"'`,
     commandId: text('command_id'),
     correlationId: escaped('correlation_id'),
     actor: escaped('actor'),
@@ -93,8 +93,9 @@ export const leafTextSql = (alias: string): string => {
   return `(${parts.join(' || ')} || '}')`;
 };
 
-const moment = (alias: string): string =>
-  `to_char(${alias}.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+/** SQL: a moment, ISO 8601 in UTC to a microsecond. */
+export const asMoment = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** A row of `auditEntryColumns`, whose columns come in the order in which they were asked for (`rowMode: 'array'`). */
 export type AuditEntryRow = readonly [

@@ -16,7 +16,7 @@ export { roleSeal, type RoleSeal } from './role-seal.js';
 export * from './seal.js';
 export * from './unfit-database.js';
 export * from './connection-fault.js';
-export { streams, type StoredEvent } from './stored-events.js';
+export { LEAST_ID, streams, type StoredEvent } from './stored-events.js';
 export * from './until-migrated.js';
 export * from './verify.js';
 export { causedId, followingId, timedId, type ConsumedEvent } from './consumed-event.js';

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { schemaOf, type Owner } from '#contracts';
+import { LEAST_ID } from './stored-events.js';
 import { isTimeOut } from './blame.js';
 
 export interface OutcomeRetentionOptions {
@@ -13,7 +14,6 @@ export interface OutcomeRetentionOptions {
 const HOUR_MS = 3_600_000;
 /** Rows of one chunk, which takes 20 ms on two cores (300,000 rows in 5.7 s): no write waits for longer. */
 const CHUNK_ROWS = 1_000;
-const LEAST_ID = '00000000-0000-0000-0000-000000000000';
 
 /**
  * SQL: the least UUIDv7 of a time (RFC 9562 §5.7: the first 48 bits are its milliseconds), so that old ids are a range

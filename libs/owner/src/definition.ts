@@ -95,8 +95,8 @@ export interface OwnerDefinition extends OwnerOnLog {
   verify?(
     client: ClientBase,
     masterKey: Buffer,
-    progress?: Progress,
-    config?: Config,
-    second?: ClientBase,
+    progress: Progress | undefined,
+    config: Config,
+    second: ClientBase,
   ): Promise<Verification>;
 }

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Pool } from 'pg';
-import { commandsOf, outcomesViewOf, roleOf } from '#contracts';
+import { kindsOf, commandsOf, outcomesViewOf, roleOf } from '#contracts';
 import {
   connectDatabase,
   databasePart,
@@ -153,8 +153,7 @@ export const run = async (options: RunOptions): Promise<Running> => {
           config.COMMAND_EXPIRES_AFTER_MS,
         ),
         answerQuestions: (kind, answer) => {
-          if (!(kind === 'dry-run' ? face.answersDryRuns : face.answersReplays))
-            throw new Error(`${name} does not say that it answers a ${kind}.`);
+          if (!kindsOf(face).includes(kind)) throw new Error(`${name} does not say that it answers a ${kind}.`);
           answerQuestions(logs.get(name)!, kind, name, answer, (error, { correlationId }) =>
             logger.warn({ error: String(error), correlationId }, NOT_ANSWERED),
           );

@@ -171,14 +171,14 @@ export class RequestsToTell implements Part {
   }
 
   /** One read was answered. */
-  count(tenant: string, face: AskedFace, directory: string | null, kind: string, more = 1): void {
+  count(tenant: string, face: AskedFace, directory: string | null, kind: string): void {
     const pile = this.pileOf(tenant);
     if (!pile) return;
     const minute = this.minuteOf();
     const key = `${minute}|${face}|${kind}|${directory}`;
     const known = pile.counts.get(key);
-    if (known) known.count += more;
-    else if (pile.counts.size < MAX_COUNTERS) pile.counts.set(key, { minute, face, directory, kind, count: more });
+    if (known) known.count++;
+    else if (pile.counts.size < MAX_COUNTERS) pile.counts.set(key, { minute, face, directory, kind, count: 1 });
   }
 
   /** An object was shown. */

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
 import { plainToInstance, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
 import { checkDatabaseUrl, kafkaConnection } from './connections.js';
@@ -431,6 +432,11 @@ export class Config {
   /** The connection to Kafka; null = there is no Kafka. */
   get kafka(): ReturnType<typeof kafkaConnection> {
     return kafkaConnection(this);
+  }
+
+  /** Where checkpoints of the audit log are kept outside of the database. */
+  get checkpointFolder(): string {
+    return this.AUDIT_CHECKPOINT_FOLDER ?? join(this.DATA_DIR, 'checkpoints');
   }
 
   get scimBaseUrl(): string {

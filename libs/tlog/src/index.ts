@@ -71,6 +71,7 @@ export {
   verifyConsistency,
   verifyInclusion,
   type Included,
+  base64,
   type Proof,
   type TreeHead,
 } from './proof.js';

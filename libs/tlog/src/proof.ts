@@ -218,7 +218,8 @@ export const verifyConsistency = (first: TreeHead, second: TreeHead, proof: Proo
   );
 };
 
-const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');
+/** A hash as texts have it. */
+export const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');
 
 const rootFault = (what: string, expected: Uint8Array, computed: Uint8Array): Mismatch | null =>
   Buffer.compare(expected, computed) === 0 ? null : new Mismatch(what, base64(expected), base64(computed));

@@ -52,7 +52,7 @@ const changeOf = (
  * Returns which attributes became others. `isComplete`: an attribute that `before` does not have had no value; otherwise
  * nobody can say which it had.
  */
-export const changesBetween = (before: Values, after: Values, isComplete = true): readonly AttributeChange[] =>
+export const changesBetween = (before: Values, after: Values, isComplete: boolean): readonly AttributeChange[] =>
   [...new Set([...Object.keys(after), ...Object.keys(before)])].flatMap((attribute) => {
     const [was, is] = [before[attribute] ?? null, after[attribute] ?? null];
     // A name below a URN is an attribute of an extension.

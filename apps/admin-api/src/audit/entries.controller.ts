@@ -28,7 +28,7 @@ import type { AttributeChange } from './changes.js';
 import { Entries, type EntryFilter, type EntryPlace } from './entries.queries.js';
 import {
   eventOf,
-  idsIn,
+  toldIdsIn,
   listedEntry,
   RESULTS,
   type EntryRow,
@@ -229,13 +229,8 @@ export class EntriesController {
     const events = rows.map((row) => eventOf(row, null));
     const names = await this.names.of(
       tenant,
-      rows.flatMap((row, index) => {
-        const ids = idsIn(events[index]!);
-        // Of more than one who came or went the sentence says how many.
-        return [row.stream, row.actor, row.directory, ...(ids.length > MAX_TOLD_IDS ? [] : ids)];
-      }),
+      rows.flatMap((row, index) => [row.stream, row.actor, row.directory, ...toldIdsIn(events[index]!)]),
     );
     return rows.map((row, index) => listedEntry(row, events[index]!, names));
   }
 }
-const MAX_TOLD_IDS = 4;

@@ -1,14 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW } from '#contracts';
+import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, asMoment } from '#contracts';
 import { POOL } from '../injected.js';
 import { typesOf } from './actions.js';
 import type { EntryRow, Result } from './entry.js';
-import { asMoment } from './streams.queries.js';
-import { walk, type Stretch, type Walked } from './walk.queries.js';
+import { timeIsUp, walk, type Stretch, type Walked } from './walk.queries.js';
 
-/** A page of what is rare ends after so long, and says how far it has come. */
-const WALK_MS = 1_000;
 /** Rows that one statement looks at. */
 const STRETCH_ROWS = 5_000;
 /** A page ends with the entry that reaches it: one of a group may name 1,000 members. */
@@ -70,9 +67,8 @@ export class Entries {
     const statement = statementOf(filter);
     const isStream = filter.subject !== undefined;
     const start: EntryPlace = isStream ? ['infinity', BEYOND_VERSIONS] : [filter.until ?? LATEST[0], LATEST[1]];
-    const end = performance.now() + WALK_MS;
     return walk(after ?? start, limit, {
-      isTimeUp: () => performance.now() > end,
+      isTimeUp: timeIsUp(),
       placeOf: ({ recordedAt, number, version }) => [recordedAt, isStream ? version : number],
       stretch: async ([at, number], wanted): Promise<Stretch<EntryRow, EntryPlace>> => {
         const { rows } = await this.pool.query<{

@@ -230,7 +230,7 @@ describe('what an entry shows', () => {
       actions.reduce((subject, action) => afterUnread(subject, `muster.${action}.v1`), newSubject());
     expect(after('user.created')).toMatchObject({ exists: true, values: {}, isComplete: false });
     expect(after('user.created', 'user.changed', 'user.deactivated').values).toEqual({ active: false });
-    // What comes behind may have made the user active again.
+    // An event behind it may have made the user active again.
     expect(after('user.created', 'user.deactivated', 'user.linked').values).toEqual({});
     expect(after('user.created', 'user.deactivated', 'user.reactivated').values).toEqual({ active: true });
     // Of what is gone nothing is unknown.

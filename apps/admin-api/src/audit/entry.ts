@@ -110,6 +110,13 @@ export const idsIn = (event: ReadEvent | null): readonly string[] => {
   ];
 };
 
+/** Those of a sentence. Of more than one who came or went it says how many. */
+export const toldIdsIn = (event: ReadEvent | null): readonly string[] => {
+  const ids = idsIn(event);
+  return ids.length > MAX_TOLD_IDS ? [] : ids;
+};
+const MAX_TOLD_IDS = 4;
+
 export const resultOf = (event: ReadEvent | null): Result => {
   const { held, leftOut } = (event ?? {}) as { readonly held?: Held | null; readonly leftOut?: readonly string[] };
   if (held && !held.letIn) return 'held';

@@ -5,12 +5,12 @@ import type { FastifyReply } from 'fastify';
 import { EXPORT_KINDS, type ExportPlan } from '#contracts';
 import { isUuid } from '#runtime';
 import { MAX_KEY_CHARACTERS, Rejected } from '#scim';
-import { carryOut, planConsistency, planInclusions, planTree, type Tile } from '#tlog';
+import { base64, carryOut, planConsistency, planInclusions, planTree, type Tile } from '#tlog';
 import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
 import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
-import { asBoolean, lowerCase, NOT_BLANK } from '../http/query-values.js';
+import { asNumber, asBoolean, lowerCase, NOT_BLANK } from '../http/query-values.js';
 import { ID, listOf, nullable, NUMBER, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { CSV_HEAD, csvLine, jsonLine, valuesOf, type ExportRow } from './export-lines.js';
 import { Exports, type Exported } from './exports.queries.js';
@@ -27,9 +27,6 @@ import type { Reading } from './words.js';
 const PIECE_CHARACTERS = 131_072;
 
 const MEDIA_TYPES = { jsonl: 'application/jsonl', csv: 'text/csv; charset=utf-8' } as const;
-
-const asNumber = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
 
 class PlanQuery {
   /** The id of a tenant; left out = that of the person, or the first one. INSTALLATION is one. */
@@ -213,7 +210,8 @@ export class ExportsController {
     reader: Reader,
     what: Reading,
   ): Promise<Chosen> {
-    const { since, until } = timespanIn(asked);
+    const timespan = timespanIn(asked);
+    const { since, until } = timespan;
     if (asked.absence && asked.person === undefined)
       throw new Rejected('invalidValue', 'absence is proved of one person: send person, too.');
     if ((since ?? until) !== undefined && (asked.from ?? asked.to) !== undefined)
@@ -236,8 +234,7 @@ export class ExportsController {
       until,
       ...(asked.absence && { absence: 'true' }),
     });
-    const ofTime =
-      (since ?? until) === undefined ? { from, to } : await this.exports.rangeOf(tenant, timespanIn(asked), size);
+    const ofTime = (since ?? until) === undefined ? { from, to } : await this.exports.rangeOf(tenant, timespan, size);
     const range =
       asked.absence && (since ?? until) !== undefined ? await this.exports.enclosing(tenant, ofTime, size) : ofTime;
     const isWhole = range.from === 0 && range.to === size;
@@ -256,5 +253,3 @@ export class ExportsController {
     };
   }
 }
-
-const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');

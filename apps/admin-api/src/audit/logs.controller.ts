@@ -1,4 +1,5 @@
 import { Get, Param, Query, Res } from '@nestjs/common';
+import { asNumber } from '../http/query-values.js';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
@@ -17,6 +18,7 @@ import {
   type Plan,
   type Proof,
   type Tile,
+  base64,
 } from '#tlog';
 import { AuditController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
@@ -34,8 +36,6 @@ const FOR_EVER = 'private, max-age=31536000, immutable';
 /** A checkpoint is replaced by the next one, and a partial tile by a wider one. */
 const NOT_KEPT = 'private, no-cache';
 
-const asNumber = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
 const [LEAST, MOST] = [0, Number.MAX_SAFE_INTEGER];
 
 class EntryPlaceQuery {
@@ -263,5 +263,3 @@ export class LogsController {
 
 const noEntry = (number: number, size: number): Rejected =>
   new Rejected('notFound', `The audit log has no entry ${number} among its first ${size}: they are numbered from 0.`);
-
-const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');

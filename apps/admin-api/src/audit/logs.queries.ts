@@ -16,7 +16,6 @@ import { POOL } from '../injected.js';
 
 /** The log of a tenant, at its newest checkpoint. */
 export interface LogHead {
-  readonly origin: string;
   readonly verifierKey: string;
   readonly size: number;
   /** The checkpoint, a signed note. */
@@ -33,14 +32,14 @@ export class Logs {
 
   /** Throws Rejected(notFound): nothing has been signed yet. */
   async head(tenant: string): Promise<LogHead> {
-    const { rows } = await this.pool.query<{ origin: string; verifier_key: string; size: string; note: string }>(
-      `SELECT l.origin, l.verifier_key, c.size, c.note FROM ${AUDIT_LOGS_VIEW} l
+    const { rows } = await this.pool.query<{ verifier_key: string; size: string; note: string }>(
+      `SELECT l.verifier_key, c.size, c.note FROM ${AUDIT_LOGS_VIEW} l
        JOIN ${AUDIT_CHECKPOINTS_VIEW} c ON c.tenant = l.tenant WHERE l.tenant = $1 ORDER BY c.size DESC LIMIT 1`,
       [tenant],
     );
     const [row] = rows;
     if (!row) throw new Rejected('notFound', `The audit log of the tenant ${tenant} has no entry yet.`);
-    return { origin: row.origin, verifierKey: row.verifier_key, size: Number(row.size), checkpoint: row.note };
+    return { verifierKey: row.verifier_key, size: Number(row.size), checkpoint: row.note };
   }
 
   /** The hashes of tiles that a log of this size has. */

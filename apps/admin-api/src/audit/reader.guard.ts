@@ -1,6 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { INSTALLATION } from '#contracts';
-import { note } from '#owner';
 import { Rejected } from '#scim';
 import type { ActingKey } from '../http/acting-key.js';
 import type { KeyedRequest } from '../http/api-key.guard.js';
@@ -12,7 +11,7 @@ export type Reader = Pick<Asked, 'key' | 'correlationId' | 'concerns'>;
 /** The parameter of each route of the auditors' API. */
 export const Reads = createParamDecorator((_data: unknown, context: ExecutionContext): Reader => {
   const request = context.switchToHttp().getRequest<KeyedRequest>();
-  return { ...askedBy(request), concerns: (tenant) => note(request, { tenant }) };
+  return askedBy(request);
 });
 
 /** The entries of the installation, and of other tenants, are not for the key of one tenant. Throws Rejected(notFound). */

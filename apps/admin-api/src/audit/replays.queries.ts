@@ -11,13 +11,13 @@ import {
   idTime,
   outcomesViewOf,
   type DirectoryStatus,
+  asMoment,
 } from '#contracts';
 import { Rejected } from '#scim';
 import { POOL } from '../injected.js';
 import type { RequestRow, SendingDirectory } from './asked-request.js';
 import { isWrite, type Circumstances } from './replayable.js';
 import { CLOCKS_MS, LATE_MS } from './report.queries.js';
-import { asMoment } from './streams.queries.js';
 
 /** So many are looked at: nobody sends a request again a hundred times. */
 const MAX_REPLAYS = 100;

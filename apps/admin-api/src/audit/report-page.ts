@@ -39,8 +39,8 @@ rect.skipped, .key.skipped { fill: var(--skipped); background: var(--skipped); }
 const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 export const REPORT_POLICY = `${POLICY}; frame-ancestors 'none'; sandbox`;
 
-const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+const counted = (count: number, one: string): string =>
+  `${count.toLocaleString('en-US')} ${count === 1 ? one : `${one}s`}`;
 const timeOf = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 19)}`;
 const WORDS = { success: 'done', failure: 'failed', skipped: 'skipped' } as const;
 

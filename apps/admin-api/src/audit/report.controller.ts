@@ -12,23 +12,12 @@ import { checked } from '../http/body.guard.js';
 import { Documented } from '../http/documented.js';
 import { PageQuery, Pages, rowsOf } from '../http/pages.queries.js';
 import { lowerCase, NOT_BLANK } from '../http/query-values.js';
-import {
-  BOOLEAN,
-  ID,
-  listOf,
-  MOMENT,
-  nullable,
-  NUMBER,
-  OBJECT,
-  objectOf,
-  oneOf,
-  TEXT,
-  type Shape,
-} from '../http/shapes.js';
+import { BOOLEAN, ID, listOf, MOMENT, nullable, NUMBER, OBJECT, objectOf, oneOf, TEXT } from '../http/shapes.js';
 import { Users } from '../users/users.queries.js';
 import { NAMED } from './entries.controller.js';
-import { eventOf, idsIn } from './entry.js';
+import { eventOf, toldIdsIn } from './entry.js';
 import { Bearers } from './bearers.queries.js';
+import { FAILING_OBJECT, failingObject, REPORT_OBJECT } from './failing-object.js';
 import { timespanIn } from './moments.js';
 import { AuditNames } from './names.queries.js';
 import { checkTenant, Reads, type Reader } from './reader.guard.js';
@@ -50,14 +39,12 @@ import {
   type ProvisioningReport,
   type ReportAction,
   type ReportItem,
-  type ReportObject,
   type ReportResult,
   type ReportStep,
   type ReportTotals,
 } from './report.js';
 import { Streams } from './streams.queries.js';
 import { Totals } from './totals.queries.js';
-import { whatToDo } from './what-to-do.js';
 import { Where } from './where.queries.js';
 
 const DEFAULT_MS = 24 * 3_600_000;
@@ -88,7 +75,6 @@ class ReportQuery extends PageQuery {
   format?: Format;
 }
 
-const OF_OBJECT: Shape = objectOf<ReportObject>({ type: nullable(TEXT), id: nullable(ID), name: nullable(TEXT) });
 const COUNTS = { success: NUMBER, failure: NUMBER, skipped: NUMBER };
 const ITEM = objectOf<ReportItem>(
   {
@@ -97,7 +83,7 @@ const ITEM = objectOf<ReportItem>(
     durationMs: { type: 'number' },
     directory: nullable(NAMED),
     actor: nullable(NAMED),
-    object: OF_OBJECT,
+    object: REPORT_OBJECT,
     action: oneOf(REPORT_ACTIONS),
     result: oneOf(REPORT_RESULTS),
     status: NUMBER,
@@ -134,21 +120,7 @@ const REPORT = objectOf<ProvisioningReport>(
         bars: listOf(objectOf<Bar>({ at: MOMENT, ...COUNTS })),
       }),
     ),
-    failing: nullable(
-      listOf(
-        objectOf<FailingObject>({
-          object: OF_OBJECT,
-          count: NUMBER,
-          first: MOMENT,
-          last: MOMENT,
-          status: NUMBER,
-          scimType: nullable(TEXT),
-          reason: nullable(TEXT),
-          whatToDo: TEXT,
-          request: ID,
-        }),
-      ),
-    ),
+    failing: nullable(listOf(objectOf<FailingObject>(FAILING_OBJECT))),
     items: listOf(ITEM),
     next: nullable(TEXT),
     searchedTo: nullable(MOMENT),
@@ -298,21 +270,7 @@ export class ReportController {
     return {
       totals: { requests: results.success + results.failure + results.skipped, results, actions, ...counted },
       chart: { seconds, bars },
-      failing: failing.map(({ count, first, last }) => ({
-        object: {
-          type: last.resourceType,
-          id: last.object,
-          name: (last.object && names.nameOf(last.object)) ?? last.name,
-        },
-        count,
-        first,
-        last: last.at,
-        status: last.status,
-        scimType: last.scimType,
-        reason: last.detail,
-        whatToDo: whatToDo(last, bearerOf),
-        request: last.id,
-      })),
+      failing: failing.map((one) => failingObject(one, names, bearerOf)),
     };
   }
 
@@ -323,11 +281,7 @@ export class ReportController {
         directory,
         actor,
         object,
-        ...entries.flatMap((row) => {
-          const ids = idsIn(eventOf(row, null));
-          // Of more than one who came or went the sentence says how many.
-          return [row.stream, ...(ids.length > MAX_TOLD_IDS ? [] : ids)];
-        }),
+        ...entries.flatMap((row) => [row.stream, ...toldIdsIn(eventOf(row, null))]),
       ]),
     );
     const bearerOf = await this.bearers.named(
@@ -351,7 +305,6 @@ export class ReportController {
     yield `there are more than ${MAX_CSV_ROWS} rows: choose a shorter timespan\r\n`;
   }
 }
-const MAX_TOLD_IDS = 4;
 
 /** Throws Rejected(invalidValue). */
 const timespanOf = (given: ReportQuery, nowMs: number): { readonly since: string; readonly until: string } => {

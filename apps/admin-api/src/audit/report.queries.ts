@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, AUDIT_REQUESTS_VIEW } from '#contracts';
-import { FailingObjects } from '../directories/failing.queries.js';
+import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, AUDIT_REQUESTS_VIEW, asMoment } from '#contracts';
+import { FailingObjects, objectKey } from '../directories/failing.queries.js';
 import { POOL } from '../injected.js';
 import type { RequestRow } from './asked-request.js';
 import { leastIdOf } from './moments.js';
+import type { Failing } from './failing-object.js';
 import {
   actionOf,
   methodsOf,
@@ -16,11 +17,8 @@ import {
   type ReportResult,
 } from './report.js';
 import { AskedRequests, conditionsOf, type ReportedRequests } from './requests.queries.js';
-import { asMoment } from './streams.queries.js';
-import { walk, type Walked } from './walk.queries.js';
+import { timeIsUp, walk, type Walked } from './walk.queries.js';
 
-/** A page of what is rare ends after so long, and says how far it has come. */
-const WALK_MS = 1_000;
 /** Requests that are joined with their entries at once. */
 const STRETCH_ROWS = 500;
 const MAX_COUNTED_FAILURES = 50_000;
@@ -55,13 +53,6 @@ export interface Joined {
   readonly entries: readonly CausedEntry[];
 }
 
-/** An object of which requests were refused. */
-export interface Failing {
-  readonly count: number;
-  readonly first: string;
-  readonly last: RequestRow;
-}
-
 /** Requests of identity providers and what they changed. */
 @Injectable()
 export class Reports {
@@ -73,10 +64,9 @@ export class Reports {
 
   /** A page, the newest first, behind a request. */
   async page(filter: ReportFilter, after: string | null, limit: number): Promise<Walked<Joined, string>> {
-    const end = performance.now() + WALK_MS;
     const isChoosing = filter.action !== undefined || filter.result !== undefined;
     return walk(after ?? leastIdOf(filter.until), limit, {
-      isTimeUp: () => performance.now() > end,
+      isTimeUp: timeIsUp(),
       placeOf: ({ request }) => request.id,
       stretch: async (behind, wanted) => {
         const rows = isChoosing ? STRETCH_ROWS : Math.min(wanted, STRETCH_ROWS);
@@ -97,7 +87,7 @@ export class Reports {
     });
     const { rows } = await this.pool.query<{ count: number; first: string; id: string }>(
       `WITH refused AS MATERIALIZED (
-         SELECT r.id, r.at, r.resource_type, coalesce(r.object::text, lower(r.name), r.method || ' ' || split_part(r.path, '?', 1)) AS key
+         SELECT r.id, r.at, r.resource_type, ${objectKey('r')} AS key
          FROM ${AUDIT_REQUESTS_VIEW} r
          WHERE ${['r.tenant = $1 AND r.id >= $2::uuid AND r.id < $3::uuid', ...conditions, ...filters].join(' AND ')}
          ORDER BY r.id DESC LIMIT ${MAX_COUNTED_FAILURES}

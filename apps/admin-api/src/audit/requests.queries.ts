@@ -1,7 +1,14 @@
 import { inflateRawSync } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_BODIES_VIEW, AUDIT_REQUESTS_VIEW, bodiesContext, bodyKeyText, MAX_TOLD_BODIES_BYTES } from '#contracts';
+import {
+  AUDIT_BODIES_VIEW,
+  AUDIT_REQUESTS_VIEW,
+  bodiesContext,
+  bodyKeyText,
+  MAX_TOLD_BODIES_BYTES,
+  asMoment,
+} from '#contracts';
 import { isUuid } from '#runtime';
 import { Rejected } from '#scim';
 import { MASTER_SEAL, POOL } from '../injected.js';
@@ -9,11 +16,8 @@ import { LEAST_ID } from '../http/pages.queries.js';
 import type { KeptRequest, RequestRow } from './asked-request.js';
 import { leastIdOf, type Timespan } from './moments.js';
 import type { Opener } from './person-values.queries.js';
-import { asMoment } from './streams.queries.js';
-import { walk, type Walked } from './walk.queries.js';
+import { timeIsUp, walk, type Walked } from './walk.queries.js';
 
-/** A page of what is rare ends after so long, and says how far it has come. */
-const WALK_MS = 1_000;
 /** Rows that one statement looks at. */
 const STRETCH_ROWS = 5_000;
 /** Comes after each id. */
@@ -62,9 +66,8 @@ export class AskedRequests {
 
   async page(filter: ReportedRequests, after: string | null, limit: number): Promise<Walked<RequestRow, string>> {
     const { text, values } = statementOf(filter);
-    const end = performance.now() + WALK_MS;
     return walk(after ?? (filter.until === undefined ? GREATEST_ID : leastIdOf(filter.until)), limit, {
-      isTimeUp: () => performance.now() > end,
+      isTimeUp: timeIsUp(),
       placeOf: ({ id }) => id,
       stretch: async (behind, wanted) => {
         const { rows } = await this.pool.query<{ found: readonly RequestRow[] | null; reached: string | null }>(text, [

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, pageByBytes } from '#contracts';
+import { AUDIT_ENTRIES_VIEW, AUDIT_PAYLOADS_VIEW, asMoment, pageByBytes } from '#contracts';
 import { Rejected } from '#scim';
 import { POOL } from '../injected.js';
 import { eventOf, type EntryRow } from './entry.js';
@@ -12,10 +12,6 @@ const MAX_FOLDED_EVENTS = 100_000;
 const MAX_FOLDED_BYTES = 64 * 1_048_576;
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 const PAGE_EVENTS = 1_000;
-
-/** SQL: a moment, ISO 8601 in UTC to a microsecond. */
-export const asMoment = (column: string): string =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 const COLUMNS = [
   'tenant',
@@ -95,14 +91,15 @@ export class Streams {
         yield { row, event, before, after: subject, isErased: opened === null, bytes: row.bytes };
         bytes += row.bytes;
       }
-      if (rows.length === 0) return;
       folded += rows.length;
-      last = rows.at(-1)!.version;
       if (folded > MAX_FOLDED_EVENTS || bytes > MAX_FOLDED_BYTES)
         throw new Rejected(
           'tooMany',
           `More has happened to ${stream} than is read at once (${MAX_FOLDED_EVENTS} entries). Ask for its entries, without values: /entries?subject=${stream}.`,
         );
+      // A page that is full neither of rows nor of bytes is the last one.
+      if (rows.length < PAGE_EVENTS && rows.reduce((sum, row) => sum + row.bytes, 0) < MAX_PAGE_BYTES) return;
+      last = rows.at(-1)!.version;
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   DROPPED,
   leastIdAt,
   NO_DIRECTORY,
+  asMoment,
 } from '#contracts';
 import { LEAST_ID } from '../http/pages.queries.js';
 import { POOL } from '../injected.js';
@@ -14,7 +15,6 @@ import { leastIdOf } from './moments.js';
 import { actionOf, minutesWithin, resultOf, type Group } from './report.js';
 import { requestsOf, type ReportFilter } from './report.queries.js';
 import { aboutPerson, conditionsOf } from './requests.queries.js';
-import { asMoment } from './streams.queries.js';
 
 /** The newest requests about one person, or one group, that totals count. */
 const MAX_COUNTED = 200_000;

@@ -11,6 +11,14 @@ export interface Walked<Row, Place> {
   readonly reached: Place | null;
 }
 
+/** The time that one page may take. */
+const WALK_MS = 1_000;
+/** For `isTimeUp`, from now on. */
+export const timeIsUp = (): (() => boolean) => {
+  const end = performance.now() + WALK_MS;
+  return () => performance.now() > end;
+};
+
 /**
  * Looks for `limit` rows, stretch by stretch, and ends when `isTimeUp` says so: what is rare among a million rows is then
  * found by the pages that follow, each of which takes no longer than this one. At least one stretch is looked at.

@@ -6,9 +6,9 @@ import {
   AUDIT_REQUESTS_VIEW,
   GROUPS_VIEW,
   leastIdAt,
+  asMoment,
 } from '#contracts';
 import { fold } from '#scim';
-import { asMoment } from '../audit/streams.queries.js';
 import { POOL } from '../injected.js';
 
 const MINUTE_MS = 60_000;
@@ -38,6 +38,10 @@ export interface LastRefused {
   readonly resourceType: string | null;
 }
 type Candidate = StillFailing & LastRefused;
+
+/** SQL: refused requests of the same type that have the same key are about the same object, of rows under this alias. */
+export const objectKey = (r: string): string =>
+  `coalesce(${r}.object::text, lower(${r}.name), ${r}.method || ' ' || split_part(${r}.path, '?', 1))`;
 
 /** Finds what still fails: the objects whose last write was refused. */
 @Injectable()
@@ -75,7 +79,7 @@ export class FailingObjects {
          SELECT r.id, r.at, r.object, r.name, r.method, r.path, r.resource_type, r.directory, r.face FROM ${AUDIT_REQUESTS_VIEW} r
          WHERE r.tenant = $1 AND r.status >= 400 AND r.id >= $3::uuid AND r.id < $4::uuid ORDER BY r.id DESC LIMIT ${MAX_REFUSED}
        ), keyed AS (
-         SELECT *, coalesce(object::text, lower(name), method || ' ' || split_part(path, '?', 1)) AS key FROM refused
+         SELECT *, ${objectKey('refused')} AS key FROM refused
          WHERE directory = $2 AND face = 'scim' AND method NOT IN ('GET', 'HEAD', 'OPTIONS', '')
        )
        -- Those of one key have the same object, or names that differ by their case alone: joined with the last one of each, it took seconds.

@@ -10,10 +10,11 @@ import {
 } from '#contracts';
 import { AuditNames } from '../audit/names.queries.js';
 import { Bearers } from '../audit/bearers.queries.js';
+import { FAILING_OBJECT, failingObject } from '../audit/failing-object.js';
 import { Reads, type Reader } from '../audit/reader.guard.js';
 import { Readings } from '../audit/readings.sender.js';
+import type { FailingObject } from '../audit/report.js';
 import { AskedRequests } from '../audit/requests.queries.js';
-import { whatToDo } from '../audit/what-to-do.js';
 import { Clients, type ClientView } from '../clients/clients.queries.js';
 import { AdminController } from '../http/admin.controller.js';
 import { Needs } from '../http/api-key.guard.js';
@@ -37,24 +38,17 @@ import { DirectoryRequests } from './health.queries.js';
 const MAX_FAILING = 20;
 const MAX_CLIENTS = 1_000;
 
-/** An object about which the last request was refused. */
-interface FailingObject {
-  readonly object: { readonly type: string | null; readonly id: string | null; readonly name: string | null };
+/**
+ * An object about which the last request was refused. The reason is null for a key without the scope `audit`, too,
+ * because it quotes what was sent.
+ */
+interface StillFailingObject extends FailingObject {
   readonly action: string;
-  readonly count: number;
-  readonly first: string;
-  readonly last: string;
-  readonly status: number;
-  readonly scimType: string | null;
-  /** Null also for a key without the scope `audit`: it quotes what was sent. */
-  readonly reason: string | null;
-  readonly whatToDo: string;
-  readonly request: string;
 }
 
 interface DirectoryHealth extends HealthView {
   /** The one that failed last comes first. */
-  readonly failing: { readonly total: number; readonly items: readonly FailingObject[] };
+  readonly failing: { readonly total: number; readonly items: readonly StillFailingObject[] };
 }
 
 const LAST = objectOf<LastRequest>({
@@ -140,20 +134,7 @@ const HEALTH = objectOf<DirectoryHealth>(
     ),
     failing: objectOf<DirectoryHealth['failing']>({
       total: NUMBER,
-      items: listOf(
-        objectOf<FailingObject>({
-          object: objectOf<FailingObject['object']>({ type: nullable(TEXT), id: nullable(ID), name: nullable(TEXT) }),
-          action: TEXT,
-          count: NUMBER,
-          first: MOMENT,
-          last: MOMENT,
-          status: NUMBER,
-          scimType: nullable(TEXT),
-          reason: nullable(TEXT),
-          whatToDo: TEXT,
-          request: ID,
-        }),
-      ),
+      items: listOf(objectOf<StillFailingObject>({ ...FAILING_OBJECT, action: TEXT })),
     }),
   },
   'DirectoryHealth',
@@ -197,7 +178,7 @@ export class DirectoryHealthController {
       this.clients.page(directory.id, LEAST_ID, MAX_CLIENTS),
       this.refused(directory.id),
     ]);
-    const cycleMs = cyclesOf(directory.kind, minutes, nowMs).at(-1)?.startMs ?? null;
+    const cycles = cyclesOf(directory.kind, minutes, nowMs);
     const objects = failing.flatMap(({ object }) => object ?? []);
     const { managed, ofObjects } =
       failing.length > 0 ? await this.seen.managed(directory, objects) : { managed: 0, ofObjects: 0 };
@@ -206,8 +187,8 @@ export class DirectoryHealthController {
       {
         directory: { id: directory.id, tenant, name, kind, status },
         silentAfterMinutes: directory.settings.silentAfterMinutes,
-        minutes,
-        answers: await this.seen.answers(directory, cycleMs, nowMs),
+        cycles,
+        answers: await this.seen.answers(directory, cycles.at(-1)?.startMs ?? null, nowMs),
         lastRequest,
         lastWrite,
         lastReadMs,
@@ -242,7 +223,7 @@ export class DirectoryHealthController {
     { id, tenant }: DirectoryView,
     failing: readonly StillFailing[],
     reader: Reader,
-  ): Promise<readonly FailingObject[]> {
+  ): Promise<readonly StillFailingObject[]> {
     if (failing.length === 0) return [];
     const maySee = reader.key.scopes.includes('audit');
     if (maySee) await this.readings.record(reader, tenant, 'health', { directory: id });
@@ -259,21 +240,9 @@ export class DirectoryHealthController {
       const row = rows.get(last);
       // It may be deleted meanwhile, because it is old enough.
       if (!row) return [];
-      const known = row.object && names.nameOf(row.object);
-      return [
-        {
-          object: { type: row.resourceType, id: row.object, name: known ?? (maySee ? row.name : null) },
-          action: ACTIONS[row.method] ?? 'update',
-          count,
-          first,
-          last: row.at,
-          status: row.status,
-          scimType: row.scimType,
-          reason: maySee ? row.detail : null,
-          whatToDo: whatToDo(row, bearerOf),
-          request: row.id,
-        },
-      ];
+      const shown = maySee ? row : { ...row, name: null };
+      const one = failingObject({ count, first, last: shown }, names, bearerOf);
+      return [{ ...one, reason: maySee ? one.reason : null, action: ACTIONS[row.method] ?? 'update' }];
     });
   }
 }

@@ -10,8 +10,8 @@ import {
   leastIdAt,
   NO_DIRECTORY,
   type ActiveMinute,
+  asMoment,
 } from '#contracts';
-import { asMoment } from '../audit/streams.queries.js';
 import { POOL } from '../injected.js';
 import type { AnswerCount, LastRequest } from './health.js';
 

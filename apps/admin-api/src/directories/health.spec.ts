@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveMinute } from '#contracts';
-import { healthView, namedInCommands, type AnswerCount, type Seen } from './health.js';
+import { cyclesOf, healthView, namedInCommands, type AnswerCount, type Seen } from './health.js';
 
 const NOW = Date.parse('2026-01-31T12:00:00Z');
 const MINUTE = 60_000;
@@ -23,10 +23,11 @@ const answer = (more: Partial<AnswerCount>): AnswerCount => ({
   inDay: 100,
   ...more,
 });
+const CONTOSO = { id: 'd', tenant: 't', name: 'Contoso Entra', kind: 'entra', status: 'active' } as const;
 const seen = (more: Partial<Seen> = {}): Seen => ({
-  directory: { id: 'd', tenant: 't', name: 'Contoso Entra', kind: 'entra', status: 'active' },
+  directory: CONTOSO,
   silentAfterMinutes: 0,
-  minutes: [minute(120), minute(80), minute(40)],
+  cycles: cyclesOf((more.directory ?? CONTOSO).kind, [minute(120), minute(80), minute(40)], NOW),
   answers: [answer({})],
   lastRequest: null,
   lastWrite: null,
@@ -78,7 +79,7 @@ describe('error rates', () => {
 
 it('the newest cycles are told, though the rules look at all of them', () => {
   const minutes = Array.from({ length: 30 }, (_, n) => minute((30 - n) * 40));
-  const { cycles, next, state } = healthView(seen({ minutes }), NOW);
+  const { cycles, next, state } = healthView(seen({ cycles: cyclesOf('entra', minutes, NOW) }), NOW);
   expect(cycles).toHaveLength(20);
   expect(cycles[0]).toMatchObject({ start: '2026-01-31T11:20:00.000Z', end: '2026-01-31T11:21:00.000Z', requests: 3 });
   expect(next).toMatchObject({ expectedAt: '2026-01-31T12:00:00.000Z', isLate: false });
@@ -86,7 +87,7 @@ it('the newest cycles are told, though the rules look at all of them', () => {
 });
 
 it('a use of its credentials is a request, also where none was recorded', () => {
-  const nothing = { minutes: [], answers: [], lastReadMs: null };
+  const nothing = { cycles: [], answers: [], lastReadMs: null };
   expect(healthView(seen(nothing), NOW).state).toBe('never connected');
   const used = healthView(seen({ ...nothing, lastUses: [null, '2026-01-29T12:00:00Z'] }), NOW);
   expect(used).toMatchObject({ state: 'silent', silence: { afterMinutes: 1_440, since: '2026-01-29T12:00:00.000Z' } });

@@ -1,5 +1,6 @@
 import {
   cyclesIn,
+  daysUntil,
   hasCycles,
   healthOf,
   isShutOut,
@@ -50,7 +51,7 @@ export interface Seen {
   };
   /** The setting. */
   readonly silentAfterMinutes: number;
-  readonly minutes: readonly ActiveMinute[];
+  readonly cycles: readonly Cycle[];
   readonly answers: readonly AnswerCount[];
   readonly lastRequest: LastRequest | null;
   readonly lastWrite: LastRequest | null;
@@ -133,7 +134,6 @@ export interface HealthView {
   readonly credentials: readonly CredentialView[];
 }
 
-const DAY_MS = 86_400_000;
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
@@ -197,7 +197,7 @@ const viewOfCredential =
   ({ expiresMs, ...rest }: Credential): CredentialView => ({
     ...rest,
     expiresAt: isoOrNull(expiresMs),
-    days: expiresMs === null ? null : Math.floor((expiresMs - nowMs) / DAY_MS),
+    days: expiresMs === null ? null : daysUntil(expiresMs, nowMs),
   });
 
 /** Those that let somebody in, or did until a while ago, the first to expire first. */
@@ -206,19 +206,14 @@ const toldCredentials = (credentials: readonly Credential[], nowMs: number): rea
     .filter(({ isActive, expiresMs }) => isActive || (expiresMs !== null && nowMs - expiresMs < EXPIRED_TOLD_MS))
     .toSorted((a, b) => (a.expiresMs ?? Infinity) - (b.expiresMs ?? Infinity) || 0);
 
-const quarantineIn = (
-  seen: Seen,
-  cycles: readonly Cycle[],
-  lastMs: number | null,
-  nowMs: number,
-): Quarantine | null => {
+const quarantineIn = (seen: Seen, lastMs: number | null, nowMs: number): Quarantine | null => {
   if (seen.directory.kind !== 'entra') return null;
   return quarantineOf(
     {
       failing: seen.failing,
       managed: seen.managed,
       unmanaged: seen.unmanaged,
-      lastCycleMs: cycles.at(-1)?.endMs ?? null,
+      lastCycleMs: seen.cycles.at(-1)?.endMs ?? null,
       credentialsRefusedMs: isShutOut({ refused: seen.refused, lastMs }, nowMs) ? seen.refused!.atMs : null,
     },
     nowMs,
@@ -227,12 +222,11 @@ const quarantineIn = (
 
 /** The health of a directory, of what was seen of it. */
 export const healthView = (seen: Seen, nowMs: number): HealthView => {
-  const { directory, minutes, answers, lastRequest, lastWrite, lastReadMs, credentials } = seen;
-  const cycles = cyclesOf(directory.kind, minutes, nowMs);
+  const { directory, cycles, answers, lastRequest, lastWrite, lastReadMs, credentials } = seen;
   const moments = [lastRequest?.at, ...seen.lastUses].flatMap((at) => (at ? [Date.parse(at)] : []));
   const last = Math.max(...moments, lastReadMs ?? -Infinity);
   const lastMs = last === -Infinity ? null : last;
-  const quarantine = quarantineIn(seen, cycles, lastMs, nowMs);
+  const quarantine = quarantineIn(seen, lastMs, nowMs);
   const afterMinutes = silentAfterMinutes(directory.kind, seen.silentAfterMinutes, cycles);
   const writes = answers.filter(({ method }) => !READS.has(method));
   const isOfCycle = cycles.length > 0;

@@ -49,18 +49,16 @@ const memberOf = (body: unknown, name: string): unknown =>
   typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>)[name] : undefined;
 
 /** Reads from a request what its commands say: `reason` is a member of the body, and of DELETE, which has none, a parameter of the query. */
-export const askedBy = ({
-  key,
-  id: correlationId,
-  method,
-  body,
-  query,
-}: Pick<KeyedRequest, 'key' | 'id' | 'method' | 'body' | 'query'>): Asked => ({
-  key,
-  correlationId,
-  ...AT_RANDOM,
-  ...reasonIn(memberOf(method === 'DELETE' ? query : body, 'reason')),
-});
+export const askedBy = (request: KeyedRequest): Asked => {
+  const { key, id: correlationId, method, body, query } = request;
+  return {
+    key,
+    correlationId,
+    ...AT_RANDOM,
+    ...reasonIn(memberOf(method === 'DELETE' ? query : body, 'reason')),
+    concerns: (tenant) => note(request, { tenant }),
+  };
+};
 
 const EXCHANGE = createParamDecorator((_data: unknown, context: ExecutionContext): Exchange => ({
   request: context.switchToHttp().getRequest<KeyedRequest>(),
@@ -74,8 +72,7 @@ export class AskedPipe implements PipeTransform<Exchange, Promise<Asked>> {
 
   async transform(exchange: Exchange): Promise<Asked> {
     const asked = askedBy(exchange.request);
-    const concerns = (tenant: string): void => note(exchange.request, { tenant });
-    return { ...asked, concerns, ...(await this.repeats.recognise(exchange, asked.key.actor)) };
+    return { ...asked, ...(await this.repeats.recognise(exchange, asked.key.actor)) };
   }
 }
 

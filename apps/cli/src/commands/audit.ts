@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { InvalidArgumentError, type Command } from 'commander';
 import { INSTALLATION } from '#contracts';
-import { call } from '../admin-api.sender.js';
+import { call, listAll } from '../admin-api.sender.js';
 import { describeEntries, describeHistory, describeState, type Paint } from '../audit-log.js';
 import type { ComparedView, EntryView, ShownEntryView } from '../audit-views.js';
 import { groupOf, inTenant, UUID } from '../named.sender.js';
@@ -145,18 +145,7 @@ export const addAudit = (program: Command): void => {
     .option(...AS_JSON)
     .action(async (who: string, options: Whose) => {
       const given = options.group || UUID.test(who) ? {} : await inTenant(options.tenant);
-      const all: ShownEntryView[] = [];
-      const path = `${await pathOf(who, options)}/history`;
-      for (let cursor: string | null | undefined; cursor !== null;) {
-        const query = new URLSearchParams({
-          ...given,
-          limit: String(MAX_PAGE_ROWS),
-          ...(cursor === undefined ? {} : { cursor }),
-        });
-        const page: { items: ShownEntryView[]; next: string | null } = await call('GET', `${path}?${query}`);
-        all.push(...page.items);
-        cursor = page.next;
-      }
+      const all = await listAll<ShownEntryView>(`${await pathOf(who, options)}/history`, given);
       print(options.json, all, describeHistory(all, paint));
     });
   addCommand(

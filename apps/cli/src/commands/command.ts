@@ -76,7 +76,7 @@ export const run = (program: Command): Promise<void> =>
         // Commander has printed the help, or what is wrong. Only help that was asked for has the exit code 0.
         process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_USE;
       } else {
-        // What the server says may quote what a client wrote.
+        // Messages of the server may quote what a client wrote.
         console.error(printable(error.message));
         process.exitCode = error instanceof WrongUse ? EXIT_WRONG_USE : EXIT_NOT_DONE;
       }

@@ -93,14 +93,13 @@ const read = async (
 ): Promise<{ readonly report: ReportView; readonly items: readonly ReportItemView[]; readonly isMore: boolean }> => {
   const items: ReportItemView[] = [];
   let report: ReportView | undefined;
-  for (let cursor: string | null | undefined; cursor !== null && items.length < limit;) {
+  for (let cursor: string | undefined; ;) {
     const rows = String(Math.min(limit - items.length, MAX_PAGE_ROWS));
     const query = new URLSearchParams({ ...asked, limit: rows, ...(cursor === undefined ? {} : { cursor }) });
     const page = await call<ReportView>('GET', `audit/report?${query}`);
     report ??= page;
     items.push(...page.items);
+    if (page.next === null || items.length >= limit) return { report, items, isMore: page.next !== null };
     cursor = page.next;
-    if (cursor === null || items.length >= limit) return { report, items, isMore: cursor !== null };
   }
-  return { report: report!, items, isMore: false };
 };
